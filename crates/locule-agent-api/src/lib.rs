@@ -1,0 +1,1 @@
+//! Control plane to host agent: messages, protocol version, the HostAgent trait.

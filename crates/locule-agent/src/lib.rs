@@ -1,0 +1,1 @@
+//! Lifecycle of every sandbox on one host.

@@ -1,0 +1,1 @@
+//! Requests, responses and error codes of the public API: data only.

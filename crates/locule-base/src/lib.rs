@@ -1,0 +1,1 @@
+//! Clock, tasks, backoff, error chain, telemetry, host commands; no product words.

@@ -1,0 +1,1 @@
+//! User verbs, output, configuration of the user.

@@ -1,0 +1,1 @@
+//! Use cases, reconcilers, jobs, client of host agents.

@@ -1,0 +1,1 @@
+//! Reflink pool, images, snapshot files.

@@ -1,0 +1,1 @@
+//! What may happen to a sandbox, and what should happen next. Pure.

@@ -1,0 +1,1 @@
+//! How bytes reach a sandbox: files, streams, port proxy.

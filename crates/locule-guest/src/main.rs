@@ -1,0 +1,3 @@
+//! The program inside the microVM: init, processes, files.
+
+fn main() {}

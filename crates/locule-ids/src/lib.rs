@@ -1,0 +1,1 @@
+//! Typed identifiers: parse, print, never mix up.

@@ -1,0 +1,1 @@
+//! Namespace, tap, addresses and egress rules of one sandbox.

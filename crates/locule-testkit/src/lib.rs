@@ -1,0 +1,1 @@
+//! Simulated host, builders, fault plans. For tests only.

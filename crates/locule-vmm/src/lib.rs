@@ -1,0 +1,1 @@
+//! Start, restore, stop and capture one VMM process.

@@ -1,0 +1,3 @@
+//! The locule binary: command tree and wiring.
+
+fn main() {}
