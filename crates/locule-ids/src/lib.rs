@@ -1,1 +1,20 @@
-//! Typed identifiers: parse, print, never mix up.
+//! Typed identifiers.
+//!
+//! Owns every id of the platform: how one is made, printed and parsed. Text exists only at the HTTP and RPC
+//! edges (B-005); inside, typed 128-bit values travel. There is no default and no implicit zero (W-031): the
+//! two all-zeros ids that mean something, [`TeamId::PLATFORM`] and [`TemplateId::MINIMAL`], are named.
+//!
+//! On the wire an id is `prefix` + body. Two bodies are read, one is written:
+//!
+//! | body | example | read | written |
+//! |---|---|---|---|
+//! | hyphenated UUID, lower case | `sb-6ba7b810-9dad-11d1-80b4-00c04fd430c8` | yes | by `Display` |
+//! | 25 base-36 digits, big-endian, zero-padded | `sb-6dfzh5ik5uxynzmlf5cshamdk` | yes | by `base36` (E2B routes) |
+
+mod base36;
+mod typed;
+
+pub use typed::{
+    ApiKeyId, AuditId, BuildId, ChannelId, HostId, HostRefreshTokenId, HostTokenId, ParseIdError, PermissionId,
+    SandboxId, SessionId, TeamId, TemplateId, UserId,
+};

@@ -1,0 +1,102 @@
+//! The laws of ids: what is printed is what is read, and nothing else is (B-003, B-004, B-007, W-030).
+
+use locule_ids::{ApiKeyId, SandboxId, TeamId, TemplateId, UserId};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+/// 128-bit values with their base-36 bodies, taken from the published table of the format.
+const VECTORS: [(u128, &str); 4] = [
+    (0, "0000000000000000000000000"),
+    (1, "0000000000000000000000001"),
+    (0x6ba7_b810_9dad_11d1_80b4_00c0_4fd4_30c8, "6dfzh5ik5uxynzmlf5cshamdk"),
+    (u128::MAX, "f5lxx1zz5pnorynqglhzmsp33"),
+];
+
+#[test]
+fn base36_matches_the_published_vectors() {
+    for (value, body) in VECTORS {
+        let id = SandboxId::from_uuid(Uuid::from_u128(value));
+        assert_eq!(id.base36(), body);
+        assert_eq!(SandboxId::from_base36(body), Ok(id));
+        assert_eq!(format!("sb-{body}").parse(), Ok(id));
+        assert_eq!(format!("cl-{body}").parse(), Ok(id));
+    }
+}
+
+#[test]
+fn a_body_above_128_bits_is_refused_not_wrapped() {
+    for body in ["f5lxx1zz5pnorynqglhzmsp34", "zzzzzzzzzzzzzzzzzzzzzzzzz"] {
+        assert!(SandboxId::from_base36(body).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn foreign_forms_are_refused() {
+    let id = SandboxId::random().to_string();
+    let bare = id.trim_start_matches("sb-");
+    let wrong = [
+        String::new(),
+        "sb-".to_owned(),
+        bare.to_owned(),
+        format!("usr-{bare}"),
+        id.to_uppercase(),
+        format!("sb-{}", bare.replace('-', "")),
+        format!("sb-{{{bare}}}"),
+        format!("sb-urn:uuid:{bare}"),
+        format!("{id} "),
+        format!(" {id}"),
+        format!("{id}\n"),
+        "sb-6DFZH5IK5UXYNZMLF5CSHAMDK".to_owned(),
+    ];
+    for text in wrong {
+        assert!(text.parse::<SandboxId>().is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn only_sandboxes_read_the_older_prefix() {
+    let body = Uuid::from_u128(7).hyphenated().to_string();
+    assert!(format!("cl-{body}").parse::<SandboxId>().is_ok());
+    assert!(format!("cl-{body}").parse::<UserId>().is_err());
+}
+
+#[test]
+fn ids_are_strings_in_json() {
+    let id = ApiKeyId::random();
+    let json = serde_json::to_string(&id).unwrap();
+    assert_eq!(json, format!("\"{id}\""));
+    assert_eq!(serde_json::from_str::<ApiKeyId>(&json).unwrap(), id);
+    assert!(serde_json::from_str::<ApiKeyId>("\"\"").is_err());
+    assert!(serde_json::from_str::<ApiKeyId>("null").is_err());
+}
+
+#[test]
+fn the_named_zeros_are_zero() {
+    assert!(TeamId::PLATFORM.as_uuid().is_nil());
+    assert!(TemplateId::MINIMAL.as_uuid().is_nil());
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_is_read_back(value: u128) {
+        let id = SandboxId::from_uuid(Uuid::from_u128(value));
+        prop_assert_eq!(id.to_string().parse(), Ok(id));
+        prop_assert_eq!(SandboxId::from_base36(&id.base36()), Ok(id));
+    }
+
+    #[test]
+    fn base36_keeps_the_order_of_values(a: u128, b: u128) {
+        let (a, b) = (Uuid::from_u128(a), Uuid::from_u128(b));
+        let body = |u| SandboxId::from_uuid(u).base36();
+        prop_assert_eq!(a.cmp(&b), body(a).cmp(&body(b)));
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused_without_panic(text in ".{0,60}") {
+        if let Ok(id) = text.parse::<SandboxId>() {
+            let same = id.to_string() == text || text == format!("sb-{}", id.base36())
+                || text == format!("cl-{}", id.base36()) || text == format!("cl-{}", id.as_uuid());
+            prop_assert!(same, "{text:?}");
+        }
+    }
+}
