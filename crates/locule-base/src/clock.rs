@@ -1,0 +1,94 @@
+//! Time as an argument: the one place that asks the machine what time it is.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+/// Where time comes from.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// Wall-clock time. May jump.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// Time since some fixed moment of this process. Never jumps, never goes back.
+    fn monotonic(&self) -> Duration;
+}
+
+/// A clock that can be handed around.
+pub type SharedClock = Arc<dyn Clock>;
+
+/// The machine's clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    #[expect(clippy::disallowed_types, reason = "this module is where time is read")]
+    started: std::time::Instant,
+}
+
+impl SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "this module is where time is read"
+    )]
+    pub fn new() -> Self {
+        Self {
+            started: std::time::Instant::now(),
+        }
+    }
+
+    pub fn shared() -> SharedClock {
+        Arc::new(Self::new())
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this module is where time is read"
+    )]
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// A clock that moves only when told to. For tests and simulations.
+#[derive(Debug)]
+pub struct ManualClock {
+    /// Wall clock and monotonic clock, moved together.
+    times: Mutex<(DateTime<Utc>, Duration)>,
+}
+
+impl ManualClock {
+    pub fn at(now: DateTime<Utc>) -> Self {
+        Self {
+            times: Mutex::new((now, Duration::ZERO)),
+        }
+    }
+
+    pub fn advance(&self, by: Duration) {
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        times.0 += by;
+        times.1 += by;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+}
