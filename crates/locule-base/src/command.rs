@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 /// More than this of either stream is dropped.
 const OUTPUT_BYTES_MAX: u64 = 1024 * 1024;
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A program to run, built step by step.
 #[derive(Debug)]

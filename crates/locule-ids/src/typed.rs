@@ -17,8 +17,10 @@ pub struct ParseIdError {
 /// Reads the canonical lower-case hyphenated form or 25 base-36 digits, nothing else.
 fn parse_body(body: &str) -> Option<Uuid> {
     let hyphenated = || {
-        let canonical =
-            body.len() == 36 && body.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'));
+        let canonical = body.len() == 36
+            && body
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'));
         canonical.then(|| Uuid::try_parse(body).ok()).flatten()
     };
     hyphenated().or_else(|| base36::decode(body).map(Uuid::from_u128))
