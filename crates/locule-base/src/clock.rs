@@ -21,14 +21,12 @@ pub type SharedClock = Arc<dyn Clock>;
 /// The machine's clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
-    #[expect(clippy::disallowed_types, reason = "this module is where time is read")]
     started: std::time::Instant,
 }
 
 impl SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        clippy::disallowed_types,
         reason = "this module is where time is read"
     )]
     pub fn new() -> Self {

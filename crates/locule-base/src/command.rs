@@ -95,14 +95,13 @@ impl Command {
     }
 
     async fn run_to_end(self, program: &str) -> Result<Output, CommandError> {
-        let spawn_error = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => CommandError::NotInstalled {
-                program: program.to_owned(),
-            },
-            _ => CommandError::Spawn {
-                program: program.to_owned(),
-                source,
-            },
+        let spawn_error = |source: io::Error| {
+            let program = program.to_owned();
+            if source.kind() == io::ErrorKind::NotFound {
+                CommandError::NotInstalled { program }
+            } else {
+                CommandError::Spawn { program, source }
+            }
         };
         #[expect(
             clippy::disallowed_methods,
