@@ -1,1 +1,4 @@
-//! Host or SDK to guest agent: the process and filesystem services, HTTP bodies, size limits.
+//! The contract of the guest agent.
+pub mod proto {
+    connectrpc::include_generated!();
+}
