@@ -28,7 +28,7 @@ pub(crate) struct Guest {
 }
 
 /// Serves until something goes irrecoverably wrong.
-pub(crate) fn run(options: &Options) -> ExitCode {
+pub(crate) fn run(options: Options) -> ExitCode {
     match serve(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn serve(options: &Options) -> Result<()> {
+fn serve(options: Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(16)

@@ -64,12 +64,8 @@ fn become_sandbox(guest: &Guest, request: InitRequest) -> Result<InitResponse> {
     env.insert("E2B_TEMPLATE_ID".to_owned(), request.template_id.clone());
     env.insert("LOCULE_SANDBOX_ID".to_owned(), request.sandbox_id);
     env.extend(request.env_vars);
-    let identity = Identity {
-        env,
-        default_user: request.default_user,
-        default_workdir: request.default_workdir.map(Into::into),
-        ..Identity::default()
-    };
+    let default_workdir = request.default_workdir.map(Into::into);
+    let identity = Identity::new(env, request.default_user, default_workdir);
     guest
         .identity
         .replace(request.new_control_key, request.access_token, identity);

@@ -16,6 +16,17 @@ pub(crate) struct Identity {
     pub(crate) default_workdir: Option<PathBuf>,
 }
 
+impl Identity {
+    /// Without secrets: those are kept or replaced on their own.
+    pub(crate) fn new(
+        env: BTreeMap<String, String>,
+        default_user: Option<String>,
+        default_workdir: Option<PathBuf>,
+    ) -> Self {
+        Self { env, default_user, default_workdir, ..Self::default() }
+    }
+}
+
 /// What a presented secret is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {

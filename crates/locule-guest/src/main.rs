@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         // For tests on an ordinary machine: serve on the given port and take anybody for the host.
-        Some("--serve") => agent::run(&agent::Options {
+        Some("--serve") => agent::run(agent::Options {
             port: args
                 .next()
                 .and_then(|port| port.parse().ok())

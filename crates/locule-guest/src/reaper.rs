@@ -47,7 +47,7 @@ fn start_agent() -> Pid {
                     port: locule_guest_api::GUEST_PORT,
                     in_guest: true,
                 };
-                let _: ExitCode = agent::run(&options);
+                let _: ExitCode = agent::run(options);
                 // SAFETY: ends the forked child without running the parent's exit handlers.
                 #[expect(unsafe_code, reason = "_exit")]
                 unsafe {

@@ -134,7 +134,10 @@ fn environment(wanted: &Wanted) -> BTreeMap<String, String> {
 
 fn non_blocking(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     rustix::io::ioctl_fionbio(&fd, true)?;
-    AsyncFd::new(fd)
+    // SAFETY: the descriptor is owned by the AsyncFd and stays open and the same as long as it is registered.
+    #[expect(unsafe_code, reason = "registration with the reactor")]
+    let registered = unsafe { AsyncFd::register(fd) }?;
+    Ok(registered)
 }
 
 fn attach_pipes(

@@ -1,0 +1,71 @@
+//! Writing that survives a crash at any instruction: whole or not at all, and on the disk before it is told.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// Writes `bytes` to `path` (mode 0600) so that a reader sees the old content or the new, also after a crash:
+/// temporary file, fsync, rename, fsync of the folder. Blocks.
+pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let name = path
+        .file_name()
+        .ok_or(io::ErrorKind::InvalidInput)?
+        .to_string_lossy();
+    let temporary = folder.join(format!(".{name}.new"));
+    let mut file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    sync_dir(folder)
+}
+
+/// Makes a file's content and length durable. Blocks.
+pub fn sync_file(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Makes a folder's names durable. Blocks.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Removes a folder and everything in it. Absent is success. Blocks.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leftover_of_a_crash_does_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.json");
+        write_durably(&path, b"old").unwrap();
+        fs::write(
+            folder.path().join(".manifest.json.new"),
+            b"half of something very long",
+        )
+        .unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        write_durably(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn removing_what_is_not_there_succeeds() {
+        remove_tree(Path::new("/no/such/folder")).unwrap();
+    }
+}

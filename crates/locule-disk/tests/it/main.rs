@@ -1,0 +1,88 @@
+//! The pool on a real kernel: reflinks, restarts, room. Needs root.
+
+use std::fs;
+use std::path::Path;
+
+use locule_disk::{DiskError, Pool, PoolOptions, clone_file};
+
+const GIB: u64 = 1 << 30;
+
+async fn open(dir: &Path) -> Pool {
+    Pool::open(
+        dir,
+        PoolOptions {
+            size_bytes: Some(GIB),
+        },
+    )
+    .await
+    .unwrap()
+}
+
+fn loops_of(dir: &Path) -> usize {
+    let devices = fs::read_dir("/sys/block").unwrap().flatten();
+    let backing =
+        devices.filter_map(|e| fs::read_to_string(e.path().join("loop/backing_file")).ok());
+    backing
+        .filter(|file| Path::new(file.trim_end()).starts_with(dir))
+        .count()
+}
+
+#[tokio::test]
+async fn a_pool_survives_a_crash_of_its_owner_and_leaves_nothing_when_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().canonicalize().unwrap();
+    let pool = open(&path).await;
+    fs::write(pool.root().join("kept"), b"content").unwrap();
+    // The owner is gone without closing: nothing was unmounted.
+    drop(pool);
+    let again = open(&path).await;
+    assert_eq!(fs::read(again.root().join("kept")).unwrap(), b"content");
+    again.close().unwrap();
+    assert_eq!(loops_of(&path), 0);
+    let third = open(&path).await;
+    assert_eq!(fs::read(third.root().join("kept")).unwrap(), b"content");
+    third.close().unwrap();
+    assert_eq!(loops_of(&path), 0);
+}
+
+#[tokio::test]
+async fn a_clone_shares_its_base_and_not_its_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let pool = open(dir.path()).await;
+    let (base, copy) = (pool.root().join("base"), pool.root().join("copy"));
+    fs::write(&base, vec![5; 64 << 20]).unwrap();
+    locule_disk::sync_file(&base).unwrap();
+    let before = pool.free_bytes().unwrap();
+    let file = clone_file(&base, &copy).unwrap();
+    assert!(
+        before - pool.free_bytes().unwrap() < 4 << 20,
+        "a clone costs no data"
+    );
+    rustix::io::pwrite(&file, &[6; 4096], 0).unwrap();
+    assert_eq!(fs::read(&base).unwrap()[0], 5);
+    assert_eq!(fs::read(&copy).unwrap()[..4097][4095..], [6, 5]);
+    drop(file);
+    pool.close().unwrap();
+}
+
+#[tokio::test]
+async fn a_pool_that_does_not_fit_is_refused_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |size| {
+        Pool::open(
+            dir.path(),
+            PoolOptions {
+                size_bytes: Some(size),
+            },
+        )
+    };
+    assert!(matches!(
+        open(1 << 60).await.unwrap_err(),
+        DiskError::NoRoom { .. }
+    ));
+    assert!(matches!(
+        open(1 << 20).await.unwrap_err(),
+        DiskError::TooSmall { .. }
+    ));
+    assert!(!dir.path().join("pool.xfs").exists() && !dir.path().join("pool.xfs.new").exists());
+}

@@ -1,0 +1,206 @@
+//! The QEMU driver.
+//!
+//! Every descriptor is opened by the agent and handed over; QEMU opens nothing by a path of its own but its firmware.
+//! Device state is saved by `xen-save-devices-state`, which any accelerator has and which writes no memory and no disk,
+//! and is loaded through the ordinary incoming path, which skips firmware and so leaves guest memory alone.
+
+mod arguments;
+mod machine;
+
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use locule_base::command::{Command, CommandError};
+
+use crate::accelerator::Accelerator;
+use crate::launch::Launch;
+use crate::machine::{
+    Identity, Machine, MemoryFile, MemorySource, VmSpec, Vmm, VmmError, VmmHandle,
+};
+use crate::process::Process;
+use crate::qmp::Qmp;
+use machine::QemuMachine;
+
+pub(crate) const PROGRAM: &str = "/usr/bin/qemu-system-x86_64";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// QEMU as installed on this host.
+#[derive(Debug, Clone)]
+pub struct Qemu {
+    identity: Identity,
+    accelerator: Accelerator,
+}
+
+impl Qemu {
+    /// Asks the installed QEMU what it is.
+    pub async fn find(accelerator: Accelerator) -> Result<Self, VmmError> {
+        let (major, minor) = installed_version().await?;
+        let cpu = match accelerator {
+            Accelerator::Kvm => "host",
+            // The newest baseline that TCG emulates whole.
+            Accelerator::Tcg => "Nehalem-v1",
+        };
+        let identity = Identity {
+            driver: "qemu".to_owned(),
+            machine: format!("pc-q35-{major}.{minor}"),
+            cpu: cpu.to_owned(),
+            accelerator: accelerator.to_string(),
+            version: format!("{major}.{minor}"),
+        };
+        Ok(Self {
+            identity,
+            accelerator,
+        })
+    }
+}
+
+async fn installed_version() -> Result<(u32, u32), VmmError> {
+    let output = Command::new(PROGRAM)
+        .arg("--version")
+        .timeout(Duration::from_secs(20))
+        .run()
+        .await;
+    let output = output.map_err(|error| match error {
+        CommandError::NotInstalled { program } => VmmError::NotInstalled { program },
+        other => VmmError::Unusable(other.to_string()),
+    })?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    parse_version(&text)
+        .ok_or_else(|| VmmError::Unusable("qemu-system-x86_64 does not say its version".to_owned()))
+}
+
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text
+        .split("version ")
+        .nth(1)?
+        .split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[async_trait]
+impl Vmm for Qemu {
+    fn identity(&self) -> Identity {
+        self.identity.clone()
+    }
+
+    async fn start(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError> {
+        // A leftover socket of an earlier life of this slot.
+        let _ = std::fs::remove_file(&spec.control);
+        let listener = UnixListener::bind(&spec.control).map_err(VmmError::Start)?;
+        std::fs::set_permissions(&spec.control, std::fs::Permissions::from_mode(0o600))
+            .map_err(VmmError::Start)?;
+        let memory = memory_file(&spec.memory).map_err(VmmError::Start)?;
+        let args = arguments::build(
+            &self.identity,
+            self.accelerator,
+            &spec,
+            listener.as_raw_fd(),
+        );
+        let image = match &spec.memory {
+            MemorySource::Boot(file) | MemorySource::Private(file) => file.as_fd(),
+            MemorySource::Sealed(memfd) => memfd.as_fd(),
+        };
+        let launch = Launch {
+            program: PROGRAM.as_ref(),
+            args,
+            uid: spec.uid,
+            descriptors: vec![
+                spec.disk.as_fd(),
+                spec.tap.as_fd(),
+                spec.console.as_fd(),
+                spec.kernel.as_fd(),
+                spec.initramfs.as_fd(),
+                image,
+                listener.as_fd(),
+            ],
+            log: &spec.log,
+            kvm: self.accelerator == Accelerator::Kvm,
+        };
+        let pid = launch.start().map_err(VmmError::Start)?;
+        let ended_early = || VmmError::EndedEarly {
+            output: last_line(&spec.log),
+        };
+        let process = Process::open(pid, None)
+            .map_err(VmmError::Start)?
+            .ok_or_else(ended_early)?;
+        let handle = VmmHandle {
+            pid,
+            start_ticks: process.start_ticks,
+            control: spec.control.clone(),
+            memory,
+        };
+        drop(listener);
+        let connected = tokio::select! {
+            connected = Qmp::connect(&spec.control, CONNECT_TIMEOUT) => connected,
+            () = process.exited() => Err(VmmError::Gone),
+        };
+        match connected {
+            Ok(qmp) => Ok(Box::new(QemuMachine::new(handle, process, qmp))),
+            Err(VmmError::Gone) => Err(ended_early()),
+            Err(error) => {
+                process.kill();
+                process.exited().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn adopt(&self, handle: &VmmHandle) -> Result<Box<dyn Machine>, VmmError> {
+        let opened =
+            Process::open(handle.pid, Some(handle.start_ticks)).map_err(VmmError::Control)?;
+        let process = opened.ok_or(VmmError::Gone)?;
+        let qmp = Qmp::connect(&handle.control, CONNECT_TIMEOUT).await?;
+        Ok(Box::new(QemuMachine::new(handle.clone(), process, qmp)))
+    }
+}
+
+fn memory_file(source: &MemorySource) -> std::io::Result<MemoryFile> {
+    match source {
+        MemorySource::Boot(file) | MemorySource::Private(file) => {
+            let meta = file.metadata()?;
+            Ok(MemoryFile {
+                device: meta.dev(),
+                inode: meta.ino(),
+                bytes: meta.len(),
+            })
+        }
+        MemorySource::Sealed(memfd) => {
+            let stat = rustix::fs::fstat(memfd)?;
+            Ok(MemoryFile {
+                device: stat.st_dev,
+                inode: stat.st_ino,
+                bytes: stat.st_size.cast_unsigned(),
+            })
+        }
+    }
+}
+
+/// What the VMM said last, for an error message.
+fn last_line(log: &PathBuf) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(2000)..]).into_owned();
+    let line = text
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("it said nothing");
+    line.chars().take(400).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read_from_what_qemu_prints() {
+        let debian = "QEMU emulator version 7.2.19 (Debian 1:7.2+dfsg-7+deb12u16)\nCopyright (c)";
+        assert_eq!(parse_version(debian), Some((7, 2)));
+        assert_eq!(parse_version("QEMU emulator version 10.0.2"), Some((10, 0)));
+        assert_eq!(parse_version("no such thing"), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! One running QEMU.
+
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::capture::{self, CaptureStats};
+use crate::machine::{Machine, VmmError, VmmHandle};
+use crate::process::Process;
+use crate::qmp::Qmp;
+
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// Stopping flushes the guest's disk writes.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
+const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(super) struct QemuMachine {
+    handle: VmmHandle,
+    process: Process,
+    qmp: Qmp,
+}
+
+impl QemuMachine {
+    pub(super) fn new(handle: VmmHandle, process: Process, qmp: Qmp) -> Self {
+        Self {
+            handle,
+            process,
+            qmp,
+        }
+    }
+
+    async fn status(&mut self) -> Result<String, VmmError> {
+        let answer = self
+            .qmp
+            .run("query-status", json!({}), &[], COMMAND_TIMEOUT)
+            .await?;
+        Ok(answer
+            .get("status")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned())
+    }
+}
+
+#[async_trait]
+impl Machine for QemuMachine {
+    fn handle(&self) -> &VmmHandle {
+        &self.handle
+    }
+
+    async fn load_devices(&mut self, state: File) -> Result<(), VmmError> {
+        self.qmp
+            .run(
+                "getfd",
+                json!({ "fdname": "state" }),
+                &[state.as_fd()],
+                COMMAND_TIMEOUT,
+            )
+            .await?;
+        self.qmp
+            .run(
+                "migrate-incoming",
+                json!({ "uri": "fd:state" }),
+                &[],
+                COMMAND_TIMEOUT,
+            )
+            .await?;
+        let loaded = async {
+            // QEMU announces no end that is safe to wait for; the load takes a few milliseconds.
+            while self.status().await? == "inmigrate" {
+                tokio::time::sleep(Duration::from_micros(500)).await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(LOAD_TIMEOUT, loaded)
+            .await
+            .map_err(|_| VmmError::Silent {
+                command: "migrate-incoming",
+            })?
+    }
+
+    async fn save_devices(&mut self, out: File) -> Result<(), VmmError> {
+        let answer = self
+            .qmp
+            .run("add-fd", json!({}), &[out.as_fd()], COMMAND_TIMEOUT)
+            .await?;
+        let set = answer.get("fdset-id").and_then(Value::as_i64).unwrap_or(-1);
+        let filename = format!("/dev/fdset/{set}");
+        let save = json!({ "filename": filename, "live": false });
+        let saved = self
+            .qmp
+            .run("xen-save-devices-state", save, &[], LOAD_TIMEOUT)
+            .await;
+        // A set without users goes away by itself once its last descriptor is removed.
+        let removed = self
+            .qmp
+            .run(
+                "remove-fd",
+                json!({ "fdset-id": set }),
+                &[],
+                COMMAND_TIMEOUT,
+            )
+            .await;
+        saved.and(removed).map(drop)
+    }
+
+    async fn cont(&mut self) -> Result<(), VmmError> {
+        self.qmp
+            .run("cont", json!({}), &[], COMMAND_TIMEOUT)
+            .await
+            .map(drop)
+    }
+
+    async fn stop(&mut self) -> Result<(), VmmError> {
+        self.qmp
+            .run("stop", json!({}), &[], STOP_TIMEOUT)
+            .await
+            .map(drop)
+    }
+
+    async fn is_running(&mut self) -> Result<bool, VmmError> {
+        Ok(self.status().await? == "running")
+    }
+
+    async fn capture_memory(&mut self, image: File) -> Result<CaptureStats, VmmError> {
+        let (pid, memory) = (self.handle.pid, self.handle.memory);
+        let copied =
+            tokio::task::spawn_blocking(move || capture::capture(pid, memory, &image)).await;
+        let copied = copied.map_err(|_| VmmError::Unusable("the capture panicked".to_owned()))?;
+        Ok(copied?)
+    }
+
+    async fn exited(&mut self) {
+        self.process.exited().await;
+    }
+
+    async fn end(&mut self) -> Result<(), VmmError> {
+        // Whatever it answers, what counts is that the process goes.
+        let _ = self.qmp.run("quit", json!({}), &[], QUIT_TIMEOUT).await;
+        if tokio::time::timeout(QUIT_TIMEOUT, self.process.exited())
+            .await
+            .is_err()
+        {
+            self.process.kill();
+            self.process.exited().await;
+        }
+        let _ = std::fs::remove_file(&self.handle.control);
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! The control channel of QEMU: JSON lines over a Unix socket, descriptors beside them.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, Interest};
+use tokio::net::UnixStream;
+
+use crate::machine::VmmError;
+
+/// A VMM that a guest has taken over may send anything: a longer line is an error.
+const LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// A connection to one VMM. One command at a time; an answer that nobody waits for any more is skipped by its number.
+#[derive(Debug)]
+pub(crate) struct Qmp {
+    stream: UnixStream,
+    /// Received and not yet a whole line.
+    pending: Vec<u8>,
+    sent: u64,
+}
+
+/// What one received line is.
+#[derive(Debug, PartialEq)]
+enum Message {
+    Answer {
+        id: u64,
+        result: Result<Value, String>,
+    },
+    Other,
+}
+
+impl Qmp {
+    /// Connects and agrees on the protocol. The socket listens before the VMM runs, so this waits for its first word.
+    pub(crate) async fn connect(path: &Path, timeout: Duration) -> Result<Self, VmmError> {
+        let stream = UnixStream::connect(path).await.map_err(VmmError::Control)?;
+        let mut qmp = Self {
+            stream,
+            pending: Vec::new(),
+            sent: 0,
+        };
+        let greeting = qmp.line();
+        tokio::time::timeout(timeout, greeting)
+            .await
+            .map_err(|_| VmmError::Silent {
+                command: "greeting",
+            })??;
+        qmp.run("qmp_capabilities", json!({}), &[], timeout).await?;
+        Ok(qmp)
+    }
+
+    /// Runs a command to its answer.
+    pub(crate) async fn run(
+        &mut self,
+        command: &'static str,
+        arguments: Value,
+        descriptors: &[BorrowedFd<'_>],
+        timeout: Duration,
+    ) -> Result<Value, VmmError> {
+        self.sent += 1;
+        let id = self.sent;
+        let mut line = json!({ "execute": command, "arguments": arguments, "id": id }).to_string();
+        line.push('\n');
+        let exchange = async {
+            self.send(line.as_bytes(), descriptors).await?;
+            loop {
+                match parse(&self.line().await?)? {
+                    Message::Answer {
+                        id: answered,
+                        result,
+                    } if answered == id => {
+                        return result.map_err(|reason| VmmError::Refused { command, reason });
+                    }
+                    // An event, or the answer to a command whose caller gave up.
+                    Message::Answer { .. } | Message::Other => {}
+                }
+            }
+        };
+        tokio::time::timeout(timeout, exchange)
+            .await
+            .map_err(|_| VmmError::Silent { command })?
+    }
+
+    /// Descriptors travel with the first byte.
+    async fn send(
+        &mut self,
+        mut bytes: &[u8],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), VmmError> {
+        let mut descriptors = descriptors;
+        while !bytes.is_empty() {
+            let sent = self.stream.async_io(Interest::WRITABLE, || {
+                let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+                let mut control = SendAncillaryBuffer::new(&mut space);
+                if !descriptors.is_empty()
+                    && !control.push(SendAncillaryMessage::ScmRights(descriptors))
+                {
+                    return Err(io::Error::other("too many descriptors for one message"));
+                }
+                let part = [io::IoSlice::new(bytes)];
+                Ok(sendmsg(
+                    self.stream.as_fd(),
+                    &part,
+                    &mut control,
+                    SendFlags::NOSIGNAL,
+                )?)
+            });
+            bytes = &bytes[sent.await.map_err(gone)?..];
+            descriptors = &[];
+        }
+        Ok(())
+    }
+
+    async fn line(&mut self) -> Result<Vec<u8>, VmmError> {
+        loop {
+            if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+                let rest = self.pending.split_off(end + 1);
+                return Ok(std::mem::replace(&mut self.pending, rest));
+            }
+            if self.pending.len() > LINE_BYTES_MAX {
+                return Err(VmmError::Control(io::Error::other(
+                    "a line of the control channel is too long",
+                )));
+            }
+            if self
+                .stream
+                .read_buf(&mut self.pending)
+                .await
+                .map_err(gone)?
+                == 0
+            {
+                return Err(VmmError::Gone);
+            }
+        }
+    }
+}
+
+/// A broken channel means a dead VMM; anything else is an error of its own.
+fn gone(error: io::Error) -> VmmError {
+    if matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    ) {
+        VmmError::Gone
+    } else {
+        VmmError::Control(error)
+    }
+}
+
+fn parse(line: &[u8]) -> Result<Message, VmmError> {
+    let bad = |source: serde_json::Error| VmmError::Control(io::Error::other(source));
+    let value: Value = serde_json::from_slice(line).map_err(bad)?;
+    let Some(id) = value.get("id").and_then(Value::as_u64) else {
+        return Ok(Message::Other);
+    };
+    if let Some(error) = value.get("error") {
+        let reason = error
+            .get("desc")
+            .and_then(Value::as_str)
+            .unwrap_or("no reason given");
+        return Ok(Message::Answer {
+            id,
+            result: Err(reason.chars().take(400).collect()),
+        });
+    }
+    Ok(value
+        .get("return")
+        .map_or(Message::Other, |result| Message::Answer {
+            id,
+            result: Ok(result.clone()),
+        }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_and_foreign_shapes_are_not_answers() {
+        let other = [
+            r#"{"event":"STOP"}"#,
+            r#"{"id":"1","return":{}}"#,
+            "[]",
+            "3",
+            r#"{"id":4}"#,
+        ];
+        for line in other {
+            assert_eq!(parse(line.as_bytes()).unwrap(), Message::Other, "{line}");
+        }
+        parse(b"{").unwrap_err();
+        parse(&[0xff, 0xfe]).unwrap_err();
+    }
+
+    #[test]
+    fn an_error_keeps_the_reason() {
+        let line = br#"{"id":7,"error":{"class":"GenericError","desc":"no such fd"}}"#;
+        let expected = Message::Answer {
+            id: 7,
+            result: Err("no such fd".to_owned()),
+        };
+        assert_eq!(parse(line).unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn an_endless_line_is_refused() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut qmp = Qmp {
+            stream: ours,
+            pending: Vec::new(),
+            sent: 0,
+        };
+        let flood = async {
+            // Ends when the reader gives up and closes.
+            while tokio::io::AsyncWriteExt::write_all(&mut theirs, &[b'x'; 65536])
+                .await
+                .is_ok()
+            {}
+        };
+        let read = async {
+            let error = qmp.line().await.unwrap_err();
+            drop(qmp);
+            error
+        };
+        let (error, ()) = tokio::join!(read, flood);
+        assert!(matches!(error, VmmError::Control(_)));
+    }
+}
