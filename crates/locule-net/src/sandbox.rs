@@ -1,0 +1,163 @@
+//! The network of one slot.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use locule_base::command::Command;
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
+
+use crate::host::Names;
+use crate::namespace::inside;
+use crate::{GUEST_IP, HOST_IP, NetError, firewall};
+
+const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
+const IFF_TAP: i16 = 0x0002;
+const IFF_NO_PI: i16 = 0x1000;
+const IFF_VNET_HDR: i16 = 0x4000;
+
+#[derive(Debug)]
+pub struct SandboxNet {
+    slot: u16,
+    name: String,
+    path: PathBuf,
+}
+
+impl SandboxNet {
+    pub(crate) async fn create(
+        names: &Names,
+        slot: u16,
+        host: Ipv4Addr,
+        inner: Ipv4Addr,
+    ) -> Result<Self, NetError> {
+        let (name, veth) = (names.namespace(slot), names.veth(slot));
+        Command::new("ip")
+            .args(["netns", "add", &name])
+            .run()
+            .await?;
+        let outside = format!(
+            "link add {veth} type veth peer name eth0 netns {name}\naddr add {host}/31 dev {veth}\nlink set {veth} up\n"
+        );
+        Command::new("ip")
+            .args(["-batch", "-"])
+            .stdin(outside)
+            .run()
+            .await?;
+        let net = Self {
+            slot,
+            path: names.namespace_path(slot),
+            name,
+        };
+        // IPv6 stays off until it has a policy of its own.
+        net.inside(|| {
+            fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").or_else(ignore_missing)?;
+            fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1")
+                .or_else(ignore_missing)?;
+            fs::write("/proc/sys/net/ipv4/ip_forward", "1")
+        })?;
+        let within = format!(
+            "link set lo up\ntuntap add dev tap0 mode tap vnet_hdr\naddr add {HOST_IP}/30 dev tap0\nlink set tap0 up\n\
+             addr add {inner}/31 dev eth0\nlink set eth0 up\nroute add default via {host}\n"
+        );
+        Command::new("ip")
+            .args(["-n", &net.name, "-batch", "-"])
+            .stdin(within)
+            .run()
+            .await?;
+        let rules = firewall::sandbox_rules();
+        Command::new("ip")
+            .args(["netns", "exec", &net.name, "nft", "-f", "-"])
+            .stdin(rules)
+            .run()
+            .await?;
+        Ok(net)
+    }
+
+    pub(crate) fn open(names: &Names, slot: u16) -> Result<Self, NetError> {
+        let net = Self {
+            slot,
+            name: names.namespace(slot),
+            path: names.namespace_path(slot),
+        };
+        net.inside(|| Ok(()))?;
+        Ok(net)
+    }
+
+    pub fn slot(&self) -> u16 {
+        self.slot
+    }
+
+    fn inside<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> Result<T, NetError> {
+        inside(&self.path, work).map_err(|source| NetError::Namespace {
+            name: self.name.clone(),
+            source,
+        })
+    }
+
+    /// The tap's descriptor, to be handed to a VMM.
+    pub fn open_tap(&self) -> Result<OwnedFd, NetError> {
+        let opened = inside(&self.path, || {
+            let tun = fs::File::options()
+                .read(true)
+                .write(true)
+                .custom_flags(libc::O_NONBLOCK)
+                .open("/dev/net/tun")?;
+            let mut request = [0_u8; 40];
+            request[..4].copy_from_slice(b"tap0");
+            request[16..18].copy_from_slice(&(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR).to_ne_bytes());
+            // SAFETY: `request` has the size and layout of ifreq and lives through the call.
+            #[expect(unsafe_code, reason = "ioctl")]
+            let result = unsafe { libc::ioctl(tun.as_raw_fd(), TUNSETIFF, request.as_ptr()) };
+            if result < 0 {
+                Err(io::Error::last_os_error())
+            } else {
+                Ok(OwnedFd::from(tun))
+            }
+        });
+        opened.map_err(|source| NetError::Tap {
+            slot: self.slot,
+            source,
+        })
+    }
+
+    /// Connects to a port of the guest. A socket belongs to the namespace it was made in, wherever it connects from.
+    pub async fn connect(&self, port: u16, timeout: Duration) -> io::Result<TcpStream> {
+        let socket = inside(&self.path, TcpSocket::new_v4)?;
+        socket.set_nodelay(true)?;
+        let connecting = socket.connect(SocketAddr::from((GUEST_IP, port)));
+        tokio::time::timeout(timeout, connecting)
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    /// The sockets of this sandbox's name server.
+    pub(crate) fn name_server_sockets(&self) -> Result<(UdpSocket, TcpListener), NetError> {
+        let address = SocketAddr::from((HOST_IP, 53));
+        let (udp, tcp) = self.inside(|| {
+            let udp = std::net::UdpSocket::bind(address)?;
+            let tcp = std::net::TcpListener::bind(address)?;
+            udp.set_nonblocking(true)?;
+            tcp.set_nonblocking(true)?;
+            Ok((udp, tcp))
+        })?;
+        let registered =
+            UdpSocket::from_std(udp).and_then(|udp| Ok((udp, TcpListener::from_std(tcp)?)));
+        registered.map_err(|source| NetError::Namespace {
+            name: self.name.clone(),
+            source,
+        })
+    }
+}
+
+/// A kernel without IPv6 has nothing to switch off.
+fn ignore_missing(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}

@@ -1,0 +1,74 @@
+//! Namespaces, taps and rules on a real kernel. Needs root.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use locule_net::{HostNet, Names};
+
+fn instance() -> String {
+    format!("{:08x}", rand::random::<u32>())
+}
+
+fn exists(names: &Names, slot: u16) -> (bool, bool) {
+    let namespace = Path::new("/run/netns").join(names.namespace(slot)).exists();
+    let veth = Path::new("/sys/class/net").join(names.veth(slot)).exists();
+    (namespace, veth)
+}
+
+#[tokio::test]
+async fn a_closed_instance_leaves_nothing_and_touches_nobody_else() {
+    let (dir_a, dir_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (instance(), instance());
+    let host_a = HostNet::open(&a, dir_a.path()).await.unwrap();
+    let host_b = HostNet::open(&b, dir_b.path()).await.unwrap();
+    assert_ne!(host_a.first_uid(), host_b.first_uid());
+    for slot in [0, 1, 1023] {
+        host_a.create(slot).await.unwrap();
+        host_b.create(slot).await.unwrap();
+        assert_eq!(exists(&Names::new(&a), slot), (true, true));
+    }
+    host_a.sweep(&HashSet::from([1])).await.unwrap();
+    assert_eq!(exists(&Names::new(&a), 0), (false, false));
+    assert_eq!(exists(&Names::new(&a), 1), (true, true));
+    host_a.adopt(1).unwrap();
+    host_a.close().await.unwrap();
+    for slot in [0, 1, 1023] {
+        assert_eq!(exists(&Names::new(&a), slot), (false, false));
+        assert_eq!(exists(&Names::new(&b), slot), (true, true));
+    }
+    host_b.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_instance_gets_its_block_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let instance = instance();
+    let first = HostNet::open(&instance, dir.path()).await.unwrap();
+    let uid = first.first_uid();
+    // The agent died: nothing was released.
+    drop(first);
+    let again = HostNet::open(&instance, dir.path()).await.unwrap();
+    assert_eq!(again.first_uid(), uid);
+    again.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tap_can_be_opened_and_a_dead_guest_does_not_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = HostNet::open(&instance(), dir.path()).await.unwrap();
+    let net = host.create(0).await.unwrap();
+    let tap = net.open_tap().unwrap();
+    let error = net
+        .connect(49983, Duration::from_millis(100))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error.kind(),
+        std::io::ErrorKind::TimedOut
+            | std::io::ErrorKind::HostUnreachable
+            | std::io::ErrorKind::ConnectionRefused
+    ));
+    drop(tap);
+    host.close().await.unwrap();
+}
