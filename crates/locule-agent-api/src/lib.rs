@@ -1,1 +1,28 @@
-//! Control plane to host agent: messages, protocol version, the HostAgent trait.
+//! Control plane to host agent: messages, protocol version, the [`HostAgent`] trait and both ends of its wire.
+//!
+//! Outside this crate there are plain structures and typed ids; the RPC library and its generated messages stay inside.
+//! A host is reached through a [`Connector`], not a URL: a Unix socket on one machine, later TLS or a connection that the
+//! host dialled.
+
+mod client;
+mod connector;
+mod convert;
+mod error;
+pub mod http1;
+mod messages;
+mod proto;
+mod server;
+
+pub use client::Client;
+pub use connector::Connector;
+pub use error::AgentError;
+pub use messages::{
+    HostAgent, HostInfo, OnTimeout, Order, ReportedState, ResumeSandbox, SandboxReport,
+    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream,
+};
+pub use server::router;
+
+/// Grows when a message changes its meaning; an agent accepts the previous one too.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// Says, beside a failed proxy request, why it failed: `not_found`, `not_running`, `port_closed`, `draining`.
+pub const PROXY_ERROR_HEADER: &str = "locule-proxy-error";

@@ -1,0 +1,292 @@
+//! Between the wire's messages and ours: texts become ids and times here, and nowhere else (B-005).
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+
+use crate::AgentError;
+use crate::messages::{
+    HostInfo, OnTimeout, Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec,
+    UpdateSandbox,
+};
+use crate::proto::hostagent::v1 as wire;
+
+/// An empty id is an error like any other malformed one, never zeros (W-031).
+pub(crate) fn parse_id<T: FromStr<Err = locule_ids::ParseIdError>>(
+    text: &str,
+) -> Result<T, AgentError> {
+    text.parse()
+        .map_err(|error: locule_ids::ParseIdError| AgentError::InvalidArgument(error.to_string()))
+}
+
+fn time(unix_ms: i64) -> Result<Option<DateTime<Utc>>, AgentError> {
+    if unix_ms == 0 {
+        return Ok(None);
+    }
+    let time = DateTime::from_timestamp_millis(unix_ms);
+    time.map(Some)
+        .ok_or_else(|| AgentError::InvalidArgument("a time is out of range".to_owned()))
+}
+
+fn unix_ms(time: Option<DateTime<Utc>>) -> i64 {
+    time.map_or(0, |time| time.timestamp_millis())
+}
+
+fn on_timeout(value: buffa::EnumValue<wire::OnTimeout>) -> Result<OnTimeout, AgentError> {
+    match value.as_known() {
+        Some(wire::OnTimeout::ON_TIMEOUT_KILL | wire::OnTimeout::ON_TIMEOUT_UNSPECIFIED) => {
+            Ok(OnTimeout::Kill)
+        }
+        Some(wire::OnTimeout::ON_TIMEOUT_PAUSE) => Ok(OnTimeout::Pause),
+        None => Err(AgentError::InvalidArgument("unknown on_timeout".to_owned())),
+    }
+}
+
+impl From<OnTimeout> for wire::OnTimeout {
+    fn from(value: OnTimeout) -> Self {
+        match value {
+            OnTimeout::Kill => Self::ON_TIMEOUT_KILL,
+            OnTimeout::Pause => Self::ON_TIMEOUT_PAUSE,
+        }
+    }
+}
+
+fn some(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+impl From<SandboxSpec> for wire::CreateSandboxRequest {
+    fn from(spec: SandboxSpec) -> Self {
+        Self {
+            template: spec.template,
+            vcpus: spec.vcpus,
+            memory_mb: spec.memory_mb,
+            timeout_sec: spec.timeout_sec,
+            sandbox_id: spec.sandbox.to_string(),
+            disk_size_mb: spec.disk_size_mb,
+            team_id: spec.team.to_string(),
+            template_id: spec.template_id.to_string(),
+            default_user: spec.default_user,
+            generation: spec.generation,
+            access_token: spec.access_token,
+            expires_at_unix_ms: unix_ms(spec.expires_at),
+            on_timeout: wire::OnTimeout::from(spec.on_timeout).into(),
+            auto_resume: spec.auto_resume,
+            env: spec.env.into_iter().collect(),
+            labels: spec.labels.into_iter().collect(),
+            ..Default::default()
+        }
+    }
+}
+
+impl TryFrom<wire::CreateSandboxRequest> for SandboxSpec {
+    type Error = AgentError;
+
+    fn try_from(request: wire::CreateSandboxRequest) -> Result<Self, AgentError> {
+        Ok(Self {
+            sandbox: parse_id(&request.sandbox_id)?,
+            generation: request.generation,
+            team: parse_id(&request.team_id)?,
+            template: request.template,
+            template_id: parse_id(&request.template_id)?,
+            vcpus: request.vcpus,
+            memory_mb: request.memory_mb,
+            disk_size_mb: request.disk_size_mb,
+            timeout_sec: request.timeout_sec,
+            expires_at: time(request.expires_at_unix_ms)?,
+            on_timeout: on_timeout(request.on_timeout)?,
+            auto_resume: request.auto_resume,
+            default_user: request.default_user,
+            env: request.env.into_iter().collect(),
+            labels: request.labels.into_iter().collect(),
+            access_token: request.access_token,
+        })
+    }
+}
+
+macro_rules! order {
+    ($($message:ident),*) => { $(
+        impl From<Order> for wire::$message {
+            fn from(order: Order) -> Self {
+                Self { sandbox_id: order.sandbox.to_string(), generation: order.generation, ..Default::default() }
+            }
+        }
+
+        impl TryFrom<wire::$message> for Order {
+            type Error = AgentError;
+
+            fn try_from(request: wire::$message) -> Result<Self, AgentError> {
+                Ok(Self { sandbox: parse_id(&request.sandbox_id)?, generation: request.generation })
+            }
+        }
+    )* };
+}
+
+order!(DestroySandboxRequest, PauseSandboxRequest);
+
+impl From<ResumeSandbox> for wire::ResumeSandboxRequest {
+    fn from(resume: ResumeSandbox) -> Self {
+        Self {
+            sandbox_id: resume.sandbox.to_string(),
+            timeout_sec: resume.timeout_sec,
+            generation: resume.generation,
+            access_token: resume.access_token,
+            expires_at_unix_ms: unix_ms(resume.expires_at),
+            on_timeout: wire::OnTimeout::from(resume.on_timeout).into(),
+            ..Default::default()
+        }
+    }
+}
+
+impl TryFrom<wire::ResumeSandboxRequest> for ResumeSandbox {
+    type Error = AgentError;
+
+    fn try_from(request: wire::ResumeSandboxRequest) -> Result<Self, AgentError> {
+        Ok(Self {
+            sandbox: parse_id(&request.sandbox_id)?,
+            generation: request.generation,
+            timeout_sec: request.timeout_sec,
+            expires_at: time(request.expires_at_unix_ms)?,
+            on_timeout: on_timeout(request.on_timeout)?,
+            access_token: request.access_token,
+        })
+    }
+}
+
+impl From<UpdateSandbox> for wire::UpdateSandboxRequest {
+    fn from(update: UpdateSandbox) -> Self {
+        Self {
+            sandbox_id: update.sandbox.to_string(),
+            timeout_sec: update.timeout_sec,
+            generation: update.generation,
+            expires_at_unix_ms: unix_ms(update.expires_at),
+            on_timeout: wire::OnTimeout::from(update.on_timeout).into(),
+            ..Default::default()
+        }
+    }
+}
+
+impl TryFrom<wire::UpdateSandboxRequest> for UpdateSandbox {
+    type Error = AgentError;
+
+    fn try_from(request: wire::UpdateSandboxRequest) -> Result<Self, AgentError> {
+        Ok(Self {
+            sandbox: parse_id(&request.sandbox_id)?,
+            generation: request.generation,
+            timeout_sec: request.timeout_sec,
+            expires_at: time(request.expires_at_unix_ms)?,
+            on_timeout: on_timeout(request.on_timeout)?,
+        })
+    }
+}
+
+impl From<SandboxReport> for wire::SandboxInfo {
+    fn from(report: SandboxReport) -> Self {
+        let status = match report.state {
+            ReportedState::Running => "running",
+            ReportedState::Paused => "paused",
+            ReportedState::Stopped => "stopped",
+        };
+        Self {
+            sandbox_id: report.sandbox.to_string(),
+            status: status.to_owned(),
+            template: report.template,
+            vcpus: report.vcpus,
+            memory_mb: report.memory_mb,
+            host_ip: report.host_ip,
+            created_at_unix: report.created_at.timestamp(),
+            last_active_at_unix: report.last_active_at.map_or(0, |time| time.timestamp()),
+            timeout_sec: report.timeout_sec,
+            team_id: report.team.to_string(),
+            template_id: report.template_id.to_string(),
+            metadata: report.metadata.into_iter().collect(),
+            generation: report.generation,
+            reason: report.reason.unwrap_or_default(),
+            last_error: report.last_error.unwrap_or_default(),
+            guest_ip: report.guest_ip,
+            started_at_unix_ms: unix_ms(report.started_at),
+            expires_at_unix_ms: unix_ms(report.expires_at),
+            on_timeout: wire::OnTimeout::from(report.on_timeout).into(),
+            disk_size_mb: report.disk_size_mb,
+            unresponsive: report.unresponsive,
+            ready_ms: report.ready_ms,
+            ..Default::default()
+        }
+    }
+}
+
+impl TryFrom<wire::SandboxInfo> for SandboxReport {
+    type Error = AgentError;
+
+    fn try_from(info: wire::SandboxInfo) -> Result<Self, AgentError> {
+        let state = match info.status.as_str() {
+            "running" => ReportedState::Running,
+            "paused" => ReportedState::Paused,
+            "stopped" => ReportedState::Stopped,
+            _ => {
+                return Err(AgentError::InvalidArgument(
+                    "unknown sandbox status".to_owned(),
+                ));
+            }
+        };
+        Ok(Self {
+            sandbox: parse_id(&info.sandbox_id)?,
+            generation: info.generation,
+            state,
+            reason: some(info.reason),
+            last_error: some(info.last_error),
+            team: parse_id(&info.team_id)?,
+            template: info.template,
+            template_id: parse_id(&info.template_id)?,
+            vcpus: info.vcpus,
+            memory_mb: info.memory_mb,
+            disk_size_mb: info.disk_size_mb,
+            timeout_sec: info.timeout_sec,
+            expires_at: time(info.expires_at_unix_ms)?,
+            on_timeout: on_timeout(info.on_timeout)?,
+            guest_ip: info.guest_ip,
+            host_ip: info.host_ip,
+            metadata: info.metadata.into_iter().collect(),
+            created_at: time(info.created_at_unix.saturating_mul(1000))?.unwrap_or_default(),
+            started_at: time(info.started_at_unix_ms)?,
+            last_active_at: time(info.last_active_at_unix.saturating_mul(1000))?,
+            unresponsive: info.unresponsive,
+            ready_ms: info.ready_ms,
+        })
+    }
+}
+
+impl From<HostInfo> for wire::GetHostResponse {
+    fn from(host: HostInfo) -> Self {
+        Self {
+            protocol: host.protocol,
+            agent_version: host.agent_version,
+            accelerator: host.accelerator,
+            accelerator_reason: host.accelerator_reason,
+            vmm: host.vmm,
+            cpu_cores: host.cpu_cores,
+            memory_mib: host.memory_mib,
+            pool_free_bytes: host.pool_free_bytes,
+            templates: host.templates,
+            ready: host.ready,
+            ..Default::default()
+        }
+    }
+}
+
+impl From<wire::GetHostResponse> for HostInfo {
+    fn from(host: wire::GetHostResponse) -> Self {
+        Self {
+            protocol: host.protocol,
+            agent_version: host.agent_version,
+            accelerator: host.accelerator,
+            accelerator_reason: host.accelerator_reason,
+            vmm: host.vmm,
+            cpu_cores: host.cpu_cores,
+            memory_mib: host.memory_mib,
+            pool_free_bytes: host.pool_free_bytes,
+            templates: host.templates,
+            ready: host.ready,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What a host may answer instead of what was asked.
+
+use connectrpc::{ConnectError, ErrorCode};
+
+/// Each variant is one status of the wire. Texts are for operators: the control plane words what clients see.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgentError {
+    #[error("the host does not know this sandbox")]
+    NotFound,
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// Wrong state, or an order older than one already carried out.
+    #[error("{0}")]
+    FailedPrecondition(String),
+    #[error("{0}")]
+    AlreadyExists(String),
+    #[error("{0}")]
+    ResourceExhausted(String),
+    /// The host is not reachable or not ready.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Nobody knows whether it was done.
+    #[error("the host did not answer in time")]
+    DeadlineExceeded,
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<AgentError> for ConnectError {
+    fn from(error: AgentError) -> Self {
+        let text = error.to_string();
+        match error {
+            AgentError::NotFound => Self::not_found(text),
+            AgentError::InvalidArgument(_) => Self::invalid_argument(text),
+            AgentError::FailedPrecondition(_) => Self::failed_precondition(text),
+            AgentError::AlreadyExists(_) => Self::already_exists(text),
+            AgentError::ResourceExhausted(_) => Self::resource_exhausted(text),
+            AgentError::Unavailable(_) => Self::unavailable(text),
+            AgentError::DeadlineExceeded => Self::deadline_exceeded(text),
+            AgentError::Internal(_) => Self::internal(text),
+        }
+    }
+}
+
+impl From<ConnectError> for AgentError {
+    fn from(error: ConnectError) -> Self {
+        let text = error
+            .message
+            .clone()
+            .unwrap_or_else(|| error.code.as_str().to_owned());
+        match error.code {
+            ErrorCode::NotFound => Self::NotFound,
+            ErrorCode::InvalidArgument | ErrorCode::OutOfRange => Self::InvalidArgument(text),
+            ErrorCode::FailedPrecondition | ErrorCode::Aborted => Self::FailedPrecondition(text),
+            ErrorCode::AlreadyExists => Self::AlreadyExists(text),
+            ErrorCode::ResourceExhausted => Self::ResourceExhausted(text),
+            ErrorCode::Unavailable => Self::Unavailable(text),
+            ErrorCode::DeadlineExceeded | ErrorCode::Canceled => Self::DeadlineExceeded,
+            _ => Self::Internal(text),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! One HTTP/1.1 exchange over a byte stream that somebody else opened: a Unix socket, or one inside a namespace.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Sends one request and returns the response as soon as its head is there. The connection lives as long as the
+/// response's body (or its upgrade) does.
+pub async fn exchange<S, B>(stream: S, request: Request<B>) -> hyper::Result<Response<Incoming>>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // It ends with the exchange: when the response's body is read or dropped.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the connection's other half lives and dies with the response"
+    )]
+    tokio::spawn(connection.with_upgrades());
+    sender.send_request(request).await
+}

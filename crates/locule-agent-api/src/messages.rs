@@ -1,0 +1,178 @@
+//! What is said between control plane and host, as plain data.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
+use locule_ids::{SandboxId, TeamId, TemplateId};
+use serde::{Deserialize, Serialize};
+
+use crate::AgentError;
+
+/// What happens when `expires_at` has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTimeout {
+    #[default]
+    Kill,
+    Pause,
+}
+
+/// A sandbox to create.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SandboxSpec {
+    pub sandbox: SandboxId,
+    /// Grows with each order about this sandbox; a host refuses one that is older than what it has seen.
+    pub generation: i64,
+    pub team: TeamId,
+    pub template: String,
+    pub template_id: TemplateId,
+    pub vcpus: u32,
+    pub memory_mb: u32,
+    pub disk_size_mb: u32,
+    /// Idle seconds after which it is paused; 0 for never.
+    pub timeout_sec: u32,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub on_timeout: OnTimeout,
+    pub auto_resume: bool,
+    pub default_user: String,
+    pub env: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+    /// What clients show to the guest agent.
+    pub access_token: String,
+}
+
+impl std::fmt::Debug for SandboxSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SandboxSpec")
+            .field("sandbox", &self.sandbox)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An order that needs nothing but its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    pub sandbox: SandboxId,
+    pub generation: i64,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct ResumeSandbox {
+    pub sandbox: SandboxId,
+    pub generation: i64,
+    pub timeout_sec: u32,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub on_timeout: OnTimeout,
+    pub access_token: String,
+}
+
+impl std::fmt::Debug for ResumeSandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResumeSandbox")
+            .field("sandbox", &self.sandbox)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// New clocks for a running sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateSandbox {
+    pub sandbox: SandboxId,
+    pub generation: i64,
+    pub timeout_sec: u32,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub on_timeout: OnTimeout,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportedState {
+    Running,
+    /// Durably: its image is on the host's disk.
+    Paused,
+    /// Ended; nothing of it is left on the host.
+    Stopped,
+}
+
+/// What a host says of one sandbox: enough to make its row anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxReport {
+    pub sandbox: SandboxId,
+    pub generation: i64,
+    pub state: ReportedState,
+    /// Why it is paused or stopped, where that was not an order: `idle`, `expired`, `vm_lost`, `guest_shutdown`, …
+    pub reason: Option<String>,
+    /// What failed last, without having changed the state.
+    pub last_error: Option<String>,
+    pub team: TeamId,
+    pub template: String,
+    pub template_id: TemplateId,
+    pub vcpus: u32,
+    pub memory_mb: u32,
+    pub disk_size_mb: u32,
+    pub timeout_sec: u32,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub on_timeout: OnTimeout,
+    pub guest_ip: String,
+    pub host_ip: String,
+    /// Versions: kernel, VMM, agent, guest agent.
+    pub metadata: BTreeMap<String, String>,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub last_active_at: Option<DateTime<Utc>>,
+    /// The guest agent did not hold still when it was paused.
+    pub unresponsive: bool,
+    /// How long the last start or restore took on the host, milliseconds.
+    pub ready_ms: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostInfo {
+    pub protocol: u32,
+    pub agent_version: String,
+    pub accelerator: String,
+    /// Why it is not KVM; empty when it is.
+    pub accelerator_reason: String,
+    pub vmm: String,
+    pub cpu_cores: u32,
+    pub memory_mib: u64,
+    pub pool_free_bytes: u64,
+    pub templates: Vec<String>,
+    /// Sandboxes can be created.
+    pub ready: bool,
+}
+
+/// One message of a watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchEvent {
+    Report {
+        seq: u64,
+        report: SandboxReport,
+    },
+    /// The full list has been said; from here on come changes.
+    Complete,
+}
+
+pub type WatchStream = BoxStream<'static, Result<WatchEvent, AgentError>>;
+
+/// A host, as the control plane sees it.
+#[async_trait]
+pub trait HostAgent: Send + Sync + 'static {
+    async fn host(&self) -> Result<HostInfo, AgentError>;
+    async fn create_sandbox(&self, spec: SandboxSpec) -> Result<SandboxReport, AgentError>;
+    async fn destroy_sandbox(&self, order: Order) -> Result<(), AgentError>;
+    async fn pause_sandbox(&self, order: Order) -> Result<SandboxReport, AgentError>;
+    async fn resume_sandbox(&self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError>;
+    async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError>;
+    /// Counts as activity.
+    async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError>;
+    /// Everything the host holds, running and paused, each time (W-003).
+    async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError>;
+    async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError>;
+    /// Destroys the listed sandboxes and nothing else.
+    async fn terminate(&self, sandboxes: Vec<SandboxId>) -> Result<(), AgentError>;
+}

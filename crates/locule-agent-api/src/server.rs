@@ -1,0 +1,145 @@
+//! The host's end of the wire.
+
+use std::sync::Arc;
+
+use connectrpc::{
+    ConnectError, Encodable, RequestContext, Response, ServiceRequest, ServiceResult, ServiceStream,
+};
+use futures::StreamExt as _;
+use locule_ids::SandboxId;
+
+use crate::convert::parse_id;
+use crate::messages::{HostAgent, WatchEvent};
+use crate::proto::hostagent::v1 as wire;
+
+struct Service(Arc<dyn HostAgent>);
+
+/// The RPC routes of a host.
+pub fn router(agent: Arc<dyn HostAgent>) -> axum::Router {
+    let rpc = connectrpc::Router::new().add_service(Arc::new(Service(agent)));
+    axum::Router::new().fallback_service(rpc.into_axum_service())
+}
+
+impl wire::HostAgentService for Service {
+    async fn get_host<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        _request: ServiceRequest<'_, wire::GetHostRequest>,
+    ) -> ServiceResult<impl Encodable<wire::GetHostResponse> + Send + use<'a>> {
+        Response::ok(wire::GetHostResponse::from(self.0.host().await?))
+    }
+
+    async fn create_sandbox<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, wire::CreateSandboxRequest>,
+    ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
+        let spec = request.to_owned_message().try_into()?;
+        Response::ok(wire::SandboxInfo::from(self.0.create_sandbox(spec).await?))
+    }
+
+    async fn destroy_sandbox<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, wire::DestroySandboxRequest>,
+    ) -> ServiceResult<impl Encodable<wire::DestroySandboxResponse> + Send + use<'a>> {
+        self.0
+            .destroy_sandbox(request.to_owned_message().try_into()?)
+            .await?;
+        Response::ok(wire::DestroySandboxResponse::default())
+    }
+
+    async fn pause_sandbox<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, wire::PauseSandboxRequest>,
+    ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
+        let order = request.to_owned_message().try_into()?;
+        Response::ok(wire::SandboxInfo::from(self.0.pause_sandbox(order).await?))
+    }
+
+    async fn resume_sandbox<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, wire::ResumeSandboxRequest>,
+    ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
+        let resume = request.to_owned_message().try_into()?;
+        Response::ok(wire::SandboxInfo::from(
+            self.0.resume_sandbox(resume).await?,
+        ))
+    }
+
+    async fn update_sandbox<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, wire::UpdateSandboxRequest>,
+    ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
+        let update = request.to_owned_message().try_into()?;
+        Response::ok(wire::SandboxInfo::from(
+            self.0.update_sandbox(update).await?,
+        ))
+    }
+
+    async fn ping_sandbox<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, wire::PingSandboxRequest>,
+    ) -> ServiceResult<impl Encodable<wire::PingSandboxResponse> + Send + use<'a>> {
+        self.0.ping_sandbox(parse_id(request.sandbox_id)?).await?;
+        Response::ok(wire::PingSandboxResponse::default())
+    }
+
+    async fn list_sandboxes<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        _request: ServiceRequest<'_, wire::ListSandboxesRequest>,
+    ) -> ServiceResult<impl Encodable<wire::ListSandboxesResponse> + Send + use<'a>> {
+        let sandboxes = self
+            .0
+            .list_sandboxes()
+            .await?
+            .into_iter()
+            .map(Into::into)
+            .collect();
+        Response::ok(wire::ListSandboxesResponse {
+            sandboxes,
+            ..Default::default()
+        })
+    }
+
+    async fn watch_sandboxes(
+        &self,
+        _ctx: RequestContext,
+        _request: ServiceRequest<'_, wire::WatchSandboxesRequest>,
+    ) -> ServiceResult<ServiceStream<impl Encodable<wire::WatchSandboxesResponse> + Send + use<>>>
+    {
+        let events = self.0.watch_sandboxes().await?;
+        Ok(Response::stream(events.map(|event| {
+            Ok::<_, ConnectError>(match event? {
+                WatchEvent::Complete => wire::WatchSandboxesResponse {
+                    complete: true,
+                    ..Default::default()
+                },
+                WatchEvent::Report { seq, report } => wire::WatchSandboxesResponse {
+                    seq,
+                    sandbox: wire::SandboxInfo::from(report).into(),
+                    ..Default::default()
+                },
+            })
+        })))
+    }
+
+    async fn terminate<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, wire::TerminateRequest>,
+    ) -> ServiceResult<impl Encodable<wire::TerminateResponse> + Send + use<'a>> {
+        let ids = request.to_owned_message().sandbox_ids;
+        let ids = ids
+            .iter()
+            .map(|id| parse_id::<SandboxId>(id))
+            .collect::<Result<_, _>>()?;
+        self.0.terminate(ids).await?;
+        Response::ok(wire::TerminateResponse::default())
+    }
+}
