@@ -1,1 +1,33 @@
 //! Requests, responses and error codes of the public API: data only.
+//!
+//! The native dialect (`/v1/…`, snake case) is at the top level; the E2B dialect (camel case) is in [`e2b`]. Nothing here
+//! decides or checks: rules are the control plane's, statuses the HTTP layer's. Unknown fields are ignored on both sides,
+//! so that old and new programs can talk.
+
+pub mod auth;
+pub mod e2b;
+pub mod error;
+pub mod exec;
+pub mod files;
+pub mod processes;
+pub mod sandboxes;
+pub mod stream;
+
+pub use auth::{LoginRequest, SessionResponse};
+pub use error::{ErrorBody, ErrorCode, ErrorDetail};
+pub use exec::{Encoding, ExecRequest, ExecResult, ExecStarted};
+pub use files::{FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory, PathRequest};
+pub use processes::{Process, ProcessList};
+pub use sandboxes::{CreateSandboxRequest, OnTimeout, Sandbox, SandboxStatus};
+pub use stream::{ClientMessage, OnDisconnect, ServerMessage, SignalName, StartMessage};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Answer of `GET /health` when sandboxes can be created.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// Always `ok`.
+    pub status: String,
+    pub version: String,
+}

@@ -1,0 +1,58 @@
+//! Files of a sandbox.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Names one file or directory.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PathRequest {
+    pub path: String,
+}
+
+/// Body of `POST /v1/sandboxes/{id}/files/list`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ListFilesRequest {
+    pub path: String,
+    /// Levels to descend; 0 means 1.
+    #[serde(default)]
+    pub depth: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileEntryKind {
+    File,
+    Directory,
+    Symlink,
+    Unknown,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FileEntry {
+    pub name: String,
+    pub path: String,
+    #[serde(rename = "type")]
+    pub kind: FileEntryKind,
+    pub size: i64,
+    /// Permission bits as a number.
+    pub mode: u32,
+    /// Permission bits as `ls` shows them.
+    pub permissions: String,
+    pub owner: String,
+    pub group: String,
+    /// Seconds since 1970.
+    pub modified_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symlink_target: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FileList {
+    pub entries: Vec<FileEntry>,
+}
+
+/// Answer of `POST /v1/sandboxes/{id}/files/mkdir`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MadeDirectory {
+    pub entry: FileEntry,
+}
