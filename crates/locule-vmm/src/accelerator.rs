@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -137,22 +136,22 @@ async fn probe_kvm(kernel: &Path, initramfs: &Path, scratch: &Path) -> Result<()
         .timeout(PROBE_TIMEOUT)
         .run();
     let mut run = Box::pin(run);
-    let alive = Arc::new(console.clone());
-    let result = loop {
+    let ended = loop {
         // Dropping the future kills the probe.
         match tokio::time::timeout(Duration::from_millis(50), &mut run).await {
-            Ok(ended) => {
-                break ended
-                    .map(drop)
-                    .map_err(|error| format!("a probe guest under KVM did not run: {error}"));
-            }
-            Err(_) if said(&alive) => break Ok(()),
+            Ok(ended) => break Some(ended),
+            Err(_) if said(&console) => break None,
             Err(_) => {}
         }
     };
-    let result = if said(&console) { Ok(()) } else { result };
+    let spoke = said(&console);
     let _ = std::fs::remove_file(&console);
-    result.and_then(|()| Ok(()))
+    match ended {
+        _ if spoke => Ok(()),
+        Some(Err(error)) => Err(format!("a probe guest under KVM did not run: {error}")),
+        // It panicked or rebooted: `-no-reboot` makes that an orderly end.
+        Some(Ok(_)) | None => Err("a probe guest under KVM ended without a word".to_owned()),
+    }
 }
 
 fn said(console: &Path) -> bool {

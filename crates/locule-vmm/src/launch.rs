@@ -1,6 +1,6 @@
 //! Starts a VMM process that owns nothing but what it was handed.
 //!
-//! Own user, no capability, no way to gain one; empty network, IPC and mount-propagation of its own; every descriptor
+//! Own user, no capability, no way to gain one; empty network, PID, IPC and mount namespaces of its own; every descriptor
 //! named; own session and no death signal, so that it outlives the agent; output to a file, because a pipe would die with
 //! the agent.
 
@@ -60,8 +60,25 @@ impl Launch<'_> {
         unsafe {
             command.pre_exec(move || confine(uid, &groups, &kept));
         }
-        Ok(command.spawn()?.id())
+        spawn_in_pid_namespace(command)
     }
+}
+
+/// A new PID namespace is entered by the next child of the thread that asked for it, so that thread is used once. The
+/// VMM sees no process but itself, and can signal none.
+fn spawn_in_pid_namespace(mut command: Command) -> io::Result<u32> {
+    let thread = std::thread::Builder::new().name("vmm-launch".to_owned());
+    let spawned = thread.spawn(move || {
+        // SAFETY: changes which namespace this thread's children are born in, and nothing else.
+        #[expect(unsafe_code, reason = "unshare")]
+        check(libc::c_long::from(unsafe {
+            libc::unshare(libc::CLONE_NEWPID)
+        }))?;
+        Ok(command.spawn()?.id())
+    })?;
+    spawned
+        .join()
+        .map_err(|_| io::Error::other("the launching thread panicked"))?
 }
 
 fn check(result: libc::c_long) -> io::Result<()> {
@@ -120,6 +137,13 @@ fn confine(uid: u32, groups: &[u32], kept: &[RawFd]) -> io::Result<()> {
             0,
             0,
         )))?;
+        // Whatever the agent has open, of its own or by accident, ends at the exec; then the list is kept.
+        check(libc::syscall(
+            libc::SYS_close_range,
+            3,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        ))?;
         for fd in kept {
             check(libc::c_long::from(libc::fcntl(*fd, libc::F_SETFD, 0)))?;
         }

@@ -19,7 +19,9 @@ mod seal;
 
 pub use accelerator::{Accelerator, AcceleratorChoice, AcceleratorWish, choose};
 pub use capture::CaptureStats;
-pub use machine::{Identity, Machine, MemorySource, Shape, VmSpec, Vmm, VmmError, VmmHandle};
+pub use machine::{
+    Identity, Machine, MemoryFile, MemorySource, Shape, VmSpec, Vmm, VmmError, VmmHandle,
+};
 pub use process::find_by_name;
 pub use qemu::Qemu;
 pub use seal::seal_image;

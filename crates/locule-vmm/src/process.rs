@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use tokio::io::unix::AsyncFd;
@@ -29,7 +29,11 @@ impl Process {
         let Some((state, ticks)) = state_and_start(pid) else {
             return Ok(None);
         };
-        if state == 'Z' || start_ticks.is_some_and(|expected| expected != ticks) {
+        if start_ticks.is_some_and(|expected| expected != ticks) {
+            return Ok(None);
+        }
+        if state == 'Z' {
+            reap(&pidfd);
             return Ok(None);
         }
         // SAFETY: the pidfd is owned by the AsyncFd and stays open and the same as long as it is registered.
@@ -45,11 +49,7 @@ impl Process {
     pub(crate) async fn exited(&self) {
         // An error means that the runtime is going down: nobody waits any more.
         if let Ok(_ready) = self.pidfd.readable().await {
-            // Reaps it when it is our child; somebody else's is not ours to reap.
-            let _ = rustix::process::waitid(
-                WaitId::PidFd(std::os::fd::AsFd::as_fd(self.pidfd.get_ref())),
-                WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
-            );
+            reap(self.pidfd.get_ref());
         }
     }
 
@@ -57,6 +57,14 @@ impl Process {
         // Gone already is what was wanted.
         let _ = rustix::process::pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL);
     }
+}
+
+/// Reaps a dead process when it is our child; somebody else's is not ours to reap.
+fn reap(pidfd: &OwnedFd) {
+    let _ = rustix::process::waitid(
+        WaitId::PidFd(pidfd.as_fd()),
+        WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+    );
 }
 
 /// State letter and start time (in clock ticks since boot) from `/proc/PID/stat`.
@@ -106,11 +114,7 @@ mod tests {
     async fn a_reused_pid_is_not_the_same_process() {
         let pid = std::process::id();
         let me = Process::open(pid, None).unwrap().unwrap();
-        assert!(
-            Process::open(pid, Some(me.start_ticks))
-                .unwrap()
-                .is_some()
-        );
+        assert!(Process::open(pid, Some(me.start_ticks)).unwrap().is_some());
         assert!(
             Process::open(pid, Some(me.start_ticks + 1))
                 .unwrap()

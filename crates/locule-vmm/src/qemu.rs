@@ -154,7 +154,10 @@ impl Vmm for Qemu {
         let opened =
             Process::open(handle.pid, Some(handle.start_ticks)).map_err(VmmError::Control)?;
         let process = opened.ok_or(VmmError::Gone)?;
-        let qmp = Qmp::connect(&handle.control, CONNECT_TIMEOUT).await?;
+        let qmp = tokio::select! {
+            connected = Qmp::connect(&handle.control, CONNECT_TIMEOUT) => connected?,
+            () = process.exited() => return Err(VmmError::Gone),
+        };
         Ok(Box::new(QemuMachine::new(handle.clone(), process, qmp)))
     }
 }

@@ -1,0 +1,229 @@
+//! A test guest: a kernel, an initramfs with one program that counts, and the descriptors that a VMM needs.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use locule_vmm::{Accelerator, Machine, MemorySource, Qemu, Shape, VmSpec, Vmm as _, VmmError};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+/// Nobody else's user.
+pub(crate) const UID: u32 = 0x7fff_fff0;
+const SHAPE: Shape = Shape {
+    vcpus: 1,
+    memory_mib: 128,
+};
+
+/// One started guest. Its VMM does not survive the test, however the test ends.
+pub(crate) struct Guest {
+    pub(crate) machine: Box<dyn Machine>,
+    pub(crate) folder: TempDir,
+    pub(crate) pid: u32,
+}
+
+impl Guest {
+    pub(crate) async fn start(memory: MemorySource, restore: bool) -> Result<Self, VmmError> {
+        let kernel = Arc::new(File::open(images().join("kernel")).unwrap());
+        Self::start_kernel(kernel, memory, restore).await
+    }
+
+    pub(crate) async fn start_kernel(
+        kernel: Arc<File>,
+        memory: MemorySource,
+        restore: bool,
+    ) -> Result<Self, VmmError> {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = tempfile::tempfile().unwrap();
+        disk.set_len(8 << 20).unwrap();
+        let console = File::create(folder.path().join("console")).unwrap();
+        let spec = VmSpec {
+            name: format!("locule-test-{}", std::process::id()),
+            shape: SHAPE,
+            uid: UID,
+            memory,
+            kernel,
+            initramfs: initramfs().await,
+            cmdline: "console=ttyS0 quiet panic=-1".to_owned(),
+            disk: disk.into(),
+            tap: tap(),
+            mac: "02:fc:00:00:00:05".to_owned(),
+            console: console.into(),
+            control: folder.path().join("control"),
+            log: folder.path().join("log"),
+            restore,
+        };
+        let machine = qemu().await.start(spec).await?;
+        let pid = machine.handle().pid;
+        Ok(Self {
+            machine,
+            folder,
+            pid,
+        })
+    }
+
+    /// Restores and lets it run.
+    pub(crate) async fn resume(memory: MemorySource, devices: &File) -> Self {
+        let mut guest = Self::start(memory, true).await.unwrap();
+        let devices = reopen(devices, File::options().read(true));
+        guest.machine.load_devices(devices).await.unwrap();
+        assert!(!guest.machine.is_running().await.unwrap());
+        guest.machine.cont().await.unwrap();
+        guest
+    }
+
+    pub(crate) fn console(&self) -> String {
+        let bytes = std::fs::read(self.folder.path().join("console")).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    pub(crate) async fn until_it_counts(&self) {
+        crate::until("a count", || self.console().matches("count").count() >= 3).await;
+    }
+
+    /// Stops it and saves its devices.
+    pub(crate) async fn save(&mut self) -> File {
+        self.machine.stop().await.unwrap();
+        let devices = tempfile::tempfile().unwrap();
+        let out = reopen(&devices, File::options().write(true));
+        self.machine.save_devices(out).await.unwrap();
+        assert!(devices.metadata().unwrap().len() > 1000);
+        devices
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let ours = std::fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        let name = format!("locule-test-{}", std::process::id());
+        if String::from_utf8_lossy(&ours).contains(&name) {
+            let pid = rustix::process::Pid::from_raw(self.pid.cast_signed()).unwrap();
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// A booted guest, stopped and saved: what every restore starts from.
+pub(crate) struct Golden {
+    pub(crate) image: File,
+    pub(crate) sealed: Arc<OwnedFd>,
+    pub(crate) devices: File,
+    pub(crate) console: String,
+}
+
+/// Boots once for all tests of this process.
+pub(crate) async fn golden() -> &'static Golden {
+    static GOLDEN: OnceCell<Golden> = OnceCell::const_new();
+    GOLDEN.get_or_init(boot).await
+}
+
+async fn boot() -> Golden {
+    let image = memory_image();
+    let memory = MemorySource::Boot(Arc::new(image.try_clone().unwrap()));
+    let mut guest = Guest::start(memory, false).await.unwrap();
+    guest.until_it_counts().await;
+    let devices = guest.save().await;
+    guest.machine.end().await.unwrap();
+    Golden {
+        sealed: Arc::new(locule_vmm::seal_image(&image).unwrap()),
+        image,
+        devices,
+        console: guest.console(),
+    }
+}
+
+/// An empty file that can become guest memory: the VMM's user may open it.
+pub(crate) fn memory_image() -> File {
+    let image = tempfile::tempfile().unwrap();
+    image.set_len(u64::from(SHAPE.memory_mib) << 20).unwrap();
+    std::os::unix::fs::fchown(&image, Some(UID), Some(UID)).unwrap();
+    image
+}
+
+pub(crate) async fn qemu() -> Qemu {
+    Qemu::find(Accelerator::Tcg).await.unwrap()
+}
+
+/// The image bundle: kernel and initramfs. Made by `make images`; without it these tests fail.
+pub(crate) fn images() -> PathBuf {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test program's whole configuration"
+    )]
+    let named = std::env::var_os("LOCULE_IMAGES");
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/images");
+    let folder = named.map_or(built, PathBuf::from);
+    assert!(
+        folder.join("kernel").exists(),
+        "no image bundle in {}: run `make images`",
+        folder.display()
+    );
+    folder
+}
+
+/// The same file behind another descriptor, opened as asked.
+pub(crate) fn reopen(file: &File, options: &std::fs::OpenOptions) -> File {
+    use std::os::fd::AsRawFd as _;
+    options
+        .open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+        .unwrap()
+}
+
+/// An archive that holds the counting program as `/init`, and nothing else.
+pub(crate) async fn initramfs() -> Arc<File> {
+    static ARCHIVE: OnceCell<Arc<File>> = OnceCell::const_new();
+    let make = async || {
+        let folder = tempfile::tempdir().unwrap();
+        let program = std::fs::read(crate::compile("init", folder.path()).await).unwrap();
+        let mut archive = Vec::new();
+        push_member(&mut archive, "init", 0o100_755, &program);
+        push_member(&mut archive, "TRAILER!!!", 0, &[]);
+        let path = folder.path().join("initramfs");
+        std::fs::write(&path, &archive).unwrap();
+        // Readable by the VMM's user through its descriptor; the folder goes, the file stays open.
+        Arc::new(File::open(&path).unwrap())
+    };
+    Arc::clone(ARCHIVE.get_or_init(make).await)
+}
+
+/// One member in the kernel's "newc" format: thirteen numbers, a name, the bytes, each padded to four.
+fn push_member(archive: &mut Vec<u8>, name: &str, mode: usize, bytes: &[u8]) {
+    let (links, length, name_length) = (1, bytes.len(), name.len() + 1);
+    let header = [0, mode, 0, 0, links, 0, length, 0, 0, 0, 0, name_length, 0];
+    archive.extend(b"070701");
+    for number in header {
+        archive.extend(format!("{number:08x}").bytes());
+    }
+    archive.extend(name.bytes().chain([0]));
+    archive.resize(archive.len().next_multiple_of(4), 0);
+    archive.extend(bytes);
+    archive.resize(archive.len().next_multiple_of(4), 0);
+}
+
+/// A tap in a network namespace that lives exactly as long as the descriptor.
+fn tap() -> OwnedFd {
+    let made = std::thread::spawn(|| {
+        use std::os::fd::AsRawFd as _;
+        // SAFETY: a plain call; this thread ends right after.
+        #[expect(unsafe_code, reason = "unshare")]
+        let unshared = unsafe { libc::unshare(libc::CLONE_NEWNET) };
+        assert_eq!(unshared, 0, "{}", io::Error::last_os_error());
+        let tap = File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/net/tun")
+            .unwrap();
+        let mut request = [0_u8; 40];
+        request[..4].copy_from_slice(b"tap0");
+        let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+        request[16..20].copy_from_slice(&flags.to_ne_bytes());
+        // SAFETY: TUNSETIFF reads and writes one ifreq, 40 bytes, which lives through the call.
+        #[expect(unsafe_code, reason = "ioctl")]
+        let set = unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNSETIFF, request.as_mut_ptr()) };
+        assert_eq!(set, 0, "{}", io::Error::last_os_error());
+        tap.into()
+    });
+    made.join().unwrap()
+}

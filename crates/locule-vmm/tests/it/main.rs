@@ -1,0 +1,39 @@
+//! The driver against real processes: a scribbling child for memory capture, real QEMU for everything else. As root.
+
+mod capture;
+mod guest;
+mod qemu;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use locule_base::command::Command;
+
+/// Longer than any of these waits takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Compiles one of the programs beside this file, fully static so that it runs in a guest too.
+async fn compile(name: &str, folder: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/programs/{name}.rs"));
+    let program = folder.join(name);
+    Command::new("rustc")
+        .args(["--edition=2024", "-O", "-C", "target-feature=+crt-static"])
+        .args(["--target", "x86_64-unknown-linux-gnu", "-o"])
+        .arg(&program)
+        .arg(source)
+        .run()
+        .await
+        .unwrap();
+    program
+}
+
+/// Waits for `condition` and fails loudly when it never comes.
+async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let came = tokio::time::timeout(PATIENCE, wait).await;
+    assert!(came.is_ok(), "{what} did not happen within {PATIENCE:?}");
+}

@@ -1,0 +1,192 @@
+//! Real QEMU, as the product runs it.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+
+use locule_base::command::Command;
+use locule_vmm::{Accelerator, AcceleratorWish, MemorySource, Vmm as _, VmmError, VmmHandle};
+
+use crate::guest::{self, Guest, UID};
+
+/// A copy of an image that the VMM's user may open.
+fn copy_of(image: &File) -> File {
+    let copy = guest::memory_image();
+    let mut from = guest::reopen(image, File::options().read(true));
+    std::io::copy(&mut from, &mut &copy).unwrap();
+    copy
+}
+
+#[tokio::test]
+async fn a_guest_counts_on_over_three_generations() {
+    let golden = guest::golden().await;
+    let mut said = golden.console.clone();
+    let mut image = copy_of(&golden.image);
+    let mut devices = golden.devices.try_clone().unwrap();
+    for generation in 0..3 {
+        // The first is shared and sealed, those after it are the sandbox's own.
+        let memory = if generation == 0 {
+            MemorySource::Sealed(Arc::clone(&golden.sealed))
+        } else {
+            MemorySource::Private(Arc::new(image.try_clone().unwrap()))
+        };
+        let mut guest = Guest::resume(memory, &devices).await;
+        guest.until_it_counts().await;
+        devices = guest.save().await;
+        let next = copy_of(&image);
+        let stats = guest.machine.capture_memory(next.try_clone().unwrap());
+        let stats = stats.await.unwrap();
+        assert!(stats.dirty_pages > 0 && stats.bytes >= stats.dirty_pages * 4096);
+        guest.machine.end().await.unwrap();
+        said.push_str(&guest.console());
+        image = next;
+    }
+    let mut counts = said.lines().filter(|line| line.starts_with("count "));
+    // The last line may have been cut by the stop.
+    let whole = counts.clone().count() - 1;
+    for expected in 1..=whole {
+        let line = counts.next().unwrap().trim_end();
+        assert_eq!(line, format!("count {expected} memory intact"));
+    }
+    assert!(whole >= 11, "{said}");
+}
+
+#[tokio::test]
+async fn a_taken_over_vmm_owns_nothing_and_cannot_write_the_golden_image() {
+    let golden = guest::golden().await;
+    let sealed = MemorySource::Sealed(Arc::clone(&golden.sealed));
+    let mut guest = Guest::resume(sealed, &golden.devices).await;
+    let proc = std::path::PathBuf::from(format!("/proc/{}", guest.pid));
+    let status = std::fs::read_to_string(proc.join("status")).unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_default().trim().to_owned()
+    };
+    let ids = format!("{UID}\t{UID}\t{UID}\t{UID}");
+    assert_eq!((field("Uid:"), field("Gid:")), (ids.clone(), ids));
+    for set in ["CapEff:", "CapPrm:", "CapInh:", "CapBnd:", "CapAmb:"] {
+        assert_eq!(field(set), "0000000000000000", "{set}");
+    }
+    assert_eq!((&*field("NoNewPrivs:"), &*field("Seccomp:")), ("1", "2"));
+    assert_eq!(
+        (&*field("Groups:"), field("NSpid:").ends_with("\t1")),
+        ("", true)
+    );
+    for namespace in ["net", "ipc", "mnt", "pid"] {
+        let theirs = std::fs::read_link(proc.join("ns").join(namespace)).unwrap();
+        let ours = std::fs::read_link(format!("/proc/self/ns/{namespace}")).unwrap();
+        assert_ne!(theirs, ours, "{namespace}");
+    }
+    let score = std::fs::read_to_string(proc.join("oom_score_adj")).unwrap();
+    assert_eq!(score.trim(), "500");
+
+    let held = std::fs::read_dir(proc.join("fd")).unwrap().flatten();
+    let held = held.map(|entry| entry.path()).filter(|path| {
+        let target = std::fs::read_link(path).unwrap_or_default();
+        target.to_string_lossy().contains("memfd:locule-image")
+    });
+    let held: Vec<_> = held.collect();
+    assert!(!held.is_empty());
+    for image in held {
+        let write = Command::new("setpriv")
+            .args([format!("--reuid={UID}"), format!("--regid={UID}")])
+            .args(["--clear-groups", "dd", "if=/dev/zero", "bs=4096", "count=1"])
+            .arg(format!("of={}", image.display()))
+            .arg("conv=notrunc")
+            .run();
+        let refused = write.await.unwrap_err().to_string();
+        assert!(refused.contains("Operation not permitted"), "{refused}");
+    }
+    guest.machine.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_vmm_outlives_its_owner_and_its_death_is_seen_by_the_next() {
+    let golden = guest::golden().await;
+    let sealed = MemorySource::Sealed(Arc::clone(&golden.sealed));
+    let Guest {
+        machine,
+        folder,
+        pid,
+    } = &mut Guest::resume(sealed, &golden.devices).await;
+    let (qemu, handle) = (guest::qemu().await, machine.handle().clone());
+    let another = VmmHandle {
+        start_ticks: handle.start_ticks + 1,
+        ..handle.clone()
+    };
+    let gone = qemu.adopt(&another).await.unwrap_err();
+    assert!(matches!(gone, VmmError::Gone), "{gone:?}");
+
+    *machine = qemu.adopt(&handle).await.unwrap();
+    assert!(machine.is_running().await.unwrap());
+    let console = folder.path().join("console");
+    let length = || std::fs::metadata(&console).unwrap().len();
+    let before = length();
+    crate::until("more output", || length() > before).await;
+
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    tokio::time::timeout(crate::PATIENCE, machine.exited())
+        .await
+        .unwrap();
+    // Asked again it says the same.
+    tokio::time::timeout(crate::PATIENCE, machine.exited())
+        .await
+        .unwrap();
+    let gone = qemu.adopt(&handle).await.unwrap_err();
+    assert!(matches!(gone, VmmError::Gone), "{gone:?}");
+    let gone = machine.cont().await.unwrap_err();
+    assert!(matches!(gone, VmmError::Gone), "{gone:?}");
+}
+
+#[tokio::test]
+async fn damaged_device_state_is_refused() {
+    let golden = guest::golden().await;
+    let sealed = MemorySource::Sealed(Arc::clone(&golden.sealed));
+    let mut guest = Guest::start(sealed, true).await.unwrap();
+    let mut state = tempfile::tempfile().unwrap();
+    state.write_all(&[0x5a; 20_000]).unwrap();
+    let state = guest::reopen(&state, File::options().read(true));
+    guest.machine.load_devices(state).await.unwrap_err();
+    guest.machine.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_vmm_that_cannot_start_says_why() {
+    let memory = MemorySource::Boot(Arc::new(guest::memory_image()));
+    let empty = tempfile::tempfile().unwrap();
+    std::os::unix::fs::fchown(&empty, Some(UID), None).unwrap();
+    let error = Guest::start_kernel(Arc::new(empty), memory, false).await;
+    let Err(VmmError::EndedEarly { output }) = error.map(|guest| guest.pid) else {
+        panic!("an empty kernel was started");
+    };
+    assert!(output.contains("kernel"), "{output}");
+}
+
+#[tokio::test]
+async fn a_silent_guest_is_no_proof_of_kvm() {
+    let scratch = tempfile::tempdir().unwrap();
+    let kernel = guest::images().join("kernel");
+    let initramfs = guest::initramfs().await;
+    let silent = format!("/proc/{}/fd/{}", std::process::id(), initramfs.as_raw_fd());
+    let choose = |wish| locule_vmm::choose(wish, &kernel, silent.as_ref(), scratch.path());
+    let choice = choose(AcceleratorWish::Auto).await.unwrap();
+    assert_eq!(choice.accelerator, Accelerator::Tcg);
+    assert!(choice.why.is_some_and(|why| !why.is_empty()));
+    let error = choose(AcceleratorWish::Kvm).await.unwrap_err();
+    assert!(matches!(error, VmmError::Unusable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_bundle_decides_between_kvm_and_tcg_with_a_reason() {
+    let scratch = tempfile::tempdir().unwrap();
+    let images = guest::images();
+    let (kernel, initramfs) = (images.join("kernel"), images.join("initramfs"));
+    let wish = AcceleratorWish::Auto;
+    let choice = locule_vmm::choose(wish, &kernel, &initramfs, scratch.path())
+        .await
+        .unwrap();
+    assert_eq!(choice.accelerator == Accelerator::Tcg, choice.why.is_some());
+    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
+}
