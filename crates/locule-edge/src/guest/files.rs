@@ -1,0 +1,224 @@
+//! Files: metadata by `filesystem.Filesystem`, bytes by `/files`, streamed.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use locule_guest_api::proto::filesystem as wire;
+use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
+use serde::Deserialize;
+
+use super::{Guest, GuestError, header_name, http_error, unary};
+use crate::TransportError;
+
+/// Of the body of a refusal; a guest that sends more is not listened to.
+const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    File,
+    Directory,
+    Symlink,
+    Unknown,
+}
+
+/// A file or directory of a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub name: String,
+    pub path: String,
+    pub kind: EntryKind,
+    pub size: i64,
+    pub mode: u32,
+    pub permissions: String,
+    pub owner: String,
+    pub group: String,
+    pub modified_unix: i64,
+    pub symlink_target: Option<String>,
+}
+
+impl From<wire::EntryInfo> for Entry {
+    fn from(entry: wire::EntryInfo) -> Self {
+        let kind = match entry.r#type.as_known() {
+            Some(wire::FileType::FILE_TYPE_FILE) => EntryKind::File,
+            Some(wire::FileType::FILE_TYPE_DIRECTORY) => EntryKind::Directory,
+            Some(wire::FileType::FILE_TYPE_SYMLINK) => EntryKind::Symlink,
+            Some(wire::FileType::FILE_TYPE_UNSPECIFIED) | None => EntryKind::Unknown,
+        };
+        Self {
+            kind: if entry.is_symlink {
+                EntryKind::Symlink
+            } else {
+                kind
+            },
+            modified_unix: entry
+                .modified_time
+                .as_option()
+                .map_or(0, |time| time.seconds),
+            name: entry.name,
+            path: entry.path,
+            size: entry.size,
+            mode: entry.mode,
+            permissions: entry.permissions,
+            owner: entry.owner,
+            group: entry.group,
+            symlink_target: entry.symlink_target,
+        }
+    }
+}
+
+/// What `/files` says when it refuses.
+#[derive(Deserialize)]
+struct Refused {
+    message: String,
+}
+
+impl Guest {
+    pub async fn list_dir(&self, path: &str, depth: u32) -> Result<Vec<Entry>, GuestError> {
+        let request = wire::ListDirRequest {
+            path: path.to_owned(),
+            depth,
+            ..Default::default()
+        };
+        let answer = self
+            .filesystem
+            .list_dir_with_options(request, unary())
+            .await?;
+        Ok(answer
+            .into_owned()
+            .entries
+            .into_iter()
+            .map(Entry::from)
+            .collect())
+    }
+
+    pub async fn stat(&self, path: &str) -> Result<Entry, GuestError> {
+        let request = wire::StatRequest {
+            path: path.to_owned(),
+            ..Default::default()
+        };
+        let answer = self.filesystem.stat_with_options(request, unary()).await?;
+        answer
+            .into_owned()
+            .entry
+            .into_option()
+            .map(Entry::from)
+            .ok_or_else(|| GuestError::Failed("an answer without an entry".into()))
+    }
+
+    pub async fn make_dir(&self, path: &str) -> Result<Entry, GuestError> {
+        let request = wire::MakeDirRequest {
+            path: path.to_owned(),
+            ..Default::default()
+        };
+        let answer = self
+            .filesystem
+            .make_dir_with_options(request, unary())
+            .await?;
+        answer
+            .into_owned()
+            .entry
+            .into_option()
+            .map(Entry::from)
+            .ok_or_else(|| GuestError::Failed("an answer without an entry".into()))
+    }
+
+    /// Removes a file, or a directory with all that is in it. A missing one counts as removed.
+    pub async fn remove(&self, path: &str) -> Result<(), GuestError> {
+        let request = wire::RemoveRequest {
+            path: path.to_owned(),
+            ..Default::default()
+        };
+        self.filesystem
+            .remove_with_options(request, unary())
+            .await?;
+        Ok(())
+    }
+
+    /// The bytes of a file as they come, and how many there will be when the guest said so.
+    pub async fn read_file(&self, path: &str) -> Result<(Option<u64>, Incoming), GuestError> {
+        let request = self.files_request(Method::GET, path, Body::empty())?;
+        let response = accepted(self.transport.send(GUEST_PORT, request).await?).await?;
+        let length = response
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok());
+        Ok((length, response.into_body()))
+    }
+
+    /// Writes a file from a stream; parents are made, an old one is replaced.
+    pub async fn write_file(&self, path: &str, body: Body) -> Result<(), GuestError> {
+        let mut request = self.files_request(Method::POST, path, body)?;
+        request.headers_mut().insert(
+            header::CONTENT_TYPE,
+            http::HeaderValue::from_static("application/octet-stream"),
+        );
+        accepted(self.transport.send(GUEST_PORT, request).await?).await?;
+        Ok(())
+    }
+
+    fn files_request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+    ) -> Result<Request<Body>, GuestError> {
+        let query = encode(path);
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/files?path={query}"))
+            .header(
+                header_name(ACCESS_TOKEN_HEADER),
+                &self.transport.target().access_token,
+            )
+            .header(header::ACCEPT_ENCODING, "identity")
+            .body(body)
+            .map_err(TransportError::from)?;
+        Ok(request)
+    }
+}
+
+/// Everything but what is harmless in a query, percent-encoded.
+fn encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes()
+        .fold(String::with_capacity(text.len()), |mut out, byte| {
+            if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
+                out.push(char::from(byte));
+            } else {
+                // Writing to a string cannot fail.
+                write!(out, "%{byte:02X}").ok();
+            }
+            out
+        })
+}
+
+async fn accepted(response: Response<Incoming>) -> Result<Response<Incoming>, GuestError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let body = Limited::new(response.into_body(), REFUSAL_BYTES_MAX)
+        .collect()
+        .await;
+    let body = body.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
+    let message = serde_json::from_slice::<Refused>(&body).map_or_else(
+        |_| format!("the guest agent answered {}", status.as_u16()),
+        |refused| refused.message,
+    );
+    Err(http_error(status, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encode;
+
+    #[test]
+    fn a_path_survives_the_query() {
+        assert_eq!(
+            encode("/a b/ü&=?#%+.txt"),
+            "/a%20b/%C3%BC%26%3D%3F%23%25%2B.txt"
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! Forwards a client's request to a port of a sandbox and the answer back, streaming both ways.
+
+use axum::body::Body;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use locule_base::tasks::Tasks;
+use locule_guest_api::{CONTROL_PATHS, GUEST_PORT};
+
+use crate::headers::{strip_credentials, strip_hop_by_hop, upgrade};
+use crate::{AgentTransport, Refusal, Target};
+
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Forwards `request` to `port`. Access has been checked. An upgraded connection lives in `tasks`, and ends with them.
+pub async fn proxy(
+    target: Target,
+    port: u16,
+    mut request: Request<Body>,
+    tasks: &Tasks,
+) -> Response<Body> {
+    let sandbox = target.sandbox;
+    let path = request.uri().path();
+    if port == GUEST_PORT && CONTROL_PATHS.contains(&path.trim_end_matches('/')) {
+        return Refusal::Control.response(Some(sandbox), port);
+    }
+    let switch = upgrade(request.headers());
+    let client = switch.is_some().then(|| hyper::upgrade::on(&mut request));
+    prepare(&mut request, port, switch);
+    let prefix = format!("/proxy/{sandbox}/{port}");
+    match AgentTransport::new(target).send(port, request).await {
+        Err(error) => {
+            tracing::debug!(sandbox.id = %sandbox, port, error = %locule_base::errors::chain(&error), "not forwarded");
+            Refusal::from(&error).response(Some(sandbox), port)
+        }
+        Ok(response) => answer(response, client, &prefix, port, tasks),
+    }
+}
+
+fn prepare(request: &mut Request<Body>, port: u16, switch: Option<HeaderValue>) {
+    let headers = request.headers_mut();
+    strip_credentials(headers);
+    strip_hop_by_hop(headers);
+    if let Some(protocol) = switch {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, protocol);
+    }
+    if let Some(host) = headers.remove(header::HOST) {
+        headers.insert(FORWARDED_HOST, host);
+    }
+    // What listens inside expects to be called by a name of its own.
+    if let Ok(host) = HeaderValue::from_str(&format!("localhost:{port}")) {
+        headers.insert(header::HOST, host);
+    }
+}
+
+fn answer(
+    mut response: Response<hyper::body::Incoming>,
+    client: Option<OnUpgrade>,
+    prefix: &str,
+    port: u16,
+    tasks: &Tasks,
+) -> Response<Body> {
+    let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let protocol = response.headers().get(header::UPGRADE).cloned();
+    let guest = switched.then(|| hyper::upgrade::on(&mut response));
+    let headers = response.headers_mut();
+    strip_hop_by_hop(headers);
+    outward_location(headers, prefix, port);
+    if switched {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        if let Some(protocol) = protocol {
+            headers.insert(header::UPGRADE, protocol);
+        }
+    }
+    match (client, guest) {
+        (Some(client), Some(guest)) => join(client, guest, tasks),
+        (None, Some(_)) => return Refusal::Internal.response(None, port),
+        (_, None) => {}
+    }
+    // A body that breaks off upstream is an error here, and hyper then cuts the client's connection: no polite end.
+    response.map(Body::new)
+}
+
+/// Copies bytes both ways until either side ends or the role stops.
+fn join(client: OnUpgrade, guest: OnUpgrade, tasks: &Tasks) {
+    let stop = tasks.token();
+    tasks.spawn_detached("upgraded connection", async move {
+        let copy = async {
+            let (Ok(client), Ok(guest)) = tokio::join!(client, guest) else {
+                return;
+            };
+            let (mut client, mut guest) = (TokioIo::new(client), TokioIo::new(guest));
+            // Either end may leave at any moment; that is how such connections end.
+            tokio::io::copy_bidirectional(&mut client, &mut guest)
+                .await
+                .ok();
+        };
+        tokio::select! {
+            () = copy => {}
+            () = stop.cancelled() => {}
+        }
+    });
+}
+
+/// Redirects of the program inside, in terms of the outside: neither the agent's prefix nor the inner name is known there.
+fn outward_location(headers: &mut http::HeaderMap, prefix: &str, port: u16) {
+    let Some(location) = headers
+        .get(header::LOCATION)
+        .and_then(|value| value.to_str().ok())
+    else {
+        return;
+    };
+    let inner = format!("http://localhost:{port}");
+    let path = location.strip_prefix(&inner).unwrap_or(location);
+    let path = path.strip_prefix(prefix).unwrap_or(path);
+    if path.len() == location.len() {
+        return;
+    }
+    let starts_path = path.starts_with(['/', '?', '#']);
+    let path = if path.is_empty() { "/" } else { path };
+    if let (true, Ok(value)) = (starts_path || path == "/", HeaderValue::from_str(path)) {
+        headers.insert(header::LOCATION, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_are_told_in_terms_of_the_outside() {
+        for (inside, outside) in [
+            ("/login", "/login"),
+            ("http://localhost:80/login?a", "/login?a"),
+            ("http://localhost:80", "/"),
+            ("http://localhost:8080/x", "http://localhost:8080/x"),
+            ("/proxy/sb-1/80/login", "/login"),
+            ("https://elsewhere.test/", "https://elsewhere.test/"),
+        ] {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(header::LOCATION, inside.parse().unwrap());
+            outward_location(&mut headers, "/proxy/sb-1/80", 80);
+            assert_eq!(headers[header::LOCATION], outside, "{inside}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One HTTP exchange with a port inside a sandbox, through its host's agent.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, Uri, header};
+use http_body::Body;
+use hyper::body::Incoming;
+use locule_agent_api::{Connector, PROXY_ERROR_HEADER, http1};
+use locule_guest_api::rpc::client::{BoxFuture, ClientBody, ClientTransport};
+use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
+use locule_ids::SandboxId;
+
+/// Where a running sandbox is.
+#[derive(Clone)]
+pub struct Target {
+    pub sandbox: SandboxId,
+    pub connector: Connector,
+    /// What its guest agent demands. Added to our own calls, never to forwarded ones.
+    pub access_token: String,
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Target")
+            .field("sandbox", &self.sandbox)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a request did not reach the program it was for.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    #[error("the host is not reachable")]
+    Host(#[source] std::io::Error),
+    #[error("the host agent broke off")]
+    Exchange(#[source] hyper::Error),
+    #[error("not a forwardable request")]
+    Request(#[from] http::Error),
+    #[error("the host does not run this sandbox")]
+    NotRunning,
+    #[error("the sandbox is changing its state")]
+    Changing,
+    #[error("nothing listens on this port")]
+    PortClosed,
+}
+
+/// Sends requests to ports of one sandbox. One connection each, so that a stuck stream never holds up another call.
+#[derive(Debug, Clone)]
+pub struct AgentTransport {
+    target: Target,
+}
+
+impl AgentTransport {
+    pub fn new(target: Target) -> Self {
+        Self { target }
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Sends `request` to `port`. What the host agent itself refuses comes back as an error, what the program behind the
+    /// port answers as the response, whatever its status.
+    pub async fn send<B>(
+        &self,
+        port: u16,
+        mut request: Request<B>,
+    ) -> Result<Response<Incoming>, TransportError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        *request.uri_mut() = agent_uri(self.target.sandbox, port, request.uri())?;
+        if !request.headers().contains_key(header::HOST) {
+            let host =
+                HeaderValue::from_str(&format!("localhost:{port}")).map_err(http::Error::from)?;
+            request.headers_mut().insert(header::HOST, host);
+        }
+        let stream = self
+            .target
+            .connector
+            .connect()
+            .await
+            .map_err(TransportError::Host)?;
+        let response = http1::exchange(stream, request)
+            .await
+            .map_err(TransportError::Exchange)?;
+        match response
+            .headers()
+            .get(PROXY_ERROR_HEADER)
+            .map(HeaderValue::as_bytes)
+        {
+            None => Ok(response),
+            Some(b"port_closed") => Err(TransportError::PortClosed),
+            Some(b"draining") => Err(TransportError::Changing),
+            Some(_) => Err(TransportError::NotRunning),
+        }
+    }
+}
+
+/// The agent's address of what `uri` names inside: the path as it was sent, still encoded.
+fn agent_uri(sandbox: SandboxId, port: u16, uri: &Uri) -> Result<Uri, http::Error> {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    Ok(format!("/proxy/{sandbox}/{port}{slash}{path}")
+        .parse::<Uri>()
+        .map_err(http::Error::from)?)
+}
+
+impl ClientTransport for AgentTransport {
+    type ResponseBody = Incoming;
+    type Error = TransportError;
+
+    fn send(
+        &self,
+        mut request: Request<ClientBody>,
+    ) -> BoxFuture<'static, Result<Response<Incoming>, TransportError>> {
+        let transport = self.clone();
+        Box::pin(async move {
+            let token =
+                HeaderValue::from_str(&transport.target.access_token).map_err(http::Error::from)?;
+            request
+                .headers_mut()
+                .insert(HeaderName::from_static(ACCESS_TOKEN_HEADER), token);
+            AgentTransport::send(&transport, GUEST_PORT, request).await
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_goes_on_as_it_was_sent() {
+        let id = SandboxId::from_uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8".parse().unwrap());
+        for (sent, wanted) in [
+            ("/", "/"),
+            ("http://x/a%2Fb/?q=%20&r", "/a%2Fb/?q=%20&r"),
+            ("*", "/*"),
+        ] {
+            let uri = agent_uri(id, 8080, &sent.parse().unwrap()).unwrap();
+            assert_eq!(uri, format!("/proxy/{id}/8080{wanted}"));
+        }
+    }
+}
