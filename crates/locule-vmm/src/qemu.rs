@@ -141,11 +141,14 @@ impl Vmm for Qemu {
         };
         match connected {
             Ok(qmp) => Ok(Box::new(QemuMachine::new(handle, process, qmp))),
-            Err(VmmError::Gone) => Err(ended_early()),
             Err(error) => {
+                // Also waits for one that is ending by itself: none is left behind as a zombie.
                 process.kill();
                 process.exited().await;
-                Err(error)
+                Err(match error {
+                    VmmError::Gone => ended_early(),
+                    other => other,
+                })
             }
         }
     }

@@ -6,7 +6,9 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use locule_vmm::{Accelerator, Machine, MemorySource, Qemu, Shape, VmSpec, Vmm as _, VmmError};
+use locule_vmm::{
+    Accelerator, Machine, MemorySource, Qemu, Shape, VmSpec, Vmm as _, VmmError, VmmHandle,
+};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -21,7 +23,7 @@ const SHAPE: Shape = Shape {
 pub(crate) struct Guest {
     pub(crate) machine: Box<dyn Machine>,
     pub(crate) folder: TempDir,
-    pub(crate) pid: u32,
+    pub(crate) reaper: Reaper,
 }
 
 impl Guest {
@@ -56,11 +58,11 @@ impl Guest {
             restore,
         };
         let machine = qemu().await.start(spec).await?;
-        let pid = machine.handle().pid;
+        let reaper = Reaper(machine.handle().clone());
         Ok(Self {
             machine,
             folder,
-            pid,
+            reaper,
         })
     }
 
@@ -94,14 +96,19 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
+/// Kills and reaps a VMM that its test left behind.
+pub(crate) struct Reaper(pub(crate) VmmHandle);
+
+impl Drop for Reaper {
     fn drop(&mut self) {
-        let ours = std::fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        let ours = std::fs::read(format!("/proc/{}/cmdline", self.0.pid)).unwrap_or_default();
         let name = format!("locule-test-{}", std::process::id());
-        if String::from_utf8_lossy(&ours).contains(&name) {
-            let pid = rustix::process::Pid::from_raw(self.pid.cast_signed()).unwrap();
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        if !String::from_utf8_lossy(&ours).contains(&name) {
+            return;
         }
+        let pid = rustix::process::Pid::from_raw(self.0.pid.cast_signed()).unwrap();
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
     }
 }
 

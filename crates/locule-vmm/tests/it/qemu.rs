@@ -57,7 +57,7 @@ async fn a_taken_over_vmm_owns_nothing_and_cannot_write_the_golden_image() {
     let golden = guest::golden().await;
     let sealed = MemorySource::Sealed(Arc::clone(&golden.sealed));
     let mut guest = Guest::resume(sealed, &golden.devices).await;
-    let proc = std::path::PathBuf::from(format!("/proc/{}", guest.pid));
+    let proc = std::path::PathBuf::from(format!("/proc/{}", guest.reaper.0.pid));
     let status = std::fs::read_to_string(proc.join("status")).unwrap();
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -108,9 +108,11 @@ async fn a_vmm_outlives_its_owner_and_its_death_is_seen_by_the_next() {
     let Guest {
         machine,
         folder,
-        pid,
-    } = &mut Guest::resume(sealed, &golden.devices).await;
+        reaper: _reaper,
+    } = Guest::resume(sealed, &golden.devices).await;
     let (qemu, handle) = (guest::qemu().await, machine.handle().clone());
+    // Its first owner goes, as in a crash: without a word.
+    drop(machine);
     let another = VmmHandle {
         start_ticks: handle.start_ticks + 1,
         ..handle.clone()
@@ -118,14 +120,14 @@ async fn a_vmm_outlives_its_owner_and_its_death_is_seen_by_the_next() {
     let gone = qemu.adopt(&another).await.unwrap_err();
     assert!(matches!(gone, VmmError::Gone), "{gone:?}");
 
-    *machine = qemu.adopt(&handle).await.unwrap();
+    let mut machine = qemu.adopt(&handle).await.unwrap();
     assert!(machine.is_running().await.unwrap());
     let console = folder.path().join("console");
     let length = || std::fs::metadata(&console).unwrap().len();
     let before = length();
     crate::until("more output", || length() > before).await;
 
-    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    let pid = rustix::process::Pid::from_raw(handle.pid.cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     tokio::time::timeout(crate::PATIENCE, machine.exited())
         .await
@@ -158,7 +160,7 @@ async fn a_vmm_that_cannot_start_says_why() {
     let empty = tempfile::tempfile().unwrap();
     std::os::unix::fs::fchown(&empty, Some(UID), None).unwrap();
     let error = Guest::start_kernel(Arc::new(empty), memory, false).await;
-    let Err(VmmError::EndedEarly { output }) = error.map(|guest| guest.pid) else {
+    let Err(VmmError::EndedEarly { output }) = error.map(|_guest| ()) else {
         panic!("an empty kernel was started");
     };
     assert!(output.contains("kernel"), "{output}");
