@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -48,7 +48,11 @@ impl Launch<'_> {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let kept: Vec<RawFd> = self.descriptors.iter().map(|fd| fd.as_raw_fd()).collect();
+        let kept: Vec<RawFd> = self
+            .descriptors
+            .iter()
+            .map(std::os::fd::AsRawFd::as_raw_fd)
+            .collect();
         let groups: Vec<u32> = if self.kvm {
             vec![std::fs::metadata("/dev/kvm")?.gid()]
         } else {
@@ -102,12 +106,12 @@ fn confine(uid: u32, groups: &[u32], kept: &[RawFd]) -> io::Result<()> {
         let _ = rustix::io::write(&score, OOM_SCORE);
     }
     let namespaces = libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWNS;
-    // SAFETY: plain system calls on this process; no pointer but literals and slices that outlive the call.
     #[expect(
         unsafe_code,
         clippy::multiple_unsafe_ops_per_block,
         reason = "one sequence of system calls, in an order that matters"
     )]
+    // SAFETY: plain system calls on this process; no pointer but literals and slices that outlive the call.
     unsafe {
         check(libc::c_long::from(libc::unshare(namespaces)))?;
         let private = libc::MS_REC | libc::MS_PRIVATE;

@@ -67,7 +67,9 @@ async fn installed_version() -> Result<(u32, u32), VmmError> {
         .await;
     let output = output.map_err(|error| match error {
         CommandError::NotInstalled { program } => VmmError::NotInstalled { program },
-        other => VmmError::Unusable(other.to_string()),
+        other @ (CommandError::Spawn { .. }
+        | CommandError::TimedOut { .. }
+        | CommandError::Failed { .. }) => VmmError::Unusable(other.to_string()),
     })?;
     let text = String::from_utf8_lossy(&output.stdout);
     parse_version(&text)
@@ -140,15 +142,15 @@ impl Vmm for Qemu {
             () = process.exited() => Err(VmmError::Gone),
         };
         match connected {
-            Ok(qmp) => Ok(Box::new(QemuMachine::new(handle, process, qmp))),
+            Ok(qmp) => checked(QemuMachine::new(handle, process, qmp), spec.restore).await,
             Err(error) => {
                 // Also waits for one that is ending by itself: none is left behind as a zombie.
                 process.kill();
                 process.exited().await;
-                Err(match error {
-                    VmmError::Gone => ended_early(),
-                    other => other,
-                })
+                if matches!(error, VmmError::Gone) {
+                    return Err(ended_early());
+                }
+                Err(error)
             }
         }
     }
@@ -163,6 +165,15 @@ impl Vmm for Qemu {
         };
         Ok(Box::new(QemuMachine::new(handle.clone(), process, qmp)))
     }
+}
+
+/// A machine that boots becomes an image: looked at once, then, and not on the hot path of a restore.
+async fn checked(mut machine: QemuMachine, restore: bool) -> Result<Box<dyn Machine>, VmmError> {
+    if !restore && let Err(error) = machine.check_memory_blocks().await {
+        machine.end().await?;
+        return Err(error);
+    }
+    Ok(Box::new(machine))
 }
 
 fn memory_file(source: &MemorySource) -> std::io::Result<MemoryFile> {

@@ -214,9 +214,10 @@ mod tests {
             pending: Vec::new(),
             sent: 0,
         };
+        let garbage = vec![b'x'; 65536];
         let flood = async {
             // Ends when the reader gives up and closes.
-            while tokio::io::AsyncWriteExt::write_all(&mut theirs, &[b'x'; 65536])
+            while tokio::io::AsyncWriteExt::write_all(&mut theirs, &garbage)
                 .await
                 .is_ok()
             {}

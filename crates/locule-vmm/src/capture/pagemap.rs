@@ -140,13 +140,15 @@ mod tests {
                 .unwrap();
         let dirty = [0_u64, 1, 5, 40, 63];
         for page in dirty {
+            let offset = usize::try_from(page * PAGE).unwrap();
             // SAFETY: inside the mapping.
-            #[expect(unsafe_code, reason = "writes a page of the mapping")]
+            #[expect(unsafe_code, reason = "a page of the mapping")]
+            let page = unsafe { base.cast::<u8>().add(offset) };
+            // Zero over zero: a page that was written is dirty, whatever it holds.
+            // SAFETY: writable memory that nobody else looks at.
+            #[expect(unsafe_code, reason = "writes the page")]
             unsafe {
-                // Zero over zero: a page that was written is dirty, whatever it holds.
-                base.cast::<u8>()
-                    .add(usize::try_from(page * PAGE).unwrap())
-                    .write_volatile(0);
+                page.write_volatile(0);
             }
         }
         let start = base as u64;

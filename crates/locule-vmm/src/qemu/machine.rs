@@ -14,7 +14,7 @@ use crate::qmp::Qmp;
 
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Stopping flushes the guest's disk writes.
-const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -34,6 +34,22 @@ impl QemuMachine {
         }
     }
 
+    /// Memory that a guest could write outside its RAM would be lost by a capture: a QEMU that has any is refused. The
+    /// blocks named here are firmware and tables, made anew by the VMM and read-only for the guest.
+    pub(super) async fn check_memory_blocks(&mut self) -> Result<(), VmmError> {
+        let command = json!({ "command-line": "info ramblock" });
+        let answer = self
+            .qmp
+            .run("human-monitor-command", command, &[], COMMAND_TIMEOUT)
+            .await?;
+        match unknown_memory_block(answer.as_str().unwrap_or_default()) {
+            None => Ok(()),
+            Some(block) => Err(VmmError::Unusable(format!(
+                "QEMU has a memory block {block} that no snapshot would hold"
+            ))),
+        }
+    }
+
     async fn status(&mut self) -> Result<String, VmmError> {
         let answer = self
             .qmp
@@ -45,6 +61,28 @@ impl QemuMachine {
             .unwrap_or_default()
             .to_owned())
     }
+}
+
+const GUEST_MEMORY: &str = "m0";
+const FIRMWARE_BLOCKS: [&str; 5] = [
+    "pc.bios",
+    "pc.rom",
+    "/rom@etc/acpi/tables",
+    "/rom@etc/table-loader",
+    "/rom@etc/acpi/rsdp",
+];
+
+/// The first block of `info ramblock` that is not expected; a list without the guest's memory counts as one.
+fn unknown_memory_block(listing: &str) -> Option<String> {
+    let names = || {
+        let rows = listing.lines().skip(1);
+        rows.filter_map(|row| row.split_whitespace().next())
+    };
+    if !names().any(|name| name == GUEST_MEMORY) {
+        return Some("in place of guest memory".to_owned());
+    }
+    let unknown = names().find(|name| *name != GUEST_MEMORY && !FIRMWARE_BLOCKS.contains(name));
+    unknown.map(str::to_owned)
 }
 
 #[async_trait]
@@ -151,5 +189,24 @@ impl Machine for QemuMachine {
         }
         let _ = std::fs::remove_file(&self.handle.control);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LISTING: &str = "              Block Name    PSize  Offset\r
+                  m0    4 KiB  0x0000000000000000\r
+             pc.bios    4 KiB  0x0000000004000000\r
+";
+
+    #[test]
+    fn memory_that_no_snapshot_would_hold_is_noticed() {
+        assert_eq!(unknown_memory_block(LISTING), None);
+        let graphics = format!("{LISTING}    vga.vram    4 KiB  0x0\r\n");
+        assert_eq!(unknown_memory_block(&graphics).as_deref(), Some("vga.vram"));
+        assert!(unknown_memory_block("").is_some());
+        assert!(unknown_memory_block(&LISTING.replace("m0", "pc.ram")).is_some());
     }
 }

@@ -1,5 +1,7 @@
 //! The driver against real processes: a scribbling child for memory capture, real QEMU for everything else. As root.
 
+#![expect(clippy::unwrap_used, reason = "a test program: a failure is a panic")]
+
 mod capture;
 mod guest;
 mod qemu;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use locule_base::command::Command;
 
 /// Longer than any of these waits takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Compiles one of the programs beside this file, fully static so that it runs in a guest too.
 async fn compile(name: &str, folder: &Path) -> PathBuf {

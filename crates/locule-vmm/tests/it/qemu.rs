@@ -148,7 +148,7 @@ async fn damaged_device_state_is_refused() {
     let sealed = MemorySource::Sealed(Arc::clone(&golden.sealed));
     let mut guest = Guest::start(sealed, true).await.unwrap();
     let mut state = tempfile::tempfile().unwrap();
-    state.write_all(&[0x5a; 20_000]).unwrap();
+    state.write_all(&vec![0x5a; 20_000]).unwrap();
     let state = guest::reopen(&state, File::options().read(true));
     guest.machine.load_devices(state).await.unwrap_err();
     guest.machine.end().await.unwrap();
