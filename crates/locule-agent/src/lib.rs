@@ -1,1 +1,31 @@
-//! Lifecycle of every sandbox on one host.
+//! What a host does: the life of every sandbox on it.
+//!
+//! ```text
+//! server ─► registry ─► driver (one task, one sandbox) ─► lifecycle: create, pause, resume, destroy ─► net, disk, vmm
+//!   └─► proxy ────────────────────────────► guest            └─► manifest (the ledger on disk)
+//! ```
+//!
+//! A host has no database and no user's credential: what it knows is on its own disk. Whatever was acknowledged is in a
+//! manifest there; whatever a crash left half done is finished or undone at the next start ([`adopt`](self)).
+
+mod activity;
+mod adopt;
+mod config;
+mod driver;
+mod golden;
+mod guest;
+mod host;
+mod images;
+mod lifecycle;
+mod manifest;
+mod proxy;
+mod registry;
+mod run;
+mod server;
+mod slots;
+mod watch;
+
+pub use config::{Config, Limits, OnStop};
+pub use images::{BadBundle, Bundle};
+pub use registry::Registry;
+pub use run::{Agent, RunError, run};

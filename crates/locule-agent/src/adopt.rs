@@ -1,0 +1,157 @@
+//! What an agent finds when it starts: VMs that ran on, operations that were cut, leftovers that nobody owns.
+//!
+//! | manifest | the VMM | becomes |
+//! |---|---|---|
+//! | running | alive | adopted, thawed |
+//! | running | gone | stopped, `vm_lost` |
+//! | paused | – | paused |
+//! | creating | – | nothing: it was promised to nobody |
+//! | none readable | – | nothing |
+//! | buried | – | nothing: its files are removed again |
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use locule_vmm::{VmmHandle, find_by_name};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::guest;
+use crate::host::Host;
+use crate::lifecycle::{LifecycleError, Vm, bury_and_clear, clear};
+use crate::manifest::{Held, Manifest};
+use crate::registry::Registry;
+
+/// Takes over what lives and clears away the rest.
+pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), LifecycleError> {
+    let mut keep = HashSet::new();
+    let found = host
+        .ledger
+        .read_all()
+        .map_err(LifecycleError::io("read the ledger"))?;
+    for (folder, manifest) in found {
+        let Some(manifest) = manifest else {
+            remove_folder(&folder)?;
+            continue;
+        };
+        if host.ledger.buried(manifest.sandbox).is_some() {
+            clear(host, &manifest, None).await?;
+            continue;
+        }
+        if let Some((manifest, vm)) = take_up(host, manifest).await? {
+            keep.extend(vm.as_ref().map(|vm| vm.slot.number()));
+            registry.adopt(manifest, vm);
+        }
+    }
+    sweep(host, &keep).await
+}
+
+fn remove_folder(folder: &Path) -> Result<(), LifecycleError> {
+    locule_disk::remove_tree(folder).map_err(LifecycleError::io("remove a leftover"))
+}
+
+async fn take_up(
+    host: &Arc<Host>,
+    mut manifest: Manifest,
+) -> Result<Option<(Manifest, Option<Vm>)>, LifecycleError> {
+    match manifest.held.clone() {
+        Held::Paused { image } | Held::Resuming { image, .. } => {
+            manifest.held = Held::Paused { image };
+            discard_others(&host.ledger.folder(manifest.sandbox), image);
+            Ok(Some((manifest, None)))
+        }
+        Held::Running { slot, vmm, image } => {
+            match revive(host, &manifest, slot, &vmm, image).await {
+                Some(vm) => Ok(Some((manifest, Some(vm)))),
+                None => {
+                    tracing::warn!(sandbox.id = %manifest.sandbox, "its VM is gone");
+                    bury_and_clear(host, &mut manifest, None, "vm_lost").await?;
+                    Ok(None)
+                }
+            }
+        }
+        Held::Creating { .. } | Held::Stopped => {
+            clear(host, &manifest, None).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// The living VM of a manifest, thawed: an agent that died during a pause left it frozen or stopped.
+async fn revive(
+    host: &Host,
+    manifest: &Manifest,
+    slot: u16,
+    vmm: &VmmHandle,
+    image: Option<u32>,
+) -> Option<Vm> {
+    let slot = host.slots.claim(slot)?;
+    let machine = host.vmm.adopt(vmm).await.ok()?;
+    let net = host.net.adopt(slot.number()).ok()?;
+    let mut vm = Vm {
+        machine,
+        net: Arc::new(net),
+        slot,
+        image,
+    };
+    let alive = async {
+        if !vm.machine.is_running().await? {
+            vm.machine.cont().await?;
+        }
+        guest::thaw(&vm.net, &manifest.control_key).await?;
+        Ok::<_, LifecycleError>(())
+    };
+    if let Err(error) = alive.await {
+        // It runs, whatever its guest agent thinks of it.
+        tracing::warn!(sandbox.id = %manifest.sandbox, error = locule_base::errors::chain(&error), "adopted, but its guest does not answer");
+    }
+    Some(vm)
+}
+
+/// Files of a pause that was not committed, and the working disk of a resume that was not.
+fn discard_others(folder: &Path, image: u32) {
+    let kept = ["memory", "devices", "disk"].map(|what| format!("{what}.{image}"));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_image = ["memory.", "devices.", "disk"]
+            .iter()
+            .any(|start| name.starts_with(start));
+        if is_image && !kept.contains(&name) {
+            // What stays behind wastes room, nothing else.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Processes, networks and half-made golden images of this instance that no manifest owns.
+async fn sweep(host: &Host, keep: &HashSet<u16>) -> Result<(), LifecycleError> {
+    let prefix = format!("locule-{}-", host.config.instance);
+    let orphans = find_by_name(|name| {
+        name.strip_prefix(&prefix)
+            .and_then(|slot| slot.parse().ok())
+            .is_some_and(|slot: u16| !keep.contains(&slot))
+    });
+    for pid in orphans {
+        tracing::warn!(pid, "ending a VMM that nobody owns");
+        if let Ok(pid) = i32::try_from(pid) {
+            // Gone already is fine.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+    host.net.sweep(keep).await?;
+    for entry in std::fs::read_dir(host.pool.root().join("golden"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        if entry
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "new")
+        {
+            remove_folder(&entry.path())?;
+        }
+    }
+    Ok(())
+}

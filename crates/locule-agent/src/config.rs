@@ -1,0 +1,65 @@
+//! What an operator decides about a host.
+
+use std::path::PathBuf;
+
+use locule_vmm::{AcceleratorWish, Shape};
+
+/// What becomes of running sandboxes when the agent is asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnStop {
+    /// Each is paused, with its memory, and reported.
+    #[default]
+    Pause,
+    /// They run on and are adopted by the next agent.
+    Keep,
+}
+
+/// Sizes beyond which a sandbox, or all together, are refused.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub vcpus_max: u32,
+    pub memory_mb_max: u32,
+    /// Memory promised to running sandboxes, as a share of the host's: they rarely use all of it.
+    pub memory_overcommit: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            vcpus_max: 8,
+            memory_mb_max: 8192,
+            memory_overcommit: 2.0,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Everything the host keeps; private to the agent.
+    pub data_dir: PathBuf,
+    /// Sockets of this instance; short, because a socket's path may have 107 bytes.
+    pub run_dir: PathBuf,
+    /// Eight hex digits, made once per data directory; part of every machine-wide name.
+    pub instance: String,
+    /// The guest image bundle.
+    pub images: PathBuf,
+    pub accelerator: AcceleratorWish,
+    /// Size of the pool file where one is needed.
+    pub pool_bytes: Option<u64>,
+    pub on_stop: OnStop,
+    /// Besides root, the user that may speak to the agent's socket, with its group.
+    pub peer: Option<(u32, u32)>,
+    pub limits: Limits,
+    /// Made ready before the agent says that it is.
+    pub default_shape: Shape,
+}
+
+impl Config {
+    pub fn socket(&self) -> PathBuf {
+        self.run_dir.join("agent.sock")
+    }
+
+    pub(crate) fn control_dir(&self) -> PathBuf {
+        self.run_dir.join("vmm")
+    }
+}

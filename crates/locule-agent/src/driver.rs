@@ -1,0 +1,390 @@
+//! One task per sandbox. Nobody else touches its VM or its manifest; everybody else sends a message.
+//!
+//! ```text
+//! inbox ──► drive ──► lifecycle operation ──► report (told after the commit)
+//!             ▲ the VMM's end · the idle clock · the expiry
+//! ```
+
+mod orders;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use locule_agent_api::{
+    AgentError, OnTimeout, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox,
+};
+use locule_net::SandboxNet;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::activity::Activity;
+use crate::host::Host;
+use crate::lifecycle::{self, LifecycleError, Vm};
+use crate::manifest::{Held, Manifest};
+use crate::slots::Slot;
+
+/// Orders that may wait for one sandbox; one more is an error its sender sees.
+const INBOX: usize = 32;
+/// How often the clocks of a running sandbox are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// After a failed automatic pause the next try waits.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// Requests under way when a pause begins may take this long to end.
+const DRAIN: Duration = Duration::from_secs(2);
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, AgentError>>;
+
+/// What a sandbox can be asked.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Pause {
+        generation: i64,
+        reply: Reply<SandboxReport>,
+    },
+    Resume {
+        resume: ResumeSandbox,
+        reply: Reply<SandboxReport>,
+    },
+    Update {
+        update: UpdateSandbox,
+        reply: Reply<SandboxReport>,
+    },
+    Destroy {
+        generation: i64,
+        reply: Reply<()>,
+    },
+    Report {
+        reply: oneshot::Sender<SandboxReport>,
+    },
+    /// The host stops: pause if running, then end.
+    Park {
+        reply: Reply<SandboxReport>,
+    },
+}
+
+/// How others reach a sandbox.
+#[derive(Debug, Clone)]
+pub(crate) struct Handle {
+    pub(crate) inbox: mpsc::Sender<Command>,
+    pub(crate) activity: Arc<Activity>,
+    /// The way to its guest while it runs.
+    pub(crate) net: watch::Receiver<Option<Arc<SandboxNet>>>,
+}
+
+/// Everything the task owns.
+pub(crate) struct Driver {
+    host: Arc<Host>,
+    manifest: Manifest,
+    vm: Option<Vm>,
+    activity: Arc<Activity>,
+    net: watch::Sender<Option<Arc<SandboxNet>>>,
+    /// Serves names while the VM runs.
+    names: Option<CancellationToken>,
+    retry_at: Option<Duration>,
+}
+
+/// Why the task ends.
+enum Next {
+    Go,
+    Gone,
+}
+
+/// A sandbox that is there already: paused, or running and adopted.
+pub(crate) fn take_over(
+    host: &Arc<Host>,
+    manifest: Manifest,
+    vm: Option<Vm>,
+    gone: mpsc::Sender<locule_ids::SandboxId>,
+) -> Handle {
+    let (mut driver, handle, inbox) = Driver::new(host, manifest);
+    driver.set_vm(vm);
+    spawn(driver, inbox, gone);
+    handle
+}
+
+/// A new sandbox: the reply comes when it runs, or did not come to run.
+pub(crate) fn create(
+    host: &Arc<Host>,
+    spec: SandboxSpec,
+    reply: Reply<SandboxReport>,
+    gone: mpsc::Sender<locule_ids::SandboxId>,
+) -> Result<Handle, LifecycleError> {
+    let slot = host.slots.take().ok_or(LifecycleError::NoSlot)?;
+    let key = hex::encode(crate::guest::random_bytes());
+    let manifest = Manifest::new(spec, slot.number(), "", key, host.clock.now());
+    let (mut driver, handle, inbox) = Driver::new(host, manifest);
+    let sandbox = driver.manifest.sandbox;
+    host.tasks.clone().spawn_detached("sandbox", async move {
+        match driver.begin(slot).await {
+            Ok(report) => {
+                // Whoever asked may have left; the sandbox is there all the same.
+                let _ = reply.send(Ok(report));
+                driver.drive(inbox).await;
+            }
+            Err(error) => {
+                let text = locule_base::errors::chain(&error);
+                tracing::error!(sandbox.id = %sandbox, error = text, "create failed");
+                let _ = reply.send(Err(error.into()));
+            }
+        }
+        let _ = gone.send(sandbox).await;
+    });
+    Ok(handle)
+}
+
+fn spawn(
+    driver: Driver,
+    inbox: mpsc::Receiver<Command>,
+    gone: mpsc::Sender<locule_ids::SandboxId>,
+) {
+    let sandbox = driver.manifest.sandbox;
+    driver
+        .host
+        .tasks
+        .clone()
+        .spawn_detached("sandbox", async move {
+            driver.drive(inbox).await;
+            let _ = gone.send(sandbox).await;
+        });
+}
+
+impl Driver {
+    fn new(host: &Arc<Host>, manifest: Manifest) -> (Self, Handle, mpsc::Receiver<Command>) {
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let activity = Activity::new(host.clock.clone());
+        let (net, seen) = watch::channel(None);
+        let handle = Handle {
+            inbox: sender,
+            activity: activity.clone(),
+            net: seen,
+        };
+        let host = host.clone();
+        (
+            Self {
+                host,
+                manifest,
+                vm: None,
+                activity,
+                net,
+                names: None,
+                retry_at: None,
+            },
+            handle,
+            inbox,
+        )
+    }
+
+    fn report(&self) -> SandboxReport {
+        self.manifest.report(Some(self.activity.last()))
+    }
+
+    fn tell(&self) {
+        self.host.changes.tell(self.report());
+    }
+
+    /// The VM comes or goes, and with it the way to the guest and its name server.
+    fn set_vm(&mut self, vm: Option<Vm>) {
+        if let Some(names) = self.names.take() {
+            names.cancel();
+        }
+        let net = vm.as_ref().map(|vm| vm.net.clone());
+        if let Some(net) = net.clone() {
+            let stop = CancellationToken::new();
+            self.names = Some(stop.clone());
+            self.host.tasks.spawn_detached("name server", async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    served = locule_net::dns::serve(&net) => if let Err(error) = served {
+                        tracing::warn!(error = locule_base::errors::chain(&error), "no name server for a sandbox");
+                    },
+                }
+            });
+        }
+        self.net.send_replace(net);
+        self.vm = vm;
+    }
+
+    /// Takes the VM out for an operation that ends it or hands it back.
+    fn take_vm(&mut self) -> Option<Vm> {
+        let vm = self.vm.take();
+        self.set_vm(None);
+        vm
+    }
+
+    /// The first life of a sandbox. On failure nothing of it is left.
+    async fn begin(&mut self, slot: Slot) -> Result<SandboxReport, LifecycleError> {
+        let host = self.host.clone();
+        let begun = async {
+            host.check_room(&self.manifest)?;
+            let shape = locule_vmm::Shape {
+                vcpus: self.manifest.vcpus,
+                memory_mib: self.manifest.memory_mb,
+            };
+            let golden = host
+                .goldens
+                .get(&host, &self.manifest.template, shape)
+                .await?;
+            self.manifest.golden.clone_from(&golden.key);
+            host.ledger
+                .commit(&self.manifest)
+                .map_err(LifecycleError::io("commit the manifest"))?;
+            lifecycle::create(&host, &mut self.manifest, &golden, slot).await
+        };
+        match begun.await {
+            Ok(vm) => {
+                self.activity.touch();
+                self.set_vm(Some(vm));
+                self.tell();
+                Ok(self.report())
+            }
+            Err(error) => {
+                lifecycle::clear(&host, &self.manifest, None).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Until the sandbox is gone, or nobody can ask it anything any more.
+    async fn drive(mut self, mut inbox: mpsc::Receiver<Command>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let vm = self.vm.as_mut();
+            let ended = async {
+                match vm {
+                    Some(vm) => vm.machine.exited().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let next = tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(command) => self.obey(command).await,
+                    // The registry let go: the host keeps its VMs for the next agent.
+                    None => Next::Gone,
+                },
+                () = ended => self.vmm_ended().await,
+                _ = tick.tick() => self.look_at_the_clocks().await,
+            };
+            if matches!(next, Next::Gone) {
+                self.set_vm(None);
+                return;
+            }
+        }
+    }
+
+    /// The VMM is gone without an order: the guest ended itself, or something killed it.
+    async fn vmm_ended(&mut self) -> Next {
+        let vm = self.take_vm();
+        let reason = self.why_it_ended();
+        tracing::warn!(sandbox.id = %self.manifest.sandbox, reason, "a sandbox ended by itself");
+        self.finish(vm, reason).await
+    }
+
+    /// QEMU says on its own output when a signal ended it; a guest that powers off ends it silently.
+    fn why_it_ended(&self) -> &'static str {
+        let console = self
+            .host
+            .ledger
+            .folder(self.manifest.sandbox)
+            .join("console.log");
+        let text = std::fs::read(&console).unwrap_or_default();
+        let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(4096)..]).into_owned();
+        let said = [
+            "reboot: Power down",
+            "reboot: System halted",
+            "reboot: Restarting system",
+            "Kernel panic",
+        ];
+        if said.iter().any(|line| tail.contains(line)) {
+            "guest_shutdown"
+        } else {
+            "vm_lost"
+        }
+    }
+
+    /// Writes the end down and gives everything back.
+    async fn finish(&mut self, vm: Option<Vm>, reason: &str) -> Next {
+        self.activity.cut();
+        let host = self.host.clone();
+        if let Err(error) = lifecycle::bury_and_clear(&host, &mut self.manifest, vm, reason).await {
+            tracing::error!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "cannot clean up a sandbox");
+        }
+        self.tell();
+        Next::Gone
+    }
+
+    /// Idle pause and expiry. A stream that is open is activity.
+    async fn look_at_the_clocks(&mut self) -> Next {
+        if self.vm.is_none()
+            || self
+                .retry_at
+                .is_some_and(|at| self.host.clock.monotonic() < at)
+        {
+            return Next::Go;
+        }
+        let now = self.host.clock.now();
+        if self.manifest.expires_at.is_some_and(|at| at <= now) {
+            return match self.manifest.on_timeout {
+                OnTimeout::Kill => {
+                    let vm = self.take_vm();
+                    self.finish(vm, "expired").await
+                }
+                OnTimeout::Pause => self.pause_by_itself("expired").await,
+            };
+        }
+        let idle = chrono::Duration::seconds(i64::from(self.manifest.timeout_sec));
+        let is_idle = !self.activity.is_open() && now - self.activity.last() > idle;
+        if self.manifest.timeout_sec > 0 && is_idle {
+            self.pause_by_itself("idle").await
+        } else {
+            Next::Go
+        }
+    }
+
+    async fn pause_by_itself(&mut self, reason: &str) -> Next {
+        if let Err(error) = self.pause(Some(reason.to_owned())).await {
+            tracing::warn!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "an automatic pause failed");
+            self.retry_at = Some(self.host.clock.monotonic() + RETRY_AFTER);
+        }
+        Next::Go
+    }
+
+    /// Pauses the running VM. On failure it runs on and the failure is remembered.
+    async fn pause(&mut self, reason: Option<String>) -> Result<(), LifecycleError> {
+        self.activity.drain(DRAIN).await;
+        let Some(vm) = self.take_vm() else {
+            return Ok(());
+        };
+        let host = self.host.clone();
+        let result = match lifecycle::pause(&host, &mut self.manifest, vm, reason).await {
+            Ok(()) => Ok(()),
+            Err((vm, error)) => {
+                self.manifest.last_error =
+                    Some("the last pause failed; the sandbox runs on".to_owned());
+                self.set_vm(Some(vm));
+                Err(error)
+            }
+        };
+        self.activity.open_up();
+        self.tell();
+        result
+    }
+
+    async fn resume(&mut self, image: u32) -> Result<(), LifecycleError> {
+        let host = self.host.clone();
+        host.check_room(&self.manifest)?;
+        let slot = host.slots.take().ok_or(LifecycleError::NoSlot)?;
+        let vm = lifecycle::resume(&host, &mut self.manifest, image, slot).await?;
+        self.activity.open_up();
+        self.set_vm(Some(vm));
+        self.tell();
+        Ok(())
+    }
+
+    fn image(&self) -> Option<u32> {
+        match self.manifest.held {
+            Held::Paused { image } | Held::Resuming { image, .. } => Some(image),
+            Held::Creating { .. } | Held::Running { .. } | Held::Stopped => None,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The host's calls into a guest. Everything that comes back is hostile: bounded in size and time.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use locule_agent_api::http1::exchange;
+use locule_base::clock::SharedClock;
+use locule_guest_api::control::{FreezeResponse, InitRequest, InitResponse};
+use locule_guest_api::{CONTROL_KEY_HEADER, FREEZE_TIMEOUT, GUEST_PORT};
+use locule_net::SandboxNet;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::manifest::Manifest;
+
+const BODY_BYTES_MAX: usize = 64 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GuestError {
+    #[error("the guest does not answer")]
+    Silent,
+    #[error("reach the guest agent")]
+    Connect(#[source] std::io::Error),
+    #[error("talk to the guest agent")]
+    Http(#[source] hyper::Error),
+    #[error("the guest agent answered {status} to {path}")]
+    Refused {
+        path: &'static str,
+        status: StatusCode,
+    },
+    #[error("the guest agent's answer makes no sense")]
+    Nonsense,
+}
+
+/// Fresh secrets and entropy: 32 bytes from the kernel.
+pub(crate) fn random_bytes() -> [u8; 32] {
+    rand::random()
+}
+
+async fn call<T: DeserializeOwned>(
+    net: &SandboxNet,
+    key: &str,
+    path: &'static str,
+    body: Vec<u8>,
+    timeout: Duration,
+) -> Result<Option<T>, GuestError> {
+    let work = async {
+        let stream = net
+            .connect(GUEST_PORT, CONNECT_TIMEOUT)
+            .await
+            .map_err(GuestError::Connect)?;
+        let request = Request::post(path)
+            .header(header::HOST, "guest")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(CONTROL_KEY_HEADER, key)
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|_| GuestError::Nonsense)?;
+        let response = exchange(stream, request).await.map_err(GuestError::Http)?;
+        read(path, response).await
+    };
+    tokio::time::timeout(timeout, work)
+        .await
+        .map_err(|_| GuestError::Silent)?
+}
+
+async fn read<T: DeserializeOwned>(
+    path: &'static str,
+    response: Response<Incoming>,
+) -> Result<Option<T>, GuestError> {
+    let status = response.status();
+    if !status.is_success() {
+        return Err(GuestError::Refused { path, status });
+    }
+    let body = Limited::new(response.into_body(), BODY_BYTES_MAX)
+        .collect()
+        .await
+        .map_err(|_| GuestError::Nonsense)?;
+    let bytes = body.to_bytes();
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|_| GuestError::Nonsense)
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    // Plain structures with text keys: serialisation cannot fail.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// Clock and entropy for a guest whose identity does not matter yet.
+fn new_life(clock: &SharedClock) -> InitRequest {
+    InitRequest {
+        new_control_key: None,
+        access_token: None,
+        sandbox_id: String::new(),
+        template_id: String::new(),
+        hostname: "locule".to_owned(),
+        env_vars: std::collections::BTreeMap::new(),
+        default_user: None,
+        default_workdir: None,
+        timestamp_unix_nanos: clock.now().timestamp_nanos_opt().unwrap_or(0),
+        entropy: STANDARD.encode(random_bytes()),
+        run_hooks: false,
+    }
+}
+
+/// Waits until the guest agent of a machine that boots answers, and gives it its first control key.
+pub(crate) async fn init_template(
+    net: &SandboxNet,
+    key: &str,
+    clock: &SharedClock,
+    patience: Duration,
+) -> Result<(), GuestError> {
+    let first = async {
+        loop {
+            let request = InitRequest {
+                new_control_key: Some(key.to_owned()),
+                ..new_life(clock)
+            };
+            let answer =
+                call::<InitResponse>(net, "", "/init", json(&request), Duration::from_secs(5))
+                    .await;
+            match answer {
+                Ok(_) => return Ok(()),
+                // It is still booting: nothing listens yet.
+                Err(GuestError::Connect(_) | GuestError::Silent | GuestError::Http(_)) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    tokio::time::timeout(patience, first)
+        .await
+        .map_err(|_| GuestError::Silent)?
+}
+
+/// Makes a restored guest the sandbox of this manifest: everything that must be new is new when this returns.
+pub(crate) async fn init(
+    net: &SandboxNet,
+    current_key: &str,
+    manifest: &Manifest,
+    clock: &SharedClock,
+) -> Result<InitResponse, GuestError> {
+    let request = InitRequest {
+        new_control_key: Some(manifest.control_key.clone()),
+        access_token: Some(manifest.access_token.clone()),
+        sandbox_id: manifest.sandbox.base36(),
+        template_id: manifest.template.clone(),
+        hostname: format!("sb-{}", &manifest.sandbox.base36()[..12]),
+        env_vars: manifest.env.clone(),
+        default_user: Some(manifest.default_user.clone()).filter(|user| !user.is_empty()),
+        run_hooks: true,
+        ..new_life(clock)
+    };
+    call(net, current_key, "/init", json(&request), CALL_TIMEOUT)
+        .await?
+        .ok_or(GuestError::Nonsense)
+}
+
+/// Stops the user's processes and writes the guest's dirty pages to its disk. `false`: some would not stop.
+pub(crate) async fn freeze(net: &SandboxNet, key: &str) -> Result<bool, GuestError> {
+    let timeout = FREEZE_TIMEOUT + Duration::from_secs(3);
+    let answer: Option<FreezeResponse> = call(net, key, "/freeze", Vec::new(), timeout).await?;
+    Ok(answer.ok_or(GuestError::Nonsense)?.frozen)
+}
+
+pub(crate) async fn thaw(net: &SandboxNet, key: &str) -> Result<(), GuestError> {
+    call::<serde_json::Value>(net, key, "/thaw", Vec::new(), CALL_TIMEOUT)
+        .await
+        .map(drop)
+}

@@ -1,0 +1,50 @@
+//! What every sandbox of this host shares.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use locule_base::clock::SharedClock;
+use locule_base::tasks::Tasks;
+use locule_disk::Pool;
+use locule_net::HostNet;
+use locule_vmm::{AcceleratorChoice, Vmm};
+
+use crate::config::Config;
+use crate::golden::Goldens;
+use crate::images::Bundle;
+use crate::manifest::Ledger;
+use crate::slots::Slots;
+use crate::watch::Changes;
+
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) config: Config,
+    pub(crate) clock: SharedClock,
+    pub(crate) tasks: Tasks,
+    pub(crate) bundle: Bundle,
+    pub(crate) kernel: Arc<File>,
+    pub(crate) initramfs: Arc<File>,
+    pub(crate) pool: Pool,
+    pub(crate) net: HostNet,
+    pub(crate) vmm: Arc<dyn Vmm>,
+    pub(crate) accelerator: AcceleratorChoice,
+    pub(crate) ledger: Ledger,
+    pub(crate) slots: Slots,
+    pub(crate) goldens: Goldens,
+    pub(crate) changes: Changes,
+}
+
+impl Host {
+    /// The name of a slot's VMM in the process list.
+    pub(crate) fn vmm_name(&self, slot: u16) -> String {
+        format!("locule-{}-{slot}", self.config.instance)
+    }
+
+    /// The user a slot's VMM runs as.
+    pub(crate) fn vmm_uid(&self, slot: u16) -> u32 {
+        self.net.first_uid() + u32::from(slot)
+    }
+}
+
+/// No secret is on it: every program in the guest can read it.
+pub(crate) const KERNEL_COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1";

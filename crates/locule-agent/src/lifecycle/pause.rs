@@ -1,0 +1,125 @@
+//! Pause: what the sandbox is, durable on disk, before anybody is told.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use locule_disk::{clone_file, sync_dir};
+
+use super::{LifecycleError, Vm};
+use crate::golden::blocking;
+use crate::guest;
+use crate::host::Host;
+use crate::manifest::{Held, Manifest};
+
+/// Pauses a running sandbox. Success: the manifest says `paused`, durably, and the VM is gone. Failure before that commit:
+/// the VM runs on, thawed, and is handed back with the reason.
+pub(crate) async fn pause(
+    host: &Arc<Host>,
+    manifest: &mut Manifest,
+    mut vm: Vm,
+    reason: Option<String>,
+) -> Result<(), (Vm, LifecycleError)> {
+    let image = vm.image.map_or(1, |image| image + 1);
+    let captured = match capture(host, manifest, &mut vm, image).await {
+        Ok(unresponsive) => {
+            let mut paused = manifest.clone();
+            paused.held = Held::Paused { image };
+            paused.reason = reason;
+            paused.last_error = None;
+            paused.unresponsive = unresponsive;
+            let (ledger, copy) = (host.ledger.clone(), paused.clone());
+            let committed = blocking(move || {
+                ledger
+                    .commit(&copy)
+                    .map_err(LifecycleError::io("commit the manifest"))
+            });
+            committed.await.map(|()| paused)
+        }
+        Err(error) => Err(error),
+    };
+    match captured {
+        Ok(paused) => {
+            *manifest = paused;
+            let old = vm.image;
+            vm.release(host).await;
+            let folder = host.ledger.folder(manifest.sandbox);
+            discard(&folder, old);
+            // The image has its own clone of it.
+            let _ = fs::remove_file(folder.join("disk"));
+            Ok(())
+        }
+        Err(error) => {
+            go_on(manifest, &mut vm).await;
+            discard(&host.ledger.folder(manifest.sandbox), Some(image));
+            Err((vm, error))
+        }
+    }
+}
+
+/// Writes the image with this number. Returns whether the guest failed to hold still.
+async fn capture(
+    host: &Host,
+    manifest: &Manifest,
+    vm: &mut Vm,
+    image: u32,
+) -> Result<bool, LifecycleError> {
+    let frozen = guest::freeze(&vm.net, &manifest.control_key).await;
+    let unresponsive = !matches!(frozen, Ok(true));
+    vm.machine.stop().await?;
+    let folder = host.ledger.folder(manifest.sandbox);
+    let base = match vm.image {
+        Some(old) => folder.join(format!("memory.{old}")),
+        None => host
+            .pool
+            .root()
+            .join("golden")
+            .join(&manifest.golden)
+            .join("memory"),
+    };
+    let name = move |what: &str| folder.join(format!("{what}.{image}"));
+    let devices =
+        File::create(name("devices")).map_err(LifecycleError::io("create the device state"))?;
+    vm.machine.save_devices(devices).await?;
+    let memory = {
+        let target = name("memory");
+        blocking(move || clone_file(&base, &target).map_err(Into::into)).await?
+    };
+    vm.machine.capture_memory(memory).await?;
+    let files: Vec<PathBuf> = ["memory", "devices", "disk"].map(name).into();
+    blocking(move || make_durable(&files)).await?;
+    Ok(unresponsive)
+}
+
+/// Clones the disk, which nobody writes while the machine is stopped, and puts the whole image on the disk.
+fn make_durable(files: &[PathBuf]) -> Result<(), LifecycleError> {
+    let [memory, devices, disk] = files else {
+        return Err(LifecycleError::Panicked);
+    };
+    let folder = disk.parent().unwrap_or(Path::new("."));
+    clone_file(&folder.join("disk"), disk)?;
+    for file in [memory, devices, disk] {
+        locule_disk::sync_file(file).map_err(LifecycleError::io("write the image"))?;
+    }
+    sync_dir(folder).map_err(LifecycleError::io("write the image"))
+}
+
+/// After a failed pause the sandbox runs as if nobody had asked.
+async fn go_on(manifest: &Manifest, vm: &mut Vm) {
+    if let Err(error) = vm.machine.cont().await {
+        tracing::error!(sandbox.id = %manifest.sandbox, error = locule_base::errors::chain(&error), "cannot continue after a failed pause");
+        return;
+    }
+    if let Err(error) = guest::thaw(&vm.net, &manifest.control_key).await {
+        tracing::error!(sandbox.id = %manifest.sandbox, error = locule_base::errors::chain(&error), "cannot thaw after a failed pause");
+    }
+}
+
+/// Removes an image that is not, or no longer, the committed one.
+fn discard(folder: &Path, image: Option<u32>) {
+    let Some(image) = image else { return };
+    for what in ["memory", "devices", "disk"] {
+        // The adoption sweep removes what a crash leaves here.
+        let _ = fs::remove_file(folder.join(format!("{what}.{image}")));
+    }
+}

@@ -1,0 +1,48 @@
+//! The end of a sandbox: written down first, cleaned up after.
+
+use std::sync::Arc;
+
+use super::{LifecycleError, Vm};
+use crate::golden::blocking;
+use crate::host::Host;
+use crate::manifest::{Held, Manifest};
+
+/// Commits the end with its reason, then gives everything back.
+pub(crate) async fn bury_and_clear(
+    host: &Arc<Host>,
+    manifest: &mut Manifest,
+    vm: Option<Vm>,
+    reason: &str,
+) -> Result<(), LifecycleError> {
+    let mut buried = manifest.clone();
+    buried.held = Held::Stopped;
+    buried.reason = Some(reason.to_owned());
+    buried.stopped_at = Some(host.clock.now());
+    let (ledger, copy) = (host.ledger.clone(), buried.clone());
+    blocking(move || {
+        ledger
+            .bury(&copy)
+            .map_err(LifecycleError::io("write the tombstone"))
+    })
+    .await?;
+    *manifest = buried;
+    clear(host, manifest, vm).await
+}
+
+/// Gives back what a sandbox holds. For one that is buried, or that was never promised to anybody.
+pub(crate) async fn clear(
+    host: &Arc<Host>,
+    manifest: &Manifest,
+    vm: Option<Vm>,
+) -> Result<(), LifecycleError> {
+    if let Some(vm) = vm {
+        vm.release(host).await;
+    }
+    let (ledger, sandbox) = (host.ledger.clone(), manifest.sandbox);
+    blocking(move || {
+        ledger
+            .remove(sandbox)
+            .map_err(LifecycleError::io("remove the sandbox's files"))
+    })
+    .await
+}

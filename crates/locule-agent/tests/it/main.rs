@@ -1,0 +1,225 @@
+//! Real microVMs on a real kernel: QEMU, namespaces, the pool. Needs root and the guest images.
+
+mod rig;
+
+use std::time::Duration;
+
+use locule_agent::OnStop;
+use locule_agent_api::{AgentError, HostAgent as _, Order, ReportedState};
+use rig::{Rig, resume, spec};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
+    let rig = Rig::start().await;
+    let agent = rig.registry();
+    let wanted = spec();
+    let id = wanted.sandbox;
+    let report = agent.create_sandbox(wanted.clone()).await.unwrap();
+    assert_eq!(report.state, ReportedState::Running);
+    assert!(
+        report.metadata["kernel_version"].contains("cloud-amd64"),
+        "{:?}",
+        report.metadata
+    );
+
+    // The same order again is the same sandbox; another one with its id is refused.
+    assert_eq!(
+        agent.create_sandbox(wanted.clone()).await.unwrap().sandbox,
+        id
+    );
+    let mut other = wanted.clone();
+    other.generation = 2;
+    assert!(matches!(
+        agent.create_sandbox(other).await,
+        Err(AgentError::AlreadyExists(_))
+    ));
+
+    let out = rig.exec(id, "echo out; echo err >&2; id -un; exit 7").await;
+    assert_eq!(
+        (out.stdout.as_str(), out.stderr.as_str(), out.exit_code),
+        ("out\nuser\n", "err\n", 7)
+    );
+
+    // Something that lives in memory only, and a process that goes on counting.
+    rig.exec(id, "echo kept > /dev/shm/f; echo disk > ~/f; (while :; do echo x >> /dev/shm/n; sleep 0.01; done) >/dev/null 2>&1 &").await;
+    let paused = agent
+        .pause_sandbox(Order {
+            sandbox: id,
+            generation: 2,
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        (paused.state, paused.unresponsive),
+        (ReportedState::Paused, false)
+    );
+    assert!(rig.vmms().is_empty(), "a paused sandbox has no VMM");
+    // An older order changes nothing.
+    let stale = agent
+        .pause_sandbox(Order {
+            sandbox: id,
+            generation: 1,
+        })
+        .await;
+    assert!(matches!(stale, Err(AgentError::FailedPrecondition(_))));
+
+    for generation in [3, 5] {
+        let resumed = agent
+            .resume_sandbox(resume(&wanted, generation))
+            .await
+            .unwrap();
+        assert_eq!(resumed.state, ReportedState::Running);
+        let out = rig.exec(id, "cat /dev/shm/f ~/f; test -s /dev/shm/n && a=$(wc -l < /dev/shm/n); sleep 0.3; b=$(wc -l < /dev/shm/n); [ $b -gt $a ] && echo counts").await;
+        assert_eq!(out.stdout, "kept\ndisk\ncounts\n");
+        agent
+            .pause_sandbox(Order {
+                sandbox: id,
+                generation: generation + 1,
+            })
+            .await
+            .unwrap();
+    }
+    agent
+        .destroy_sandbox(Order {
+            sandbox: id,
+            generation: 7,
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        agent
+            .destroy_sandbox(Order {
+                sandbox: id,
+                generation: 8
+            })
+            .await,
+        Err(AgentError::NotFound)
+    );
+    // Nothing brings it back.
+    assert!(matches!(
+        agent.create_sandbox(wanted).await,
+        Err(AgentError::FailedPrecondition(_))
+    ));
+    drop(agent);
+    rig.stop(OnStop::Pause).await;
+    rig.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_agent_adopts_what_runs_and_tells_what_died() {
+    let rig = Rig::start().await;
+    let (kept, lost) = (spec(), spec());
+    for wanted in [&kept, &lost] {
+        rig.registry().create_sandbox(wanted.clone()).await.unwrap();
+    }
+    rig.exec(kept.sandbox, "echo here > /dev/shm/f").await;
+    rig.stop(OnStop::Keep).await;
+    assert_eq!(rig.vmms().len(), 2, "VMMs outlive their agent");
+    rig.kill_vmm_of(lost.sandbox);
+    rig.start_again().await;
+    assert_eq!(
+        rig.exec(kept.sandbox, "cat /dev/shm/f").await.stdout,
+        "here\n"
+    );
+    let reports = rig.registry().list_sandboxes().await.unwrap();
+    let of = |id| reports.iter().find(|report| report.sandbox == id).unwrap();
+    assert_eq!(of(kept.sandbox).state, ReportedState::Running);
+    assert_eq!(
+        (of(lost.sandbox).state, of(lost.sandbox).reason.as_deref()),
+        (ReportedState::Stopped, Some("vm_lost"))
+    );
+
+    // The host stops: what runs is paused, and is paused still for the next agent.
+    rig.stop(OnStop::Pause).await;
+    assert!(rig.vmms().is_empty());
+    rig.start_again().await;
+    let resumed = rig
+        .registry()
+        .resume_sandbox(resume(&kept, 9))
+        .await
+        .unwrap();
+    assert_eq!(resumed.state, ReportedState::Running);
+    assert_eq!(
+        rig.exec(kept.sandbox, "cat /dev/shm/f").await.stdout,
+        "here\n"
+    );
+    rig.registry().terminate(vec![kept.sandbox]).await.unwrap();
+    rig.stop(OnStop::Pause).await;
+    rig.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_are_kept_and_ends_have_reasons() {
+    let rig = Rig::start().await;
+    let agent = rig.registry();
+    let (mut idle, mut expiring, shutdown, killed) = (spec(), spec(), spec(), spec());
+    idle.timeout_sec = 1;
+    expiring.expires_at = Some(chrono::DateTime::UNIX_EPOCH);
+    for wanted in [&idle, &expiring, &shutdown, &killed] {
+        agent.create_sandbox(wanted.clone()).await.unwrap();
+    }
+    rig.wait_for(idle.sandbox, ReportedState::Paused, "idle")
+        .await;
+    rig.wait_for(expiring.sandbox, ReportedState::Stopped, "expired")
+        .await;
+    rig.spawn(
+        shutdown.sandbox,
+        "sudo python3 -c 'import ctypes; ctypes.CDLL(None).reboot(0x4321fedc)'",
+    )
+    .await;
+    rig.wait_for(shutdown.sandbox, ReportedState::Stopped, "guest_shutdown")
+        .await;
+    rig.kill_vmm_of(killed.sandbox);
+    rig.wait_for(killed.sandbox, ReportedState::Stopped, "vm_lost")
+        .await;
+    agent.terminate(vec![idle.sandbox]).await.unwrap();
+    drop(agent);
+    rig.stop(OnStop::Pause).await;
+    rig.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proxy_keeps_the_hosts_calls_to_itself_and_cuts_when_a_sandbox_dies() {
+    let rig = Rig::start().await;
+    let wanted = spec();
+    rig.registry().create_sandbox(wanted.clone()).await.unwrap();
+    for path in ["init", "freeze", "thaw", "sync"] {
+        assert_eq!(
+            rig.get(wanted.sandbox, 49983, path).await.status(),
+            404,
+            "{path}"
+        );
+    }
+    assert_eq!(rig.get(wanted.sandbox, 49983, "health").await.status(), 204);
+    assert_eq!(
+        rig.get(wanted.sandbox, 49983, "envs").await.status(),
+        401,
+        "no token, no answer"
+    );
+    let closed = rig.get(wanted.sandbox, 4711, "").await;
+    assert_eq!(closed.headers()["locule-proxy-error"], "port_closed");
+    let unknown = rig.get(spec().sandbox, 49983, "health").await;
+    assert_eq!(unknown.headers()["locule-proxy-error"], "not_found");
+
+    let running = rig.exec(wanted.sandbox, "sleep 600");
+    let killing = async {
+        rig.wait_until(|| async {
+            rig.exec(wanted.sandbox, "pgrep -x sleep").await.exit_code == 0
+        })
+        .await;
+        rig.registry()
+            .destroy_sandbox(Order {
+                sandbox: wanted.sandbox,
+                generation: 2,
+            })
+            .await
+            .unwrap();
+    };
+    let (cut, ()) = tokio::join!(
+        tokio::time::timeout(Duration::from_secs(60), running),
+        killing
+    );
+    assert!(cut.unwrap().broken, "the stream ended politely");
+    rig.stop(OnStop::Pause).await;
+    rig.assert_clean();
+}

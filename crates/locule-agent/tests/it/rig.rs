@@ -1,0 +1,276 @@
+//! An agent on a data directory of its own, and what a test asks of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use locule_agent::{Agent, Config, Limits, OnStop, Registry};
+use locule_agent_api::http1::exchange;
+use locule_agent_api::{HostAgent as _, OnTimeout, ReportedState, ResumeSandbox, SandboxSpec};
+use locule_base::tasks::Tasks;
+use locule_ids::{SandboxId, TeamId, TemplateId};
+use locule_vmm::{AcceleratorWish, Shape, find_by_name};
+use serde_json::{Value, json};
+
+const TOKEN: &str = "test-token";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Rig {
+    folder: tempfile::TempDir,
+    instance: String,
+    agent: Mutex<Option<Agent>>,
+}
+
+/// What a command printed and how it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ran {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) exit_code: i64,
+    /// The stream broke off instead of ending.
+    pub(crate) broken: bool,
+}
+
+pub(crate) fn spec() -> SandboxSpec {
+    SandboxSpec {
+        sandbox: SandboxId::random(),
+        generation: 1,
+        team: TeamId::random(),
+        template: "minimal".to_owned(),
+        template_id: TemplateId::MINIMAL,
+        vcpus: 1,
+        memory_mb: 256,
+        disk_size_mb: 5120,
+        timeout_sec: 0,
+        expires_at: None,
+        on_timeout: OnTimeout::Kill,
+        auto_resume: false,
+        default_user: "user".to_owned(),
+        env: std::collections::BTreeMap::new(),
+        labels: std::collections::BTreeMap::new(),
+        access_token: TOKEN.to_owned(),
+    }
+}
+
+pub(crate) fn resume(spec: &SandboxSpec, generation: i64) -> ResumeSandbox {
+    ResumeSandbox {
+        sandbox: spec.sandbox,
+        generation,
+        timeout_sec: 0,
+        expires_at: None,
+        on_timeout: OnTimeout::Kill,
+        access_token: TOKEN.to_owned(),
+    }
+}
+
+/// The bundle that `make images` leaves, or the one the environment names.
+fn images() -> PathBuf {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how the test command names the images"
+    )]
+    let named = std::env::var_os("LOCULE_IMAGES").map(PathBuf::from);
+    named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/images"))
+}
+
+impl Rig {
+    pub(crate) async fn start() -> Self {
+        let rig = Self {
+            folder: tempfile::tempdir().unwrap(),
+            instance: format!("{:08x}", rand::random::<u32>()),
+            agent: Mutex::new(None),
+        };
+        rig.start_again().await;
+        rig
+    }
+
+    fn run_dir(&self) -> PathBuf {
+        Path::new("/run").join(format!("locule-{}", self.instance))
+    }
+
+    pub(crate) async fn start_again(&self) {
+        let config = Config {
+            data_dir: self.folder.path().join("agent"),
+            run_dir: self.run_dir(),
+            instance: self.instance.clone(),
+            images: images(),
+            accelerator: AcceleratorWish::Tcg,
+            pool_bytes: Some(6 << 30),
+            on_stop: OnStop::Pause,
+            peer: None,
+            limits: Limits::default(),
+            default_shape: Shape {
+                vcpus: 1,
+                memory_mib: 256,
+            },
+        };
+        let agent = Agent::start(config, Tasks::new()).await.unwrap();
+        *self.agent.lock().unwrap() = Some(agent);
+    }
+
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        self.agent.lock().unwrap().as_ref().unwrap().registry()
+    }
+
+    pub(crate) async fn stop(&self, on_stop: OnStop) {
+        let agent = self.agent.lock().unwrap().take().unwrap();
+        agent.stop(on_stop).await.unwrap();
+    }
+
+    /// Pids of this instance's VMMs.
+    pub(crate) fn vmms(&self) -> Vec<u32> {
+        let prefix = format!("locule-{}-", self.instance);
+        find_by_name(|name| name.starts_with(&prefix))
+    }
+
+    pub(crate) fn kill_vmm_of(&self, sandbox: SandboxId) {
+        let manifest = format!("agent/pool/sandboxes/{}/manifest.json", sandbox.as_uuid());
+        let text = std::fs::read(self.folder.path().join(manifest)).unwrap();
+        let manifest: Value = serde_json::from_slice(&text).unwrap();
+        let pid = manifest["held"]["vmm"]["pid"].as_i64().unwrap();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    }
+
+    /// Nothing of this instance is left on the machine.
+    pub(crate) fn assert_clean(&self) {
+        assert!(self.vmms().is_empty());
+        let left = |folder: &str, what: &str| {
+            let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            names
+                .filter(|entry| entry.file_name().to_string_lossy().contains(what))
+                .count()
+        };
+        assert_eq!(left("/run/netns", &self.instance), 0, "namespaces");
+        assert_eq!(left("/sys/class/net", &self.instance), 0, "devices");
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        assert!(
+            !mounts.contains(self.folder.path().to_str().unwrap()),
+            "the pool is still mounted"
+        );
+        std::fs::remove_dir_all(self.run_dir()).unwrap();
+    }
+
+    async fn send(
+        &self,
+        sandbox: SandboxId,
+        port: u16,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Response<Incoming> {
+        let stream = tokio::net::UnixStream::connect(self.run_dir().join("agent.sock"))
+            .await
+            .unwrap();
+        let uri = format!("/proxy/{sandbox}/{port}/{path}");
+        let request = match body {
+            None => Request::get(uri).body(Full::default()),
+            Some(body) => Request::post(uri)
+                .header("content-type", "application/connect+json")
+                .header("connect-protocol-version", "1")
+                .header("x-access-token", TOKEN)
+                .body(Full::new(Bytes::from(body))),
+        };
+        exchange(stream, request.unwrap()).await.unwrap()
+    }
+
+    pub(crate) async fn get(
+        &self,
+        sandbox: SandboxId,
+        port: u16,
+        path: &str,
+    ) -> Response<Incoming> {
+        self.send(sandbox, port, path, None).await
+    }
+
+    async fn start_process(&self, sandbox: SandboxId, command: &str) -> Response<Incoming> {
+        let message = json!({
+            "process": { "cmd": "/bin/bash", "args": ["-l", "-c", command] }, "stdin": false,
+        });
+        let message = message.to_string().into_bytes();
+        let mut frame = vec![0];
+        frame.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
+        frame.extend_from_slice(&message);
+        let response = self
+            .send(sandbox, 49983, "process.Process/Start", Some(frame))
+            .await;
+        assert_eq!(response.status(), 200);
+        response
+    }
+
+    /// Starts a command and does not wait for its end.
+    pub(crate) async fn spawn(&self, sandbox: SandboxId, command: &str) {
+        let mut body = self.start_process(sandbox, command).await.into_body();
+        body.frame().await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn exec(&self, sandbox: SandboxId, command: &str) -> Ran {
+        let mut body = self.start_process(sandbox, command).await.into_body();
+        let (mut bytes, mut ran) = (Vec::new(), Ran::default());
+        while let Some(frame) = body.frame().await {
+            match frame {
+                Ok(frame) => bytes.extend_from_slice(frame.data_ref().unwrap()),
+                Err(_) => {
+                    ran.broken = true;
+                    break;
+                }
+            }
+        }
+        let mut rest = bytes.as_slice();
+        while rest.len() >= 5 {
+            let length = u32::from_be_bytes(rest[1..5].try_into().unwrap()) as usize;
+            if rest[0] == 0 {
+                ran.take(&serde_json::from_slice(&rest[5..5 + length]).unwrap());
+            }
+            rest = &rest[5 + length..];
+        }
+        ran
+    }
+
+    pub(crate) async fn wait_until<F: Future<Output = bool>>(&self, condition: impl Fn() -> F) {
+        let met = async { while !condition().await {} };
+        tokio::time::timeout(PATIENCE, met)
+            .await
+            .expect("the condition is met in time");
+    }
+
+    pub(crate) async fn wait_for(&self, sandbox: SandboxId, state: ReportedState, reason: &str) {
+        self.wait_until(|| async {
+            let reports = self.registry().list_sandboxes().await.unwrap();
+            let report = reports
+                .iter()
+                .find(|report| report.sandbox == sandbox)
+                .unwrap();
+            report.state == state && report.reason.as_deref() == Some(reason)
+        })
+        .await;
+    }
+}
+
+impl Ran {
+    fn take(&mut self, message: &Value) {
+        use base64::Engine as _;
+        let text = |value: &Value| {
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(value.as_str().unwrap())
+                .unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let event = &message["event"];
+        if let Some(data) = event["data"].as_object() {
+            for (stream, value) in data {
+                let to = if stream == "stdout" {
+                    &mut self.stdout
+                } else {
+                    &mut self.stderr
+                };
+                to.push_str(&text(value));
+            }
+        }
+        if event["end"].is_object() {
+            self.exit_code = event["end"]["exitCode"].as_i64().unwrap_or(0);
+        }
+    }
+}
