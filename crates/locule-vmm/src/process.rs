@@ -59,6 +59,43 @@ impl Process {
     }
 }
 
+/// A process just started, killed unless somebody claims it: whoever gave up starting it leaves nothing running.
+#[derive(Debug)]
+pub(crate) struct Unclaimed(Option<Process>);
+
+impl Unclaimed {
+    pub(crate) fn new(process: Process) -> Self {
+        Self(Some(process))
+    }
+
+    pub(crate) fn claim(mut self) -> Option<Process> {
+        self.0.take()
+    }
+
+    /// Ends when the process has.
+    pub(crate) async fn exited(&self) {
+        if let Some(process) = &self.0 {
+            process.exited().await;
+        }
+    }
+
+    /// Kills it and waits for its end, also of one that is ending by itself: none is left behind as a zombie.
+    pub(crate) async fn end(self) {
+        if let Some(process) = self.claim() {
+            process.kill();
+            process.exited().await;
+        }
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(process) = &self.0 {
+            process.kill();
+        }
+    }
+}
+
 /// Reaps a dead process when it is our child; somebody else's is not ours to reap.
 fn reap(pidfd: &OwnedFd) {
     let _ = rustix::process::waitid(

@@ -22,7 +22,7 @@ use crate::launch::Launch;
 use crate::machine::{
     Identity, Machine, MemoryFile, MemorySource, VmSpec, Vmm, VmmError, VmmHandle,
 };
-use crate::process::Process;
+use crate::process::{Process, Unclaimed};
 use crate::qmp::Qmp;
 use machine::QemuMachine;
 
@@ -137,22 +137,28 @@ impl Vmm for Qemu {
             memory,
         };
         drop(listener);
+        let process = Unclaimed::new(process);
         let connected = tokio::select! {
             connected = Qmp::connect(&spec.control, CONNECT_TIMEOUT) => connected,
             () = process.exited() => Err(VmmError::Gone),
         };
-        match connected {
-            Ok(qmp) => checked(QemuMachine::new(handle, process, qmp), spec.restore).await,
+        let mut qmp = match connected {
+            Ok(qmp) => qmp,
             Err(error) => {
-                // Also waits for one that is ending by itself: none is left behind as a zombie.
-                process.kill();
-                process.exited().await;
-                if matches!(error, VmmError::Gone) {
-                    return Err(ended_early());
-                }
-                Err(error)
+                process.end().await;
+                let early = matches!(error, VmmError::Gone);
+                return Err(if early { ended_early() } else { error });
             }
+        };
+        // A machine that boots becomes an image: looked at once, then, and not on the hot path of a restore.
+        if !spec.restore
+            && let Err(error) = machine::check_memory_blocks(&mut qmp).await
+        {
+            process.end().await;
+            return Err(error);
         }
+        let process = process.claim().ok_or(VmmError::Gone)?;
+        Ok(Box::new(QemuMachine::new(handle, process, qmp)))
     }
 
     async fn adopt(&self, handle: &VmmHandle) -> Result<Box<dyn Machine>, VmmError> {
@@ -165,15 +171,6 @@ impl Vmm for Qemu {
         };
         Ok(Box::new(QemuMachine::new(handle.clone(), process, qmp)))
     }
-}
-
-/// A machine that boots becomes an image: looked at once, then, and not on the hot path of a restore.
-async fn checked(mut machine: QemuMachine, restore: bool) -> Result<Box<dyn Machine>, VmmError> {
-    if !restore && let Err(error) = machine.check_memory_blocks().await {
-        machine.end().await?;
-        return Err(error);
-    }
-    Ok(Box::new(machine))
 }
 
 fn memory_file(source: &MemorySource) -> std::io::Result<MemoryFile> {

@@ -206,6 +206,20 @@ mod tests {
         assert_eq!(parse(line).unwrap(), expected);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_line_makes_the_parser_panic(
+            line in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+            id in proptest::num::u64::ANY,
+            text in ".{0,60}",
+        ) {
+            let _ = parse(&line);
+            let answer = json!({ "id": id, "error": { "desc": text } }).to_string();
+            let expected = Message::Answer { id, result: Err(text) };
+            proptest::prop_assert_eq!(parse(answer.as_bytes()).unwrap(), expected);
+        }
+    }
+
     #[tokio::test]
     async fn an_endless_line_is_refused() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();

@@ -34,22 +34,6 @@ impl QemuMachine {
         }
     }
 
-    /// Memory that a guest could write outside its RAM would be lost by a capture: a QEMU that has any is refused. The
-    /// blocks named here are firmware and tables, made anew by the VMM and read-only for the guest.
-    pub(super) async fn check_memory_blocks(&mut self) -> Result<(), VmmError> {
-        let command = json!({ "command-line": "info ramblock" });
-        let answer = self
-            .qmp
-            .run("human-monitor-command", command, &[], COMMAND_TIMEOUT)
-            .await?;
-        match unknown_memory_block(answer.as_str().unwrap_or_default()) {
-            None => Ok(()),
-            Some(block) => Err(VmmError::Unusable(format!(
-                "QEMU has a memory block {block} that no snapshot would hold"
-            ))),
-        }
-    }
-
     async fn status(&mut self) -> Result<String, VmmError> {
         let answer = self
             .qmp
@@ -63,7 +47,22 @@ impl QemuMachine {
     }
 }
 
+/// Memory that a guest could write outside its RAM would be lost by a capture: a QEMU that has any is refused.
+pub(super) async fn check_memory_blocks(qmp: &mut Qmp) -> Result<(), VmmError> {
+    let command = json!({ "command-line": "info ramblock" });
+    let answer = qmp
+        .run("human-monitor-command", command, &[], COMMAND_TIMEOUT)
+        .await?;
+    match unknown_memory_block(answer.as_str().unwrap_or_default()) {
+        None => Ok(()),
+        Some(block) => Err(VmmError::Unusable(format!(
+            "QEMU has a memory block {block} that no snapshot would hold"
+        ))),
+    }
+}
+
 const GUEST_MEMORY: &str = "m0";
+/// Firmware and tables: made anew by every VMM, read-only for the guest.
 const FIRMWARE_BLOCKS: [&str; 5] = [
     "pc.bios",
     "pc.rom",

@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 /// Nobody else's user.
 pub(crate) const UID: u32 = 0x7fff_fff0;
 const SHAPE: Shape = Shape {
-    vcpus: 1,
+    vcpus: 2,
     memory_mib: 128,
 };
 
@@ -29,11 +29,12 @@ pub(crate) struct Guest {
 impl Guest {
     pub(crate) async fn start(memory: MemorySource, restore: bool) -> Result<Self, VmmError> {
         let kernel = Arc::new(File::open(images().join("kernel")).unwrap());
-        Self::start_kernel(kernel, memory, restore).await
+        Self::start_with(kernel, "", memory, restore).await
     }
 
-    pub(crate) async fn start_kernel(
+    pub(crate) async fn start_with(
         kernel: Arc<File>,
+        words: &str,
         memory: MemorySource,
         restore: bool,
     ) -> Result<Self, VmmError> {
@@ -48,7 +49,7 @@ impl Guest {
             memory,
             kernel,
             initramfs: initramfs().await,
-            cmdline: "console=ttyS0 quiet panic=-1".to_owned(),
+            cmdline: format!("console=ttyS0 quiet panic=-1 {words}"),
             disk: disk.into(),
             tap: tap(),
             mac: "02:fc:00:00:00:05".to_owned(),

@@ -143,6 +143,22 @@ async fn a_vmm_outlives_its_owner_and_its_death_is_seen_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_guest_that_ends_ends_its_vmm() {
+    let memory = MemorySource::Boot(Arc::new(guest::memory_image()));
+    let kernel = Arc::new(File::open(guest::images().join("kernel")).unwrap());
+    let guest = Guest::start_with(kernel, "last=3", memory, false).await;
+    let mut guest = guest.unwrap();
+    let exited = tokio::time::timeout(crate::PATIENCE, guest.machine.exited());
+    exited.await.unwrap();
+    let console = guest.console();
+    assert!(console.contains("count 3 memory intact"), "{console}");
+    assert!(
+        !console.contains("count 4"),
+        "it must not boot again: {console}"
+    );
+}
+
+#[tokio::test]
 async fn damaged_device_state_is_refused() {
     let golden = guest::golden().await;
     let sealed = MemorySource::Sealed(Arc::clone(&golden.sealed));
@@ -159,7 +175,7 @@ async fn a_vmm_that_cannot_start_says_why() {
     let memory = MemorySource::Boot(Arc::new(guest::memory_image()));
     let empty = tempfile::tempfile().unwrap();
     std::os::unix::fs::fchown(&empty, Some(UID), None).unwrap();
-    let error = Guest::start_kernel(Arc::new(empty), memory, false).await;
+    let error = Guest::start_with(Arc::new(empty), "", memory, false).await;
     let Err(VmmError::EndedEarly { output }) = error.map(|_guest| ()) else {
         panic!("an empty kernel was started");
     };
