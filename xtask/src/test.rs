@@ -1,0 +1,171 @@
+//! Runs the tests in rings, from laws to real microVMs, and counts them.
+
+mod rings;
+mod servers;
+mod tally;
+
+use std::ffi::OsString;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::places::Places;
+use crate::run::{answer, cargo, say, succeeds, watch};
+use crate::test::rings::Ring;
+use crate::test::servers::Servers;
+use crate::test::tally::Tally;
+use crate::{images, python, run};
+
+/// The public SDK that the compatible API is held against, and what runs its tests.
+const PYTHON: &[&str] = &["e2b==2.63.0", "pytest==8.4.2"];
+
+/// Variables that tests find the outside by.
+type Environment = Vec<(&'static str, OsString)>;
+
+/// Runs the rings with these names, or all; fails when a test fails or is ignored.
+pub(crate) fn test(places: &Places, names: &[String]) -> Result<()> {
+    let chosen = rings::choose(names)?;
+    say(format_args!("building programs and tests"));
+    run::run(cargo().current_dir(&places.root).args([
+        "build",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+    ]))?;
+    let mut environment: Environment = vec![
+        // Queries are checked against the committed description, never against the empty test database.
+        ("SQLX_OFFLINE", "true".into()),
+        ("LOCULE_BINARY", places.target.join("debug/locule").into()),
+    ];
+    if chosen.iter().any(|ring| ring.needs_images) {
+        images::build(places)?;
+        environment.push(("LOCULE_IMAGES", places.target.join("images").into()));
+        let python = python::environment(places, "sdk", PYTHON)?;
+        environment.push(("LOCULE_PYTHON", python.join("python3").into()));
+    }
+    let servers = Servers::start()?;
+    environment.extend(servers.environment());
+    let nextest = succeeds(cargo().args(["nextest", "--version"]));
+    if nextest {
+        refuse_ignored(places)?;
+    }
+    let mut tallies = Vec::new();
+    for ring in chosen {
+        say(format_args!("ring {}", ring.name));
+        let tally = run_ring(places, ring, nextest, &environment)?;
+        tallies.push((ring.name, tally));
+    }
+    if names.is_empty() {
+        say(format_args!("ring doc"));
+        tallies.push(("doc", run_examples(places, &environment)?));
+    }
+    servers.stop();
+    report(&tallies)
+}
+
+fn run_ring(
+    places: &Places,
+    ring: &Ring,
+    nextest: bool,
+    environment: &Environment,
+) -> Result<Tally> {
+    let mut command = cargo();
+    command
+        .current_dir(&places.root)
+        .envs(environment.iter().cloned());
+    if nextest {
+        // The whole workspace with a filter, not `-p`: another selection would mean other features and a second build.
+        command.args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-fail-fast",
+            "--no-tests=pass",
+        ]);
+        command.args([
+            "--color=never",
+            "--show-progress=none",
+            "-E",
+            &ring.filter(),
+        ]);
+        if ring.serial {
+            command.arg("--test-threads=1");
+        }
+    } else {
+        command.args([
+            "test",
+            "--no-fail-fast",
+            "--color=never",
+            "--lib",
+            "--bins",
+            "--tests",
+        ]);
+        command.args(ring.packages.iter().flat_map(|package| ["-p", package]));
+        if ring.serial {
+            command.args(["--", "--test-threads=1"]);
+        }
+    }
+    count(command)
+}
+
+fn run_examples(places: &Places, environment: &Environment) -> Result<Tally> {
+    let mut command = cargo();
+    command
+        .current_dir(&places.root)
+        .envs(environment.iter().cloned());
+    command.args([
+        "test",
+        "--workspace",
+        "--doc",
+        "--no-fail-fast",
+        "--color=never",
+    ]);
+    count(command)
+}
+
+fn count(mut command: std::process::Command) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let well = watch(&mut command, |line| tally.see(line))?;
+    if !well && tally.failed == 0 {
+        // It did not get as far as a test, which must not count as none having failed.
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+/// A filtered run counts tests of other rings as skipped, so ignored ones are looked for beforehand.
+fn refuse_ignored(places: &Places) -> Result<()> {
+    let listed = cargo()
+        .current_dir(&places.root)
+        .args(["nextest", "list", "--workspace", "--message-format=json"])
+        .output()
+        .context("cargo nextest list")?;
+    let list: Value = serde_json::from_slice(&listed.stdout).context("the list of tests")?;
+    let suites = list["rust-suites"]
+        .as_object()
+        .context("the list of tests")?;
+    let ignored: Vec<_> = suites
+        .values()
+        .filter_map(|suite| suite["testcases"].as_object())
+        .flatten()
+        .filter(|(_, case)| case["ignored"] == true)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !ignored.is_empty() {
+        bail!("ignored tests are not tests: {}", ignored.join(", "));
+    }
+    Ok(())
+}
+
+fn report(tallies: &[(&str, Tally)]) -> Result<()> {
+    let mut sum = Tally::default();
+    for (ring, tally) in tallies {
+        answer(format_args!("{ring:>8}: {tally}"))?;
+        sum.add(*tally);
+    }
+    answer(format_args!("{sum}"))?;
+    if sum.failed + sum.skipped > 0 || sum.passed == 0 {
+        bail!("not every test passed");
+    }
+    Ok(())
+}
