@@ -165,6 +165,13 @@ impl Machine for QemuMachine {
     }
 
     async fn capture_memory(&mut self, image: File) -> Result<CaptureStats, VmmError> {
+        // Pages written behind the walk would be missing from the image: corruption, found out much later.
+        if self.is_running().await? {
+            return Err(VmmError::Refused {
+                command: "capture",
+                reason: "the machine is running".to_owned(),
+            });
+        }
         let (pid, memory) = (self.handle.pid, self.handle.memory);
         let copied =
             tokio::task::spawn_blocking(move || capture::capture(pid, memory, &image)).await;

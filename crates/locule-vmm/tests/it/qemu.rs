@@ -122,6 +122,9 @@ async fn a_vmm_outlives_its_owner_and_its_death_is_seen_by_the_next() {
 
     let mut machine = qemu.adopt(&handle).await.unwrap();
     assert!(machine.is_running().await.unwrap());
+    let running = machine.capture_memory(tempfile::tempfile().unwrap()).await;
+    let running = running.unwrap_err();
+    assert!(matches!(running, VmmError::Refused { .. }), "{running:?}");
     let console = folder.path().join("console");
     let length = || std::fs::metadata(&console).unwrap().len();
     let before = length();
