@@ -34,11 +34,24 @@ fn failed(status: StatusCode, error: &'static str) -> Response {
         .into_response()
 }
 
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Target {
+    sandbox: String,
+    port: u16,
+    #[serde(default)]
+    path: String,
+}
+
 pub(crate) async fn proxy(
     State(registry): State<Arc<Registry>>,
-    Path((sandbox, port, path)): Path<(String, u16, String)>,
+    Path(target): Path<Target>,
     request: Request,
 ) -> Response {
+    let Target {
+        sandbox,
+        port,
+        path,
+    } = target;
     let Ok(sandbox) = sandbox.parse::<SandboxId>() else {
         return failed(StatusCode::NOT_FOUND, "not_found");
     };

@@ -133,7 +133,11 @@ impl Registry {
                 }
                 Err(error) => tracing::error!(sandbox.id = %sandbox, %error, "cannot pause"),
             }
-            result.err().map(|error| (sandbox, error))
+            // One that ended meanwhile needs no pause.
+            result
+                .err()
+                .filter(|error| *error != AgentError::NotFound)
+                .map(|error| (sandbox, error))
         });
         parked
             .buffer_unordered(PARKED_TOGETHER)

@@ -41,6 +41,7 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let router = Router::new()
+        .route("/proxy/{sandbox}/{port}/", any(proxy::proxy))
         .route("/proxy/{sandbox}/{port}/{*path}", any(proxy::proxy))
         .with_state(registry.clone())
         .fallback_service(locule_agent_api::router(registry));

@@ -1,1 +1,12 @@
-//! What may happen to a sandbox, and what should happen next. Pure.
+//! What may happen to a sandbox, and what should happen next.
+//!
+//! Pure: no clock, no IO, no log line. Values in, decisions out. A rule about sandboxes that is not here is in the wrong
+//! place.
+
+mod limits;
+mod reason;
+mod sandbox;
+
+pub use limits::{Invalid, Limits, NewSandbox, is_safe_name};
+pub use reason::{ErrorReason, StopReason};
+pub use sandbox::{Action, Desired, Event, OnTimeout, Refused, Sandbox, SandboxState, next_action};

@@ -1,0 +1,201 @@
+//! What a sandbox may be: sizes, names, counts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::sandbox::OnTimeout;
+
+/// What an operator allows one sandbox to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub vcpus_max: u32,
+    pub memory_mb_min: u32,
+    pub memory_mb_max: u32,
+    /// Longest idle or life time that may be asked for.
+    pub timeout_max: Duration,
+    /// Variables or labels of one sandbox.
+    pub entries_max: usize,
+    /// Of one name or value.
+    pub text_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            vcpus_max: 8,
+            memory_mb_min: 128,
+            memory_mb_max: 8192,
+            timeout_max: Duration::from_secs(30 * 24 * 3600),
+            entries_max: 256,
+            text_bytes_max: 16 * 1024,
+        }
+    }
+}
+
+/// A sandbox that somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NewSandbox {
+    pub template: String,
+    /// One unless said.
+    pub vcpus: Option<u32>,
+    /// 512 unless said.
+    pub memory_mb: Option<u32>,
+    /// Idle seconds after which it is paused; 0 for never.
+    pub timeout_sec: u32,
+    /// After this it ends or is paused, whatever it does.
+    pub expires_in: Option<Duration>,
+    pub on_timeout: OnTimeout,
+    pub auto_resume: bool,
+    pub env: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+    /// Its ports are open to whoever knows its name.
+    pub public_traffic: bool,
+}
+
+/// What is wrong with a wish, in words for whoever wished.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+impl NewSandbox {
+    /// The size that this wish comes to: vCPUs and mebibytes.
+    pub fn size(&self) -> (u32, u32) {
+        (self.vcpus.unwrap_or(1), self.memory_mb.unwrap_or(512))
+    }
+
+    /// Checks everything that can be checked without asking anybody (W-047).
+    pub fn check(&self, limits: &Limits) -> Result<(), Invalid> {
+        let fail = |text: String| Err(Invalid(text));
+        let (vcpus, memory) = self.size();
+        if !is_safe_name(&self.template) {
+            return fail(
+                "template must be 1 to 64 letters, digits, dots, dashes or underscores".to_owned(),
+            );
+        }
+        if vcpus == 0 || vcpus > limits.vcpus_max {
+            return fail(format!("vcpus must be between 1 and {}", limits.vcpus_max));
+        }
+        if memory < limits.memory_mb_min || memory > limits.memory_mb_max {
+            return fail(format!(
+                "memory_mb must be between {} and {}",
+                limits.memory_mb_min, limits.memory_mb_max
+            ));
+        }
+        let longest = limits.timeout_max.as_secs();
+        if u64::from(self.timeout_sec) > longest
+            || self.expires_in.is_some_and(|time| time.as_secs() > longest)
+        {
+            return fail(format!("a timeout may be {longest} seconds at most"));
+        }
+        for (what, entries) in [
+            ("environment variables", &self.env),
+            ("labels", &self.labels),
+        ] {
+            if entries.len() > limits.entries_max {
+                return fail(format!(
+                    "there may be {} {what} at most",
+                    limits.entries_max
+                ));
+            }
+            let too_long =
+                |text: &String| text.len() > limits.text_bytes_max || text.contains('\0');
+            if entries
+                .iter()
+                .any(|(name, value)| name.is_empty() || too_long(name) || too_long(value))
+            {
+                return fail(format!(
+                    "{what} need a name, and may have {} bytes each, none of them zero",
+                    limits.text_bytes_max
+                ));
+            }
+        }
+        if self.env.keys().any(|name| name.contains('=')) {
+            return fail("the name of an environment variable may not contain =".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// `^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`: names of templates, snapshots, channels.
+pub fn is_safe_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes
+        .next()
+        .is_some_and(|first| first.is_ascii_alphanumeric())
+        && name.len() <= 64
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish() -> NewSandbox {
+        NewSandbox {
+            template: "minimal".to_owned(),
+            ..NewSandbox::default()
+        }
+    }
+
+    #[test]
+    fn defaults_are_one_vcpu_and_half_a_gigabyte() {
+        assert_eq!(wish().size(), (1, 512));
+        wish().check(&Limits::default()).unwrap();
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused() {
+        let limits = Limits::default();
+        let too_large = [
+            NewSandbox {
+                vcpus: Some(9),
+                ..wish()
+            },
+            NewSandbox {
+                memory_mb: Some(8193),
+                ..wish()
+            },
+            NewSandbox {
+                memory_mb: Some(127),
+                ..wish()
+            },
+            NewSandbox {
+                timeout_sec: u32::MAX,
+                ..wish()
+            },
+            NewSandbox {
+                expires_in: Some(Duration::from_secs(u64::MAX)),
+                ..wish()
+            },
+            NewSandbox {
+                env: BTreeMap::from([("A=B".to_owned(), String::new())]),
+                ..wish()
+            },
+            NewSandbox {
+                env: BTreeMap::from([("A".to_owned(), "\0".to_owned())]),
+                ..wish()
+            },
+            NewSandbox {
+                labels: BTreeMap::from([(String::new(), String::new())]),
+                ..wish()
+            },
+            NewSandbox {
+                template: "../minimal".to_owned(),
+                ..wish()
+            },
+        ];
+        for wish in too_large {
+            wish.check(&limits).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn names_are_safe_in_paths_and_addresses() {
+        for good in ["a", "minimal", "A.b_c-9", &"x".repeat(64)] {
+            assert!(is_safe_name(good), "{good}");
+        }
+        for bad in ["", ".a", "-a", "a/b", "a b", "ä", &"x".repeat(65), "a\n"] {
+            assert!(!is_safe_name(bad), "{bad:?}");
+        }
+    }
+}

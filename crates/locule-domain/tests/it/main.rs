@@ -1,0 +1,145 @@
+//! The laws of a sandbox's life, and its whole table.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use locule_domain::{Action, Desired, ErrorReason, Event, SandboxState, StopReason, next_action};
+use proptest::prelude::*;
+
+fn states() -> Vec<SandboxState> {
+    use SandboxState as S;
+    let mut all = vec![S::Pending, S::Starting, S::Running, S::Paused, S::Missing];
+    all.extend(
+        StopReason::ALL
+            .iter()
+            .map(|reason| S::Stopped { reason: *reason }),
+    );
+    all.extend(
+        ErrorReason::ALL
+            .iter()
+            .map(|reason| S::Error { reason: *reason }),
+    );
+    all
+}
+
+fn events() -> Vec<Event> {
+    let mut all = vec![Event::Placed, Event::Ran, Event::Paused, Event::HostLost];
+    all.extend(StopReason::ALL.iter().map(|reason| Event::Stop(*reason)));
+    all.extend(ErrorReason::ALL.iter().map(|reason| Event::Fail(*reason)));
+    all
+}
+
+fn shown(state: SandboxState) -> String {
+    state
+        .reason()
+        .map_or_else(|| state.to_string(), |reason| format!("{state}({reason})"))
+}
+
+#[test]
+fn the_transition_table_is_written_down() {
+    let mut table = String::new();
+    for state in states() {
+        for event in events() {
+            let next = state
+                .apply(event)
+                .map_or_else(|_| "refused".to_owned(), shown);
+            writeln!(table, "{} + {event:?} -> {next}", shown(state)).unwrap();
+        }
+    }
+    for desired in Desired::ALL {
+        for state in states() {
+            writeln!(
+                table,
+                "{desired:?} of {} => {:?}",
+                shown(state),
+                next_action(desired, state)
+            )
+            .unwrap();
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/transitions.txt");
+    #[expect(clippy::disallowed_methods, reason = "how goldens are regenerated")]
+    if std::env::var_os("GOLDEN").is_some() {
+        std::fs::write(&path, &table).unwrap();
+    }
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        table,
+        "run `make golden` and read the difference"
+    );
+}
+
+/// What a willing host answers to an action.
+fn outcome(action: Action) -> Vec<Event> {
+    match action {
+        Action::Place => vec![Event::Placed, Event::Ran],
+        Action::Pause => vec![Event::Paused],
+        Action::Resume => vec![Event::Ran],
+        Action::Destroy => vec![Event::Stop(StopReason::Destroyed)],
+    }
+}
+
+#[test]
+fn every_wish_is_reached_within_a_few_steps() {
+    for desired in Desired::ALL {
+        // A host that is out of reach or busy answers by itself; nothing is done meanwhile.
+        for start in states()
+            .into_iter()
+            .filter(|state| !matches!(state, SandboxState::Missing | SandboxState::Starting))
+        {
+            let mut state = start;
+            for _ in 0..3 {
+                let Some(action) = next_action(desired, state) else {
+                    break;
+                };
+                for event in outcome(action) {
+                    state = state.apply(event).unwrap();
+                }
+            }
+            assert_eq!(
+                next_action(desired, state),
+                None,
+                "{desired:?} from {start}"
+            );
+            let reached = state.is_final()
+                || matches!(
+                    (desired, state),
+                    (Desired::Running, SandboxState::Running)
+                        | (Desired::Paused, SandboxState::Paused)
+                );
+            assert!(reached, "{desired:?} from {start} ended in {state}");
+        }
+    }
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    proptest::sample::select(events())
+}
+
+/// Reasons that were inferred from absence.
+fn inferred(state: SandboxState) -> bool {
+    matches!(
+        state,
+        SandboxState::Stopped {
+            reason: StopReason::VmLost
+        } | SandboxState::Error {
+            reason: ErrorReason::ImageLost
+        }
+    )
+}
+
+proptest! {
+    #[test]
+    fn stopped_is_final_except_where_it_was_inferred(events in prop::collection::vec(any_event(), 0..40)) {
+        let (mut state, mut ended) = (SandboxState::Pending, None);
+        for event in events {
+            state = state.apply(event).unwrap_or(state);
+            if let Some(end) = ended {
+                prop_assert_eq!(state, end);
+            }
+            if state.is_final() && !inferred(state) {
+                ended = Some(state);
+            }
+        }
+    }
+}
