@@ -4,7 +4,7 @@
 XTASK = cargo run --quiet --package xtask --
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z0-9]*\):.*## /  \1\t/p' $(MAKEFILE_LIST)
 
 setup: ## install what is missing (Debian packages), saying what for
 	@$(XTASK) setup
@@ -23,7 +23,7 @@ test: setup ## every test, from laws to real microVMs (root)
 e2e: setup ## only the tests that boot real microVMs
 	@$(XTASK) test e2e
 
-check: ## formatting, lints, docs, dependencies, spelling, sizes
+check: setup ## formatting, lints, docs, dependencies, spelling, sizes
 	@$(XTASK) check
 
 golden: ## write every generated file anew

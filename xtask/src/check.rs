@@ -20,9 +20,6 @@ const NEVER_LOCKED: &[&str] = &["aws-lc-sys", "openssl-sys"];
 pub(crate) fn check(places: &Places) -> Result<()> {
     gate("sizes", || sizes::check(places))?;
     gate("lock file", || lock_file(&places.root))?;
-    gate("formatting", || {
-        run(&mut here(places, &["fmt", "--all", "--check"]))
-    })?;
     let tools = python::environment(places, "check", TOOLS)?;
     gate("spelling", || {
         run(program(tools.join("typos")).current_dir(&places.root))
@@ -30,13 +27,11 @@ pub(crate) fn check(places: &Places) -> Result<()> {
     gate("dependencies", || {
         run(program(tools.join("cargo-deny"))
             .current_dir(&places.root)
-            .args([
-                "--offline",
-                "--all-features",
-                "check",
-                "--hide-inclusion-graph",
-            ])
+            .args(["--all-features", "check", "--hide-inclusion-graph"])
             .args(["bans", "licenses", "sources"]))
+    })?;
+    gate("formatting", || {
+        run(&mut here(places, &["fmt", "--all", "--check"]))
     })?;
     gate("lints", || {
         let lint = [

@@ -177,3 +177,21 @@ fn wait_for(what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn both_servers_answer_and_leave_nothing_behind() {
+        let servers = Servers::start().unwrap();
+        let folder = servers.folder.path().to_owned();
+        for socket in [".s.PGSQL.5432", "redis.sock"] {
+            UnixStream::connect(folder.join(socket)).unwrap();
+        }
+        servers.stop();
+        assert!(!folder.exists());
+    }
+}
