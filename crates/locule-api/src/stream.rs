@@ -1,4 +1,4 @@
-//! Messages of the exec and process WebSockets.
+//! Messages of the exec and process `WebSocket`s.
 
 use std::collections::BTreeMap;
 

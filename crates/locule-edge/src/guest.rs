@@ -53,6 +53,7 @@ impl From<TransportError> for GuestError {
             TransportError::NotRunning | TransportError::Changing => Self::Gone,
             TransportError::Host(_) => Self::HostUnavailable(error),
             TransportError::PortClosed
+            | TransportError::Broken
             | TransportError::Exchange(_)
             | TransportError::Request(_) => Self::Failed(Box::new(error)),
         }
@@ -74,7 +75,14 @@ impl From<ConnectError> for GuestError {
             ErrorCode::PermissionDenied => Self::Forbidden(text),
             ErrorCode::ResourceExhausted => Self::Exhausted(text),
             ErrorCode::DeadlineExceeded => Self::TimedOut,
-            _ => Self::Failed(Box::new(error)),
+            ErrorCode::Canceled
+            | ErrorCode::Unknown
+            | ErrorCode::Aborted
+            | ErrorCode::Unimplemented
+            | ErrorCode::Internal
+            | ErrorCode::Unavailable
+            | ErrorCode::DataLoss
+            | _ => Self::Failed(Box::new(error)),
         }
     }
 }

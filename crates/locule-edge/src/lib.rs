@@ -23,6 +23,8 @@ pub use guest::{
     Ended, Entry, EntryKind, Event, Events, Guest, GuestError, ListedProcess, Selector, Signal,
     Start,
 };
+/// What the guest agent claims to be, for clients that gate features on it.
+pub use locule_guest_api::ENVD_VERSION;
 pub use proxy::proxy;
 pub use refusal::Refusal;
 pub use transport::{AgentTransport, Target, TransportError};

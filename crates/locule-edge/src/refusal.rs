@@ -64,10 +64,12 @@ impl Refusal {
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = Response::new(body.into());
         *response.status_mut() = self.status();
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(header::CONTENT_TYPE, json);
+        // A page that calls a sandbox may read why it cannot.
+        let anybody = HeaderValue::from_static("*");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
         response
     }
 }
@@ -76,7 +78,7 @@ impl From<&TransportError> for Refusal {
     fn from(error: &TransportError) -> Self {
         match error {
             TransportError::NotRunning => Self::NotFound,
-            TransportError::PortClosed => Self::PortClosed,
+            TransportError::PortClosed | TransportError::Broken => Self::PortClosed,
             TransportError::Changing => Self::Changing,
             TransportError::Host(_) | TransportError::Exchange(_) => Self::HostUnavailable,
             TransportError::Request(_) => Self::Internal,

@@ -41,6 +41,8 @@ pub enum TransportError {
     Changing,
     #[error("nothing listens on this port")]
     PortClosed,
+    #[error("what listens on this port broke off")]
+    Broken,
 }
 
 /// Sends requests to ports of one sandbox. One connection each, so that a stuck stream never holds up another call.
@@ -91,6 +93,7 @@ impl AgentTransport {
         {
             None => Ok(response),
             Some(b"port_closed") => Err(TransportError::PortClosed),
+            Some(b"broken") => Err(TransportError::Broken),
             Some(b"draining") => Err(TransportError::Changing),
             Some(_) => Err(TransportError::NotRunning),
         }
@@ -101,9 +104,7 @@ impl AgentTransport {
 fn agent_uri(sandbox: SandboxId, port: u16, uri: &Uri) -> Result<Uri, http::Error> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let slash = if path.starts_with('/') { "" } else { "/" };
-    Ok(format!("/proxy/{sandbox}/{port}{slash}{path}")
-        .parse::<Uri>()
-        .map_err(http::Error::from)?)
+    Ok(format!("/proxy/{sandbox}/{port}{slash}{path}").parse::<Uri>()?)
 }
 
 impl ClientTransport for AgentTransport {
@@ -139,7 +140,7 @@ mod tests {
             ("*", "/*"),
         ] {
             let uri = agent_uri(id, 8080, &sent.parse().unwrap()).unwrap();
-            assert_eq!(uri, format!("/proxy/{id}/8080{wanted}"));
+            assert_eq!(uri.to_string(), format!("/proxy/{id}/8080{wanted}"));
         }
     }
 }

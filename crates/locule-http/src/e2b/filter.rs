@@ -1,0 +1,65 @@
+//! The list's query: what it means behind its layers of encoding.
+
+use std::collections::BTreeMap;
+
+use crate::error::ApiError;
+
+/// The `metadata` parameter after normal query decoding: again a query string, whose keys and values are encoded once more.
+pub(super) fn labels(metadata: &str) -> Result<BTreeMap<String, String>, ApiError> {
+    let bad = || ApiError::invalid("metadata is not a query string");
+    metadata
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let twice = |text: &str| decode(&decode(&text.replace('+', "%20"))?);
+            Ok((twice(key).ok_or_else(bad)?, twice(value).ok_or_else(bad)?))
+        })
+        .collect()
+}
+
+/// Percent-decodes once. `None`: not UTF-8 afterwards. A lone `%` stays.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let code = match (byte, tail) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        if let Some((high, low)) = code {
+            bytes.push(high * 16 + low);
+            rest = &tail[2..];
+        } else {
+            bytes.push(byte);
+            rest = tail;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_decoded_as_often_as_it_was_encoded() {
+        // On the wire `metadata=a%3Db%252520c`; the first layer is the query's own.
+        let labels = labels("a=b%2520c&x%252Fy=1").unwrap();
+        assert_eq!(labels["a"], "b c");
+        assert_eq!(labels["x/y"], "1");
+    }
+
+    #[test]
+    fn odd_percent_signs_do_no_harm() {
+        assert_eq!(labels("a=100%").unwrap()["a"], "100%");
+        labels("a=%25FF").unwrap_err();
+        assert!(labels("").unwrap().is_empty());
+    }
+}

@@ -1,0 +1,82 @@
+//! Ending, pausing, and how long a sandbox has to live.
+
+use axum::extract::State;
+use http::StatusCode;
+use locule_api::e2b::{E2bError, PauseSandbox, Refresh, SetTimeout};
+
+use super::views::alive;
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::extract::{ApiJson, Id, OptionalJson};
+use crate::state::AppState;
+
+const REFRESH_MAX_SEC: i64 = 3600;
+const REFRESH_DEFAULT_SEC: i64 = 60;
+
+/// Kill a sandbox; 404 when it is gone already.
+#[utoipa::path(delete, path = "/sandboxes/{id}", tag = "e2b", operation_id = "e2b_kill_sandbox", params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
+pub(crate) async fn kill(
+    State(app): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<StatusCode, ApiError> {
+    // One that has ended is not found here, while the native dialect lets it be destroyed again.
+    alive(&app.control.get_sandbox(caller.team(), id).await?)?;
+    app.control.destroy_sandbox(&caller.0, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Pause a sandbox; 409 when it is paused already.
+#[utoipa::path(post, path = "/sandboxes/{id}/pause", tag = "e2b", operation_id = "e2b_pause_sandbox", params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
+pub(crate) async fn pause(
+    State(app): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+    OptionalJson(request): OptionalJson<PauseSandbox>,
+) -> Result<StatusCode, ApiError> {
+    alive(&app.control.get_sandbox(caller.team(), id).await?)?;
+    if request.memory == Some(false) {
+        return Err(ApiError::invalid("memory: false is not supported"));
+    }
+    app.control.pause_sandbox(&caller.0, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Set how long the sandbox lives from now on; 0 ends it now.
+#[utoipa::path(post, path = "/sandboxes/{id}/timeout", tag = "e2b", operation_id = "e2b_set_timeout", params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
+pub(crate) async fn set_timeout(
+    State(app): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+    ApiJson(request): ApiJson<SetTimeout>,
+) -> Result<StatusCode, ApiError> {
+    let seconds = u32::try_from(request.timeout)
+        .map_err(|_| ApiError::invalid("timeout must be 0 or more"))?;
+    app.control.set_timeout(&caller.0, id, seconds).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Let the sandbox live at least so long from now on.
+#[utoipa::path(post, path = "/sandboxes/{id}/refreshes", tag = "e2b", operation_id = "e2b_refresh_sandbox", params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = E2bError)))]
+pub(crate) async fn refresh(
+    State(app): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+    OptionalJson(request): OptionalJson<Refresh>,
+) -> Result<StatusCode, ApiError> {
+    let seconds = match request.duration.unwrap_or(REFRESH_DEFAULT_SEC) {
+        seconds @ 0..=REFRESH_MAX_SEC => u32::try_from(seconds).unwrap_or_default(),
+        _ => return Err(ApiError::invalid("duration must be between 0 and 3600")),
+    };
+    let sandbox = app.control.get_sandbox(caller.team(), id).await?;
+    alive(&sandbox)?;
+    let wanted = app.clock.now() + chrono::TimeDelta::seconds(seconds.into());
+    if sandbox.expires_at.is_none_or(|end| end < wanted) {
+        app.control.set_timeout(&caller.0, id, seconds).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,131 @@
+//! Both lists, and one sandbox.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use locule_api::e2b::{E2bError, ListedSandbox, SandboxDetail};
+use locule_control::{ListFilter, ListState};
+use serde::Deserialize;
+
+use super::filter::labels;
+use super::views::{Tokens, alive, detail, listed, template_name};
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::extract::{ApiQuery, Id};
+use crate::state::AppState;
+
+const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
+const LIMIT_MAX: u32 = 100;
+
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListQuery {
+    /// A query string, encoded, whose keys and values are encoded once more.
+    metadata: Option<String>,
+    /// `running`, `paused`, or both with a comma.
+    state: Option<String>,
+    /// `desc` (default) or `asc`, by start time.
+    order: Option<String>,
+    started_after: Option<DateTime<Utc>>,
+    template: Option<String>,
+    limit: Option<u32>,
+    next_token: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+pub(crate) struct ListV1Query {
+    /// As in the newer list.
+    metadata: Option<String>,
+}
+
+type Listed = (HeaderMap, Json<Vec<ListedSandbox>>);
+
+/// List running and paused sandboxes, page by page.
+#[utoipa::path(get, path = "/v2/sandboxes", tag = "e2b", operation_id = "e2b_list_sandboxes", params(ListQuery),
+    responses((status = 200, body = Vec<ListedSandbox>), (status = "4XX", body = E2bError)))]
+pub(crate) async fn list_v2(
+    State(app): State<AppState>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<ListQuery>,
+) -> Result<Listed, ApiError> {
+    list(&app, &caller, filter(query)?).await
+}
+
+/// List running sandboxes.
+#[utoipa::path(get, path = "/sandboxes", tag = "e2b", operation_id = "e2b_list_sandboxes_v1", params(ListV1Query),
+    responses((status = 200, body = Vec<ListedSandbox>), (status = "4XX", body = E2bError)))]
+pub(crate) async fn list_v1(
+    State(app): State<AppState>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<ListV1Query>,
+) -> Result<Listed, ApiError> {
+    let query = ListQuery {
+        metadata: query.metadata,
+        state: Some("running".to_owned()),
+        ..ListQuery::default()
+    };
+    list(&app, &caller, filter(query)?).await
+}
+
+/// Look at one sandbox.
+#[utoipa::path(get, path = "/sandboxes/{id}", tag = "e2b", operation_id = "e2b_get_sandbox", params(("id" = String, Path)),
+    responses((status = 200, body = SandboxDetail), (status = "4XX", body = E2bError)))]
+pub(crate) async fn get_sandbox(
+    State(app): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<SandboxDetail>, ApiError> {
+    let sandbox = app.control.get_sandbox(caller.team(), id).await?;
+    let listed = alive(&sandbox)?;
+    let tokens = Tokens::of(&app, id).await?;
+    Ok(Json(detail(listed, &sandbox, tokens)))
+}
+
+async fn list(app: &AppState, caller: &Caller, filter: ListFilter) -> Result<Listed, ApiError> {
+    let page = app.control.list_sandboxes(caller.team(), filter).await?;
+    let mut headers = HeaderMap::new();
+    if let Some(token) = page.next.and_then(|next| HeaderValue::try_from(next).ok()) {
+        headers.insert(NEXT_TOKEN, token);
+    }
+    Ok((
+        headers,
+        Json(page.sandboxes.iter().filter_map(listed).collect()),
+    ))
+}
+
+fn filter(query: ListQuery) -> Result<ListFilter, ApiError> {
+    let limit = query.limit.unwrap_or(LIMIT_MAX);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(ApiError::invalid("limit must be between 1 and 100"));
+    }
+    let template = query.template.as_deref().map(template_name);
+    if template.is_some_and(|template| template.contains(':')) {
+        return Err(ApiError::invalid("template must be named without a tag"));
+    }
+    let ascending = match query.order.as_deref() {
+        None | Some("desc") => false,
+        Some("asc") => true,
+        Some(_) => return Err(ApiError::invalid("order must be asc or desc")),
+    };
+    Ok(ListFilter {
+        states: states(query.state.as_deref())?,
+        labels: labels(query.metadata.as_deref().unwrap_or_default())?,
+        template: template.map(str::to_owned),
+        started_after: query.started_after,
+        ascending,
+        limit,
+        cursor: query.next_token.filter(|token| !token.is_empty()),
+    })
+}
+
+fn states(text: Option<&str>) -> Result<Vec<ListState>, ApiError> {
+    text.unwrap_or("running,paused")
+        .split(',')
+        .map(|state| match state {
+            "running" => Ok(ListState::Running),
+            "paused" => Ok(ListState::Paused),
+            _ => Err(ApiError::invalid("state must be running or paused")),
+        })
+        .collect()
+}

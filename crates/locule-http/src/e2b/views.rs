@@ -1,0 +1,120 @@
+//! Sandboxes as this dialect shows them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use locule_api::OnTimeout;
+use locule_api::e2b::{CLIENT_ID, Lifecycle, ListedSandbox, Sandbox, SandboxDetail, SandboxState};
+use locule_domain as domain;
+use locule_edge::ENVD_VERSION;
+use locule_ids::SandboxId;
+
+use crate::error::ApiError;
+use crate::state::AppState;
+
+/// A sandbox without an end is shown with one far away: the field is required.
+const FAR: TimeDelta = TimeDelta::days(365);
+
+/// What opens a sandbox's ports. Never part of the sandbox itself.
+pub(super) struct Tokens {
+    envd: String,
+    traffic: Option<String>,
+}
+
+impl Tokens {
+    pub(super) async fn of(app: &AppState, id: SandboxId) -> Result<Self, ApiError> {
+        let route = app.control.route(id).await?;
+        Ok(Self {
+            envd: route.access_token,
+            traffic: (!route.public_traffic)
+                .then_some(route.traffic_token)
+                .flatten(),
+        })
+    }
+}
+
+pub(super) fn created(sandbox: &domain::Sandbox, tokens: Tokens) -> Sandbox {
+    Sandbox {
+        template_id: template(sandbox),
+        sandbox_id: sandbox.id.base36(),
+        client_id: CLIENT_ID.to_owned(),
+        envd_version: ENVD_VERSION.to_owned(),
+        envd_access_token: Some(tokens.envd),
+        traffic_access_token: tokens.traffic,
+        domain: None,
+        alias: Some(template(sandbox)),
+    }
+}
+
+/// What the SDKs know as `base` is our `minimal`.
+fn template(sandbox: &domain::Sandbox) -> String {
+    match sandbox.template.as_str() {
+        "minimal" => "base".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// The name of a template of this dialect in ours.
+pub(super) fn template_name(template: &str) -> &str {
+    if template == "base" {
+        "minimal"
+    } else {
+        template
+    }
+}
+
+/// `None`: it is over, and this dialect knows no such thing any more.
+fn state(sandbox: &domain::Sandbox) -> Option<SandboxState> {
+    match sandbox.state {
+        domain::SandboxState::Pending
+        | domain::SandboxState::Starting
+        | domain::SandboxState::Running
+        | domain::SandboxState::Missing => Some(SandboxState::Running),
+        domain::SandboxState::Paused => Some(SandboxState::Paused),
+        domain::SandboxState::Stopped { .. } | domain::SandboxState::Error { .. } => None,
+    }
+}
+
+pub(super) fn listed(sandbox: &domain::Sandbox) -> Option<ListedSandbox> {
+    let started_at = sandbox.started_at.unwrap_or(sandbox.created_at);
+    Some(ListedSandbox {
+        template_id: template(sandbox),
+        sandbox_id: sandbox.id.base36(),
+        client_id: CLIENT_ID.to_owned(),
+        started_at,
+        end_at: end_at(sandbox, started_at),
+        envd_version: ENVD_VERSION.to_owned(),
+        cpu_count: sandbox.vcpus,
+        memory_mb: sandbox.memory_mb,
+        disk_size_mb: sandbox.disk_size_mb,
+        state: state(sandbox)?,
+        alias: Some(template(sandbox)),
+        metadata: Some(sandbox.labels.clone()),
+    })
+}
+
+fn end_at(sandbox: &domain::Sandbox, started_at: DateTime<Utc>) -> DateTime<Utc> {
+    sandbox.expires_at.unwrap_or(started_at + FAR)
+}
+
+/// What has ended is not found in this dialect.
+pub(super) fn alive(sandbox: &domain::Sandbox) -> Result<ListedSandbox, ApiError> {
+    listed(sandbox).ok_or_else(|| ApiError::not_found("sandbox"))
+}
+
+pub(super) fn detail(
+    listed: ListedSandbox,
+    sandbox: &domain::Sandbox,
+    tokens: Tokens,
+) -> SandboxDetail {
+    SandboxDetail {
+        listed,
+        envd_access_token: Some(tokens.envd),
+        domain: None,
+        lifecycle: Lifecycle {
+            on_timeout: match sandbox.on_timeout {
+                domain::OnTimeout::Kill => OnTimeout::Kill,
+                domain::OnTimeout::Pause => OnTimeout::Pause,
+            },
+            auto_resume: sandbox.auto_resume,
+        },
+    }
+}

@@ -1,0 +1,198 @@
+//! The one place that turns a failure into a status, and the one place that logs a failed request.
+
+use std::error::Error;
+
+use axum::Json;
+use axum::extract::multipart::{MultipartError, MultipartRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode};
+use locule_api::{ErrorBody, ErrorCode};
+use locule_base::errors::chain;
+use locule_control::ControlError;
+use locule_edge::GuestError;
+
+/// Tells the SDKs not to send the same request again.
+pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("should-retry");
+
+/// Everything that a handler can fail with.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    Control(ControlError),
+    Guest(GuestError),
+    /// The request itself is at fault.
+    Request {
+        status: StatusCode,
+        code: ErrorCode,
+        message: String,
+    },
+}
+
+/// What was refused, left in the response for whoever words it in another dialect.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    pub(crate) code: ErrorCode,
+    pub(crate) message: String,
+}
+
+impl ApiError {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::Request {
+            status: StatusCode::BAD_REQUEST,
+            code: ErrorCode::InvalidRequest,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::Request {
+            status: StatusCode::UNAUTHORIZED,
+            code: ErrorCode::Unauthorized,
+            message: "send an API key in X-API-Key, or a token in Authorization: Bearer".to_owned(),
+        }
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::Request {
+            status: StatusCode::NOT_FOUND,
+            code: ErrorCode::NotFound,
+            message: format!("{what} not found"),
+        }
+    }
+
+    pub(crate) fn invalid_state(message: impl Into<String>) -> Self {
+        Self::Request {
+            status: StatusCode::CONFLICT,
+            code: ErrorCode::InvalidState,
+            message: message.into(),
+        }
+    }
+
+    /// A status that axum chose, with its text, in our envelope.
+    fn rejected(status: StatusCode, text: String) -> Self {
+        let (status, code) = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => (status, ErrorCode::TooLarge),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => (status, ErrorCode::UnsupportedMediaType),
+            // A body that is JSON but not the right one is as wrong as one that is no JSON.
+            _ => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
+        };
+        Self::Request {
+            status,
+            code,
+            message: text,
+        }
+    }
+
+    pub(crate) fn status_and_code(&self) -> (StatusCode, ErrorCode) {
+        match self {
+            Self::Control(error) => control_status(error),
+            Self::Guest(error) => guest_status(error),
+            Self::Request { status, code, .. } => (*status, *code),
+        }
+    }
+
+    /// For clients. Our own troubles are logged, not told (D-18).
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Control(error) => error.to_string(),
+            Self::Guest(error) => error.to_string(),
+            Self::Request { message, .. } => message.clone(),
+        }
+    }
+
+    fn cause(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Control(error) => Some(error),
+            Self::Guest(error) => Some(error),
+            Self::Request { .. } => None,
+        }
+    }
+}
+
+fn control_status(error: &ControlError) -> (StatusCode, ErrorCode) {
+    match error {
+        ControlError::Invalid { .. } => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
+        ControlError::Unauthorized => (StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized),
+        ControlError::Forbidden => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
+        ControlError::NoTeam => (StatusCode::FORBIDDEN, ErrorCode::NoTeam),
+        ControlError::NotFound { .. } => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
+        ControlError::InvalidState { .. } => (StatusCode::CONFLICT, ErrorCode::InvalidState),
+        ControlError::Conflict { .. } => (StatusCode::CONFLICT, ErrorCode::Conflict),
+        ControlError::QuotaExceeded { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, ErrorCode::QuotaExceeded)
+        }
+        ControlError::NoCapacity => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoHostsAvailable),
+        ControlError::HostUnavailable => {
+            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::HostUnavailable)
+        }
+        ControlError::AgentFailed { .. } | ControlError::GuestUnresponsive => {
+            (StatusCode::BAD_GATEWAY, ErrorCode::AgentError)
+        }
+        ControlError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError),
+    }
+}
+
+fn guest_status(error: &GuestError) -> (StatusCode, ErrorCode) {
+    match error {
+        GuestError::NotFound(_) => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
+        GuestError::Invalid(_) => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
+        GuestError::Conflict(_) => (StatusCode::CONFLICT, ErrorCode::Conflict),
+        GuestError::Forbidden(_) => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
+        GuestError::Gone => (StatusCode::CONFLICT, ErrorCode::InvalidState),
+        GuestError::HostUnavailable(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::HostUnavailable)
+        }
+        GuestError::Exhausted(_) | GuestError::TimedOut | GuestError::Failed(_) => {
+            (StatusCode::BAD_GATEWAY, ErrorCode::AgentError)
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status_and_code();
+        let message = self.message();
+        if let (true, Some(cause)) = (status.is_server_error(), self.cause()) {
+            tracing::error!(error = %chain(cause), code = code.as_str(), "request failed");
+        }
+        let body = ErrorBody::new(code, message.clone());
+        let mut response = (status, Json(body)).into_response();
+        if code == ErrorCode::QuotaExceeded {
+            let never = HeaderValue::from_static("false");
+            response.headers_mut().insert(SHOULD_RETRY, never);
+        }
+        response.extensions_mut().insert(Refused { code, message });
+        response
+    }
+}
+
+impl From<ControlError> for ApiError {
+    fn from(error: ControlError) -> Self {
+        Self::Control(error)
+    }
+}
+
+impl From<GuestError> for ApiError {
+    fn from(error: GuestError) -> Self {
+        Self::Guest(error)
+    }
+}
+
+macro_rules! from_rejections {
+    ($($rejection:ty),*) => { $(
+        impl From<$rejection> for ApiError {
+            fn from(rejection: $rejection) -> Self {
+                Self::rejected(rejection.status(), rejection.body_text())
+            }
+        }
+    )* };
+}
+
+from_rejections!(
+    BytesRejection,
+    JsonRejection,
+    PathRejection,
+    QueryRejection,
+    MultipartRejection,
+    MultipartError
+);

@@ -1,0 +1,235 @@
+//! Running one command to its end, or starting it in the background.
+
+pub(crate) mod stream;
+mod text;
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::StreamExt as _;
+use http::StatusCode;
+use locule_api::{Encoding, ErrorBody, ErrorCode, ExecRequest, ExecResult, ExecStarted};
+use locule_base::tasks::Tasks;
+use locule_edge::{Ended, Event, Events, Guest, GuestError, Selector, Signal, Start};
+
+use crate::error::ApiError;
+use crate::extract::ApiJson;
+use crate::running::Running;
+use crate::state::AppState;
+
+const TIMEOUT_DEFAULT_SEC: i64 = 30;
+const TIMEOUT_MAX_SEC: i64 = 24 * 60 * 60;
+/// Of both streams together: the answer is one JSON document.
+const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Run a command and wait for it, or start it in the background.
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/exec", tag = "processes", params(("id" = String, Path)),
+    responses((status = 200, body = ExecResult), (status = 202, body = ExecStarted),
+        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(crate) async fn exec(
+    State(app): State<AppState>,
+    running: Running,
+    ApiJson(request): ApiJson<ExecRequest>,
+) -> Result<Response, ApiError> {
+    if request.cmd.is_empty() {
+        return Err(ApiError::invalid("cmd is required"));
+    }
+    if request.background {
+        return start(&app, &running, request).await;
+    }
+    let timeout = limit(request.timeout_sec)?;
+    let started = app.clock.monotonic();
+    let cmd = request.cmd.clone();
+    let events = running.guest.start(wanted(request, Some(timeout))).await?;
+    let output = collect(events, &running.guest, &app.tasks).await;
+    app.control.touch(running.id).await.ok();
+    let (ended, output) = output?;
+    let duration = app.clock.monotonic().saturating_sub(started);
+    let (stdout, stderr, encoding) = output.text();
+    let result = ExecResult {
+        sandbox_id: running.id,
+        cmd,
+        stdout,
+        stderr,
+        exit_code: ended.exit_code,
+        duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        encoding,
+    };
+    Ok(Json(result).into_response())
+}
+
+fn limit(timeout_sec: Option<i64>) -> Result<Duration, ApiError> {
+    let seconds = match timeout_sec {
+        None | Some(0) => TIMEOUT_DEFAULT_SEC,
+        Some(seconds @ 1..=TIMEOUT_MAX_SEC) => seconds,
+        Some(_) => {
+            let message = format!("timeout_sec must be between 0 and {TIMEOUT_MAX_SEC}");
+            return Err(ApiError::invalid(message));
+        }
+    };
+    Ok(Duration::from_secs(seconds.unsigned_abs()))
+}
+
+fn wanted(request: ExecRequest, timeout: Option<Duration>) -> Start {
+    Start {
+        cmd: request.cmd,
+        args: request.args,
+        envs: request.envs,
+        cwd: request.cwd,
+        user: request.user,
+        tag: request.tag,
+        stdin: false,
+        timeout,
+    }
+}
+
+async fn start(
+    app: &AppState,
+    running: &Running,
+    mut request: ExecRequest,
+) -> Result<Response, ApiError> {
+    let tag = request.tag.take().unwrap_or_else(made_up_tag);
+    request.tag = Some(tag.clone());
+    let cmd = request.cmd.clone();
+    let mut events = running.guest.start(wanted(request, None)).await?;
+    let pid = started(&mut events).await?;
+    app.control.touch(running.id).await.ok();
+    let result = ExecStarted {
+        sandbox_id: running.id,
+        cmd,
+        pid,
+        tag,
+    };
+    Ok((StatusCode::ACCEPTED, Json(result)).into_response())
+}
+
+fn made_up_tag() -> String {
+    let random = locule_ids::SandboxId::random()
+        .as_uuid()
+        .simple()
+        .to_string();
+    format!("proc-{}", &random[..8])
+}
+
+/// The process id, which the first event carries.
+pub(crate) async fn started(events: &mut Events) -> Result<u32, GuestError> {
+    match events.next().await {
+        Some(Ok(Event::Started { pid })) => Ok(pid),
+        Some(Err(error)) => Err(error),
+        Some(Ok(_)) | None => Err(GuestError::Failed("no start event".into())),
+    }
+}
+
+#[derive(Debug, Default)]
+struct Output {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Output {
+    /// As text when both are, else both as base64.
+    fn text(self) -> (String, String, Encoding) {
+        match (
+            String::from_utf8(self.stdout),
+            String::from_utf8(self.stderr),
+        ) {
+            (Ok(stdout), Ok(stderr)) => (stdout, stderr, Encoding::Utf8),
+            (stdout, stderr) => {
+                let encode = |text: Result<String, std::string::FromUtf8Error>| match text {
+                    Ok(text) => STANDARD.encode(text),
+                    Err(error) => STANDARD.encode(error.as_bytes()),
+                };
+                (encode(stdout), encode(stderr), Encoding::Base64)
+            }
+        }
+    }
+}
+
+async fn collect(
+    mut events: Events,
+    guest: &Guest,
+    tasks: &Tasks,
+) -> Result<(Ended, Output), ApiError> {
+    let pid = started(&mut events).await?;
+    let mut leash = Leash::new(guest.clone(), pid, tasks.clone());
+    let mut output = Output::default();
+    while let Some(event) = events.next().await {
+        match event? {
+            Event::Started { .. } => {}
+            Event::Stdout(bytes) => output.stdout.extend_from_slice(&bytes),
+            Event::Stderr(bytes) => output.stderr.extend_from_slice(&bytes),
+            Event::Ended(ended) => {
+                leash.slip();
+                return Ok((ended, output));
+            }
+        }
+        if output.stdout.len() + output.stderr.len() > OUTPUT_BYTES_MAX {
+            return Err(ApiError::Request {
+                status: StatusCode::BAD_GATEWAY,
+                code: ErrorCode::AgentError,
+                message: "the command printed more than 16 MiB and was killed; use the stream"
+                    .to_owned(),
+            });
+        }
+    }
+    Err(GuestError::Failed("no end event".into()).into())
+}
+
+/// Kills the process when dropped: nobody waits for it any more.
+#[derive(Debug)]
+struct Leash {
+    held: Option<(Guest, u32, Tasks)>,
+}
+
+impl Leash {
+    fn new(guest: Guest, pid: u32, tasks: Tasks) -> Self {
+        Self {
+            held: Some((guest, pid, tasks)),
+        }
+    }
+
+    /// Lets the process go: it has ended.
+    fn slip(&mut self) {
+        self.held = None;
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        let Some((guest, pid, tasks)) = self.held.take() else {
+            return;
+        };
+        tasks.spawn_detached("kill abandoned command", async move {
+            if let Err(error) = guest.signal(&Selector::Pid(pid), Signal::Kill).await {
+                // It ended by itself, or its sandbox did.
+                tracing::debug!(%error, pid, "abandoned command not killed");
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_stream_that_is_no_text_makes_both_base64() {
+        let output = Output {
+            stdout: b"ok".to_vec(),
+            stderr: vec![0xff],
+        };
+        let expected = ("b2s=".to_owned(), "/w==".to_owned(), Encoding::Base64);
+        assert_eq!(output.text(), expected);
+    }
+
+    #[test]
+    fn a_negative_timeout_is_refused_and_none_is_the_default() {
+        limit(Some(-1)).unwrap_err();
+        limit(Some(TIMEOUT_MAX_SEC + 1)).unwrap_err();
+        assert_eq!(limit(None).unwrap(), Duration::from_secs(30));
+    }
+}

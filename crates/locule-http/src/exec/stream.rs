@@ -1,0 +1,212 @@
+//! The exec and process `WebSocket`s: output as it comes, stdin with a window, signals.
+
+mod session;
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use futures::StreamExt as _;
+use http::HeaderMap;
+use locule_api::{ClientMessage, ErrorBody, OnDisconnect, ServerMessage, StartMessage};
+use locule_edge::{Selector, Signal, Start};
+use locule_ids::SandboxId;
+
+use self::session::{How, Session};
+use super::started;
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::extract::{ApiPath, Id};
+use crate::processes::selector;
+use crate::running::Running;
+use crate::state::AppState;
+
+/// A client that does not say within this who it is, or what to run, is cut off.
+const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of one message: base64 of 1 MiB of stdin fits.
+const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+const TIMEOUT_MAX_SEC: i64 = 7 * 24 * 60 * 60;
+
+/// Run a command over a WebSocket: see `ClientMessage` and `ServerMessage`.
+#[utoipa::path(get, path = "/v1/sandboxes/{id}/exec/stream", tag = "processes", params(("id" = String, Path)),
+    responses((status = 101, description = "Switching to WebSocket"), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn exec_stream(
+    State(app): State<AppState>,
+    Id(id): Id,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let caller = Caller::of(&headers, &app).await;
+    upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .on_upgrade(move |mut socket| async move {
+            if let Err(failure) = exec(&app, caller, id, &mut socket).await {
+                refuse(&mut socket, &failure).await;
+            }
+        })
+}
+
+/// Follow a process that runs already; leaving does not end it.
+#[utoipa::path(get, path = "/v1/sandboxes/{id}/processes/{selector}/stream", tag = "processes",
+    params(("id" = String, Path), ("selector" = String, Path)),
+    responses((status = 101, description = "Switching to WebSocket"), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn process_stream(
+    State(app): State<AppState>,
+    Id(id): Id,
+    ApiPath(path): ApiPath<crate::processes::ProcessPath>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let caller = Caller::of(&headers, &app).await;
+    upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .on_upgrade(move |mut socket| async move {
+            if let Err(failure) = follow(&app, caller, id, &path.selector, &mut socket).await {
+                refuse(&mut socket, &failure).await;
+            }
+        })
+}
+
+type Found = Result<Option<Caller>, ApiError>;
+
+async fn exec(
+    app: &AppState,
+    caller: Found,
+    id: SandboxId,
+    socket: &mut WebSocket,
+) -> Result<(), ApiError> {
+    let caller = authenticated(app, caller, socket).await?;
+    let running = Running::find(app, caller.team(), id).await?;
+    let ClientMessage::Start(start) = first_message(socket).await? else {
+        return Err(ApiError::invalid("the first message must be start"));
+    };
+    let (on_disconnect, encoding) = (start.on_disconnect, start.encoding);
+    let mut events = running.guest.start(wanted(start)?).await?;
+    let process = Selector::Pid(started(&mut events).await?);
+    let session = Session {
+        guest: &running.guest,
+        process: process.clone(),
+        encoding,
+        stop: app.tasks.token(),
+        listens: true,
+    };
+    let how = session.run(events, socket).await;
+    if matches!(how, How::Left | How::Refused)
+        && on_disconnect == OnDisconnect::Kill
+        && let Err(error) = running.guest.signal(&process, Signal::Kill).await
+    {
+        tracing::debug!(%error, "process of a client that left was not killed");
+    }
+    app.control.touch(id).await.ok();
+    Ok(())
+}
+
+async fn follow(
+    app: &AppState,
+    caller: Found,
+    id: SandboxId,
+    process: &str,
+    socket: &mut WebSocket,
+) -> Result<(), ApiError> {
+    let caller = authenticated(app, caller, socket).await?;
+    let running = Running::find(app, caller.team(), id).await?;
+    let process = selector(process);
+    let mut events = running.guest.connect(&process).await?;
+    let pid = started(&mut events).await?;
+    let session = Session {
+        guest: &running.guest,
+        process: Selector::Pid(pid),
+        encoding: locule_api::Encoding::Utf8,
+        stop: app.tasks.token(),
+        listens: false,
+    };
+    session.run(events, socket).await;
+    app.control.touch(id).await.ok();
+    Ok(())
+}
+
+/// By the headers of the upgrade, else by the first message.
+async fn authenticated(
+    app: &AppState,
+    caller: Found,
+    socket: &mut WebSocket,
+) -> Result<Caller, ApiError> {
+    if let Some(caller) = caller? {
+        return Ok(caller);
+    }
+    match first_message(socket).await? {
+        ClientMessage::Auth { token } => Caller::of_token(&token, app).await,
+        ClientMessage::Start(_)
+        | ClientMessage::Stdin { .. }
+        | ClientMessage::StdinClose
+        | ClientMessage::Signal { .. }
+        | ClientMessage::Stop => Err(ApiError::unauthorized()),
+    }
+}
+
+async fn first_message(socket: &mut WebSocket) -> Result<ClientMessage, ApiError> {
+    let next = async {
+        while let Some(Ok(message)) = socket.next().await {
+            if let Message::Text(text) = message {
+                return serde_json::from_str(&text)
+                    .map_err(|_| ApiError::invalid("the message cannot be read"));
+            }
+        }
+        Err(ApiError::invalid("the client left"))
+    };
+    tokio::time::timeout(FIRST_MESSAGE_TIMEOUT, next)
+        .await
+        .unwrap_or_else(|_| Err(ApiError::invalid("no message came in time")))
+}
+
+fn wanted(start: StartMessage) -> Result<Start, ApiError> {
+    if start.cmd.is_empty() {
+        return Err(ApiError::invalid("cmd is required"));
+    }
+    let timeout = match start.timeout_sec.unwrap_or_default() {
+        0 => None,
+        seconds @ 1..=TIMEOUT_MAX_SEC => Some(Duration::from_secs(seconds.unsigned_abs())),
+        _ => {
+            return Err(ApiError::invalid(
+                "timeout_sec must be between 0 and a week",
+            ));
+        }
+    };
+    Ok(Start {
+        cmd: start.cmd,
+        args: start.args,
+        envs: start.envs,
+        cwd: start.cwd,
+        user: start.user,
+        tag: None,
+        stdin: start.stdin,
+        timeout,
+    })
+}
+
+/// Says why, then closes: 1008 when the client is at fault, 1011 when we are.
+async fn refuse(socket: &mut WebSocket, failure: &ApiError) {
+    let (status, code) = failure.status_and_code();
+    let error = ServerMessage::Error {
+        data: failure.message(),
+    };
+    if let Some(text) = text(&error) {
+        socket.send(text).await.ok();
+    }
+    let close = CloseFrame {
+        code: if status.is_server_error() {
+            close_code::ERROR
+        } else {
+            close_code::POLICY
+        },
+        reason: code.as_str().into(),
+    };
+    socket.send(Message::Close(Some(close))).await.ok();
+}
+
+fn text(message: &ServerMessage) -> Option<Message> {
+    serde_json::to_string(message)
+        .ok()
+        .map(|text| Message::Text(text.into()))
+}

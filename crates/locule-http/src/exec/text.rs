@@ -1,0 +1,82 @@
+//! Bytes of a stream as JSON text, chunk by chunk.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use locule_api::Encoding;
+
+/// Writes chunks of one stream as text. In UTF-8, a character that is split between chunks waits for its rest; what is no
+/// UTF-8 is replaced.
+#[derive(Debug)]
+pub(super) struct Text {
+    encoding: Encoding,
+    /// The beginning of a character, at most three bytes.
+    pending: Vec<u8>,
+}
+
+impl Text {
+    pub(super) fn new(encoding: Encoding) -> Self {
+        Self {
+            encoding,
+            pending: Vec::new(),
+        }
+    }
+
+    pub(super) fn push(&mut self, chunk: &[u8]) -> String {
+        if self.encoding == Encoding::Base64 {
+            return STANDARD.encode(chunk);
+        }
+        let mut bytes = std::mem::take(&mut self.pending);
+        bytes.extend_from_slice(chunk);
+        let keep = unfinished(&bytes);
+        self.pending = bytes.split_off(bytes.len() - keep);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// What is left when the stream has ended.
+    pub(super) fn finish(&mut self) -> String {
+        let rest = std::mem::take(&mut self.pending);
+        String::from_utf8_lossy(&rest).into_owned()
+    }
+}
+
+/// How many bytes at the end may be the beginning of a character.
+fn unfinished(bytes: &[u8]) -> usize {
+    let tail = &bytes[bytes.len().saturating_sub(3)..];
+    (1..=tail.len())
+        .find(|length| {
+            let end = &tail[tail.len() - length..];
+            std::str::from_utf8(end)
+                .is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+        })
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_split_character_comes_out_whole() {
+        let mut text = Text::new(Encoding::Utf8);
+        let out: String = "aé€𝄞z"
+            .as_bytes()
+            .chunks(1)
+            .map(|byte| text.push(byte))
+            .collect();
+        assert_eq!(out, "aé€𝄞z");
+        assert_eq!(text.finish(), "");
+    }
+
+    #[test]
+    fn what_is_no_text_is_replaced_and_does_not_wait() {
+        let mut text = Text::new(Encoding::Utf8);
+        assert_eq!(text.push(&[b'a', 0xff]), "a\u{fffd}");
+        assert_eq!(text.push(&[0xe2]), "");
+        assert_eq!(text.finish(), "\u{fffd}");
+    }
+
+    #[test]
+    fn base64_passes_every_byte() {
+        assert_eq!(Text::new(Encoding::Base64).push(&[0xff]), "/w==");
+    }
+}

@@ -1,0 +1,140 @@
+//! In front of the router: what is for a port of a sandbox goes there, the rest to the API.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, Uri};
+use locule_control::{ControlError, Route};
+use locule_domain::SandboxState;
+use locule_edge::access::{Exposure, Shown, allowed};
+use locule_edge::{Address, Refusal, proxy};
+
+use crate::caller::Caller;
+use crate::running::target;
+use crate::state::AppState;
+
+const TRAFFIC_TOKEN_HEADER: &str = "e2b-traffic-access-token";
+const ALIAS: &str = "/v1/capsules";
+const SANDBOXES: &str = "/v1/sandboxes";
+
+pub(crate) async fn gateway(
+    State(app): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match Address::of(request.headers(), request.uri()) {
+        Ok(Some(address)) => match forward(&app, address, request).await {
+            Ok(response) => response,
+            Err(refusal) => refusal.response(Some(address.sandbox), address.port),
+        },
+        Err(error) => Refusal::Address(error).response(None, 0),
+        Ok(None) => {
+            if let Some(uri) = unaliased(request.uri()) {
+                *request.uri_mut() = uri;
+            }
+            next.run(request).await
+        }
+    }
+}
+
+async fn forward(app: &AppState, address: Address, request: Request) -> Result<Response, Refusal> {
+    let mut route = app
+        .control
+        .route(address.sandbox)
+        .await
+        .map_err(|error| refusal(&error))?;
+    let exposure = if route.public_traffic {
+        Exposure::Public
+    } else {
+        Exposure::Private
+    };
+    let shown = shown(app, request.headers(), &route).await;
+    if !allowed(address.port, exposure, shown) {
+        return Err(Refusal::Forbidden);
+    }
+    if matches!(route.state, SandboxState::Paused) && route.auto_resume {
+        route = app
+            .control
+            .wake(address.sandbox)
+            .await
+            .map_err(|error| refusal(&error))?;
+    }
+    match route.state {
+        SandboxState::Running => Ok(proxy(target(route), address.port, request, &app.tasks).await),
+        SandboxState::Pending | SandboxState::Starting => Err(Refusal::Changing),
+        SandboxState::Missing => Err(Refusal::HostUnavailable),
+        SandboxState::Paused | SandboxState::Stopped { .. } | SandboxState::Error { .. } => {
+            Err(Refusal::NotFound)
+        }
+    }
+}
+
+async fn shown(app: &AppState, headers: &HeaderMap, route: &Route) -> Shown {
+    let traffic_token = headers
+        .get(TRAFFIC_TOKEN_HEADER)
+        .zip(route.traffic_token.as_deref());
+    let caller = Caller::of(headers, app).await.ok().flatten();
+    Shown {
+        team_key: caller.is_some_and(|caller| caller.team() == route.team),
+        traffic_token: traffic_token
+            .is_some_and(|(shown, token)| same(shown.as_bytes(), token.as_bytes())),
+    }
+}
+
+/// Compares in a time that does not tell how much is right.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let differing = a.iter().zip(b).fold(0, |seen, (a, b)| seen | (a ^ b));
+    a.len() == b.len() && std::hint::black_box(differing) == 0
+}
+
+fn refusal(error: &ControlError) -> Refusal {
+    match error {
+        ControlError::NotFound { .. } => Refusal::NotFound,
+        ControlError::InvalidState { .. } | ControlError::Conflict { .. } => Refusal::Changing,
+        ControlError::HostUnavailable | ControlError::NoCapacity => Refusal::HostUnavailable,
+        ControlError::Invalid { .. }
+        | ControlError::Unauthorized
+        | ControlError::Forbidden
+        | ControlError::NoTeam
+        | ControlError::QuotaExceeded { .. }
+        | ControlError::AgentFailed { .. }
+        | ControlError::GuestUnresponsive
+        | ControlError::Internal(_) => {
+            tracing::error!(error = %locule_base::errors::chain(error), "sandbox not routed");
+            Refusal::Internal
+        }
+    }
+}
+
+/// The older word for the same resource (D-01).
+fn unaliased(uri: &Uri) -> Option<Uri> {
+    let path = uri.path_and_query()?.as_str();
+    let rest = path.strip_prefix(ALIAS)?;
+    if !(rest.is_empty() || rest.starts_with(['/', '?'])) {
+        return None;
+    }
+    format!("{SANDBOXES}{rest}").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capsules_are_sandboxes() {
+        let renamed = |path: &str| unaliased(&path.parse().unwrap()).map(|uri| uri.to_string());
+        assert_eq!(renamed("/v1/capsules").as_deref(), Some("/v1/sandboxes"));
+        assert_eq!(
+            renamed("/v1/capsules/x?y=1").as_deref(),
+            Some("/v1/sandboxes/x?y=1")
+        );
+        assert_eq!(renamed("/v1/capsulesque"), None);
+        assert_eq!(renamed("/v1/sandboxes"), None);
+    }
+
+    #[test]
+    fn tokens_are_the_same_or_not() {
+        assert!(same(b"abc", b"abc"));
+        assert!(!same(b"abc", b"abd") && !same(b"abc", b"ab") && !same(b"", b"a"));
+    }
+}

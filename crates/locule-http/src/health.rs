@@ -1,0 +1,26 @@
+//! `GET /health`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use locule_api::{ErrorBody, ErrorCode, Health};
+
+use crate::state::AppState;
+
+/// Says whether sandboxes can be created.
+#[utoipa::path(get, path = "/health", tag = "service", security(()),
+    responses((status = 200, body = Health), (status = 503, body = ErrorBody)))]
+pub(crate) async fn get_health(State(app): State<AppState>) -> Response {
+    match app.control.ready().await {
+        Ok(()) => Json(Health {
+            status: "ok".to_owned(),
+            version: app.config.version,
+        })
+        .into_response(),
+        Err(not_ready) => {
+            let body = ErrorBody::new(ErrorCode::NotReady, not_ready.to_string());
+            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Uploads: a `path` part and a `file` part, passed on as they come.
+
+use std::io;
+
+use axum::body::Body;
+use axum::extract::multipart::{Field, Multipart};
+use bytes::Bytes;
+use futures::stream;
+use locule_edge::Guest;
+use tokio::sync::mpsc;
+
+use crate::error::ApiError;
+
+const PATH_BYTES_MAX: usize = 4096;
+const CHUNKS_IN_FLIGHT: usize = 4;
+
+/// What to do with a `file` part that comes before the `path` part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileFirst {
+    /// Hold it: the body is bounded.
+    Hold,
+    /// Refuse: it may be of any size (W-044).
+    Refuse,
+}
+
+/// Writes the uploaded file.
+pub(crate) async fn upload(
+    guest: &Guest,
+    mut parts: Multipart,
+    file_first: FileFirst,
+) -> Result<(), ApiError> {
+    let mut path = None;
+    let mut held = None;
+    while let Some(mut part) = parts.next_field().await? {
+        match part.name() {
+            Some("path") => path = Some(read_path(&mut part).await?),
+            Some("file") => match (&path, file_first) {
+                (Some(path), _) => return pass_on(guest, path, part).await,
+                (None, FileFirst::Hold) => held = Some(part.bytes().await?),
+                (None, FileFirst::Refuse) => {
+                    return Err(ApiError::invalid(
+                        "the part path must come before the part file",
+                    ));
+                }
+            },
+            _ => {}
+        }
+    }
+    match (path, held) {
+        (Some(path), Some(bytes)) => Ok(guest.write_file(&path, bytes.into()).await?),
+        (None, _) => Err(ApiError::invalid("the part path is missing")),
+        (Some(_), None) => Err(ApiError::invalid("the part file is missing")),
+    }
+}
+
+async fn read_path(part: &mut Field<'_>) -> Result<String, ApiError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = part.chunk().await? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > PATH_BYTES_MAX {
+            return Err(ApiError::invalid("the path is too long"));
+        }
+    }
+    let path = String::from_utf8(bytes).map_err(|_| ApiError::invalid("the path is not UTF-8"))?;
+    if path.is_empty() {
+        return Err(ApiError::invalid("path is required"));
+    }
+    Ok(path)
+}
+
+/// Streams the part; when the client breaks off, so does what goes to the guest.
+async fn pass_on(guest: &Guest, path: &str, mut part: Field<'_>) -> Result<(), ApiError> {
+    let (chunks, mut passed) = mpsc::channel::<io::Result<Bytes>>(CHUNKS_IN_FLIGHT);
+    let body = Body::from_stream(stream::poll_fn(move |context| passed.poll_recv(context)));
+    let read = async move {
+        loop {
+            match part.chunk().await {
+                Ok(None) => return Ok(()),
+                Ok(Some(chunk)) => {
+                    // The guest has answered early: its answer says why.
+                    if chunks.send(Ok(chunk)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    chunks
+                        .send(Err(io::ErrorKind::ConnectionAborted.into()))
+                        .await
+                        .ok();
+                    return Err(ApiError::from(error));
+                }
+            }
+        }
+    };
+    let (read, written) = tokio::join!(read, guest.write_file(path, body));
+    read?;
+    Ok(written?)
+}

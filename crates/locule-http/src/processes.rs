@@ -1,0 +1,76 @@
+//! Processes that callers started: list and signal.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use locule_api::{ErrorBody, Process, ProcessList};
+use locule_edge::{Selector, Signal};
+use serde::Deserialize;
+
+use crate::error::ApiError;
+use crate::extract::{ApiPath, ApiQuery};
+use crate::running::Running;
+use crate::state::AppState;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ProcessPath {
+    pub(crate) selector: String,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+pub(crate) struct SignalQuery {
+    /// `SIGHUP`, `SIGINT`, `SIGQUIT`, `SIGKILL` (default) or `SIGTERM`.
+    signal: Option<String>,
+}
+
+/// A decimal process id, else a tag.
+pub(crate) fn selector(text: &str) -> Selector {
+    text.parse()
+        .map_or_else(|_| Selector::Tag(text.to_owned()), Selector::Pid)
+}
+
+/// List the processes that callers started.
+#[utoipa::path(get, path = "/v1/sandboxes/{id}/processes", tag = "processes", params(("id" = String, Path)),
+    responses((status = 200, body = ProcessList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(crate) async fn list_processes(
+    State(app): State<AppState>,
+    running: Running,
+) -> Result<Json<ProcessList>, ApiError> {
+    let listed = running.guest.list_processes().await?;
+    app.control.touch(running.id).await.ok();
+    let processes = listed.into_iter().map(|process| Process {
+        pid: process.pid,
+        tag: process.tag,
+        cmd: process.cmd,
+        args: process.args,
+    });
+    Ok(Json(ProcessList {
+        processes: processes.collect(),
+    }))
+}
+
+/// Send a signal to a process; SIGKILL unless another is named.
+#[utoipa::path(delete, path = "/v1/sandboxes/{id}/processes/{selector}", tag = "processes",
+    params(("id" = String, Path), ("selector" = String, Path, description = "A process id, else a tag"), SignalQuery),
+    responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(crate) async fn kill_process(
+    State(app): State<AppState>,
+    running: Running,
+    ApiPath(path): ApiPath<ProcessPath>,
+    ApiQuery(query): ApiQuery<SignalQuery>,
+) -> Result<StatusCode, ApiError> {
+    let signal = match query.signal.as_deref() {
+        None | Some("SIGKILL") => Signal::Kill,
+        Some("SIGTERM") => Signal::Term,
+        Some("SIGINT") => Signal::Int,
+        Some("SIGHUP") => Signal::Hup,
+        Some("SIGQUIT") => Signal::Quit,
+        Some(_) => return Err(ApiError::invalid("unknown signal")),
+    };
+    running
+        .guest
+        .signal(&selector(&path.selector), signal)
+        .await?;
+    app.control.touch(running.id).await.ok();
+    Ok(StatusCode::NO_CONTENT)
+}

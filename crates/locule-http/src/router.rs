@@ -1,0 +1,113 @@
+//! All routes, and what stands before and around them.
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Router, middleware};
+use http::{HeaderName, StatusCode};
+use locule_api::ErrorCode;
+use tower_http::cors::{Any, CorsLayer};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::error::ApiError;
+use crate::exec::{self, stream};
+use crate::sandboxes::{create, lifecycle, read};
+use crate::state::AppState;
+use crate::{auth, e2b, files, gateway, health, processes, spec};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The parts around a file in a multipart body.
+const MULTIPART_OVERHEAD_BYTES: usize = 64 * 1024;
+const FILE_BYTES_MAX: usize = 100 * 1024 * 1024;
+
+/// The application and its description.
+pub fn router(state: AppState) -> (Router, OpenApi) {
+    let json_bytes_max = state.config.json_bytes_max;
+    let (api, document) = api().split_for_parts();
+    let api = api
+        .route("/openapi.json", get(spec::as_json))
+        .route("/openapi.yaml", get(spec::as_yaml))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(DefaultBodyLimit::max(json_bytes_max))
+        .layer(cross_origin())
+        .with_state(state.clone());
+    // An outer router: the gateway must see a request before it is routed.
+    let app = Router::new()
+        .fallback_service(api)
+        .layer(middleware::from_fn_with_state(state, gateway::gateway))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid));
+    (app, document)
+}
+
+/// Browsers may call from anywhere: the credential is a header that a foreign page cannot have.
+fn cross_origin() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods(Any)
+        .allow_headers(Any)
+        .expose_headers(Any)
+}
+
+pub(crate) fn api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(spec::base())
+        .routes(routes!(health::get_health))
+        .routes(routes!(auth::login))
+        .routes(routes!(create::create_sandbox, read::list_sandboxes))
+        .routes(routes!(read::get_sandbox, lifecycle::destroy_sandbox))
+        .routes(routes!(lifecycle::ping_sandbox))
+        .routes(routes!(lifecycle::pause_sandbox))
+        .routes(routes!(lifecycle::resume_sandbox))
+        .routes(routes!(exec::exec))
+        .routes(routes!(stream::exec_stream))
+        .routes(routes!(processes::list_processes))
+        .routes(routes!(processes::kill_process))
+        .routes(routes!(stream::process_stream))
+        .routes(routes!(files::read_file))
+        .routes(routes!(files::read_file_stream))
+        .routes(routes!(files::list_files))
+        .routes(routes!(files::make_directory))
+        .routes(routes!(files::remove_file))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(files::write_file))
+                .layer(DefaultBodyLimit::max(
+                    FILE_BYTES_MAX + MULTIPART_OVERHEAD_BYTES,
+                )),
+        )
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(files::write_file_stream))
+                .layer(DefaultBodyLimit::disable()),
+        )
+        .merge(e2b::routes())
+}
+
+async fn unknown_route(request: Request) -> Response {
+    in_dialect(&request, ApiError::not_found("route"))
+}
+
+async fn unknown_method(request: Request) -> Response {
+    in_dialect(
+        &request,
+        ApiError::Request {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            code: ErrorCode::MethodNotAllowed,
+            message: "this path does not take this method".to_owned(),
+        },
+    )
+}
+
+/// `/v1/…` speaks the native dialect, the rest the other.
+fn in_dialect(request: &Request, failure: ApiError) -> Response {
+    let response = failure.into_response();
+    if request.uri().path().starts_with("/v1/") {
+        response
+    } else {
+        e2b::error::reworded(response)
+    }
+}

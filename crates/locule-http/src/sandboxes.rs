@@ -1,0 +1,5 @@
+//! Sandboxes in the native dialect.
+
+pub(crate) mod create;
+pub(crate) mod lifecycle;
+pub(crate) mod read;

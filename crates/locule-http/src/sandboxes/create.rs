@@ -1,0 +1,93 @@
+//! `POST /v1/sandboxes`.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use locule_api::{CreateSandboxRequest, ErrorBody, OnTimeout, Sandbox};
+use locule_domain::NewSandbox;
+
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::extract::ApiJson;
+use crate::state::AppState;
+use crate::views::sandbox_view;
+
+const TEMPLATE_DEFAULT: &str = "minimal";
+
+/// Create a sandbox from a template.
+#[utoipa::path(post, path = "/v1/sandboxes", tag = "sandboxes",
+    responses((status = 201, body = Sandbox), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(crate) async fn create_sandbox(
+    State(app): State<AppState>,
+    caller: Caller,
+    ApiJson(request): ApiJson<CreateSandboxRequest>,
+) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
+    let wanted = new_sandbox(request)?;
+    let sandbox = app.control.create_sandbox(&caller.0, wanted).await?;
+    Ok((StatusCode::CREATED, Json(sandbox_view(&sandbox))))
+}
+
+fn new_sandbox(request: CreateSandboxRequest) -> Result<NewSandbox, ApiError> {
+    let expires_in = match request.expires_in_sec {
+        None => None,
+        Some(seconds) => match u32::try_from(seconds) {
+            Ok(seconds @ 1..) => Some(Duration::from_secs(seconds.into())),
+            _ => return Err(ApiError::invalid("expires_in_sec must be 1 or more")),
+        },
+    };
+    Ok(NewSandbox {
+        template: request
+            .template
+            .unwrap_or_else(|| TEMPLATE_DEFAULT.to_owned()),
+        vcpus: size(request.vcpus, "vcpus")?,
+        memory_mb: size(request.memory_mb, "memory_mb")?,
+        timeout_sec: idle_seconds(request.timeout_sec)?,
+        expires_in,
+        on_timeout: match request.on_timeout {
+            None | Some(OnTimeout::Kill) => locule_domain::OnTimeout::Kill,
+            Some(OnTimeout::Pause) => locule_domain::OnTimeout::Pause,
+        },
+        auto_resume: request.auto_resume.unwrap_or_default(),
+        env: request.envs,
+        labels: request.labels,
+        public_traffic: false,
+    })
+}
+
+/// Zero or less stands for the default; the upper bound is configured and checked by the control plane.
+fn size(value: Option<i64>, name: &str) -> Result<Option<u32>, ApiError> {
+    match value {
+        None | Some(i64::MIN..=0) => Ok(None),
+        Some(value) => u32::try_from(value)
+            .map(Some)
+            .map_err(|_| ApiError::invalid(format!("{name} is too large"))),
+    }
+}
+
+fn idle_seconds(value: Option<i64>) -> Result<u32, ApiError> {
+    u32::try_from(value.unwrap_or_default())
+        .map_err(|_| ApiError::invalid("timeout_sec must be between 0 and 4294967295"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_default_and_times_do_not_run_backwards() {
+        let request = |timeout_sec, vcpus| CreateSandboxRequest {
+            timeout_sec,
+            vcpus,
+            ..CreateSandboxRequest::default()
+        };
+        let wanted = new_sandbox(request(None, Some(-1))).unwrap();
+        assert_eq!(
+            (wanted.template.as_str(), wanted.vcpus, wanted.timeout_sec),
+            ("minimal", None, 0)
+        );
+        new_sandbox(request(Some(-1), None)).unwrap_err();
+        new_sandbox(request(None, Some(i64::MAX))).unwrap_err();
+    }
+}

@@ -1,0 +1,60 @@
+//! Ending, pausing, resuming, keeping awake.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use locule_api::{ErrorBody, Sandbox};
+
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::extract::Id;
+use crate::state::AppState;
+use crate::views::sandbox_view;
+
+/// Destroy a sandbox. One that has ended already is fine.
+#[utoipa::path(delete, path = "/v1/sandboxes/{id}", tag = "sandboxes", params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(crate) async fn destroy_sandbox(
+    State(app): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<StatusCode, ApiError> {
+    app.control.destroy_sandbox(&caller.0, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Reset the idle time of a running sandbox.
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/ping", tag = "sandboxes", params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(crate) async fn ping_sandbox(
+    State(app): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<StatusCode, ApiError> {
+    app.control.ping_sandbox(&caller.0, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Pause a running sandbox, keeping its memory.
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/pause", tag = "sandboxes", params(("id" = String, Path)),
+    responses((status = 200, body = Sandbox), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(crate) async fn pause_sandbox(
+    State(app): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Sandbox>, ApiError> {
+    let sandbox = app.control.pause_sandbox(&caller.0, id).await?;
+    Ok(Json(sandbox_view(&sandbox)))
+}
+
+/// Resume a paused sandbox where it was.
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/resume", tag = "sandboxes", params(("id" = String, Path)),
+    responses((status = 200, body = Sandbox), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub(crate) async fn resume_sandbox(
+    State(app): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Sandbox>, ApiError> {
+    let sandbox = app.control.resume_sandbox(&caller.0, id).await?;
+    Ok(Json(sandbox_view(&sandbox)))
+}

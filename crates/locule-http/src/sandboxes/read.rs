@@ -1,0 +1,38 @@
+//! Listing sandboxes and looking at one.
+
+use axum::Json;
+use axum::extract::State;
+use locule_api::{ErrorBody, Sandbox};
+use locule_control::ListFilter;
+
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::extract::Id;
+use crate::state::AppState;
+use crate::views::sandbox_view;
+
+/// List the team's sandboxes, newest first; stopped and failed ones are left out.
+#[utoipa::path(get, path = "/v1/sandboxes", tag = "sandboxes",
+    responses((status = 200, body = Vec<Sandbox>), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn list_sandboxes(
+    State(app): State<AppState>,
+    caller: Caller,
+) -> Result<Json<Vec<Sandbox>>, ApiError> {
+    let page = app
+        .control
+        .list_sandboxes(caller.team(), ListFilter::default())
+        .await?;
+    Ok(Json(page.sandboxes.iter().map(sandbox_view).collect()))
+}
+
+/// Look at one sandbox, in whatever state it is.
+#[utoipa::path(get, path = "/v1/sandboxes/{id}", tag = "sandboxes", params(("id" = String, Path)),
+    responses((status = 200, body = Sandbox), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn get_sandbox(
+    State(app): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Sandbox>, ApiError> {
+    let sandbox = app.control.get_sandbox(caller.team(), id).await?;
+    Ok(Json(sandbox_view(&sandbox)))
+}

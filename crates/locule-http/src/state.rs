@@ -1,0 +1,52 @@
+//! What every handler can reach.
+
+use locule_base::clock::SharedClock;
+use locule_base::tasks::Tasks;
+use locule_control::Control;
+
+/// Bounds of what clients may send.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// What `/health` names.
+    pub version: String,
+    /// Of a JSON body.
+    pub json_bytes_max: usize,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            json_bytes_max: 1024 * 1024,
+        }
+    }
+}
+
+/// Cheap to clone; one per process.
+#[derive(Clone)]
+pub struct AppState {
+    pub(crate) control: Control,
+    /// Owns what outlives a request: upgraded connections, clean-up after a client that left.
+    pub(crate) tasks: Tasks,
+    pub(crate) clock: SharedClock,
+    pub(crate) config: HttpConfig,
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppState")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AppState {
+    pub fn new(control: Control, tasks: Tasks, clock: SharedClock, config: HttpConfig) -> Self {
+        Self {
+            control,
+            tasks,
+            clock,
+            config,
+        }
+    }
+}

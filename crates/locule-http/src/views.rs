@@ -1,0 +1,44 @@
+//! Domain sandboxes as the native dialect shows them.
+
+use locule_api::{Sandbox, SandboxStatus};
+use locule_domain as domain;
+
+pub(crate) fn sandbox_view(sandbox: &domain::Sandbox) -> Sandbox {
+    let reason = sandbox.state.reason().map(str::to_owned);
+    Sandbox {
+        id: sandbox.id,
+        status: status(sandbox.state),
+        status_reason: reason.or_else(|| sandbox.status_reason.clone()),
+        last_error: sandbox.last_error.clone(),
+        template: sandbox.template.clone(),
+        vcpus: sandbox.vcpus,
+        memory_mb: sandbox.memory_mb,
+        timeout_sec: sandbox.timeout_sec,
+        guest_ip: known(&sandbox.guest_ip),
+        host_ip: known(&sandbox.host_ip),
+        created_at: sandbox.created_at,
+        started_at: sandbox.started_at,
+        last_active_at: sandbox.last_active_at,
+        last_updated: sandbox.last_updated,
+        expires_at: sandbox.expires_at,
+        labels: sandbox.labels.clone(),
+        metadata: sandbox.metadata.clone(),
+    }
+}
+
+/// What is not known yet is left out.
+fn known(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn status(state: domain::SandboxState) -> SandboxStatus {
+    match state {
+        domain::SandboxState::Pending => SandboxStatus::Pending,
+        domain::SandboxState::Starting => SandboxStatus::Starting,
+        domain::SandboxState::Running => SandboxStatus::Running,
+        domain::SandboxState::Paused => SandboxStatus::Paused,
+        domain::SandboxState::Missing => SandboxStatus::Missing,
+        domain::SandboxState::Stopped { .. } => SandboxStatus::Stopped,
+        domain::SandboxState::Error { .. } => SandboxStatus::Error,
+    }
+}
