@@ -147,6 +147,17 @@ fn keepalive_interval(ctx: &RequestContext) -> Duration {
         .map_or(KEEPALIVE_DEFAULT, Duration::from_secs)
 }
 
+/// Number of the signal that ends a process past its deadline.
+const KILLED: u32 = Signal::SIGKILL as u32;
+
+fn passed(deadline: tokio::time::Instant) -> bool {
+    deadline.elapsed() > Duration::ZERO
+}
+
+fn too_long() -> ConnectError {
+    ConnectError::deadline_exceeded("the process took too long and was killed")
+}
+
 /// `start`, then everything the follower sees, `end` last; keepalives in between.
 fn events(
     pid: u32,
@@ -167,10 +178,12 @@ fn events(
             next = tokio::time::timeout(interval, follower.next()) => match next {
                 Err(_) => Some((Ok(keepalive()), Some(follower))),
                 Ok(None) => None,
+                // The kill may be told before this stream's own timer rings.
+                Ok(Some(Event::End(end))) if end.signal == KILLED && deadline.is_some_and(passed) => Some((Err(too_long()), None)),
                 Ok(Some(last @ Event::End(_))) => Some((Ok(printed(last)), None)),
                 Ok(Some(data)) => Some((Ok(printed(data)), Some(follower))),
             },
-            () = expired => Some((Err(ConnectError::deadline_exceeded("the process took too long and was killed")), None)),
+            () = expired => Some((Err(too_long()), None)),
         }
     });
     stream::once(async move { Ok(started(pid)) }).chain(rest)
@@ -368,10 +381,10 @@ impl wire::Process for Service {
         while let Some(request) = requests.next().await {
             match (request?.to_owned_message().event, &process) {
                 (Some(Event::Start(start)), None) => {
-                    process = Some(self.find_running(start.process.as_option())?)
+                    process = Some(self.find_running(start.process.as_option())?);
                 }
                 (Some(Event::Data(data)), Some(process)) => {
-                    self.write(process, data.input.into_option()).await?
+                    self.write(process, data.input.into_option()).await?;
                 }
                 (Some(Event::Keepalive(_)) | None, _) => {}
                 (Some(Event::Start(_)), Some(_)) => {
