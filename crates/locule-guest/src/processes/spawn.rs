@@ -221,16 +221,16 @@ fn prepare_child(
             let _ = rustix::io::write(&score, OOM_SCORE.as_bytes());
         }
         if become_user {
-            // SAFETY: plain system calls with values that outlive them; a failure ends the child.
-            #[expect(
-                unsafe_code,
-                reason = "ids of this process alone: libc's wrappers would signal other threads"
-            )]
-            let failed = unsafe {
-                libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) < 0
-                    || libc::syscall(libc::SYS_setresgid, gid, gid, gid) < 0
-                    || libc::syscall(libc::SYS_setresuid, uid, uid, uid) < 0
-            };
+            // SAFETY: a plain system call; the groups outlive it. Not libc's wrapper, which would signal other threads.
+            #[expect(unsafe_code, reason = "groups of this process alone")]
+            let groups = unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) };
+            // SAFETY: a plain system call with plain values.
+            #[expect(unsafe_code, reason = "group of this process alone")]
+            let group = unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) };
+            // SAFETY: a plain system call with plain values; a failure of any of the three ends the child.
+            #[expect(unsafe_code, reason = "user of this process alone")]
+            let user = unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) };
+            let failed = groups < 0 || group < 0 || user < 0;
             if failed {
                 return Err(io::Error::last_os_error());
             }
