@@ -223,7 +223,8 @@ fn prepare_child(
         if become_user {
             // SAFETY: a plain system call; the groups outlive it. Not libc's wrapper, which would signal other threads.
             #[expect(unsafe_code, reason = "groups of this process alone")]
-            let groups = unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) };
+            let groups =
+                unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) };
             // SAFETY: a plain system call with plain values.
             #[expect(unsafe_code, reason = "group of this process alone")]
             let group = unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) };
