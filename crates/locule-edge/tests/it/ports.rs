@@ -1,0 +1,133 @@
+//! Ports: forwarding, refusals, upgrades, and ends that are not polite.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use futures::{SinkExt as _, StreamExt as _};
+use http::StatusCode;
+use http_body_util::BodyExt as _;
+use locule_base::tasks::Tasks;
+use locule_edge::{Target, proxy};
+use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::host::{Host, PATIENCE};
+
+fn get(path: &str) -> Request {
+    http::Request::get(path).body(Body::empty()).unwrap()
+}
+
+async fn text(response: axum::response::Response) -> String {
+    let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_arrives_as_it_was_sent_without_our_credentials() {
+    let host = Host::start();
+    let request = http::Request::post("/echo/a%2Fb/?q=%20")
+        .header("x-api-key", "e2b_secret")
+        .header("e2b-sandbox-id", "x")
+        .header("host", "8080-x.sbx.test")
+        .header("x-theirs", "kept")
+        .body(Body::from("hello"))
+        .unwrap();
+    let response = proxy(host.target.clone(), 8080, request, &host.tasks).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let arrived = response.headers()["etag"].to_str().unwrap().to_owned();
+    assert!(arrived.ends_with("/8080/echo/a%2Fb/?q=%20"), "{arrived}");
+    assert_eq!(text(response).await, "hello");
+    let seen = host.seen.headers.lock().unwrap().clone();
+    assert!(!seen.contains_key("x-api-key") && !seen.contains_key("e2b-sandbox-id")); // W-037
+    assert_eq!(seen["x-theirs"], "kept");
+    assert_eq!(seen["host"], "localhost:8080");
+    assert_eq!(seen["x-forwarded-host"], "8080-x.sbx.test");
+    assert!(
+        !seen.contains_key("x-access-token"),
+        "the token is the caller's to show"
+    );
+}
+
+#[tokio::test]
+async fn refusals_are_worded_for_the_sdks() {
+    let host = Host::start();
+    let id = host.target.sandbox.base36();
+    for (port, status, words) in [
+        (1, 502, "was not found"),
+        (2, 502, "was not found"),
+        (3, 409, "changing"),
+        (4, 502, "port is not open"),
+    ] {
+        let response = proxy(host.target.clone(), port, get("/"), &host.tasks).await;
+        assert_eq!(response.status(), status, "{port}");
+        let body: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
+        assert_eq!(body["code"], status);
+        assert_eq!(body["sandboxId"], id.as_str());
+        assert!(body["message"].as_str().unwrap().contains(words), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn control_calls_of_the_guest_are_not_reachable() {
+    let host = Host::start();
+    for path in ["/init", "/freeze", "/thaw", "/sync", "/init/"] {
+        let response = proxy(host.target.clone(), 49983, get(path), &host.tasks).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_gone_is_said_to_be() {
+    let host = Host::start();
+    let target = Target {
+        connector: locule_agent_api::Connector::Unix("/nowhere/agent.sock".into()),
+        ..host.target.clone()
+    };
+    let response = proxy(target, 8080, get("/"), &host.tasks).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_is_an_error_and_no_end() {
+    let host = Host::start();
+    let response = proxy(host.target.clone(), 8080, get("/dies"), &host.tasks).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut body = response.into_body();
+    let begun = body.frame().await.unwrap().unwrap();
+    assert_eq!(begun.into_data().unwrap(), "begun");
+    host.seen.dies.notify_one();
+    let end = tokio::time::timeout(PATIENCE, body.frame()).await.unwrap();
+    end.expect("an end that is not polite").unwrap_err();
+}
+
+#[tokio::test]
+async fn websockets_pass_both_ways() {
+    async fn forward(
+        State((target, tasks)): State<(Target, Tasks)>,
+        request: Request,
+    ) -> axum::response::Response {
+        proxy(target, 8080, request, &tasks).await
+    }
+    let host = Host::start();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new()
+        .fallback(forward)
+        .with_state((host.target.clone(), host.tasks.clone()));
+    host.tasks.spawn("front", |stop| async move {
+        tokio::select! {
+            served = async { axum::serve(listener, app).await } => served?,
+            () = stop.cancelled() => {}
+        }
+        Ok(())
+    });
+    let talk = async {
+        let (mut socket, _) = tokio_tungstenite::connect_async(format!("ws://{address}/ws"))
+            .await
+            .unwrap();
+        socket.send(Message::text("ping")).await.unwrap();
+        socket.next().await.unwrap().unwrap()
+    };
+    let answer = tokio::time::timeout(PATIENCE, talk).await.unwrap();
+    assert_eq!(answer, Message::text("ping"));
+}
