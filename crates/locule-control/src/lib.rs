@@ -1,1 +1,25 @@
-//! Use cases, reconcilers, jobs, client of host agents.
+//! What the control plane does.
+//!
+//! Use cases, one a file; the reconciler that brings what was seen to what is wanted; the watch and the sweep that keep
+//! learning what hosts hold. Knows no route and no status code; decides *where* and *whether*, never *how*.
+
+mod audit;
+mod bootstrap;
+mod caller;
+mod control;
+mod error;
+mod login;
+mod reconcile;
+mod route;
+mod sandboxes;
+mod sweep;
+mod watch;
+
+pub use bootstrap::{Bootstrap, Bootstrapped, bootstrap};
+pub use caller::{Actor, Caller, Scope};
+pub use control::{Control, ControlConfig, HostLink, NotReady};
+pub use error::ControlError;
+pub use locule_domain::NewSandbox;
+pub use login::Session;
+pub use route::Route;
+pub use sandboxes::{ListFilter, Page};

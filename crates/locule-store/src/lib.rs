@@ -1,1 +1,77 @@
 //! Every line of SQL.
+//!
+//! Functions per table; the connection is the first argument and the caller owns the transaction. Rows become domain values
+//! here; a row that cannot be is an error that names table and id, never a panic. Writers name the generation they saw;
+//! stale ones lose.
+
+pub mod audit;
+pub mod cluster;
+pub mod hosts;
+pub mod idempotency;
+pub mod identity;
+pub mod sandboxes;
+pub mod templates;
+
+pub use sqlx::{PgConnection, PgPool};
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// The schema, in the binary.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nobody answers, or the connection broke: the same call may work later.
+    #[error("the database is not available")]
+    Unavailable(#[source] sqlx::Error),
+    #[error("the database refused a statement")]
+    Database(#[source] sqlx::Error),
+    #[error("row {id} of {table} holds a value that cannot be")]
+    Impossible { table: &'static str, id: String },
+    #[error(
+        "the database's schema is of another version; move the data directory aside, or use the version that made it"
+    )]
+    Schema(#[source] sqlx::migrate::MigrateError),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Protocol(_) => Self::Unavailable(error),
+            // Class 57: the server is shutting down or starting; class 08: the connection failed.
+            sqlx::Error::Database(database)
+                if database
+                    .code()
+                    .is_some_and(|code| code.starts_with("57P") || code.starts_with("08")) =>
+            {
+                Self::Unavailable(error)
+            }
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// Opens a pool of connections. Does not wait for the first one.
+pub fn connect(url: &str) -> Result<PgPool, StoreError> {
+    let options = PgConnectOptions::from_str(url)?.application_name("locule");
+    let pool = PgPoolOptions::new()
+        .max_connections(20)
+        .acquire_timeout(Duration::from_secs(5));
+    Ok(pool.connect_lazy_with(options))
+}
+
+/// Brings the schema up to date, under a lock that other replicas wait for.
+pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
+    MIGRATIONS.run(pool).await.map_err(StoreError::Schema)
+}
+
+/// A connection that goes back to its pool.
+pub type PooledConnection = sqlx::pool::PoolConnection<sqlx::Postgres>;
+/// Rolled back unless committed.
+pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;

@@ -1,0 +1,191 @@
+//! The control plane as a value: what every use case can reach.
+
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, Mac as _};
+use locule_agent_api::{Connector, HostAgent};
+use locule_base::clock::SharedClock;
+use locule_base::tasks::Tasks;
+use locule_domain::Limits;
+use locule_ids::{ApiKeyId, HostId, SandboxId};
+use locule_store::{PgPool, StoreError, cluster};
+use sha2::Sha256;
+
+use crate::caller::UsedKeys;
+use crate::error::ControlError;
+use crate::{sweep, watch};
+
+/// Secrets and rules of one cluster.
+#[derive(Clone)]
+pub struct ControlConfig {
+    /// Sandboxes' access tokens are made from it.
+    pub platform_key: Vec<u8>,
+    /// Signs login tokens.
+    pub jwt_secret: Vec<u8>,
+    pub limits: Limits,
+}
+
+impl std::fmt::Debug for ControlConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ControlConfig")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A host and the ways to it: orders by RPC, bytes by the connector.
+#[derive(Clone)]
+pub struct HostLink {
+    pub id: HostId,
+    pub agent: Arc<dyn HostAgent>,
+    pub connector: Connector,
+}
+
+impl std::fmt::Debug for HostLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostLink")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why sandboxes cannot be created right now.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    #[error("the database does not answer")]
+    Database,
+    #[error("no host is ready")]
+    Host,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: ControlConfig,
+    pub(crate) pool: PgPool,
+    pub(crate) clock: SharedClock,
+    pub(crate) tasks: Tasks,
+    pub(crate) hosts: Vec<HostLink>,
+    used_keys: UsedKeys,
+    /// One order at a time about one sandbox from this process.
+    pub(crate) locks: std::sync::Mutex<HashMap<SandboxId, std::sync::Weak<tokio::sync::Mutex<()>>>>,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Control(pub(crate) Arc<Inner>);
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control")
+            .field("hosts", &self.0.hosts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Control {
+    pub fn new(
+        config: ControlConfig,
+        pool: PgPool,
+        clock: SharedClock,
+        tasks: Tasks,
+        hosts: Vec<HostLink>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            config,
+            pool,
+            clock,
+            tasks,
+            hosts,
+            used_keys: UsedKeys::default(),
+            locks: Default::default(),
+        }))
+    }
+
+    /// Starts what runs in the background: a watch per host, and the sweep.
+    pub fn start(&self) {
+        for host in &self.0.hosts {
+            let (control, host) = (self.clone(), host.clone());
+            self.0
+                .tasks
+                .spawn("host watch", |stop| watch::run(control, host, stop));
+        }
+        let control = self.clone();
+        self.0
+            .tasks
+            .spawn("sandbox sweep", |stop| sweep::run(control, stop));
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.config.limits
+    }
+
+    pub(crate) async fn connection(&self) -> Result<locule_store::PooledConnection, ControlError> {
+        Ok(self.0.pool.acquire().await.map_err(StoreError::from)?)
+    }
+
+    pub(crate) async fn transaction(&self) -> Result<locule_store::Transaction, ControlError> {
+        Ok(self.0.pool.begin().await.map_err(StoreError::from)?)
+    }
+
+    pub(crate) fn used_keys(&self) -> MutexGuard<'_, HashMap<ApiKeyId, DateTime<Utc>>> {
+        self.0
+            .used_keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn host(&self, id: HostId) -> Option<&HostLink> {
+        self.0.hosts.iter().find(|host| host.id == id)
+    }
+
+    /// Orders about one sandbox are given one after the other.
+    pub(crate) async fn lock(&self, sandbox: SandboxId) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = {
+            let mut locks = self.0.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            locks.retain(|_, lock| lock.strong_count() > 0);
+            let known = locks.get(&sandbox).and_then(std::sync::Weak::upgrade);
+            let lock = known.unwrap_or_default();
+            locks.insert(sandbox, Arc::downgrade(&lock));
+            lock
+        };
+        lock.lock_owned().await
+    }
+
+    /// What clients of one sandbox show to its guest agent. The same for ever, so that an old SDK object goes on working.
+    pub fn access_token(&self, sandbox: SandboxId) -> String {
+        self.derive(b"access", sandbox)
+    }
+
+    /// What visitors of a private sandbox's ports show.
+    pub fn traffic_token(&self, sandbox: SandboxId) -> String {
+        self.derive(b"traffic", sandbox)
+    }
+
+    fn derive(&self, purpose: &[u8], sandbox: SandboxId) -> String {
+        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0.config.platform_key).expect("any key length");
+        mac.update(purpose);
+        mac.update(sandbox.as_uuid().as_bytes());
+        hex::encode(mac.finalize().into_bytes())
+    }
+
+    /// Whether sandboxes can be created.
+    pub async fn ready(&self) -> Result<(), NotReady> {
+        let mut conn = self.connection().await.map_err(|_| NotReady::Database)?;
+        cluster::ping(&mut conn)
+            .await
+            .map_err(|_| NotReady::Database)?;
+        for host in &self.0.hosts {
+            if host.agent.host().await.is_ok_and(|host| host.ready) {
+                return Ok(());
+            }
+        }
+        Err(NotReady::Host)
+    }
+}

@@ -1,0 +1,165 @@
+//! Creating a sandbox: the wish is written down, then reconciled at once.
+
+use std::collections::BTreeMap;
+
+use locule_domain::{Desired, ErrorReason, Event, NewSandbox, Sandbox, SandboxState};
+use locule_ids::SandboxId;
+use locule_store::{idempotency, sandboxes, templates};
+use sha2::{Digest as _, Sha256};
+
+use crate::audit::{self, SandboxEvent};
+use crate::caller::Caller;
+use crate::control::Control;
+use crate::error::ControlError;
+
+const DISK_MB: u32 = 5120;
+/// What the SDKs call the template that we call `minimal`.
+const ALIAS: (&str, &str) = ("base", "minimal");
+
+impl Control {
+    pub async fn create_sandbox(
+        &self,
+        caller: &Caller,
+        wanted: NewSandbox,
+    ) -> Result<Sandbox, ControlError> {
+        self.create(caller, wanted, None).await
+    }
+
+    /// As [`Self::create_sandbox`]; the same key with the same request gives the same sandbox, however often it is sent.
+    pub async fn create_sandbox_once(
+        &self,
+        caller: &Caller,
+        wanted: NewSandbox,
+        key: &str,
+    ) -> Result<Sandbox, ControlError> {
+        self.create(caller, wanted, Some(key)).await
+    }
+
+    async fn create(
+        &self,
+        caller: &Caller,
+        mut wanted: NewSandbox,
+        key: Option<&str>,
+    ) -> Result<Sandbox, ControlError> {
+        wanted.check(self.limits())?;
+        if wanted.template == ALIAS.0 {
+            ALIAS.1.clone_into(&mut wanted.template);
+        }
+        let mut tx = self.transaction().await?;
+        let template = templates::find(&mut tx, caller.team, &wanted.template).await?;
+        let template = template.ok_or(ControlError::NotFound { what: "template" })?;
+        let sandbox = self.row(caller, &wanted, &template);
+        if let Some(key) = key {
+            let hash = hex::encode(Sha256::digest(format!("{wanted:?}").as_bytes()));
+            let earlier = idempotency::claim(
+                &mut tx,
+                caller.team,
+                key,
+                &hash,
+                sandbox.id,
+                sandbox.created_at,
+            )
+            .await?;
+            if let Some(earlier) = earlier {
+                drop(tx);
+                return self.earlier(caller, &hash, &earlier).await;
+            }
+        }
+        sandboxes::insert(&mut tx, &sandbox).await?;
+        let event = SandboxEvent::Create {
+            template: wanted.template,
+        };
+        audit::sandbox(
+            &mut tx,
+            &caller.actor,
+            caller.team,
+            sandbox.id,
+            &event,
+            sandbox.created_at,
+        )
+        .await?;
+        tx.commit().await.map_err(locule_store::StoreError::from)?;
+        // The host call goes on when the client leaves: what is half made would otherwise be nobody's.
+        let (control, id) = (self.clone(), sandbox.id);
+        let (done, result) = tokio::sync::oneshot::channel();
+        self.0.tasks.spawn_detached("create sandbox", async move {
+            let created = control.settle_new(id).await;
+            let _ = done.send(created);
+        });
+        result.await.map_err(ControlError::internal)?
+    }
+
+    fn row(&self, caller: &Caller, wanted: &NewSandbox, template: &templates::Template) -> Sandbox {
+        let ((vcpus, memory_mb), now) = (wanted.size(), self.now());
+        let given = wanted
+            .expires_in
+            .map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
+        Sandbox {
+            id: SandboxId::random(),
+            team: caller.team,
+            host: None,
+            state: SandboxState::Pending,
+            desired: Desired::Running,
+            generation: 1,
+            status_reason: None,
+            last_error: None,
+            cleanup_pending: false,
+            template: template.name.clone(),
+            template_id: template.id,
+            vcpus,
+            memory_mb,
+            disk_size_mb: DISK_MB,
+            timeout_sec: wanted.timeout_sec,
+            expires_at: given.map(|seconds| Sandbox::expiry(now, seconds)),
+            timeout_given_sec: given,
+            on_timeout: wanted.on_timeout,
+            auto_resume: wanted.auto_resume,
+            public_traffic: wanted.public_traffic,
+            env: wanted.env.clone(),
+            labels: wanted.labels.clone(),
+            guest_ip: String::new(),
+            host_ip: String::new(),
+            metadata: BTreeMap::new(),
+            created_at: now,
+            started_at: None,
+            last_active_at: None,
+            last_updated: now,
+        }
+    }
+
+    async fn earlier(
+        &self,
+        caller: &Caller,
+        hash: &str,
+        earlier: &idempotency::Earlier,
+    ) -> Result<Sandbox, ControlError> {
+        if earlier.request_hash != hash {
+            return Err(ControlError::IdempotencyMismatch);
+        }
+        let sandbox = self.get_sandbox(caller.team, earlier.sandbox).await?;
+        match sandbox.state {
+            SandboxState::Pending | SandboxState::Starting => {
+                Err(ControlError::IdempotencyInProgress)
+            }
+            _ => Ok(sandbox),
+        }
+    }
+
+    /// Brings a new row to `running`, or to `error` in the same request: never left pending (W-008).
+    async fn settle_new(&self, id: SandboxId) -> Result<Sandbox, ControlError> {
+        let _order = self.lock(id).await;
+        match self.reconcile(id).await {
+            Ok(sandbox) => Ok(sandbox),
+            Err(error) => {
+                tracing::warn!(sandbox.id = %id, error = locule_base::errors::chain(&error), "create failed");
+                // A host that may have made it after all is told to forget it by the sweep.
+                let failed = Event::Fail(ErrorReason::CreateFailed);
+                self.observe(id, failed, |sandbox| {
+                    sandbox.cleanup_pending = sandbox.host.is_some()
+                })
+                .await?;
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! One watch per host: every change it tells is written at once. When the watch breaks, it starts over with the full list.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use locule_agent_api::WatchEvent;
+use locule_base::backoff::Backoff;
+use tokio_util::sync::CancellationToken;
+
+use crate::control::{Control, HostLink};
+
+pub(crate) async fn run(
+    control: Control,
+    host: HostLink,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+    loop {
+        let watched = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            watched = follow(&control, &host) => watched,
+        };
+        match watched {
+            Ok(()) => backoff.reset(),
+            Err(error) => {
+                tracing::debug!(host.id = %host.id, error = format!("{error:#}"), "the watch of a host broke")
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(backoff.next_wait()) => {}
+        }
+    }
+}
+
+async fn follow(control: &Control, host: &HostLink) -> anyhow::Result<()> {
+    let mut events = host.agent.watch_sandboxes().await?;
+    while let Some(event) = events.next().await {
+        if let WatchEvent::Report { report, .. } = event? {
+            control.take_report(&report).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Table `sandboxes`.
+
+mod row;
+
+use chrono::{DateTime, Utc};
+use locule_domain::{Desired, Sandbox, SandboxState};
+use locule_ids::{HostId, SandboxId, TeamId};
+use sqlx::PgConnection;
+
+use crate::StoreError;
+use row::{SandboxRow, json};
+
+const COLUMNS: &str = "id, team_id, host_id, status, desired, generation, status_reason, last_error, cleanup_pending, template, \
+     template_id, vcpus, memory_mb, disk_size_mb, timeout_sec, expires_at, timeout_given_sec, on_timeout, auto_resume, \
+     public_traffic, env, labels, guest_ip, host_ip, metadata, created_at, started_at, last_active_at, last_updated";
+
+/// One row, from text that is made of constants only.
+fn select(rest: &str) -> sqlx::AssertSqlSafe<String> {
+    sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM sandboxes {rest}"))
+}
+
+fn number(value: u32) -> i32 {
+    // Sizes and times are bounded far below by the rules.
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+pub async fn insert(conn: &mut PgConnection, sandbox: &Sandbox) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO sandboxes (id, team_id, host_id, status, desired, generation, template, template_id, vcpus, memory_mb,
+             disk_size_mb, timeout_sec, expires_at, timeout_given_sec, on_timeout, auto_resume, public_traffic, env, labels,
+             created_at, last_updated)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20)",
+    )
+    .bind(sandbox.id.as_uuid())
+    .bind(sandbox.team.as_uuid())
+    .bind(sandbox.host.map(HostId::as_uuid))
+    .bind(sandbox.state.as_str())
+    .bind(sandbox.desired.as_str())
+    .bind(sandbox.generation)
+    .bind(&sandbox.template)
+    .bind(sandbox.template_id.as_uuid())
+    .bind(number(sandbox.vcpus))
+    .bind(number(sandbox.memory_mb))
+    .bind(number(sandbox.disk_size_mb))
+    .bind(number(sandbox.timeout_sec))
+    .bind(sandbox.expires_at)
+    .bind(sandbox.timeout_given_sec.map(number))
+    .bind(sandbox.on_timeout.as_str())
+    .bind(sandbox.auto_resume)
+    .bind(sandbox.public_traffic)
+    .bind(json(&sandbox.env))
+    .bind(json(&sandbox.labels))
+    .bind(sandbox.created_at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub async fn get(conn: &mut PgConnection, id: SandboxId) -> Result<Option<Sandbox>, StoreError> {
+    let row: Option<SandboxRow> = sqlx::query_as(select("WHERE id = $1"))
+        .bind(id.as_uuid())
+        .fetch_optional(conn)
+        .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+/// Writes everything that changes about a sandbox, and only if nobody changed it since `seen` was read. `false`: read
+/// again.
+pub async fn update(
+    conn: &mut PgConnection,
+    seen: &Sandbox,
+    next: &Sandbox,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE sandboxes SET host_id = $4, status = $5, desired = $6, generation = $7, status_reason = $8, last_error = $9,
+             cleanup_pending = $10, timeout_sec = $11, expires_at = $12, timeout_given_sec = $13, on_timeout = $14,
+             guest_ip = $15, host_ip = $16, metadata = $17, started_at = $18, last_active_at = $19, last_updated = $20
+         WHERE id = $1 AND generation = $2 AND status = $3",
+    )
+    .bind(seen.id.as_uuid())
+    .bind(seen.generation)
+    .bind(seen.state.as_str())
+    .bind(next.host.map(HostId::as_uuid))
+    .bind(next.state.as_str())
+    .bind(next.desired.as_str())
+    .bind(next.generation)
+    .bind(next.state.reason().map(str::to_owned).or_else(|| next.status_reason.clone()))
+    .bind(&next.last_error)
+    .bind(next.cleanup_pending)
+    .bind(number(next.timeout_sec))
+    .bind(next.expires_at)
+    .bind(next.timeout_given_sec.map(number))
+    .bind(next.on_timeout.as_str())
+    .bind(&next.guest_ip)
+    .bind(&next.host_ip)
+    .bind(json(&next.metadata))
+    .bind(next.started_at)
+    .bind(next.last_active_at)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Moves the moment of last use forward.
+pub async fn touch(
+    conn: &mut PgConnection,
+    id: SandboxId,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE sandboxes SET last_active_at = greatest(last_active_at, $2) WHERE id = $1")
+        .bind(id.as_uuid())
+        .bind(at)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// What a list shows of a team's sandboxes. Ended ones are never in it.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Empty: every state that is not final.
+    pub states: Vec<SandboxState>,
+    pub labels: std::collections::BTreeMap<String, String>,
+    pub template: Option<String>,
+    pub started_after: Option<DateTime<Utc>>,
+    /// Newest first unless set.
+    pub ascending: bool,
+    pub limit: i64,
+    /// Strictly after this row in the order of the list.
+    pub after: Option<(DateTime<Utc>, SandboxId)>,
+}
+
+const LIST_WHERE: &str = "WHERE team_id = $1 AND status NOT IN ('stopped', 'error')
+       AND ($2::text[] IS NULL OR status = ANY ($2)) AND labels @> $3
+       AND ($4::text IS NULL OR template = $4) AND ($5::timestamptz IS NULL OR coalesce(started_at, created_at) >= $5)";
+
+pub async fn list(
+    conn: &mut PgConnection,
+    team: TeamId,
+    filter: &Filter,
+) -> Result<Vec<Sandbox>, StoreError> {
+    let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+    let order = if filter.ascending {
+        "AND ($6::timestamptz IS NULL OR (created_at, id) > ($6, $7)) ORDER BY created_at, id LIMIT $8"
+    } else {
+        "AND ($6::timestamptz IS NULL OR (created_at, id) < ($6, $7)) ORDER BY created_at DESC, id DESC LIMIT $8"
+    };
+    let rows: Vec<SandboxRow> = sqlx::query_as(select(&format!("{LIST_WHERE} {order}")))
+        .bind(team.as_uuid())
+        .bind(if states.is_empty() {
+            None
+        } else {
+            Some(states)
+        })
+        .bind(json(&filter.labels))
+        .bind(&filter.template)
+        .bind(filter.started_after)
+        .bind(filter.after.map(|(at, _)| at))
+        .bind(filter.after.map(|(_, id)| id.as_uuid()))
+        .bind(filter.limit)
+        .fetch_all(conn)
+        .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Sandboxes that a sweep looks at: not ended, or ended here and not yet cleaned up on the host.
+pub async fn unsettled(conn: &mut PgConnection, limit: i64) -> Result<Vec<Sandbox>, StoreError> {
+    let rest = "WHERE status NOT IN ('stopped', 'error') OR cleanup_pending ORDER BY last_updated LIMIT $1";
+    let rows: Vec<SandboxRow> = sqlx::query_as(select(rest))
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Sandboxes that are wanted gone or paused and are not: what a crash left half done.
+pub fn wants_something(sandbox: &Sandbox) -> bool {
+    locule_domain::next_action(sandbox.desired, sandbox.state).is_some()
+        || sandbox.desired == Desired::Gone
+}

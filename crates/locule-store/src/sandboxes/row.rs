@@ -1,0 +1,125 @@
+//! A row, and the sandbox that it is.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use locule_domain::{Desired, OnTimeout, Sandbox, SandboxState};
+use locule_ids::{HostId, SandboxId, TeamId, TemplateId};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::StoreError;
+
+type Texts = Json<BTreeMap<String, String>>;
+
+pub(super) fn json(texts: &BTreeMap<String, String>) -> Json<&BTreeMap<String, String>> {
+    Json(texts)
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct SandboxRow {
+    id: Uuid,
+    team_id: Uuid,
+    host_id: Option<Uuid>,
+    status: String,
+    desired: String,
+    generation: i64,
+    status_reason: Option<String>,
+    last_error: Option<String>,
+    cleanup_pending: bool,
+    template: String,
+    template_id: Uuid,
+    vcpus: i32,
+    memory_mb: i32,
+    disk_size_mb: i32,
+    timeout_sec: i32,
+    expires_at: Option<DateTime<Utc>>,
+    timeout_given_sec: Option<i32>,
+    on_timeout: String,
+    auto_resume: bool,
+    public_traffic: bool,
+    env: Texts,
+    labels: Texts,
+    guest_ip: String,
+    host_ip: String,
+    metadata: Texts,
+    created_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    last_active_at: Option<DateTime<Utc>>,
+    last_updated: DateTime<Utc>,
+}
+
+fn state(status: &str, reason: Option<&str>) -> Option<SandboxState> {
+    let reason = || reason.unwrap_or_default();
+    match status {
+        "pending" => Some(SandboxState::Pending),
+        "starting" => Some(SandboxState::Starting),
+        "running" => Some(SandboxState::Running),
+        "paused" => Some(SandboxState::Paused),
+        "missing" => Some(SandboxState::Missing),
+        "stopped" => reason()
+            .parse()
+            .ok()
+            .map(|reason| SandboxState::Stopped { reason }),
+        "error" => reason()
+            .parse()
+            .ok()
+            .map(|reason| SandboxState::Error { reason }),
+        _ => None,
+    }
+}
+
+fn desired(text: &str) -> Option<Desired> {
+    Desired::ALL
+        .into_iter()
+        .find(|desired| desired.as_str() == text)
+}
+
+fn on_timeout(text: &str) -> Option<OnTimeout> {
+    [OnTimeout::Kill, OnTimeout::Pause]
+        .into_iter()
+        .find(|value| value.as_str() == text)
+}
+
+impl TryFrom<SandboxRow> for Sandbox {
+    type Error = StoreError;
+
+    fn try_from(row: SandboxRow) -> Result<Self, StoreError> {
+        let impossible = || StoreError::Impossible {
+            table: "sandboxes",
+            id: row.id.to_string(),
+        };
+        let number = |value: i32| u32::try_from(value).map_err(|_| impossible());
+        Ok(Self {
+            id: SandboxId::from_uuid(row.id),
+            team: TeamId::from_uuid(row.team_id),
+            host: row.host_id.map(HostId::from_uuid),
+            state: state(&row.status, row.status_reason.as_deref()).ok_or_else(impossible)?,
+            desired: desired(&row.desired).ok_or_else(impossible)?,
+            generation: row.generation,
+            last_error: row.last_error.clone(),
+            cleanup_pending: row.cleanup_pending,
+            template_id: TemplateId::from_uuid(row.template_id),
+            vcpus: number(row.vcpus)?,
+            memory_mb: number(row.memory_mb)?,
+            disk_size_mb: number(row.disk_size_mb)?,
+            timeout_sec: number(row.timeout_sec)?,
+            timeout_given_sec: row.timeout_given_sec.map(number).transpose()?,
+            on_timeout: on_timeout(&row.on_timeout).ok_or_else(impossible)?,
+            template: row.template,
+            status_reason: row.status_reason,
+            expires_at: row.expires_at,
+            auto_resume: row.auto_resume,
+            public_traffic: row.public_traffic,
+            env: row.env.0,
+            labels: row.labels.0,
+            guest_ip: row.guest_ip,
+            host_ip: row.host_ip,
+            metadata: row.metadata.0,
+            created_at: row.created_at,
+            started_at: row.started_at,
+            last_active_at: row.last_active_at,
+            last_updated: row.last_updated,
+        })
+    }
+}
