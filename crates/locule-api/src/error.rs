@@ -38,6 +38,10 @@ codes! {
     InvalidState = "invalid_state";
     /// Somebody else changed it meanwhile, or it exists already.
     Conflict = "conflict";
+    /// The idempotency key was used with another request.
+    IdempotencyRequestMismatch = "idempotency_request_mismatch";
+    /// A request with this idempotency key is still being carried out.
+    IdempotencyInProgress = "idempotency_in_progress";
     /// The body is larger than this operation takes.
     TooLarge = "too_large";
     /// The body is not of a media type this operation reads.

@@ -2,8 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
+use http::{HeaderMap, StatusCode};
 use locule_api::{ErrorBody, LoginRequest, SessionResponse};
 
+use crate::caller::bearer;
 use crate::error::ApiError;
 use crate::extract::ApiJson;
 use crate::state::AppState;
@@ -23,4 +25,16 @@ pub(crate) async fn login(
         email: session.email,
         name: session.name,
     }))
+}
+
+/// End the login that the token belongs to.
+#[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", security(("token" = [])),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn logout(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let token = bearer(&headers).ok_or_else(ApiError::unauthorized)?;
+    app.control.logout(token).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

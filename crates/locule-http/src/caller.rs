@@ -2,7 +2,8 @@
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
+use locule_control::Scope;
 use locule_ids::TeamId;
 
 use crate::error::ApiError;
@@ -30,6 +31,11 @@ impl Caller {
         }
     }
 
+    /// Whether it may do more than look.
+    pub(crate) fn may_write(&self) -> bool {
+        self.0.scope != Scope::Read
+    }
+
     pub(crate) async fn of_token(token: &str, app: &AppState) -> Result<Self, ApiError> {
         Ok(Self(app.control.authenticate_token(token).await?))
     }
@@ -46,8 +52,19 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
-        Self::of(&parts.headers, app)
+        let caller = Self::of(&parts.headers, app)
             .await?
-            .ok_or_else(ApiError::unauthorized)
+            .ok_or_else(ApiError::unauthorized)?;
+        if caller.may_write() || only_looks(&parts.method, parts.uri.path()) {
+            Ok(caller)
+        } else {
+            Err(ApiError::read_only())
+        }
     }
+}
+
+/// What a key that may only look can do besides GET.
+fn only_looks(method: &Method, path: &str) -> bool {
+    let looks = ["/files/read", "/files/stream/read", "/files/list"];
+    method == Method::GET || looks.iter().any(|end| path.ends_with(end))
 }

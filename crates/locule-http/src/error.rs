@@ -52,6 +52,14 @@ impl ApiError {
         }
     }
 
+    pub(crate) fn read_only() -> Self {
+        Self::Request {
+            status: StatusCode::FORBIDDEN,
+            code: ErrorCode::Forbidden,
+            message: "this key may only look".to_owned(),
+        }
+    }
+
     pub(crate) fn not_found(what: &str) -> Self {
         Self::Request {
             status: StatusCode::NOT_FOUND,
@@ -111,23 +119,26 @@ impl ApiError {
 
 fn control_status(error: &ControlError) -> (StatusCode, ErrorCode) {
     match error {
-        ControlError::Invalid { .. } => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
+        ControlError::Invalid(_) => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
         ControlError::Unauthorized => (StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized),
-        ControlError::Forbidden => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
+        ControlError::Forbidden { .. } => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
         ControlError::NoTeam => (StatusCode::FORBIDDEN, ErrorCode::NoTeam),
         ControlError::NotFound { .. } => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
         ControlError::InvalidState { .. } => (StatusCode::CONFLICT, ErrorCode::InvalidState),
         ControlError::Conflict { .. } => (StatusCode::CONFLICT, ErrorCode::Conflict),
-        ControlError::QuotaExceeded { .. } => {
-            (StatusCode::TOO_MANY_REQUESTS, ErrorCode::QuotaExceeded)
+        ControlError::IdempotencyMismatch => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::IdempotencyRequestMismatch,
+        ),
+        ControlError::IdempotencyInProgress => {
+            (StatusCode::CONFLICT, ErrorCode::IdempotencyInProgress)
         }
+        ControlError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NotReady),
         ControlError::NoCapacity => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoHostsAvailable),
-        ControlError::HostUnavailable => {
+        ControlError::HostUnavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::HostUnavailable)
         }
-        ControlError::AgentFailed { .. } | ControlError::GuestUnresponsive => {
-            (StatusCode::BAD_GATEWAY, ErrorCode::AgentError)
-        }
+        ControlError::AgentFailed(_) => (StatusCode::BAD_GATEWAY, ErrorCode::AgentError),
         ControlError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError),
     }
 }

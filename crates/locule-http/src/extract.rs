@@ -84,3 +84,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 struct IdParameter {
     id: String,
 }
+
+/// `Idempotency-Key`: 1 to 255 lower-case letters, digits and dashes.
+#[derive(Debug)]
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Some(key) = parts.headers.get("idempotency-key") else {
+            return Ok(Self(None));
+        };
+        let fits = |key: &&str| {
+            (1..=255).contains(&key.len())
+                && key
+                    .bytes()
+                    .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        };
+        let key = key.to_str().ok().filter(fits);
+        key.map(|key| Self(Some(key.to_owned())))
+            .ok_or_else(|| ApiError::invalid("not a valid Idempotency-Key"))
+    }
+}

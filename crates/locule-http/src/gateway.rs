@@ -72,10 +72,10 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
 async fn shown(app: &AppState, headers: &HeaderMap, route: &Route) -> Shown {
     let traffic_token = headers
         .get(TRAFFIC_TOKEN_HEADER)
-        .zip(route.traffic_token.as_deref());
+        .zip(Some(&route.traffic_token));
     let caller = Caller::of(headers, app).await.ok().flatten();
     Shown {
-        team_key: caller.is_some_and(|caller| caller.team() == route.team),
+        team_key: caller.is_some_and(|caller| caller.team() == route.team && caller.may_write()),
         traffic_token: traffic_token
             .is_some_and(|(shown, token)| same(shown.as_bytes(), token.as_bytes())),
     }
@@ -91,14 +91,16 @@ fn refusal(error: &ControlError) -> Refusal {
     match error {
         ControlError::NotFound { .. } => Refusal::NotFound,
         ControlError::InvalidState { .. } | ControlError::Conflict { .. } => Refusal::Changing,
-        ControlError::HostUnavailable | ControlError::NoCapacity => Refusal::HostUnavailable,
-        ControlError::Invalid { .. }
+        ControlError::HostUnavailable(_)
+        | ControlError::NoCapacity
+        | ControlError::Unavailable(_) => Refusal::HostUnavailable,
+        ControlError::Invalid(_)
         | ControlError::Unauthorized
-        | ControlError::Forbidden
+        | ControlError::Forbidden { .. }
         | ControlError::NoTeam
-        | ControlError::QuotaExceeded { .. }
-        | ControlError::AgentFailed { .. }
-        | ControlError::GuestUnresponsive
+        | ControlError::IdempotencyMismatch
+        | ControlError::IdempotencyInProgress
+        | ControlError::AgentFailed(_)
         | ControlError::Internal(_) => {
             tracing::error!(error = %locule_base::errors::chain(error), "sandbox not routed");
             Refusal::Internal

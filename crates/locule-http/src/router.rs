@@ -57,6 +57,7 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(spec::base())
         .routes(routes!(health::get_health))
         .routes(routes!(auth::login))
+        .routes(routes!(auth::logout))
         .routes(routes!(create::create_sandbox, read::list_sandboxes))
         .routes(routes!(read::get_sandbox, lifecycle::destroy_sandbox))
         .routes(routes!(lifecycle::ping_sandbox))

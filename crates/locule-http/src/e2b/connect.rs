@@ -1,7 +1,5 @@
 //! Connecting to a sandbox, which resumes a paused one and never shortens a life.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -29,8 +27,8 @@ pub(crate) async fn connect_v1(
     Id(id): Id,
     OptionalJson(request): OptionalJson<ConnectSandbox>,
 ) -> Connected {
-    let timeout = positive(request.timeout.unwrap_or(TIMEOUT_V1_SEC))?;
-    connect(&app, &caller, id, timeout).await
+    let seconds = positive(request.timeout.unwrap_or(TIMEOUT_V1_SEC))?;
+    connect(&app, &caller, id, seconds).await
 }
 
 /// Connect to a sandbox: 200 when it was running, 201 when it had to be resumed.
@@ -42,8 +40,8 @@ pub(crate) async fn connect_v2(
     Id(id): Id,
     OptionalJson(request): OptionalJson<ConnectSandbox>,
 ) -> Connected {
-    let timeout = positive(request.timeout.unwrap_or(TIMEOUT_V2_SEC))?;
-    connect(&app, &caller, id, timeout).await
+    let seconds = positive(request.timeout.unwrap_or(TIMEOUT_V2_SEC))?;
+    connect(&app, &caller, id, seconds).await
 }
 
 /// Resume a paused sandbox; 409 when it runs.
@@ -55,17 +53,17 @@ pub(crate) async fn resume(
     Id(id): Id,
     OptionalJson(request): OptionalJson<ResumeSandbox>,
 ) -> Connected {
-    let timeout = positive(request.timeout.unwrap_or(TIMEOUT_V1_SEC))?;
+    let seconds = positive(request.timeout.unwrap_or(TIMEOUT_V1_SEC))?;
     let sandbox = app.control.get_sandbox(caller.team(), id).await?;
     if !matches!(sandbox.state, locule_domain::SandboxState::Paused) {
         return Err(ApiError::invalid_state("the sandbox is not paused"));
     }
-    let (_, connected) = connect(&app, &caller, id, timeout).await?;
+    let (_, connected) = connect(&app, &caller, id, seconds).await?;
     Ok((StatusCode::CREATED, connected))
 }
 
-async fn connect(app: &AppState, caller: &Caller, id: SandboxId, timeout: Duration) -> Connected {
-    let (sandbox, resumed) = app.control.connect_sandbox(&caller.0, id, timeout).await?;
+async fn connect(app: &AppState, caller: &Caller, id: SandboxId, seconds: u32) -> Connected {
+    let (sandbox, resumed) = app.control.connect_sandbox(&caller.0, id, seconds).await?;
     let status = if resumed {
         StatusCode::CREATED
     } else {

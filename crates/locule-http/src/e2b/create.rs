@@ -10,7 +10,8 @@ use locule_api::e2b::{E2bError, Network, Sandbox};
 use super::views::{Tokens, created, template_name};
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::extract::ApiJson;
+use crate::extract::{ApiJson, IdempotencyKey};
+use crate::sandboxes::create::once;
 use crate::state::AppState;
 
 const TIMEOUT_V1_SEC: i64 = 15;
@@ -22,9 +23,10 @@ const TIMEOUT_V2_SEC: i64 = 300;
 pub(crate) async fn create_v1(
     State(app): State<AppState>,
     caller: Caller,
+    key: IdempotencyKey,
     ApiJson(request): ApiJson<locule_api::e2b::NewSandbox>,
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
-    create(&app, &caller, request, TIMEOUT_V1_SEC).await
+    create(&app, &caller, key, request, TIMEOUT_V1_SEC).await
 }
 
 /// Create a sandbox (five minutes unless told otherwise).
@@ -33,19 +35,21 @@ pub(crate) async fn create_v1(
 pub(crate) async fn create_v2(
     State(app): State<AppState>,
     caller: Caller,
+    key: IdempotencyKey,
     ApiJson(request): ApiJson<locule_api::e2b::NewSandbox>,
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
-    create(&app, &caller, request, TIMEOUT_V2_SEC).await
+    create(&app, &caller, key, request, TIMEOUT_V2_SEC).await
 }
 
 async fn create(
     app: &AppState,
     caller: &Caller,
+    key: IdempotencyKey,
     request: locule_api::e2b::NewSandbox,
     timeout_default: i64,
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
     let wanted = new_sandbox(request, timeout_default)?;
-    let sandbox = app.control.create_sandbox(&caller.0, wanted).await?;
+    let sandbox = once(app, caller, key, wanted).await?;
     let tokens = Tokens::of(app, sandbox.id).await?;
     Ok((StatusCode::CREATED, Json(created(&sandbox, tokens))))
 }
@@ -68,7 +72,9 @@ fn new_sandbox(
         vcpus: None,
         memory_mb: None,
         timeout_sec: 0,
-        expires_in: Some(positive(request.timeout.unwrap_or(timeout_default))?),
+        expires_in: Some(Duration::from_secs(
+            positive(request.timeout.unwrap_or(timeout_default))?.into(),
+        )),
         on_timeout,
         auto_resume: request.auto_resume.is_some_and(|resume| resume.enabled),
         env: request.env_vars.unwrap_or_default(),
@@ -88,9 +94,9 @@ fn refuse_egress_rules(network: &Network, internet: Option<bool>) -> Result<(), 
 }
 
 /// A length of life in whole seconds.
-pub(super) fn positive(seconds: i64) -> Result<Duration, ApiError> {
+pub(super) fn positive(seconds: i64) -> Result<u32, ApiError> {
     match u32::try_from(seconds) {
-        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds.into())),
+        Ok(seconds @ 1..) => Ok(seconds),
         _ => Err(ApiError::invalid("timeout must be 1 or more")),
     }
 }

@@ -5,7 +5,8 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use locule_api::e2b::{E2bError, ListedSandbox, SandboxDetail};
-use locule_control::{ListFilter, ListState};
+use locule_control::ListFilter;
+use locule_domain::SandboxState;
 use serde::Deserialize;
 
 use super::filter::labels;
@@ -78,7 +79,11 @@ pub(crate) async fn get_sandbox(
 ) -> Result<Json<SandboxDetail>, ApiError> {
     let sandbox = app.control.get_sandbox(caller.team(), id).await?;
     let listed = alive(&sandbox)?;
-    let tokens = Tokens::of(&app, id).await?;
+    let tokens = if caller.may_write() {
+        Some(Tokens::of(&app, id).await?)
+    } else {
+        None
+    };
     Ok(Json(detail(listed, &sandbox, tokens)))
 }
 
@@ -114,17 +119,17 @@ fn filter(query: ListQuery) -> Result<ListFilter, ApiError> {
         template: template.map(str::to_owned),
         started_after: query.started_after,
         ascending,
-        limit,
+        limit: Some(limit),
         cursor: query.next_token.filter(|token| !token.is_empty()),
     })
 }
 
-fn states(text: Option<&str>) -> Result<Vec<ListState>, ApiError> {
+fn states(text: Option<&str>) -> Result<Vec<SandboxState>, ApiError> {
     text.unwrap_or("running,paused")
         .split(',')
         .map(|state| match state {
-            "running" => Ok(ListState::Running),
-            "paused" => Ok(ListState::Paused),
+            "running" => Ok(SandboxState::Running),
+            "paused" => Ok(SandboxState::Paused),
             _ => Err(ApiError::invalid("state must be running or paused")),
         })
         .collect()

@@ -24,9 +24,7 @@ impl Tokens {
         let route = app.control.route(id).await?;
         Ok(Self {
             envd: route.access_token,
-            traffic: (!route.public_traffic)
-                .then_some(route.traffic_token)
-                .flatten(),
+            traffic: (!route.public_traffic).then_some(route.traffic_token),
         })
     }
 }
@@ -103,11 +101,11 @@ pub(super) fn alive(sandbox: &domain::Sandbox) -> Result<ListedSandbox, ApiError
 pub(super) fn detail(
     listed: ListedSandbox,
     sandbox: &domain::Sandbox,
-    tokens: Tokens,
+    tokens: Option<Tokens>,
 ) -> SandboxDetail {
     SandboxDetail {
         listed,
-        envd_access_token: Some(tokens.envd),
+        envd_access_token: tokens.map(|tokens| tokens.envd),
         domain: None,
         lifecycle: Lifecycle {
             on_timeout: match sandbox.on_timeout {

@@ -133,7 +133,11 @@ async fn authenticated(
     socket: &mut WebSocket,
 ) -> Result<Caller, ApiError> {
     if let Some(caller) = caller? {
-        return Ok(caller);
+        return if caller.may_write() {
+            Ok(caller)
+        } else {
+            Err(ApiError::read_only())
+        };
     }
     match first_message(socket).await? {
         ClientMessage::Auth { token } => Caller::of_token(&token, app).await,

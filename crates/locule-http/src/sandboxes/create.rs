@@ -10,7 +10,7 @@ use locule_domain::NewSandbox;
 
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::extract::ApiJson;
+use crate::extract::{ApiJson, IdempotencyKey};
 use crate::state::AppState;
 use crate::views::sandbox_view;
 
@@ -22,11 +22,29 @@ const TEMPLATE_DEFAULT: &str = "minimal";
 pub(crate) async fn create_sandbox(
     State(app): State<AppState>,
     caller: Caller,
+    key: IdempotencyKey,
     ApiJson(request): ApiJson<CreateSandboxRequest>,
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
     let wanted = new_sandbox(request)?;
-    let sandbox = app.control.create_sandbox(&caller.0, wanted).await?;
+    let sandbox = once(&app, &caller, key, wanted).await?;
     Ok((StatusCode::CREATED, Json(sandbox_view(&sandbox))))
+}
+
+/// Creates; the same idempotency key with the same request gives the same sandbox.
+pub(crate) async fn once(
+    app: &AppState,
+    caller: &Caller,
+    key: IdempotencyKey,
+    wanted: NewSandbox,
+) -> Result<locule_domain::Sandbox, ApiError> {
+    Ok(match key.0 {
+        Some(key) => {
+            app.control
+                .create_sandbox_once(&caller.0, wanted, &key)
+                .await?
+        }
+        None => app.control.create_sandbox(&caller.0, wanted).await?,
+    })
 }
 
 fn new_sandbox(request: CreateSandboxRequest) -> Result<NewSandbox, ApiError> {
