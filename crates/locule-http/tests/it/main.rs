@@ -1,0 +1,7 @@
+//! The whole control plane in process, on a real PostgreSQL, with a host that exists only here.
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+mod app;
+mod bad_input;
+mod host;
+mod life;
