@@ -7,7 +7,7 @@ use locule_api::e2b::{ConnectSandbox, E2bError, ResumeSandbox, Sandbox};
 use locule_ids::SandboxId;
 
 use super::create::positive;
-use super::views::{Tokens, created};
+use super::views::{Tokens, alive, created};
 use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::extract::{Id, OptionalJson};
@@ -55,6 +55,7 @@ pub(crate) async fn resume(
 ) -> Connected {
     let seconds = positive(request.timeout.unwrap_or(TIMEOUT_V1_SEC))?;
     let sandbox = app.control.get_sandbox(caller.team(), id).await?;
+    alive(&sandbox)?;
     if !matches!(sandbox.state, locule_domain::SandboxState::Paused) {
         return Err(ApiError::invalid_state("the sandbox is not paused"));
     }
@@ -63,6 +64,7 @@ pub(crate) async fn resume(
 }
 
 async fn connect(app: &AppState, caller: &Caller, id: SandboxId, seconds: u32) -> Connected {
+    alive(&app.control.get_sandbox(caller.team(), id).await?)?;
     let (sandbox, resumed) = app.control.connect_sandbox(&caller.0, id, seconds).await?;
     let status = if resumed {
         StatusCode::CREATED

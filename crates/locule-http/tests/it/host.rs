@@ -92,7 +92,7 @@ impl HostAgent for Host {
 
     async fn pause_sandbox(&self, order: Order) -> Result<SandboxReport, AgentError> {
         self.change(order.sandbox, order.generation, |report| {
-            report.state = ReportedState::Paused
+            report.state = ReportedState::Paused;
         })
     }
 
@@ -105,7 +105,7 @@ impl HostAgent for Host {
 
     async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError> {
         self.change(update.sandbox, update.generation, |report| {
-            report.expires_at = update.expires_at
+            report.expires_at = update.expires_at;
         })
     }
 

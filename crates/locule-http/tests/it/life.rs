@@ -84,6 +84,8 @@ async fn a_life_in_the_other_dialect(pool: PgPool) {
     assert_eq!(app.call("DELETE", &path, "").await.status, 204);
     assert_eq!(app.call("DELETE", &path, "").await.json["code"], 404);
     assert_eq!(app.call("GET", &path, "").await.json["code"], 404);
+    let connect = app.call("POST", &format!("/v2{path}/connect"), "{}").await;
+    assert_eq!(connect.json["code"], 404);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
