@@ -27,5 +27,6 @@ mod watch;
 
 pub use config::{Config, Limits, OnStop};
 pub use images::{BadBundle, Bundle};
+pub use locule_vmm::{AcceleratorWish, Shape};
 pub use registry::Registry;
 pub use run::{Agent, RunError, run};

@@ -173,7 +173,7 @@ impl Agent {
     }
 
     /// Ends when one of the agent's own tasks failed.
-    async fn failed(&self) {
+    pub async fn failed(&self) {
         self.host.tasks.token().cancelled().await;
     }
 

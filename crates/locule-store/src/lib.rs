@@ -75,3 +75,17 @@ pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
 pub type PooledConnection = sqlx::pool::PoolConnection<sqlx::Postgres>;
 /// Rolled back unless committed.
 pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
+
+/// Makes a database that is not there yet. The name is one of ours, never a user's.
+pub async fn ensure_database(pool: &PgPool, name: &'static str) -> Result<(), StoreError> {
+    let there: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
+        .bind(name)
+        .fetch_optional(pool)
+        .await?;
+    if there.is_none() {
+        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .execute(pool)
+            .await?;
+    }
+    Ok(())
+}

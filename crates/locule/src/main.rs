@@ -1,3 +1,84 @@
-//! The locule binary: command tree and wiring.
+//! The `locule` binary: the command tree and the wiring of its roles, nothing else.
+//!
+//! ```text
+//! locule up      PostgreSQL + Redis + serve + agent on this machine, supervised
+//! locule serve   control plane        locule agent   host agent
+//! locule run|sandbox …                what a user does from a terminal
+//! ```
 
-fn main() {}
+mod agent;
+mod environment;
+mod screen;
+mod serve;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Isolated Linux computers on demand, for people and AI agents.
+#[derive(Debug, Parser)]
+#[command(name = "locule", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Start everything on this machine: database, queue, control plane, host agent
+    Up(up::Args),
+    /// Control plane: API and background workers
+    Serve(serve::Args),
+    /// Host agent: runs microVMs on this machine
+    Agent(agent::Args),
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Print the OpenAPI document of the API
+    Openapi,
+    #[command(flatten)]
+    User(locule_cli::Command),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            screen::complain(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        // Its children die with the thread that started them: this one, which lives as long as the process.
+        Command::Up(args) => single_threaded()?.block_on(up::run(args)),
+        Command::Serve(args) => multi_threaded()?
+            .block_on(serve::run(args))
+            .map(|()| ExitCode::SUCCESS),
+        Command::Agent(args) => multi_threaded()?
+            .block_on(agent::run(args))
+            .map(|()| ExitCode::SUCCESS),
+        Command::Migrate => multi_threaded()?
+            .block_on(serve::migrate())
+            .map(|()| ExitCode::SUCCESS),
+        Command::Openapi => {
+            screen::say(&locule_http::document().to_pretty_json()?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::User(command) => Ok(multi_threaded()?.block_on(locule_cli::run(command))),
+    }
+}
+
+fn single_threaded() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+fn multi_threaded() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}

@@ -189,6 +189,9 @@ async fn commit_running(
     manifest.unresponsive = false;
     let took = host.clock.monotonic().saturating_sub(started);
     manifest.ready_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+    manifest
+        .metadata
+        .insert("ready_ms".to_owned(), manifest.ready_ms.to_string());
     let (ledger, copy) = (host.ledger.clone(), manifest.clone());
     let committed = blocking(move || {
         ledger

@@ -1,0 +1,86 @@
+//! `locule agent`: the host agent as a process.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use locule_agent::{Agent, Config, Limits, OnStop};
+use locule_base::tasks::Tasks;
+use locule_base::telemetry::{self, LogFormat};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::environment;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where this host keeps everything
+    #[arg(long, default_value = "/var/lib/locule/agent")]
+    data_dir: PathBuf,
+    /// Where its sockets are
+    #[arg(long)]
+    run_dir: PathBuf,
+    /// Eight hex digits that are part of every machine-wide name
+    #[arg(long)]
+    instance: String,
+    /// The guest images
+    #[arg(long)]
+    images: PathBuf,
+    /// auto, kvm or tcg
+    #[arg(long, default_value = "auto")]
+    accel: locule_agent::AcceleratorWish,
+    /// Size of the disk pool in MiB, where one is needed
+    #[arg(long)]
+    pool_size: Option<u64>,
+    /// The user that may speak to the agent, besides root
+    #[arg(long, requires = "peer_gid")]
+    peer_uid: Option<u32>,
+    /// Its group
+    #[arg(long)]
+    peer_gid: Option<u32>,
+    /// Leave sandboxes running when asked to stop
+    #[arg(long)]
+    keep_on_stop: bool,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    telemetry::init(&environment::log_filter(), LogFormat::Text)?;
+    anyhow::ensure!(
+        rustix::process::geteuid().is_root(),
+        "the host agent must run as root"
+    );
+    let config = Config {
+        data_dir: args.data_dir,
+        run_dir: args.run_dir,
+        instance: args.instance,
+        images: args.images,
+        accelerator: args.accel,
+        pool_bytes: args.pool_size.map(|mib| mib << 20),
+        on_stop: if args.keep_on_stop {
+            OnStop::Keep
+        } else {
+            OnStop::Pause
+        },
+        peer: args.peer_uid.zip(args.peer_gid),
+        limits: Limits::default(),
+        default_shape: locule_agent::Shape {
+            vcpus: 1,
+            memory_mib: 512,
+        },
+    };
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // For restarts and upgrades, and when `up` dies: sandboxes run on.
+    let mut restart = signal(SignalKind::user_defined2())?;
+    let on_stop = config.on_stop;
+    let agent = tokio::select! {
+        agent = Agent::start(config, Tasks::new()) => agent.context("cannot start the host agent")?,
+        _ = terminate.recv() => return Ok(()),
+        _ = restart.recv() => return Ok(()),
+    };
+    let on_stop = tokio::select! {
+        _ = interrupt.recv() => on_stop,
+        _ = terminate.recv() => on_stop,
+        _ = restart.recv() => OnStop::Keep,
+        () = agent.failed() => OnStop::Keep,
+    };
+    agent.stop(on_stop).await.context("stop the host agent")
+}

@@ -1,0 +1,96 @@
+//! `locule serve`: the control plane as a process.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use locule_agent_api::{Client, Connector};
+use locule_base::clock::SystemClock;
+use locule_base::tasks::Tasks;
+use locule_base::telemetry::{self, LogFormat};
+use locule_control::{Control, ControlConfig, HostLink};
+use locule_domain::Limits;
+use locule_http::{AppState, HttpConfig};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::environment;
+
+/// Clean-up that must survive a stop may take this long.
+const GRACE: Duration = Duration::from_secs(45);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Address and port of the API
+    #[arg(long, default_value = "127.0.0.1:8000")]
+    listen: SocketAddr,
+    /// Do not touch the database's schema
+    #[arg(long)]
+    no_migrate: bool,
+}
+
+pub(crate) async fn migrate() -> anyhow::Result<()> {
+    let url = environment::database_url().context("DATABASE_URL is not set")?;
+    Ok(locule_store::migrate(&locule_store::connect(&url)?).await?)
+}
+
+/// Everything that can refuse does so before the port opens.
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    telemetry::init(&environment::log_filter(), LogFormat::Text)?;
+    let secrets = environment::serve_secrets()?;
+    let pool = locule_store::connect(&secrets.database_url)?;
+    if !args.no_migrate {
+        locule_store::migrate(&pool).await?;
+    }
+    let mut conn = pool.acquire().await.context("reach the database")?;
+    let hosts = locule_store::hosts::online(&mut conn).await?;
+    drop(conn);
+    let link = |(id, address): (locule_ids::HostId, String)| {
+        let connector = Connector::Unix(PathBuf::from(address));
+        HostLink {
+            id,
+            agent: Arc::new(Client::new(connector.clone())),
+            connector,
+        }
+    };
+    let config = ControlConfig {
+        platform_key: secrets.platform_key,
+        jwt_secret: secrets.jwt_secret,
+        limits: Limits::default(),
+    };
+    let (tasks, clock) = (Tasks::new(), SystemClock::shared());
+    let control = Control::new(
+        config,
+        pool,
+        clock.clone(),
+        tasks.clone(),
+        hosts.into_iter().map(link).collect(),
+    );
+    control.start();
+    let app = AppState::new(control, tasks.clone(), clock, HttpConfig::default());
+    let (router, _document) = locule_http::router(app);
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("listen on {}", args.listen))?;
+    tracing::info!(address = %args.listen, "the API is served");
+    let stop = tokio_util::sync::CancellationToken::new();
+    let serving = locule_http::serve(listener, router, stop.clone());
+    tokio::pin!(serving);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    let failed = tasks.token();
+    tokio::select! {
+        served = &mut serving => served.context("serve")?,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        () = failed.cancelled() => {}
+    }
+    // Requests under way may end; streams that never do are cut.
+    stop.cancel();
+    let _ = tokio::time::timeout(Duration::from_secs(5), serving).await;
+    tasks.shutdown(GRACE).await.context("stop")
+}

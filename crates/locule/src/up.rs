@@ -1,0 +1,285 @@
+//! `locule up`: a whole platform on one machine, from one command, and its clean end.
+//!
+//! ```text
+//! checks ─► folders, lock, secrets ─► PostgreSQL ─► Redis ─► bootstrap ─► agent ─► serve ─► proof ─► banner ─► watch over them
+//! ```
+//!
+//! Everything that can refuse does so before anything is started, in one sentence that says what to do.
+
+mod banner;
+mod checks;
+mod database;
+mod layout;
+mod proof;
+mod queue;
+mod supervisor;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
+use locule_base::clock::{Clock as _, SystemClock};
+use locule_control::Bootstrap;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{environment, screen};
+use banner::Progress;
+use layout::Layout;
+use supervisor::{Ended, Service, Supervisor};
+
+/// The first golden image is booted in it.
+const AGENT_PATIENCE: Duration = Duration::from_secs(240);
+const SERVE_PATIENCE: Duration = Duration::from_secs(30);
+const ADMIN: &str = "admin@locule.local";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where everything is kept
+    #[arg(long, env = "LOCULE_DATA_DIR", default_value = "/var/lib/locule")]
+    data_dir: PathBuf,
+    /// Address and port of the API
+    #[arg(long, env = "LOCULE_LISTEN", default_value = "127.0.0.1:8000")]
+    listen: SocketAddr,
+    /// What runs the guests: kvm, tcg, or the better one that works here
+    #[arg(long, default_value = "auto")]
+    accel: locule_agent::AcceleratorWish,
+    /// The guest images (default: beside the program, or /usr/share/locule/images)
+    #[arg(long)]
+    images: Option<PathBuf>,
+    /// Size of the disk pool in MiB (default: a quarter of the free space)
+    #[arg(long)]
+    pool_size: Option<u64>,
+    /// Move an existing data directory aside and start anew
+    #[arg(long)]
+    reset: bool,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let clock = SystemClock::new();
+    let progress = Progress::new();
+    let images = checks::run(&args.data_dir, args.listen, args.images)?;
+    if args.reset {
+        layout::move_aside(&args.data_dir, clock.now())?;
+    }
+    let user = checks::system_user(&progress).await?;
+    let layout = Layout::open(&args.data_dir, user)?;
+    checks::reachable_for(&args.data_dir, user)?;
+    let mut supervisor = Supervisor::new();
+    let mut signals = Signals::new()?;
+    let started = tokio::select! {
+        started = start(&args.listen, args.accel, args.pool_size, &images, &layout, &mut supervisor, &progress) => Some(started),
+        () = signals.next() => None,
+    };
+    match started {
+        Some(Ok(())) => {}
+        Some(Err(error)) => {
+            supervisor.stop(&progress).await;
+            return Err(error);
+        }
+        None => {
+            supervisor.stop(&progress).await;
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    let ended = tokio::select! {
+        ended = supervisor.watch_over() => Some(ended),
+        () = signals.next() => None,
+    };
+    if ended.is_none() {
+        screen::complain(
+            "\nStopping: running sandboxes are paused and will be there again. Press Ctrl-C once more to leave now.",
+        );
+    }
+    tokio::select! {
+        () = supervisor.stop(&progress) => {}
+        () = signals.next() => return Ok(ExitCode::FAILURE),
+    }
+    match ended {
+        Some(Ended { name }) => bail!(
+            "{name} ended five times within a minute; see {}",
+            layout.log(name).display()
+        ),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The two signals that mean "stop".
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+async fn start(
+    listen: &SocketAddr,
+    accel: locule_agent::AcceleratorWish,
+    pool_size: Option<u64>,
+    images: &std::path::Path,
+    layout: &Layout,
+    supervisor: &mut Supervisor,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let (database, redis) = (environment::database_url(), environment::redis_url());
+    let database = match database {
+        Some(url) => url,
+        None => database::start(layout, supervisor, progress).await?,
+    };
+    let redis = match redis {
+        Some(url) => url,
+        None => queue::start(layout, supervisor, progress).await?,
+    };
+    let credentials = bootstrap(layout, &database, listen).await?;
+    let host = start_agent(layout, supervisor, progress, accel, pool_size, images).await?;
+    start_serve(layout, supervisor, progress, listen, &database, &redis).await?;
+    let proof = proof::run(listen, &credentials.api_key)
+        .await
+        .context("the first sandbox did not work")?;
+    layout.point_home()?;
+    banner::show(&proof, &host, &credentials);
+    Ok(())
+}
+
+/// Schema, first user, key and host: finished before the port opens.
+async fn bootstrap(
+    layout: &Layout,
+    database: &str,
+    listen: &SocketAddr,
+) -> anyhow::Result<layout::Credentials> {
+    let pool = locule_store::connect(database)?;
+    locule_store::migrate(&pool).await?;
+    let wanted = Bootstrap {
+        email: ADMIN.to_owned(),
+        host_address: layout.agent_socket().to_string_lossy().into_owned(),
+    };
+    let done = locule_control::bootstrap(&pool, &wanted, SystemClock::new().now())
+        .await
+        .context("set up the database")?;
+    pool.close().await;
+    let url = format!("http://{listen}");
+    match done.secrets {
+        Some(secrets) => {
+            let credentials = layout::Credentials {
+                url,
+                email: secrets.email,
+                password: secrets.password,
+                api_key: secrets.api_key,
+            };
+            layout.write_credentials(&credentials)?;
+            Ok(credentials)
+        }
+        None => layout.read_credentials(url),
+    }
+}
+
+async fn start_agent(
+    layout: &Layout,
+    supervisor: &mut Supervisor,
+    progress: &Progress,
+    accel: locule_agent::AcceleratorWish,
+    pool_size: Option<u64>,
+    images: &std::path::Path,
+) -> anyhow::Result<HostInfo> {
+    progress.begin("host agent (the first start boots a guest once)");
+    let mut args: Vec<String> = [
+        "agent",
+        "--data-dir",
+        &layout.agent_dir().to_string_lossy(),
+        "--run-dir",
+    ]
+    .map(str::to_owned)
+    .into();
+    args.extend([
+        layout.run_dir().to_string_lossy().into_owned(),
+        "--instance".to_owned(),
+        layout.instance().to_owned(),
+    ]);
+    args.extend([
+        "--images".to_owned(),
+        images.to_string_lossy().into_owned(),
+        "--accel".to_owned(),
+        accel.to_string(),
+    ]);
+    args.extend([
+        "--peer-uid".to_owned(),
+        layout.user().uid.to_string(),
+        "--peer-gid".to_owned(),
+        layout.user().gid.to_string(),
+    ]);
+    if let Some(size) = pool_size {
+        args.extend(["--pool-size".to_owned(), size.to_string()]);
+    }
+    let service = Service {
+        name: "agent",
+        program: std::env::current_exe()?,
+        args,
+        environment: Vec::new(),
+        user: None,
+        log: layout.log("agent"),
+        stop: nix::sys::signal::Signal::SIGTERM,
+        // Nobody asked for a stop: sandboxes run on.
+        on_death_of_up: nix::sys::signal::Signal::SIGUSR2,
+    };
+    supervisor.start(service)?;
+    let client = Client::new(Connector::Unix(layout.agent_socket()));
+    let ready = supervisor.until("agent", AGENT_PATIENCE, || {
+        let client = client.clone();
+        async move { client.host().await.ok().filter(|host| host.ready) }
+    });
+    let host = ready.await?;
+    progress.done();
+    Ok(host)
+}
+
+async fn start_serve(
+    layout: &Layout,
+    supervisor: &mut Supervisor,
+    progress: &Progress,
+    listen: &SocketAddr,
+    database: &str,
+    redis: &str,
+) -> anyhow::Result<()> {
+    progress.begin("control plane");
+    let service = Service {
+        name: "serve",
+        program: std::env::current_exe()?,
+        args: ["serve", "--no-migrate", "--listen", &listen.to_string()]
+            .map(str::to_owned)
+            .into(),
+        environment: vec![
+            (environment::DATABASE_URL, database.to_owned()),
+            (environment::REDIS_URL, redis.to_owned()),
+            (environment::PLATFORM_KEY, layout.secret("platform_key")?),
+            (environment::JWT_SECRET, layout.secret("jwt_secret")?),
+        ],
+        user: Some(layout.user()),
+        log: layout.log("serve"),
+        stop: nix::sys::signal::Signal::SIGTERM,
+        on_death_of_up: nix::sys::signal::Signal::SIGTERM,
+    };
+    supervisor.start(service)?;
+    let address = Arc::new(*listen);
+    supervisor
+        .until("serve", SERVE_PATIENCE, || proof::healthy(address.clone()))
+        .await?;
+    progress.done();
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! The private PostgreSQL: on a Unix socket that only its user can reach, made the first time.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use locule_base::command::Command;
+use nix::sys::signal::Signal;
+
+use super::banner::Progress;
+use super::layout::Layout;
+use super::supervisor::{Service, Supervisor};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts it and answers how to reach it.
+pub(super) async fn start(
+    layout: &Layout,
+    supervisor: &mut Supervisor,
+    progress: &Progress,
+) -> anyhow::Result<String> {
+    progress.begin("PostgreSQL");
+    let programs = programs()?;
+    let (data, sockets) = (
+        layout.folder("postgres").join("data"),
+        layout.run_dir().join("postgres"),
+    );
+    if !data.join("PG_VERSION").exists() {
+        // Half of one from a crash is made anew: nothing was in it yet.
+        let _ = std::fs::remove_dir_all(&data);
+        let user = layout.user();
+        let init = Command::new("setpriv")
+            .arg(format!("--reuid={}", user.uid))
+            .arg(format!("--regid={}", user.gid))
+            .args(["--clear-groups", "--"])
+            .arg(programs.join("initdb"))
+            .args([
+                "--username=locule",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--pgdata",
+            ])
+            .arg(&data)
+            .timeout(Duration::from_mins(2));
+        init.run().await.context("set up PostgreSQL")?;
+    }
+    let service = Service {
+        name: "postgres",
+        program: programs.join("postgres"),
+        args: vec![
+            "-D".to_owned(),
+            data.to_string_lossy().into_owned(),
+            "-k".to_owned(),
+            sockets.to_string_lossy().into_owned(),
+            "-c".to_owned(),
+            "listen_addresses=".to_owned(),
+            "-c".to_owned(),
+            "unix_socket_permissions=0700".to_owned(),
+        ],
+        environment: Vec::new(),
+        user: Some(layout.user()),
+        log: layout.log("postgres"),
+        // Ends open connections instead of waiting for them.
+        stop: Signal::SIGINT,
+        on_death_of_up: Signal::SIGINT,
+    };
+    supervisor.start(service)?;
+    let url = |database: &str| {
+        format!(
+            "postgres://locule@localhost/{database}?host={}",
+            sockets.display()
+        )
+    };
+    let admin = url("postgres");
+    let answers = || async {
+        let pool = locule_store::connect(&admin).ok()?;
+        let made = locule_store::ensure_database(&pool, "locule").await;
+        pool.close().await;
+        made.ok()
+    };
+    supervisor.until("postgres", PATIENCE, answers).await?;
+    progress.done();
+    Ok(url("locule"))
+}
+
+/// Debian keeps each version's programs apart; the newest is taken.
+fn programs() -> anyhow::Result<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let number = |path: &PathBuf| {
+        path.file_name()
+            .and_then(|name| name.to_str()?.parse::<u32>().ok())
+    };
+    let newest = versions
+        .map(|entry| entry.path())
+        .filter(|path| path.join("bin/postgres").exists())
+        .max_by_key(number);
+    Ok(newest
+        .context("PostgreSQL is missing: apt-get install postgresql")?
+        .join("bin"))
+}

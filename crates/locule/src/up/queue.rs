@@ -1,0 +1,69 @@
+//! The private Redis: a wake-up, never the truth.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use nix::sys::signal::Signal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+
+use super::banner::Progress;
+use super::checks::find;
+use super::layout::Layout;
+use super::supervisor::{Service, Supervisor};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Starts it and answers how to reach it.
+pub(super) async fn start(
+    layout: &Layout,
+    supervisor: &mut Supervisor,
+    progress: &Progress,
+) -> anyhow::Result<String> {
+    progress.begin("Redis");
+    let socket = layout.run_dir().join("redis/redis.sock");
+    let folder = layout.folder("redis");
+    let args = [
+        "--port",
+        "0",
+        "--unixsocket",
+        &socket.to_string_lossy(),
+        "--unixsocketperm",
+        "700",
+    ];
+    let mut args: Vec<String> = args.map(str::to_owned).into();
+    args.extend(
+        [
+            "--dir",
+            &folder.to_string_lossy(),
+            "--appendonly",
+            "yes",
+            "--daemonize",
+            "no",
+            "--save",
+            "",
+        ]
+        .map(str::to_owned),
+    );
+    let service = Service {
+        name: "redis",
+        program: find("redis-server").context("Redis is missing: apt-get install redis-server")?,
+        args,
+        environment: Vec::new(),
+        user: Some(layout.user()),
+        log: layout.log("redis"),
+        stop: Signal::SIGTERM,
+        on_death_of_up: Signal::SIGTERM,
+    };
+    supervisor.start(service)?;
+    let answers = || async {
+        let mut stream = UnixStream::connect(&socket).await.ok()?;
+        stream.write_all(b"PING\r\n").await.ok()?;
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).await.ok()?;
+        (&answer == b"+PONG").then_some(())
+    };
+    supervisor.until("redis", PATIENCE, answers).await?;
+    progress.done();
+    Ok(format!("unix://{}", socket.display()))
+}
