@@ -67,7 +67,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             screen::say(&locule_http::document().to_pretty_json()?);
             Ok(ExitCode::SUCCESS)
         }
-        Command::User(command) => Ok(multi_threaded()?.block_on(locule_cli::run(command))),
+        Command::User(command) => {
+            let runtime = multi_threaded()?;
+            let code = runtime.block_on(locule_cli::run(command));
+            // A read of standard input that never ends must not keep the program.
+            runtime.shutdown_background();
+            Ok(code)
+        }
     }
 }
 
