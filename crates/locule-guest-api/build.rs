@@ -10,7 +10,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .include_imports(true)
         .include_source_info(true)
         .open_files(files)?;
-    #[expect(clippy::disallowed_methods, reason = "this is how cargo tells a build script where to write")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is how cargo tells a build script where to write"
+    )]
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let descriptors = out.join("descriptors.bin");
     std::fs::write(&descriptors, compiler.encode_file_descriptor_set())?;

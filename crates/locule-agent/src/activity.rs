@@ -119,7 +119,7 @@ mod tests {
         let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
         let activity = Activity::new(clock.clone());
         let stream = activity.begin().unwrap();
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         assert!(activity.is_open());
         drop(stream);
         assert!(!activity.is_open());

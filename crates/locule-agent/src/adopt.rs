@@ -62,13 +62,12 @@ async fn take_up(
             Ok(Some((manifest, None)))
         }
         Held::Running { slot, vmm, image } => {
-            match revive(host, &manifest, slot, &vmm, image).await {
-                Some(vm) => Ok(Some((manifest, Some(vm)))),
-                None => {
-                    tracing::warn!(sandbox.id = %manifest.sandbox, "its VM is gone");
-                    bury_and_clear(host, &mut manifest, None, "vm_lost").await?;
-                    Ok(None)
-                }
+            if let Some(vm) = revive(host, &manifest, slot, &vmm, image).await {
+                Ok(Some((manifest, Some(vm))))
+            } else {
+                tracing::warn!(sandbox.id = %manifest.sandbox, "its VM is gone");
+                bury_and_clear(host, &mut manifest, None, "vm_lost").await?;
+                Ok(None)
             }
         }
         Held::Creating { .. } | Held::Stopped => {

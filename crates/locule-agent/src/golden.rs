@@ -19,7 +19,7 @@ use crate::guest;
 use crate::host::{Host, KERNEL_COMMAND_LINE};
 use crate::lifecycle::{LifecycleError, open_files, spec_for};
 
-const BOOT_PATIENCE: Duration = Duration::from_secs(120);
+const BOOT_PATIENCE: Duration = Duration::from_mins(2);
 
 /// A golden image, ready to be restored from.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! `/proxy/{sandbox}/{port}/…`: bytes to and from a guest, streamed both ways, WebSockets and other upgrades included.
+//! `/proxy/{sandbox}/{port}/…`: bytes to and from a guest, streamed both ways, `WebSockets` and other upgrades included.
 //!
 //! Each request counts as activity as long as it is open. When the sandbox goes away, open connections are cut: a polite
 //! end would be taken for the end of the work.

@@ -129,7 +129,7 @@ impl Registry {
             let result = self.ask(sandbox, |reply| Command::Park { reply }).await;
             match &result {
                 Ok(report) => {
-                    tracing::info!(sandbox.id = %sandbox, state = ?report.state, "parked")
+                    tracing::info!(sandbox.id = %sandbox, state = ?report.state, "parked");
                 }
                 Err(error) => tracing::error!(sandbox.id = %sandbox, %error, "cannot pause"),
             }

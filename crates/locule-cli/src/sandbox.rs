@@ -88,17 +88,17 @@ pub(crate) async fn run(command: SandboxCommand) -> anyhow::Result<ExitCode> {
             };
             let sandbox = client.create_sandbox(&wanted).await?;
             if args.json {
-                printer::json(&sandbox)?
+                printer::json(&sandbox)?;
             } else {
-                printer::say(&sandbox.id.to_string())
+                printer::say(&sandbox.id.to_string());
             }
         }
         SandboxCommand::Ls { json } => {
             let sandboxes = client.list_sandboxes().await?;
             if json {
-                printer::json(&sandboxes)?
+                printer::json(&sandboxes)?;
             } else {
-                printer::say(&table(&sandboxes))
+                printer::say(&table(&sandboxes));
             }
         }
         SandboxCommand::Get(args) => {
@@ -106,9 +106,9 @@ pub(crate) async fn run(command: SandboxCommand) -> anyhow::Result<ExitCode> {
                 .get_sandbox(server::find(&client, &args.id).await?)
                 .await?;
             if args.json {
-                printer::json(&sandbox)?
+                printer::json(&sandbox)?;
             } else {
-                printer::say(&details(&sandbox))
+                printer::say(&details(&sandbox));
             }
         }
         SandboxCommand::Exec { id, exec } => {

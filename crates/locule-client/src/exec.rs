@@ -109,7 +109,7 @@ impl ExecReader {
         loop {
             let message = match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => text,
-                Some(Ok(Message::Close(_))) | Some(Err(_)) | None => {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => {
                     return Err(ClientError::BrokenOff);
                 }
                 Some(Ok(_)) => continue,

@@ -141,7 +141,7 @@ impl Control {
             Action::Destroy => {
                 self.destroy_on_host(sandbox).await?;
                 self.observe(sandbox.id, Event::Stop(StopReason::Destroyed), |next| {
-                    next.cleanup_pending = false
+                    next.cleanup_pending = false;
                 })
                 .await?;
                 Ok(())

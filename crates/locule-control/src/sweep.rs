@@ -96,7 +96,7 @@ impl Control {
             match held.get(&sandbox.id) {
                 Some(report) => self.take_report(report).await?,
                 None if listed_at - sandbox.last_updated > SETTLING => {
-                    self.absent(sandbox, listed_at).await?
+                    self.absent(sandbox, listed_at).await?;
                 }
                 None => {}
             }

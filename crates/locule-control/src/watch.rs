@@ -23,7 +23,7 @@ pub(crate) async fn run(
         match watched {
             Ok(()) => backoff.reset(),
             Err(error) => {
-                tracing::debug!(host.id = %host.id, error = format!("{error:#}"), "the watch of a host broke")
+                tracing::debug!(host.id = %host.id, error = format!("{error:#}"), "the watch of a host broke");
             }
         }
         tokio::select! {

@@ -47,7 +47,7 @@ pub(crate) fn attach(file: &Path) -> io::Result<PathBuf> {
         match configure(&device, &backing, LO_FLAGS_DIRECT_IO) {
             // A filesystem that cannot do direct I/O for loop devices still works without it.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-                configure(&device, &backing, 0)?
+                configure(&device, &backing, 0)?;
             }
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) => continue,
             Err(error) => return Err(error),

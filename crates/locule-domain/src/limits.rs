@@ -25,7 +25,7 @@ impl Default for Limits {
             vcpus_max: 8,
             memory_mb_min: 128,
             memory_mb_max: 8192,
-            timeout_max: Duration::from_secs(30 * 24 * 3600),
+            timeout_max: Duration::from_hours(720),
             entries_max: 256,
             text_bytes_max: 16 * 1024,
         }

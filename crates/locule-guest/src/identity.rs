@@ -23,7 +23,12 @@ impl Identity {
         default_user: Option<String>,
         default_workdir: Option<PathBuf>,
     ) -> Self {
-        Self { env, default_user, default_workdir, ..Self::default() }
+        Self {
+            env,
+            default_user,
+            default_workdir,
+            ..Self::default()
+        }
     }
 }
 

@@ -131,13 +131,12 @@ async fn cross_origin(request: Request, next: Next) -> Response {
 pub(crate) async fn run(listener: TcpListener, guest: Arc<Guest>) -> anyhow::Result<()> {
     let router = router(guest.clone());
     loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(_) => {
-                // Out of descriptors, or the peer left already: both pass.
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-                continue;
-            }
+        let (stream, peer) = if let Ok(accepted) = listener.accept().await {
+            accepted
+        } else {
+            // Out of descriptors, or the peer left already: both pass.
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            continue;
         };
         // Streamed frames are small and wanted at once.
         stream.set_nodelay(true).ok();

@@ -32,7 +32,7 @@ use layout::Layout;
 use supervisor::{Ended, Service, Supervisor};
 
 /// The first golden image is booted in it.
-const AGENT_PATIENCE: Duration = Duration::from_secs(240);
+const AGENT_PATIENCE: Duration = Duration::from_mins(4);
 const SERVE_PATIENCE: Duration = Duration::from_secs(30);
 const ADMIN: &str = "admin@locule.local";
 

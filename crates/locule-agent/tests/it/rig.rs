@@ -16,7 +16,7 @@ use locule_vmm::{AcceleratorWish, Shape, find_by_name};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "test-token";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Rig {
     folder: tempfile::TempDir,
@@ -210,12 +210,11 @@ impl Rig {
         let mut body = self.start_process(sandbox, command).await.into_body();
         let (mut bytes, mut ran) = (Vec::new(), Ran::default());
         while let Some(frame) = body.frame().await {
-            match frame {
-                Ok(frame) => bytes.extend_from_slice(frame.data_ref().unwrap()),
-                Err(_) => {
-                    ran.broken = true;
-                    break;
-                }
+            if let Ok(frame) = frame {
+                bytes.extend_from_slice(frame.data_ref().unwrap())
+            } else {
+                ran.broken = true;
+                break;
             }
         }
         let mut rest = bytes.as_slice();

@@ -155,7 +155,7 @@ impl Control {
                 // A host that may have made it after all is told to forget it by the sweep.
                 let failed = Event::Fail(ErrorReason::CreateFailed);
                 self.observe(id, failed, |sandbox| {
-                    sandbox.cleanup_pending = sandbox.host.is_some()
+                    sandbox.cleanup_pending = sandbox.host.is_some();
                 })
                 .await?;
                 Err(error)

@@ -11,7 +11,7 @@ use super::banner::Progress;
 use super::layout::Layout;
 use super::supervisor::{Service, Supervisor};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Starts it and answers how to reach it.
 pub(super) async fn start(

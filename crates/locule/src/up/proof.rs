@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 #[derive(Debug)]
 pub(super) struct Proof {

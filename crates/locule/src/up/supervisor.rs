@@ -23,9 +23,9 @@ use crate::screen;
 const RESTART_FIRST: Duration = Duration::from_millis(100);
 const RESTART_MAX: Duration = Duration::from_secs(10);
 const ENDS_MAX: usize = 5;
-const ENDS_WITHIN: Duration = Duration::from_secs(60);
+const ENDS_WITHIN: Duration = Duration::from_mins(1);
 /// Pausing many sandboxes takes its time.
-const STOP_PATIENCE: Duration = Duration::from_secs(180);
+const STOP_PATIENCE: Duration = Duration::from_mins(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// How one child is run.
