@@ -43,6 +43,10 @@ impl From<AgentError> for ConnectError {
 }
 
 impl From<ConnectError> for AgentError {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the library's enum may grow"
+    )]
     fn from(error: ConnectError) -> Self {
         let text = error
             .message

@@ -148,6 +148,10 @@ pub struct HostInfo {
 
 /// One message of a watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "all messages but one are the large one"
+)]
 pub enum WatchEvent {
     Report {
         seq: u64,

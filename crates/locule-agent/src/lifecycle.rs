@@ -70,7 +70,12 @@ impl From<LifecycleError> for AgentError {
         match error {
             LifecycleError::UnknownTemplate(_) => Self::InvalidArgument(text),
             LifecycleError::Full(_) | LifecycleError::NoSlot => Self::ResourceExhausted(text),
-            _ => Self::Internal(text),
+            LifecycleError::Io { .. }
+            | LifecycleError::Panicked
+            | LifecycleError::Net(_)
+            | LifecycleError::Disk(_)
+            | LifecycleError::Vmm(_)
+            | LifecycleError::Guest(_) => Self::Internal(text),
         }
     }
 }

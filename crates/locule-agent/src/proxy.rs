@@ -69,9 +69,8 @@ pub(crate) async fn proxy(
     let Some(held) = handle.activity.begin() else {
         return failed(StatusCode::CONFLICT, "draining");
     };
-    let stream = match net.connect(port, CONNECT_TIMEOUT).await {
-        Ok(stream) => stream,
-        Err(_) => return failed(StatusCode::BAD_GATEWAY, "port_closed"),
+    let Ok(stream) = net.connect(port, CONNECT_TIMEOUT).await else {
+        return failed(StatusCode::BAD_GATEWAY, "port_closed");
     };
     match forward(stream, request, path, held).await {
         Ok(response) => response,

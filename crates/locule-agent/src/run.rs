@@ -58,6 +58,21 @@ fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError
     }
 }
 
+fn make_folders(config: &Config) -> Result<(), RunError> {
+    let control = config.control_dir();
+    let folders = [
+        (&config.data_dir, 0o700),
+        (&config.run_dir, 0o755),
+        (&control, 0o700),
+    ];
+    for (folder, mode) in folders {
+        fs::create_dir_all(folder).map_err(file("create", folder))?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode))
+            .map_err(file("open", folder))?;
+    }
+    Ok(())
+}
+
 /// A started agent.
 #[derive(Debug)]
 pub struct Agent {
@@ -80,16 +95,7 @@ pub async fn run(config: Config, tasks: Tasks) -> Result<(), RunError> {
 impl Agent {
     /// Opens everything, adopts what is there, makes the default shape's golden image, and then says that it is ready.
     pub async fn start(config: Config, tasks: Tasks) -> Result<Self, RunError> {
-        let control = config.control_dir();
-        for (folder, mode) in [
-            (&config.data_dir, 0o700),
-            (&config.run_dir, 0o755),
-            (&control, 0o700),
-        ] {
-            fs::create_dir_all(folder).map_err(file("create", folder))?;
-            fs::set_permissions(folder, fs::Permissions::from_mode(mode))
-                .map_err(file("open", folder))?;
-        }
+        make_folders(&config)?;
         let bundle = Bundle::open(&config.images)?;
         let accelerator = locule_vmm::choose(
             config.accelerator,

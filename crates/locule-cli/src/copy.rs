@@ -152,8 +152,8 @@ async fn upload_folder(
             }
         }
     };
-    let (fed, followed) = tokio::join!(feed, follow);
-    followed.and(fed)?;
+    let (sent, ended) = tokio::join!(feed, follow);
+    ended.and(sent)?;
     ensure!(tar.wait().await?.success(), "tar on this machine failed");
     Ok(())
 }

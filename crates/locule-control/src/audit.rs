@@ -46,7 +46,10 @@ pub(crate) async fn sandbox(
     let (action, status) = event.action_and_status();
     let metadata = match event {
         SandboxEvent::Create { template } => json!({ "template": template }),
-        _ => json!({}),
+        SandboxEvent::Pause
+        | SandboxEvent::AutoPause
+        | SandboxEvent::Resume
+        | SandboxEvent::Destroy => json!({}),
     };
     let entry = audit::Entry {
         id: AuditId::random(),

@@ -98,7 +98,7 @@ impl Control {
             tasks,
             hosts,
             used_keys: UsedKeys::default(),
-            locks: Default::default(),
+            locks: std::sync::Mutex::default(),
         }))
     }
 

@@ -87,7 +87,7 @@ mod tests {
         let mut file = File::create(&from).unwrap();
         file.set_len(64 << 20).unwrap();
         file.seek(io::SeekFrom::Start(40 << 20)).unwrap();
-        file.write_all(&[9; 100_000]).unwrap();
+        file.write_all(&vec![9; 100_000]).unwrap();
         import_sparse(&from, &to).unwrap();
         assert_eq!(std::fs::metadata(&to).unwrap().len(), 64 << 20);
         assert!(allocated_bytes(&to).unwrap() < 1 << 20);

@@ -14,13 +14,13 @@ use crate::{boot, server};
 pub(crate) struct Options {
     pub(crate) port: u16,
     /// `false` on an ordinary machine: no cgroup to freeze, no clock or name to set, and any peer counts as the host.
-    pub(crate) in_guest: bool,
+    pub(crate) in_microvm: bool,
 }
 
 /// What every request may need.
 #[derive(Debug)]
 pub(crate) struct Guest {
-    pub(crate) in_guest: bool,
+    pub(crate) in_microvm: bool,
     pub(crate) identity: SharedIdentity,
     pub(crate) processes: Arc<Processes>,
     /// Rung when a new life begins, with the connection that began it: the others belong to the old one and are dropped.
@@ -51,9 +51,9 @@ fn serve(options: Options) -> Result<()> {
             .await
             .context("listen")?;
         let guest = Arc::new(Guest {
-            in_guest: options.in_guest,
+            in_microvm: options.in_microvm,
             identity: SharedIdentity::default(),
-            processes: Arc::new(Processes::new(options.in_guest)),
+            processes: Arc::new(Processes::new(options.in_microvm)),
             new_life: tokio::sync::broadcast::Sender::new(4),
         });
         boot::say("ready");

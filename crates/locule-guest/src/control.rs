@@ -51,7 +51,7 @@ pub(crate) async fn init(
 
 /// Everything that must be new before any of the user's instructions run again, then the thaw.
 fn become_sandbox(guest: &Guest, request: InitRequest) -> Result<InitResponse> {
-    if guest.in_guest {
+    if guest.in_microvm {
         set_clock(request.timestamp_unix_nanos).context("set the clock")?;
         let entropy = STANDARD
             .decode(&request.entropy)
@@ -69,7 +69,7 @@ fn become_sandbox(guest: &Guest, request: InitRequest) -> Result<InitResponse> {
     guest
         .identity
         .replace(request.new_control_key, request.access_token, identity);
-    if guest.in_guest {
+    if guest.in_microvm {
         set_frozen(false).context("thaw")?;
     }
     Ok(InitResponse {
@@ -159,9 +159,9 @@ fn set_frozen(frozen: bool) -> Result<bool> {
 
 /// Holds the user's processes and writes the disk's dirty pages: what is captured next is consistent.
 pub(crate) async fn freeze(State(guest): State<Arc<Guest>>) -> Response {
-    let in_guest = guest.in_guest;
+    let in_microvm = guest.in_microvm;
     let done = tokio::task::spawn_blocking(move || {
-        let frozen = if in_guest { set_frozen(true)? } else { true };
+        let frozen = if in_microvm { set_frozen(true)? } else { true };
         rustix::fs::sync();
         Ok::<_, anyhow::Error>(FreezeResponse { frozen })
     });
@@ -172,9 +172,9 @@ pub(crate) async fn freeze(State(guest): State<Arc<Guest>>) -> Response {
 }
 
 pub(crate) async fn thaw(State(guest): State<Arc<Guest>>) -> Response {
-    let in_guest = guest.in_guest;
+    let in_microvm = guest.in_microvm;
     match tokio::task::spawn_blocking(move || {
-        if in_guest {
+        if in_microvm {
             set_frozen(false)
         } else {
             Ok(true)

@@ -42,6 +42,10 @@ struct Written {
 /// A refusal in the making: status and words.
 type Refusal = (StatusCode, String);
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library's enum may grow"
+)]
 fn io_refusal(error: &io::Error, path: &Path) -> Refusal {
     let shown = path.display();
     match error.kind() {
@@ -168,9 +172,9 @@ async fn send(path: &Path, range: Option<&HeaderValue>) -> Result<Response, Refu
     );
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     let (status, start, count) =
-        match range.and_then(|range| byte_range(range.to_str().ok()?, length)) {
-            None => (StatusCode::OK, 0, length),
-            Some(None) => {
+        match byte_range(range.and_then(|range| range.to_str().ok()), length) {
+            Wanted::Whole => (StatusCode::OK, 0, length),
+            Wanted::Outside => {
                 headers.insert(
                     header::CONTENT_RANGE,
                     HeaderValue::try_from(format!("bytes */{length}"))
@@ -178,7 +182,7 @@ async fn send(path: &Path, range: Option<&HeaderValue>) -> Result<Response, Refu
                 );
                 return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
             }
-            Some(Some((start, end))) => {
+            Wanted::Part(start, end) => {
                 let text = format!("bytes {start}-{}/{length}", end - 1);
                 headers.extend(
                     HeaderValue::try_from(text)
@@ -199,16 +203,32 @@ async fn send(path: &Path, range: Option<&HeaderValue>) -> Result<Response, Refu
     Ok((status, headers, body).into_response())
 }
 
-/// One range of `bytes=`. `None`: not understood, so the whole file. `Some(None)`: outside the file.
-fn byte_range(text: &str, length: u64) -> Option<Option<(u64, u64)>> {
-    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+/// What of a file is asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    /// Everything; also where the range is not understood.
+    Whole,
+    /// From the first number up to, not including, the second.
+    Part(u64, u64),
+    Outside,
+}
+
+fn byte_range(header: Option<&str>, length: u64) -> Wanted {
+    let asked = header.and_then(|text| text.strip_prefix("bytes=")?.split_once('-'));
+    let Some((first, last)) = asked else {
+        return Wanted::Whole;
+    };
     let (start, end) = match (first.parse::<u64>(), last.parse::<u64>()) {
         (Ok(first), Ok(last)) if first <= last => (first, last.saturating_add(1).min(length)),
         (Ok(first), Err(_)) if last.is_empty() => (first, length),
         (Err(_), Ok(suffix)) if first.is_empty() => (length.saturating_sub(suffix), length),
-        _ => return None,
+        _ => return Wanted::Whole,
     };
-    Some((start < end).then_some((start, end)))
+    if start < end {
+        Wanted::Part(start, end)
+    } else {
+        Wanted::Outside
+    }
 }
 
 pub(crate) async fn upload(
@@ -374,16 +394,22 @@ fn open_for(path: &PathBuf, user: &User) -> io::Result<std::fs::File> {
 
 #[cfg(test)]
 mod tests {
-    use super::byte_range;
+    use super::{Wanted, byte_range};
 
     #[test]
     fn ranges_are_clamped_to_the_file() {
-        assert_eq!(byte_range("bytes=0-3", 10), Some(Some((0, 4))));
-        assert_eq!(byte_range("bytes=5-", 10), Some(Some((5, 10))));
-        assert_eq!(byte_range("bytes=-4", 10), Some(Some((6, 10))));
-        assert_eq!(byte_range("bytes=8-99", 10), Some(Some((8, 10))));
-        assert_eq!(byte_range("bytes=10-", 10), Some(None));
-        assert_eq!(byte_range("bytes=3-1", 10), None);
-        assert_eq!(byte_range("lines=1-2", 10), None);
+        let cases = [
+            ("bytes=0-3", Wanted::Part(0, 4)),
+            ("bytes=5-", Wanted::Part(5, 10)),
+            ("bytes=-4", Wanted::Part(6, 10)),
+            ("bytes=8-99", Wanted::Part(8, 10)),
+            ("bytes=10-", Wanted::Outside),
+            ("bytes=3-1", Wanted::Whole),
+            ("lines=1-2", Wanted::Whole),
+        ];
+        for (header, wanted) in cases {
+            assert_eq!(byte_range(Some(header), 10), wanted, "{header}");
+        }
+        assert_eq!(byte_range(None, 10), Wanted::Whole);
     }
 }

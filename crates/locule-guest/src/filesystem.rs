@@ -37,6 +37,10 @@ impl Service {
 }
 
 /// The error of one file operation, in words that name the path the caller used.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library's enum may grow"
+)]
 fn refused(error: &io::Error, path: &Path) -> ConnectError {
     let shown = path.display();
     match error.kind() {
@@ -89,7 +93,7 @@ pub(crate) fn make_dirs(path: &Path, user: &User) -> io::Result<bool> {
     }
 }
 
-fn list(root: &Path, folder: &Path, depth: u32, into: &mut Vec<wire::EntryInfo>) -> io::Result<()> {
+fn list(folder: &Path, depth: u32, into: &mut Vec<wire::EntryInfo>) -> io::Result<()> {
     let mut names: Vec<_> = std::fs::read_dir(folder)?
         .map(|entry| entry.map(|e| e.path()))
         .collect::<Result<_, _>>()?;
@@ -107,7 +111,7 @@ fn list(root: &Path, folder: &Path, depth: u32, into: &mut Vec<wire::EntryInfo>)
         let descend = depth > 1 && path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
         into.push(entry);
         if descend {
-            list(root, &path, depth - 1, into)?;
+            list(&path, depth - 1, into)?;
         }
     }
     Ok(())
@@ -196,7 +200,7 @@ impl wire::Filesystem for Service {
                 return Err(refused(&io::ErrorKind::NotADirectory.into(), &path));
             }
             let mut entries = Vec::new();
-            list(&path, &path, depth, &mut entries).map_err(|error| refused(&error, &path))?;
+            list(&path, depth, &mut entries).map_err(|error| refused(&error, &path))?;
             Ok(entries)
         });
         Response::ok(wire::ListDirResponse {

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
                 .next()
                 .and_then(|port| port.parse().ok())
                 .unwrap_or(locule_guest_api::GUEST_PORT),
-            in_guest: false,
+            in_microvm: false,
         }),
         _ if std::process::id() == 1 => reaper::run(boot::run()),
         _ => {

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::server::spawn;
 pub(crate) use output::{End, Event, Output};
 pub(crate) use spawn::{SpawnError, Terminal, Wanted, resolve};
 
@@ -56,7 +57,7 @@ pub(crate) enum Selector {
 /// All processes of this guest, running and recently finished.
 #[derive(Debug)]
 pub(crate) struct Processes {
-    in_guest: bool,
+    in_microvm: bool,
     table: Mutex<Table>,
 }
 
@@ -68,9 +69,9 @@ struct Table {
 }
 
 impl Processes {
-    pub(crate) fn new(in_guest: bool) -> Self {
+    pub(crate) fn new(in_microvm: bool) -> Self {
         Self {
-            in_guest,
+            in_microvm,
             table: Mutex::default(),
         }
     }
@@ -87,7 +88,7 @@ impl Processes {
         if self.table().running.len() >= RUNNING_MAX {
             return Err(SpawnError::TooMany);
         }
-        let spawned = spawn::spawn(&wanted, self.in_guest)?;
+        let spawned = spawn::spawn(&wanted, self.in_microvm)?;
         let process = Arc::new(Process {
             pid: spawned.pid,
             wanted,
@@ -97,7 +98,7 @@ impl Processes {
         let follower = process.output.follow(None);
         self.table().running.insert(process.pid, process.clone());
         let (table, finished) = (self.clone(), process.clone());
-        tokio::spawn(async move {
+        spawn(async move {
             output::run(&finished.output, spawned.child, spawned.sources).await;
             table.retire(&finished);
         });

@@ -45,7 +45,7 @@ fn start_agent() -> Pid {
             Ok(ForkResult::Child) => {
                 let options = agent::Options {
                     port: locule_guest_api::GUEST_PORT,
-                    in_guest: true,
+                    in_microvm: true,
                 };
                 let _: ExitCode = agent::run(options);
                 // SAFETY: ends the forked child without running the parent's exit handlers.

@@ -77,7 +77,7 @@ async fn authorize(
 fn refusal(guest: &Guest, peer: IpAddr, path: &str, headers: &HeaderMap) -> Option<&'static str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if CONTROL_PATHS.contains(&path) {
-        let from_host = !guest.in_guest || peer == IpAddr::V4(HOST_IP);
+        let from_host = !guest.in_microvm || peer == IpAddr::V4(HOST_IP);
         let proof = guest.identity.prove_control_key(text(CONTROL_KEY_HEADER));
         let first_init = path == "/init" && proof == Proof::Unset;
         let may = from_host && (proof == Proof::Valid || first_init);
@@ -127,13 +127,20 @@ async fn cross_origin(request: Request, next: Next) -> Response {
     response
 }
 
+/// The guest agent's tasks live as long as the process does: PID 1 ends them all by starting it anew.
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this function is where the guest's tasks are spawned"
+    )]
+    tokio::spawn(task);
+}
+
 /// Accepts for ever. A connection ends by itself, or when a new life of the sandbox begins: its peer belongs to the old one.
 pub(crate) async fn run(listener: TcpListener, guest: Arc<Guest>) -> anyhow::Result<()> {
     let router = router(guest.clone());
     loop {
-        let (stream, peer) = if let Ok(accepted) = listener.accept().await {
-            accepted
-        } else {
+        let Ok((stream, peer)) = listener.accept().await else {
             // Out of descriptors, or the peer left already: both pass.
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             continue;
@@ -142,7 +149,7 @@ pub(crate) async fn run(listener: TcpListener, guest: Arc<Guest>) -> anyhow::Res
         stream.set_nodelay(true).ok();
         let service = TowerToHyperService::new(router.clone().layer(Extension(Peer(peer))));
         let mut life = guest.new_life.subscribe();
-        tokio::spawn(async move {
+        spawn(async move {
             let connection = http1::Builder::new()
                 .timer(hyper_util::rt::TokioTimer::new())
                 .serve_connection(TokioIo::new(stream), service)

@@ -9,6 +9,17 @@ use locule_guest_api::{GUEST_IP, GUEST_PREFIX_LENGTH, HOST_IP};
 use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the kernel's constants fit their fields"
+)]
+const INET: libc::sa_family_t = libc::AF_INET as libc::sa_family_t;
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the kernel's constants fit their fields"
+)]
+const UP_AND_RUNNING: libc::c_short = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+
 /// Loopback up; eth0 with the address every guest has; default route through the host.
 pub(crate) fn up() -> Result<()> {
     let socket = socket(
@@ -45,7 +56,7 @@ fn address(ip: Ipv4Addr) -> libc::sockaddr {
         *to = from.cast_signed();
     }
     libc::sockaddr {
-        sa_family: libc::AF_INET as libc::sa_family_t,
+        sa_family: INET,
         sa_data: data,
     }
 }
@@ -63,7 +74,7 @@ fn call<T>(socket: &OwnedFd, number: libc::c_ulong, argument: &mut T) -> io::Res
 
 fn set_up(socket: &OwnedFd, name: &str) -> io::Result<()> {
     let mut request = request(name);
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    request.ifr_ifru.ifru_flags = UP_AND_RUNNING;
     call(socket, libc::SIOCSIFFLAGS, &mut request)
 }
 

@@ -38,6 +38,10 @@ pub enum StoreError {
 }
 
 impl From<sqlx::Error> for StoreError {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the library's enum may grow"
+    )]
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Io(_)

@@ -65,7 +65,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.reset {
         layout::move_aside(&args.data_dir, clock.now())?;
     }
-    let user = checks::system_user(&progress).await?;
+    let user = checks::system_user().await?;
     let layout = Layout::open(&args.data_dir, user)?;
     checks::reachable_for(&args.data_dir, user)?;
     let mut supervisor = Supervisor::new();

@@ -30,7 +30,7 @@ impl Driver {
                 Next::Go
             }
             Command::Update { update, reply } => {
-                let done = self.order_update(update);
+                let done = self.order_update(&update);
                 let _ = reply.send(done);
                 Next::Go
             }
@@ -95,7 +95,7 @@ impl Driver {
         Ok(self.report())
     }
 
-    fn order_update(&mut self, update: UpdateSandbox) -> Result<SandboxReport, AgentError> {
+    fn order_update(&mut self, update: &UpdateSandbox) -> Result<SandboxReport, AgentError> {
         self.accept(update.generation)?;
         let before = self.manifest.clone();
         self.manifest.timeout_sec = update.timeout_sec;

@@ -7,7 +7,7 @@ mod rig;
 use std::time::Duration;
 
 use locule_agent::OnStop;
-use locule_agent_api::{AgentError, HostAgent as _, Order, ReportedState};
+use locule_agent_api::{AgentError, HostAgent as _, Order, ReportedState, SandboxSpec};
 use rig::{Rig, resume, spec};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,22 +65,7 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
         .await;
     assert!(matches!(stale, Err(AgentError::FailedPrecondition(_))));
 
-    for generation in [3, 5] {
-        let resumed = agent
-            .resume_sandbox(resume(&wanted, generation))
-            .await
-            .unwrap();
-        assert_eq!(resumed.state, ReportedState::Running);
-        let out = rig.exec(id, "cat /dev/shm/f ~/f; test -s /dev/shm/n && a=$(wc -l < /dev/shm/n); sleep 0.3; b=$(wc -l < /dev/shm/n); [ $b -gt $a ] && echo counts").await;
-        assert_eq!(out.stdout, "kept\ndisk\ncounts\n");
-        agent
-            .pause_sandbox(Order {
-                sandbox: id,
-                generation: generation + 1,
-            })
-            .await
-            .unwrap();
-    }
+    resume_and_pause_twice(&rig, &wanted).await;
     agent
         .destroy_sandbox(Order {
             sandbox: id,
@@ -105,6 +90,27 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
     drop(agent);
     rig.stop(OnStop::Pause).await;
     rig.assert_clean();
+}
+
+/// Resumes and pauses twice; what was in memory and on disk is there each time, and the process goes on.
+async fn resume_and_pause_twice(rig: &Rig, wanted: &SandboxSpec) {
+    let (agent, id) = (rig.registry(), wanted.sandbox);
+    for generation in [3, 5] {
+        let resumed = agent
+            .resume_sandbox(resume(wanted, generation))
+            .await
+            .unwrap();
+        assert_eq!(resumed.state, ReportedState::Running);
+        let out = rig.exec(id, "cat /dev/shm/f ~/f; test -s /dev/shm/n && a=$(wc -l < /dev/shm/n); sleep 0.3; b=$(wc -l < /dev/shm/n); [ $b -gt $a ] && echo counts").await;
+        assert_eq!(out.stdout, "kept\ndisk\ncounts\n");
+        agent
+            .pause_sandbox(Order {
+                sandbox: id,
+                generation: generation + 1,
+            })
+            .await
+            .unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -211,7 +211,7 @@ impl Rig {
         let (mut bytes, mut ran) = (Vec::new(), Ran::default());
         while let Some(frame) = body.frame().await {
             if let Ok(frame) = frame {
-                bytes.extend_from_slice(frame.data_ref().unwrap())
+                bytes.extend_from_slice(frame.data_ref().unwrap());
             } else {
                 ran.broken = true;
                 break;

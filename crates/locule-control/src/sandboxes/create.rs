@@ -141,7 +141,11 @@ impl Control {
             SandboxState::Pending | SandboxState::Starting => {
                 Err(ControlError::IdempotencyInProgress)
             }
-            _ => Ok(sandbox),
+            SandboxState::Running
+            | SandboxState::Paused
+            | SandboxState::Missing
+            | SandboxState::Stopped { .. }
+            | SandboxState::Error { .. } => Ok(sandbox),
         }
     }
 

@@ -179,7 +179,7 @@ pub(super) async fn run(output: &Output, mut child: tokio::process::Child, sourc
     for (source, open) in sources.into_iter().zip(still_open) {
         if open {
             // A child of the process still holds the pipe: without a reader it would be killed by its own output.
-            tokio::spawn(discard(source));
+            crate::server::spawn(discard(source));
         }
     }
 }

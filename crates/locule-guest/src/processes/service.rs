@@ -72,14 +72,14 @@ fn selector(selector: Option<&wire::ProcessSelector>) -> Result<Selector, Connec
 
 fn terminal(pty: &wire::PTY) -> Terminal {
     let size = pty.size.as_option();
-    let side = |value: Option<u32>, default| match value.map(u16::try_from) {
+    let bounded = |value: Option<u32>, default| match value.map(u16::try_from) {
         None | Some(Ok(0)) => default,
         Some(Ok(value)) => value,
         Some(Err(_)) => u16::MAX,
     };
     Terminal {
-        columns: side(size.map(|s| s.cols), 80),
-        rows: side(size.map(|s| s.rows), 24),
+        columns: bounded(size.map(|s| s.cols), 80),
+        rows: bounded(size.map(|s| s.rows), 24),
     }
 }
 
@@ -259,9 +259,9 @@ impl Service {
         input: Option<wire::ProcessInput>,
     ) -> Result<(), ConnectError> {
         use oneof::process_input::Input;
-        let bytes = match input.and_then(|input| input.input) {
-            Some(Input::Stdin(bytes) | Input::Pty(bytes)) => bytes,
-            None => return Ok(()),
+        let Some(Input::Stdin(bytes) | Input::Pty(bytes)) = input.and_then(|input| input.input)
+        else {
+            return Ok(());
         };
         if process.input.write(&bytes).await {
             Ok(())
@@ -278,7 +278,7 @@ fn bound(process: &Arc<Process>, deadline: Option<tokio::time::Instant>) {
     let Some(deadline) = deadline else { return };
     let process = process.clone();
     let mut follower = process.output.follow_end();
-    tokio::spawn(async move {
+    crate::server::spawn(async move {
         if tokio::time::timeout_at(deadline, follower.changed())
             .await
             .is_err()
@@ -371,11 +371,11 @@ impl wire::Process for Service {
         Response::ok(wire::SendInputResponse::default())
     }
 
-    async fn stream_input<'a>(
-        &'a self,
+    async fn stream_input(
+        &self,
         _ctx: RequestContext,
         mut requests: ServiceStream<rpc::StreamMessage<wire::StreamInputRequest>>,
-    ) -> ServiceResult<impl Encodable<wire::StreamInputResponse> + Send + use<'a>> {
+    ) -> ServiceResult<impl Encodable<wire::StreamInputResponse> + Send + use<'_>> {
         use oneof::stream_input_request::Event;
         let mut process = None;
         while let Some(request) = requests.next().await {

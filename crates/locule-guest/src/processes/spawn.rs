@@ -82,7 +82,7 @@ pub(super) struct Spawned {
     pub(super) input: Input,
 }
 
-pub(super) fn spawn(wanted: &Wanted, in_guest: bool) -> Result<Spawned, SpawnError> {
+pub(super) fn spawn(wanted: &Wanted, in_microvm: bool) -> Result<Spawned, SpawnError> {
     #[expect(
         clippy::disallowed_methods,
         reason = "starting the user's programs is what this module is for"
@@ -97,16 +97,23 @@ pub(super) fn spawn(wanted: &Wanted, in_guest: bool) -> Result<Spawned, SpawnErr
         Some(terminal) => attach_terminal(&mut command, terminal)?,
         None => attach_pipes(&mut command, wanted.stdin)?,
     };
-    prepare_child(&mut command, wanted, in_guest)?;
-    let child = command.spawn().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => SpawnError::NotFound {
-            command: wanted.command.clone(),
-        },
-        io::ErrorKind::PermissionDenied => SpawnError::NotExecutable {
-            command: wanted.command.clone(),
-        },
-        _ => SpawnError::System(error),
-    })?;
+    prepare_child(&mut command, wanted, in_microvm)?;
+    let failed = |error: io::Error| {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the library's enum may grow"
+        )]
+        match error.kind() {
+            io::ErrorKind::NotFound => SpawnError::NotFound {
+                command: wanted.command.clone(),
+            },
+            io::ErrorKind::PermissionDenied => SpawnError::NotExecutable {
+                command: wanted.command.clone(),
+            },
+            _ => SpawnError::System(error),
+        }
+    };
+    let child = command.spawn().map_err(failed)?;
     let pid = child
         .id()
         .ok_or_else(|| io::Error::other("the process has no id"))?;
@@ -194,10 +201,10 @@ fn attach_terminal(
 fn prepare_child(
     command: &mut tokio::process::Command,
     wanted: &Wanted,
-    in_guest: bool,
+    in_microvm: bool,
 ) -> io::Result<()> {
     let open = |path: &str| std::fs::OpenOptions::new().write(true).open(path);
-    let cgroup = in_guest
+    let cgroup = in_microvm
         .then(|| open(&format!("{USER_CGROUP}/cgroup.procs")))
         .transpose()?;
     let (uid, gid, groups) = (wanted.user.uid, wanted.user.gid, wanted.user.groups.clone());

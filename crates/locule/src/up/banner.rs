@@ -36,7 +36,7 @@ impl Progress {
         screen::complain(&format!("  ✓ {step}: {:.1} s", took.as_secs_f64()));
     }
 
-    pub(super) fn note(&self, line: &str) {
+    pub(super) fn note(line: &str) {
         screen::complain(&format!("  · {line}"));
     }
 }

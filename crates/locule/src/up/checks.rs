@@ -84,15 +84,16 @@ fn find_images(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 }
 
 /// The user that database, queue and control plane run as; made if it is not there.
-pub(super) async fn system_user(progress: &Progress) -> anyhow::Result<SystemUser> {
+pub(super) async fn system_user() -> anyhow::Result<SystemUser> {
     if let Some(user) = nix::unistd::User::from_name(USER)? {
         return Ok(SystemUser {
             uid: user.uid.as_raw(),
             gid: user.gid.as_raw(),
         });
     }
-    progress
-        .note("creating the system user `locule`, which the database and the control plane run as");
+    Progress::note(
+        "creating the system user `locule`, which the database and the control plane run as",
+    );
     let add = Command::new("useradd").args([
         "--system",
         "--user-group",

@@ -48,7 +48,7 @@ pub(super) fn move_aside(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<()> {
 }
 
 fn make(folder: &Path, mode: u32, owner: Option<SystemUser>) -> anyhow::Result<()> {
-    let made = || -> std::io::Result<()> {
+    let prepare = || -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
         fs::set_permissions(folder, fs::Permissions::from_mode(mode))?;
         if let Some(owner) = owner {
@@ -56,7 +56,7 @@ fn make(folder: &Path, mode: u32, owner: Option<SystemUser>) -> anyhow::Result<(
         }
         Ok(())
     };
-    made().with_context(|| format!("cannot use {}", folder.display()))
+    prepare().with_context(|| format!("cannot use {}", folder.display()))
 }
 
 fn private(path: &Path) -> std::io::Result<File> {
