@@ -1,0 +1,176 @@
+//! The whole platform as its users meet it: `locule up` on a data directory of its own, the command line, the public SDK.
+//!
+//! Needs root, the guest images and a Python with the SDK; the test command names them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod platform;
+
+use platform::{Platform, python, refused};
+
+#[test]
+fn the_command_line_does_what_a_docker_user_expects() {
+    let platform = Platform::start();
+    let ran = platform.locule(&["run", "--", "python3", "-c", "print(6*7)"], "");
+    assert_eq!((ran.stdout.as_str(), ran.code), ("42\n", 0));
+
+    let ran = platform.locule(
+        &["run", "--", "sh", "-c", "cat; echo err >&2; exit 5"],
+        "in\n",
+    );
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str(), ran.code),
+        ("in\n", "err\n", 5)
+    );
+    assert_eq!(
+        platform
+            .locule(&["run", "--", "sh", "-c", "kill -TERM $$"], "")
+            .code,
+        143
+    );
+    let missing = platform.locule(&["run", "--", "no-such-program"], "");
+    assert_eq!(missing.code, 127);
+    assert!(
+        missing.stderr.contains("'no-such-program' was not found"),
+        "{}",
+        missing.stderr
+    );
+    assert_eq!(platform.sandboxes(), 0, "each run destroys its sandbox");
+
+    let id = platform
+        .locule(&["sandbox", "create"], "")
+        .stdout
+        .trim()
+        .to_owned();
+    let file = platform.folder().join("file");
+    std::fs::write(&file, "content").unwrap();
+    let (here, there) = (file.to_str().unwrap(), format!("{id}:/home/user/folder/"));
+    platform.succeeds(&["sandbox", "cp", here, &there]);
+    let read = platform.succeeds(&["sandbox", "exec", &id, "--", "cat", "folder/file"]);
+    assert_eq!(read.stdout, "content");
+    let back = platform.folder().join("back");
+    platform.succeeds(&[
+        "sandbox",
+        "cp",
+        &format!("{id}:/home/user/folder"),
+        back.to_str().unwrap(),
+    ]);
+    assert_eq!(
+        std::fs::read_to_string(back.join("file")).unwrap(),
+        "content"
+    );
+
+    // A beginning of the id is enough.
+    platform.succeeds(&["sandbox", "pause", &id[..9]]);
+    let paused = platform.locule(&["sandbox", "exec", &id, "--", "true"], "");
+    assert_eq!(paused.code, 1);
+    assert!(
+        paused.stderr.contains("is paused, not running"),
+        "{}",
+        paused.stderr
+    );
+    let shown = platform.succeeds(&["sandbox", "get", "--json", &id]);
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(shown["status"], "paused");
+    platform.succeeds(&["sandbox", "resume", &id]);
+    platform.succeeds(&["sandbox", "kill", &id]);
+    assert_eq!(platform.sandboxes(), 0);
+    let unknown = platform.locule(
+        &["sandbox", "get", "sb-00000000-0000-4000-8000-000000000000"],
+        "",
+    );
+    assert!(unknown.stderr.contains("not found"), "{}", unknown.stderr);
+    platform.stop();
+}
+
+#[test]
+fn a_stop_pauses_and_the_next_start_resumes_on_request() {
+    let mut platform = Platform::start();
+    let session = platform.login();
+    assert!(session["token"].as_str().unwrap().len() > 40, "{session}");
+    let id = platform
+        .succeeds(&["sandbox", "create"])
+        .stdout
+        .trim()
+        .to_owned();
+    platform.succeeds(&[
+        "sandbox",
+        "exec",
+        &id,
+        "--",
+        "sh",
+        "-c",
+        "echo kept > /dev/shm/f",
+    ]);
+
+    // One `up` per data directory; the second says whom to ask.
+    let second = platform.second_up();
+    assert!(
+        second.stderr.contains(&format!("(pid {})", platform.pid())),
+        "{}",
+        second.stderr
+    );
+
+    platform.interrupt();
+    platform.start_again();
+    let shown = platform.succeeds(&["sandbox", "get", "--json", &id]);
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(shown["status"], "paused");
+    platform.succeeds(&["sandbox", "resume", &id]);
+    let read = platform.succeeds(&["sandbox", "exec", &id, "--", "cat", "/dev/shm/f"]);
+    assert_eq!(read.stdout, "kept\n");
+    platform.succeeds(&["sandbox", "kill", &id]);
+    platform.stop();
+}
+
+#[test]
+fn the_unmodified_sdk_works() {
+    let platform = Platform::start();
+    let suite = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
+    let done = python(
+        &platform,
+        &["-m", "pytest", "-q", "-p", "no:cacheprovider", suite],
+    );
+    assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
+    platform.stop();
+}
+
+#[test]
+fn every_program_of_the_image_runs() {
+    let platform = Platform::start();
+    let id = platform
+        .succeeds(&["sandbox", "create"])
+        .stdout
+        .trim()
+        .to_owned();
+    let programs = include_str!("../../../../images/rootfs.programs");
+    let lines = programs
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    for line in lines {
+        platform.succeeds(&["sandbox", "exec", &id, "--", "/bin/bash", "-c", line]);
+    }
+    platform.succeeds(&["sandbox", "kill", &id]);
+    platform.stop();
+}
+
+#[test]
+fn what_cannot_start_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(
+        folder.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o700),
+    )
+    .unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let said = refused(folder.path(), &["--listen", &address]);
+    assert!(
+        said.contains("choose another address with --listen"),
+        "{said}"
+    );
+    // A folder that only root may enter hides the data directory from the database's user.
+    let said = refused(folder.path(), &["--listen", "127.0.0.1:0"]);
+    assert!(said.contains("chmod o+x"), "{said}");
+}
