@@ -13,24 +13,27 @@ use crate::error::ControlError;
 /// What the installation is told.
 #[derive(Debug, Clone)]
 pub struct Bootstrap {
-    pub email: String,
+    pub admin: Secrets,
     /// How its host is reached.
     pub host_address: String,
 }
 
-/// What came of it.
-#[derive(Debug, Clone)]
-pub struct Bootstrapped {
-    pub host: HostId,
-    /// The first time only: they are stored as hashes.
-    pub secrets: Option<Secrets>,
-}
-
+/// What the first user logs in with. The database gets hashes of it: whoever makes it keeps it first.
 #[derive(Clone)]
 pub struct Secrets {
     pub email: String,
     pub password: String,
     pub api_key: String,
+}
+
+impl Secrets {
+    pub fn random(email: &str) -> Self {
+        Self {
+            email: email.to_owned(),
+            password: new_password(),
+            api_key: new_key(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Secrets {
@@ -46,32 +49,28 @@ pub(crate) fn new_key() -> String {
     format!("e2b_{}", hex::encode(rand::random::<[u8; 20]>()))
 }
 
-/// Idempotent: writes what is missing, in one transaction.
+/// Whether the first user is there.
+pub async fn is_bootstrapped(pool: &PgPool, email: &str) -> Result<bool, ControlError> {
+    let mut conn = pool.acquire().await.map_err(StoreError::from)?;
+    Ok(identity::user_by_email(&mut conn, email).await?.is_some())
+}
+
+/// Idempotent: writes what is missing, in one transaction. Answers which host is this machine's.
 pub async fn bootstrap(
     pool: &PgPool,
     wanted: &Bootstrap,
     now: DateTime<Utc>,
-) -> Result<Bootstrapped, ControlError> {
+) -> Result<HostId, ControlError> {
     let mut tx = pool.begin().await.map_err(StoreError::from)?;
     let id = TeamId::random();
     cluster::ensure(&mut tx, id.as_uuid(), now).await?;
     let host = hosts::ensure_local(&mut tx, HostId::random(), &wanted.host_address, now).await?;
-    let known = identity::user_by_email(&mut tx, &wanted.email)
-        .await?
-        .is_some();
-    let secrets = if known {
-        None
-    } else {
-        let secrets = Secrets {
-            email: wanted.email.clone(),
-            password: new_password(),
-            api_key: new_key(),
-        };
-        insert_admin(&mut tx, &secrets, now).await?;
-        Some(secrets)
-    };
+    let known = identity::user_by_email(&mut tx, &wanted.admin.email).await?;
+    if known.is_none() {
+        insert_admin(&mut tx, &wanted.admin, now).await?;
+    }
     tx.commit().await.map_err(StoreError::from)?;
-    Ok(Bootstrapped { host, secrets })
+    Ok(host)
 }
 
 /// Twenty letters and digits that are not mistaken for each other: 114 bits.

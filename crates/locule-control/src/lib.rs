@@ -15,7 +15,7 @@ mod sandboxes;
 mod sweep;
 mod watch;
 
-pub use bootstrap::{Bootstrap, Bootstrapped, bootstrap};
+pub use bootstrap::{Bootstrap, Secrets, bootstrap, is_bootstrapped};
 pub use caller::{Actor, Caller, Scope};
 pub use control::{Control, ControlConfig, HostLink, NotReady};
 pub use error::ControlError;

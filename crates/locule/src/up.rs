@@ -23,7 +23,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
 use locule_base::clock::{Clock as _, SystemClock};
-use locule_control::Bootstrap;
+use locule_control::{Bootstrap, Secrets};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{environment, screen};
@@ -158,7 +158,8 @@ async fn start(
     Ok(())
 }
 
-/// Schema, first user, key and host: finished before the port opens.
+/// Schema, first user, key and host: finished before the port opens. The credentials are on the disk before the database
+/// has their hashes: no crash in between can lose what nobody could read again.
 async fn bootstrap(
     layout: &Layout,
     database: &str,
@@ -166,17 +167,14 @@ async fn bootstrap(
 ) -> anyhow::Result<layout::Credentials> {
     let pool = locule_store::connect(database)?;
     locule_store::migrate(&pool).await?;
-    let wanted = Bootstrap {
-        email: ADMIN.to_owned(),
-        host_address: layout.agent_socket().to_string_lossy().into_owned(),
-    };
-    let done = locule_control::bootstrap(&pool, &wanted, SystemClock::new().now())
-        .await
-        .context("set up the database")?;
-    pool.close().await;
     let url = format!("http://{listen}");
-    match done.secrets {
-        Some(secrets) => {
+    let credentials = match layout.read_credentials(&url)? {
+        Some(credentials) => credentials,
+        None => {
+            if locule_control::is_bootstrapped(&pool, ADMIN).await? {
+                bail!("{}", layout.credentials_are_gone());
+            }
+            let secrets = Secrets::random(ADMIN);
             let credentials = layout::Credentials {
                 url,
                 email: secrets.email,
@@ -184,10 +182,22 @@ async fn bootstrap(
                 api_key: secrets.api_key,
             };
             layout.write_credentials(&credentials)?;
-            Ok(credentials)
+            credentials
         }
-        None => layout.read_credentials(url),
-    }
+    };
+    let wanted = Bootstrap {
+        admin: Secrets {
+            email: credentials.email.clone(),
+            password: credentials.password.clone(),
+            api_key: credentials.api_key.clone(),
+        },
+        host_address: layout.agent_socket().to_string_lossy().into_owned(),
+    };
+    locule_control::bootstrap(&pool, &wanted, SystemClock::new().now())
+        .await
+        .context("set up the database")?;
+    pool.close().await;
+    Ok(credentials)
 }
 
 async fn start_agent(
@@ -229,7 +239,7 @@ async fn start_agent(
     }
     let service = Service {
         name: "agent",
-        program: std::env::current_exe()?,
+        program: supervisor::OURSELVES.into(),
         args,
         environment: Vec::new(),
         user: None,
@@ -260,7 +270,7 @@ async fn start_serve(
     progress.begin("control plane");
     let service = Service {
         name: "serve",
-        program: std::env::current_exe()?,
+        program: supervisor::OURSELVES.into(),
         args: ["serve", "--no-migrate", "--listen", &listen.to_string()]
             .map(str::to_owned)
             .into(),

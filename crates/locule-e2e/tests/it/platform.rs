@@ -34,6 +34,15 @@ fn variable(name: &str) -> PathBuf {
     PathBuf::from(std::env::var_os(name).unwrap_or_else(|| panic!("the test command sets {name}")))
 }
 
+/// The program under test, as if typed by a person: what the tests are told of other servers is not its business.
+fn program() -> Command {
+    let mut command = Command::new(variable("LOCULE_BINARY"));
+    for name in ["DATABASE_URL", "REDIS_URL", "LOCULE_URL", "LOCULE_API_KEY"] {
+        command.env_remove(name);
+    }
+    command
+}
+
 fn finish(mut child: Child, input: &str) -> Ran {
     child
         .stdin
@@ -62,7 +71,7 @@ fn piped(command: &mut Command) -> Child {
 
 /// A start that must fail: what it said.
 pub(crate) fn refused(folder: &Path, args: &[&str]) -> String {
-    let mut command = Command::new(variable("LOCULE_BINARY"));
+    let mut command = program();
     command
         .arg("up")
         .arg("--data-dir")
@@ -114,7 +123,7 @@ impl Platform {
     }
 
     fn up_command(&self) -> Command {
-        let mut command = Command::new(variable("LOCULE_BINARY"));
+        let mut command = program();
         command
             .arg("up")
             .arg("--data-dir")
@@ -154,7 +163,7 @@ impl Platform {
     }
 
     pub(crate) fn second_up(&self) -> Ran {
-        let mut command = Command::new(variable("LOCULE_BINARY"));
+        let mut command = program();
         command
             .arg("up")
             .arg("--data-dir")
@@ -185,12 +194,8 @@ impl Platform {
     }
 
     pub(crate) fn locule(&self, args: &[&str], input: &str) -> Ran {
-        let mut command = Command::new(variable("LOCULE_BINARY"));
-        command
-            .args(args)
-            .env("HOME", self.folder())
-            .env_remove("LOCULE_URL")
-            .env_remove("LOCULE_API_KEY");
+        let mut command = program();
+        command.args(args).env("HOME", self.folder());
         finish(piped(&mut command), input)
     }
 

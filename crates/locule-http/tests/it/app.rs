@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, StatusCode};
 use locule_agent_api::Connector;
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
-use locule_control::{Bootstrap, Control, ControlConfig, HostLink, bootstrap};
+use locule_control::{Bootstrap, Control, ControlConfig, HostLink, Secrets, bootstrap};
 use locule_http::{AppState, HttpConfig};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -34,15 +34,15 @@ pub(crate) struct Answer {
 impl App {
     pub(crate) async fn start(pool: PgPool) -> Self {
         let clock = SystemClock::shared();
+        let admin = Secrets::random(EMAIL);
         let wanted = Bootstrap {
-            email: EMAIL.to_owned(),
+            admin: admin.clone(),
             host_address: "unix".to_owned(),
         };
-        let made = bootstrap(&pool, &wanted, clock.now()).await.unwrap();
-        let secrets = made.secrets.unwrap();
+        let id = bootstrap(&pool, &wanted, clock.now()).await.unwrap();
         let host = Arc::new(Host::default());
         let link = HostLink {
-            id: made.host,
+            id,
             agent: host.clone(),
             connector: Connector::Unix("/nowhere/agent.sock".into()),
         };
@@ -57,8 +57,8 @@ impl App {
         Self {
             router: locule_http::router(state).0,
             host,
-            key: secrets.api_key,
-            password: secrets.password,
+            key: admin.api_key,
+            password: admin.password,
         }
     }
 

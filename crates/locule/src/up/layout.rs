@@ -1,7 +1,7 @@
 //! Folders, lock, names and secrets of one installation.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
@@ -37,9 +37,10 @@ pub(super) struct Layout {
     _lock: File,
 }
 
-/// Keeps an old installation under another name.
+/// Keeps an old installation under another name. One that is up is not touched.
 pub(super) fn move_aside(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<()> {
     if dir.exists() {
+        let _lock = lock(dir)?;
         let aside = dir.with_extension(format!("old-{}", now.format("%Y%m%d-%H%M%S")));
         fs::rename(dir, &aside)
             .with_context(|| format!("move {} to {}", dir.display(), aside.display()))?;
@@ -141,29 +142,42 @@ impl Layout {
         self.dir.join("credentials.json")
     }
 
+    pub(super) fn credentials_are_gone(&self) -> String {
+        format!(
+            "{} is gone, and with it the administrator's key: restore it, or start anew with --reset",
+            self.credentials().display()
+        )
+    }
+
     pub(super) fn write_credentials(&self, credentials: &Credentials) -> anyhow::Result<()> {
         let path = self.credentials();
         let write = || -> std::io::Result<()> {
-            let mut file = private(&path)?;
+            let temporary = path.with_extension("new");
+            let mut file = private(&temporary)?;
             file.write_all(&serde_json::to_vec_pretty(credentials)?)?;
             file.sync_all()?;
-            give_to_invoker(&path)
+            give_to_invoker(&temporary)?;
+            fs::rename(&temporary, &path)?;
+            File::open(&self.dir)?.sync_all()
         };
         write().with_context(|| format!("write {}", path.display()))
     }
 
-    pub(super) fn read_credentials(&self, url: String) -> anyhow::Result<Credentials> {
+    /// What was written at the first start, with the address of this one. `None`: this is the first.
+    pub(super) fn read_credentials(&self, url: &str) -> anyhow::Result<Option<Credentials>> {
         let path = self.credentials();
-        let text = fs::read(&path).with_context(|| {
-            format!("{} is gone, and with it the administrator's key: restore it, or start anew with --reset", path.display())
-        })?;
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
+        };
         let mut credentials: Credentials =
             serde_json::from_slice(&text).with_context(|| format!("read {}", path.display()))?;
         if credentials.url != url {
-            credentials.url = url;
+            url.clone_into(&mut credentials.url);
             self.write_credentials(&credentials)?;
         }
-        Ok(credentials)
+        Ok(Some(credentials))
     }
 
     /// Tells this user's command line where the last local server keeps its credentials.

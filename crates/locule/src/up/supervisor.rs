@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -27,6 +27,10 @@ const ENDS_WITHIN: Duration = Duration::from_mins(1);
 /// Pausing many sandboxes takes its time.
 const STOP_PATIENCE: Duration = Duration::from_mins(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
+
+/// The program that runs, by a name that any user may open: the folder it is in may be closed to them. It also stays the
+/// same program when another is installed in its place.
+pub(super) const OURSELVES: &str = "/proc/self/exe";
 
 /// How one child is run.
 #[derive(Clone)]
@@ -226,6 +230,9 @@ fn spawn(service: &Service) -> io::Result<Child> {
     )]
     let mut command = tokio::process::Command::new(&service.program);
     command.args(&service.args).current_dir("/");
+    if service.program == Path::new(OURSELVES) {
+        command.arg0("locule");
+    }
     command
         .env_clear()
         .env(
