@@ -2,25 +2,75 @@
 
 import asyncio
 
-from e2b import AsyncSandbox
+import pytest
+from e2b import AsyncSandbox, CommandExitException, SandboxQuery
 
 
-async def first_program():
-    sandbox = await AsyncSandbox.create(timeout=120)
-    try:
-        ran = await sandbox.commands.run("echo out; id -un")
-        assert ran.stdout == "out\nuser\n"
-        await sandbox.files.write("a.txt", "content")
-        assert await sandbox.files.read("a.txt") == "content"
-        assert await sandbox.files.exists("a.txt")
-        both = await asyncio.gather(*(sandbox.commands.run(f"echo {n}") for n in range(8)))
-        assert [ran.stdout for ran in both] == [f"{n}\n" for n in range(8)]
-        assert await sandbox.pause()
-        again = await AsyncSandbox.connect(sandbox.sandbox_id)
-        assert await again.files.read("a.txt") == "content"
-    finally:
-        assert await sandbox.kill()
+def together(test):
+    """Runs an asynchronous test on a sandbox of its own."""
+
+    async def run():
+        sandbox = await AsyncSandbox.create(timeout=120, metadata={"test": test.__name__}, envs={"FROM": "creation"})
+        try:
+            await test(sandbox)
+        finally:
+            await sandbox.kill()
+
+    def case():
+        asyncio.run(run())
+
+    case.__name__ = test.__name__
+    return case
 
 
-def test_first_program():
-    asyncio.run(first_program())
+@together
+async def test_commands(sandbox):
+    ran = await sandbox.commands.run("echo $FROM; pwd; id -un; echo err >&2", cwd="/tmp", user="root")
+    assert (ran.stdout, ran.stderr, ran.exit_code) == ("creation\n/tmp\nroot\n", "err\n", 0)
+    with pytest.raises(CommandExitException) as failed:
+        await sandbox.commands.run("exit 3", envs={"A": "b"})
+    assert failed.value.exit_code == 3
+    all = await asyncio.gather(*(sandbox.commands.run(f"echo {n}") for n in range(8)))
+    assert [ran.stdout for ran in all] == [f"{n}\n" for n in range(8)]
+
+
+@together
+async def test_stdin_background_and_kill(sandbox):
+    cat = await sandbox.commands.run("cat", background=True, stdin=True)
+    await sandbox.commands.send_stdin(cat.pid, "hello\n")
+    await sandbox.commands.close_stdin(cat.pid)
+    assert (await cat.wait()).stdout == "hello\n"
+    sleeper = await sandbox.commands.run("sleep 600", background=True)
+    assert [process.pid for process in await sandbox.commands.list()] == [sleeper.pid]
+    assert await sandbox.commands.kill(sleeper.pid)
+    with pytest.raises(CommandExitException):
+        await sleeper.wait()
+    assert not await sandbox.commands.kill(sleeper.pid)
+
+
+@together
+async def test_files(sandbox):
+    files = sandbox.files
+    await files.write("folder/a.txt", "content")
+    assert await files.read("folder/a.txt") == "content"
+    assert [entry.name for entry in await files.list("folder")] == ["a.txt"]
+    assert await files.make_dir("made") and not await files.make_dir("made")
+    await files.rename("folder/a.txt", "made/b.txt")
+    assert await files.exists("made/b.txt") and not await files.exists("folder/a.txt")
+    await files.remove("made")
+    assert not await files.exists("made")
+
+
+@together
+async def test_life(sandbox):
+    before = await sandbox.get_info()
+    await sandbox.set_timeout(900)
+    assert (await sandbox.get_info()).end_at > before.end_at
+    query = SandboxQuery(metadata={"test": "test_life"})
+    found = await AsyncSandbox.list(query=query).next_items()
+    assert [item.sandbox_id for item in found] == [sandbox.sandbox_id]
+    await sandbox.files.write("a.txt", "content")
+    assert await sandbox.pause() and not await sandbox.pause()
+    again = await AsyncSandbox.connect(sandbox.sandbox_id)
+    assert await again.files.read("a.txt") == "content"
+    assert await sandbox.kill() and not await sandbox.kill()

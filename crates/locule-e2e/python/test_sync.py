@@ -60,6 +60,8 @@ def test_background_stdin_and_kill(sandbox):
     sleeper = sandbox.commands.run("sleep 600", background=True)
     assert [process.pid for process in sandbox.commands.list()] == [sleeper.pid]
     assert sandbox.commands.kill(sleeper.pid)
+    with pytest.raises(CommandExitException):
+        sleeper.wait()
     assert not sandbox.commands.kill(sleeper.pid)
 
 
