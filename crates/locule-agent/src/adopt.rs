@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 
 use crate::guest;
 use crate::host::Host;
-use crate::lifecycle::{LifecycleError, Vm, bury_and_clear, clear};
+use crate::lifecycle::{LifecycleError, Vm, bury, clear};
 use crate::manifest::{Held, Manifest};
 use crate::registry::Registry;
 
@@ -35,7 +35,7 @@ pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), L
             remove_folder(&folder)?;
             continue;
         };
-        if host.ledger.buried(manifest.sandbox).is_some() {
+        if host.ledger.is_buried(manifest.sandbox) {
             clear(host, &manifest, None).await?;
             continue;
         }
@@ -66,7 +66,8 @@ async fn take_up(
                 Ok(Some((manifest, Some(vm))))
             } else {
                 tracing::warn!(sandbox.id = %manifest.sandbox, "its VM is gone");
-                bury_and_clear(host, &mut manifest, None, "vm_lost").await?;
+                bury(host, &mut manifest, "vm_lost").await?;
+                clear(host, &manifest, None).await?;
                 Ok(None)
             }
         }

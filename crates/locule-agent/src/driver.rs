@@ -274,10 +274,20 @@ impl Driver {
 
     /// The VMM is gone without an order: the guest ended itself, or something killed it.
     async fn vmm_ended(&mut self) -> Next {
-        let vm = self.take_vm();
         let reason = self.why_it_ended();
         tracing::warn!(sandbox.id = %self.manifest.sandbox, reason, "a sandbox ended by itself");
-        self.finish(vm, reason).await
+        if let Err(error) = self.finish(reason).await {
+            // It is gone all the same. The next start finds its manifest and no VM, and writes the end down then.
+            tracing::error!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "cannot write down the end of a sandbox");
+            self.activity.cut();
+            if let Some(vm) = self.take_vm() {
+                vm.release(&self.host).await;
+            }
+            self.manifest.held = Held::Stopped;
+            self.manifest.reason = Some(reason.to_owned());
+            self.tell();
+        }
+        Next::Gone
     }
 
     /// QEMU says on its own output when a signal ended it; a guest that powers off ends it silently.
@@ -302,15 +312,18 @@ impl Driver {
         }
     }
 
-    /// Writes the end down and gives everything back.
-    async fn finish(&mut self, vm: Option<Vm>, reason: &str) -> Next {
-        self.activity.cut();
+    /// Writes the end down, then gives everything back. On failure the sandbox is as it was.
+    async fn finish(&mut self, reason: &str) -> Result<(), LifecycleError> {
         let host = self.host.clone();
-        if let Err(error) = lifecycle::bury_and_clear(&host, &mut self.manifest, vm, reason).await {
+        lifecycle::bury(&host, &mut self.manifest, reason).await?;
+        self.activity.cut();
+        let vm = self.take_vm();
+        if let Err(error) = lifecycle::clear(&host, &self.manifest, vm).await {
+            // Buried is gone: what is left of it is removed at the next start.
             tracing::error!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "cannot clean up a sandbox");
         }
         self.tell();
-        Next::Gone
+        Ok(())
     }
 
     /// Idle pause and expiry. A stream that is open is activity.
@@ -325,10 +338,7 @@ impl Driver {
         let now = self.host.clock.now();
         if self.manifest.expires_at.is_some_and(|at| at <= now) {
             return match self.manifest.on_timeout {
-                OnTimeout::Kill => {
-                    let vm = self.take_vm();
-                    self.finish(vm, "expired").await
-                }
+                OnTimeout::Kill => self.expire().await,
                 OnTimeout::Pause => self.pause_by_itself("expired").await,
             };
         }
@@ -338,6 +348,17 @@ impl Driver {
             self.pause_by_itself("idle").await
         } else {
             Next::Go
+        }
+    }
+
+    async fn expire(&mut self) -> Next {
+        match self.finish("expired").await {
+            Ok(()) => Next::Gone,
+            Err(error) => {
+                tracing::warn!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "an expired sandbox cannot be ended");
+                self.retry_at = Some(self.host.clock.monotonic() + RETRY_AFTER);
+                Next::Go
+            }
         }
     }
 

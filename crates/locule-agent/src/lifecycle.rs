@@ -30,7 +30,7 @@ use crate::host::{Host, KERNEL_COMMAND_LINE};
 use crate::slots::Slot;
 
 pub(crate) use pause::pause;
-pub(crate) use remove::{bury_and_clear, clear};
+pub(crate) use remove::{bury, clear};
 pub(crate) use start::{create, resume};
 
 #[derive(Debug, thiserror::Error)]

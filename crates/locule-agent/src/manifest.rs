@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! sandboxes/<uuid>/manifest.json   disk   disk.N memory.N devices.N   console.log vmm.log
-//! tombstones/<uuid>                the last manifest of a sandbox that is gone, for seven days
+//! tombstones/<uuid>                what is left of a sandbox that is gone, for seven days
 //! ```
 //!
 //! The renamed manifest is the commit of every operation. A tombstone is what keeps a late or repeated order from bringing
@@ -160,6 +160,34 @@ impl Manifest {
     }
 }
 
+/// What stays of a sandbox that is gone, or that was ordered gone before it came.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Tombstone {
+    pub(crate) sandbox: SandboxId,
+    /// Of the order that ended it.
+    pub(crate) generation: i64,
+    pub(crate) at: DateTime<Utc>,
+    /// Absent when the host never held it.
+    pub(crate) last: Option<Manifest>,
+}
+
+impl Tombstone {
+    pub(crate) fn of(ended: &Manifest) -> Self {
+        Self {
+            sandbox: ended.sandbox,
+            generation: ended.generation,
+            at: ended.stopped_at.unwrap_or(ended.created_at),
+            last: Some(ended.clone()),
+        }
+    }
+
+    /// Why it ended, as far as is known.
+    pub(crate) fn reason(&self) -> &str {
+        let reason = self.last.as_ref().and_then(|last| last.reason.as_deref());
+        reason.unwrap_or("destroyed")
+    }
+}
+
 /// The ledger of one host: two folders of the pool.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
@@ -203,15 +231,20 @@ impl Ledger {
     }
 
     /// Commits the end of a sandbox: from here on it is gone, whatever of it is still to be cleaned up.
-    pub(crate) fn bury(&self, manifest: &Manifest) -> io::Result<()> {
+    pub(crate) fn bury(&self, stone: &Tombstone) -> io::Result<()> {
         write_durably(
-            &self.tombstone(manifest.sandbox),
-            &serde_json::to_vec_pretty(manifest)?,
+            &self.tombstone(stone.sandbox),
+            &serde_json::to_vec_pretty(stone)?,
         )
     }
 
-    pub(crate) fn buried(&self, sandbox: SandboxId) -> Option<Manifest> {
+    pub(crate) fn buried(&self, sandbox: SandboxId) -> Option<Tombstone> {
         serde_json::from_slice(&fs::read(self.tombstone(sandbox)).ok()?).ok()
+    }
+
+    /// One that cannot be read counts all the same: it was only ever written for a sandbox that is gone.
+    pub(crate) fn is_buried(&self, sandbox: SandboxId) -> bool {
+        self.tombstone(sandbox).exists()
     }
 
     /// Removes a sandbox's files. Its tombstone (or the absence of a promise) was written before.
@@ -239,18 +272,17 @@ impl Ledger {
             .flatten();
         let mut recent = Vec::new();
         for path in files.map(|entry| entry.path()) {
-            let Some(manifest) = fs::read(&path)
+            let Some(stone) = fs::read(&path)
                 .ok()
-                .and_then(|text| serde_json::from_slice::<Manifest>(&text).ok())
+                .and_then(|text| serde_json::from_slice::<Tombstone>(&text).ok())
             else {
                 continue;
             };
-            let ended = manifest.stopped_at.unwrap_or(manifest.created_at);
-            if now - ended > chrono::Duration::days(TOMBSTONE_DAYS) {
+            if now - stone.at > chrono::Duration::days(TOMBSTONE_DAYS) {
                 // It can be removed as well the next time.
                 let _ = fs::remove_file(&path);
             } else {
-                recent.push(manifest);
+                recent.extend(stone.last);
             }
         }
         recent

@@ -13,9 +13,10 @@ use locule_ids::SandboxId;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::driver::{self, Command, Handle, Reply};
+use crate::golden::blocking;
 use crate::host::Host;
 use crate::lifecycle::{LifecycleError, Vm};
-use crate::manifest::{Held, Manifest};
+use crate::manifest::{Held, Manifest, Tombstone};
 
 /// Sandboxes paused at the same time when the host stops.
 const PARKED_TOGETHER: usize = 4;
@@ -173,6 +174,26 @@ impl Registry {
         all
     }
 
+    /// The order to create it may still be on its way: it must find that the sandbox is gone.
+    async fn bury_unknown(&self, order: &Order) -> Result<(), AgentError> {
+        let stone = Tombstone {
+            sandbox: order.sandbox,
+            generation: order.generation,
+            at: self.host.clock.now(),
+            last: None,
+        };
+        let ledger = self.host.ledger.clone();
+        let buried = blocking(move || {
+            if ledger.is_buried(stone.sandbox) {
+                return Ok(());
+            }
+            ledger
+                .bury(&stone)
+                .map_err(LifecycleError::io("write the tombstone"))
+        });
+        Ok(buried.await?)
+    }
+
     fn begin(
         &self,
         spec: SandboxSpec,
@@ -191,7 +212,7 @@ impl Registry {
             // Created, used and destroyed before: whoever asks again is late.
             return Err(AgentError::FailedPrecondition(format!(
                 "the sandbox ended: {}",
-                buried.reason.unwrap_or_default()
+                buried.reason()
             )));
         }
         let (reply, answer) = oneshot::channel();
@@ -291,11 +312,17 @@ impl HostAgent for Registry {
     }
 
     async fn destroy_sandbox(&self, order: Order) -> Result<(), AgentError> {
-        self.ask(order.sandbox, |reply| Command::Destroy {
+        let destroyed = self.ask(order.sandbox, |reply| Command::Destroy {
             generation: order.generation,
             reply,
-        })
-        .await
+        });
+        match destroyed.await {
+            Err(AgentError::NotFound) => {
+                self.bury_unknown(&order).await?;
+                Err(AgentError::NotFound)
+            }
+            other => other,
+        }
     }
 
     async fn pause_sandbox(&self, order: Order) -> Result<SandboxReport, AgentError> {

@@ -35,13 +35,9 @@ impl Driver {
                 Next::Go
             }
             Command::Destroy { generation, reply } => {
-                if let Err(error) = self.accept(generation) {
-                    let _ = reply.send(Err(error));
-                    return Next::Go;
-                }
-                let vm = self.take_vm();
-                let next = self.finish(vm, "destroyed").await;
-                let _ = reply.send(Ok(()));
+                let done = self.order_destroy(generation).await;
+                let next = if done.is_ok() { Next::Gone } else { Next::Go };
+                let _ = reply.send(done);
                 next
             }
             Command::Park { reply } => {
@@ -64,6 +60,12 @@ impl Driver {
         }
         self.manifest.generation = generation;
         Ok(())
+    }
+
+    /// Acknowledged only when its end is written down; else it goes on as it was.
+    async fn order_destroy(&mut self, generation: i64) -> Result<(), AgentError> {
+        self.accept(generation)?;
+        Ok(self.finish("destroyed").await?)
     }
 
     async fn order_pause(&mut self, generation: i64) -> Result<SandboxReport, AgentError> {

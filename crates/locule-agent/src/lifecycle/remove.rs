@@ -5,28 +5,27 @@ use std::sync::Arc;
 use super::{LifecycleError, Vm};
 use crate::golden::blocking;
 use crate::host::Host;
-use crate::manifest::{Held, Manifest};
+use crate::manifest::{Held, Manifest, Tombstone};
 
-/// Commits the end with its reason, then gives everything back.
-pub(crate) async fn bury_and_clear(
+/// Commits the end with its reason. Until this succeeds nothing of the sandbox is touched.
+pub(crate) async fn bury(
     host: &Arc<Host>,
     manifest: &mut Manifest,
-    vm: Option<Vm>,
     reason: &str,
 ) -> Result<(), LifecycleError> {
     let mut buried = manifest.clone();
     buried.held = Held::Stopped;
     buried.reason = Some(reason.to_owned());
     buried.stopped_at = Some(host.clock.now());
-    let (ledger, copy) = (host.ledger.clone(), buried.clone());
+    let (ledger, stone) = (host.ledger.clone(), Tombstone::of(&buried));
     blocking(move || {
         ledger
-            .bury(&copy)
+            .bury(&stone)
             .map_err(LifecycleError::io("write the tombstone"))
     })
     .await?;
     *manifest = buried;
-    clear(host, manifest, vm).await
+    Ok(())
 }
 
 /// Gives back what a sandbox holds. For one that is buried, or that was never promised to anybody.
