@@ -31,6 +31,7 @@ mod tests {
         ("locule", &["locule-http", "locule-edge", "locule-control", "locule-store", "locule-agent", "locule-cli", "locule-base", "locule-agent-api", "locule-domain", "locule-ids"]),
         ("locule-testkit", &["locule-control", "locule-domain", "locule-store", "locule-agent-api", "locule-guest-api", "locule-base", "locule-ids"]),
         ("locule-e2e", &["locule-client", "locule-testkit", "locule-api", "locule-ids"]),
+        ("locule-stub-vmm", &["locule-guest-api"]),
         ("xtask", &[]),
     ];
 

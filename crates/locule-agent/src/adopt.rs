@@ -10,9 +10,10 @@
 //! | buried | – | nothing: its files are removed again |
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use locule_base::failpoint::reached;
 use locule_vmm::{VmmHandle, find_by_name};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -43,6 +44,7 @@ pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), L
             keep.extend(vm.as_ref().map(|vm| vm.slot.number()));
             registry.adopt(manifest, vm);
         }
+        reached("adopt", "a manifest is taken up");
     }
     sweep(host, &keep).await
 }
@@ -58,11 +60,12 @@ async fn take_up(
     match manifest.held.clone() {
         Held::Paused { image } | Held::Resuming { image, .. } => {
             manifest.held = Held::Paused { image };
-            discard_others(&host.ledger.folder(manifest.sandbox), image);
+            discard_others(host, &manifest, Some(image), false);
             Ok(Some((manifest, None)))
         }
         Held::Running { slot, vmm, image } => {
             if let Some(vm) = revive(host, &manifest, slot, &vmm, image).await {
+                discard_others(host, &manifest, image, true);
                 Ok(Some((manifest, Some(vm))))
             } else {
                 tracing::warn!(sandbox.id = %manifest.sandbox, "its VM is gone");
@@ -95,10 +98,12 @@ async fn revive(
         slot,
         image,
     };
+    reached("adopt", "the VM is held");
     let alive = async {
         if !vm.machine.is_running().await? {
             vm.machine.cont().await?;
         }
+        reached("adopt", "the VM runs");
         guest::thaw(&vm.net, &manifest.control_key).await?;
         Ok::<_, LifecycleError>(())
     };
@@ -109,22 +114,27 @@ async fn revive(
     Some(vm)
 }
 
-/// Files of a pause that was not committed, and the working disk of a resume that was not.
-fn discard_others(folder: &Path, image: u32) {
-    let kept = ["memory", "devices", "disk"].map(|what| format!("{what}.{image}"));
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_image = ["memory.", "devices.", "disk"]
-            .iter()
-            .any(|start| name.starts_with(start));
-        if is_image && !kept.contains(&name) {
-            // What stays behind wastes room, nothing else.
-            let _ = std::fs::remove_file(entry.path());
-        }
+/// Removes the files of a pause that was not committed, the working disk of a resume that was not, half-written manifests.
+/// What stays behind all the same wastes room, nothing else.
+fn discard_others(host: &Host, manifest: &Manifest, image: Option<u32>, runs: bool) {
+    let image_files = image
+        .into_iter()
+        .flat_map(|image| ["memory", "devices", "disk"].map(|what| format!("{what}.{image}")));
+    let kept: HashSet<String> = image_files
+        .chain(["manifest.json", "console.log", "vmm.log"].map(str::to_owned))
+        .chain(runs.then(|| "disk".to_owned()))
+        .collect();
+    let folder = host.ledger.folder(manifest.sandbox);
+    let is_kept = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        kept.contains(name.to_string_lossy().as_ref())
+    };
+    if let Err(error) = remove_others(&folder, is_kept) {
+        tracing::warn!(sandbox.id = %manifest.sandbox, error = locule_base::errors::chain(&error), "leftovers stay");
     }
 }
 
-/// Processes, networks and half-made golden images of this instance that no manifest owns.
+/// Processes, control sockets, networks and half-made golden images of this instance that no manifest owns.
 async fn sweep(host: &Host, keep: &HashSet<u16>) -> Result<(), LifecycleError> {
     let prefix = format!("locule-{}-", host.config.instance);
     let orphans = find_by_name(|name| {
@@ -139,18 +149,25 @@ async fn sweep(host: &Host, keep: &HashSet<u16>) -> Result<(), LifecycleError> {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
+    reached("adopt", "orphans are ended");
+    let kept: HashSet<PathBuf> = keep.iter().map(|slot| host.control_socket(*slot)).collect();
+    remove_others(&host.config.control_dir(), |path| kept.contains(path))?;
     host.net.sweep(keep).await?;
-    for entry in std::fs::read_dir(host.pool.root().join("golden"))
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        if entry
-            .path()
-            .extension()
-            .is_some_and(|extension| extension == "new")
-        {
-            remove_folder(&entry.path())?;
+    reached("adopt", "networks are swept");
+    let golden = host.pool.root().join("golden");
+    remove_others(&golden, |path| {
+        path.extension().is_none_or(|extension| extension != "new")
+    })
+}
+
+/// Removes what of a folder is not to be kept.
+fn remove_others(folder: &Path, keep: impl Fn(&Path) -> bool) -> Result<(), LifecycleError> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()).filter(|path| !keep(path)) {
+        if path.is_dir() {
+            remove_folder(&path)?;
+        } else {
+            std::fs::remove_file(&path).map_err(LifecycleError::io("remove a leftover"))?;
         }
     }
     Ok(())

@@ -44,6 +44,8 @@ pub struct Config {
     /// The guest image bundle.
     pub images: PathBuf,
     pub accelerator: AcceleratorWish,
+    /// Another program than the installed QEMU.
+    pub qemu: Option<PathBuf>,
     /// Size of the pool file where one is needed.
     pub pool_bytes: Option<u64>,
     pub on_stop: OnStop,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use locule_agent_api::{
     AgentError, OnTimeout, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox,
 };
+use locule_base::failpoint::reached;
 use locule_net::SandboxNet;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -228,17 +229,21 @@ impl Driver {
             host.ledger
                 .commit(&self.manifest)
                 .map_err(LifecycleError::io("commit the manifest"))?;
+            reached("create", "the manifest says creating");
             lifecycle::create(&host, &mut self.manifest, &golden, slot).await
         };
         match begun.await {
             Ok(vm) => {
+                reached("create", "the manifest says running");
                 self.activity.touch();
                 self.set_vm(Some(vm));
                 self.tell();
+                reached("create", "told, not answered");
                 Ok(self.report())
             }
             Err(error) => {
                 lifecycle::clear(&host, &self.manifest, None).await?;
+                reached("create", "undone");
                 Err(error)
             }
         }
@@ -315,13 +320,16 @@ impl Driver {
     /// Writes the end down, then gives everything back. On failure the sandbox is as it was.
     async fn finish(&mut self, reason: &str) -> Result<(), LifecycleError> {
         let host = self.host.clone();
+        reached("destroy", "nothing done");
         lifecycle::bury(&host, &mut self.manifest, reason).await?;
+        reached("destroy", "buried");
         self.activity.cut();
         let vm = self.take_vm();
         if let Err(error) = lifecycle::clear(&host, &self.manifest, vm).await {
             // Buried is gone: what is left of it is removed at the next start.
             tracing::error!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "cannot clean up a sandbox");
         }
+        reached("destroy", "cleared");
         self.tell();
         Ok(())
     }
@@ -396,6 +404,7 @@ impl Driver {
         host.check_room(&self.manifest)?;
         let slot = host.slots.take().ok_or(LifecycleError::NoSlot)?;
         let vm = lifecycle::resume(&host, &mut self.manifest, image, slot).await?;
+        reached("resume", "the manifest says running");
         self.activity.open_up();
         self.set_vm(Some(vm));
         self.tell();

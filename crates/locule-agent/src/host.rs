@@ -1,6 +1,7 @@
 //! What every sandbox of this host shares.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use locule_base::clock::SharedClock;
@@ -38,6 +39,11 @@ impl Host {
     /// The name of a slot's VMM in the process list.
     pub(crate) fn vmm_name(&self, slot: u16) -> String {
         format!("locule-{}-{slot}", self.config.instance)
+    }
+
+    /// Where a slot's VMM takes its commands.
+    pub(crate) fn control_socket(&self, slot: u16) -> PathBuf {
+        self.config.control_dir().join(format!("{slot}.qmp"))
     }
 
     /// The user a slot's VMM runs as.

@@ -160,10 +160,7 @@ pub(crate) fn spec_for(
         tap: net.open_tap()?,
         mac: locule_net::GUEST_MAC.to_owned(),
         console: files.console,
-        control: host
-            .config
-            .control_dir()
-            .join(format!("{}.qmp", slot.number())),
+        control: host.control_socket(slot.number()),
         log: folder.join("vmm.log"),
         restore,
     })

@@ -104,7 +104,7 @@ impl Agent {
             &config.run_dir,
         )
         .await?;
-        let vmm = Qemu::find(accelerator.accelerator).await?;
+        let vmm = Qemu::find(config.qemu.clone(), accelerator.accelerator).await?;
         if let Some(why) = &accelerator.why {
             tracing::warn!(
                 why,

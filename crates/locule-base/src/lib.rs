@@ -6,5 +6,6 @@ pub mod backoff;
 pub mod clock;
 pub mod command;
 pub mod errors;
+pub mod failpoint;
 pub mod tasks;
 pub mod telemetry;

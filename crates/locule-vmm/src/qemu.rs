@@ -11,7 +11,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,35 +32,41 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// QEMU as installed on this host.
 #[derive(Debug, Clone)]
 pub struct Qemu {
+    program: PathBuf,
     identity: Identity,
     accelerator: Accelerator,
 }
 
 impl Qemu {
-    /// Asks the installed QEMU what it is.
-    pub async fn find(accelerator: Accelerator) -> Result<Self, VmmError> {
-        let (major, minor) = installed_version().await?;
+    /// Asks the installed QEMU, or the program that is named instead, what it is.
+    pub async fn find(
+        program: Option<PathBuf>,
+        accelerator: Accelerator,
+    ) -> Result<Self, VmmError> {
+        let program = program.unwrap_or_else(|| PROGRAM.into());
+        let (driver, major, minor) = installed_version(&program).await?;
         let cpu = match accelerator {
             Accelerator::Kvm => "host",
             // The newest baseline that TCG emulates whole.
             Accelerator::Tcg => "Nehalem-v1",
         };
         let identity = Identity {
-            driver: "qemu".to_owned(),
+            driver,
             machine: format!("pc-q35-{major}.{minor}"),
             cpu: cpu.to_owned(),
             accelerator: accelerator.to_string(),
             version: format!("{major}.{minor}"),
         };
         Ok(Self {
+            program,
             identity,
             accelerator,
         })
     }
 }
 
-async fn installed_version() -> Result<(u32, u32), VmmError> {
-    let output = Command::new(PROGRAM)
+async fn installed_version(program: &Path) -> Result<(String, u32, u32), VmmError> {
+    let output = Command::new(program)
         .arg("--version")
         .timeout(Duration::from_secs(20))
         .run()
@@ -72,16 +78,20 @@ async fn installed_version() -> Result<(u32, u32), VmmError> {
         | CommandError::Failed { .. }) => VmmError::Unusable(other.to_string()),
     })?;
     let text = String::from_utf8_lossy(&output.stdout);
-    parse_version(&text)
-        .ok_or_else(|| VmmError::Unusable("qemu-system-x86_64 does not say its version".to_owned()))
+    parse_version(&text).ok_or_else(|| {
+        VmmError::Unusable(format!("{} does not say its version", program.display()))
+    })
 }
 
-fn parse_version(text: &str) -> Option<(u32, u32)> {
+/// The first word says which program it is.
+fn parse_version(text: &str) -> Option<(String, u32, u32)> {
+    let driver = text.split_whitespace().next()?.to_lowercase();
     let mut numbers = text
         .split("version ")
         .nth(1)?
         .split(|c: char| !c.is_ascii_digit());
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    let (major, minor) = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+    Some((driver, major, minor))
 }
 
 #[async_trait]
@@ -108,7 +118,7 @@ impl Vmm for Qemu {
             MemorySource::Sealed(memfd) => memfd.as_fd(),
         };
         let launch = Launch {
-            program: PROGRAM.as_ref(),
+            program: &self.program,
             args,
             uid: spec.uid,
             descriptors: vec![
@@ -213,8 +223,11 @@ mod tests {
     #[test]
     fn the_version_is_read_from_what_qemu_prints() {
         let debian = "QEMU emulator version 7.2.19 (Debian 1:7.2+dfsg-7+deb12u16)\nCopyright (c)";
-        assert_eq!(parse_version(debian), Some((7, 2)));
-        assert_eq!(parse_version("QEMU emulator version 10.0.2"), Some((10, 0)));
+        assert_eq!(parse_version(debian), Some(("qemu".to_owned(), 7, 2)));
+        assert_eq!(
+            parse_version("stub emulator version 1.0"),
+            Some(("stub".to_owned(), 1, 0))
+        );
         assert_eq!(parse_version("no such thing"), None);
     }
 }

@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// auto, kvm or tcg
     #[arg(long, default_value = "auto")]
     accel: locule_agent::AcceleratorWish,
+    /// Another program than the installed QEMU
+    #[arg(long)]
+    qemu: Option<PathBuf>,
     /// Size of the disk pool in MiB, where one is needed
     #[arg(long)]
     pool_size: Option<u64>,
@@ -53,6 +56,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         instance: args.instance,
         images: args.images,
         accelerator: args.accel,
+        qemu: args.qemu,
         pool_bytes: args.pool_size.map(|mib| mib << 20),
         on_stop: if args.keep_on_stop {
             OnStop::Keep

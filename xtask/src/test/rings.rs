@@ -22,7 +22,7 @@ pub(crate) const RINGS: &[Ring] = &[
     Ring { name: "http", serial: false, needs_images: false, packages: &["locule-http"] },
     Ring { name: "cli", serial: false, needs_images: false, packages: &["locule-client", "locule-cli"] },
     Ring { name: "host", serial: true, needs_images: true, packages: &[
-        "locule-vmm", "locule-net", "locule-disk", "locule-guest", "locule-agent"] },
+        "locule-vmm", "locule-net", "locule-disk", "locule-guest", "locule-agent", "locule-stub-vmm"] },
     Ring { name: "e2e", serial: true, needs_images: true, packages: &["locule", "locule-e2e"] },
 ];
 

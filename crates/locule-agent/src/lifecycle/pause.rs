@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use locule_base::failpoint::reached;
 use locule_disk::{clone_file, sync_dir};
 
 use super::{LifecycleError, Vm};
@@ -40,13 +41,16 @@ pub(crate) async fn pause(
     };
     match captured {
         Ok(paused) => {
+            reached("pause", "committed");
             *manifest = paused;
             let old = vm.image;
             vm.release(host).await;
+            reached("pause", "the VM is gone");
             let folder = host.ledger.folder(manifest.sandbox);
             discard(&folder, old);
             // The image has its own clone of it.
             let _ = fs::remove_file(folder.join("disk"));
+            reached("pause", "the old image is gone");
             Ok(())
         }
         Err(error) => {
@@ -66,7 +70,9 @@ async fn capture(
 ) -> Result<bool, LifecycleError> {
     let frozen = guest::freeze(&vm.net, &manifest.control_key).await;
     let unresponsive = !matches!(frozen, Ok(true));
+    reached("pause", "frozen");
     vm.machine.stop().await?;
+    reached("pause", "stopped");
     let folder = host.ledger.folder(manifest.sandbox);
     let base = match vm.image {
         Some(old) => folder.join(format!("memory.{old}")),
@@ -81,13 +87,17 @@ async fn capture(
     let devices =
         File::create(name("devices")).map_err(LifecycleError::io("create the device state"))?;
     vm.machine.save_devices(devices).await?;
+    reached("pause", "the devices are saved");
     let memory = {
         let target = name("memory");
         blocking(move || clone_file(&base, &target).map_err(Into::into)).await?
     };
+    reached("pause", "the base memory is cloned");
     vm.machine.capture_memory(memory).await?;
+    reached("pause", "the memory is captured");
     let files: Vec<PathBuf> = ["memory", "devices", "disk"].map(name).into();
     blocking(move || make_durable(&files)).await?;
+    reached("pause", "the image is durable");
     Ok(unresponsive)
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use locule_base::failpoint::reached;
+
 use super::{LifecycleError, Vm};
 use crate::golden::blocking;
 use crate::host::Host;
@@ -36,6 +38,7 @@ pub(crate) async fn clear(
 ) -> Result<(), LifecycleError> {
     if let Some(vm) = vm {
         vm.release(host).await;
+        reached("destroy", "the VM is gone");
     }
     let (ledger, sandbox) = (host.ledger.clone(), manifest.sandbox);
     blocking(move || {

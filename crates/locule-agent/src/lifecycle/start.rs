@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
+use locule_base::failpoint::reached;
 use locule_disk::clone_file;
 use locule_vmm::{MemorySource, Shape, VmmError};
 
@@ -33,6 +34,7 @@ pub(crate) async fn create(
     let folder = host.ledger.folder(manifest.sandbox);
     let (source, target) = (golden.disk(), folder.join("disk"));
     blocking(move || clone_file(&source, &target).map(drop).map_err(Into::into)).await?;
+    reached("create", "the disk is cloned");
     let memory = MemorySource::Sealed(golden.memory.clone());
     let vm = restore(
         host,
@@ -72,6 +74,7 @@ pub(crate) async fn resume(
         })
         .await?
     };
+    reached("resume", "disk cloned, memory handed over");
     let devices = folder.join(format!("devices.{image}"));
     let key = manifest.control_key.clone();
     let memory = MemorySource::Private(Arc::new(memory));
@@ -90,9 +93,11 @@ async fn restore(
     image: Option<u32>,
 ) -> Result<Vm, LifecycleError> {
     let number = slot.number();
+    let step = |what| reached(if image.is_some() { "resume" } else { "create" }, what);
     let folder = host.ledger.folder(manifest.sandbox);
     let prepared = async {
         let net = host.net.create(number).await?;
+        step("the network is made");
         let files = open_files(&folder, "disk")?;
         let spec = spec_for(
             host,
@@ -105,6 +110,7 @@ async fn restore(
             true,
         )?;
         let machine = host.vmm.start(spec).await?;
+        step("the VMM is started");
         Ok::<_, LifecycleError>((net, machine))
     };
     let (net, machine) = match prepared.await {
@@ -147,13 +153,26 @@ async fn come_alive(
     key: &str,
 ) -> Result<(), LifecycleError> {
     let devices = File::open(devices).map_err(LifecycleError::io("open the device state"))?;
+    let step = |what| {
+        reached(
+            if vm.image.is_some() {
+                "resume"
+            } else {
+                "create"
+            },
+            what,
+        )
+    };
     vm.machine.load_devices(devices).await?;
+    step("the devices are loaded");
     vm.machine.cont().await?;
+    step("the vCPUs run");
     let init = guest::init(&vm.net, key, manifest, &host.clock);
     let answer = tokio::select! {
         answer = init => answer?,
         () = vm.machine.exited() => return Err(VmmError::Gone.into()),
     };
+    step("the guest is new");
     let said = |text: String| text.chars().take(128).collect::<String>();
     manifest
         .metadata

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod crash;
+mod process;
 mod rig;
 
 use std::time::Duration;

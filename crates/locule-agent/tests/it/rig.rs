@@ -15,7 +15,7 @@ use locule_ids::{SandboxId, TeamId, TemplateId};
 use locule_vmm::{AcceleratorWish, Shape, find_by_name};
 use serde_json::{Value, json};
 
-const TOKEN: &str = "test-token";
+pub(crate) const TOKEN: &str = "test-token";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Rig {
@@ -67,7 +67,7 @@ pub(crate) fn resume(spec: &SandboxSpec, generation: i64) -> ResumeSandbox {
 }
 
 /// The bundle that `make images` leaves, or the one the environment names.
-fn images() -> PathBuf {
+pub(crate) fn images() -> PathBuf {
     #[expect(
         clippy::disallowed_methods,
         reason = "how the test command names the images"
@@ -98,6 +98,7 @@ impl Rig {
             instance: self.instance.clone(),
             images: images(),
             accelerator: AcceleratorWish::Tcg,
+            qemu: None,
             pool_bytes: Some(6 << 30),
             on_stop: OnStop::Pause,
             peer: None,

@@ -1,0 +1,356 @@
+//! A host agent as a process of its own, on the stub VMM, so that it can be killed at any instruction.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use locule_agent_api::http1::exchange;
+use locule_agent_api::{Client, Connector, HostAgent as _, ReportedState, SandboxReport};
+use locule_ids::SandboxId;
+use locule_vmm::find_by_name;
+use serde_json::{Value, json};
+
+use crate::rig::TOKEN;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One agent process after the other, over the same data directory.
+pub(crate) struct HostProcess {
+    folder: tempfile::TempDir,
+    instance: String,
+    qemu: Option<PathBuf>,
+    images: PathBuf,
+    child: Option<Child>,
+}
+
+fn binary(name: &str) -> PathBuf {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how the test command names the programs"
+    )]
+    let named = std::env::var_os("LOCULE_BINARY").expect("the test command sets LOCULE_BINARY");
+    Path::new(&named).with_file_name(name)
+}
+
+/// A bundle of nothing that boots: the stub never looks at it.
+fn hollow_images(folder: &Path) -> PathBuf {
+    let images = folder.join("images");
+    std::fs::create_dir(&images).unwrap();
+    for name in ["kernel", "initramfs"] {
+        std::fs::write(images.join(name), name).unwrap();
+    }
+    let disk = std::fs::File::create(images.join("disk")).unwrap();
+    disk.set_len(16 << 20).unwrap();
+    let file = |name: &str| json!({ "file": name, "sha256": format!("{name:0>64}") });
+    let manifest = json!({
+        "version": 1, "kernel_version": "stub", "guest_version": "stub",
+        "kernel": file("kernel"), "initramfs": file("initramfs"), "templates": { "minimal": file("disk") },
+    });
+    std::fs::write(images.join("manifest.json"), manifest.to_string()).unwrap();
+    images
+}
+
+impl HostProcess {
+    /// On the stub VMM.
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let images = hollow_images(folder.path());
+        Self::with(folder, images, Some(binary("locule-stub-vmm"))).await
+    }
+
+    /// On the installed QEMU with real guests.
+    pub(crate) async fn start_real() -> Self {
+        Self::with(tempfile::tempdir().unwrap(), crate::rig::images(), None).await
+    }
+
+    async fn with(folder: tempfile::TempDir, images: PathBuf, qemu: Option<PathBuf>) -> Self {
+        let mut host = Self {
+            folder,
+            instance: format!("{:08x}", rand::random::<u32>()),
+            qemu,
+            images,
+            child: None,
+        };
+        host.spawn();
+        host.ready().await;
+        host
+    }
+
+    fn run_dir(&self) -> PathBuf {
+        Path::new("/run").join(format!("locule-{}", self.instance))
+    }
+
+    fn pool(&self) -> PathBuf {
+        self.folder.path().join("agent/pool")
+    }
+
+    /// The file that arms a failpoint.
+    fn failpoint(&self) -> PathBuf {
+        self.folder.path().join("failpoint")
+    }
+
+    pub(crate) fn spawn(&mut self) {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("agent.log"))
+            .unwrap();
+        let mut command = Command::new(binary("locule"));
+        command.args(["agent", "--accel", "tcg", "--pool-size", "2048"]);
+        command.args(["--instance", &self.instance]);
+        command
+            .arg("--data-dir")
+            .arg(self.folder.path().join("agent"));
+        command.arg("--run-dir").arg(self.run_dir());
+        command.arg("--images").arg(&self.images);
+        if let Some(qemu) = &self.qemu {
+            command.arg("--qemu").arg(qemu);
+        }
+        command
+            .env("LOCULE_FAILPOINTS", self.failpoint())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        self.child = Some(command.spawn().unwrap());
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(Connector::Unix(self.run_dir().join("agent.sock")))
+    }
+
+    /// Waits until the agent says that it is ready.
+    pub(crate) async fn ready(&mut self) {
+        let client = self.client();
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !client.host().await.is_ok_and(|host| host.ready) {
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "the agent ended: {}", self.log());
+            assert!(tokio::time::Instant::now() < deadline, "{}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("agent.log")).unwrap_or_default()
+    }
+
+    pub(crate) fn arm(&self, group: &str, number: u32) {
+        std::fs::write(self.failpoint(), format!("{group} {number}")).unwrap();
+    }
+
+    pub(crate) fn disarm(&self) {
+        let _ = std::fs::remove_file(self.failpoint());
+    }
+
+    /// Whether the agent died of a failpoint while starting. `false`: it is ready.
+    pub(crate) async fn dies_or_is_ready(&mut self) -> bool {
+        let client = self.client();
+        loop {
+            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                assert_eq!(status.signal(), Some(9), "{}", self.log());
+                return true;
+            }
+            if client.host().await.is_ok_and(|host| host.ready) {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits for the death that a failpoint brings.
+    pub(crate) fn wait_for_death(&mut self) {
+        let status = self.child.as_mut().unwrap().wait().unwrap();
+        assert_eq!(status.signal(), Some(9), "{}", self.log());
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let child = self.child.as_mut().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.disarm();
+        self.spawn();
+        self.ready().await;
+    }
+
+    /// Pids of this instance's VMMs.
+    pub(crate) fn vmms(&self) -> Vec<u32> {
+        let prefix = format!("locule-{}-", self.instance);
+        find_by_name(|name| name.starts_with(&prefix))
+    }
+
+    pub(crate) async fn guest(
+        &self,
+        sandbox: SandboxId,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Option<Value> {
+        let stream = tokio::net::UnixStream::connect(self.run_dir().join("agent.sock"))
+            .await
+            .ok()?;
+        let uri = format!("/proxy/{sandbox}/49983/{path}");
+        let request = Request::builder()
+            .method(if body.is_some() { "POST" } else { "GET" })
+            .uri(uri)
+            .header("host", "guest")
+            .header("x-access-token", TOKEN)
+            .body(Full::new(Bytes::from(
+                body.map(Value::to_string).unwrap_or_default(),
+            )))
+            .unwrap();
+        let response = exchange(stream, request).await.ok()?;
+        if !response.status().is_success() {
+            return None;
+        }
+        let bytes = response.into_body().collect().await.ok()?.to_bytes();
+        Some(serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// How far a running sandbox has come. The stub's memory and disk are what they should be; a real guest, which has no
+    /// such rule, is who it should be.
+    pub(crate) async fn ticks(&self, sandbox: SandboxId) -> u64 {
+        let path = if self.qemu.is_some() { "model" } else { "envs" };
+        let said = self.guest(sandbox, path, None).await;
+        let said = said.unwrap_or_else(|| panic!("the guest answers: {}", self.log()));
+        if self.qemu.is_none() {
+            assert_eq!(said["E2B_SANDBOX_ID"], sandbox.base36(), "{said}");
+            return 0;
+        }
+        assert_eq!(said["fault"], Value::Null, "{said}");
+        assert_eq!(said["sandbox_id"], sandbox.base36());
+        assert_eq!(said["frozen"], false);
+        said["ticks"].as_u64().unwrap()
+    }
+
+    pub(crate) async fn report(&self, sandbox: SandboxId) -> Option<SandboxReport> {
+        let reports = self.client().list_sandboxes().await.unwrap();
+        reports.into_iter().find(|report| report.sandbox == sandbox)
+    }
+
+    /// The host holds what it says it holds, and nothing else: processes, namespaces, devices, sockets, files, loop devices,
+    /// packet rules.
+    pub(crate) async fn check(&self) {
+        let reports = self.client().list_sandboxes().await.unwrap();
+        let held = |state| {
+            let held = reports.iter().filter(move |report| report.state == state);
+            held.map(|report| report.sandbox.as_uuid().to_string())
+        };
+        let running: BTreeSet<String> = held(ReportedState::Running).collect();
+        let paused: BTreeSet<String> = held(ReportedState::Paused).collect();
+        assert_eq!(self.vmms().len(), running.len(), "VMMs: {}", self.log());
+        let count = |folder: &str, part: &str| {
+            let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            names
+                .filter(|entry| entry.file_name().to_string_lossy().contains(part))
+                .count()
+        };
+        assert_eq!(
+            count("/run/netns", &self.instance),
+            running.len(),
+            "namespaces"
+        );
+        assert_eq!(
+            count("/sys/class/net", &self.instance),
+            running.len(),
+            "devices"
+        );
+        let sockets = self.run_dir().join("vmm");
+        assert_eq!(
+            count(sockets.to_str().unwrap(), ".qmp"),
+            running.len(),
+            "control sockets"
+        );
+        let mut folders = BTreeSet::new();
+        for entry in std::fs::read_dir(self.pool().join("sandboxes")).unwrap() {
+            let (name, path) = entry
+                .map(|entry| (entry.file_name(), entry.path()))
+                .unwrap();
+            let name = name.into_string().unwrap();
+            check_files(&path, running.contains(&name));
+            folders.insert(name);
+        }
+        assert_eq!(folders, &running | &paused, "folders: {}", self.log());
+        let golden = self.pool().join("golden");
+        assert_eq!(
+            count(golden.to_str().unwrap(), ".new"),
+            0,
+            "half-made golden images"
+        );
+        let loops = std::fs::read_dir("/sys/block")
+            .unwrap()
+            .flatten()
+            .filter(|entry| {
+                let backing = std::fs::read_to_string(entry.path().join("loop/backing_file"));
+                backing.is_ok_and(|file| file.contains(self.folder.path().to_str().unwrap()))
+            });
+        assert!(loops.count() <= 1, "loop devices");
+    }
+
+    /// The agent stops as it is told to, and nothing of the instance is left on the machine.
+    pub(crate) async fn stop(mut self) {
+        for report in self.client().list_sandboxes().await.unwrap() {
+            let _ = self.client().terminate(vec![report.sandbox]).await;
+        }
+        self.check().await;
+        let child = self.child.as_mut().unwrap();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        let status = child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.log());
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        assert!(
+            !mounts.contains(self.folder.path().to_str().unwrap()),
+            "the pool is mounted"
+        );
+        let rules = Command::new("nft")
+            .args(["list", "tables"])
+            .output()
+            .unwrap();
+        assert!(
+            !String::from_utf8_lossy(&rules.stdout).contains(&self.instance),
+            "packet rules"
+        );
+        std::fs::remove_dir_all(self.run_dir()).unwrap();
+    }
+}
+
+impl Drop for HostProcess {
+    /// A test that failed leaves nothing running.
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        for pid in self.vmms() {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+        let _ = nix::mount::umount2(&self.pool(), nix::mount::MntFlags::MNT_DETACH);
+    }
+}
+
+/// The files of one sandbox are those of its manifest's state.
+fn check_files(folder: &Path, running: bool) {
+    let text = std::fs::read(folder.join("manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&text).unwrap();
+    let names: BTreeSet<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.ends_with(".log"))
+        .collect();
+    let mut expected = BTreeSet::from(["manifest.json".to_owned()]);
+    if running {
+        expected.insert("disk".to_owned());
+    }
+    if let Some(image) = manifest["held"]["image"].as_u64() {
+        expected.extend(["memory", "devices", "disk"].map(|what| format!("{what}.{image}")));
+    }
+    assert_eq!(names, expected, "{}: {manifest}", folder.display());
+}

@@ -1,0 +1,97 @@
+//! As much HTTP/1.1 as the host's calls need: a request with a length, an answer, and the end of the connection.
+
+use serde::Serialize;
+use serde_json::json;
+
+/// No call of the host is longer.
+const REQUEST_BYTES_MAX: usize = 256 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) path: String,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    /// `None`: more has to come. `Err`: it never will be one.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>, ()> {
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+            return if bytes.len() > REQUEST_BYTES_MAX {
+                Err(())
+            } else {
+                Ok(None)
+            };
+        };
+        let head = std::str::from_utf8(&bytes[..end]).map_err(drop)?;
+        let mut lines = head.split("\r\n");
+        let target = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1))
+            .ok_or(())?;
+        let headers: Vec<_> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let length = headers.iter().find(|(name, _)| name == "content-length");
+        let length = length
+            .map_or(Ok(0), |(_, value)| value.parse())
+            .map_err(drop)?;
+        let body = &bytes[end + 4..];
+        if length > REQUEST_BYTES_MAX {
+            return Err(());
+        }
+        Ok((body.len() >= length).then(|| Self {
+            path: target.split('?').next().unwrap_or_default().to_owned(),
+            headers,
+            body: body[..length].to_vec(),
+        }))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    status: u16,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn empty(status: u16) -> Self {
+        Self {
+            status,
+            body: Vec::new(),
+        }
+    }
+
+    pub(crate) fn json(value: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(value).unwrap_or_default();
+        Self { status: 200, body }
+    }
+
+    pub(crate) fn refusal(status: u16, message: &str) -> Self {
+        let body = json!({ "code": status, "message": message })
+            .to_string()
+            .into_bytes();
+        Self { status, body }
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let length = match self.status {
+            204 => String::new(),
+            _ => format!(
+                "content-type: application/json\r\ncontent-length: {}\r\n",
+                self.body.len()
+            ),
+        };
+        let head = format!(
+            "HTTP/1.1 {} -\r\n{length}connection: close\r\n\r\n",
+            self.status
+        );
+        [head.as_bytes(), &self.body].concat()
+    }
+}

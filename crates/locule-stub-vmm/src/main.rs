@@ -1,0 +1,89 @@
+//! A virtual machine monitor without a machine: a real process that the QEMU driver starts, speaks to, captures and ends as
+//! it does QEMU, and whose "guest" is a few pages of memory that it changes by a rule.
+//!
+//! ```text
+//! agent ── control socket ──► monitor ─┐
+//!       ── tap ── TCP ──────► wire ────┼─► guest: life (keys, names, frozen?) and model, all of it in guest memory
+//!                        ticker ───────┘
+//! ```
+//!
+//! What a restored guest knows comes from its memory image and nowhere else, and `GET /model` says whether every page and
+//! every disk block is what the rule makes of the number of ticks. So hundreds of lives and deaths can be checked in the
+//! time in which QEMU boots once. Never part of a release.
+
+mod arguments;
+mod guest;
+mod http;
+mod memory;
+mod model;
+mod monitor;
+mod wire;
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::arguments::Arguments;
+use crate::guest::Guest;
+use crate::monitor::Monitor;
+use crate::wire::Wire;
+
+/// Between two changes of memory and disk.
+const TICK: Duration = Duration::from_millis(2);
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.first().is_some_and(|arg| arg == "--version") {
+        #[expect(clippy::print_stdout, reason = "what --version is for")]
+        {
+            println!("stub emulator version 1.0 (a machine that is none)");
+        }
+        return ExitCode::SUCCESS;
+    }
+    match Arguments::parse(&args).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// To the log that the driver gave this process.
+fn say(line: &str) {
+    #[expect(
+        clippy::print_stderr,
+        reason = "the log of a VMM is its standard error"
+    )]
+    {
+        eprintln!("stub-vmm: {line}");
+    }
+}
+
+/// Serves the control socket until it is told to quit.
+fn run(arguments: Arguments) -> Result<()> {
+    let guest = Arc::new(Mutex::new(Guest::new(&arguments)?));
+    let wire = Wire::new(arguments.tap, arguments.mac)?;
+    let running = guest.clone();
+    let thread = std::thread::Builder::new().name("machine".to_owned());
+    thread.spawn(move || machine(&running, wire))?;
+    Monitor::new(arguments.control, guest).serve()
+}
+
+/// The virtual processor: while the machine runs, time passes for the guest and its network answers.
+fn machine(guest: &Mutex<Guest>, mut wire: Wire) {
+    loop {
+        {
+            let mut guest = guest
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            if guest.runs() {
+                guest.tick();
+                wire.poll(&mut guest);
+            }
+        }
+        wire.wait(TICK);
+    }
+}

@@ -1,0 +1,243 @@
+//! The guest's network card: TCP over the tap, so that the host reaches the guest exactly as it reaches a real one.
+
+use std::os::fd::{BorrowedFd, RawFd};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use locule_guest_api::{GUEST_IP, GUEST_PORT, GUEST_PREFIX_LENGTH, HOST_IP};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium};
+use smoltcp::socket::tcp::{Socket, SocketBuffer};
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
+
+use crate::guest::{Guest, Misbehaviour};
+use crate::http::{Answer, Request};
+
+/// Connections at a time.
+const SOCKETS: usize = 16;
+const BUFFER_BYTES: usize = 64 * 1024;
+const FRAME_BYTES_MAX: usize = 65_550;
+/// The tap prefixes each frame with a header that says nothing here.
+const VNET_HEADER: usize = 10;
+/// A peer that vanished is forgotten after this.
+const TCP_TIMEOUT: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(10);
+
+/// Frames in and out of the tap's descriptor.
+#[derive(Debug)]
+struct Tap(RawFd);
+
+impl Tap {
+    fn fd(&self) -> BorrowedFd<'static> {
+        // SAFETY: open for the life of the process: the driver handed it over and nobody closes it.
+        #[expect(unsafe_code, reason = "a descriptor by number")]
+        unsafe {
+            BorrowedFd::borrow_raw(self.0)
+        }
+    }
+}
+
+struct Received(Vec<u8>);
+struct ToSend(BorrowedFd<'static>);
+
+impl smoltcp::phy::RxToken for Received {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
+        read(&self.0[VNET_HEADER..])
+    }
+}
+
+impl smoltcp::phy::TxToken for ToSend {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
+        let mut frame = vec![0; VNET_HEADER + length];
+        let result = fill(&mut frame[VNET_HEADER..]);
+        // A full queue drops the frame, as a network may: TCP sends it again.
+        let _ = rustix::io::write(self.0, &frame);
+        result
+    }
+}
+
+impl Device for Tap {
+    type RxToken<'a> = Received;
+    type TxToken<'a> = ToSend;
+
+    fn receive(&mut self, _: Instant) -> Option<(Received, ToSend)> {
+        let mut frame = vec![0; FRAME_BYTES_MAX];
+        let length = rustix::io::read(self.fd(), &mut frame).ok()?;
+        frame.truncate(length);
+        (length > VNET_HEADER).then(|| (Received(frame), ToSend(self.fd())))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<ToSend> {
+        Some(ToSend(self.fd()))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ethernet;
+        capabilities.max_transmission_unit = 1514;
+        capabilities
+    }
+}
+
+/// One connection: what was received, what is still to be sent.
+struct Connection {
+    handle: SocketHandle,
+    request: Vec<u8>,
+    answer: Vec<u8>,
+    answered: bool,
+}
+
+pub(crate) struct Wire {
+    tap: Tap,
+    interface: Interface,
+    sockets: SocketSet<'static>,
+    connections: Vec<Connection>,
+}
+
+impl Wire {
+    pub(crate) fn new(tap: RawFd, mac: [u8; 6]) -> Result<Self> {
+        let mut tap = Tap(tap);
+        rustix::io::ioctl_fionbio(tap.fd(), true).context("the tap")?;
+        let config = Config::new(EthernetAddress(mac).into());
+        let mut interface = Interface::new(config, &mut tap, Instant::now());
+        interface.update_ip_addrs(|addresses| {
+            let own = IpCidr::new(IpAddress::Ipv4(GUEST_IP), GUEST_PREFIX_LENGTH);
+            // There is room for the first one.
+            let _ = addresses.push(own);
+        });
+        interface
+            .routes_mut()
+            .add_default_ipv4_route(HOST_IP)
+            .ok()
+            .context("the route")?;
+        let mut sockets = SocketSet::new(Vec::new());
+        let connections = (0..SOCKETS)
+            .map(|_| {
+                let buffer = || SocketBuffer::new(vec![0; BUFFER_BYTES]);
+                let handle = sockets.add(Socket::new(buffer(), buffer()));
+                Connection {
+                    handle,
+                    request: Vec::new(),
+                    answer: Vec::new(),
+                    answered: false,
+                }
+            })
+            .collect();
+        Ok(Self {
+            tap,
+            interface,
+            sockets,
+            connections,
+        })
+    }
+
+    /// Until a frame comes, or for that long.
+    pub(crate) fn wait(&self, patience: Duration) {
+        let fd = self.tap.fd();
+        let timeout = Timespec {
+            tv_sec: 0,
+            tv_nsec: i64::from(patience.subsec_nanos()),
+        };
+        // An interrupted wait is a short one.
+        let _ = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout));
+    }
+
+    /// Takes what has come, lets the guest answer, sends what it can.
+    pub(crate) fn poll(&mut self, guest: &mut Guest) {
+        // Before frames are looked at: a connection that finds nobody listening is refused.
+        self.serve(guest);
+        self.exchange();
+        self.serve(guest);
+        self.exchange();
+    }
+
+    fn exchange(&mut self) {
+        self.interface
+            .poll(Instant::now(), &mut self.tap, &mut self.sockets);
+    }
+
+    fn serve(&mut self, guest: &mut Guest) {
+        for connection in &mut self.connections {
+            let socket = self.sockets.get_mut::<Socket<'_>>(connection.handle);
+            connection.serve(socket, guest);
+        }
+    }
+}
+
+impl Connection {
+    fn serve(&mut self, socket: &mut Socket<'_>, guest: &mut Guest) {
+        if !socket.is_open() {
+            self.request.clear();
+            self.answer.clear();
+            self.answered = false;
+            socket.set_timeout(Some(TCP_TIMEOUT));
+            // A closed socket can always listen.
+            let _ = socket.listen(GUEST_PORT);
+        }
+        while socket.can_recv() {
+            let received = socket.recv(|bytes| (bytes.len(), bytes.to_vec()));
+            self.request.extend(received.unwrap_or_default());
+        }
+        if !self.answered {
+            self.think(socket, guest);
+        }
+        if self.answered && socket.can_send() {
+            let sent = socket.send_slice(&self.answer).unwrap_or(0);
+            self.answer.drain(..sent);
+            self.refill(guest.misbehaviour());
+            if self.answer.is_empty() {
+                socket.close();
+            }
+        }
+        if self.answered && !socket.may_recv() && self.answer.is_empty() {
+            socket.close();
+        }
+    }
+
+    fn think(&mut self, socket: &mut Socket<'_>, guest: &mut Guest) {
+        match Request::parse(&self.request) {
+            Ok(Some(request)) => {
+                self.answer = match guest.misbehaviour() {
+                    _ if request.path == "/misbehave" => guest.answer(&request).bytes(),
+                    Misbehaviour::None | Misbehaviour::RefuseSave => guest.answer(&request).bytes(),
+                    Misbehaviour::Silent => return,
+                    Misbehaviour::EndlessHeaders => b"HTTP/1.1 200 OK\r\n".to_vec(),
+                    Misbehaviour::EndlessBody => {
+                        b"HTTP/1.1 200 OK\r\ncontent-length: 9000000000\r\n\r\n".to_vec()
+                    }
+                    Misbehaviour::Drip => b"H".to_vec(),
+                    Misbehaviour::Garbage => vec![0xfe; 4096],
+                    Misbehaviour::WrongTypes => Answer::json(
+                        &serde_json::json!({ "frozen": "perhaps", "guestVersion": [] }),
+                    )
+                    .bytes(),
+                    Misbehaviour::HalfAnswer => {
+                        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"fro".to_vec()
+                    }
+                };
+                self.answered = true;
+            }
+            Ok(None) => {}
+            Err(()) => socket.abort(),
+        }
+    }
+
+    /// Those who never come to an end have more to say.
+    fn refill(&mut self, misbehaviour: Misbehaviour) {
+        if !self.answer.is_empty() {
+            return;
+        }
+        match misbehaviour {
+            Misbehaviour::EndlessHeaders => self.answer = b"x-more: and more\r\n".repeat(1000),
+            Misbehaviour::EndlessBody => self.answer = vec![b'x'; BUFFER_BYTES],
+            Misbehaviour::None
+            | Misbehaviour::Silent
+            | Misbehaviour::Drip
+            | Misbehaviour::Garbage
+            | Misbehaviour::WrongTypes
+            | Misbehaviour::HalfAnswer
+            | Misbehaviour::RefuseSave => {}
+        }
+    }
+}
