@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::AgentError;
 use crate::messages::{
     HostInfo, OnTimeout, Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec,
-    UpdateSandbox,
+    UpdateSandbox, WarmStock,
 };
 use crate::proto::hostagent::v1 as wire;
 
@@ -268,8 +268,34 @@ impl From<HostInfo> for wire::GetHostResponse {
             memory_mib: host.memory_mib,
             pool_free_bytes: host.pool_free_bytes,
             templates: host.templates,
+            warm: host.warm.into_iter().map(Into::into).collect(),
             ready: host.ready,
             ..Default::default()
+        }
+    }
+}
+
+impl From<WarmStock> for wire::WarmStock {
+    fn from(stock: WarmStock) -> Self {
+        Self {
+            template: stock.template,
+            vcpus: stock.vcpus,
+            memory_mib: stock.memory_mib,
+            warm: stock.warm,
+            started: stock.started,
+            ..Default::default()
+        }
+    }
+}
+
+impl From<wire::WarmStock> for WarmStock {
+    fn from(stock: wire::WarmStock) -> Self {
+        Self {
+            template: stock.template,
+            vcpus: stock.vcpus,
+            memory_mib: stock.memory_mib,
+            warm: stock.warm,
+            started: stock.started,
         }
     }
 }
@@ -286,6 +312,7 @@ impl From<wire::GetHostResponse> for HostInfo {
             memory_mib: host.memory_mib,
             pool_free_bytes: host.pool_free_bytes,
             templates: host.templates,
+            warm: host.warm.into_iter().map(Into::into).collect(),
             ready: host.ready,
         }
     }

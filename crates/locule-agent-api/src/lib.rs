@@ -18,7 +18,7 @@ pub use connector::Connector;
 pub use error::AgentError;
 pub use messages::{
     HostAgent, HostInfo, OnTimeout, Order, ReportedState, ResumeSandbox, SandboxReport,
-    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream,
+    SandboxSpec, UpdateSandbox, WarmStock, WatchEvent, WatchStream,
 };
 pub use server::router;
 

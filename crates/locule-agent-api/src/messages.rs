@@ -130,6 +130,18 @@ pub struct SandboxReport {
     pub ready_ms: u32,
 }
 
+/// Machines of one kind that wait to become sandboxes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WarmStock {
+    pub template: String,
+    pub vcpus: u32,
+    pub memory_mib: u32,
+    /// Past their first instructions, stopped.
+    pub warm: u32,
+    /// Their VMM is started, nothing more.
+    pub started: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostInfo {
     pub protocol: u32,
@@ -142,6 +154,8 @@ pub struct HostInfo {
     pub memory_mib: u64,
     pub pool_free_bytes: u64,
     pub templates: Vec<String>,
+    /// Wait unclaimed: in no list, never billed.
+    pub warm: Vec<WarmStock>,
     /// Sandboxes can be created.
     pub ready: bool,
 }

@@ -74,7 +74,7 @@ async fn take_up(
                 Ok(None)
             }
         }
-        Held::Creating { .. } | Held::Stopped => {
+        Held::Creating | Held::Stopped => {
             clear(host, &manifest, None).await?;
             Ok(None)
         }
@@ -134,7 +134,8 @@ fn discard_others(host: &Host, manifest: &Manifest, image: Option<u32>, runs: bo
     }
 }
 
-/// Processes, control sockets, networks and half-made golden images of this instance that no manifest owns.
+/// Processes, control sockets, networks, waiting machines and half-made golden images of this instance that no manifest
+/// owns.
 async fn sweep(host: &Host, keep: &HashSet<u16>) -> Result<(), LifecycleError> {
     let prefix = format!("locule-{}-", host.config.instance);
     let orphans = find_by_name(|name| {
@@ -154,6 +155,7 @@ async fn sweep(host: &Host, keep: &HashSet<u16>) -> Result<(), LifecycleError> {
     remove_others(&host.config.control_dir(), |path| kept.contains(path))?;
     host.net.sweep(keep).await?;
     reached("adopt", "networks are swept");
+    remove_others(&host.warm_dir(), |_| false)?;
     let golden = host.pool.root().join("golden");
     remove_others(&golden, |path| {
         path.extension().is_none_or(|extension| extension != "new")

@@ -52,6 +52,8 @@ pub struct Config {
     /// Besides root, the user that may speak to the agent's socket, with its group.
     pub peer: Option<(u32, u32)>,
     pub limits: Limits,
+    /// Machines of one kind that may wait to become sandboxes; 0 for none.
+    pub warm_max: usize,
     /// Made ready before the agent says that it is.
     pub default_shape: Shape,
 }

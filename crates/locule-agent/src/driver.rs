@@ -22,7 +22,6 @@ use crate::activity::Activity;
 use crate::host::Host;
 use crate::lifecycle::{self, LifecycleError, Vm};
 use crate::manifest::{Held, Manifest};
-use crate::slots::Slot;
 
 /// Orders that may wait for one sandbox; one more is an error its sender sees.
 const INBOX: usize = 32;
@@ -109,14 +108,13 @@ pub(crate) fn create(
     spec: SandboxSpec,
     reply: Reply<SandboxReport>,
     gone: mpsc::Sender<locule_ids::SandboxId>,
-) -> Result<Handle, LifecycleError> {
-    let slot = host.slots.take().ok_or(LifecycleError::NoSlot)?;
+) -> Handle {
     let key = hex::encode(crate::guest::random_bytes());
-    let manifest = Manifest::new(spec, slot.number(), "", key, host.clock.now());
+    let manifest = Manifest::new(spec, key, host.clock.now());
     let (mut driver, handle, inbox) = Driver::new(host, manifest);
     let sandbox = driver.manifest.sandbox;
     host.tasks.clone().spawn_detached("sandbox", async move {
-        match driver.begin(slot).await {
+        match driver.begin().await {
             Ok(report) => {
                 // Whoever asked may have left; the sandbox is there all the same.
                 let _ = reply.send(Ok(report));
@@ -130,7 +128,7 @@ pub(crate) fn create(
         }
         let _ = gone.send(sandbox).await;
     });
-    Ok(handle)
+    handle
 }
 
 fn spawn(
@@ -213,28 +211,13 @@ impl Driver {
     }
 
     /// The first life of a sandbox. On failure nothing of it is left.
-    async fn begin(&mut self, slot: Slot) -> Result<SandboxReport, LifecycleError> {
+    async fn begin(&mut self) -> Result<SandboxReport, LifecycleError> {
         let host = self.host.clone();
-        let begun = async {
-            host.check_room(&self.manifest)?;
-            let shape = locule_vmm::Shape {
-                vcpus: self.manifest.vcpus,
-                memory_mib: self.manifest.memory_mb,
-            };
-            let golden = host
-                .goldens
-                .get(&host, &self.manifest.template, shape)
-                .await?;
-            self.manifest.golden.clone_from(&golden.key);
-            host.ledger
-                .commit(&self.manifest)
-                .map_err(LifecycleError::io("commit the manifest"))?;
-            reached("create", "the manifest says creating");
-            lifecycle::create(&host, &mut self.manifest, &golden, slot).await
-        };
-        match begun.await {
+        let busy = host.warm.busy();
+        let begun = self.come_to_be(&host).await;
+        drop(busy);
+        match begun {
             Ok(vm) => {
-                reached("create", "the manifest says running");
                 self.activity.touch();
                 self.set_vm(Some(vm));
                 self.tell();
@@ -247,6 +230,32 @@ impl Driver {
                 Err(error)
             }
         }
+    }
+
+    /// From a machine that waits, else from the golden image.
+    async fn come_to_be(&mut self, host: &Arc<Host>) -> Result<Vm, LifecycleError> {
+        host.check_room(&self.manifest)?;
+        let (shape, now) = (self.manifest.shape(), host.clock.monotonic());
+        if let Some(waiting) = host.warm.claim(&self.manifest.template, shape, now) {
+            self.manifest.golden.clone_from(&waiting.golden.key);
+            match lifecycle::claim(host, &mut self.manifest, waiting).await {
+                Ok(vm) => return Ok(vm),
+                Err(error) => {
+                    // It waited too long, or not well: the long way leads there too.
+                    tracing::warn!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "a waiting machine could not be used");
+                    lifecycle::clear(host, &self.manifest, None).await?;
+                }
+            }
+        }
+        let slot = host.slots.take().ok_or(LifecycleError::NoSlot)?;
+        let template = &self.manifest.template;
+        let golden = host.goldens.get(host, template, shape).await?;
+        self.manifest.golden.clone_from(&golden.key);
+        host.ledger
+            .commit(&self.manifest)
+            .map_err(LifecycleError::io("commit the manifest"))?;
+        reached("create", "the manifest says creating");
+        lifecycle::create(host, &mut self.manifest, &golden, slot).await
     }
 
     /// Until the sandbox is gone, or nobody can ask it anything any more.
@@ -404,7 +413,6 @@ impl Driver {
         host.check_room(&self.manifest)?;
         let slot = host.slots.take().ok_or(LifecycleError::NoSlot)?;
         let vm = lifecycle::resume(&host, &mut self.manifest, image, slot).await?;
-        reached("resume", "the manifest says running");
         self.activity.open_up();
         self.set_vm(Some(vm));
         self.tell();
@@ -414,7 +422,7 @@ impl Driver {
     fn image(&self) -> Option<u32> {
         match self.manifest.held {
             Held::Paused { image } | Held::Resuming { image, .. } => Some(image),
-            Held::Creating { .. } | Held::Running { .. } | Held::Stopped => None,
+            Held::Creating | Held::Running { .. } | Held::Stopped => None,
         }
     }
 }

@@ -173,6 +173,13 @@ pub(crate) async fn freeze(net: &SandboxNet, key: &str) -> Result<bool, GuestErr
     Ok(answer.ok_or(GuestError::Nonsense)?.frozen)
 }
 
+/// Runs what a first command runs, so that the next one finds it translated and cached.
+pub(crate) async fn warm(net: &SandboxNet, key: &str) -> Result<(), GuestError> {
+    call::<serde_json::Value>(net, key, "/warm", Vec::new(), CALL_TIMEOUT)
+        .await
+        .map(drop)
+}
+
 pub(crate) async fn thaw(net: &SandboxNet, key: &str) -> Result<(), GuestError> {
     call::<serde_json::Value>(net, key, "/thaw", Vec::new(), CALL_TIMEOUT)
         .await

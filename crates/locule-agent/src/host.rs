@@ -15,6 +15,7 @@ use crate::golden::Goldens;
 use crate::images::Bundle;
 use crate::manifest::Ledger;
 use crate::slots::Slots;
+use crate::warm::WarmPool;
 use crate::watch::Changes;
 
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub(crate) struct Host {
     pub(crate) slots: Slots,
     pub(crate) goldens: Goldens,
     pub(crate) changes: Changes,
+    pub(crate) warm: WarmPool,
 }
 
 impl Host {

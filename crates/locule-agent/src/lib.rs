@@ -23,6 +23,7 @@ mod registry;
 mod run;
 mod server;
 mod slots;
+mod warm;
 mod watch;
 
 pub use config::{Config, Limits, OnStop};

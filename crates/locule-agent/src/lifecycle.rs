@@ -1,8 +1,9 @@
-//! The four operations on a sandbox, each a sequence of steps with its undo.
+//! The operations on a sandbox, each a sequence of steps with its undo.
 //!
 //! They change the host and the ledger, in an order that a crash may cut anywhere:
 //!
 //! ```text
+//! claim    folder · cont · init · manifest(running)
 //! create   manifest(creating) · net · disk · vmm · devices · cont · init · manifest(running)
 //! pause    freeze · stop · devices · memory · fsync · manifest(paused) · end vmm · net
 //! resume   manifest(resuming) · net · disk · vmm · devices · cont · init · manifest(running)
@@ -31,7 +32,7 @@ use crate::slots::Slot;
 
 pub(crate) use pause::pause;
 pub(crate) use remove::{bury, clear};
-pub(crate) use start::{create, resume};
+pub(crate) use start::{Steps, claim, create, from_golden, load, resume};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LifecycleError {

@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use locule_agent_api::{OnTimeout, ReportedState, SandboxReport, SandboxSpec};
 use locule_disk::write_durably;
 use locule_ids::{SandboxId, TeamId, TemplateId};
-use locule_vmm::VmmHandle;
+use locule_vmm::{Shape, VmmHandle};
 use serde::{Deserialize, Serialize};
 
 /// Where a sandbox is in its life on this host.
@@ -25,9 +25,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case", tag = "is")]
 pub(crate) enum Held {
     /// Being created: nothing of it was promised to anybody.
-    Creating {
-        slot: u16,
-    },
+    Creating,
     Running {
         slot: u16,
         vmm: VmmHandle,
@@ -88,17 +86,11 @@ impl std::fmt::Debug for Manifest {
 }
 
 impl Manifest {
-    pub(crate) fn new(
-        spec: SandboxSpec,
-        slot: u16,
-        golden: &str,
-        control_key: String,
-        now: DateTime<Utc>,
-    ) -> Self {
+    pub(crate) fn new(spec: SandboxSpec, control_key: String, now: DateTime<Utc>) -> Self {
         Self {
             sandbox: spec.sandbox,
             generation: spec.generation,
-            held: Held::Creating { slot },
+            held: Held::Creating,
             reason: None,
             last_error: None,
             unresponsive: false,
@@ -117,7 +109,7 @@ impl Manifest {
             labels: spec.labels,
             access_token: spec.access_token,
             control_key,
-            golden: golden.to_owned(),
+            golden: String::new(),
             metadata: BTreeMap::new(),
             created_at: now,
             started_at: None,
@@ -126,10 +118,17 @@ impl Manifest {
         }
     }
 
+    pub(crate) fn shape(&self) -> Shape {
+        Shape {
+            vcpus: self.vcpus,
+            memory_mib: self.memory_mb,
+        }
+    }
+
     /// What is told to the control plane.
     pub(crate) fn report(&self, last_active_at: Option<DateTime<Utc>>) -> SandboxReport {
         let state = match self.held {
-            Held::Creating { .. } | Held::Running { .. } => ReportedState::Running,
+            Held::Creating | Held::Running { .. } => ReportedState::Running,
             Held::Paused { .. } | Held::Resuming { .. } => ReportedState::Paused,
             Held::Stopped => ReportedState::Stopped,
         };

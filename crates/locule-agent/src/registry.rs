@@ -221,7 +221,7 @@ impl Registry {
             return Err(AgentError::AlreadyExists("the sandbox exists".to_owned()));
         }
         let sandbox = spec.sandbox;
-        let handle = driver::create(&self.host, spec, reply, self.gone.clone())?;
+        let handle = driver::create(&self.host, spec, reply, self.gone.clone());
         sandboxes.insert(sandbox, handle);
         Ok(answer)
     }
@@ -241,7 +241,7 @@ impl Host {
             .filter_map(|(_, other)| other.as_ref())
             .filter(|other| {
                 other.sandbox != manifest.sandbox
-                    && matches!(other.held, Held::Running { .. } | Held::Creating { .. })
+                    && matches!(other.held, Held::Running { .. } | Held::Creating)
             })
             .map(|other| u64::from(other.memory_mb))
             .sum();
@@ -284,6 +284,7 @@ impl HostAgent for Registry {
             memory_mib: memory_mib(),
             pool_free_bytes: self.host.pool.free_bytes().unwrap_or(0),
             templates: self.host.bundle.templates().map(str::to_owned).collect(),
+            warm: self.host.warm.stock(),
             ready: self.is_ready(),
         })
     }

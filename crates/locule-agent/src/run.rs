@@ -21,6 +21,7 @@ use crate::lifecycle::LifecycleError;
 use crate::manifest::Ledger;
 use crate::registry::Registry;
 use crate::slots::Slots;
+use crate::warm::WarmPool;
 use crate::watch::Changes;
 use crate::{adopt, server};
 
@@ -135,6 +136,7 @@ impl Agent {
             slots: Slots::default(),
             goldens: Goldens::default(),
             changes: Changes::new(),
+            warm: WarmPool::default(),
             config,
         });
         let registry = Registry::new(host.clone());
@@ -167,10 +169,14 @@ impl Agent {
             .next()
             .unwrap_or("minimal")
             .to_owned();
-        host.goldens
-            .get(host, &template, host.config.default_shape)
-            .await
-            .map(drop)
+        let shape = host.config.default_shape;
+        host.goldens.get(host, &template, shape).await?;
+        if host.config.warm_max > 0 {
+            host.warm.keep_one(&template, shape);
+            let keeper = host.clone();
+            host.tasks.spawn("warm pool", |stop| keeper.keep_warm(stop));
+        }
+        Ok(())
     }
 
     /// The agent without its socket.

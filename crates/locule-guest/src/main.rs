@@ -18,6 +18,7 @@ mod processes;
 mod reaper;
 mod server;
 mod users;
+mod warm;
 mod wire;
 
 use std::process::ExitCode;

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::agent::Guest;
 use crate::identity::Proof;
-use crate::{control, files, filesystem, processes};
+use crate::{control, files, filesystem, processes, warm};
 
 /// Bodies of unary RPCs and control calls. Files are streamed and have no such bound.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -45,6 +45,7 @@ fn router(guest: Arc<Guest>) -> Router {
         .route("/freeze", post(control::freeze))
         .route("/thaw", post(control::thaw))
         .route("/sync", post(control::sync))
+        .route("/warm", post(warm::warm))
         .route("/metrics", get(control::metrics))
         .route("/envs", get(control::envs))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

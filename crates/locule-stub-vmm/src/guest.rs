@@ -222,7 +222,7 @@ impl Guest {
                 self.set_life(&life);
                 Answer::empty(204)
             }
-            "/sync" => Answer::empty(204),
+            "/sync" | "/warm" => Answer::empty(204),
             _ if request.header(ACCESS_TOKEN_HEADER) != life.access_token.as_deref() => {
                 Answer::refusal(401, "access token is missing or wrong")
             }

@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Size of the disk pool in MiB, where one is needed
     #[arg(long)]
     pool_size: Option<u64>,
+    /// Machines of one kind that may wait, started and stopped, to become sandboxes at once; 0 for none
+    #[arg(long, default_value_t = default_warm_max())]
+    warm: usize,
     /// The user that may speak to the agent, besides root
     #[arg(long, requires = "peer_gid")]
     peer_uid: Option<u32>,
@@ -42,6 +45,11 @@ pub(crate) struct Args {
     /// Leave sandboxes running when asked to stop
     #[arg(long)]
     keep_on_stop: bool,
+}
+
+/// Two a core: more would not come up faster together.
+fn default_warm_max() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() * 2)
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -65,6 +73,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         },
         peer: args.peer_uid.zip(args.peer_gid),
         limits: Limits::default(),
+        warm_max: args.warm,
         default_shape: locule_agent::Shape {
             vcpus: 1,
             memory_mib: 512,

@@ -1,11 +1,12 @@
-//! Create and resume: the same restore, from a golden image or from the sandbox's own.
+//! Create, claim and resume: the same restore, from a golden image, from a machine that waits, or from the sandbox's own image.
 
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use locule_base::failpoint::reached;
-use locule_disk::clone_file;
+use locule_disk::{clone_file, sync_dir};
 use locule_vmm::{MemorySource, Shape, VmmError};
 
 use super::{LifecycleError, Vm, open_files, spec_for};
@@ -14,11 +15,15 @@ use crate::guest;
 use crate::host::Host;
 use crate::manifest::{Held, Manifest};
 use crate::slots::Slot;
+use crate::warm::Waiting;
 
-fn shape(manifest: &Manifest) -> Shape {
-    Shape {
-        vcpus: manifest.vcpus,
-        memory_mib: manifest.memory_mb,
+/// Marks the steps of one kind of operation.
+#[derive(Clone, Copy)]
+pub(crate) struct Steps(pub(crate) &'static str);
+
+impl Steps {
+    fn done(self, what: &'static str) {
+        reached(self.0, what);
     }
 }
 
@@ -30,23 +35,59 @@ pub(crate) async fn create(
     golden: &Golden,
     slot: Slot,
 ) -> Result<Vm, LifecycleError> {
-    let started = host.clock.monotonic();
+    let (started, steps) = (host.clock.monotonic(), Steps("create"));
     let folder = host.ledger.folder(manifest.sandbox);
-    let (source, target) = (golden.disk(), folder.join("disk"));
-    blocking(move || clone_file(&source, &target).map(drop).map_err(Into::into)).await?;
-    reached("create", "the disk is cloned");
-    let memory = MemorySource::Sealed(golden.memory.clone());
-    let vm = restore(
-        host,
-        manifest,
-        slot,
-        memory,
-        &golden.devices(),
-        &golden.control_key.clone(),
-        None,
-    )
-    .await?;
-    commit_running(host, manifest, vm, started).await
+    let mut vm = from_golden(host, golden, manifest.shape(), slot, &folder, steps).await?;
+    let alive = async {
+        load(&mut vm, &golden.devices(), steps).await?;
+        awaken(host, manifest, &mut vm, &golden.control_key, steps).await
+    };
+    match alive.await {
+        Ok(()) => commit_running(host, manifest, vm, started, steps).await,
+        Err(error) => {
+            vm.release(host).await;
+            Err(error)
+        }
+    }
+}
+
+/// Makes a sandbox of a machine that waits for one. On failure the machine is gone and the sandbox's folder is the caller's
+/// to remove.
+pub(crate) async fn claim(
+    host: &Arc<Host>,
+    manifest: &mut Manifest,
+    waiting: Waiting,
+) -> Result<Vm, LifecycleError> {
+    let (started, steps) = (host.clock.monotonic(), Steps("claim"));
+    let Waiting {
+        mut vm,
+        golden,
+        folder,
+        loaded,
+    } = waiting;
+    let own = host.ledger.folder(manifest.sandbox);
+    let alive = async {
+        // One name is moved, and with it the disk: until then it is the pool's, from then on the sandbox's.
+        blocking(move || {
+            fs::rename(&folder, &own).map_err(LifecycleError::io("take a waiting machine"))?;
+            own.parent()
+                .map_or(Ok(()), sync_dir)
+                .map_err(LifecycleError::io("take a waiting machine"))
+        })
+        .await?;
+        steps.done("the folder is the sandbox's");
+        if !loaded {
+            load(&mut vm, &golden.devices(), steps).await?;
+        }
+        awaken(host, manifest, &mut vm, &golden.control_key, steps).await
+    };
+    match alive.await {
+        Ok(()) => commit_running(host, manifest, vm, started, steps).await,
+        Err(error) => {
+            vm.release(host).await;
+            Err(error)
+        }
+    }
 }
 
 /// Brings a paused sandbox back from its image. The image stays as it was until the next pause is committed.
@@ -56,80 +97,95 @@ pub(crate) async fn resume(
     image: u32,
     slot: Slot,
 ) -> Result<Vm, LifecycleError> {
-    let started = host.clock.monotonic();
+    let (started, steps) = (host.clock.monotonic(), Steps("resume"));
     let folder = host.ledger.folder(manifest.sandbox);
-    let uid = host.vmm_uid(slot.number());
-    let memory = {
-        let folder = folder.clone();
-        blocking(move || {
-            clone_file(&folder.join(format!("disk.{image}")), &folder.join("disk"))?;
-            let memory = File::options()
-                .read(true)
-                .write(true)
-                .open(folder.join(format!("memory.{image}")));
-            let memory = memory.map_err(LifecycleError::io("open the memory image"))?;
-            rustix::fs::fchown(&memory, Some(rustix::fs::Uid::from_raw(uid)), None)
-                .map_err(|error| LifecycleError::io("hand over the memory image")(error.into()))?;
-            Ok(memory)
-        })
-        .await?
+    let memory = own_memory(host, &folder, image, &slot).await?;
+    steps.done("disk cloned, memory handed over");
+    let mut vm = prepare(host, slot, manifest.shape(), memory, &folder, steps).await?;
+    vm.image = Some(image);
+    let (devices, key) = (
+        folder.join(format!("devices.{image}")),
+        manifest.control_key.clone(),
+    );
+    let alive = async {
+        load(&mut vm, &devices, steps).await?;
+        awaken(host, manifest, &mut vm, &key, steps).await
     };
-    reached("resume", "disk cloned, memory handed over");
-    let devices = folder.join(format!("devices.{image}"));
-    let key = manifest.control_key.clone();
-    let memory = MemorySource::Private(Arc::new(memory));
-    let vm = restore(host, manifest, slot, memory, &devices, &key, Some(image)).await?;
-    commit_running(host, manifest, vm, started).await
-}
-
-/// Network, VMM, devices, go, init: in order, each given back if a later one fails.
-async fn restore(
-    host: &Arc<Host>,
-    manifest: &mut Manifest,
-    slot: Slot,
-    memory: MemorySource,
-    devices: &Path,
-    key: &str,
-    image: Option<u32>,
-) -> Result<Vm, LifecycleError> {
-    let number = slot.number();
-    let step = |what| reached(if image.is_some() { "resume" } else { "create" }, what);
-    let folder = host.ledger.folder(manifest.sandbox);
-    let prepared = async {
-        let net = host.net.create(number).await?;
-        step("the network is made");
-        let files = open_files(&folder, "disk")?;
-        let spec = spec_for(
-            host,
-            &slot,
-            &net,
-            shape(manifest),
-            memory,
-            files,
-            &folder,
-            true,
-        )?;
-        let machine = host.vmm.start(spec).await?;
-        step("the VMM is started");
-        Ok::<_, LifecycleError>((net, machine))
-    };
-    let (net, machine) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(error) => {
-            undo_network(host, number).await;
-            return Err(error);
-        }
-    };
-    let mut vm = Vm {
-        machine,
-        net: Arc::new(net),
-        slot,
-        image,
-    };
-    match come_alive(host, manifest, &mut vm, devices, key).await {
-        Ok(()) => Ok(vm),
+    match alive.await {
+        Ok(()) => commit_running(host, manifest, vm, started, steps).await,
         Err(error) => {
             vm.release(host).await;
+            Err(error)
+        }
+    }
+}
+
+/// The sandbox's own image, its memory in the hands of the VMM that will map it.
+async fn own_memory(
+    host: &Host,
+    folder: &Path,
+    image: u32,
+    slot: &Slot,
+) -> Result<MemorySource, LifecycleError> {
+    let (folder, uid) = (folder.to_owned(), host.vmm_uid(slot.number()));
+    blocking(move || {
+        clone_file(&folder.join(format!("disk.{image}")), &folder.join("disk"))?;
+        let memory = File::options()
+            .read(true)
+            .write(true)
+            .open(folder.join(format!("memory.{image}")));
+        let memory = memory.map_err(LifecycleError::io("open the memory image"))?;
+        rustix::fs::fchown(&memory, Some(rustix::fs::Uid::from_raw(uid)), None)
+            .map_err(|error| LifecycleError::io("hand over the memory image")(error.into()))?;
+        Ok(MemorySource::Private(Arc::new(memory)))
+    })
+    .await
+}
+
+/// A machine of a golden image that waits for its devices; its files are in `folder`.
+pub(crate) async fn from_golden(
+    host: &Host,
+    golden: &Golden,
+    shape: Shape,
+    slot: Slot,
+    folder: &Path,
+    steps: Steps,
+) -> Result<Vm, LifecycleError> {
+    let (source, target) = (golden.disk(), folder.join("disk"));
+    blocking(move || clone_file(&source, &target).map(drop).map_err(Into::into)).await?;
+    steps.done("the disk is cloned");
+    let memory = MemorySource::Sealed(golden.memory.clone());
+    prepare(host, slot, shape, memory, folder, steps).await
+}
+
+/// Network and VMM process, in this order, each given back if a later one fails.
+async fn prepare(
+    host: &Host,
+    slot: Slot,
+    shape: Shape,
+    memory: MemorySource,
+    folder: &Path,
+    steps: Steps,
+) -> Result<Vm, LifecycleError> {
+    let number = slot.number();
+    let prepared = async {
+        let net = host.net.create(number).await?;
+        steps.done("the network is made");
+        let files = open_files(folder, "disk")?;
+        let spec = spec_for(host, &slot, &net, shape, memory, files, folder, true)?;
+        let machine = host.vmm.start(spec).await?;
+        steps.done("the VMM is started");
+        Ok::<_, LifecycleError>((net, machine))
+    };
+    match prepared.await {
+        Ok((net, machine)) => Ok(Vm {
+            machine,
+            net: Arc::new(net),
+            slot,
+            image: None,
+        }),
+        Err(error) => {
+            undo_network(host, number).await;
             Err(error)
         }
     }
@@ -145,48 +201,38 @@ async fn undo_network(host: &Host, slot: u16) {
     }
 }
 
-async fn come_alive(
+pub(crate) async fn load(vm: &mut Vm, devices: &Path, steps: Steps) -> Result<(), LifecycleError> {
+    let devices = File::open(devices).map_err(LifecycleError::io("open the device state"))?;
+    vm.machine.load_devices(devices).await?;
+    steps.done("the devices are loaded");
+    Ok(())
+}
+
+/// Lets the vCPUs go and makes the guest the sandbox of this manifest.
+async fn awaken(
     host: &Host,
     manifest: &mut Manifest,
     vm: &mut Vm,
-    devices: &Path,
     key: &str,
+    steps: Steps,
 ) -> Result<(), LifecycleError> {
-    let devices = File::open(devices).map_err(LifecycleError::io("open the device state"))?;
-    let step = |what| {
-        reached(
-            if vm.image.is_some() {
-                "resume"
-            } else {
-                "create"
-            },
-            what,
-        )
-    };
-    vm.machine.load_devices(devices).await?;
-    step("the devices are loaded");
     vm.machine.cont().await?;
-    step("the vCPUs run");
+    steps.done("the vCPUs run");
     let init = guest::init(&vm.net, key, manifest, &host.clock);
     let answer = tokio::select! {
         answer = init => answer?,
         () = vm.machine.exited() => return Err(VmmError::Gone.into()),
     };
-    step("the guest is new");
+    steps.done("the guest is new");
     let said = |text: String| text.chars().take(128).collect::<String>();
-    manifest
-        .metadata
-        .insert("kernel_version".to_owned(), said(answer.kernel_version));
-    manifest
-        .metadata
-        .insert("guest_version".to_owned(), said(answer.guest_version));
-    manifest.metadata.insert(
-        "agent_version".to_owned(),
-        env!("CARGO_PKG_VERSION").to_owned(),
-    );
-    manifest
-        .metadata
-        .insert("vmm_version".to_owned(), host.vmm.identity().to_string());
+    let versions = [
+        ("kernel_version", said(answer.kernel_version)),
+        ("guest_version", said(answer.guest_version)),
+        ("agent_version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("vmm_version", host.vmm.identity().to_string()),
+    ];
+    let versions = versions.map(|(name, value)| (name.to_owned(), value));
+    manifest.metadata.extend(versions);
     Ok(())
 }
 
@@ -194,7 +240,8 @@ async fn commit_running(
     host: &Arc<Host>,
     manifest: &mut Manifest,
     vm: Vm,
-    started: std::time::Duration,
+    started: Duration,
+    steps: Steps,
 ) -> Result<Vm, LifecycleError> {
     let before = manifest.clone();
     manifest.held = Held::Running {
@@ -219,7 +266,10 @@ async fn commit_running(
     })
     .await;
     match committed {
-        Ok(()) => Ok(vm),
+        Ok(()) => {
+            steps.done("the manifest says running");
+            Ok(vm)
+        }
         Err(error) => {
             *manifest = before;
             vm.release(host).await;

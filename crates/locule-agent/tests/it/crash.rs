@@ -6,22 +6,33 @@
 use locule_agent_api::{AgentError, HostAgent as _, Order, ReportedState, SandboxSpec};
 
 use crate::process::HostProcess;
-use crate::rig::{resume, spec};
+use crate::rig::resume;
+
+/// Of the shape that the agent keeps ready.
+fn spec() -> SandboxSpec {
+    SandboxSpec {
+        memory_mb: 512,
+        ..crate::rig::spec()
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
     Create,
+    /// A create that finds a machine waiting.
+    Claim,
     Pause,
     Resume,
     Destroy,
 }
 
 impl Operation {
-    const ALL: [Self; 4] = [Self::Create, Self::Pause, Self::Resume, Self::Destroy];
+    const ALL: &[Self] = &[Self::Create, Self::Pause, Self::Resume, Self::Destroy];
 
     fn group(self) -> &'static str {
         match self {
             Self::Create => "create",
+            Self::Claim => "claim",
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Destroy => "destroy",
@@ -30,8 +41,13 @@ impl Operation {
 
     /// Brings a new sandbox to where the operation begins. Answers the generation of the operation.
     async fn prepare(self, host: &HostProcess, wanted: &SandboxSpec) -> i64 {
-        if self == Self::Create {
-            return wanted.generation;
+        match self {
+            Self::Create => return wanted.generation,
+            Self::Claim => {
+                host.stocked().await;
+                return wanted.generation;
+            }
+            Self::Pause | Self::Resume | Self::Destroy => {}
         }
         host.client().create_sandbox(wanted.clone()).await.unwrap();
         if self == Self::Resume {
@@ -49,7 +65,7 @@ impl Operation {
         let client = host.client();
         let order = order(wanted, generation);
         match self {
-            Self::Create => client.create_sandbox(wanted.clone()).await.map(drop),
+            Self::Create | Self::Claim => client.create_sandbox(wanted.clone()).await.map(drop),
             Self::Pause => client.pause_sandbox(order).await.map(drop),
             Self::Resume => client
                 .resume_sandbox(resume(wanted, generation))
@@ -62,7 +78,7 @@ impl Operation {
     /// What the host may hold after a crash in the middle: as before, or as after. `None`: nothing.
     fn outcomes(self) -> &'static [Option<ReportedState>] {
         match self {
-            Self::Create => &[None, Some(ReportedState::Running)],
+            Self::Create | Self::Claim => &[None, Some(ReportedState::Running)],
             Self::Pause => &[Some(ReportedState::Running), Some(ReportedState::Paused)],
             Self::Resume => &[Some(ReportedState::Paused), Some(ReportedState::Running)],
             Self::Destroy => &[Some(ReportedState::Running), Some(ReportedState::Stopped)],
@@ -72,7 +88,7 @@ impl Operation {
     /// After the order was given again.
     fn done(self) -> ReportedState {
         match self {
-            Self::Create | Self::Resume => ReportedState::Running,
+            Self::Create | Self::Claim | Self::Resume => ReportedState::Running,
             Self::Pause => ReportedState::Paused,
             Self::Destroy => ReportedState::Stopped,
         }
@@ -179,9 +195,9 @@ async fn crash_at(host: &mut HostProcess, operation: Operation, number: u32) -> 
 }
 
 /// Walks through every step of every operation. Answers how often the agent was killed.
-async fn walk(host: &mut HostProcess, witnesses: &mut Witnesses) -> u32 {
+async fn walk(host: &mut HostProcess, witnesses: &mut Witnesses, operations: &[Operation]) -> u32 {
     let mut kills = 0;
-    for operation in Operation::ALL {
+    for operation in operations.iter().copied() {
         let mut number = 1;
         while crash_at(host, operation, number).await {
             witnesses.check(host).await;
@@ -219,10 +235,21 @@ async fn a_crash_at_any_step_loses_nothing_that_was_acknowledged() {
     let mut witnesses = Witnesses::new(&host).await;
     let mut kills = 0;
     for _ in 0..3 {
-        kills += walk(&mut host, &mut witnesses).await;
+        kills += walk(&mut host, &mut witnesses, Operation::ALL).await;
         kills += walk_adoption(&mut host, &mut witnesses).await;
     }
     assert!(kills >= 100, "{kills} kills");
+    witnesses.end(host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_around_machines_that_wait_leaves_none_of_them_behind() {
+    let mut host = HostProcess::start().await;
+    host.restart_with_pool().await;
+    let mut witnesses = Witnesses::new(&host).await;
+    let operations = [Operation::Claim, Operation::Pause, Operation::Destroy];
+    walk(&mut host, &mut witnesses, &operations).await;
+    walk_adoption(&mut host, &mut witnesses).await;
     witnesses.end(host).await;
 }
 
@@ -231,7 +258,7 @@ async fn a_crash_at_any_step_loses_nothing_that_was_acknowledged() {
 async fn a_crash_at_any_step_with_real_guests_loses_nothing_either() {
     let mut host = HostProcess::start_real().await;
     let mut witnesses = Witnesses::new(&host).await;
-    walk(&mut host, &mut witnesses).await;
+    walk(&mut host, &mut witnesses, Operation::ALL).await;
     walk_adoption(&mut host, &mut witnesses).await;
     witnesses.end(host).await;
 }

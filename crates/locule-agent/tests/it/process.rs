@@ -26,6 +26,8 @@ pub(crate) struct HostProcess {
     qemu: Option<PathBuf>,
     images: PathBuf,
     child: Option<Child>,
+    /// Machines of one kind that may wait.
+    warm: u32,
 }
 
 fn binary(name: &str) -> PathBuf {
@@ -75,6 +77,7 @@ impl HostProcess {
             qemu,
             images,
             child: None,
+            warm: 0,
         };
         host.spawn();
         host.ready().await;
@@ -103,6 +106,7 @@ impl HostProcess {
         let mut command = Command::new(binary("locule"));
         command.args(["agent", "--accel", "tcg", "--pool-size", "2048"]);
         command.args(["--instance", &self.instance]);
+        command.args(["--warm", &self.warm.to_string()]);
         command
             .arg("--data-dir")
             .arg(self.folder.path().join("agent"));
@@ -121,6 +125,27 @@ impl HostProcess {
 
     pub(crate) fn client(&self) -> Client {
         Client::new(Connector::Unix(self.run_dir().join("agent.sock")))
+    }
+
+    /// From now on machines wait to become sandboxes.
+    pub(crate) async fn restart_with_pool(&mut self) {
+        self.warm = 1;
+        self.kill();
+        self.restart().await;
+    }
+
+    /// Waits until one machine waits at each depth, and no more will come.
+    pub(crate) async fn stocked(&self) {
+        let client = self.client();
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let stock = client.host().await.unwrap().warm;
+            if matches!(stock.as_slice(), [kind] if kind.warm == 1 && kind.started == 1) {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Waits until the agent says that it is ready.
@@ -234,6 +259,15 @@ impl HostProcess {
         reports.into_iter().find(|report| report.sandbox == sandbox)
     }
 
+    /// Waits until the pool is as it will stay, and answers how many machines are in it.
+    async fn settled(&self) -> usize {
+        if self.warm == 0 {
+            return 0;
+        }
+        self.stocked().await;
+        2
+    }
+
     /// The host holds what it says it holds, and nothing else: processes, namespaces, devices, sockets, files, loop devices,
     /// packet rules.
     pub(crate) async fn check(&self) {
@@ -244,27 +278,21 @@ impl HostProcess {
         };
         let running: BTreeSet<String> = held(ReportedState::Running).collect();
         let paused: BTreeSet<String> = held(ReportedState::Paused).collect();
-        assert_eq!(self.vmms().len(), running.len(), "VMMs: {}", self.log());
+        let waiting = self.settled().await;
+        let machines = running.len() + waiting;
+        assert_eq!(self.vmms().len(), machines, "VMMs: {}", self.log());
         let count = |folder: &str, part: &str| {
             let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
             names
                 .filter(|entry| entry.file_name().to_string_lossy().contains(part))
                 .count()
         };
-        assert_eq!(
-            count("/run/netns", &self.instance),
-            running.len(),
-            "namespaces"
-        );
-        assert_eq!(
-            count("/sys/class/net", &self.instance),
-            running.len(),
-            "devices"
-        );
+        assert_eq!(count("/run/netns", &self.instance), machines, "namespaces");
+        assert_eq!(count("/sys/class/net", &self.instance), machines, "devices");
         let sockets = self.run_dir().join("vmm");
         assert_eq!(
             count(sockets.to_str().unwrap(), ".qmp"),
-            running.len(),
+            machines,
             "control sockets"
         );
         let mut folders = BTreeSet::new();

@@ -99,6 +99,7 @@ impl Rig {
             images: images(),
             accelerator: AcceleratorWish::Tcg,
             qemu: None,
+            warm_max: 0,
             pool_bytes: Some(6 << 30),
             on_stop: OnStop::Pause,
             peer: None,

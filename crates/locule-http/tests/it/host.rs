@@ -48,6 +48,7 @@ impl HostAgent for Host {
             cpu_cores: 8,
             memory_mib: 8192,
             pool_free_bytes: 1 << 40,
+            warm: Vec::new(),
             templates: vec!["minimal".to_owned()],
             ready: true,
         })

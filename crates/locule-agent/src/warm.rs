@@ -1,0 +1,311 @@
+//! Machines that wait to become sandboxes.
+//!
+//! ```text
+//! golden image ──► started: VMM process, memory mapped, network ──► warm: past its first instructions, stopped
+//!                            └──────────── claim ─────────────────────────┘
+//! ```
+//!
+//! A claim renames one folder, lets the vCPUs go and makes the guest new with one call. Each kind (template and shape) is
+//! stocked by how many were asked for together lately; refilling yields to whoever waits for a sandbox. What waits was
+//! promised to nobody: a restart of the agent throws it away.
+
+mod demand;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use locule_agent_api::WarmStock;
+use locule_vmm::Shape;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use self::demand::Demand;
+use crate::golden::{Golden, blocking};
+use crate::guest;
+use crate::host::Host;
+use crate::lifecycle::{LifecycleError, Steps, Vm, from_golden, load};
+
+/// How often the stock is looked at without being asked.
+const PERIOD: Duration = Duration::from_secs(5);
+/// After a failure the next try waits.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// A machine that nobody has claimed.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) vm: Vm,
+    pub(crate) golden: Arc<Golden>,
+    /// Its disk and logs.
+    pub(crate) folder: PathBuf,
+    /// Warm, not only started.
+    pub(crate) loaded: bool,
+}
+
+/// What machines are interchangeable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Kind {
+    template: String,
+    shape: Shape,
+}
+
+#[derive(Debug, Default)]
+struct Stock {
+    warm: Vec<Waiting>,
+    started: Vec<Waiting>,
+    demand: Demand,
+    /// Kept at least, whatever is asked for.
+    least: usize,
+}
+
+impl Stock {
+    /// How many of each depth should wait: as many warm ones as came together lately, and half as many started ones behind
+    /// them.
+    fn wanted(&mut self, now: Duration, most: usize) -> (usize, usize) {
+        let warm = self.demand.peak(now).max(self.least).min(most);
+        (warm, warm.div_ceil(2).min(most))
+    }
+}
+
+/// All that wait on this host.
+#[derive(Debug, Default)]
+pub(crate) struct WarmPool {
+    stocks: Mutex<HashMap<Kind, Stock>>,
+    nudge: Notify,
+    /// Sandboxes being made right now: refilling would take the cores away from them.
+    busy: AtomicUsize,
+}
+
+/// Somebody waits for a sandbox as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Busy<'a>(&'a WarmPool);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::AcqRel);
+        self.0.nudge.notify_one();
+    }
+}
+
+/// One thing to do about the stock.
+enum Job {
+    Make(Kind, bool),
+    Warm(Kind, Waiting),
+    Drop(Waiting),
+}
+
+impl WarmPool {
+    fn stocks(&self) -> MutexGuard<'_, HashMap<Kind, Stock>> {
+        self.stocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn busy(&self) -> Busy<'_> {
+        self.busy.fetch_add(1, Ordering::AcqRel);
+        Busy(self)
+    }
+
+    /// The best machine that waits, and a note that one was asked for.
+    pub(crate) fn claim(&self, template: &str, shape: Shape, now: Duration) -> Option<Waiting> {
+        let kind = Kind {
+            template: template.to_owned(),
+            shape,
+        };
+        let mut stocks = self.stocks();
+        let stock = stocks.entry(kind).or_default();
+        stock.demand.note(now);
+        stock.warm.pop().or_else(|| stock.started.pop())
+    }
+
+    /// At least one of this kind waits from now on.
+    pub(crate) fn keep_one(&self, template: &str, shape: Shape) {
+        let kind = Kind {
+            template: template.to_owned(),
+            shape,
+        };
+        self.stocks().entry(kind).or_default().least = 1;
+    }
+
+    /// What waits, for whoever asks what it costs.
+    pub(crate) fn stock(&self) -> Vec<WarmStock> {
+        let stocks = self.stocks();
+        let mut all: Vec<_> = stocks
+            .iter()
+            .map(|(kind, stock)| WarmStock {
+                template: kind.template.clone(),
+                vcpus: kind.shape.vcpus,
+                memory_mib: kind.shape.memory_mib,
+                warm: u32::try_from(stock.warm.len()).unwrap_or(u32::MAX),
+                started: u32::try_from(stock.started.len()).unwrap_or(u32::MAX),
+            })
+            .filter(|stock| stock.warm + stock.started > 0)
+            .collect();
+        all.sort_by(|a, b| {
+            (&a.template, a.vcpus, a.memory_mib).cmp(&(&b.template, b.vcpus, b.memory_mib))
+        });
+        all
+    }
+
+    /// The next thing to do, most urgent first: a warm machine where one is missing, a started one, one too many.
+    fn next(&self, now: Duration, most: usize) -> Option<Job> {
+        let mut stocks = self.stocks();
+        let mut start = None;
+        for (kind, stock) in stocks.iter_mut() {
+            let (warm, started) = stock.wanted(now, most);
+            if stock.warm.len() < warm {
+                return Some(match stock.started.pop() {
+                    Some(waiting) => Job::Warm(kind.clone(), waiting),
+                    None => Job::Make(kind.clone(), true),
+                });
+            }
+            if stock.warm.len() > warm {
+                return stock.warm.pop().map(Job::Drop);
+            }
+            if stock.started.len() > started {
+                return stock.started.pop().map(Job::Drop);
+            }
+            if stock.started.len() < started {
+                start = Some(Job::Make(kind.clone(), false));
+            }
+        }
+        start
+    }
+
+    fn put(&self, kind: Kind, waiting: Waiting) {
+        let mut stocks = self.stocks();
+        let stock = stocks.entry(kind).or_default();
+        if waiting.loaded {
+            stock.warm.push(waiting);
+        } else {
+            stock.started.push(waiting);
+        }
+    }
+
+    fn take_all(&self) -> Vec<Waiting> {
+        let mut stocks = self.stocks();
+        let all = stocks.values_mut();
+        all.flat_map(|stock| stock.warm.drain(..).chain(stock.started.drain(..)))
+            .collect()
+    }
+}
+
+impl Host {
+    /// Keeps the stock as it should be until the host stops, then lets all of it go.
+    pub(crate) async fn keep_warm(self: Arc<Self>, stop: CancellationToken) -> anyhow::Result<()> {
+        let most = self.config.warm_max;
+        while !stop.is_cancelled() {
+            let idle = self.warm.busy.load(Ordering::Acquire) == 0;
+            let job = if idle {
+                self.warm.next(self.clock.monotonic(), most)
+            } else {
+                None
+            };
+            let pause = match job {
+                None => PERIOD,
+                Some(job) => match self.perform(job).await {
+                    Ok(()) => continue,
+                    Err(error) => {
+                        tracing::warn!(
+                            error = locule_base::errors::chain(&error),
+                            "a machine for the pool was not made"
+                        );
+                        RETRY_AFTER
+                    }
+                },
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.warm.nudge.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        self.let_warm_go().await;
+        Ok(())
+    }
+
+    /// Gives back everything that waits.
+    pub(crate) async fn let_warm_go(&self) {
+        for waiting in self.warm.take_all() {
+            self.drop_waiting(waiting).await;
+        }
+    }
+
+    async fn perform(&self, job: Job) -> Result<(), LifecycleError> {
+        match job {
+            Job::Drop(waiting) => self.drop_waiting(waiting).await,
+            Job::Warm(kind, waiting) => {
+                let waiting = self.warm_up(waiting).await?;
+                self.warm.put(kind, waiting);
+            }
+            Job::Make(kind, warm) => {
+                if self.pool.is_low()? {
+                    return Err(LifecycleError::Full("its disk pool is almost full"));
+                }
+                let mut waiting = self.start_waiting(&kind).await?;
+                if warm {
+                    waiting = self.warm_up(waiting).await?;
+                }
+                self.warm.put(kind, waiting);
+            }
+        }
+        Ok(())
+    }
+
+    async fn start_waiting(&self, kind: &Kind) -> Result<Waiting, LifecycleError> {
+        let golden = self.goldens.get(self, &kind.template, kind.shape).await?;
+        let slot = self.slots.take().ok_or(LifecycleError::NoSlot)?;
+        let folder = self.warm_dir().join(slot.number().to_string());
+        let new = folder.clone();
+        blocking(move || {
+            locule_disk::remove_tree(&new)
+                .and_then(|()| fs::create_dir_all(&new))
+                .map_err(LifecycleError::io("make a folder of the pool"))
+        })
+        .await?;
+        let vm = from_golden(self, &golden, kind.shape, slot, &folder, Steps("warm")).await?;
+        Ok(Waiting {
+            vm,
+            golden,
+            folder,
+            loaded: false,
+        })
+    }
+
+    /// Past its first instructions: what the first command of a sandbox will run has run once. The user's processes stay
+    /// frozen, as they were captured.
+    async fn warm_up(&self, mut waiting: Waiting) -> Result<Waiting, LifecycleError> {
+        let warmed = async {
+            load(&mut waiting.vm, &waiting.golden.devices(), Steps("warm")).await?;
+            waiting.vm.machine.cont().await?;
+            guest::warm(&waiting.vm.net, &waiting.golden.control_key).await?;
+            waiting.vm.machine.stop().await?;
+            Ok(())
+        };
+        match warmed.await {
+            Ok(()) => {
+                waiting.loaded = true;
+                Ok(waiting)
+            }
+            Err(error) => {
+                self.drop_waiting(waiting).await;
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) async fn drop_waiting(&self, waiting: Waiting) {
+        waiting.vm.release(self).await;
+        // What stays behind is removed at the next start.
+        let _ = blocking(move || {
+            locule_disk::remove_tree(&waiting.folder)
+                .map_err(LifecycleError::io("remove a folder of the pool"))
+        })
+        .await;
+    }
+
+    pub(crate) fn warm_dir(&self) -> PathBuf {
+        self.pool.root().join("warm")
+    }
+}
