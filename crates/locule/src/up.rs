@@ -53,6 +53,12 @@ pub(crate) struct Args {
     /// Size of the disk pool in MiB (default: a quarter of the free space)
     #[arg(long)]
     pool_size: Option<u64>,
+    /// Machines of one kind that may wait to become sandboxes at once; 0 for none (default: two a core)
+    #[arg(long)]
+    warm: Option<usize>,
+    /// Another program than the installed QEMU
+    #[arg(long)]
+    qemu: Option<PathBuf>,
     /// Move an existing data directory aside and start anew
     #[arg(long)]
     reset: bool,
@@ -61,7 +67,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let clock = SystemClock::new();
     let progress = Progress::new();
-    let images = checks::run(&args.data_dir, args.listen, args.images)?;
+    let images = checks::run(&args.data_dir, args.listen, args.images.clone())?;
     if args.reset {
         layout::move_aside(&args.data_dir, clock.now())?;
     }
@@ -71,7 +77,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut supervisor = Supervisor::new();
     let mut signals = Signals::new()?;
     let started = tokio::select! {
-        started = start(&args.listen, args.accel, args.pool_size, &images, &layout, &mut supervisor, &progress) => Some(started),
+        started = start(&args, &images, &layout, &mut supervisor, &progress) => Some(started),
         () = signals.next() => None,
     };
     match started {
@@ -130,9 +136,7 @@ impl Signals {
 }
 
 async fn start(
-    listen: &SocketAddr,
-    accel: locule_agent::AcceleratorWish,
-    pool_size: Option<u64>,
+    args: &Args,
     images: &std::path::Path,
     layout: &Layout,
     supervisor: &mut Supervisor,
@@ -147,10 +151,18 @@ async fn start(
         Some(url) => url,
         None => queue::start(layout, supervisor, progress).await?,
     };
-    let credentials = bootstrap(layout, &database, listen).await?;
-    let host = start_agent(layout, supervisor, progress, accel, pool_size, images).await?;
-    start_serve(layout, supervisor, progress, listen, &database, &redis).await?;
-    let proof = proof::run(listen, &credentials.api_key)
+    let credentials = bootstrap(layout, &database, &args.listen).await?;
+    let host = start_agent(layout, supervisor, progress, args, images).await?;
+    start_serve(
+        layout,
+        supervisor,
+        progress,
+        &args.listen,
+        &database,
+        &redis,
+    )
+    .await?;
+    let proof = proof::run(&args.listen, &credentials.api_key)
         .await
         .context("the first sandbox did not work")?;
     layout.point_home()?;
@@ -204,43 +216,14 @@ async fn start_agent(
     layout: &Layout,
     supervisor: &mut Supervisor,
     progress: &Progress,
-    accel: locule_agent::AcceleratorWish,
-    pool_size: Option<u64>,
+    args: &Args,
     images: &std::path::Path,
 ) -> anyhow::Result<HostInfo> {
     progress.begin("host agent (the first start boots a guest once)");
-    let mut args: Vec<String> = [
-        "agent",
-        "--data-dir",
-        &layout.agent_dir().to_string_lossy(),
-        "--run-dir",
-    ]
-    .map(str::to_owned)
-    .into();
-    args.extend([
-        layout.run_dir().to_string_lossy().into_owned(),
-        "--instance".to_owned(),
-        layout.instance().to_owned(),
-    ]);
-    args.extend([
-        "--images".to_owned(),
-        images.to_string_lossy().into_owned(),
-        "--accel".to_owned(),
-        accel.to_string(),
-    ]);
-    args.extend([
-        "--peer-uid".to_owned(),
-        layout.user().uid.to_string(),
-        "--peer-gid".to_owned(),
-        layout.user().gid.to_string(),
-    ]);
-    if let Some(size) = pool_size {
-        args.extend(["--pool-size".to_owned(), size.to_string()]);
-    }
     let service = Service {
         name: "agent",
         program: supervisor::OURSELVES.into(),
-        args,
+        args: agent_args(layout, args, images),
         environment: Vec::new(),
         user: None,
         log: layout.log("agent"),
@@ -257,6 +240,27 @@ async fn start_agent(
     let host = ready.await?;
     progress.done();
     Ok(host)
+}
+
+/// The agent's command line.
+fn agent_args(layout: &Layout, args: &Args, images: &std::path::Path) -> Vec<String> {
+    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    let mut options = vec![
+        ("--data-dir", text(&layout.agent_dir())),
+        ("--run-dir", text(&layout.run_dir())),
+        ("--instance", layout.instance().to_owned()),
+        ("--images", text(images)),
+        ("--accel", args.accel.to_string()),
+        ("--peer-uid", layout.user().uid.to_string()),
+        ("--peer-gid", layout.user().gid.to_string()),
+    ];
+    options.extend(args.pool_size.map(|size| ("--pool-size", size.to_string())));
+    options.extend(args.warm.map(|warm| ("--warm", warm.to_string())));
+    options.extend(args.qemu.as_deref().map(|qemu| ("--qemu", text(qemu))));
+    let options = options.into_iter();
+    std::iter::once("agent".to_owned())
+        .chain(options.flat_map(|(name, value)| [name.to_owned(), value]))
+        .collect()
 }
 
 async fn start_serve(
