@@ -100,7 +100,7 @@ impl Rig {
             accelerator: AcceleratorWish::Tcg,
             qemu: None,
             warm_max: 0,
-            pool_bytes: Some(6 << 30),
+            pool_bytes: Some(3 << 30),
             on_stop: OnStop::Pause,
             peer: None,
             limits: Limits::default(),

@@ -131,7 +131,7 @@ impl Platform {
             .arg("--listen")
             .arg(format!("127.0.0.1:{}", self.port));
         command
-            .args(["--accel", "tcg", "--pool-size", "6144"])
+            .args(["--accel", "tcg", "--pool-size", "4096"])
             .env("HOME", self.folder());
         command
     }
