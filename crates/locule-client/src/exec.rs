@@ -1,24 +1,34 @@
 //! A command's input and output over a WebSocket.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
+use http::{StatusCode, header};
+use locule_api::stream::STDIN_WINDOW_BYTES;
 use locule_api::{ClientMessage, Encoding, ServerMessage, SignalName, StartMessage};
 use locule_ids::SandboxId;
-use tokio::net::TcpStream;
+use reqwest::Upgraded;
 use tokio::sync::watch;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use crate::ClientError;
+use crate::{Client, ClientError, error};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-/// Bytes of input on their way that the server has not acknowledged yet.
-const WINDOW_BYTES: usize = 1024 * 1024;
+type Socket = WebSocketStream<Upgraded>;
 const CHUNK_BYTES: usize = 32 * 1024;
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The server pings every 30 seconds: one that is silent for three of them is gone, whatever the network says.
+const SILENCE_MAX: Duration = Duration::from_secs(100);
+/// A refusal is followed by a close that carries its code.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What happens to a running command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,27 +67,47 @@ pub struct ExecWriter {
     sent: usize,
 }
 
+/// By the same way as every other call: one connection pool, one TLS configuration, the same refusals.
+async fn connect(client: &Client, id: SandboxId) -> Result<Socket, ClientError> {
+    let key = generate_key();
+    let request = client
+        .request(
+            http::Method::GET,
+            &format!("/v1/sandboxes/{id}/exec/stream"),
+        )
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_VERSION, "13")
+        .header(header::SEC_WEBSOCKET_KEY, &key);
+    let sent = request.send().await;
+    let response = sent.map_err(|source| error::exchange(&client.url, &source))?;
+    let status = response.status();
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(crate::refusal(response).await);
+    }
+    let accepted = response.headers().get(header::SEC_WEBSOCKET_ACCEPT);
+    if accepted.is_none_or(|accepted| accepted != derive_accept_key(key.as_bytes()).as_str()) {
+        return Err(ClientError::Strange {
+            status: status.as_u16(),
+        });
+    }
+    let upgraded = response.upgrade().await;
+    let upgraded = upgraded.map_err(|_| ClientError::BrokenOff)?;
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await)
+}
+
 pub(crate) async fn open(
-    url: &str,
-    key: &str,
+    client: &Client,
     id: SandboxId,
     mut start: StartMessage,
 ) -> Result<ExecStream, ClientError> {
-    let address = url.replacen("http", "ws", 1);
-    let unreachable = |source: SocketError| ClientError::Unreachable {
-        url: url.to_owned(),
-        source: source.into(),
-    };
-    let mut request = format!("{address}/v1/sandboxes/{id}/exec/stream")
-        .into_client_request()
-        .map_err(unreachable)?;
-    let key = key.parse().map_err(|_| {
-        ClientError::Exec("the API key holds characters that no key has".to_owned())
-    })?;
-    request.headers_mut().insert("x-api-key", key);
-    let (socket, _) = tokio_tungstenite::connect_async(request)
-        .await
-        .map_err(unreachable)?;
+    let connected = tokio::time::timeout(HANDSHAKE_TIMEOUT, connect(client, id)).await;
+    let socket = connected.map_err(|_| ClientError::TimedOut {
+        url: client.url.clone(),
+    })??;
     let (acknowledged, seen) = watch::channel(0);
     let (sink, stream) = socket.split();
     let mut writer = ExecWriter {
@@ -104,17 +134,24 @@ impl ExecStream {
 }
 
 impl ExecReader {
+    async fn message(&mut self) -> Result<Message, ClientError> {
+        match tokio::time::timeout(SILENCE_MAX, self.socket.next()).await {
+            Ok(Some(Ok(message))) => Ok(message),
+            Ok(Some(Err(_)) | None) | Err(_) => Err(ClientError::BrokenOff),
+        }
+    }
+
     /// The next event; `Exited` is the last. A stream that breaks off before it is an error.
     pub async fn next(&mut self) -> Result<ExecEvent, ClientError> {
         loop {
-            let message = match self.socket.next().await {
-                Some(Ok(Message::Text(text))) => text,
-                Some(Ok(Message::Close(_)) | Err(_)) | None => {
-                    return Err(ClientError::BrokenOff);
+            let text = match self.message().await? {
+                Message::Text(text) => text,
+                Message::Close(_) => return Err(ClientError::BrokenOff),
+                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
+                    continue;
                 }
-                Some(Ok(_)) => continue,
             };
-            let message = serde_json::from_str(&message).map_err(|_| ClientError::BrokenOff)?;
+            let message = serde_json::from_str(&text).map_err(|_| ClientError::BrokenOff)?;
             let bytes = |data: String| {
                 STANDARD
                     .decode(data)
@@ -128,12 +165,31 @@ impl ExecReader {
                 ServerMessage::Exit { exit_code, signal } => {
                     Ok(ExecEvent::Exited { exit_code, signal })
                 }
-                ServerMessage::Error { data } => Err(ClientError::Exec(data)),
+                ServerMessage::Error { data } => Err(self.refused(data).await),
                 ServerMessage::Ack { bytes } => {
-                    self.acknowledged.send_modify(|total| *total += bytes);
+                    self.acknowledged
+                        .send_modify(|total| *total = total.saturating_add(bytes));
                     continue;
                 }
             };
+        }
+    }
+
+    /// The text came as a message; the close that follows it has the code.
+    async fn refused(&mut self, message: String) -> ClientError {
+        let close = async {
+            while let Some(Ok(next)) = self.socket.next().await {
+                if let Message::Close(frame) = next {
+                    return frame.map(|frame| frame.reason.as_str().to_owned());
+                }
+            }
+            None
+        };
+        let code = tokio::time::timeout(CLOSE_TIMEOUT, close).await;
+        ClientError::Refused {
+            status: None,
+            code: code.ok().flatten().unwrap_or_default(),
+            message,
         }
     }
 }
@@ -147,15 +203,20 @@ impl ExecWriter {
             .map_err(|_| ClientError::BrokenOff)
     }
 
-    /// Sends input, waiting while the process does not read.
+    /// Waits until the process has read enough for more input to be sent. May be dropped at any time.
+    pub async fn room(&mut self) -> Result<(), ClientError> {
+        let (sent, room) = (self.sent, STDIN_WINDOW_BYTES - CHUNK_BYTES);
+        let fits = self
+            .acknowledged
+            .wait_for(|acknowledged| sent.saturating_sub(*acknowledged) <= room)
+            .await;
+        fits.map(drop).map_err(|_| ClientError::BrokenOff)
+    }
+
+    /// Sends input, waiting while the process does not read. Acknowledgements arrive while somebody reads the other half.
     pub async fn stdin(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         for chunk in bytes.chunks(CHUNK_BYTES) {
-            let (sent, room) = (self.sent, WINDOW_BYTES - CHUNK_BYTES);
-            let fits = self
-                .acknowledged
-                .wait_for(|acknowledged| sent.saturating_sub(*acknowledged) <= room)
-                .await;
-            fits.map_err(|_| ClientError::BrokenOff)?;
+            self.room().await?;
             self.send(&ClientMessage::Stdin {
                 data: STANDARD.encode(chunk),
             })

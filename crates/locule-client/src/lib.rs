@@ -1,28 +1,45 @@
 //! Typed client of the public API.
 //!
 //! One method per operation, one connection pool, errors that say what the server said. Nothing is sent twice by itself but
-//! what changes nothing.
+//! what changes nothing (GET), what is the same done twice (DELETE), and a create, which carries a key of its own so that
+//! the server knows the second for the first.
 
 mod error;
 mod exec;
+mod files;
 
 pub use error::ClientError;
 pub use exec::{ExecEvent, ExecReader, ExecStream, ExecWriter};
 
-use bytes::Bytes;
-use futures::{Stream, StreamExt as _};
-use http::Method;
-use locule_api::{CreateSandboxRequest, ErrorBody, PathRequest, Sandbox};
+use std::time::Duration;
+
+use http::{HeaderValue, Method};
+use locule_api::{
+    CreateSandboxRequest, ErrorBody, ExecRequest, ExecStarted, Sandbox, StartMessage,
+};
 use locule_ids::SandboxId;
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, Url};
 use serde::de::DeserializeOwned;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Of what only looks.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of what a host has to do: a guest that is interpreted takes its time to start, a large memory to be saved.
+const WORK_TIMEOUT: Duration = Duration::from_mins(5);
+/// Before the second, third and fourth try.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+];
+const IN_PROGRESS_PAUSE: Duration = Duration::from_millis(500);
 
 /// A server and a key for it. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: String,
-    key: String,
+    key: HeaderValue,
 }
 
 impl std::fmt::Debug for Client {
@@ -35,140 +52,175 @@ impl std::fmt::Debug for Client {
 
 impl Client {
     pub fn new(url: &str, key: &str) -> Result<Self, ClientError> {
+        let bad = || ClientError::Address(url.to_owned());
+        let parsed = Url::parse(url).map_err(|_| bad())?;
+        let host = parsed.host_str().ok_or_else(bad)?;
+        if !matches!(parsed.scheme(), "http" | "https") {
+            return Err(bad());
+        }
+        let mut key = HeaderValue::from_str(key).map_err(|_| ClientError::Key)?;
+        key.set_sensitive(true);
         // Whoever installed one first is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .user_agent(concat!("locule/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let http = http.map_err(|source| ClientError::Unreachable {
-            url: url.to_owned(),
-            source: source.into(),
-        })?;
+            .connect_timeout(CONNECT_TIMEOUT)
+            // The key is for this server, not for where it points.
+            .redirect(reqwest::redirect::Policy::none());
+        if is_here(host) {
+            // A proxy of the environment cannot reach this machine's own addresses.
+            http = http.no_proxy();
+        }
         Ok(Self {
-            http,
+            http: http
+                .build()
+                .map_err(|source| error::exchange(url, &source))?,
             url: url.trim_end_matches('/').to_owned(),
-            key: key.to_owned(),
+            key,
         })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
             .request(method, format!("{}{path}", self.url))
-            .header("x-api-key", &self.key)
+            .header("x-api-key", self.key.clone())
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        let unreachable = |source: reqwest::Error| ClientError::Unreachable {
-            url: self.url.clone(),
-            source: source.into(),
-        };
-        let response = request.send().await.map_err(unreachable)?;
-        let status = response.status();
-        if status.is_success() {
+        let sent = request.send().await;
+        let response = sent.map_err(|source| error::exchange(&self.url, &source))?;
+        if response.status().is_success() {
             return Ok(response);
         }
-        // An answer that is not ours comes from something in between.
-        let body: Option<ErrorBody> = response.json().await.ok();
-        Err(match body {
-            Some(body) => ClientError::Refused {
-                status: status.as_u16(),
-                code: body.error.code,
-                message: body.error.message,
-            },
-            None => ClientError::Strange {
-                status: status.as_u16(),
-            },
-        })
+        Err(refusal(response).await)
     }
 
-    async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
-        let response = self.send(request).await?;
-        let status = response.status().as_u16();
-        response
-            .json()
-            .await
-            .map_err(|_| ClientError::Strange { status })
+    /// Sends what may be sent more than once, until it is answered or there is no hope.
+    async fn send_again(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        for pause in PAUSES {
+            let Some(copy) = request.try_clone() else {
+                break;
+            };
+            match self.send(copy).await {
+                Err(error) if error.may_pass() => tokio::time::sleep(pause).await,
+                answer => return answer,
+            }
+        }
+        self.send(request).await
     }
 
+    fn look(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path).timeout(LOOK_TIMEOUT)
+    }
+
+    fn work(&self, path: &str) -> RequestBuilder {
+        self.request(Method::POST, path).timeout(WORK_TIMEOUT)
+    }
+
+    /// Creates a sandbox. An answer that gets lost is asked for again, and does not make a second one.
     pub async fn create_sandbox(
         &self,
         wanted: &CreateSandboxRequest,
     ) -> Result<Sandbox, ClientError> {
-        self.json(self.request(Method::POST, "/v1/sandboxes").json(wanted))
-            .await
+        let key = SandboxId::random().as_uuid().to_string();
+        let request = || {
+            self.work("/v1/sandboxes")
+                .header("idempotency-key", &key)
+                .json(wanted)
+        };
+        let whole = async {
+            loop {
+                match self.send_again(request()).await {
+                    // The first try is still being carried out: its answer is ours.
+                    Err(error) if error.code() == Some("idempotency_in_progress") => {
+                        tokio::time::sleep(IN_PROGRESS_PAUSE).await;
+                    }
+                    answer => return json(answer?).await,
+                }
+            }
+        };
+        let done = tokio::time::timeout(WORK_TIMEOUT, whole).await;
+        done.unwrap_or_else(|_| {
+            Err(ClientError::TimedOut {
+                url: self.url.clone(),
+            })
+        })
     }
 
     pub async fn list_sandboxes(&self) -> Result<Vec<Sandbox>, ClientError> {
-        self.json(self.request(Method::GET, "/v1/sandboxes")).await
+        json(self.send_again(self.look("/v1/sandboxes")).await?).await
     }
 
     pub async fn get_sandbox(&self, id: SandboxId) -> Result<Sandbox, ClientError> {
-        self.json(self.request(Method::GET, &format!("/v1/sandboxes/{id}")))
-            .await
+        let request = self.look(&format!("/v1/sandboxes/{id}"));
+        json(self.send_again(request).await?).await
     }
 
+    /// Destroys a sandbox; one that has ended already is fine.
     pub async fn destroy_sandbox(&self, id: SandboxId) -> Result<(), ClientError> {
-        self.send(self.request(Method::DELETE, &format!("/v1/sandboxes/{id}")))
-            .await
-            .map(drop)
+        let request = self.request(Method::DELETE, &format!("/v1/sandboxes/{id}"));
+        let request = request.timeout(WORK_TIMEOUT);
+        self.send_again(request).await.map(drop)
     }
 
     pub async fn pause_sandbox(&self, id: SandboxId) -> Result<Sandbox, ClientError> {
-        self.json(self.request(Method::POST, &format!("/v1/sandboxes/{id}/pause")))
-            .await
+        json(
+            self.send(self.work(&format!("/v1/sandboxes/{id}/pause")))
+                .await?,
+        )
+        .await
     }
 
     pub async fn resume_sandbox(&self, id: SandboxId) -> Result<Sandbox, ClientError> {
-        self.json(self.request(Method::POST, &format!("/v1/sandboxes/{id}/resume")))
-            .await
-    }
-
-    /// A file's bytes, as they come.
-    pub async fn read_file(
-        &self,
-        id: SandboxId,
-        path: &str,
-    ) -> Result<impl Stream<Item = Result<Bytes, ClientError>> + use<>, ClientError> {
-        let request = self.request(
-            Method::POST,
-            &format!("/v1/sandboxes/{id}/files/stream/read"),
-        );
-        let response = self
-            .send(request.json(&PathRequest {
-                path: path.to_owned(),
-            }))
-            .await?;
-        Ok(response
-            .bytes_stream()
-            .map(|chunk| chunk.map_err(|_| ClientError::BrokenOff)))
-    }
-
-    /// Writes a file from a stream; its folders are made.
-    pub async fn write_file(
-        &self,
-        id: SandboxId,
-        path: &str,
-        content: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
-    ) -> Result<(), ClientError> {
-        let file =
-            reqwest::multipart::Part::stream(reqwest::Body::wrap_stream(content)).file_name("file");
-        // The path goes first: the server writes while it reads.
-        let form = reqwest::multipart::Form::new()
-            .text("path", path.to_owned())
-            .part("file", file);
-        let request = self.request(
-            Method::POST,
-            &format!("/v1/sandboxes/{id}/files/stream/write"),
-        );
-        self.send(request.multipart(form)).await.map(drop)
+        json(
+            self.send(self.work(&format!("/v1/sandboxes/{id}/resume")))
+                .await?,
+        )
+        .await
     }
 
     /// Starts a command whose input and output are streamed.
     pub async fn exec(
         &self,
         id: SandboxId,
-        start: locule_api::StartMessage,
+        start: StartMessage,
     ) -> Result<ExecStream, ClientError> {
-        exec::open(&self.url, &self.key, id, start).await
+        exec::open(self, id, start).await
+    }
+
+    /// Starts a command that nobody waits for.
+    pub async fn exec_in_background(
+        &self,
+        id: SandboxId,
+        mut wanted: ExecRequest,
+    ) -> Result<ExecStarted, ClientError> {
+        wanted.background = true;
+        let request = self.work(&format!("/v1/sandboxes/{id}/exec")).json(&wanted);
+        json(self.send(request).await?).await
+    }
+}
+
+fn is_here(host: &str) -> bool {
+    let bare = host.trim_matches(['[', ']']);
+    let address = bare.parse::<std::net::IpAddr>();
+    bare == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+async fn json<T: DeserializeOwned>(response: Response) -> Result<T, ClientError> {
+    let status = response.status().as_u16();
+    let bytes = response.bytes().await.map_err(|_| ClientError::BrokenOff)?;
+    serde_json::from_slice(&bytes).map_err(|_| ClientError::Strange { status })
+}
+
+/// What an answer without success says. One that is not ours comes from something in between.
+async fn refusal(response: Response) -> ClientError {
+    let status = response.status().as_u16();
+    match response.json::<ErrorBody>().await {
+        Ok(body) => ClientError::Refused {
+            status: Some(status),
+            code: body.error.code,
+            message: body.error.message,
+        },
+        Err(_) => ClientError::Strange { status },
     }
 }
