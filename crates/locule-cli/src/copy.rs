@@ -1,24 +1,45 @@
-//! `locule sandbox cp`: files by the file routes, folders as a tar stream through a command.
+//! `locule sandbox cp`, with the rules of `docker cp`: a tar stream between this machine and a `tar` in the sandbox.
+//!
+//! Both ends are looked at before anything is written. Nothing is held whole: memory is a few chunks, whatever the size.
+
+mod local;
+mod plan;
+mod remote;
 
 use std::path::Path;
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use clap::Args;
-use futures::StreamExt as _;
-use locule_api::StartMessage;
-use locule_client::{Client, ExecEvent};
+use locule_client::Client;
 use locule_ids::SandboxId;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::{printer, server};
+use crate::find::Finder;
+use crate::printer;
+use plan::{Landing, Target};
+use remote::Remote;
+
+const RULES: &str = "\
+One of SOURCE and TARGET is ID:PATH; a relative PATH is in the user's home. The other is a path of this machine (write
+./a:b for one with a colon), or - for a tar archive from standard input or to standard output.
+
+A file goes into TARGET if that is a folder, else it becomes TARGET. A folder goes into TARGET if that exists, else it
+becomes TARGET; SOURCE/. means what is in it. TARGET's parent must exist. Links are copied as links; modes are kept, owners
+are not.";
 
 #[derive(Debug, Args)]
+#[command(after_help = RULES)]
 pub struct CopyArgs {
-    /// PATH, or ID:PATH
+    /// PATH, ID:PATH or -
     source: String,
-    /// PATH, or ID:PATH
+    /// PATH, ID:PATH or -
     target: String,
+    /// Follow SOURCE if it is a link
+    #[arg(short = 'L', long)]
+    follow_link: bool,
+    /// User of the sandbox who reads or writes there (default: the sandbox's own)
+    #[arg(short, long, value_name = "NAME")]
+    user: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -28,216 +49,102 @@ pub struct CopyArgs {
 #[derive(Debug, PartialEq, Eq)]
 enum End<'a> {
     Here(&'a str),
-    There { id: &'a str, path: &'a str },
+    There {
+        id: &'a str,
+        path: &'a str,
+    },
+    /// A tar archive.
+    Pipe,
 }
 
 fn end(text: &str) -> End<'_> {
     match text.split_once(':') {
-        // A path of this machine may hold a colon behind a slash.
-        Some((id, path)) if !id.is_empty() && !id.contains('/') => End::There { id, path },
+        _ if text == "-" => End::Pipe,
+        // A path of this machine may hold a colon behind a slash or a dot.
+        Some((id, path)) if !id.is_empty() && !id.contains(['/', '.']) => End::There { id, path },
         _ => End::Here(text),
     }
 }
 
 pub(crate) async fn run(client: &Client, args: &CopyArgs) -> anyhow::Result<ExitCode> {
-    match (end(&args.source), end(&args.target)) {
-        (End::Here(from), End::There { id, path }) => {
-            let id = server::find(client, id).await?;
-            upload(client, Path::new(from), id, path).await?;
-        }
-        (End::There { id, path }, End::Here(to)) => {
-            let id = server::find(client, id).await?;
-            download(client, id, path, Path::new(to)).await?;
-        }
-        (End::Here(_), End::Here(_)) => {
-            bail!("one of the two must be in a sandbox: write it as ID:PATH")
-        }
+    let (source, target) = (end(&args.source), end(&args.target));
+    let (id, there) = match (&source, &target) {
         (End::There { .. }, End::There { .. }) => {
             bail!("copying between sandboxes goes through this machine: copy twice")
         }
-    }
+        (End::There { .. }, End::Pipe) if args.json => {
+            bail!("the archive goes to standard output: leave out --json")
+        }
+        (End::There { id, path }, _) | (_, End::There { id, path }) => (*id, *path),
+        _ => bail!("one of the two must be in a sandbox: write it as ID:PATH"),
+    };
+    let remote = Remote {
+        client,
+        id: Finder::new(client).find(id).await?,
+        user: args.user.as_deref(),
+    };
+    let there = if there.is_empty() { "." } else { there };
+    let bytes = match (source, target) {
+        (End::Here(from), _) => upload(&remote, from, there, args.follow_link).await?,
+        (End::Pipe, _) => {
+            if remote.target(there).await? != Target::Folder {
+                bail!("{there} must be a folder in the sandbox: an archive is unpacked into it");
+            }
+            remote.unpack(there, local::standard_input()).await?
+        }
+        (_, End::Here(to)) => download(&remote, there, to, args.follow_link).await?,
+        (_, End::Pipe | End::There { .. }) => {
+            let (from, what) = remote.source(there, args.follow_link).await?;
+            remote.pack(&from, what).print().await?
+        }
+    };
     if args.json {
-        printer::json(&serde_json::json!({ "source": args.source, "target": args.target }))?;
+        printer::json(&serde_json::json!({
+            "sandbox_id": remote.id,
+            "source": args.source,
+            "target": args.target,
+            "bytes": bytes,
+        }))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A target that ends with a slash is a folder to put it in, under its own name.
-fn target_path(target: &str, name: &str) -> String {
-    if target.is_empty() || target.ends_with('/') {
-        format!("{target}{name}")
-    } else {
-        target.to_owned()
-    }
-}
-
-async fn upload(client: &Client, from: &Path, id: SandboxId, to: &str) -> anyhow::Result<()> {
-    let meta = tokio::fs::metadata(from)
-        .await
-        .with_context(|| format!("read {}", from.display()))?;
-    if meta.is_dir() {
-        return upload_folder(client, from, id, to).await;
-    }
-    let name = from
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let file = tokio::fs::File::open(from)
-        .await
-        .with_context(|| format!("read {}", from.display()))?;
-    let content = tokio_util::io::ReaderStream::with_capacity(file, 64 * 1024);
-    Ok(client
-        .write_file(id, &target_path(to, &name), content)
-        .await?)
-}
-
-fn local_tar(args: &[&str], folder: &Path) -> tokio::process::Command {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the client has no host-command runner; tar streams as long as it takes"
-    )]
-    let mut command = tokio::process::Command::new("tar");
-    command.args(args).current_dir(folder).kill_on_drop(true);
-    command
-}
-
-async fn upload_folder(
-    client: &Client,
-    from: &Path,
-    id: SandboxId,
-    to: &str,
-) -> anyhow::Result<()> {
-    let mut tar = local_tar(&["-cf", "-", "."], from)
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("run tar on this machine")?;
-    let mut archive = tar.stdout.take().context("tar has no output")?;
-    let start = StartMessage {
-        cmd: "/bin/sh".to_owned(),
-        args: [
-            "-c",
-            "mkdir -p \"$1\" && tar -xf - -C \"$1\" --no-same-owner",
-            "sh",
-            to,
-        ]
-        .map(str::to_owned)
-        .into(),
-        stdin: true,
-        ..StartMessage::default()
-    };
-    let (mut reader, mut writer) = client.exec(id, start).await?.split();
-    let feed = async {
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            match archive.read(&mut buffer).await? {
-                0 => break,
-                count => writer.stdin(&buffer[..count]).await?,
-            }
-        }
-        writer.close_stdin().await?;
-        anyhow::Ok(())
-    };
-    let follow = async {
-        let mut said = Vec::new();
-        loop {
-            match reader.next().await? {
-                ExecEvent::Exited { exit_code: 0, .. } => return Ok(()),
-                ExecEvent::Exited { .. } => bail!(
-                    "tar in the sandbox failed: {}",
-                    String::from_utf8_lossy(&said).trim()
-                ),
-                ExecEvent::Stderr(bytes) => said.extend_from_slice(&bytes),
-                ExecEvent::Started { .. } | ExecEvent::Stdout(_) => {}
-            }
-        }
-    };
-    let (sent, ended) = tokio::join!(feed, follow);
-    ended.and(sent)?;
-    ensure!(tar.wait().await?.success(), "tar on this machine failed");
-    Ok(())
-}
-
-async fn download(client: &Client, id: SandboxId, from: &str, to: &Path) -> anyhow::Result<()> {
-    let name = from
-        .trim_end_matches('/')
-        .rsplit('/')
-        .next()
-        .unwrap_or("file");
-    let is_folder = probe_folder(client, id, from).await?;
-    if is_folder {
-        return download_folder(client, id, from, to).await;
-    }
-    let target = if to.is_dir() {
-        to.join(name)
-    } else {
-        to.to_owned()
-    };
-    let mut content = Box::pin(client.read_file(id, from).await?);
-    let mut file = tokio::fs::File::create(&target)
-        .await
-        .with_context(|| format!("write {}", target.display()))?;
-    while let Some(chunk) = content.next().await {
-        file.write_all(&chunk?)
-            .await
-            .with_context(|| format!("write {}", target.display()))?;
-    }
-    file.flush()
-        .await
-        .with_context(|| format!("write {}", target.display()))
-}
-
-/// Runs a command of ours and gives its exit code.
-async fn probe_folder(client: &Client, id: SandboxId, path: &str) -> anyhow::Result<bool> {
-    let start = StartMessage {
-        cmd: "/usr/bin/test".to_owned(),
-        args: vec!["-d".to_owned(), path.to_owned()],
-        ..StartMessage::default()
-    };
-    let (mut reader, _writer) = client.exec(id, start).await?.split();
-    loop {
-        if let ExecEvent::Exited { exit_code, .. } = reader.next().await? {
-            return Ok(exit_code == 0);
-        }
-    }
-}
-
-async fn download_folder(
-    client: &Client,
-    id: SandboxId,
+async fn upload(
+    remote: &Remote<'_>,
     from: &str,
-    to: &Path,
-) -> anyhow::Result<()> {
-    tokio::fs::create_dir_all(to)
-        .await
-        .with_context(|| format!("create {}", to.display()))?;
-    let mut tar = local_tar(&["-xf", "-", "--no-same-owner"], to)
-        .stdin(Stdio::piped())
-        .spawn()
-        .context("run tar on this machine")?;
-    let mut archive = tar.stdin.take().context("tar has no input")?;
-    let start = StartMessage {
-        cmd: "tar".to_owned(),
-        args: ["-cf", "-", "-C", from, "."].map(str::to_owned).into(),
-        ..StartMessage::default()
+    to: &str,
+    follow_link: bool,
+) -> anyhow::Result<u64> {
+    let (path, what) = local::source(from, follow_link)?;
+    let name = plan::name(from);
+    let landing = plan::landing(what, name, to, remote.target(to).await?)?;
+    let (folder, new) = match &landing {
+        Landing::As { folder, .. } => (folder.clone(), false),
+        Landing::Contents { folder, new } => (folder.clone(), *new),
     };
-    let (mut reader, _writer) = client.exec(id, start).await?.split();
-    let mut said = Vec::new();
-    loop {
-        match reader.next().await? {
-            ExecEvent::Stdout(bytes) => archive.write_all(&bytes).await?,
-            ExecEvent::Stderr(bytes) => said.extend_from_slice(&bytes),
-            ExecEvent::Started { .. } => {}
-            ExecEvent::Exited { exit_code: 0, .. } => break,
-            ExecEvent::Exited { .. } => bail!(
-                "tar in the sandbox failed: {}",
-                String::from_utf8_lossy(&said).trim()
-            ),
-        }
+    if new {
+        remote.make_folder(&folder).await?;
     }
-    drop(archive);
-    ensure!(tar.wait().await?.success(), "tar on this machine failed");
-    Ok(())
+    remote.unpack(&folder, local::pack(path, landing)).await
+}
+
+async fn download(
+    remote: &Remote<'_>,
+    from: &str,
+    to: &str,
+    follow_link: bool,
+) -> anyhow::Result<u64> {
+    let (path, what) = remote.source(from, follow_link).await?;
+    let landing = plan::landing(what, plan::name(from), to, local::target(Path::new(to)))?;
+    if let Landing::Contents { folder, new: true } = &landing {
+        std::fs::create_dir(folder).with_context(|| format!("cannot make {folder}"))?;
+    }
+    remote.pack(&path, what).write(landing).await
+}
+
+/// For messages: whose file it is.
+fn in_sandbox(id: SandboxId, path: &str) -> String {
+    format!("{path} in {id}")
 }
 
 #[cfg(test)]
@@ -246,21 +153,12 @@ mod tests {
 
     #[test]
     fn an_end_in_a_sandbox_is_an_id_a_colon_and_a_path() {
-        assert_eq!(
-            end("sb-1:/tmp/a"),
-            End::There {
-                id: "sb-1",
-                path: "/tmp/a"
-            }
-        );
+        let there = |id, path| End::There { id, path };
+        assert_eq!(end("sb-1:/tmp/a"), there("sb-1", "/tmp/a"));
+        assert_eq!(end("sb-1:"), there("sb-1", ""));
+        assert_eq!(end("sb-1:a:b"), there("sb-1", "a:b"));
         assert_eq!(end("./a:b"), End::Here("./a:b"));
         assert_eq!(end("a"), End::Here("a"));
-    }
-
-    #[test]
-    fn a_slash_at_the_end_keeps_the_name() {
-        assert_eq!(target_path("/tmp/", "a"), "/tmp/a");
-        assert_eq!(target_path("/tmp/b", "a"), "/tmp/b");
-        assert_eq!(target_path("", "a"), "a");
+        assert_eq!(end("-"), End::Pipe);
     }
 }

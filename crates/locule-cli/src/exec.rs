@@ -1,84 +1,106 @@
-//! Running commands: in a sandbox of their own, or in one that is there.
+//! `locule sandbox exec`, and what it shares with `run`: how a command is given, and how its end becomes our exit code.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
-use locule_api::{CreateSandboxRequest, SignalName, StartMessage};
-use locule_client::{Client, ClientError, ExecEvent, ExecReader, ExecWriter};
+use locule_api::{ExecRequest, StartMessage};
+use locule_client::{Client, ClientError};
 use locule_ids::SandboxId;
-use tokio::io::AsyncReadExt as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{printer, server};
+use crate::find::Finder;
+use crate::interrupts::Signals;
+use crate::printer::{self, Raw};
+use crate::session::{self, Ended, Kept, Output};
+use crate::values::{self, Variable};
+use crate::words;
 
-/// What shells answer for a command that is not there.
+/// What shells answer for a command that is not there, or may not run; and `timeout` for one that took too long.
 const NOT_FOUND: u8 = 127;
+const NOT_EXECUTABLE: u8 = 126;
+const TIMED_OUT: u8 = 124;
+
+pub(crate) const EXIT_CODES: &str = "\
+Standard input is passed on when it is not a terminal; -i passes a terminal's too.
+Ctrl-C, SIGTERM and SIGHUP are passed on; a second one kills the command, a third leaves at once.
+
+Exit codes: the command's own, 128+n when signal n ended it, 124 when it took longer than --timeout,
+126 when it may not be executed, 127 when it was not found, 125 when Locule failed.";
 
 #[derive(Debug, Args)]
-pub struct RunArgs {
-    /// What to start from
-    #[arg(long, default_value = "minimal")]
-    template: String,
-    /// Virtual CPUs
-    #[arg(long)]
-    vcpus: Option<u32>,
-    /// Memory in MiB
-    #[arg(long)]
-    memory: Option<u32>,
-    /// Leave the sandbox running and print its id on standard error
-    #[arg(long)]
-    keep: bool,
-    #[command(flatten)]
-    exec: ExecArgs,
-}
-
-#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct ExecArgs {
-    /// Environment variable, NAME=VALUE (repeatable)
-    #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = pair)]
-    env: Vec<(String, String)>,
-    /// Directory to run in
-    #[arg(short = 'w', long)]
-    cwd: Option<String>,
-    /// User to run as
-    #[arg(short, long)]
-    user: Option<String>,
-    /// Seconds after which the command is killed
-    #[arg(long)]
-    timeout: Option<u32>,
-    /// Pass standard input even if it is a terminal
-    #[arg(short, long)]
-    interactive: bool,
-    /// Print the result as JSON when the command has ended
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    pub(crate) how: How,
+    /// Start it and leave: prints its process id; the output is not kept
+    #[arg(short, long, conflicts_with_all = ["interactive", "timeout"])]
+    detach: bool,
+    /// Id of the sandbox, or the beginning of one
+    id: String,
     /// The command and its arguments
-    #[arg(required = true, last = true, value_name = "COMMAND")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("give NAME=VALUE".to_owned()),
-    }
+/// How a command is run.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
+pub(crate) struct How {
+    /// Environment variable (repeatable); NAME alone passes your own on
+    #[arg(short, long = "env", value_name = "NAME[=VALUE]", value_parser = values::variable)]
+    env: Vec<Variable>,
+    /// Directory to run in (default: the user's home)
+    #[arg(short, long, visible_alias = "cwd", value_name = "DIR")]
+    workdir: Option<String>,
+    /// User to run as (default: the sandbox's own)
+    #[arg(short, long, value_name = "NAME")]
+    user: Option<String>,
+    /// Time after which the command is killed: 90, 15m, 2h
+    #[arg(long, value_name = "TIME", value_parser = values::seconds)]
+    pub(crate) timeout: Option<u32>,
+    /// Pass standard input on even if it is a terminal
+    #[arg(short, long)]
+    interactive: bool,
+    /// Never pass standard input on
+    #[arg(long, conflicts_with = "interactive")]
+    no_stdin: bool,
+    /// Known from elsewhere; refused
+    #[arg(short, long, hide = true)]
+    tty: bool,
+    /// Print the result as JSON when the command has ended
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
-impl ExecArgs {
-    fn passes_stdin(&self) -> bool {
-        self.interactive || !std::io::stdin().is_terminal()
+impl How {
+    /// What we cannot do must not be taken for done.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.tty {
+            bail!("a pseudo-terminal (-t) is not supported yet: leave -t out, -i alone works");
+        }
+        Ok(())
     }
 
-    fn start(&self) -> StartMessage {
-        let mut words = self.command.iter().cloned();
+    fn passes_stdin(&self) -> bool {
+        !self.no_stdin && (self.interactive || !std::io::stdin().is_terminal())
+    }
+
+    fn envs(&self) -> BTreeMap<String, String> {
+        self.env.iter().filter_map(Variable::pair).collect()
+    }
+
+    fn start(&self, command: &[String]) -> StartMessage {
+        let mut words = command.iter().cloned();
         StartMessage {
             cmd: words.next().unwrap_or_default(),
             args: words.collect(),
-            envs: self.env.iter().cloned().collect::<BTreeMap<_, _>>(),
-            cwd: self.cwd.clone(),
+            envs: self.envs(),
+            cwd: self.workdir.clone(),
             user: self.user.clone(),
             timeout_sec: self.timeout.map(i64::from),
             stdin: self.passes_stdin(),
@@ -87,159 +109,106 @@ impl ExecArgs {
     }
 }
 
-/// Creates, runs, destroys; whatever happens in between, it destroys.
-pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let client = server::connect()?;
-    let wanted = CreateSandboxRequest {
-        template: Some(args.template),
-        vcpus: args.vcpus.map(i64::from),
-        memory_mb: args.memory.map(i64::from),
-        ..CreateSandboxRequest::default()
-    };
-    // Caught from here on: a Ctrl-C must not leave a sandbox behind.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let sandbox = client.create_sandbox(&wanted).await?;
-    let done = exec(&client, sandbox.id, &args.exec, &mut interrupt).await;
-    if args.keep {
-        printer::complain(&format!("kept {}", sandbox.id));
-    } else {
-        let destroyed = client.destroy_sandbox(sandbox.id).await;
-        if let Err(error) = destroyed {
-            printer::complain(&format!(
-                "warning: {} is still there ({error}): locule sandbox kill {0}",
-                sandbox.id
-            ));
-        }
+pub(crate) async fn exec(args: ExecArgs) -> anyhow::Result<ExitCode> {
+    args.how.check()?;
+    let client = words::connect()?;
+    let id = Finder::new(&client).find(&args.id).await?;
+    if args.detach {
+        return detached(&client, id, &args).await;
     }
-    done
+    let mut signals = Signals::catch()?;
+    in_sandbox(&client, id, &args.how, &args.command, &mut signals).await
+}
+
+async fn detached(client: &Client, id: SandboxId, args: &ExecArgs) -> anyhow::Result<ExitCode> {
+    let mut words = args.command.iter().cloned();
+    let wanted = ExecRequest {
+        cmd: words.next().unwrap_or_default(),
+        args: words.collect(),
+        envs: args.how.envs(),
+        cwd: args.how.workdir.clone(),
+        user: args.how.user.clone(),
+        ..ExecRequest::default()
+    };
+    let cmd = wanted.cmd.clone();
+    match client.exec_in_background(id, wanted).await {
+        Ok(started) if args.how.json => printer::json(&started)?,
+        Ok(started) => printer::say(&started.pid.to_string()),
+        Err(error) => return not_run(&cmd, error.into()),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs a command in a sandbox that is there.
-pub(crate) async fn exec_in(
+pub(crate) async fn in_sandbox(
     client: &Client,
     id: SandboxId,
-    args: &ExecArgs,
+    how: &How,
+    command: &[String],
+    signals: &mut Signals,
 ) -> anyhow::Result<ExitCode> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    exec(client, id, args, &mut interrupt).await
+    let start = how.start(command);
+    let (cmd, stdin) = (start.cmd.clone(), start.stdin);
+    let mut output = if how.json {
+        Output::Kept(Kept::default())
+    } else {
+        Output::Raw(Raw::new())
+    };
+    let ended = match client.exec(id, start).await {
+        Ok(stream) => session::run(stream, stdin, &mut output, signals).await,
+        Err(error) => Err(error.into()),
+    };
+    let (code, signal) = match ended {
+        Ok(Ended::Exited { exit_code, signal }) => (shell_code(exit_code, signal), signal),
+        Ok(Ended::Left(code)) => return Ok(ExitCode::from(code)),
+        Err(error) => return not_run(&cmd, error),
+    };
+    if let Output::Kept(kept) = output {
+        let (stdout, stderr, encoding) = kept.text();
+        printer::json(&serde_json::json!({
+            "sandbox_id": id,
+            "cmd": cmd,
+            "exit_code": code,
+            "signal": signal,
+            "stdout": stdout,
+            "stderr": stderr,
+            "encoding": encoding,
+        }))?;
+    }
+    Ok(ExitCode::from(code))
 }
 
-async fn exec(
-    client: &Client,
-    id: SandboxId,
-    args: &ExecArgs,
-    interrupt: &mut Signal,
-) -> anyhow::Result<ExitCode> {
-    let (mut reader, mut writer) = client.exec(id, args.start()).await?.split();
-    let mut output = Output {
-        json: args.json,
-        ..Output::default()
-    };
-    let following = follow(&mut reader, &mut output);
-    let feeding = feed(&mut writer, args.passes_stdin(), interrupt);
-    let ended = tokio::select! {
-        ended = following => ended,
-        never = feeding => match never? {},
-    };
-    match ended {
-        Ok((exit_code, signal)) => {
-            let code = shell_code(exit_code, signal);
-            if args.json {
-                printer::json(&serde_json::json!({
-                    "sandbox_id": id,
-                    "exit_code": code,
-                    "signal": signal,
-                    "stdout": String::from_utf8_lossy(&output.stdout),
-                    "stderr": String::from_utf8_lossy(&output.stderr),
-                }))?;
+/// The codes a shell has for what kept a command from running or from its end.
+fn not_run(cmd: &str, error: anyhow::Error) -> anyhow::Result<ExitCode> {
+    let code = match error.downcast_ref::<ClientError>() {
+        // The API has no codes of its own for these; the words are the guest agent's, complete with our own command.
+        Some(ClientError::Refused { message, .. }) => {
+            if *message == format!("command '{cmd}' was not found") {
+                NOT_FOUND
+            } else if *message == format!("command '{cmd}' may not be executed") {
+                NOT_EXECUTABLE
+            } else if message == "the command took too long and was killed" {
+                TIMED_OUT
+            } else {
+                return Err(error);
             }
-            Ok(ExitCode::from(code))
         }
-        Err(ClientError::Exec(why)) if why.contains("was not found") => {
-            printer::complain(&format!("error: {why}"));
-            Ok(ExitCode::from(NOT_FOUND))
+        Some(ClientError::BrokenOff) => {
+            return Err(error).context("the sandbox ended, or the connection to it did");
         }
-        Err(ClientError::BrokenOff) => {
-            Err(ClientError::BrokenOff).context("the sandbox ended, or the connection to it did")
-        }
-        Err(error) => Err(error.into()),
-    }
+        _ => return Err(error),
+    };
+    printer::complain_of(&error);
+    Ok(ExitCode::from(code))
 }
 
 /// A command that a signal ended has the code a shell would give it.
 fn shell_code(exit_code: i32, signal: Option<i32>) -> u8 {
     let code = match signal.filter(|signal| *signal > 0) {
-        Some(signal) => 128 + signal,
+        Some(signal) => 128_i32.saturating_add(signal),
         None => exit_code,
     };
     u8::try_from(code & 0xff).unwrap_or(1)
-}
-
-#[derive(Debug, Default)]
-struct Output {
-    json: bool,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-}
-
-impl Output {
-    fn take(&mut self, to_stderr: bool, bytes: &[u8]) {
-        if self.json {
-            let kept = if to_stderr {
-                &mut self.stderr
-            } else {
-                &mut self.stdout
-            };
-            kept.extend_from_slice(bytes);
-        } else {
-            // A reader that left does not stop the command.
-            printer::raw(to_stderr, bytes);
-        }
-    }
-}
-
-async fn follow(
-    reader: &mut ExecReader,
-    output: &mut Output,
-) -> Result<(i32, Option<i32>), ClientError> {
-    loop {
-        match reader.next().await? {
-            ExecEvent::Started { .. } => {}
-            ExecEvent::Stdout(bytes) => output.take(false, &bytes),
-            ExecEvent::Stderr(bytes) => output.take(true, &bytes),
-            ExecEvent::Exited { exit_code, signal } => return Ok((exit_code, signal)),
-        }
-    }
-}
-
-/// Passes input and Ctrl-C on for as long as the command runs. The second Ctrl-C kills it.
-async fn feed(
-    writer: &mut ExecWriter,
-    stdin: bool,
-    interrupt: &mut Signal,
-) -> Result<std::convert::Infallible, ClientError> {
-    let mut input = stdin.then(tokio::io::stdin);
-    let (mut buffer, mut interrupts) = (vec![0; 32 * 1024], 0);
-    loop {
-        let read = async {
-            match &mut input {
-                Some(input) => input.read(&mut buffer).await.unwrap_or(0),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            count = read => if count == 0 {
-                input = None;
-                writer.close_stdin().await?;
-            } else {
-                writer.stdin(&buffer[..count]).await?;
-            },
-            _ = interrupt.recv() => {
-                interrupts += 1;
-                writer.signal(if interrupts == 1 { SignalName::Int } else { SignalName::Kill }).await?;
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -252,13 +221,5 @@ mod tests {
         assert_eq!(shell_code(7, None), 7);
         assert_eq!(shell_code(-1, Some(9)), 137);
         assert_eq!(shell_code(-1, Some(2)), 130);
-    }
-
-    #[test]
-    fn a_variable_needs_a_name_and_may_have_an_empty_value() {
-        assert_eq!(pair("A=b=c"), Ok(("A".to_owned(), "b=c".to_owned())));
-        assert_eq!(pair("A="), Ok(("A".to_owned(), String::new())));
-        pair("=b").unwrap_err();
-        pair("A").unwrap_err();
     }
 }

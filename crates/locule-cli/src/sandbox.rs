@@ -2,219 +2,274 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
-use comfy_table::{Table, presets};
-use locule_api::{CreateSandboxRequest, Sandbox};
+use clap::{Args, Subcommand, ValueEnum};
+use locule_api::{CreateSandboxRequest, OnTimeout, Sandbox, SandboxStatus};
+use locule_client::{Client, ClientError};
+use locule_ids::SandboxId;
+use serde::Serialize;
 
 use crate::exec::ExecArgs;
-use crate::{copy, exec, printer, server};
+use crate::find::Finder;
+use crate::values::{self, Variable};
+use crate::{copy, environment, list, printer, words};
 
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
     /// Create a sandbox and print its id
     Create(CreateArgs),
-    /// List sandboxes
-    #[command(visible_alias = "list")]
-    Ls {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    /// List the sandboxes that are there, newest first
+    #[command(visible_alias = "list", alias = "ps")]
+    Ls(ListArgs),
     /// Show one sandbox
-    Get(OneArgs),
-    /// Run a command in a sandbox
-    Exec {
+    #[command(alias = "inspect")]
+    Get {
         /// Id, or the beginning of one
         id: String,
-        #[command(flatten)]
-        exec: ExecArgs,
-    },
-    /// Copy files or folders between this machine and a sandbox: SOURCE and TARGET, one of them ID:PATH
-    Cp(copy::CopyArgs),
-    /// Stop a sandbox, keeping its memory and disk
-    Pause(OneArgs),
-    /// Continue a paused sandbox
-    Resume(OneArgs),
-    /// Destroy sandboxes
-    #[command(visible_alias = "rm")]
-    Kill {
-        /// Ids, or the beginnings of ids
-        #[arg(required = true)]
-        ids: Vec<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+    /// Run a command in a sandbox
+    Exec(ExecArgs),
+    /// Copy files or folders between this machine and a sandbox
+    Cp(copy::CopyArgs),
+    /// Stop sandboxes, keeping their memory and disk
+    Pause(SomeArgs),
+    /// Continue paused sandboxes
+    #[command(alias = "unpause")]
+    Resume(SomeArgs),
+    /// Destroy sandboxes, with all that is in them
+    #[command(visible_alias = "rm")]
+    Kill(SomeArgs),
+}
+
+/// What a new sandbox is made of.
+#[derive(Debug, Args)]
+pub(crate) struct Size {
+    /// What to start from
+    #[arg(long, default_value = "minimal", value_name = "NAME")]
+    template: String,
+    /// Virtual CPUs
+    #[arg(long, visible_alias = "cpus", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    vcpus: Option<u32>,
+    /// Memory in MiB: 512, 512m, 2g
+    #[arg(short, long, value_name = "SIZE", value_parser = values::memory_mib)]
+    memory: Option<u32>,
+}
+
+impl Size {
+    pub(crate) fn request(self) -> CreateSandboxRequest {
+        CreateSandboxRequest {
+            template: Some(self.template),
+            vcpus: self.vcpus.map(i64::from),
+            memory_mb: self.memory.map(i64::from),
+            ..CreateSandboxRequest::default()
+        }
+    }
 }
 
 #[derive(Debug, Args)]
 pub struct CreateArgs {
-    /// What to start from
-    #[arg(long, default_value = "minimal")]
-    template: String,
-    /// Virtual CPUs
-    #[arg(long)]
-    vcpus: Option<u32>,
-    /// Memory in MiB
-    #[arg(long)]
-    memory: Option<u32>,
-    /// Idle seconds after which it is paused (default: never)
-    #[arg(long)]
+    #[command(flatten)]
+    size: Size,
+    /// Idle time after which it is paused: 90, 15m, 2h (default: never)
+    #[arg(long, value_name = "TIME", value_parser = values::seconds)]
     timeout: Option<u32>,
+    /// Time after which it ends, idle or not (default: never)
+    #[arg(long, value_name = "TIME", value_parser = values::seconds)]
+    expires_in: Option<u32>,
+    /// How it ends then
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        default_value = "kill",
+        requires = "expires_in"
+    )]
+    on_expiry: Expiry,
+    /// Environment variable of all its commands (repeatable); NAME alone passes your own on
+    #[arg(short, long, value_name = "NAME[=VALUE]", value_parser = values::variable)]
+    env: Vec<Variable>,
+    /// Free text to know it by (repeatable)
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = values::label)]
+    label: Vec<(String, String)>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Expiry {
+    Kill,
+    Pause,
+}
+
 #[derive(Debug, Args)]
-pub struct OneArgs {
-    /// Id, or the beginning of one
-    id: String,
+pub struct ListArgs {
+    /// Only ids
+    #[arg(short, long, conflicts_with = "json")]
+    quiet: bool,
+    /// Only those in this state (repeatable)
+    #[arg(long, value_enum, value_name = "STATE")]
+    state: Vec<State>,
     /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// States of sandboxes that are listed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum State {
+    Pending,
+    Starting,
+    Running,
+    Paused,
+    Missing,
+}
+
+impl State {
+    fn is(self, status: SandboxStatus) -> bool {
+        status
+            == match self {
+                Self::Pending => SandboxStatus::Pending,
+                Self::Starting => SandboxStatus::Starting,
+                Self::Running => SandboxStatus::Running,
+                Self::Paused => SandboxStatus::Paused,
+                Self::Missing => SandboxStatus::Missing,
+            }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct SomeArgs {
+    /// Ids, or the beginnings of ids
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    /// Print JSON: a list of those for which it worked
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(command: SandboxCommand) -> anyhow::Result<ExitCode> {
-    let client = server::connect()?;
+    let client = words::connect()?;
     match command {
-        SandboxCommand::Create(args) => {
-            let wanted = CreateSandboxRequest {
-                template: Some(args.template),
-                vcpus: args.vcpus.map(i64::from),
-                memory_mb: args.memory.map(i64::from),
-                timeout_sec: args.timeout.map(i64::from),
-                ..CreateSandboxRequest::default()
-            };
-            let sandbox = client.create_sandbox(&wanted).await?;
-            if args.json {
-                printer::json(&sandbox)?;
-            } else {
-                printer::say(&sandbox.id.to_string());
-            }
-        }
-        SandboxCommand::Ls { json } => {
-            let sandboxes = client.list_sandboxes().await?;
+        SandboxCommand::Create(args) => create(&client, args).await,
+        SandboxCommand::Ls(args) => ls(&client, &args).await,
+        SandboxCommand::Get { id, json } => {
+            let id = Finder::new(&client).find(&id).await?;
+            let sandbox = client.get_sandbox(id).await?;
             if json {
-                printer::json(&sandboxes)?;
-            } else {
-                printer::say(&table(&sandboxes));
-            }
-        }
-        SandboxCommand::Get(args) => {
-            let sandbox = client
-                .get_sandbox(server::find(&client, &args.id).await?)
-                .await?;
-            if args.json {
                 printer::json(&sandbox)?;
             } else {
-                printer::say(&details(&sandbox));
+                printer::say(&list::details(&sandbox, environment::now()));
             }
+            Ok(ExitCode::SUCCESS)
         }
-        SandboxCommand::Exec { id, exec } => {
-            let id = server::find(&client, &id).await?;
-            return exec::exec_in(&client, id, &exec).await;
-        }
-        SandboxCommand::Cp(args) => return copy::run(&client, &args).await,
+        SandboxCommand::Exec(args) => crate::exec::exec(args).await,
+        SandboxCommand::Cp(args) => copy::run(&client, &args).await,
         SandboxCommand::Pause(args) => {
-            let sandbox = client
-                .pause_sandbox(server::find(&client, &args.id).await?)
-                .await?;
-            changed(&sandbox, args.json)?;
+            each(&client, &args, async |id| client.pause_sandbox(id).await).await
         }
         SandboxCommand::Resume(args) => {
-            let sandbox = client
-                .resume_sandbox(server::find(&client, &args.id).await?)
-                .await?;
-            changed(&sandbox, args.json)?;
+            each(&client, &args, async |id| client.resume_sandbox(id).await).await
         }
-        SandboxCommand::Kill { ids, json } => {
-            let mut killed = Vec::new();
-            for id in ids {
-                let id = server::find(&client, &id).await?;
-                client.destroy_sandbox(id).await?;
-                killed.push(id);
-                if !json {
-                    printer::say(&id.to_string());
-                }
-            }
-            if json {
-                printer::json(&killed)?;
-            }
+        SandboxCommand::Kill(args) => {
+            let kill = async |id| client.destroy_sandbox(id).await.map(|()| Killed { id });
+            each(&client, &args, kill).await
         }
+    }
+}
+
+async fn create(client: &Client, args: CreateArgs) -> anyhow::Result<ExitCode> {
+    let on_timeout = match args.on_expiry {
+        Expiry::Kill => OnTimeout::Kill,
+        Expiry::Pause => OnTimeout::Pause,
+    };
+    let wanted = CreateSandboxRequest {
+        timeout_sec: args.timeout.map(i64::from),
+        expires_in_sec: args.expires_in.map(i64::from),
+        on_timeout: args.expires_in.map(|_| on_timeout),
+        envs: args.env.iter().filter_map(Variable::pair).collect(),
+        labels: args.label.into_iter().collect(),
+        ..args.size.request()
+    };
+    let sandbox = client.create_sandbox(&wanted).await?;
+    if args.json {
+        printer::json(&sandbox)?;
+    } else {
+        printer::say(&sandbox.id.to_string());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn changed(sandbox: &Sandbox, json: bool) -> anyhow::Result<()> {
-    if json {
-        return printer::json(sandbox);
+async fn ls(client: &Client, args: &ListArgs) -> anyhow::Result<ExitCode> {
+    let mut sandboxes = client.list_sandboxes().await?;
+    if !args.state.is_empty() {
+        sandboxes.retain(|sandbox| args.state.iter().any(|state| state.is(sandbox.status)));
     }
-    printer::say(&sandbox.id.to_string());
-    Ok(())
-}
-
-fn word(sandbox: &Sandbox) -> String {
-    // As the API writes it.
-    serde_json::to_value(sandbox.status)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
-}
-
-fn table(sandboxes: &[Sandbox]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["ID", "STATUS", "TEMPLATE", "VCPUS", "MEMORY", "CREATED"]);
-    for sandbox in sandboxes {
-        table.add_row([
-            sandbox.id.to_string(),
-            word(sandbox),
-            sandbox.template.clone(),
-            sandbox.vcpus.to_string(),
-            format!("{} MiB", sandbox.memory_mb),
-            sandbox
-                .created_at
-                .format("%Y-%m-%d %H:%M:%S UTC")
-                .to_string(),
-        ]);
+    if args.json {
+        printer::json(&sandboxes)?;
+    } else if args.quiet {
+        for sandbox in &sandboxes {
+            printer::say(&sandbox.id.to_string());
+        }
+    } else {
+        printer::say(&list::table(&sandboxes, environment::now()));
     }
-    table
-        .to_string()
-        .lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n")
+    Ok(ExitCode::SUCCESS)
 }
 
-fn details(sandbox: &Sandbox) -> String {
-    let mut lines = vec![
-        format!("id        {}", sandbox.id),
-        format!("status    {}", word(sandbox)),
-        format!("template  {}", sandbox.template),
-        format!(
-            "size      {} vCPU, {} MiB",
-            sandbox.vcpus, sandbox.memory_mb
-        ),
-        format!(
-            "created   {}",
-            sandbox.created_at.format("%Y-%m-%d %H:%M:%S UTC")
-        ),
-    ];
-    let optional = [
-        ("reason", &sandbox.status_reason),
-        ("error", &sandbox.last_error),
-    ];
-    lines.extend(
-        optional
-            .iter()
-            .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name:<9} {value}"))),
-    );
-    lines.extend(
-        sandbox
-            .metadata
-            .iter()
-            .map(|(name, value)| format!("{name}  {value}")),
-    );
-    lines.join("\n")
+/// A sandbox that is no more.
+#[derive(Serialize)]
+struct Killed {
+    id: SandboxId,
+}
+
+/// What is left of a sandbox after something was done to it.
+trait Done: Serialize {
+    fn id(&self) -> SandboxId;
+}
+
+impl Done for Killed {
+    fn id(&self) -> SandboxId {
+        self.id
+    }
+}
+
+impl Done for Sandbox {
+    fn id(&self) -> SandboxId {
+        self.id
+    }
+}
+
+/// Does it to each, whatever happens to the others; the exit code says whether all went well.
+async fn each<D: Done>(
+    client: &Client,
+    args: &SomeArgs,
+    act: impl AsyncFn(SandboxId) -> Result<D, ClientError>,
+) -> anyhow::Result<ExitCode> {
+    let mut finder = Finder::new(client);
+    let (mut done, mut code) = (Vec::new(), ExitCode::SUCCESS);
+    for text in &args.ids {
+        let acted = match finder.find(text).await {
+            Ok(id) => act(id).await.map_err(anyhow::Error::from),
+            Err(error) => Err(error),
+        };
+        match acted {
+            Ok(what) => {
+                if !args.json {
+                    printer::say(&what.id().to_string());
+                }
+                done.push(what);
+            }
+            Err(error) => {
+                printer::complain(&format!("error: {text}: {}", words::sentence(&error)));
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    if args.json {
+        printer::json(&done)?;
+    }
+    Ok(code)
 }

@@ -14,11 +14,11 @@ mod up;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 /// Isolated Linux computers on demand, for people and AI agents.
 #[derive(Debug, Parser)]
-#[command(name = "locule", version, about, propagate_version = true)]
+#[command(name = "locule", version, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -67,13 +67,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             screen::say(&locule_http::document().to_pretty_json()?);
             Ok(ExitCode::SUCCESS)
         }
-        Command::User(command) => {
-            let runtime = multi_threaded()?;
-            let code = runtime.block_on(locule_cli::run(command));
-            // A read of standard input that never ends must not keep the program.
-            runtime.shutdown_background();
-            Ok(code)
-        }
+        Command::User(command) => Ok(locule_cli::run_to_end(command, &Cli::command())),
     }
 }
 

@@ -1,0 +1,125 @@
+//! Sandboxes as people read them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use comfy_table::{Table, presets};
+use locule_api::{Sandbox, SandboxStatus};
+
+/// As the API writes it.
+pub(crate) fn word(status: SandboxStatus) -> &'static str {
+    match status {
+        SandboxStatus::Pending => "pending",
+        SandboxStatus::Starting => "starting",
+        SandboxStatus::Running => "running",
+        SandboxStatus::Paused => "paused",
+        SandboxStatus::Missing => "missing",
+        SandboxStatus::Stopped => "stopped",
+        SandboxStatus::Error => "error",
+    }
+}
+
+/// How long ago, in the largest unit that says something.
+fn age(since: TimeDelta) -> String {
+    let seconds = since.num_seconds().max(0);
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+pub(crate) fn table(sandboxes: &[Sandbox], now: DateTime<Utc>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["ID", "STATUS", "TEMPLATE", "VCPUS", "MEMORY", "AGE"]);
+    for sandbox in sandboxes {
+        table.add_row([
+            sandbox.id.to_string(),
+            word(sandbox.status).to_owned(),
+            sandbox.template.clone(),
+            sandbox.vcpus.to_string(),
+            format!("{} MiB", sandbox.memory_mb),
+            age(now - sandbox.created_at),
+        ]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+        .to_string()
+        .lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+pub(crate) fn details(sandbox: &Sandbox, now: DateTime<Utc>) -> String {
+    let moment = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let created = format!(
+        "{} ({} ago)",
+        moment(sandbox.created_at),
+        age(now - sandbox.created_at)
+    );
+    let idle = (sandbox.timeout_sec > 0).then(|| format!("paused after {} s", sandbox.timeout_sec));
+    let facts = [
+        ("id", Some(sandbox.id.to_string())),
+        ("status", Some(word(sandbox.status).to_owned())),
+        ("reason", sandbox.status_reason.clone()),
+        ("error", sandbox.last_error.clone()),
+        ("template", Some(sandbox.template.clone())),
+        ("vcpus", Some(sandbox.vcpus.to_string())),
+        ("memory", Some(format!("{} MiB", sandbox.memory_mb))),
+        ("created", Some(created)),
+        ("started", sandbox.started_at.map(moment)),
+        ("last active", sandbox.last_active_at.map(moment)),
+        ("idle", idle),
+        ("expires", sandbox.expires_at.map(moment)),
+    ];
+    let named = facts
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let labels = sandbox
+        .labels
+        .iter()
+        .map(|(name, value)| ("label".to_owned(), format!("{name}={value}")));
+    let versions = sandbox
+        .metadata
+        .iter()
+        .map(|(name, value)| (name.replace('_', " "), value.clone()));
+    let lines = named.chain(labels).chain(versions);
+    lines
+        .map(|(name, value)| format!("{name:<15} {value}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_short() {
+        let shown = |seconds| age(TimeDelta::seconds(seconds));
+        assert_eq!(shown(-5), "0s");
+        assert_eq!(shown(119), "119s");
+        assert_eq!(shown(120), "2m");
+        assert_eq!(shown(7_200), "2h");
+        assert_eq!(shown(200_000), "2d");
+    }
+
+    #[test]
+    fn a_status_is_written_as_the_api_writes_it() {
+        use SandboxStatus as S;
+        for status in [
+            S::Pending,
+            S::Starting,
+            S::Running,
+            S::Paused,
+            S::Missing,
+            S::Stopped,
+            S::Error,
+        ] {
+            assert_eq!(serde_json::to_value(status).unwrap(), word(status));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+use crate::program::{program, run};
+
+const VERBS: &[&[&str]] = &[
+    &[],
+    &["run"],
+    &["sandbox"],
+    &["sandbox", "create"],
+    &["sandbox", "ls"],
+    &["sandbox", "get"],
+    &["sandbox", "exec"],
+    &["sandbox", "cp"],
+    &["sandbox", "pause"],
+    &["sandbox", "resume"],
+    &["sandbox", "kill"],
+    &["completion"],
+];
+
+#[test]
+fn the_help_of_every_verb_is_written_down() {
+    let mut pages = Vec::new();
+    for verb in VERBS {
+        let mut args = verb.to_vec();
+        args.push("--help");
+        let ran = run(program(&args));
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{verb:?}");
+        pages.push(format!("$ locule {}\n{}", args.join(" "), ran.stdout));
+    }
+    insta::assert_snapshot!("help", pages.join("\n"));
+}
+
+#[test]
+fn every_verb_but_the_group_prints_json() {
+    for verb in VERBS
+        .iter()
+        .filter(|verb| verb.len() == 2 || **verb == ["run"])
+    {
+        let mut args = verb.to_vec();
+        args.push("--help");
+        let help = run(program(&args)).stdout;
+        assert!(help.contains("--json"), "{verb:?}");
+    }
+}
+
+#[test]
+fn the_version_is_said() {
+    let expected = format!("locule {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(run(program(&["--version"])).stdout, expected);
+}
+
+#[test]
+fn shells_get_a_script_that_knows_the_verbs() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = run(program(&["completion", shell]));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        for word in ["sandbox", "resume", "completion"] {
+            assert!(ran.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+}
