@@ -9,7 +9,7 @@ mod remote;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 use locule_client::Client;
 use locule_ids::SandboxId;
@@ -137,7 +137,7 @@ async fn download(
     let (path, what) = remote.source(from, follow_link).await?;
     let landing = plan::landing(what, plan::name(from), to, local::target(Path::new(to)))?;
     if let Landing::Contents { folder, new: true } = &landing {
-        std::fs::create_dir(folder).with_context(|| format!("cannot make {folder}"))?;
+        local::make_folder(folder)?;
     }
     remote.pack(&path, what).write(landing).await
 }

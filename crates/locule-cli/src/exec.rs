@@ -154,7 +154,12 @@ pub(crate) async fn in_sandbox(
     } else {
         Output::Raw(Raw::new())
     };
-    let ended = match client.exec(id, start).await {
+    let opened = tokio::select! {
+        opened = client.exec(id, start) => opened,
+        // Nothing runs yet; what might is killed with the connection.
+        caught = signals.next() => return Ok(ExitCode::from(caught.code())),
+    };
+    let ended = match opened {
         Ok(stream) => session::run(stream, stdin, &mut output, signals).await,
         Err(error) => Err(error.into()),
     };

@@ -53,7 +53,8 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let client = words::connect()?;
     // Caught from here on: a Ctrl-C must not leave a sandbox behind.
     let mut signals = Signals::catch()?;
-    let expires = args.how.timeout.filter(|_| !args.keep);
+    let limit = args.how.timeout.filter(|seconds| *seconds > 0);
+    let expires = limit.filter(|_| !args.keep);
     let wanted = CreateSandboxRequest {
         expires_in_sec: expires.map(|seconds| i64::from(seconds) + EXPIRY_MARGIN_SEC),
         ..args.size.request()

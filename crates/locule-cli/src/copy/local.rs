@@ -63,6 +63,14 @@ pub(super) fn target(path: &Path) -> Target {
     }
 }
 
+/// Makes a folder; one that is there is fine.
+pub(super) fn make_folder(path: &str) -> anyhow::Result<()> {
+    match fs::create_dir(path) {
+        Err(_) if Path::new(path).is_dir() => Ok(()),
+        made => made.with_context(|| format!("cannot make {path}")),
+    }
+}
+
 /// An archive in the making.
 pub(super) struct Packing {
     chunks: mpsc::Receiver<Vec<u8>>,
@@ -258,10 +266,15 @@ fn unpack_one(archive: &mut Archive<Queue>, target: &Path) -> anyhow::Result<()>
     if !is_content(kind) && !kind.is_symlink() {
         bail!("the sandbox sent something else than the file that was asked for");
     }
-    entry
-        .unpack(target)
-        .with_context(|| format!("cannot write {}", target.display()))?;
-    Ok(())
+    // Under another name until it is whole: a copy that breaks off leaves what was there before.
+    let unfinished = target.with_file_name(format!(".locule-copy-{}", std::process::id()));
+    let done = entry
+        .unpack(&unfinished)
+        .and_then(|_| fs::rename(&unfinished, target));
+    if done.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    done.with_context(|| format!("cannot write {}", target.display()))
 }
 
 fn is_content(kind: EntryType) -> bool {

@@ -154,6 +154,7 @@ fn a_folder_goes_into_one_that_exists_and_a_dot_means_its_contents() {
     assert!(ends.there("to/tree/file").is_file());
     fs::create_dir(ends.here("back")).unwrap();
     ends.cp("@to/tree", "back");
+    ends.cp("@to/tree", "back");
     ends.cp("@to/tree/.", "back");
     assert!(ends.here("back/tree/file").is_file() && ends.here("back/file").is_file());
 }
@@ -232,6 +233,17 @@ fn a_large_file_comes_through_whole() {
     assert!(fs::read(ends.there("large")).unwrap() == content);
     ends.cp("@large", "back");
     assert!(fs::read(ends.here("back")).unwrap() == content);
+}
+
+#[test]
+fn a_copy_that_breaks_off_leaves_what_was_there() {
+    let ends = Ends::new();
+    fs::write(ends.there("large"), vec![b'x'; 4_000_000]).unwrap();
+    fs::write(ends.here("old"), "one").unwrap();
+    ends.stub.change(|seen| seen.cut = Some("tar"));
+    ends.refused("@large", "old", "the connection broke off");
+    assert_eq!(fs::read_to_string(ends.here("old")).unwrap(), "one");
+    assert_eq!(fs::read_dir(ends.here.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -133,6 +133,22 @@ fn stdin_is_not_passed_when_it_must_not_be() {
 }
 
 #[test]
+fn a_terminals_input_is_passed_only_when_it_is_asked_for() {
+    let stub = Stub::start();
+    for (args, passed) in [
+        (&["run", "true"][..], false),
+        (&["run", "-i", "true"], true),
+    ] {
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        let mut command = stub.command(args);
+        command.stdin(terminal.slave);
+        assert_eq!(crate::program::run(command).code, 0);
+        let started = stub.change(|seen| seen.started.pop().unwrap());
+        assert_eq!(started.stdin, passed, "{args:?}");
+    }
+}
+
+#[test]
 fn what_keeps_a_command_from_running_has_the_codes_of_docker() {
     let stub = Stub::start();
     assert_eq!(stub.locule(&["run", "no-such-program"]).code, 127);
@@ -255,7 +271,7 @@ fn a_reader_that_leaves_ends_the_command_and_the_sandbox() {
 #[test]
 fn a_lost_connection_is_said_and_the_sandbox_destroyed() {
     let stub = Stub::start();
-    stub.change(|seen| seen.cut = true);
+    stub.change(|seen| seen.cut = Some("yes"));
     let ran = stub.locule(&["run", "yes"]);
     assert_eq!(ran.code, 125);
     let words = "the sandbox ended, or the connection to it did: the connection broke off";

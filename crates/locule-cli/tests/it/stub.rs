@@ -45,8 +45,8 @@ pub(crate) struct Seen {
     pub(crate) fail: Option<(Method, usize)>,
     /// SIGKILL is noted but not delivered.
     pub(crate) immortal: bool,
-    /// The connection of a command is cut after its first output.
-    pub(crate) cut: bool,
+    /// The connection of this command is cut after its first output.
+    pub(crate) cut: Option<&'static str>,
     /// A command is not told of input: nothing is acknowledged.
     pub(crate) deaf: bool,
     /// Programs are looked for here first.

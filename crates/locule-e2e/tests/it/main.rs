@@ -45,6 +45,7 @@ fn the_command_line_does_what_a_docker_user_expects() {
     let file = platform.folder().join("file");
     std::fs::write(&file, "content").unwrap();
     let (here, there) = (file.to_str().unwrap(), format!("{id}:/home/user/folder/"));
+    platform.succeeds(&["sandbox", "exec", &id, "mkdir", "folder"]);
     platform.succeeds(&["sandbox", "cp", here, &there]);
     let read = platform.succeeds(&["sandbox", "exec", &id, "--", "cat", "folder/file"]);
     assert_eq!(read.stdout, "content");
@@ -63,7 +64,7 @@ fn the_command_line_does_what_a_docker_user_expects() {
     // A beginning of the id is enough.
     platform.succeeds(&["sandbox", "pause", &id[..9]]);
     let paused = platform.locule(&["sandbox", "exec", &id, "--", "true"], "");
-    assert_eq!(paused.code, 1);
+    assert_eq!(paused.code, 125, "ours, not the command's");
     assert!(
         paused.stderr.contains("is paused, not running"),
         "{}",

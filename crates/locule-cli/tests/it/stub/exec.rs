@@ -122,12 +122,37 @@ fn exit(status: ExitStatus) -> ServerMessage {
     }
 }
 
+/// Joins a child to its messages; the last is its exit.
+fn attach(
+    mut child: Child,
+    inputs: mpsc::UnboundedReceiver<Vec<u8>>,
+    deaf: bool,
+) -> mpsc::Receiver<ServerMessage> {
+    let (messages, queue) = mpsc::channel(4);
+    let stdin = child.stdin.take();
+    let stdout = pump(child.stdout.take().unwrap(), messages.clone(), |data| {
+        ServerMessage::Stdout { data }
+    });
+    let stderr = pump(child.stderr.take().unwrap(), messages.clone(), |data| {
+        ServerMessage::Stderr { data }
+    });
+    if let (Some(stdin), false) = (stdin, deaf) {
+        tokio::spawn(feed(stdin, inputs, messages.clone()));
+    }
+    tokio::spawn(async move {
+        tokio::join!(stdout, stderr);
+        let status = child.wait().await.unwrap();
+        messages.send(exit(status)).await.ok();
+    });
+    queue
+}
+
 async fn exec(shared: &Shared, mut socket: WebSocket) {
     let Some(ClientMessage::Start(start)) = hear(&mut socket).await else {
         return;
     };
     shared.change(|seen| seen.started.push(start.clone()));
-    let mut child = match spawn(shared, &start) {
+    let child = match spawn(shared, &start) {
         Ok(child) => child,
         Err(error) => {
             let why = if error.kind() == ErrorKind::NotFound {
@@ -142,28 +167,15 @@ async fn exec(shared: &Shared, mut socket: WebSocket) {
     let pid = child.id().unwrap();
     let group = Pid::from_raw(i32::try_from(pid).unwrap());
     send(&mut socket, &ServerMessage::Start { pid }).await;
-    let (messages, mut queue) = mpsc::channel(4);
     let (input, inputs) = mpsc::unbounded_channel();
+    let mut queue = attach(child, inputs, shared.change(|seen| seen.deaf));
     let mut input = Some(input);
-    if let (Some(stdin), false) = (child.stdin.take(), shared.change(|seen| seen.deaf)) {
-        tokio::spawn(feed(stdin, inputs, messages.clone()));
-    }
-    let stdout = pump(child.stdout.take().unwrap(), messages.clone(), |data| {
-        ServerMessage::Stdout { data }
-    });
-    let stderr = pump(child.stderr.take().unwrap(), messages.clone(), |data| {
-        ServerMessage::Stderr { data }
-    });
-    tokio::spawn(async move {
-        tokio::join!(stdout, stderr);
-        let status = child.wait().await.unwrap();
-        messages.send(exit(status)).await.ok();
-    });
+    let cut = shared.change(|seen| seen.cut == Some(start.cmd.as_str()));
     loop {
         tokio::select! {
             Some(message) = queue.recv() => {
                 send(&mut socket, &message).await;
-                if matches!(message, ServerMessage::Exit { .. }) || shared.change(|seen| seen.cut) {
+                if cut || matches!(message, ServerMessage::Exit { .. }) {
                     break;
                 }
             }

@@ -1,0 +1,228 @@
+//! The client against a server that misbehaves as asked.
+
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this server is the test's own task"
+)]
+
+use std::sync::{Arc, Mutex};
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use futures::StreamExt as _;
+use locule_api::{CreateSandboxRequest, ErrorBody, ErrorCode, StartMessage};
+use locule_client::{Client, ClientError};
+use locule_ids::SandboxId;
+
+const KEY: &str = "e2b_secret";
+
+/// One request as it came.
+#[derive(Debug, Clone)]
+struct Call {
+    line: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+#[derive(Clone)]
+struct Server {
+    url: String,
+    calls: Arc<Mutex<Vec<Call>>>,
+    answers: Arc<Mutex<Vec<Response>>>,
+}
+
+async fn answer(State(server): State<Server>, request: Request) -> Response {
+    let line = format!("{} {}", request.method(), request.uri().path());
+    let headers = request.headers().clone();
+    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
+    let body = body.unwrap_or_default();
+    let call = Call {
+        line,
+        headers,
+        body,
+    };
+    server.calls.lock().unwrap().push(call);
+    let mut answers = server.answers.lock().unwrap();
+    if answers.is_empty() {
+        return StatusCode::IM_A_TEAPOT.into_response();
+    }
+    answers.remove(0)
+}
+
+/// Gives these answers, one after the other.
+async fn server<const N: usize>(answers: [Response; N]) -> (Server, Client) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server {
+        url: format!("http://{}", listener.local_addr().unwrap()),
+        calls: Arc::default(),
+        answers: Arc::new(Mutex::new(answers.into())),
+    };
+    let app = any(answer).with_state(server.clone());
+    tokio::spawn(async move { axum::serve(listener, app.into_make_service()).await });
+    let client = Client::new(&server.url, KEY).unwrap();
+    (server, client)
+}
+
+impl Server {
+    fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+fn sandbox() -> Response {
+    let at = "2026-01-01T00:00:00Z";
+    axum::Json(serde_json::json!({
+        "id": "sb-12345678-9dad-11d1-80b4-00c04fd430c8", "status": "running", "template": "minimal",
+        "vcpus": 1, "memory_mb": 512, "timeout_sec": 0, "created_at": at, "last_updated": at,
+    }))
+    .into_response()
+}
+
+fn in_between() -> Response {
+    (StatusCode::BAD_GATEWAY, "no upstream").into_response()
+}
+
+fn refused(status: StatusCode, code: ErrorCode) -> Response {
+    (status, axum::Json(ErrorBody::new(code, "no"))).into_response()
+}
+
+#[tokio::test]
+async fn what_only_looks_is_asked_again_and_what_acts_is_not() {
+    let (server, client) = server([in_between(), in_between(), sandbox(), in_between()]).await;
+    let id = SandboxId::random();
+    client.get_sandbox(id).await.unwrap();
+    assert_eq!(server.calls().len(), 3);
+    let error = client.pause_sandbox(id).await.unwrap_err();
+    assert!(
+        matches!(error, ClientError::Strange { status: 502 }),
+        "{error:?}"
+    );
+    assert_eq!(server.calls().len(), 4);
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_asked_again_and_has_its_code() {
+    let (server, client) = server([refused(StatusCode::NOT_FOUND, ErrorCode::NotFound)]).await;
+    let error = client.get_sandbox(SandboxId::random()).await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.to_string().as_str()),
+        (Some("not_found"), "no")
+    );
+    assert!(
+        matches!(
+            error,
+            ClientError::Refused {
+                status: Some(404),
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(server.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_create_keeps_its_key_until_it_is_answered() {
+    let busy = refused(StatusCode::CONFLICT, ErrorCode::IdempotencyInProgress);
+    let (server, client) = server([in_between(), busy, sandbox(), sandbox()]).await;
+    let wanted = CreateSandboxRequest::default();
+    client.create_sandbox(&wanted).await.unwrap();
+    client.create_sandbox(&wanted).await.unwrap();
+    let keys: Vec<_> = server
+        .calls()
+        .iter()
+        .map(|call| call.headers["idempotency-key"].clone())
+        .collect();
+    assert!(
+        keys[0] == keys[1] && keys[1] == keys[2] && keys[2] != keys[3],
+        "{keys:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_key_does_not_follow_to_where_a_server_points() {
+    let (elsewhere, _) = server([sandbox()]).await;
+    let away = (
+        StatusCode::TEMPORARY_REDIRECT,
+        [(header::LOCATION, elsewhere.url.clone())],
+    );
+    let (_, client) = server([away.into_response()]).await;
+    let error = client.list_sandboxes().await.unwrap_err();
+    assert!(
+        matches!(error, ClientError::Strange { status: 307 }),
+        "{error:?}"
+    );
+    assert_eq!(elsewhere.calls().len(), 0);
+}
+
+#[tokio::test]
+async fn a_key_is_in_no_debug_output() {
+    let (_, client) = server([]).await;
+    assert!(!format!("{client:?}").contains("secret"));
+    let error = Client::new("http://host", "e2b_secret\n").unwrap_err();
+    assert!(!format!("{error:?} {error}").contains("secret"));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_from_one_that_is_strange() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let client = Client::new(&url, KEY).unwrap();
+    let id = SandboxId::random();
+    let looked = client.get_sandbox(id).await.unwrap_err();
+    let ran = client.exec(id, StartMessage::default()).await.unwrap_err();
+    for error in [looked, ran] {
+        assert!(
+            matches!(
+                error,
+                ClientError::Unreachable {
+                    nobody_listens: true,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_refused_says_why() {
+    let refusal = refused(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest);
+    let page = (StatusCode::OK, "hello").into_response();
+    let (server, client) = server([refusal, page]).await;
+    let id = SandboxId::random();
+    let error = client.exec(id, StartMessage::default()).await.unwrap_err();
+    assert_eq!(error.code(), Some("invalid_request"));
+    let error = client.exec(id, StartMessage::default()).await.unwrap_err();
+    assert!(
+        matches!(error, ClientError::Strange { status: 200 }),
+        "{error:?}"
+    );
+    assert_eq!(server.calls()[0].headers["x-api-key"], KEY);
+}
+
+#[tokio::test]
+async fn a_file_is_written_with_its_path_first_and_read_as_it_comes() {
+    let done = StatusCode::NO_CONTENT.into_response();
+    let (server, client) = server([done, "content".into_response()]).await;
+    let id = SandboxId::random();
+    let content = futures::stream::iter([Ok(Bytes::from("con")), Ok(Bytes::from("tent"))]);
+    client.write_file(id, "/a b", content).await.unwrap();
+    let read = client.read_file(id, "/a b").await.unwrap();
+    let read: Vec<_> = read.map(Result::unwrap).collect().await;
+    assert_eq!(read.concat(), b"content");
+    let calls = server.calls();
+    assert_eq!(
+        calls[0].line,
+        format!("POST /v1/sandboxes/{id}/files/stream/write")
+    );
+    let body = String::from_utf8(calls[0].body.to_vec()).unwrap();
+    let (path, file) = (body.find("/a b").unwrap(), body.find("content").unwrap());
+    assert!(path < file, "{body}");
+    assert_eq!(calls[1].body, r#"{"path":"/a b"}"#);
+}
