@@ -1,5 +1,6 @@
 //! A command's input and output over a WebSocket.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -23,6 +24,8 @@ use crate::{Client, ClientError, error};
 
 type Socket = WebSocketStream<Upgraded>;
 const CHUNK_BYTES: usize = 32 * 1024;
+/// Messages without an acknowledgement: a server holds 1024, however small they are.
+const MESSAGES_MAX: usize = 512;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The server pings every 30 seconds: one that is silent for three of them is gone, whatever the network says.
 const SILENCE_MAX: Duration = Duration::from_secs(100);
@@ -65,6 +68,8 @@ pub struct ExecWriter {
     socket: SplitSink<Socket, Message>,
     acknowledged: watch::Receiver<usize>,
     sent: usize,
+    /// Where each message ends that may not be acknowledged yet.
+    in_flight: VecDeque<usize>,
 }
 
 /// By the same way as every other call: one connection pool, one TLS configuration, the same refusals.
@@ -114,6 +119,7 @@ pub(crate) async fn open(
         socket: sink,
         acknowledged: seen,
         sent: 0,
+        in_flight: VecDeque::new(),
     };
     start.encoding = Encoding::Base64;
     writer.send(&ClientMessage::Start(start)).await?;
@@ -206,11 +212,15 @@ impl ExecWriter {
     /// Waits until the process has read enough for more input to be sent. May be dropped at any time.
     pub async fn room(&mut self) -> Result<(), ClientError> {
         let (sent, room) = (self.sent, STDIN_WINDOW_BYTES - CHUNK_BYTES);
-        let fits = self
-            .acknowledged
-            .wait_for(|acknowledged| sent.saturating_sub(*acknowledged) <= room)
-            .await;
-        fits.map(drop).map_err(|_| ClientError::BrokenOff)
+        let in_flight = &mut self.in_flight;
+        let fits = |acknowledged: &usize| {
+            while in_flight.front().is_some_and(|end| end <= acknowledged) {
+                in_flight.pop_front();
+            }
+            in_flight.len() < MESSAGES_MAX && sent.saturating_sub(*acknowledged) <= room
+        };
+        let waited = self.acknowledged.wait_for(fits).await;
+        waited.map(drop).map_err(|_| ClientError::BrokenOff)
     }
 
     /// Sends input, waiting while the process does not read. Acknowledgements arrive while somebody reads the other half.
@@ -222,6 +232,7 @@ impl ExecWriter {
             })
             .await?;
             self.sent += chunk.len();
+            self.in_flight.push_back(self.sent);
         }
         Ok(())
     }

@@ -6,6 +6,8 @@
     reason = "this server is the test's own task"
 )]
 
+mod stream;
+
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;

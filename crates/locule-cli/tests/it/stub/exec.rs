@@ -45,7 +45,13 @@ async fn refuse(socket: &mut WebSocket, message: &str, code: &'static str) {
         code: close_code::POLICY,
         reason: code.into(),
     };
-    socket.send(Message::Close(Some(close))).await.ok();
+    part(socket, Some(close)).await;
+}
+
+/// A close with something unread would be a reset, which may overtake the last messages: the client leaves first.
+async fn part(socket: &mut WebSocket, close: Option<CloseFrame>) {
+    socket.send(Message::Close(close)).await.ok();
+    while let Some(Ok(_)) = socket.recv().await {}
 }
 
 async fn send(socket: &mut WebSocket, message: &ServerMessage) {
@@ -175,7 +181,11 @@ async fn exec(shared: &Shared, mut socket: WebSocket) {
         tokio::select! {
             Some(message) = queue.recv() => {
                 send(&mut socket, &message).await;
-                if cut || matches!(message, ServerMessage::Exit { .. }) {
+                if matches!(message, ServerMessage::Exit { .. }) {
+                    part(&mut socket, None).await;
+                    break;
+                }
+                if cut {
                     break;
                 }
             }
