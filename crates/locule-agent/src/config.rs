@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use locule_vmm::{AcceleratorWish, Shape};
 
+use crate::admission::memory_mib;
+
 /// What becomes of running sandboxes when the agent is asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnStop {
@@ -19,9 +21,26 @@ pub enum OnStop {
 pub struct Limits {
     pub vcpus_max: u32,
     pub memory_mb_max: u32,
-    /// Memory promised to running sandboxes, as a share of the host's: they rarely use all of it.
+    /// Memory promised to running sandboxes, as a multiple of what they may use together: they rarely use all of it.
     pub memory_overcommit: f64,
+    /// What all VMs together may really use, in mebibytes. Above it the longest idle sandbox is paused.
+    pub memory_limit_mib: u64,
 }
+
+impl Limits {
+    /// Whether so much may be promised.
+    pub(crate) fn fits(&self, promised_mib: u64) -> bool {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "mebibytes of memory are far below 2^52"
+        )]
+        let fits = promised_mib as f64 <= self.memory_limit_mib as f64 * self.memory_overcommit;
+        fits
+    }
+}
+
+/// The rest is the host's own: its programs, and the page cache that images live in.
+const LIMIT_PERCENT: u64 = 80;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -29,6 +48,7 @@ impl Default for Limits {
             vcpus_max: 8,
             memory_mb_max: 8192,
             memory_overcommit: 2.0,
+            memory_limit_mib: memory_mib() * LIMIT_PERCENT / 100,
         }
     }
 }

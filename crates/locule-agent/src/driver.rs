@@ -5,14 +5,14 @@
 //!             ▲ the VMM's end · the idle clock · the expiry
 //! ```
 
+mod begin;
+mod clocks;
 mod orders;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use locule_agent_api::{
-    AgentError, OnTimeout, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox,
-};
+use locule_agent_api::{AgentError, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox};
 use locule_base::failpoint::reached;
 use locule_net::SandboxNet;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -56,6 +56,10 @@ pub(crate) enum Command {
     Report {
         reply: oneshot::Sender<SandboxReport>,
     },
+    /// The host needs its memory: pause if running.
+    Relieve {
+        reply: Reply<SandboxReport>,
+    },
     /// The host stops: pause if running, then end.
     Park {
         reply: Reply<SandboxReport>,
@@ -67,8 +71,26 @@ pub(crate) enum Command {
 pub(crate) struct Handle {
     pub(crate) inbox: mpsc::Sender<Command>,
     pub(crate) activity: Arc<Activity>,
+    life: watch::Receiver<Option<Life>>,
+}
+
+/// What others may know of a sandbox that runs.
+#[derive(Debug, Clone)]
+struct Life {
+    net: Arc<SandboxNet>,
+    vmm: u32,
+}
+
+impl Handle {
     /// The way to its guest while it runs.
-    pub(crate) net: watch::Receiver<Option<Arc<SandboxNet>>>,
+    pub(crate) fn net(&self) -> Option<Arc<SandboxNet>> {
+        self.life.borrow().as_ref().map(|life| life.net.clone())
+    }
+
+    /// Its VMM while it runs.
+    pub(crate) fn vmm_pid(&self) -> Option<u32> {
+        self.life.borrow().as_ref().map(|life| life.vmm)
+    }
 }
 
 /// Everything the task owns.
@@ -77,7 +99,7 @@ pub(crate) struct Driver {
     manifest: Manifest,
     vm: Option<Vm>,
     activity: Arc<Activity>,
-    net: watch::Sender<Option<Arc<SandboxNet>>>,
+    life: watch::Sender<Option<Life>>,
     /// Serves names while the VM runs.
     names: Option<CancellationToken>,
     retry_at: Option<Duration>,
@@ -151,11 +173,11 @@ impl Driver {
     fn new(host: &Arc<Host>, manifest: Manifest) -> (Self, Handle, mpsc::Receiver<Command>) {
         let (sender, inbox) = mpsc::channel(INBOX);
         let activity = Activity::new(host.clock.clone());
-        let (net, seen) = watch::channel(None);
+        let (life, seen) = watch::channel(None);
         let handle = Handle {
             inbox: sender,
             activity: activity.clone(),
-            net: seen,
+            life: seen,
         };
         let host = host.clone();
         (
@@ -164,7 +186,7 @@ impl Driver {
                 manifest,
                 vm: None,
                 activity,
-                net,
+                life,
                 names: None,
                 retry_at: None,
             },
@@ -199,7 +221,11 @@ impl Driver {
                 }
             });
         }
-        self.net.send_replace(net);
+        let life = vm.as_ref().map(|vm| Life {
+            net: vm.net.clone(),
+            vmm: vm.machine.handle().pid,
+        });
+        self.life.send_replace(life);
         self.vm = vm;
     }
 
@@ -208,54 +234,6 @@ impl Driver {
         let vm = self.vm.take();
         self.set_vm(None);
         vm
-    }
-
-    /// The first life of a sandbox. On failure nothing of it is left.
-    async fn begin(&mut self) -> Result<SandboxReport, LifecycleError> {
-        let host = self.host.clone();
-        let busy = host.warm.busy();
-        let begun = self.come_to_be(&host).await;
-        drop(busy);
-        match begun {
-            Ok(vm) => {
-                self.activity.touch();
-                self.set_vm(Some(vm));
-                self.tell();
-                reached("create", "told, not answered");
-                Ok(self.report())
-            }
-            Err(error) => {
-                lifecycle::clear(&host, &self.manifest, None).await?;
-                reached("create", "undone");
-                Err(error)
-            }
-        }
-    }
-
-    /// From a machine that waits, else from the golden image.
-    async fn come_to_be(&mut self, host: &Arc<Host>) -> Result<Vm, LifecycleError> {
-        host.check_room(&self.manifest)?;
-        let (shape, now) = (self.manifest.shape(), host.clock.monotonic());
-        if let Some(waiting) = host.warm.claim(&self.manifest.template, shape, now) {
-            self.manifest.golden.clone_from(&waiting.golden.key);
-            match lifecycle::claim(host, &mut self.manifest, waiting).await {
-                Ok(vm) => return Ok(vm),
-                Err(error) => {
-                    // It waited too long, or not well: the long way leads there too.
-                    tracing::warn!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "a waiting machine could not be used");
-                    lifecycle::clear(host, &self.manifest, None).await?;
-                }
-            }
-        }
-        let slot = host.slots.take().ok_or(LifecycleError::NoSlot)?;
-        let template = &self.manifest.template;
-        let golden = host.goldens.get(host, template, shape).await?;
-        self.manifest.golden.clone_from(&golden.key);
-        host.ledger
-            .commit(&self.manifest)
-            .map_err(LifecycleError::io("commit the manifest"))?;
-        reached("create", "the manifest says creating");
-        lifecycle::create(host, &mut self.manifest, &golden, slot).await
     }
 
     /// Until the sandbox is gone, or nobody can ask it anything any more.
@@ -341,50 +319,6 @@ impl Driver {
         reached("destroy", "cleared");
         self.tell();
         Ok(())
-    }
-
-    /// Idle pause and expiry. A stream that is open is activity.
-    async fn look_at_the_clocks(&mut self) -> Next {
-        if self.vm.is_none()
-            || self
-                .retry_at
-                .is_some_and(|at| self.host.clock.monotonic() < at)
-        {
-            return Next::Go;
-        }
-        let now = self.host.clock.now();
-        if self.manifest.expires_at.is_some_and(|at| at <= now) {
-            return match self.manifest.on_timeout {
-                OnTimeout::Kill => self.expire().await,
-                OnTimeout::Pause => self.pause_by_itself("expired").await,
-            };
-        }
-        let idle = chrono::Duration::seconds(i64::from(self.manifest.timeout_sec));
-        let is_idle = !self.activity.is_open() && now - self.activity.last() > idle;
-        if self.manifest.timeout_sec > 0 && is_idle {
-            self.pause_by_itself("idle").await
-        } else {
-            Next::Go
-        }
-    }
-
-    async fn expire(&mut self) -> Next {
-        match self.finish("expired").await {
-            Ok(()) => Next::Gone,
-            Err(error) => {
-                tracing::warn!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "an expired sandbox cannot be ended");
-                self.retry_at = Some(self.host.clock.monotonic() + RETRY_AFTER);
-                Next::Go
-            }
-        }
-    }
-
-    async fn pause_by_itself(&mut self, reason: &str) -> Next {
-        if let Err(error) = self.pause(Some(reason.to_owned())).await {
-            tracing::warn!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "an automatic pause failed");
-            self.retry_at = Some(self.host.clock.monotonic() + RETRY_AFTER);
-        }
-        Next::Go
     }
 
     /// Pauses the running VM. On failure it runs on and the failure is remembered.

@@ -92,6 +92,17 @@ impl Goldens {
     }
 }
 
+impl Goldens {
+    /// Memory that the images which are held take up, each once.
+    pub(crate) fn bytes(&self) -> u64 {
+        let images = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = images.values().filter_map(|cell| cell.get());
+        held.filter_map(|golden| rustix::fs::fstat(&golden.memory).ok())
+            .map(|stat| stat.st_blocks.unsigned_abs() * 512)
+            .sum()
+    }
+}
+
 fn key(host: &Host, content: &str, shape: Shape) -> String {
     let text = format!(
         "{content} {} {} {} {} {KERNEL_COMMAND_LINE}",

@@ -9,6 +9,7 @@
 //! manifest there; whatever a crash left half done is finished or undone at the next start ([`adopt`](self)).
 
 mod activity;
+mod admission;
 mod adopt;
 mod config;
 mod driver;
@@ -18,6 +19,7 @@ mod host;
 mod images;
 mod lifecycle;
 mod manifest;
+mod pressure;
 mod proxy;
 mod registry;
 mod run;

@@ -62,7 +62,7 @@ pub(crate) async fn proxy(
     let Some(handle) = registry.handle(sandbox) else {
         return failed(StatusCode::NOT_FOUND, "not_found");
     };
-    let net = handle.net.borrow().clone();
+    let net = handle.net();
     let Some(net) = net else {
         return failed(StatusCode::CONFLICT, "not_running");
     };

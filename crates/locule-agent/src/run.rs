@@ -23,7 +23,7 @@ use crate::registry::Registry;
 use crate::slots::Slots;
 use crate::warm::WarmPool;
 use crate::watch::Changes;
-use crate::{adopt, server};
+use crate::{adopt, pressure, server};
 
 /// Why an agent cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +155,10 @@ impl Agent {
             .warm()
             .await
             .map_err(|error| RunError::Golden(error.into()))?;
+        let (host, registry) = (agent.host.clone(), agent.registry.clone());
+        tasks.spawn("memory pressure", |stop| {
+            pressure::watch(host, registry, stop)
+        });
         agent.registry.set_ready();
         tracing::info!(vmm = %agent.host.vmm.identity(), "the host is ready");
         Ok(agent)

@@ -28,11 +28,14 @@ use crate::golden::{Golden, blocking};
 use crate::guest;
 use crate::host::Host;
 use crate::lifecycle::{LifecycleError, Steps, Vm, from_golden, load};
+use crate::pressure::unique_bytes;
 
 /// How often the stock is looked at without being asked.
 const PERIOD: Duration = Duration::from_secs(5);
 /// After a failure the next try waits.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// After memory ran short nothing is made for this long.
+const SHORT_OF_MEMORY: Duration = Duration::from_mins(1);
 
 /// A machine that nobody has claimed.
 #[derive(Debug)]
@@ -77,6 +80,8 @@ pub(crate) struct WarmPool {
     nudge: Notify,
     /// Sandboxes being made right now: refilling would take the cores away from them.
     busy: AtomicUsize,
+    /// Nothing is made before this moment.
+    not_before: Mutex<Duration>,
 }
 
 /// Somebody waits for a sandbox as long as this lives.
@@ -148,6 +153,17 @@ impl WarmPool {
         all
     }
 
+    /// What the waiting machines have for themselves.
+    pub(crate) fn unique_bytes(&self) -> u64 {
+        let stocks = self.stocks();
+        let waiting = stocks
+            .values()
+            .flat_map(|stock| stock.warm.iter().chain(&stock.started));
+        waiting
+            .map(|one| unique_bytes(one.vm.machine.handle().pid))
+            .sum()
+    }
+
     /// The next thing to do, most urgent first: a warm machine where one is missing, a started one, one too many.
     fn next(&self, now: Duration, most: usize) -> Option<Job> {
         let mut stocks = self.stocks();
@@ -183,6 +199,27 @@ impl WarmPool {
         }
     }
 
+    fn take_one(&self) -> Option<Waiting> {
+        let mut stocks = self.stocks();
+        let mut all = stocks.values_mut();
+        all.find_map(|stock| stock.warm.pop().or_else(|| stock.started.pop()))
+    }
+
+    fn pause_until(&self, moment: Duration) {
+        *self
+            .not_before
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = moment;
+    }
+
+    fn may_make(&self, now: Duration) -> bool {
+        let not_before = *self
+            .not_before
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.busy.load(Ordering::Acquire) == 0 && now >= not_before
+    }
+
     fn take_all(&self) -> Vec<Waiting> {
         let mut stocks = self.stocks();
         let all = stocks.values_mut();
@@ -196,12 +233,9 @@ impl Host {
     pub(crate) async fn keep_warm(self: Arc<Self>, stop: CancellationToken) -> anyhow::Result<()> {
         let most = self.config.warm_max;
         while !stop.is_cancelled() {
-            let idle = self.warm.busy.load(Ordering::Acquire) == 0;
-            let job = if idle {
-                self.warm.next(self.clock.monotonic(), most)
-            } else {
-                None
-            };
+            let now = self.clock.monotonic();
+            let may = self.warm.may_make(now);
+            let job = may.then(|| self.warm.next(now, most)).flatten();
             let pause = match job {
                 None => PERIOD,
                 Some(job) => match self.perform(job).await {
@@ -229,6 +263,20 @@ impl Host {
     pub(crate) async fn let_warm_go(&self) {
         for waiting in self.warm.take_all() {
             self.drop_waiting(waiting).await;
+        }
+    }
+
+    /// Memory is short: one machine less waits, and none is made for a while.
+    pub(crate) async fn drop_one_waiting(&self) -> bool {
+        let waiting = self.warm.take_one();
+        self.warm
+            .pause_until(self.clock.monotonic() + SHORT_OF_MEMORY);
+        match waiting {
+            Some(waiting) => {
+                self.drop_waiting(waiting).await;
+                true
+            }
+            None => false,
         }
     }
 

@@ -21,6 +21,7 @@ const TICKS: usize = 0;
 const LIFE_LENGTH: usize = 8;
 const LIFE: usize = 16;
 const LIFE_BYTES_MAX: usize = 32 * 1024;
+const FILL: usize = 16 << 20;
 
 /// What the guest knows of itself. Lives in guest memory: a restore brings back the one of the capture.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -235,6 +236,10 @@ impl Guest {
                 }
                 Err(error) => Answer::refusal(400, &error.to_string()),
             },
+            "/fill" => match serde_json::from_slice(&request.body) {
+                Ok(mebibytes) => self.fill(mebibytes),
+                Err(error) => Answer::refusal(400, &error.to_string()),
+            },
             "/poweroff" => {
                 // The console is how the host tells an orderly end from a lost VM.
                 let _ = self.print("reboot: Power down");
@@ -242,6 +247,16 @@ impl Guest {
             }
             _ => Answer::refusal(404, "there is nothing here"),
         }
+    }
+
+    /// Takes up so much memory, beyond what the model uses.
+    fn fill(&mut self, mebibytes: usize) -> Answer {
+        let end = (FILL + (mebibytes << 20)).min(self.memory.bytes());
+        let block = vec![0xa5; 1 << 20];
+        for at in (FILL..end).step_by(block.len()) {
+            self.memory.write(at, &block[..block.len().min(end - at)]);
+        }
+        Answer::empty(204)
     }
 
     fn init(&mut self, life: &mut Life, init: InitRequest) -> Answer {

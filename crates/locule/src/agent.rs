@@ -36,6 +36,13 @@ pub(crate) struct Args {
     /// Machines of one kind that may wait, started and stopped, to become sandboxes at once; 0 for none
     #[arg(long, default_value_t = default_warm_max())]
     warm: usize,
+    /// What all virtual machines together may use, in MiB: above it the longest idle sandbox is paused (default: 80 % of the
+    /// machine's memory)
+    #[arg(long)]
+    memory_limit: Option<u64>,
+    /// Memory promised to running sandboxes, as a multiple of that limit
+    #[arg(long, default_value_t = Limits::default().memory_overcommit)]
+    memory_overcommit: f64,
     /// The user that may speak to the agent, besides root
     #[arg(long, requires = "peer_gid")]
     peer_uid: Option<u32>,
@@ -55,6 +62,10 @@ fn default_warm_max() -> usize {
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::init(&environment::log_filter(), LogFormat::Text)?;
     anyhow::ensure!(
+        args.memory_overcommit >= 1.0 && args.memory_overcommit.is_finite(),
+        "--memory-overcommit must be 1 or more"
+    );
+    anyhow::ensure!(
         rustix::process::geteuid().is_root(),
         "the host agent must run as root"
     );
@@ -72,7 +83,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             OnStop::Pause
         },
         peer: args.peer_uid.zip(args.peer_gid),
-        limits: Limits::default(),
+        limits: Limits {
+            memory_overcommit: args.memory_overcommit,
+            memory_limit_mib: args
+                .memory_limit
+                .unwrap_or(Limits::default().memory_limit_mib),
+            ..Limits::default()
+        },
         warm_max: args.warm,
         default_shape: locule_agent::Shape {
             vcpus: 1,

@@ -56,6 +56,10 @@ pub(crate) struct Args {
     /// Machines of one kind that may wait to become sandboxes at once; 0 for none (default: two a core)
     #[arg(long)]
     warm: Option<usize>,
+    /// What all virtual machines together may use, in MiB: above it the longest idle sandbox is paused (default: 80 % of the
+    /// machine's memory)
+    #[arg(long)]
+    memory_limit: Option<u64>,
     /// Another program than the installed QEMU
     #[arg(long)]
     qemu: Option<PathBuf>,
@@ -227,6 +231,7 @@ async fn start_agent(
         environment: Vec::new(),
         user: None,
         log: layout.log("agent"),
+        oom_score_adj: supervisor::SPARED,
         stop: nix::sys::signal::Signal::SIGTERM,
         // Nobody asked for a stop: sandboxes run on.
         on_death_of_up: nix::sys::signal::Signal::SIGUSR2,
@@ -256,6 +261,10 @@ fn agent_args(layout: &Layout, args: &Args, images: &std::path::Path) -> Vec<Str
     ];
     options.extend(args.pool_size.map(|size| ("--pool-size", size.to_string())));
     options.extend(args.warm.map(|warm| ("--warm", warm.to_string())));
+    options.extend(
+        args.memory_limit
+            .map(|limit| ("--memory-limit", limit.to_string())),
+    );
     options.extend(args.qemu.as_deref().map(|qemu| ("--qemu", text(qemu))));
     let options = options.into_iter();
     std::iter::once("agent".to_owned())
@@ -286,6 +295,7 @@ async fn start_serve(
         ],
         user: Some(layout.user()),
         log: layout.log("serve"),
+        oom_score_adj: 0,
         stop: nix::sys::signal::Signal::SIGTERM,
         on_death_of_up: nix::sys::signal::Signal::SIGTERM,
     };

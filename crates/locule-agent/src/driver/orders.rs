@@ -40,6 +40,11 @@ impl Driver {
                 let _ = reply.send(done);
                 next
             }
+            Command::Relieve { reply } => {
+                let done = self.pause(Some("memory_pressure".to_owned())).await;
+                let _ = reply.send(done.map(|()| self.report()).map_err(AgentError::from));
+                Next::Go
+            }
             Command::Park { reply } => {
                 let parked = self.pause(Some("host_stopping".to_owned())).await;
                 let parked = parked.map(|()| self.report()).map_err(AgentError::from);

@@ -28,6 +28,8 @@ pub(crate) struct HostProcess {
     child: Option<Child>,
     /// Machines of one kind that may wait.
     warm: u32,
+    /// What all VMs may use together, in mebibytes.
+    memory_limit: Option<u32>,
 }
 
 fn binary(name: &str) -> PathBuf {
@@ -78,6 +80,7 @@ impl HostProcess {
             images,
             child: None,
             warm: 0,
+            memory_limit: None,
         };
         host.spawn();
         host.ready().await;
@@ -104,9 +107,12 @@ impl HostProcess {
             .open(self.folder.path().join("agent.log"))
             .unwrap();
         let mut command = Command::new(binary("locule"));
-        command.args(["agent", "--accel", "tcg", "--pool-size", "2048"]);
+        command.args(["agent", "--accel", "tcg", "--pool-size", "4096"]);
         command.args(["--instance", &self.instance]);
         command.args(["--warm", &self.warm.to_string()]);
+        if let Some(limit) = self.memory_limit {
+            command.args(["--memory-limit", &limit.to_string()]);
+        }
         command
             .arg("--data-dir")
             .arg(self.folder.path().join("agent"));
@@ -130,6 +136,13 @@ impl HostProcess {
     /// From now on machines wait to become sandboxes.
     pub(crate) async fn restart_with_pool(&mut self) {
         self.warm = 1;
+        self.kill();
+        self.restart().await;
+    }
+
+    /// From now on all VMs together may use so many mebibytes.
+    pub(crate) async fn restart_with_limit(&mut self, mebibytes: u32) {
+        self.memory_limit = Some(mebibytes);
         self.kill();
         self.restart().await;
     }

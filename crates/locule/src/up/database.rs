@@ -61,6 +61,7 @@ pub(super) async fn start(
         environment: Vec::new(),
         user: Some(layout.user()),
         log: layout.log("postgres"),
+        oom_score_adj: super::supervisor::SPARED,
         // Ends open connections instead of waiting for them.
         stop: Signal::SIGINT,
         on_death_of_up: Signal::SIGINT,

@@ -52,6 +52,7 @@ pub(super) async fn start(
         environment: Vec::new(),
         user: Some(layout.user()),
         log: layout.log("redis"),
+        oom_score_adj: 0,
         stop: Signal::SIGTERM,
         on_death_of_up: Signal::SIGTERM,
     };

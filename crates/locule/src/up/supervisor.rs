@@ -32,6 +32,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(25);
 /// same program when another is installed in its place.
 pub(super) const OURSELVES: &str = "/proc/self/exe";
 
+/// The agent and the database outlive everything that can be started again.
+pub(super) const SPARED: i32 = -900;
+
 /// How one child is run.
 #[derive(Clone)]
 pub(super) struct Service {
@@ -42,6 +45,8 @@ pub(super) struct Service {
     /// Root unless set.
     pub(super) user: Option<SystemUser>,
     pub(super) log: PathBuf,
+    /// Whom the kernel spares when memory runs out, from -1000 (always) to 1000.
+    pub(super) oom_score_adj: i32,
     pub(super) stop: Signal,
     pub(super) on_death_of_up: Signal,
 }
@@ -253,7 +258,16 @@ fn spawn(service: &Service) -> io::Result<Child> {
         .process_group(0);
     let (user, death) = (service.user, service.on_death_of_up);
     let parent = std::process::id();
+    let score = service.oom_score_adj.to_string().into_bytes();
     let prepare = move || {
+        // While it is still root's to lower.
+        if let Ok(file) = rustix::fs::open(
+            c"/proc/self/oom_score_adj",
+            rustix::fs::OFlags::WRONLY,
+            rustix::fs::Mode::empty(),
+        ) {
+            let _ = rustix::io::write(&file, &score);
+        }
         if let Some(user) = user {
             // The process has one thread between fork and exec.
             nix::unistd::setgroups(&[])?;

@@ -1,0 +1,143 @@
+//! The orders of the control plane, as they arrive.
+
+use async_trait::async_trait;
+use futures::stream::{self, StreamExt as _};
+use locule_agent_api::{
+    AgentError, HostAgent, HostInfo, Order, PROTOCOL_VERSION, ResumeSandbox, SandboxReport,
+    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream,
+};
+use locule_ids::SandboxId;
+use tokio::sync::{broadcast, oneshot};
+
+use super::Registry;
+use crate::admission::memory_mib;
+use crate::driver::Command;
+
+#[async_trait]
+impl HostAgent for Registry {
+    async fn host(&self) -> Result<HostInfo, AgentError> {
+        Ok(HostInfo {
+            protocol: PROTOCOL_VERSION,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            accelerator: self.host.accelerator.accelerator.to_string(),
+            accelerator_reason: self.host.accelerator.why.clone().unwrap_or_default(),
+            vmm: self.host.vmm.identity().to_string(),
+            cpu_cores: std::thread::available_parallelism()
+                .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
+            memory_mib: memory_mib(),
+            pool_free_bytes: self.host.pool.free_bytes().unwrap_or(0),
+            templates: self.host.bundle.templates().map(str::to_owned).collect(),
+            warm: self.host.warm.stock(),
+            ready: self.is_ready(),
+        })
+    }
+
+    async fn create_sandbox(&self, spec: SandboxSpec) -> Result<SandboxReport, AgentError> {
+        self.check_ready()?;
+        let (sandbox, generation) = (spec.sandbox, spec.generation);
+        match self.begin(spec) {
+            Ok(answer) => answer.await.unwrap_or_else(|_| {
+                Err(AgentError::Internal("the sandbox's task ended".to_owned()))
+            }),
+            Err(AgentError::AlreadyExists(text)) => {
+                // The same order again gets the first answer again.
+                let (reply, answer) = oneshot::channel();
+                let handle = self.handle(sandbox).ok_or(AgentError::NotFound)?;
+                let _ = handle.inbox.send(Command::Report { reply }).await;
+                let report = answer.await.map_err(|_| AgentError::NotFound)?;
+                if report.generation == generation {
+                    Ok(report)
+                } else {
+                    Err(AgentError::AlreadyExists(text))
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn destroy_sandbox(&self, order: Order) -> Result<(), AgentError> {
+        let destroyed = self.ask(order.sandbox, |reply| Command::Destroy {
+            generation: order.generation,
+            reply,
+        });
+        match destroyed.await {
+            Err(AgentError::NotFound) => {
+                self.bury_unknown(&order).await?;
+                Err(AgentError::NotFound)
+            }
+            other => other,
+        }
+    }
+
+    async fn pause_sandbox(&self, order: Order) -> Result<SandboxReport, AgentError> {
+        self.ask(order.sandbox, |reply| Command::Pause {
+            generation: order.generation,
+            reply,
+        })
+        .await
+    }
+
+    async fn resume_sandbox(&self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError> {
+        self.ask(resume.sandbox, |reply| Command::Resume { resume, reply })
+            .await
+    }
+
+    async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError> {
+        self.ask(update.sandbox, |reply| Command::Update { update, reply })
+            .await
+    }
+
+    async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError> {
+        let handle = self.handle(sandbox).ok_or(AgentError::NotFound)?;
+        if handle.net().is_none() {
+            return Err(AgentError::FailedPrecondition(
+                "the sandbox is not running".to_owned(),
+            ));
+        }
+        handle.activity.touch();
+        Ok(())
+    }
+
+    async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
+        self.check_ready()?;
+        Ok(self.everything().await)
+    }
+
+    async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError> {
+        self.check_ready()?;
+        // Subscribed before the list is made: a change in between is told twice rather than never.
+        let changes = self.host.changes.watch();
+        let all = self.everything().await;
+        let first = stream::iter(
+            all.into_iter()
+                .map(|report| Ok(WatchEvent::Report { seq: 0, report })),
+        )
+        .chain(stream::once(async { Ok(WatchEvent::Complete) }));
+        let later = stream::unfold((changes, 1_u64), |(mut changes, seq)| async move {
+            match changes.recv().await {
+                Ok(report) => Some((Ok(WatchEvent::Report { seq, report }), (changes, seq + 1))),
+                // Too slow: the watcher starts over with the full list.
+                Err(
+                    broadcast::error::RecvError::Lagged(_) | broadcast::error::RecvError::Closed,
+                ) => None,
+            }
+        });
+        Ok(Box::pin(first.chain(later)))
+    }
+
+    async fn terminate(&self, sandboxes: Vec<SandboxId>) -> Result<(), AgentError> {
+        for sandbox in sandboxes {
+            match self
+                .ask(sandbox, |reply| Command::Destroy {
+                    generation: i64::MAX,
+                    reply,
+                })
+                .await
+            {
+                Ok(()) | Err(AgentError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! When memory runs short, sandboxes are paused and nothing is killed.
+
+use std::time::Duration;
+
+use locule_agent_api::{HostAgent as _, ReportedState, SandboxSpec};
+use serde_json::json;
+
+use crate::process::HostProcess;
+use crate::rig::{resume, spec};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+const LIMIT_MIB: u32 = 2048;
+/// Of each of five: together they want more than there may be.
+const FILLED_MIB: u32 = 480;
+
+fn large() -> SandboxSpec {
+    SandboxSpec {
+        memory_mb: 512,
+        ..spec()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_idle_sandbox_is_paused_before_anything_is_killed() {
+    let mut host = HostProcess::start().await;
+    host.restart_with_limit(LIMIT_MIB).await;
+    let all: Vec<_> = (0..5).map(|_| large()).collect();
+    for wanted in &all {
+        host.client().create_sandbox(wanted.clone()).await.unwrap();
+        host.guest(wanted.sandbox, "fill", Some(&json!(FILLED_MIB)))
+            .await
+            .unwrap();
+    }
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let first = loop {
+        let first = host.report(all[0].sandbox).await.unwrap();
+        if first.state != ReportedState::Running {
+            break first;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{}", host.log());
+    };
+    assert_eq!(first.state, ReportedState::Paused);
+    assert_eq!(first.reason.as_deref(), Some("memory_pressure"));
+    // Four fit: who was used later runs on.
+    for wanted in &all[1..] {
+        let report = host.report(wanted.sandbox).await.unwrap();
+        assert_eq!(report.state, ReportedState::Running, "{}", host.log());
+    }
+    // Nothing of it is lost.
+    host.client().terminate(vec![all[4].sandbox]).await.unwrap();
+    host.client()
+        .resume_sandbox(resume(&all[0], 2))
+        .await
+        .unwrap();
+    host.ticks(all[0].sandbox).await;
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_overcommit_ratio_does_not_allow_is_refused_before_anything_is_made() {
+    let mut host = HostProcess::start().await;
+    // Twice 512 MiB may be promised.
+    host.restart_with_limit(512).await;
+    for _ in 0..2 {
+        host.client().create_sandbox(large()).await.unwrap();
+    }
+    let refused = host.client().create_sandbox(large()).await.unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains("promised to other sandboxes"), "{text}");
+    host.check().await;
+    host.stop().await;
+}
