@@ -184,22 +184,21 @@ async fn bootstrap(
     let pool = locule_store::connect(database)?;
     locule_store::migrate(&pool).await?;
     let url = format!("http://{listen}");
-    let credentials = match layout.read_credentials(&url)? {
-        Some(credentials) => credentials,
-        None => {
-            if locule_control::is_bootstrapped(&pool, ADMIN).await? {
-                bail!("{}", layout.credentials_are_gone());
-            }
-            let secrets = Secrets::random(ADMIN);
-            let credentials = layout::Credentials {
-                url,
-                email: secrets.email,
-                password: secrets.password,
-                api_key: secrets.api_key,
-            };
-            layout.write_credentials(&credentials)?;
-            credentials
+    let credentials = if let Some(known) = layout.read_credentials(&url)? {
+        known
+    } else {
+        if locule_control::is_bootstrapped(&pool, ADMIN).await? {
+            bail!("{}", layout.credentials_are_gone());
         }
+        let secrets = Secrets::random(ADMIN);
+        let made = layout::Credentials {
+            url,
+            email: secrets.email,
+            password: secrets.password,
+            api_key: secrets.api_key,
+        };
+        layout.write_credentials(&made)?;
+        made
     };
     let wanted = Bootstrap {
         admin: Secrets {
