@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// Legacy field that clients insist on; carries nothing.
@@ -52,6 +53,14 @@ pub struct NewSandbox {
     pub allow_internet_access: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+    /// Refused unless empty: not supported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub iam: Option<Value>,
+    /// Refused unless empty: not supported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub volume_mounts: Option<Value>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -60,7 +69,8 @@ pub struct AutoResume {
     pub enabled: bool,
 }
 
-/// The part of the network configuration that is honoured. What is not honoured is refused when it would restrict.
+/// The network configuration. Only `allowPublicTraffic` is honoured; the rest is refused unless empty, so that no rule
+/// looks as if it were enforced.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schema(as = e2b::Network)]
@@ -68,10 +78,27 @@ pub struct Network {
     /// `false`: every port but the agent's demands the traffic token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_public_traffic: Option<bool>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub allow_out: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub deny_out: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub allow_out: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub deny_out: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub rules: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub mask_request_host: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<u16>>)]
+    pub https_ports: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub dns_servers: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub egress_proxy: Option<Value>,
 }
 
 /// Answer of create and connect.
@@ -140,6 +167,7 @@ pub struct SandboxDetail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub envd_access_token: Option<String>,
     pub domain: Option<String>,
+    pub network: Network,
     pub lifecycle: Lifecycle,
 }
 
@@ -155,6 +183,9 @@ pub struct Lifecycle {
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 #[schema(as = e2b::ConnectSandbox)]
 pub struct ConnectSandbox {
+    /// `false` (boot anew from the disk) is refused: not supported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<bool>,
     /// Seconds from now that the sandbox must at least live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<i64>,
@@ -185,6 +216,9 @@ pub struct PauseSandbox {
     /// `false` (keep the disk only) is refused: not supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<bool>,
+    /// `true` is refused: not supported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_healthy_guest: Option<bool>,
 }
 
 /// Body of `POST /sandboxes/{id}/resume`.
@@ -192,6 +226,12 @@ pub struct PauseSandbox {
 #[serde(rename_all = "camelCase")]
 #[schema(as = e2b::ResumeSandbox)]
 pub struct ResumeSandbox {
+    /// `false` (boot anew from the disk) is refused: not supported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<bool>,
+    /// `true` is refused unless it was created so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_pause: Option<bool>,
     /// Seconds; 15 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<i64>,

@@ -54,6 +54,8 @@ codes! {
     InternalError = "internal_error";
     /// The host agent or the guest agent failed or answered nonsense.
     AgentError = "agent_error";
+    /// The disk of the sandbox is full.
+    DiskFull = "disk_full";
     /// The host of the sandbox cannot be reached.
     HostUnavailable = "host_unavailable";
     /// No host has room.

@@ -91,6 +91,10 @@ pub enum ServerMessage {
     Stderr {
         data: String,
     },
+    /// So many bytes of output are lost: the host was away, and the process printed more than is kept.
+    Gap {
+        bytes: u64,
+    },
     /// So many bytes of stdin have reached the process and may be followed by as many.
     Ack {
         bytes: usize,

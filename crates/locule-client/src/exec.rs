@@ -172,6 +172,12 @@ impl ExecReader {
                     Ok(ExecEvent::Exited { exit_code, signal })
                 }
                 ServerMessage::Error { data } => Err(self.refused(data).await),
+                // Whoever reads the output must not take what is left of it for all of it.
+                ServerMessage::Gap { bytes } => Err(ClientError::Refused {
+                    status: None,
+                    code: String::new(),
+                    message: format!("{bytes} bytes of output were lost while the host was away"),
+                }),
                 ServerMessage::Ack { bytes } => {
                     self.acknowledged
                         .send_modify(|total| *total = total.saturating_add(bytes));

@@ -1,8 +1,10 @@
 //! Our own calls to the guest agent of one sandbox: processes and files.
 
+mod attached;
 mod files;
 mod processes;
 
+pub use attached::patiently;
 pub use files::{Entry, EntryKind};
 pub use processes::{Ended, Event, Events, ListedProcess, Selector, Signal, Start};
 
@@ -34,8 +36,11 @@ pub enum GuestError {
     Conflict(String),
     #[error("{0}")]
     Forbidden(String),
+    /// Something that the guest has only so much of.
     #[error("{0}")]
     Exhausted(String),
+    #[error("the disk of the sandbox is full")]
+    DiskFull,
     #[error("the command took too long and was killed")]
     TimedOut,
     /// The sandbox went away, or is just doing so.
@@ -45,6 +50,13 @@ pub enum GuestError {
     HostUnavailable(#[source] TransportError),
     #[error("the guest agent failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl GuestError {
+    /// Whether the way to the guest agent broke rather than the guest agent refused.
+    pub fn broke_off(&self) -> bool {
+        matches!(self, Self::HostUnavailable(_) | Self::Failed(_))
+    }
 }
 
 impl From<TransportError> for GuestError {
@@ -157,9 +169,8 @@ fn http_error(status: StatusCode, text: String) -> GuestError {
     match status {
         StatusCode::NOT_FOUND => GuestError::NotFound(text),
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => GuestError::Invalid(text),
-        StatusCode::INSUFFICIENT_STORAGE | StatusCode::TOO_MANY_REQUESTS => {
-            GuestError::Exhausted(text)
-        }
+        StatusCode::INSUFFICIENT_STORAGE => GuestError::DiskFull,
+        StatusCode::TOO_MANY_REQUESTS => GuestError::Exhausted(text),
         StatusCode::FORBIDDEN => GuestError::Forbidden(text),
         StatusCode::CONFLICT => GuestError::Conflict(text),
         _ => GuestError::Failed(text.into()),

@@ -12,6 +12,7 @@
 
 pub mod access;
 mod address;
+mod control_path;
 mod guest;
 mod headers;
 mod proxy;
@@ -21,7 +22,7 @@ mod transport;
 pub use address::{Address, AddressError};
 pub use guest::{
     Ended, Entry, EntryKind, Event, Events, Guest, GuestError, ListedProcess, Selector, Signal,
-    Start,
+    Start, patiently,
 };
 /// What the guest agent claims to be, for clients that gate features on it.
 pub use locule_guest_api::ENVD_VERSION;

@@ -1,12 +1,14 @@
 //! Forwards a client's request to a port of a sandbox and the answer back, streaming both ways.
 
 use axum::body::Body;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use locule_base::tasks::Tasks;
-use locule_guest_api::{CONTROL_PATHS, GUEST_PORT};
+use locule_guest_api::GUEST_PORT;
+use tokio::io::AsyncWriteExt as _;
 
+use crate::control_path::leads_to_control;
 use crate::headers::{strip_credentials, strip_hop_by_hop, upgrade};
 use crate::{AgentTransport, Refusal, Target};
 
@@ -20,9 +22,12 @@ pub async fn proxy(
     tasks: &Tasks,
 ) -> Response<Body> {
     let sandbox = target.sandbox;
-    let path = request.uri().path();
-    if port == GUEST_PORT && CONTROL_PATHS.contains(&path.trim_end_matches('/')) {
+    if port == GUEST_PORT && leads_to_control(request.uri().path()) {
         return Refusal::Control.response(Some(sandbox), port);
+    }
+    if request.method() == Method::CONNECT {
+        // A tunnel would go wherever its sender says, past every check on paths and headers.
+        return Refusal::Tunnel.response(Some(sandbox), port);
     }
     let switch = upgrade(request.headers());
     let client = switch.is_some().then(|| hyper::upgrade::on(&mut request));
@@ -82,7 +87,7 @@ fn answer(
     response.map(Body::new)
 }
 
-/// Copies bytes both ways until either side ends or the role stops.
+/// Copies bytes both ways until the guest's side ends or the role stops. A client that only stops sending still reads.
 fn join(client: OnUpgrade, guest: OnUpgrade, tasks: &Tasks) {
     let stop = tasks.token();
     tasks.spawn_detached("upgraded connection", async move {
@@ -90,11 +95,19 @@ fn join(client: OnUpgrade, guest: OnUpgrade, tasks: &Tasks) {
             let (Ok(client), Ok(guest)) = tokio::join!(client, guest) else {
                 return;
             };
-            let (mut client, mut guest) = (TokioIo::new(client), TokioIo::new(guest));
+            let (mut from_client, mut to_client) = tokio::io::split(TokioIo::new(client));
+            let (mut from_guest, mut to_guest) = tokio::io::split(TokioIo::new(guest));
+            let inward = async {
+                let copied = tokio::io::copy(&mut from_client, &mut to_guest).await;
+                if copied.is_ok() && to_guest.shutdown().await.is_ok() {
+                    std::future::pending::<()>().await;
+                }
+            };
             // Either end may leave at any moment; that is how such connections end.
-            tokio::io::copy_bidirectional(&mut client, &mut guest)
-                .await
-                .ok();
+            tokio::select! {
+                _ = tokio::io::copy(&mut from_guest, &mut to_client) => {}
+                () = inward => {}
+            }
         };
         tokio::select! {
             () = copy => {}

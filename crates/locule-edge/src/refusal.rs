@@ -25,6 +25,8 @@ pub enum Refusal {
     /// A path that only the host agent may call.
     #[error("not found")]
     Control,
+    #[error("ports take requests, not tunnels")]
+    Tunnel,
     #[error("internal error")]
     Internal,
 }
@@ -48,6 +50,7 @@ impl Refusal {
             Self::HostUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Address(_) => StatusCode::BAD_REQUEST,
             Self::Control => StatusCode::NOT_FOUND,
+            Self::Tunnel => StatusCode::METHOD_NOT_ALLOWED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

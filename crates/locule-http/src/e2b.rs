@@ -7,6 +7,7 @@ mod connect;
 mod create;
 pub(crate) mod error;
 mod filter;
+mod known;
 mod lifecycle;
 mod list;
 mod views;

@@ -44,6 +44,30 @@ impl ApiError {
         }
     }
 
+    pub(crate) fn too_slow() -> Self {
+        Self::Request {
+            status: StatusCode::REQUEST_TIMEOUT,
+            code: ErrorCode::InvalidRequest,
+            message: "the body took too long to arrive".to_owned(),
+        }
+    }
+
+    pub(crate) fn too_large(message: impl Into<String>) -> Self {
+        Self::Request {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            code: ErrorCode::TooLarge,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn host_unavailable() -> Self {
+        Self::Request {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: ErrorCode::HostUnavailable,
+            message: "the host of the sandbox is not available".to_owned(),
+        }
+    }
+
     pub(crate) fn unauthorized() -> Self {
         Self::Request {
             status: StatusCode::UNAUTHORIZED,
@@ -108,6 +132,19 @@ impl ApiError {
         }
     }
 
+    /// An error is what somebody must look at: a full disk or a slow command is the sandbox's own affair.
+    fn log(&self, status: StatusCode, code: ErrorCode) {
+        let Some(cause) = self.cause().filter(|_| status.is_server_error()) else {
+            return;
+        };
+        let error = chain(cause);
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(error, code = code.as_str(), "request failed");
+        } else {
+            tracing::warn!(error, code = code.as_str(), "request failed");
+        }
+    }
+
     fn cause(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Control(error) => Some(error),
@@ -153,6 +190,7 @@ fn guest_status(error: &GuestError) -> (StatusCode, ErrorCode) {
         GuestError::HostUnavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::HostUnavailable)
         }
+        GuestError::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, ErrorCode::DiskFull),
         GuestError::Exhausted(_) | GuestError::TimedOut | GuestError::Failed(_) => {
             (StatusCode::BAD_GATEWAY, ErrorCode::AgentError)
         }
@@ -163,9 +201,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = self.status_and_code();
         let message = self.message();
-        if let (true, Some(cause)) = (status.is_server_error(), self.cause()) {
-            tracing::error!(error = %chain(cause), code = code.as_str(), "request failed");
-        }
+        self.log(status, code);
         let body = ErrorBody::new(code, message.clone());
         let mut response = (status, Json(body)).into_response();
         if code == ErrorCode::QuotaExceeded {

@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 use http::StatusCode;
 use locule_api::{Encoding, ErrorBody, ErrorCode, ExecRequest, ExecResult, ExecStarted};
 use locule_base::tasks::Tasks;
-use locule_edge::{Ended, Event, Events, Guest, GuestError, Selector, Signal, Start};
+use locule_edge::{Ended, Event, Events, Guest, GuestError, Selector, Signal, Start, patiently};
 
 use crate::error::ApiError;
 use crate::extract::ApiJson;
@@ -160,6 +160,10 @@ async fn collect(
     while let Some(event) = events.next().await {
         match event? {
             Event::Started { .. } => {}
+            Event::Gap { bytes } => {
+                let lost = format!("{bytes} bytes of output were lost while the host was away");
+                return Err(GuestError::Failed(lost.into()).into());
+            }
             Event::Stdout(bytes) => output.stdout.extend_from_slice(&bytes),
             Event::Stderr(bytes) => output.stderr.extend_from_slice(&bytes),
             Event::Ended(ended) => {
@@ -204,7 +208,8 @@ impl Drop for Leash {
             return;
         };
         tasks.spawn_detached("kill abandoned command", async move {
-            if let Err(error) = guest.signal(&Selector::Pid(pid), Signal::Kill).await {
+            let process = Selector::Pid(pid);
+            if let Err(error) = patiently(|| guest.signal(&process, Signal::Kill)).await {
                 // It ended by itself, or its sandbox did.
                 tracing::debug!(%error, pid, "abandoned command not killed");
             }

@@ -1,6 +1,9 @@
 //! Extractors whose refusals are in our envelope. Unknown fields are ignored everywhere.
 
+use std::time::Duration;
+
 use axum::Json;
+use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use bytes::Bytes;
 use http::request::Parts;
@@ -8,6 +11,19 @@ use locule_ids::SandboxId;
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
+
+/// A document that takes longer than this to arrive is not waited for.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+async fn in_time<T, E>(body: impl Future<Output = Result<T, E>>) -> Result<T, ApiError>
+where
+    ApiError: From<E>,
+{
+    match tokio::time::timeout(BODY_TIMEOUT, body).await {
+        Ok(read) => Ok(read?),
+        Err(_) => Err(ApiError::too_slow()),
+    }
+}
 
 /// A JSON body.
 #[derive(Debug)]
@@ -17,7 +33,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let Json(value) = Json::from_request(request, state).await?;
+        let Json(value) = in_time(Json::from_request(request, state)).await?;
         Ok(Self(value))
     }
 }
@@ -30,7 +46,7 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = Bytes::from_request(request, state).await?;
+        let body = in_time(Bytes::from_request(request, state)).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self(T::default()));
         }
@@ -83,6 +99,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 #[derive(serde::Deserialize)]
 struct IdParameter {
     id: String,
+}
+
+/// The wish to go on as a `WebSocket`.
+#[derive(Debug)]
+pub(crate) struct Upgrade(pub(crate) WebSocketUpgrade);
+
+impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let upgrade = WebSocketUpgrade::from_request_parts(parts, state).await;
+        upgrade
+            .map(Self)
+            .map_err(|_| ApiError::invalid("this is a WebSocket: send an upgrade"))
+    }
 }
 
 /// `Idempotency-Key`: 1 to 255 lower-case letters, digits and dashes.

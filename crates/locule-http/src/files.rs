@@ -4,6 +4,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::Multipart;
 use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use locule_api::{
     ErrorBody, FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory, PathRequest,
@@ -13,6 +14,7 @@ use locule_edge::{Entry, EntryKind};
 use crate::error::ApiError;
 use crate::extract::ApiJson;
 use crate::multipart::{FileFirst, upload};
+use crate::router::{FILE_BYTES_MAX, MULTIPART_OVERHEAD_BYTES};
 use crate::running::Running;
 
 /// Descending further is the client's loop.
@@ -48,7 +50,17 @@ fn named(path: &str) -> Result<&str, ApiError> {
 /// Write a file: multipart, parts `path` and `file`.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/write", tag = "files", params(("id" = String, Path)),
     responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-pub(crate) async fn write_file(running: Running, parts: Upload) -> Result<StatusCode, ApiError> {
+pub(crate) async fn write_file(
+    running: Running,
+    Announced(length): Announced,
+    parts: Upload,
+) -> Result<StatusCode, ApiError> {
+    // Before a byte of it reaches the guest; what does not say its length is cut off on the way.
+    if length.is_some_and(|length| length > FILE_BYTES_MAX + MULTIPART_OVERHEAD_BYTES) {
+        return Err(ApiError::too_large(
+            "at most 100 MiB; use files/stream/write",
+        ));
+    }
     upload(&running.guest, parts.0, FileFirst::Hold).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -142,6 +154,21 @@ pub(crate) async fn remove_file(
     running.guest.stat(path).await?;
     running.guest.remove(path).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// How long the body says that it is.
+#[derive(Debug)]
+pub(crate) struct Announced(Option<usize>);
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Announced {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let length = parts.headers.get(header::CONTENT_LENGTH);
+        Ok(Self(
+            length.and_then(|text| text.to_str().ok()?.parse().ok()),
+        ))
+    }
 }
 
 /// A multipart body whose refusal is in our envelope.

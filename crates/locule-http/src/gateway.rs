@@ -53,11 +53,7 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
         return Err(Refusal::Forbidden);
     }
     if matches!(route.state, SandboxState::Paused) && route.auto_resume {
-        route = app
-            .control
-            .wake(address.sandbox)
-            .await
-            .map_err(|error| refusal(&error))?;
+        route = wake(app, address).await?;
     }
     match route.state {
         SandboxState::Running => Ok(proxy(target(route), address.port, request, &app.tasks).await),
@@ -67,6 +63,17 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
             Err(Refusal::NotFound)
         }
     }
+}
+
+/// Of many who visit at once, the first wakes it; for the others it runs by then.
+async fn wake(app: &AppState, address: Address) -> Result<Route, Refusal> {
+    let woken = match app.control.wake(address.sandbox).await {
+        Err(ControlError::InvalidState { .. } | ControlError::Conflict { .. }) => {
+            app.control.route(address.sandbox).await
+        }
+        woken => woken,
+    };
+    woken.map_err(|error| refusal(&error))
 }
 
 async fn shown(app: &AppState, headers: &HeaderMap, route: &Route) -> Shown {

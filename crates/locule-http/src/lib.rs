@@ -30,6 +30,6 @@ mod state;
 mod views;
 
 pub use router::router;
-pub use serve::serve;
+pub use serve::{ListenerLimits, serve, serve_within};
 pub use spec::document;
 pub use state::{AppState, HttpConfig};

@@ -6,7 +6,7 @@ use axum::routing::get;
 use axum::{Router, middleware};
 use http::{HeaderName, StatusCode};
 use locule_api::ErrorCode;
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,8 +20,8 @@ use crate::{auth, e2b, files, gateway, health, processes, spec};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The parts around a file in a multipart body.
-const MULTIPART_OVERHEAD_BYTES: usize = 64 * 1024;
-const FILE_BYTES_MAX: usize = 100 * 1024 * 1024;
+pub(crate) const MULTIPART_OVERHEAD_BYTES: usize = 64 * 1024;
+pub(crate) const FILE_BYTES_MAX: usize = 100 * 1024 * 1024;
 
 /// The application and its description.
 pub fn router(state: AppState) -> (Router, OpenApi) {
@@ -49,7 +49,8 @@ fn cross_origin() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods(Any)
-        .allow_headers(Any)
+        // Mirrored: a browser does not take `*` for Authorization.
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(Any)
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use locule_control::Route;
+use locule_control::{ControlError, Route};
 use locule_domain::SandboxState;
 use locule_edge::{Guest, Target};
 use locule_ids::{SandboxId, TeamId};
@@ -24,21 +24,37 @@ impl Running {
         team: TeamId,
         id: SandboxId,
     ) -> Result<Self, ApiError> {
-        let route = app.control.route(id).await?;
+        let route = match app.control.route(id).await {
+            Ok(route) => route,
+            Err(ControlError::NotFound { .. }) => return Err(no_route(app, team, id).await?),
+            Err(error) => return Err(error.into()),
+        };
         if route.team != team {
             return Err(ApiError::not_found("sandbox"));
         }
-        if !matches!(route.state, SandboxState::Running) {
-            return Err(ApiError::invalid_state(format!(
-                "the sandbox is {}, not running",
-                route.state
-            )));
-        }
+        wants(route.state, SandboxState::Running)?;
         Ok(Self {
             id,
             guest: Guest::new(target(route)),
         })
     }
+}
+
+/// Why there is no way to a sandbox: there is none such, it is in no state for one, or its host is away, in this order.
+async fn no_route(app: &AppState, team: TeamId, id: SandboxId) -> Result<ApiError, ApiError> {
+    let sandbox = app.control.get_sandbox(team, id).await?;
+    wants(sandbox.state, SandboxState::Running)?;
+    Ok(ApiError::host_unavailable())
+}
+
+/// Refuses a sandbox in another state than the one that is wanted.
+pub(crate) fn wants(state: SandboxState, wanted: SandboxState) -> Result<(), ApiError> {
+    if state == wanted {
+        return Ok(());
+    }
+    Err(ApiError::invalid_state(format!(
+        "the sandbox is {state}, not {wanted}"
+    )))
 }
 
 /// The byte path's half of a route.

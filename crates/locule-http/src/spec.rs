@@ -1,6 +1,7 @@
 //! The OpenAPI document, made from the handlers.
 
-use axum::Json;
+use std::sync::LazyLock;
+
 use axum::response::IntoResponse;
 use http::header;
 use locule_api::{ClientMessage, ServerMessage};
@@ -40,21 +41,25 @@ pub(crate) fn base() -> OpenApi {
     Base::openapi()
 }
 
+// Made once: anybody may ask for them, as often as they like. Maps, lists and text: nothing that could not be written.
+static JSON: LazyLock<String> =
+    LazyLock::new(|| serde_json::to_string(&document()).unwrap_or_default());
+static YAML: LazyLock<String> =
+    LazyLock::new(|| serde_yaml_ng::to_string(&document()).unwrap_or_default());
+
 pub(crate) async fn as_json() -> impl IntoResponse {
-    Json(document())
+    ([(header::CONTENT_TYPE, "application/json")], JSON.as_str())
 }
 
 pub(crate) async fn as_yaml() -> impl IntoResponse {
-    // The document is made of maps, lists and text; there is nothing in it that YAML cannot say.
-    let text = serde_yaml_ng::to_string(&document()).unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/yaml")], text)
+    ([(header::CONTENT_TYPE, "application/yaml")], YAML.as_str())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// `GOLDEN=write` writes the file anew.
+    /// `make golden` writes the file anew.
     #[test]
     fn the_document_is_written_down() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/public.json");
@@ -63,13 +68,13 @@ mod tests {
             clippy::disallowed_methods,
             reason = "how a developer accepts a change"
         )]
-        if std::env::var("GOLDEN").is_ok_and(|wanted| wanted == "write") {
+        if std::env::var("UPDATE_GOLDEN").is_ok_and(|wanted| wanted == "1") {
             std::fs::write(path, &text).unwrap();
         }
         let written = std::fs::read_to_string(path).unwrap();
         assert!(
             written == text,
-            "openapi/public.json is out of date: run with GOLDEN=write"
+            "openapi/public.json is out of date: run `make golden` and read the difference"
         );
     }
 

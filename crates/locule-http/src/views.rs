@@ -1,5 +1,6 @@
 //! Domain sandboxes as the native dialect shows them.
 
+use chrono::{DateTime, SubsecRound as _, Utc};
 use locule_api::{Sandbox, SandboxStatus};
 use locule_domain as domain;
 
@@ -16,14 +17,19 @@ pub(crate) fn sandbox_view(sandbox: &domain::Sandbox) -> Sandbox {
         timeout_sec: sandbox.timeout_sec,
         guest_ip: known(&sandbox.guest_ip),
         host_ip: known(&sandbox.host_ip),
-        created_at: sandbox.created_at,
-        started_at: sandbox.started_at,
-        last_active_at: sandbox.last_active_at,
-        last_updated: sandbox.last_updated,
-        expires_at: sandbox.expires_at,
+        created_at: seconds(sandbox.created_at),
+        started_at: sandbox.started_at.map(seconds),
+        last_active_at: sandbox.last_active_at.map(seconds),
+        last_updated: seconds(sandbox.last_updated),
+        expires_at: sandbox.expires_at.map(seconds),
         labels: sandbox.labels.clone(),
         metadata: sandbox.metadata.clone(),
     }
+}
+
+/// Times are told to the second.
+fn seconds(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(0)
 }
 
 /// What is not known yet is left out.

@@ -6,6 +6,7 @@ use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use locule_guest_api::proto::filesystem as wire;
+use locule_guest_api::rpc::ErrorCode;
 use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
 use serde::Deserialize;
 
@@ -112,10 +113,15 @@ impl Guest {
             path: path.to_owned(),
             ..Default::default()
         };
-        let answer = self
-            .filesystem
-            .make_dir_with_options(request, unary())
-            .await?;
+        let answer = self.filesystem.make_dir_with_options(request, unary());
+        let answer = answer.await.map_err(|error| {
+            // The disk is all that making a directory can use up.
+            if error.code == ErrorCode::ResourceExhausted {
+                GuestError::DiskFull
+            } else {
+                error.into()
+            }
+        })?;
         answer
             .into_owned()
             .entry

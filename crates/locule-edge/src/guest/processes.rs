@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
+use locule_guest_api::OFFSET_HEADER;
 use locule_guest_api::proto::process as wire;
 use locule_guest_api::proto::process::__buffa::oneof;
 use locule_guest_api::rpc::client::{CallOptions, ServerStream};
 
-use super::{Guest, GuestError, as_user, unary};
+use super::attached::attached;
+use super::{Guest, GuestError, as_user, header_name, unary};
 
 /// A program to start.
 #[derive(Debug, Clone, Default)]
@@ -54,14 +56,27 @@ pub struct Ended {
 /// What happens to a process. `Started` comes first, `Ended` last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    Started { pid: u32 },
+    Started {
+        pid: u32,
+    },
     Stdout(Bytes),
     Stderr(Bytes),
+    /// So much output is lost: nobody could follow, and it was more than the guest agent keeps.
+    Gap {
+        bytes: u64,
+    },
     Ended(Ended),
 }
 
 /// Events of one process. Dropping them lets it run on.
 pub type Events = Pin<Box<dyn Stream<Item = Result<Event, GuestError>> + Send>>;
+
+/// One stream of events, as long as it lasts.
+pub(super) struct Followed {
+    pub(super) events: Events,
+    /// Where in the process's output it begins, if the guest agent says so.
+    pub(super) offset: Option<u64>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedProcess {
@@ -128,7 +143,7 @@ macro_rules! events {
 }
 
 impl Guest {
-    /// Starts a program. Its events begin with its process id.
+    /// Starts a program. Its events begin with its process id, and outlive a restart of the host agent.
     pub async fn start(&self, start: Start) -> Result<Events, GuestError> {
         let mut options = as_user(CallOptions::default(), start.user.as_deref());
         if let Some(timeout) = start.timeout {
@@ -148,17 +163,45 @@ impl Guest {
             ..Default::default()
         };
         let messages = self.processes.start_with_options(request, options).await?;
-        Ok(events!(messages, wire::StartResponse))
+        let followed = Followed {
+            events: events!(messages, wire::StartResponse),
+            offset: Some(0),
+        };
+        Ok(attached(self.clone(), followed, start.timeout))
     }
 
-    /// Follows a process from now on.
+    /// Follows a process from now on. Its events begin with its process id, and outlive a restart of the host agent.
     pub async fn connect(&self, process: &Selector) -> Result<Events, GuestError> {
+        let followed = self.follow(process, None).await?;
+        Ok(attached(self.clone(), followed, None))
+    }
+
+    /// Follows a process from a byte of its output, as far as the guest agent keeps it, or from now on.
+    pub(super) async fn follow(
+        &self,
+        process: &Selector,
+        offset: Option<u64>,
+    ) -> Result<Followed, GuestError> {
+        let mut options = CallOptions::default();
+        if let Some(offset) = offset {
+            options = options.with_header(header_name(OFFSET_HEADER), offset.to_string());
+        }
         let request = wire::ConnectRequest {
             process: selector(process).into(),
             ..Default::default()
         };
-        let messages = self.processes.connect(request).await?;
-        Ok(events!(messages, wire::ConnectResponse))
+        let messages = self
+            .processes
+            .connect_with_options(request, options)
+            .await?;
+        let begins = messages
+            .headers()
+            .get(OFFSET_HEADER)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok(Followed {
+            events: events!(messages, wire::ConnectResponse),
+            offset: begins.or(offset),
+        })
     }
 
     pub async fn list_processes(&self) -> Result<Vec<ListedProcess>, GuestError> {

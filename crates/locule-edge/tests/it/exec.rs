@@ -1,4 +1,5 @@
-//! Our own calls, to a guest agent with three programs: `echo`, `sleep` until killed, and none by any other name.
+//! Our own calls, to a guest agent with these programs: `echo`, `sleep` until killed, `printer` whose stream breaks, and
+//! none by any other name.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,28 +21,30 @@ use locule_guest_api::proto::process::__buffa::oneof::process_event::Event as Ki
 use locule_guest_api::proto::process::__buffa::oneof::process_event::data_event::Output;
 
 use crate::host::{Host, PATIENCE, Seen, TOKEN};
+use crate::restart;
 
 /// As much of the guest agent's surface as these tests call.
 pub(crate) fn guest(seen: Arc<Seen>) -> Router {
     Router::new()
         .route("/process.Process/Start", post(start))
+        .route("/process.Process/Connect", post(restart::connect))
         .route("/process.Process/SendSignal", post(signal))
         .route("/files", get(read).post(write))
         .with_state(seen)
 }
 
-fn authorized(headers: &HeaderMap) {
+pub(crate) fn authorized(headers: &HeaderMap) {
     assert_eq!(headers["x-access-token"], TOKEN);
 }
 
-fn frame(flag: u8, message: &[u8]) -> Bytes {
+pub(crate) fn frame(flag: u8, message: &[u8]) -> Bytes {
     let mut frame = vec![flag];
     frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
     frame.extend(message);
     frame.into()
 }
 
-fn said(event: Kind) -> Bytes {
+pub(crate) fn said(event: Kind) -> Bytes {
     let event = wire::ProcessEvent {
         event: Some(event),
         ..Default::default()
@@ -53,7 +56,7 @@ fn said(event: Kind) -> Bytes {
     frame(0, &response.encode_to_vec())
 }
 
-fn printed(output: Output) -> Bytes {
+pub(crate) fn printed(output: Output) -> Bytes {
     let data = wire::process_event::DataEvent {
         output: Some(output),
         ..Default::default()
@@ -61,7 +64,7 @@ fn printed(output: Output) -> Bytes {
     said(data.into())
 }
 
-fn ended(exit_code: i32, signal: u32) -> Bytes {
+pub(crate) fn ended(exit_code: i32, signal: u32) -> Bytes {
     let end = wire::process_event::EndEvent {
         exit_code,
         signal,
@@ -99,6 +102,16 @@ async fn start(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) -
         })
         .chain(stream::iter([last]))
         .boxed(),
+        "printer" => {
+            let printed = restart::first_half();
+            let broken = stream::once(async move {
+                seen.dies.notified().await;
+                Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))
+            });
+            let frames = first.chain(printed).map(Ok).chain(broken);
+            let content = [(header::CONTENT_TYPE, "application/connect+proto")];
+            return (content, Body::from_stream(frames)).into_response();
+        }
         _ => {
             let error = br#"{"error":{"code":"invalid_argument","message":"no such program"}}"#;
             let content = [(header::CONTENT_TYPE, "application/connect+proto")];
@@ -148,7 +161,7 @@ async fn write(headers: HeaderMap, Query(query): Query<FileQuery>, body: Body) -
     }
 }
 
-fn program(cmd: &str, args: &[&str]) -> Start {
+pub(crate) fn program(cmd: &str, args: &[&str]) -> Start {
     Start {
         cmd: cmd.to_owned(),
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
@@ -228,7 +241,7 @@ async fn files_are_found_missing_or_too_many() {
         .write_file("/full", Body::from("x"))
         .await
         .unwrap_err();
-    assert!(matches!(full, GuestError::Exhausted(_)), "{full:?}");
+    assert!(matches!(full, GuestError::DiskFull), "{full:?}");
 }
 
 #[tokio::test]

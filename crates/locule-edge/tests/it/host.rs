@@ -18,6 +18,7 @@ use locule_base::tasks::Tasks;
 use locule_edge::Target;
 use locule_ids::SandboxId;
 use tokio::net::UnixListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::exec::guest;
 
@@ -29,8 +30,14 @@ pub(crate) struct Seen {
     /// Of requests to port 8080.
     pub(crate) headers: Mutex<HeaderMap>,
     pub(crate) killed: AtomicBool,
-    /// Breaks off the body of `/dies`.
+    /// The host does not know the sandbox any more.
+    pub(crate) gone: AtomicBool,
+    /// Breaks off the body of `/dies`, and the stream of `printer`.
     pub(crate) dies: tokio::sync::Notify,
+    /// What `printer` has printed and the guest still keeps: from this offset on.
+    pub(crate) kept: Mutex<(u64, &'static [u8])>,
+    /// Offsets that were asked for.
+    pub(crate) asked: Mutex<Vec<Option<u64>>>,
 }
 
 pub(crate) struct Host {
@@ -38,6 +45,9 @@ pub(crate) struct Host {
     pub(crate) tasks: Tasks,
     pub(crate) seen: Arc<Seen>,
     socket: PathBuf,
+    app: Router,
+    /// Ends the listener, not what came through it.
+    away: CancellationToken,
 }
 
 impl Drop for Host {
@@ -51,7 +61,6 @@ impl Host {
     pub(crate) fn start() -> Self {
         let sandbox = SandboxId::random();
         let socket = std::env::temp_dir().join(format!("locule-edge-{}.sock", sandbox.base36()));
-        let listener = UnixListener::bind(&socket).unwrap();
         let seen = Arc::new(Seen::default());
         let prefix = format!("/proxy/{sandbox}");
         let app = Router::new()
@@ -66,25 +75,40 @@ impl Host {
                 any(echo).with_state(seen.clone()),
             )
             .fallback(refused);
-        let tasks = Tasks::new();
-        tasks.spawn("host", |stop| async move {
-            tokio::select! {
-                served = async { axum::serve(listener, app).await } => served?,
-                () = stop.cancelled() => {}
-            }
-            Ok(())
-        });
         let target = Target {
             sandbox,
             connector: Connector::Unix(socket.clone()),
             access_token: TOKEN.to_owned(),
         };
-        Self {
+        let mut host = Self {
             target,
-            tasks,
+            tasks: Tasks::new(),
             seen,
             socket,
-        }
+            app,
+            away: CancellationToken::new(),
+        };
+        host.come_back();
+        host
+    }
+
+    /// Nobody listens any more.
+    pub(crate) fn go_away(&self) {
+        std::fs::remove_file(&self.socket).unwrap();
+        self.away.cancel();
+    }
+
+    pub(crate) fn come_back(&mut self) {
+        let listener = UnixListener::bind(&self.socket).unwrap();
+        self.away = self.tasks.token().child_token();
+        let (app, away) = (self.app.clone(), self.away.clone());
+        self.tasks.spawn("host", |_| async move {
+            tokio::select! {
+                served = async { axum::serve(listener, app).await } => served?,
+                () = away.cancelled() => {}
+            }
+            Ok(())
+        });
     }
 }
 

@@ -5,3 +5,4 @@
 mod exec;
 mod host;
 mod ports;
+mod restart;

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use locule_api::e2b::{ConnectSandbox, E2bError, ResumeSandbox, Sandbox};
-use locule_ids::SandboxId;
+use locule_domain::{OnTimeout, SandboxState};
 
 use super::create::positive;
-use super::views::{Tokens, alive, created};
-use crate::caller::Caller;
+use super::known::Known;
+use super::views::{Tokens, created};
 use crate::error::ApiError;
-use crate::extract::{Id, OptionalJson};
+use crate::extract::OptionalJson;
 use crate::state::AppState;
 
 const TIMEOUT_V1_SEC: i64 = 15;
@@ -23,12 +23,10 @@ type Connected = Result<(StatusCode, Json<Sandbox>), ApiError>;
     responses((status = 200, body = Sandbox), (status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn connect_v1(
     State(app): State<AppState>,
-    caller: Caller,
-    Id(id): Id,
-    OptionalJson(request): OptionalJson<ConnectSandbox>,
+    known: Known,
+    body: Result<OptionalJson<ConnectSandbox>, ApiError>,
 ) -> Connected {
-    let seconds = positive(request.timeout.unwrap_or(TIMEOUT_V1_SEC))?;
-    connect(&app, &caller, id, seconds).await
+    connect(&app, &known, body, TIMEOUT_V1_SEC).await
 }
 
 /// Connect to a sandbox: 200 when it was running, 201 when it had to be resumed.
@@ -36,12 +34,10 @@ pub(crate) async fn connect_v1(
     responses((status = 200, body = Sandbox), (status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn connect_v2(
     State(app): State<AppState>,
-    caller: Caller,
-    Id(id): Id,
-    OptionalJson(request): OptionalJson<ConnectSandbox>,
+    known: Known,
+    body: Result<OptionalJson<ConnectSandbox>, ApiError>,
 ) -> Connected {
-    let seconds = positive(request.timeout.unwrap_or(TIMEOUT_V2_SEC))?;
-    connect(&app, &caller, id, seconds).await
+    connect(&app, &known, body, TIMEOUT_V2_SEC).await
 }
 
 /// Resume a paused sandbox; 409 when it runs.
@@ -49,28 +45,51 @@ pub(crate) async fn connect_v2(
     responses((status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn resume(
     State(app): State<AppState>,
-    caller: Caller,
-    Id(id): Id,
-    OptionalJson(request): OptionalJson<ResumeSandbox>,
+    known: Known,
+    body: Result<OptionalJson<ResumeSandbox>, ApiError>,
 ) -> Connected {
-    let seconds = positive(request.timeout.unwrap_or(TIMEOUT_V1_SEC))?;
-    let sandbox = app.control.get_sandbox(caller.team(), id).await?;
-    alive(&sandbox)?;
-    if !matches!(sandbox.state, locule_domain::SandboxState::Paused) {
-        return Err(ApiError::invalid_state("the sandbox is not paused"));
+    known.is(SandboxState::Paused)?;
+    let OptionalJson(request) = body?;
+    with_memory(request.memory)?;
+    if request.auto_pause == Some(true) && known.sandbox.on_timeout != OnTimeout::Pause {
+        return Err(ApiError::invalid("autoPause is set when it is created"));
     }
-    let (_, connected) = connect(&app, &caller, id, seconds).await?;
+    let seconds = positive(request.timeout.unwrap_or(TIMEOUT_V1_SEC))?;
+    let (_, connected) = extend(&app, &known, seconds).await?;
     Ok((StatusCode::CREATED, connected))
 }
 
-async fn connect(app: &AppState, caller: &Caller, id: SandboxId, seconds: u32) -> Connected {
-    alive(&app.control.get_sandbox(caller.team(), id).await?)?;
-    let (sandbox, resumed) = app.control.connect_sandbox(&caller.0, id, seconds).await?;
+async fn connect(
+    app: &AppState,
+    known: &Known,
+    body: Result<OptionalJson<ConnectSandbox>, ApiError>,
+    timeout_default: i64,
+) -> Connected {
+    if known.sandbox.state != SandboxState::Paused {
+        known.is(SandboxState::Running)?;
+    }
+    let OptionalJson(request) = body?;
+    with_memory(request.memory)?;
+    let seconds = positive(request.timeout.unwrap_or(timeout_default))?;
+    extend(app, known, seconds).await
+}
+
+/// A sandbox comes back with its memory or not at all: a cold boot would end what runs in it.
+fn with_memory(memory: Option<bool>) -> Result<(), ApiError> {
+    if memory == Some(false) {
+        return Err(ApiError::invalid("memory: false is not supported"));
+    }
+    Ok(())
+}
+
+async fn extend(app: &AppState, known: &Known, seconds: u32) -> Connected {
+    let (caller, id) = (&known.caller.0, known.sandbox.id);
+    let (sandbox, resumed) = app.control.connect_sandbox(caller, id, seconds).await?;
     let status = if resumed {
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
-    let tokens = Tokens::of(app, id).await?;
+    let tokens = Tokens::of(app, &sandbox);
     Ok((status, Json(created(&sandbox, tokens))))
 }

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use locule_api::e2b::{E2bError, Network, Sandbox};
+use serde_json::Value;
 
 use super::views::{Tokens, created, template_name};
 use crate::caller::Caller;
@@ -50,7 +51,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
     let wanted = new_sandbox(request, timeout_default)?;
     let sandbox = once(app, caller, key, wanted).await?;
-    let tokens = Tokens::of(app, sandbox.id).await?;
+    let tokens = Tokens::of(app, &sandbox);
     Ok((StatusCode::CREATED, Json(created(&sandbox, tokens))))
 }
 
@@ -58,15 +59,12 @@ fn new_sandbox(
     request: locule_api::e2b::NewSandbox,
     timeout_default: i64,
 ) -> Result<locule_domain::NewSandbox, ApiError> {
+    refuse_what_is_not_enforced(&request)?;
     let network = request.network.unwrap_or_default();
-    refuse_egress_rules(&network, request.allow_internet_access)?;
     let on_timeout = match request.auto_pause {
         Some(true) => locule_domain::OnTimeout::Pause,
         Some(false) | None => locule_domain::OnTimeout::Kill,
     };
-    if request.auto_pause_memory == Some(false) {
-        return Err(ApiError::invalid("autoPauseMemory: false is not supported"));
-    }
     Ok(locule_domain::NewSandbox {
         template: template_name(&request.template_id).to_owned(),
         vcpus: None,
@@ -84,13 +82,48 @@ fn new_sandbox(
 }
 
 /// A rule that would not be enforced must not look as if it were.
-fn refuse_egress_rules(network: &Network, internet: Option<bool>) -> Result<(), ApiError> {
-    let restricted =
-        internet == Some(false) || !network.deny_out.is_empty() || !network.allow_out.is_empty();
-    if restricted {
-        return Err(ApiError::invalid("outbound rules are not supported"));
+fn refuse_what_is_not_enforced(request: &locule_api::e2b::NewSandbox) -> Result<(), ApiError> {
+    let network = request.network.as_ref();
+    let has = |pick: fn(&Network) -> &Option<Value>| {
+        network.is_some_and(|all| is_said(pick(all).as_ref()))
+    };
+    let asked = [
+        (
+            "autoPauseMemory: false",
+            request.auto_pause_memory == Some(false),
+        ),
+        (
+            "allow_internet_access: false",
+            request.allow_internet_access == Some(false),
+        ),
+        ("iam", is_said(request.iam.as_ref())),
+        ("volumeMounts", is_said(request.volume_mounts.as_ref())),
+        ("network.allowOut", has(|network| &network.allow_out)),
+        ("network.denyOut", has(|network| &network.deny_out)),
+        ("network.rules", has(|network| &network.rules)),
+        (
+            "network.maskRequestHost",
+            has(|network| &network.mask_request_host),
+        ),
+        ("network.httpsPorts", has(|network| &network.https_ports)),
+        ("network.dnsServers", has(|network| &network.dns_servers)),
+        ("network.egressProxy", has(|network| &network.egress_proxy)),
+    ];
+    match asked.into_iter().find(|(_, asked)| *asked) {
+        Some((what, _)) => Err(ApiError::invalid(format!("{what} is not supported"))),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether it says anything: an empty list or object does not.
+fn is_said(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => false,
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(Value::Object(fields)) => fields.values().any(|field| is_said(Some(field))),
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Bool(_) | Value::Number(_)) => true,
+    }
 }
 
 /// A length of life in whole seconds.
@@ -122,6 +155,13 @@ mod tests {
     }
 
     #[test]
+    fn what_says_nothing_is_no_rule() {
+        let body = r#"{"templateID":"base","iam":{"tokens":{}},"volumeMounts":[],"mcp":null,
+            "network":{"denyOut":[],"allowOut":null,"rules":{},"maskRequestHost":null}}"#;
+        new_sandbox(request(body), TIMEOUT_V2_SEC).unwrap();
+    }
+
+    #[test]
     fn what_would_not_be_enforced_is_refused() {
         for body in [
             r#"{"templateID":"base","timeout":0}"#,
@@ -129,6 +169,14 @@ mod tests {
             r#"{"templateID":"base","allow_internet_access":false}"#,
             r#"{"templateID":"base","network":{"denyOut":["0.0.0.0/0"]}}"#,
             r#"{"templateID":"base","autoPauseMemory":false}"#,
+            r#"{"templateID":"base","volumeMounts":[{"name":"v","path":"/v"}]}"#,
+            r#"{"templateID":"base","iam":{"tokens":{"a":{"audience":"b"}}}}"#,
+            r#"{"templateID":"base","network":{"allowOut":["example.org"]}}"#,
+            r#"{"templateID":"base","network":{"rules":{"example.org":[{}]}}}"#,
+            r#"{"templateID":"base","network":{"maskRequestHost":"x:${PORT}"}}"#,
+            r#"{"templateID":"base","network":{"httpsPorts":[443]}}"#,
+            r#"{"templateID":"base","network":{"dnsServers":["8.8.8.8"]}}"#,
+            r#"{"templateID":"base","network":{"egressProxy":{"address":"x:1"}}}"#,
         ] {
             assert!(
                 new_sandbox(request(body), TIMEOUT_V2_SEC).is_err(),

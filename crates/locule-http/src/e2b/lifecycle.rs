@@ -3,11 +3,11 @@
 use axum::extract::State;
 use http::StatusCode;
 use locule_api::e2b::{E2bError, PauseSandbox, Refresh, SetTimeout};
+use locule_domain::SandboxState;
 
-use super::views::alive;
-use crate::caller::Caller;
+use super::known::Known;
 use crate::error::ApiError;
-use crate::extract::{ApiJson, Id, OptionalJson};
+use crate::extract::{ApiJson, OptionalJson};
 use crate::state::AppState;
 
 const REFRESH_MAX_SEC: i64 = 3600;
@@ -18,12 +18,11 @@ const REFRESH_DEFAULT_SEC: i64 = 60;
     responses((status = 204), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn kill(
     State(app): State<AppState>,
-    caller: Caller,
-    Id(id): Id,
-) -> Result<StatusCode, ApiError> {
     // One that has ended is not found here, while the native dialect lets it be destroyed again.
-    alive(&app.control.get_sandbox(caller.team(), id).await?)?;
-    app.control.destroy_sandbox(&caller.0, id).await?;
+    known: Known,
+) -> Result<StatusCode, ApiError> {
+    let (caller, id) = (&known.caller.0, known.sandbox.id);
+    app.control.destroy_sandbox(caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -32,15 +31,19 @@ pub(crate) async fn kill(
     responses((status = 204), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn pause(
     State(app): State<AppState>,
-    caller: Caller,
-    Id(id): Id,
-    OptionalJson(request): OptionalJson<PauseSandbox>,
+    known: Known,
+    body: Result<OptionalJson<PauseSandbox>, ApiError>,
 ) -> Result<StatusCode, ApiError> {
-    alive(&app.control.get_sandbox(caller.team(), id).await?)?;
+    known.is(SandboxState::Running)?;
+    let OptionalJson(request) = body?;
     if request.memory == Some(false) {
         return Err(ApiError::invalid("memory: false is not supported"));
     }
-    app.control.pause_sandbox(&caller.0, id).await?;
+    if request.require_healthy_guest == Some(true) {
+        return Err(ApiError::invalid("requireHealthyGuest is not supported"));
+    }
+    let (caller, id) = (&known.caller.0, known.sandbox.id);
+    app.control.pause_sandbox(caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -49,13 +52,15 @@ pub(crate) async fn pause(
     responses((status = 204), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn set_timeout(
     State(app): State<AppState>,
-    caller: Caller,
-    Id(id): Id,
-    ApiJson(request): ApiJson<SetTimeout>,
+    known: Known,
+    body: Result<ApiJson<SetTimeout>, ApiError>,
 ) -> Result<StatusCode, ApiError> {
+    known.is(SandboxState::Running)?;
+    let ApiJson(request) = body?;
     let seconds = u32::try_from(request.timeout)
         .map_err(|_| ApiError::invalid("timeout must be 0 or more"))?;
-    app.control.set_timeout(&caller.0, id, seconds).await?;
+    let (caller, id) = (&known.caller.0, known.sandbox.id);
+    app.control.set_timeout(caller, id, seconds).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -64,19 +69,21 @@ pub(crate) async fn set_timeout(
     responses((status = 204), (status = "4XX", body = E2bError)))]
 pub(crate) async fn refresh(
     State(app): State<AppState>,
-    caller: Caller,
-    Id(id): Id,
-    OptionalJson(request): OptionalJson<Refresh>,
+    known: Known,
+    body: Result<OptionalJson<Refresh>, ApiError>,
 ) -> Result<StatusCode, ApiError> {
+    let OptionalJson(request) = body?;
     let seconds = match request.duration.unwrap_or(REFRESH_DEFAULT_SEC) {
         seconds @ 0..=REFRESH_MAX_SEC => u32::try_from(seconds).unwrap_or_default(),
         _ => return Err(ApiError::invalid("duration must be between 0 and 3600")),
     };
-    let sandbox = app.control.get_sandbox(caller.team(), id).await?;
-    alive(&sandbox)?;
+    let Known { caller, sandbox } = known;
     let wanted = app.clock.now() + chrono::TimeDelta::seconds(seconds.into());
-    if sandbox.expires_at.is_none_or(|end| end < wanted) {
-        app.control.set_timeout(&caller.0, id, seconds).await?;
+    // A sandbox without an end lives longer than any refresh.
+    if sandbox.expires_at.is_some_and(|end| end < wanted) {
+        app.control
+            .set_timeout(&caller.0, sandbox.id, seconds)
+            .await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

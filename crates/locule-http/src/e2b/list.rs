@@ -10,10 +10,11 @@ use locule_domain::SandboxState;
 use serde::Deserialize;
 
 use super::filter::labels;
+use super::known::Known;
 use super::views::{Tokens, alive, detail, listed, template_name};
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::extract::{ApiQuery, Id};
+use crate::extract::ApiQuery;
 use crate::state::AppState;
 
 const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
@@ -66,7 +67,12 @@ pub(crate) async fn list_v1(
         state: Some("running".to_owned()),
         ..ListQuery::default()
     };
-    list(&app, &caller, filter(query)?).await
+    // This list has no pages: what does not fit would not be found.
+    let filter = ListFilter {
+        limit: None,
+        ..filter(query)?
+    };
+    list(&app, &caller, filter).await
 }
 
 /// Look at one sandbox.
@@ -74,16 +80,11 @@ pub(crate) async fn list_v1(
     responses((status = 200, body = SandboxDetail), (status = "4XX", body = E2bError)))]
 pub(crate) async fn get_sandbox(
     State(app): State<AppState>,
-    caller: Caller,
-    Id(id): Id,
+    known: Known,
 ) -> Result<Json<SandboxDetail>, ApiError> {
-    let sandbox = app.control.get_sandbox(caller.team(), id).await?;
+    let Known { caller, sandbox } = known;
     let listed = alive(&sandbox)?;
-    let tokens = if caller.may_write() {
-        Some(Tokens::of(&app, id).await?)
-    } else {
-        None
-    };
+    let tokens = caller.may_write().then(|| Tokens::of(&app, &sandbox));
     Ok(Json(detail(listed, &sandbox, tokens)))
 }
 

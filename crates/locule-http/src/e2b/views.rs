@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use locule_api::OnTimeout;
-use locule_api::e2b::{CLIENT_ID, Lifecycle, ListedSandbox, Sandbox, SandboxDetail, SandboxState};
+use locule_api::e2b::{
+    CLIENT_ID, Lifecycle, ListedSandbox, Network, Sandbox, SandboxDetail, SandboxState,
+};
 use locule_domain as domain;
 use locule_edge::ENVD_VERSION;
-use locule_ids::SandboxId;
 
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -20,12 +21,12 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    pub(super) async fn of(app: &AppState, id: SandboxId) -> Result<Self, ApiError> {
-        let route = app.control.route(id).await?;
-        Ok(Self {
-            envd: route.access_token,
-            traffic: (!route.public_traffic).then_some(route.traffic_token),
-        })
+    pub(super) fn of(app: &AppState, sandbox: &domain::Sandbox) -> Self {
+        let traffic = (!sandbox.public_traffic).then(|| app.control.traffic_token(sandbox.id));
+        Self {
+            envd: app.control.access_token(sandbox.id),
+            traffic,
+        }
     }
 }
 
@@ -107,6 +108,11 @@ pub(super) fn detail(
         listed,
         envd_access_token: tokens.map(|tokens| tokens.envd),
         domain: None,
+        // The one part of the network configuration that there is.
+        network: Network {
+            allow_public_traffic: Some(sandbox.public_traffic),
+            ..Network::default()
+        },
         lifecycle: Lifecycle {
             on_timeout: match sandbox.on_timeout {
                 domain::OnTimeout::Kill => OnTimeout::Kill,

@@ -5,19 +5,19 @@ mod session;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use axum::response::Response;
 use futures::StreamExt as _;
 use http::HeaderMap;
 use locule_api::{ClientMessage, ErrorBody, OnDisconnect, ServerMessage, StartMessage};
-use locule_edge::{Selector, Signal, Start};
+use locule_edge::{Selector, Signal, Start, patiently};
 use locule_ids::SandboxId;
 
 use self::session::{How, Session};
 use super::started;
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::extract::{ApiPath, Id};
+use crate::extract::{ApiPath, Id, Upgrade};
 use crate::processes::selector;
 use crate::running::Running;
 use crate::state::AppState;
@@ -35,7 +35,7 @@ pub(crate) async fn exec_stream(
     State(app): State<AppState>,
     Id(id): Id,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    Upgrade(upgrade): Upgrade,
 ) -> Response {
     let caller = Caller::of(&headers, &app).await;
     upgrade
@@ -56,7 +56,7 @@ pub(crate) async fn process_stream(
     Id(id): Id,
     ApiPath(path): ApiPath<crate::processes::ProcessPath>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    Upgrade(upgrade): Upgrade,
 ) -> Response {
     let caller = Caller::of(&headers, &app).await;
     upgrade
@@ -92,11 +92,15 @@ async fn exec(
         listens: true,
     };
     let how = session.run(events, socket).await;
-    if matches!(how, How::Left | How::Refused)
-        && on_disconnect == OnDisconnect::Kill
-        && let Err(error) = running.guest.signal(&process, Signal::Kill).await
-    {
-        tracing::debug!(%error, "process of a client that left was not killed");
+    if matches!(how, How::Left | How::Refused) && on_disconnect == OnDisconnect::Kill {
+        let guest = running.guest.clone();
+        // It must happen also while the role stops, and when the host agent is just restarting.
+        app.tasks
+            .spawn_detached("kill process of a client that left", async move {
+                if let Err(error) = patiently(|| guest.signal(&process, Signal::Kill)).await {
+                    tracing::debug!(%error, "process of a client that left was not killed");
+                }
+            });
     }
     app.control.touch(id).await.ok();
     Ok(())

@@ -18,7 +18,7 @@ use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use locule_api::stream::STDIN_WINDOW_BYTES;
 use locule_api::{ClientMessage, Encoding, ServerMessage, SignalName};
-use locule_edge::{Event, Events, Guest, Selector, Signal};
+use locule_edge::{Event, Events, Guest, Selector, Signal, patiently};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -39,7 +39,7 @@ pub(super) enum How {
     Finished,
     /// The client went away.
     Left,
-    /// The client said something that makes no sense, and was told so.
+    /// It could not go on, by the client's fault or a loss, and the client was told so.
     Refused,
     /// We stop; the process goes on.
     Stopping,
@@ -93,7 +93,7 @@ impl Session<'_> {
                     How::Refused
                 }
             },
-            () = self.feed(inputs, &in_window, &queue) => How::Finished,
+            () = self.feed(inputs, &in_window, &queue) => How::Refused,
         }
     }
 
@@ -111,6 +111,7 @@ impl Session<'_> {
                 Ok(Event::Stderr(bytes)) => ServerMessage::Stderr {
                     data: stderr.push(&bytes),
                 },
+                Ok(Event::Gap { bytes }) => ServerMessage::Gap { bytes },
                 Ok(Event::Ended(ended)) => {
                     let (rest_out, rest_err) = (stdout.finish(), stderr.finish());
                     if !rest_out.is_empty() {
@@ -199,14 +200,15 @@ impl Session<'_> {
                 return Err("the process runs already".to_owned());
             }
         };
+        let sent = patiently(|| self.guest.signal(&self.process, signal)).await;
         // A process that has just ended cannot be signalled; its exit is on the way.
-        if let Err(error) = self.guest.signal(&self.process, signal).await {
+        if let Err(error) = sent {
             tracing::debug!(%error, "signal not delivered");
         }
         Ok(())
     }
 
-    /// Gives stdin to the process, piece by piece, and says so. Never ends before the session does.
+    /// Gives stdin to the process, piece by piece, and says so. Ends only when nobody can say what arrived.
     async fn feed(
         &self,
         mut inputs: mpsc::Receiver<Input>,
@@ -217,16 +219,24 @@ impl Session<'_> {
             let fed = match input {
                 Input::Bytes(bytes) => {
                     let length = bytes.len();
-                    let fed = self.guest.send_stdin(&self.process, bytes).await;
+                    let send = || self.guest.send_stdin(&self.process, bytes.clone());
+                    let fed = patiently(send).await;
                     in_window.fetch_sub(length, Ordering::Relaxed);
                     queue.send(ServerMessage::Ack { bytes: length }).await.ok();
                     fed
                 }
-                Input::Close => self.guest.close_stdin(&self.process).await,
+                Input::Close => patiently(|| self.guest.close_stdin(&self.process)).await,
             };
-            // Like a broken pipe: the process does not read any more, its output and exit still come.
-            if let Err(error) = fed {
-                tracing::debug!(%error, "stdin not delivered");
+            match fed {
+                Ok(()) => {}
+                Err(error) if error.broke_off() => {
+                    tracing::debug!(%error, "stdin may be lost");
+                    let data = "the host went away; stdin may not have arrived whole".to_owned();
+                    queue.send(ServerMessage::Error { data }).await.ok();
+                    return;
+                }
+                // Like a broken pipe: the process does not read any more, its output and exit still come.
+                Err(error) => tracing::debug!(%error, "stdin not delivered"),
             }
         }
         std::future::pending::<()>().await;
