@@ -1,23 +1,93 @@
 //! A host that does what it is told, in memory.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
+use http::StatusCode;
 use locule_agent_api::{
-    AgentError, HostAgent, HostInfo, Order, PROTOCOL_VERSION, ReportedState, ResumeSandbox,
-    SandboxReport, SandboxSpec, UpdateSandbox, WatchStream,
+    AgentError, Connector, HostAgent, HostInfo, Order, PROTOCOL_VERSION, PROXY_ERROR_HEADER,
+    ReportedState, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox, WatchStream,
 };
+use locule_base::tasks::Tasks;
 use locule_ids::SandboxId;
+use tokio::net::UnixListener;
+use tower::ServiceExt as _;
 
-#[derive(Default)]
+use crate::guest::{self, Seen};
+
 pub(crate) struct Host {
     held: Mutex<BTreeMap<SandboxId, SandboxReport>>,
+    pub(crate) seen: Arc<Seen>,
+    pub(crate) resumes: AtomicU32,
+    socket: PathBuf,
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.socket).ok();
+    }
+}
+
+/// What stands in for the host agent's `/proxy/{sandbox}/{port}/…`.
+async fn proxy(State(host): State<Arc<Host>>, mut request: Request) -> Response {
+    let path = request.uri().path_and_query().unwrap().as_str().to_owned();
+    let mut parts = path.splitn(5, '/').skip(2);
+    let sandbox: Option<SandboxId> = parts.next().and_then(|id| id.parse().ok());
+    let (port, rest) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
+    let state = sandbox.and_then(|id| Some(host.held.lock().unwrap().get(&id)?.state));
+    let refused = |status: StatusCode, why| (status, [(PROXY_ERROR_HEADER, why)]).into_response();
+    match state {
+        None => return refused(StatusCode::NOT_FOUND, "not_found"),
+        Some(ReportedState::Running) => {}
+        Some(_) => return refused(StatusCode::CONFLICT, "not_running"),
+    }
+    *request.uri_mut() = format!("/{rest}").parse().unwrap();
+    let behind = match port {
+        "49983" => guest::agent(host.seen.clone()),
+        "8080" => guest::web(host.seen.clone()),
+        _ => return refused(StatusCode::BAD_GATEWAY, "port_closed"),
+    };
+    behind.oneshot(request).await.unwrap()
 }
 
 impl Host {
+    /// Listens on a socket of its own, as long as the role that `tasks` belong to.
+    pub(crate) fn start(tasks: &Tasks) -> Arc<Self> {
+        let name = format!("locule-http-{}.sock", SandboxId::random().base36());
+        let socket = std::env::temp_dir().join(name);
+        let listener = UnixListener::bind(&socket).unwrap();
+        let host = Arc::new(Self {
+            held: Mutex::default(),
+            seen: Arc::default(),
+            resumes: AtomicU32::new(0),
+            socket,
+        });
+        let app = Router::new().fallback(proxy).with_state(host.clone());
+        tasks.spawn("host", |stop| async move {
+            tokio::select! {
+                served = async { axum::serve(listener, app).await } => served?,
+                () = stop.cancelled() => {}
+            }
+            Ok(())
+        });
+        host
+    }
+
+    pub(crate) fn connector(&self) -> Connector {
+        Connector::Unix(self.socket.clone())
+    }
+
     fn change(
         &self,
         sandbox: SandboxId,
@@ -98,6 +168,7 @@ impl HostAgent for Host {
     }
 
     async fn resume_sandbox(&self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError> {
+        self.resumes.fetch_add(1, Ordering::SeqCst);
         self.change(resume.sandbox, resume.generation, |report| {
             report.state = ReportedState::Running;
             report.expires_at = resume.expires_at;

@@ -123,15 +123,15 @@ async fn ports_open_to_whom_they_should(pool: PgPool) {
     let token = private.json["trafficAccessToken"].as_str().unwrap();
     let public = public.json["sandboxID"].as_str().unwrap();
     let private = private.json["sandboxID"].as_str().unwrap();
-    // The host of these tests carries no bytes: whoever may pass meets 503.
+    // Nothing listens on port 80: whoever may pass meets 502. The guest agent's port is checked by the guest agent.
     for (id, port, header, status) in [
         (native.as_str(), "80", ("x-none", ""), 403),
-        (native.as_str(), "80", ("x-api-key", app.key.as_str()), 503),
-        (native.as_str(), "49983", ("x-none", ""), 503),
-        (public, "80", ("x-none", ""), 503),
+        (native.as_str(), "80", ("x-api-key", app.key.as_str()), 502),
+        (native.as_str(), "49983", ("x-none", ""), 204),
+        (public, "80", ("x-none", ""), 502),
         (private, "80", ("x-none", ""), 403),
         (private, "80", ("e2b-traffic-access-token", "wrong"), 403),
-        (private, "80", ("e2b-traffic-access-token", token), 503),
+        (private, "80", ("e2b-traffic-access-token", token), 502),
         (private, "0", ("x-none", ""), 400),
         ("zzz", "80", ("x-none", ""), 400),
     ] {
@@ -145,7 +145,9 @@ async fn ports_open_to_whom_they_should(pool: PgPool) {
             "{id} {port} {header:?}: {}",
             answer.json
         );
-        assert_eq!(answer.json["code"], status);
+        if status != 204 {
+            assert_eq!(answer.json["code"], status);
+        }
     }
     let gone = SandboxId::random().base36();
     let request = Request::get("/health").header("host", format!("49983-{gone}.sbx.test"));

@@ -1,7 +1,13 @@
 //! The whole control plane in process, on a real PostgreSQL, with a host that exists only here.
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+mod anything;
 mod app;
 mod bad_input;
+mod guest;
 mod host;
 mod life;
+mod listener;
+mod lists;
+mod ports;
+mod streams;

@@ -1,0 +1,353 @@
+//! The exec WebSocket: what passes, what bounds it, and what becomes of the process when its client leaves.
+
+use std::net::SocketAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::app::{App, EMAIL, PATIENCE, eventually};
+
+const SIGKILL: i32 = 9;
+
+struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    async fn open(address: SocketAddr, path: &str, key: Option<&str>) -> Self {
+        let url = format!("ws://{address}{path}");
+        let mut request = url.into_client_request().unwrap();
+        if let Some(key) = key {
+            let headers = request.headers_mut();
+            headers.insert("x-api-key", key.parse().unwrap());
+        }
+        let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+        Self(socket)
+    }
+
+    async fn say(&mut self, message: Value) {
+        self.0
+            .send(Message::text(message.to_string()))
+            .await
+            .unwrap();
+    }
+
+    async fn frame(&mut self) -> Option<Result<Message, tungstenite::Error>> {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap();
+            match next {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The next message.
+    async fn heard(&mut self) -> Value {
+        match self.frame().await {
+            Some(Ok(Message::Text(text))) => serde_json::from_str(&text).unwrap(),
+            other => panic!("no message but {other:?}"),
+        }
+    }
+
+    /// The code that the server closes with.
+    async fn closed(&mut self) -> u16 {
+        match self.frame().await {
+            Some(Ok(Message::Close(Some(frame)))) => frame.code.into(),
+            other => panic!("no close but {other:?}"),
+        }
+    }
+}
+
+async fn exec(app: &App) -> (Socket, String) {
+    let id = app.sandbox().await;
+    let path = format!("/v1/sandboxes/{id}/exec/stream");
+    let socket = Socket::open(app.listen().await, &path, Some(&app.key)).await;
+    (socket, id)
+}
+
+fn chunks(chunks: &[&[u8]]) -> Vec<String> {
+    chunks.iter().map(|chunk| STANDARD.encode(chunk)).collect()
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_character_split_between_chunks_arrives_whole(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = exec(&app).await;
+    let args = chunks(&[
+        "a\u{20ac}".as_bytes().split_at(2).0,
+        &[0x82, 0xac],
+        &[0xff, b'z'],
+        &[0xe2],
+    ]);
+    socket
+        .say(json!({"type": "start", "cmd": "chunks", "args": args, "surprise": 1}))
+        .await;
+    assert_eq!(socket.heard().await["type"], "start");
+    let mut text = String::new();
+    let last = loop {
+        let message = socket.heard().await;
+        if message["type"] != "stdout" {
+            break message;
+        }
+        text += message["data"].as_str().unwrap();
+    };
+    assert_eq!(text, "a\u{20ac}\u{fffd}z\u{fffd}");
+    assert_eq!(last, json!({"type": "exit", "exit_code": 3}));
+    assert_eq!(socket.closed().await, 1000);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn base64_carries_every_byte(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = exec(&app).await;
+    let every: Vec<u8> = (0..=255).collect();
+    let start =
+        json!({"type": "start", "cmd": "chunks", "args": chunks(&[&every]), "encoding": "base64"});
+    socket.say(start).await;
+    assert_eq!(socket.heard().await["type"], "start");
+    let heard = socket.heard().await;
+    assert_eq!(
+        STANDARD.decode(heard["data"].as_str().unwrap()).unwrap(),
+        every
+    );
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn everything_asked_for_reaches_the_guest(pool: PgPool) {
+    // W-040
+    let app = App::start(pool).await;
+    let (mut socket, id) = exec(&app).await;
+    let start = json!({"type": "start", "cmd": "fail", "envs": {"A": "b"}, "cwd": "/tmp", "timeout_sec": 5});
+    socket.say(start).await;
+    assert_eq!(socket.heard().await["type"], "start");
+    assert_eq!(
+        socket.heard().await,
+        json!({"type": "stderr", "data": "no\n"})
+    );
+    let body = json!({"cmd": "fail", "envs": {"A": "b"}, "cwd": "/tmp", "tag": "t"}).to_string();
+    let path = format!("/v1/sandboxes/{id}/exec");
+    let ran = app.call("POST", &path, &body).await;
+    assert_eq!(
+        (
+            ran.status.as_u16(),
+            &ran.json["exit_code"],
+            &ran.json["stderr"]
+        ),
+        (200, &json!(1), &json!("no\n"))
+    );
+    for start in app.host.seen.starts.lock().unwrap().iter() {
+        let process = start.process.as_option().unwrap();
+        assert_eq!(process.envs.get("A").map(String::as_str), Some("b"));
+        assert_eq!(process.cwd.as_deref(), Some("/tmp"));
+        assert_eq!(start.stdin, Some(false));
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn stdin_is_acknowledged_and_ends(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = exec(&app).await;
+    socket
+        .say(json!({"type": "start", "cmd": "cat", "stdin": true}))
+        .await;
+    assert_eq!(socket.heard().await["type"], "start");
+    socket
+        .say(json!({"type": "stdin", "data": STANDARD.encode("hello")}))
+        .await;
+    let two = [socket.heard().await, socket.heard().await];
+    assert!(two.contains(&json!({"type": "ack", "bytes": 5})), "{two:?}");
+    assert!(
+        two.contains(&json!({"type": "stdout", "data": "hello"})),
+        "{two:?}"
+    );
+    socket.say(json!({"type": "stdin_close"})).await;
+    assert_eq!(
+        socket.heard().await,
+        json!({"type": "exit", "exit_code": 0})
+    );
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn more_stdin_than_the_window_is_refused_and_the_process_ends(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = exec(&app).await;
+    socket
+        .say(json!({"type": "start", "cmd": "stuck", "stdin": true}))
+        .await;
+    assert_eq!(socket.heard().await["type"], "start");
+    // Exactly the window is taken although nobody reads; one byte more is not.
+    let half = STANDARD.encode(vec![0; 512 * 1024]);
+    for data in [half.as_str(), half.as_str(), "AA=="] {
+        socket.say(json!({"type": "stdin", "data": data})).await;
+    }
+    let refusal = socket.heard().await;
+    assert_eq!(refusal["type"], "error");
+    assert!(
+        refusal["data"].as_str().unwrap().contains("window"),
+        "{refusal}"
+    );
+    let signals = &app.host.seen.signals;
+    eventually("the kill", || signals.lock().unwrap().contains(&SIGKILL)).await;
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn each_signal_arrives_and_the_exit_names_it(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = app.sandbox().await;
+    let address = app.listen().await;
+    let path = format!("/v1/sandboxes/{id}/exec/stream");
+    for (message, number) in [
+        (json!({"type": "signal", "signal": "SIGHUP"}), 1),
+        (json!({"type": "signal", "signal": "SIGINT"}), 2),
+        (json!({"type": "signal", "signal": "SIGQUIT"}), 3),
+        (json!({"type": "signal", "signal": "SIGTERM"}), 15),
+        (json!({"type": "signal", "signal": "SIGKILL"}), 9),
+        (json!({"type": "stop"}), 9),
+    ] {
+        let mut socket = Socket::open(address, &path, Some(&app.key)).await;
+        socket.say(json!({"type": "start", "cmd": "sleep"})).await;
+        assert_eq!(socket.heard().await["type"], "start");
+        socket.say(message).await;
+        let exit = json!({"type": "exit", "exit_code": 128 + number, "signal": number});
+        assert_eq!(socket.heard().await, exit);
+        assert_eq!(app.host.seen.signals.lock().unwrap().pop(), Some(number));
+    }
+}
+
+/// Starts `sleep`, leaves as told, and says whether the process was killed; a second one is killed either way, and ends
+/// the wait.
+async fn killed_after(app: &App, on_disconnect: &str, leave: impl AsyncFnOnce(Socket)) -> bool {
+    let (mut socket, id) = exec(app).await;
+    let start = json!({"type": "start", "cmd": "sleep", "on_disconnect": on_disconnect});
+    socket.say(start).await;
+    assert_eq!(socket.heard().await["type"], "start");
+    leave(socket).await;
+    // The end of a session is written down, before or after the kill.
+    let seen = app.host.seen.clone();
+    if on_disconnect == "kill" {
+        eventually("the kill", || !seen.signals.lock().unwrap().is_empty()).await;
+    } else {
+        let path = format!("/v1/sandboxes/{id}");
+        let wait =
+            async { while app.call("GET", &path, "").await.json["last_active_at"].is_null() {} };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap();
+    }
+    std::mem::take(&mut *seen.signals.lock().unwrap()) == [SIGKILL]
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_client_that_leaves_kills_or_detaches_as_it_asked(pool: PgPool) {
+    let app = App::start(pool).await;
+    let close = async |mut socket: Socket| socket.0.close(None).await.unwrap();
+    let reset = async |socket: Socket| {
+        if let MaybeTlsStream::Plain(stream) = socket.0.get_ref() {
+            stream.set_zero_linger().unwrap();
+        }
+    };
+    assert!(killed_after(&app, "kill", close).await);
+    assert!(killed_after(&app, "kill", reset).await);
+    assert!(!killed_after(&app, "detach", close).await);
+    assert!(!killed_after(&app, "detach", reset).await);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn refusals_come_as_a_message_and_a_close(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = app.sandbox().await;
+    let paused = app.sandbox().await;
+    app.call("POST", &format!("/v1/sandboxes/{paused}/pause"), "")
+        .await;
+    let unknown = locule_ids::SandboxId::random();
+    let (address, stranger) = (app.listen().await, app.stranger().await);
+    let key = Some(app.key.as_str());
+    let start = json!({"type": "start", "cmd": "sleep"});
+    for (id, key, first, words) in [
+        (id.as_str(), Some("x"), start.clone(), "credential"),
+        (id.as_str(), None, start.clone(), "API key"),
+        (
+            id.as_str(),
+            None,
+            json!({"type": "auth", "token": "x"}),
+            "credential",
+        ),
+        (
+            unknown.to_string().as_str(),
+            key,
+            start.clone(),
+            "not found",
+        ),
+        (
+            id.as_str(),
+            Some(stranger.as_str()),
+            start.clone(),
+            "not found",
+        ),
+        (paused.as_str(), key, start.clone(), "not running"),
+        (id.as_str(), key, json!({"type": "start"}), "cannot be read"),
+        (
+            id.as_str(),
+            key,
+            json!({"type": "start", "cmd": ""}),
+            "cmd is required",
+        ),
+        (
+            id.as_str(),
+            key,
+            json!({"type": "start", "cmd": "sleep", "timeout_sec": -1}),
+            "timeout_sec",
+        ),
+        (
+            id.as_str(),
+            key,
+            json!({"type": "start", "cmd": "nope"}),
+            "was not found",
+        ),
+        (id.as_str(), key, json!({"type": "stop"}), "must be start"),
+    ] {
+        let path = format!("/v1/sandboxes/{id}/exec/stream");
+        let mut socket = Socket::open(address, &path, key).await;
+        socket.0.send(Message::text(first.to_string())).await.ok();
+        let refusal = socket.heard().await;
+        assert_eq!(refusal["type"], "error", "{first}");
+        assert!(
+            refusal["data"].as_str().unwrap().contains(words),
+            "{refusal} for {first}"
+        );
+        assert_eq!(socket.closed().await, 1008, "{first}");
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_login_token_in_the_first_message_opens_the_stream(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = app.sandbox().await;
+    let login = json!({"email": EMAIL, "password": app.password}).to_string();
+    let session = app.call("POST", "/v1/auth/login", &login).await;
+    let path = format!("/v1/sandboxes/{id}/exec/stream");
+    let mut socket = Socket::open(app.listen().await, &path, None).await;
+    socket
+        .say(json!({"type": "auth", "token": session.json["token"]}))
+        .await;
+    socket.say(json!({"type": "start", "cmd": "fail"})).await;
+    assert_eq!(socket.heard().await["type"], "start");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn without_an_upgrade_a_stream_is_refused_in_the_envelope(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = app.sandbox().await;
+    for id in [id.as_str(), "nope"] {
+        for rest in ["exec/stream", "processes/1/stream"] {
+            let path = format!("/v1/sandboxes/{id}/{rest}");
+            let answer = app.call("GET", &path, "").await;
+            assert_eq!(answer.status, 400, "{path}");
+            assert_eq!(answer.json["error"]["code"], "invalid_request", "{path}");
+        }
+    }
+}
