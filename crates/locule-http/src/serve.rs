@@ -32,9 +32,8 @@ pub struct ListenerLimits {
     pub head_timeout: Duration,
     /// Between two requests.
     pub idle_timeout: Duration,
-    /// Of a head.
+    /// Of a head. It may have 100 headers.
     pub head_bytes_max: usize,
-    pub headers_max: usize,
     /// Connections without a request under way.
     pub quiet_max: usize,
     pub connections_max: usize,
@@ -46,7 +45,6 @@ impl Default for ListenerLimits {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(620),
             head_bytes_max: 64 * 1024,
-            headers_max: 100,
             quiet_max: 512,
             connections_max: 8192,
         }

@@ -69,8 +69,7 @@ pub(super) async fn serve(
         .timer(TokioTimer::new())
         // Ours tells the beginning of a head from the wait for one.
         .header_read_timeout(None)
-        .max_buf_size(limits.head_bytes_max)
-        .max_headers(limits.headers_max)
+        .max_header_size(limits.head_bytes_max)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
     let overdue = overdue(done, place, &limits);

@@ -16,7 +16,17 @@ async fn a_bad_create_is_refused_and_makes_nothing(pool: PgPool) {
         (r#"{"template":"../x"}"#, 400, "invalid_request"),
         (r#"{"vcpus":1000}"#, 400, "invalid_request"),
         (r#"{"memory_mb":99999999}"#, 400, "invalid_request"),
+        (r#"{"memory_mb":1}"#, 400, "invalid_request"),
+        (r#"{"vcpus":18446744073709551615}"#, 400, "invalid_request"),
         (r#"{"timeout_sec":-1}"#, 400, "invalid_request"),
+        (r#"{"timeout_sec":4294967296}"#, 400, "invalid_request"),
+        (r#"{"expires_in_sec":0}"#, 400, "invalid_request"),
+        (r#"{"expires_in_sec":-5}"#, 400, "invalid_request"),
+        (r#"{"on_timeout":"explode"}"#, 400, "invalid_request"),
+        (r#"{"envs":{"":"x"}}"#, 400, "invalid_request"),
+        (r#"{"labels":["a"]}"#, 400, "invalid_request"),
+        ("[]", 400, "invalid_request"),
+        ("", 400, "invalid_request"),
         (r#"{"timeout_sec":"soon"}"#, 400, "invalid_request"),
         ("{", 400, "invalid_request"),
         (big.as_str(), 413, "too_large"),
@@ -108,4 +118,287 @@ async fn every_operation_but_the_open_ones_wants_a_credential(pool: PgPool) {
             }
         }
     }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_bad_create_in_the_other_dialect_makes_nothing(pool: PgPool) {
+    let app = App::start(pool).await;
+    let big = format!(r#"{{"templateID":"{}"}}"#, "x".repeat(2 << 20));
+    for (body, status) in [
+        (r"{}", 400),
+        (r#"{"templateID":1}"#, 400),
+        (r#"{"templateID":"base","timeout":0}"#, 400),
+        (r#"{"templateID":"base","timeout":-1}"#, 400),
+        (r#"{"templateID":"base","timeout":99999999}"#, 400),
+        (
+            r#"{"templateID":"base","network":{"maskRequestHost":"x"}}"#,
+            400,
+        ),
+        (
+            r#"{"templateID":"base","network":{"httpsPorts":[443]}}"#,
+            400,
+        ),
+        (r#"{"templateID":"base","metadata":{"a":1}}"#, 400),
+        ("{", 400),
+        (big.as_str(), 413),
+    ] {
+        for path in ["/sandboxes", "/v2/sandboxes"] {
+            let answer = app.call("POST", path, body).await;
+            let shown = &body[..body.len().min(60)];
+            assert_eq!(answer.status, status, "{path} {shown}: {}", answer.json);
+            assert_eq!(answer.json["code"], status, "{path} {shown}");
+            assert!(answer.json["message"].is_string());
+        }
+    }
+    assert_eq!(app.host.count(), 0);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn unknown_fields_are_ignored_and_zero_sizes_are_the_default(pool: PgPool) {
+    let app = App::start(pool).await;
+    let body = r#"{"surprise":{"a":[1]},"vcpus":0,"memory_mb":-1}"#;
+    let made = app.call("POST", "/v1/sandboxes", body).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+    assert_eq!(
+        (&made.json["vcpus"], &made.json["memory_mb"]),
+        (&1.into(), &512.into())
+    );
+    let at = made.json["created_at"].as_str().unwrap();
+    assert!(
+        at.ends_with('Z') && !at.contains('.'),
+        "to the second: {at}"
+    );
+    let body = r#"{"templateID":"base","surprise":1,"secure":true,"mcp":null}"#;
+    let made = app.call("POST", "/v2/sandboxes", body).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn another_media_type_is_refused(pool: PgPool) {
+    let app = App::start(pool).await;
+    for path in ["/v1/sandboxes", "/v2/sandboxes", "/v1/auth/login"] {
+        let request = Request::post(path)
+            .header("x-api-key", &app.key)
+            .header("content-type", "text/plain");
+        let answer = app.send(request.body(Body::from("{}")).unwrap()).await;
+        assert_eq!(answer.status, 415, "{path}");
+    }
+    assert_eq!(app.host.count(), 0);
+}
+
+/// Every operation on one sandbox that is not a WebSocket: method and path with `{id}`.
+fn operations() -> Vec<(String, String)> {
+    let document = serde_json::to_value(locule_http::document()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let mut operations = Vec::new();
+    for (path, item) in paths {
+        if path.contains("{id}") && !path.ends_with("exec/stream") && !path.contains("}/stream") {
+            for method in item.as_object().unwrap().keys() {
+                operations.push((method.to_uppercase(), path.replace("{selector}", "1")));
+            }
+        }
+    }
+    assert!(operations.len() > 20, "{operations:?}");
+    operations
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_stranger_finds_nothing_and_changes_nothing(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (id, stranger) = (app.sandbox().await, app.stranger().await);
+    let unknown = SandboxId::random().to_string();
+    for (method, path) in operations() {
+        for (key, id) in [(&stranger, &id), (&app.key, &unknown)] {
+            // The body is broken too: who owns it comes before what is asked.
+            let path = path.replace("{id}", id);
+            let answer = app.call_as(key, &method, &path, "{").await;
+            assert_eq!(answer.status, 404, "{method} {path}: {}", answer.json);
+        }
+    }
+    for path in ["/v1/sandboxes", "/v2/sandboxes", "/sandboxes"] {
+        let listed = app.call_as(&stranger, "GET", path, "").await;
+        assert_eq!(listed.json, serde_json::json!([]), "{path}");
+    }
+    let seen = app.call("GET", &format!("/v1/sandboxes/{id}"), "").await;
+    assert_eq!(seen.json["status"], "running");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_malformed_id_is_the_callers_mistake_everywhere(pool: PgPool) {
+    // B-007
+    let app = App::start(pool).await;
+    let largest = "f5lxx1zz5pnorynqglhzmsp34";
+    for (method, path) in operations() {
+        for id in [
+            "nope",
+            "sb-x",
+            "host-6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+            largest,
+            "%00",
+            "%ff",
+        ] {
+            let path = path.replace("{id}", id);
+            let answer = app.call(&method, &path, "{").await;
+            assert_eq!(answer.status, 400, "{method} {path}: {}", answer.json);
+        }
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_state_comes_before_the_body(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = app.sandbox().await;
+    let running = [
+        ("POST", "/sandboxes/{id}/resume"),
+        ("POST", "/v1/sandboxes/{id}/resume"),
+    ];
+    for (method, path) in running {
+        let answer = app.call(method, &path.replace("{id}", &id), "{").await;
+        assert_eq!(answer.status, 409, "{path}: {}", answer.json);
+    }
+    app.call("POST", &format!("/v1/sandboxes/{id}/pause"), "")
+        .await;
+    for (method, path) in operations() {
+        let wants_running = [
+            "/exec",
+            "/ping",
+            "/pause",
+            "/timeout",
+            "/processes",
+            "/processes/1",
+        ];
+        if wants_running.iter().any(|end| path.ends_with(end)) || path.contains("/files/") {
+            let path = path.replace("{id}", &id);
+            let answer = app.call(&method, &path, "{").await;
+            assert_eq!(answer.status, 409, "{method} {path}: {}", answer.json);
+        }
+    }
+    let seen = app.call("GET", &format!("/v1/sandboxes/{id}"), "").await;
+    assert_eq!(seen.json["status"], "paused");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn what_a_running_sandbox_cannot_do_has_its_own_code(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = app.sandbox().await;
+    for (method, rest, body, status, code) in [
+        ("POST", "exec", r#"{"cmd":"nope"}"#, 400, "invalid_request"),
+        ("POST", "exec", r#"{"cmd":""}"#, 400, "invalid_request"),
+        ("POST", "exec", "{}", 400, "invalid_request"),
+        (
+            "POST",
+            "exec",
+            r#"{"cmd":"fail","timeout_sec":-1}"#,
+            400,
+            "invalid_request",
+        ),
+        (
+            "POST",
+            "files/read",
+            r#"{"path":"/none"}"#,
+            404,
+            "not_found",
+        ), // W-042
+        (
+            "POST",
+            "files/list",
+            r#"{"path":"/none"}"#,
+            404,
+            "not_found",
+        ),
+        (
+            "POST",
+            "files/remove",
+            r#"{"path":"/none"}"#,
+            404,
+            "not_found",
+        ),
+        (
+            "POST",
+            "files/read",
+            r#"{"path":""}"#,
+            400,
+            "invalid_request",
+        ),
+        (
+            "POST",
+            "files/read",
+            r#"{"path":7}"#,
+            400,
+            "invalid_request",
+        ),
+        ("DELETE", "processes/1", "", 404, "not_found"),
+        (
+            "DELETE",
+            "processes/1?signal=SIGFOO",
+            "",
+            400,
+            "invalid_request",
+        ),
+    ] {
+        let answer = app
+            .call(method, &format!("/v1/sandboxes/{id}/{rest}"), body)
+            .await;
+        assert_eq!(answer.status, status, "{rest} {body}: {}", answer.json);
+        assert_eq!(answer.json["error"]["code"], code, "{rest} {body}");
+    }
+}
+
+/// A multipart body of these parts, in this order.
+fn multipart(parts: &[(&str, &str)]) -> String {
+    let part = |(name, value): &(&str, &str)| {
+        format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    parts.iter().map(part).collect::<Vec<_>>().concat() + "--x--\r\n"
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn uploads_are_whole_or_refused(pool: PgPool) {
+    // W-044
+    let app = App::start(pool).await;
+    let id = app.sandbox().await;
+    let (path, file) = (("path", "/a"), ("file", "content"));
+    for (rest, parts, status) in [
+        ("files/write", &[path, file][..], 204),
+        ("files/write", &[file, path], 204),
+        ("files/stream/write", &[path, file], 204),
+        ("files/stream/write", &[file, path], 400),
+        ("files/write", &[path], 400),
+        ("files/write", &[file], 400),
+        ("files/write", &[("path", ""), file], 400),
+        ("files/write", &[("path", "/full"), file], 507),
+        ("files/stream/write", &[("path", "/full"), file], 507),
+    ] {
+        app.host.seen.files.lock().unwrap().clear();
+        let request = Request::post(format!("/v1/sandboxes/{id}/{rest}"))
+            .header("x-api-key", &app.key)
+            .header("content-type", "multipart/form-data; boundary=x");
+        let answer = app
+            .send(request.body(Body::from(multipart(parts))).unwrap())
+            .await;
+        assert_eq!(answer.status, status, "{rest} {parts:?}: {}", answer.json);
+        let written = app.host.seen.files.lock().unwrap().get("/a").cloned();
+        let whole = (status == 204).then(|| b"content".to_vec());
+        assert_eq!(written, whole, "{rest} {parts:?}");
+        if status == 507 {
+            assert_eq!(answer.json["error"]["code"], "disk_full");
+        }
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_upload_that_is_too_large_reaches_nobody(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = app.sandbox().await;
+    let request = Request::post(format!("/v1/sandboxes/{id}/files/write"))
+        .header("x-api-key", &app.key)
+        .header("content-length", 101 << 20)
+        .header("content-type", "multipart/form-data; boundary=x");
+    let body = Body::from(multipart(&[("path", "/a"), ("file", "begun")]));
+    let answer = app.send(request.body(body).unwrap()).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json["error"]["code"]),
+        (413, &"too_large".into())
+    );
+    assert!(app.host.seen.files.lock().unwrap().is_empty());
 }

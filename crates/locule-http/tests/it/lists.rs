@@ -1,1 +1,105 @@
+//! The E2B list's filters (e2b-compat 2.3).
 
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::app::App;
+
+async fn made(app: &App, metadata: Value) -> String {
+    let body = json!({"templateID": "base", "metadata": metadata}).to_string();
+    let made = app.call("POST", "/v2/sandboxes", &body).await;
+    made.json["sandboxID"].as_str().unwrap().to_owned()
+}
+
+async fn listed(app: &App, query: &str) -> Vec<String> {
+    let answer = app.call("GET", &format!("/v2/sandboxes{query}"), "").await;
+    assert_eq!(answer.status, 200, "{query}: {}", answer.json);
+    let ids = answer.json.as_array().unwrap().iter();
+    ids.map(|sandbox| sandbox["sandboxID"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn filters_order_and_pages(pool: PgPool) {
+    let app = App::start(pool).await;
+    let a = made(&app, json!({"a": "b c", "x/y": "1&2=3%"})).await;
+    let b = made(&app, json!({"a": "b c"})).await;
+    let c = made(&app, json!({})).await;
+    app.call("POST", &format!("/sandboxes/{b}/pause"), "").await;
+    let all = [c.clone(), b.clone(), a.clone()];
+    let rising = [a.clone(), b.clone(), c.clone()];
+    for (query, wanted) in [
+        ("", &all[..]),
+        ("?order=desc", &all),
+        ("?order=asc", &rising),
+        ("?metadata=a%3Db%252520c", &all[1..]),
+        (
+            "?metadata=a%3Db%252520c%26x%25252Fy%3D1%2525262%25253D3%252525",
+            &all[2..],
+        ),
+        ("?metadata=a%3Dz", &[]),
+        ("?metadata=none%3D1", &[]),
+        ("?state=paused", &all[1..2]),
+        ("?state=running,paused", &all),
+        ("?state=running&order=asc", &[a.clone(), c.clone()]),
+        ("?template=base", &all),
+        ("?template=minimal", &all),
+        ("?template=unknown", &[]),
+        ("?startedAfter=2000-01-01T00:00:00Z", &all),
+        ("?startedAfter=2999-01-01T00:00:00%2B01:00", &[]),
+        ("?surprise=1", &all),
+    ] {
+        assert_eq!(listed(&app, query).await, wanted, "{query}");
+    }
+    for query in [
+        "template=base:tag",
+        "limit=0",
+        "limit=101",
+        "limit=x",
+        "order=up",
+        "state=stopped",
+        "startedAfter=yesterday",
+        "nextToken=x",
+        "metadata=%2525FF",
+    ] {
+        let answer = app.call("GET", &format!("/v2/sandboxes?{query}"), "").await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json["code"]),
+            (400, &json!(400)),
+            "{query}"
+        );
+    }
+    let old = app.call("GET", "/sandboxes", "").await;
+    assert_eq!(old.json.as_array().unwrap().len(), 2, "running only");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn started_after_includes_the_moment_itself(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = made(&app, json!({})).await;
+    let seen = app.call("GET", &format!("/sandboxes/{id}"), "").await;
+    let started = seen.json["startedAt"].as_str().unwrap().replace('+', "%2B");
+    let query = format!("?startedAfter={started}");
+    assert_eq!(listed(&app, &query).await, [id]);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn pages_follow_each_other_without_gap_or_repetition(pool: PgPool) {
+    let app = App::start(pool).await;
+    for _ in 0..5 {
+        made(&app, json!({})).await;
+    }
+    let all = listed(&app, "?order=asc").await;
+    let (mut pages, mut token) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/v2/sandboxes?order=asc&limit=2&nextToken={token}");
+        let page = app.call("GET", &path, "").await;
+        let ids = page.json.as_array().unwrap().iter();
+        pages.extend(ids.map(|one| one["sandboxID"].as_str().unwrap().to_owned()));
+        match page.headers.get("x-next-token") {
+            Some(next) => next.to_str().unwrap().clone_into(&mut token),
+            None => break,
+        }
+    }
+    assert_eq!(pages, all);
+}

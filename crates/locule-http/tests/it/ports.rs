@@ -1,1 +1,271 @@
+//! The proxy by header and by host name, on a real socket where bytes matter.
 
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use futures::{SinkExt as _, StreamExt as _};
+use http::Request;
+use serde_json::json;
+use sqlx::PgPool;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
+use crate::app::{Answer, App, PATIENCE};
+
+/// A sandbox of the E2B dialect: its ports are open.
+async fn open_sandbox(app: &App, more: serde_json::Value) -> String {
+    let mut body = json!({"templateID": "base"});
+    body.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    let made = app.call("POST", "/v2/sandboxes", &body.to_string()).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+    made.json["sandboxID"].as_str().unwrap().to_owned()
+}
+
+async fn visit(app: &App, id: &str, port: u16, path: &str) -> Answer {
+    let request = Request::get(path)
+        .header("e2b-sandbox-id", id)
+        .header("e2b-sandbox-port", port);
+    app.send(request.body(Body::empty()).unwrap()).await
+}
+
+/// Sends raw bytes and reads until the other side closes.
+async fn raw(app: &App, bytes: &str) -> String {
+    let mut stream = TcpStream::connect(app.listen().await).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    let read = stream.read_to_end(&mut said);
+    // A reset after the answer is an end too.
+    tokio::time::timeout(PATIENCE, read).await.unwrap().ok();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_bodies_are_those_that_the_sdks_read(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (id, gone, paused) = (
+        open_sandbox(&app, json!({})).await,
+        open_sandbox(&app, json!({})).await,
+        open_sandbox(&app, json!({})).await,
+    );
+    app.call("DELETE", &format!("/sandboxes/{gone}"), "").await;
+    app.call("POST", &format!("/sandboxes/{paused}/pause"), "")
+        .await;
+    for id in [&gone, &paused] {
+        let answer = visit(&app, id, 49983, "/health").await;
+        assert_eq!(answer.status, 502);
+        let body = json!({"sandboxId": id, "message": "The sandbox was not found", "code": 502});
+        assert_eq!(answer.json, body);
+    }
+    let closed = visit(&app, &id, 81, "/").await;
+    assert_eq!(closed.status, 502);
+    let body = json!({"sandboxId": id, "message": "The sandbox is running but port is not open", "port": 81, "code": 502});
+    assert_eq!(closed.json, body);
+    assert_eq!(visit(&app, &id, 49983, "/health").await.status, 204);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn no_form_of_a_control_path_passes(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = open_sandbox(&app, json!({})).await;
+    for name in ["init", "freeze", "thaw", "sync"] {
+        for path in [
+            format!("/{name}"),
+            format!("//{name}"),
+            format!("/{name}/"),
+            format!("/./{name}"),
+            format!("/x/../{name}"),
+            format!("/%2f{name}"),
+            format!("/%2e%2e/{name}"),
+            format!("/%{:02x}{}", name.as_bytes()[0], &name[1..]),
+            format!("/{}", name.to_uppercase()),
+            format!("/{name}?a=b"),
+        ] {
+            let answer = visit(&app, &id, 49983, &path).await;
+            assert_eq!(answer.status, 404, "{path}");
+            let host = format!("49983-{id}.sbx.test");
+            let request = Request::post(&path).header("host", host);
+            let answer = app.send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(answer.status, 404, "{path} by host");
+        }
+    }
+    assert_eq!(app.host.seen.control_calls.load(Ordering::SeqCst), 0);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_port_sees_the_request_and_nothing_of_ours(pool: PgPool) {
+    // W-037
+    let app = App::start(pool).await;
+    let id = open_sandbox(&app, json!({})).await;
+    let request = Request::post("/a%2Fb/?q=%20")
+        .header("host", format!("8080-{}.sbx.test:8443", id.to_uppercase()))
+        .header("x-api-key", &app.key)
+        .header("authorization", "Bearer abc")
+        .header("cookie", "theirs=1; locule_session=2")
+        .header("connection", "close, x-hop")
+        .header("x-hop", "1")
+        .header("x-theirs", "1");
+    let answer = app.send(request.body(Body::from("hello")).unwrap()).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.body.as_slice()),
+        (200, &b"hello"[..])
+    );
+    assert_eq!(answer.headers["x-theirs"], "1");
+    assert!(!answer.headers.contains_key("keep-alive"));
+    let (headers, path, body) = app.host.seen.request.lock().unwrap().clone().unwrap();
+    assert_eq!(
+        (path.as_str(), body.as_slice()),
+        ("/a%2Fb/?q=%20", &b"hello"[..])
+    );
+    for name in ["x-api-key", "authorization", "x-hop", "e2b-sandbox-id"] {
+        assert!(!headers.contains_key(name), "{name}");
+    }
+    assert_eq!(headers["cookie"], "theirs=1");
+    assert_eq!(headers["x-theirs"], "1");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn two_ways_to_say_how_long_a_body_is_smuggle_nothing(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = open_sandbox(&app, json!({})).await;
+    let head = format!("POST /x HTTP/1.1\r\nHost: 8080-{id}.sbx.test\r\n");
+    let hidden = "0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: x\r\n\r\n";
+    for framing in [
+        format!(
+            "Content-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n",
+            hidden.len()
+        ),
+        format!(
+            "Transfer-Encoding: chunked\r\nContent-Length: {}\r\n\r\n",
+            hidden.len()
+        ),
+    ] {
+        let said = raw(&app, &format!("{head}{framing}{hidden}")).await;
+        // One answer, and the connection ends: what follows the body is no request of anybody.
+        assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{said}");
+        if let Some((headers, path, body)) = app.host.seen.request.lock().unwrap().take() {
+            assert!(!headers.contains_key("content-length"), "{headers:?}");
+            assert_eq!((path.as_str(), body.as_slice()), ("/x", &b""[..]));
+        }
+    }
+    for framing in [
+        "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "Content-Length: +1\r\n\r\na",
+        "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let said = raw(&app, &format!("{head}{framing}")).await;
+        assert!(said.starts_with("HTTP/1.1 400"), "{framing}: {said}");
+    }
+    assert!(app.host.seen.request.lock().unwrap().is_none());
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_stream_is_cut_and_not_ended_when_its_sandbox_goes(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = open_sandbox(&app, json!({})).await;
+    let mut stream = TcpStream::connect(app.listen().await).await.unwrap();
+    let request = format!("GET /hang HTTP/1.1\r\nHost: 8080-{id}.sbx.test\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    let read = async {
+        while !said.ends_with(b"begun\r\n") {
+            assert!(stream.read_buf(&mut said).await.unwrap() > 0);
+        }
+        app.host.seen.cut.notify_one();
+        stream.read_to_end(&mut said).await.ok();
+    };
+    tokio::time::timeout(PATIENCE, read).await.unwrap();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    assert!(said.ends_with("begun\r\n"), "a polite end: {said}");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn websockets_pass_by_host_name(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = open_sandbox(&app, json!({})).await;
+    let url = format!("ws://{}/ws", app.listen().await);
+    let mut request = url.into_client_request().unwrap();
+    let host = format!("8080-{id}.sbx.test");
+    request.headers_mut().insert("host", host.parse().unwrap());
+    let talk = async {
+        let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+        socket.send(Message::text("ping")).await.unwrap();
+        socket.next().await.unwrap().unwrap()
+    };
+    let heard = tokio::time::timeout(PATIENCE, talk).await.unwrap();
+    assert_eq!(heard, Message::text("ping"));
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn visitors_wake_a_sandbox_that_wants_it_once(pool: PgPool) {
+    let app = App::start(pool).await;
+    let wakes = open_sandbox(&app, json!({"autoResume": {"enabled": true}})).await;
+    app.call("POST", &format!("/sandboxes/{wakes}/pause"), "")
+        .await;
+    let visits = futures::future::join_all((0..8).map(|_| visit(&app, &wakes, 8080, "/x"))).await;
+    for visit in visits {
+        assert_eq!(visit.status, 200, "{}", visit.json);
+    }
+    assert_eq!(app.host.resumes.load(Ordering::SeqCst), 1);
+    let seen = app.call("GET", &format!("/sandboxes/{wakes}"), "").await;
+    assert_eq!(seen.json["state"], "running");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn who_may_not_pass_wakes_nobody(pool: PgPool) {
+    let app = App::start(pool).await;
+    let more = json!({"autoResume": {"enabled": true}, "network": {"allowPublicTraffic": false}});
+    let id = open_sandbox(&app, more).await;
+    app.call("POST", &format!("/sandboxes/{id}/pause"), "")
+        .await;
+    assert_eq!(visit(&app, &id, 8080, "/x").await.status, 403);
+    let stranger = app.stranger().await;
+    let request = Request::get("/x")
+        .header("e2b-sandbox-id", &id)
+        .header("e2b-sandbox-port", "8080")
+        .header("x-api-key", stranger);
+    let answer = app.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, 403);
+    assert_eq!(app.host.resumes.load(Ordering::SeqCst), 0);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn tunnels_and_half_addresses_are_refused(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = open_sandbox(&app, json!({})).await;
+    let said = raw(
+        &app,
+        &format!("CONNECT x:1 HTTP/1.1\r\nHost: 8080-{id}.sbx.test\r\nConnection: close\r\n\r\n"),
+    )
+    .await;
+    assert!(said.starts_with("HTTP/1.1 405"), "{said}");
+    for (host, status) in [
+        (format!("70000-{id}.sbx.test"), 400),
+        ("80-nope.sbx.test".to_owned(), 400),
+        (format!("0-{id}.sbx.test"), 400),
+    ] {
+        let request = Request::get("/").header("host", &host);
+        let answer = app.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, status, "{host}");
+        assert_eq!(answer.json["code"], status, "{host}");
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn browsers_may_ask_first(pool: PgPool) {
+    let app = App::start(pool).await;
+    let wanted = "authorization,x-access-token,e2b-sandbox-id,connect-protocol-version";
+    let request = Request::options("/process.Process/Start")
+        .header("origin", "https://page.test")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", wanted);
+    let answer = app.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers["access-control-allow-origin"], "*");
+    assert_eq!(answer.headers["access-control-allow-headers"], wanted);
+}
