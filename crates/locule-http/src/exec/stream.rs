@@ -24,6 +24,7 @@ use crate::state::AppState;
 
 /// A client that does not say within this who it is, or what to run, is cut off.
 const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
+const PARTING_TIMEOUT: Duration = Duration::from_secs(1);
 /// Of one message: base64 of 1 MiB of stdin fits.
 const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 const TIMEOUT_MAX_SEC: i64 = 7 * 24 * 60 * 60;
@@ -92,6 +93,7 @@ async fn exec(
         listens: true,
     };
     let how = session.run(events, socket).await;
+    part(how, socket).await;
     if matches!(how, How::Left | How::Refused) && on_disconnect == OnDisconnect::Kill {
         let guest = running.guest.clone();
         // It must happen also while the role stops, and when the host agent is just restarting.
@@ -125,7 +127,8 @@ async fn follow(
         stop: app.tasks.token(),
         listens: false,
     };
-    session.run(events, socket).await;
+    let how = session.run(events, socket).await;
+    part(how, socket).await;
     app.control.touch(id).await.ok();
     Ok(())
 }
@@ -191,6 +194,19 @@ fn wanted(start: StartMessage) -> Result<Start, ApiError> {
         stdin: start.stdin,
         timeout,
     })
+}
+
+/// Tells a client that is left because we stop. Its process goes on, and can be followed from elsewhere.
+async fn part(how: How, socket: &mut WebSocket) {
+    if how == How::Stopping {
+        let away = CloseFrame {
+            code: close_code::AWAY,
+            reason: "".into(),
+        };
+        let told = socket.send(Message::Close(Some(away)));
+        // One that does not read is not waited for.
+        tokio::time::timeout(PARTING_TIMEOUT, told).await.ok();
+    }
 }
 
 /// Says why, then closes: 1008 when the client is at fault, 1011 when we are.

@@ -138,6 +138,11 @@ impl App {
         address
     }
 
+    /// Asks the role to stop.
+    pub(crate) fn stop(&self) {
+        self.tasks.token().cancel();
+    }
+
     /// The key of another team, that has nothing.
     pub(crate) async fn stranger(&self) -> String {
         let key = format!("e2b_{}", "7".repeat(40));

@@ -351,3 +351,14 @@ async fn without_an_upgrade_a_stream_is_refused_in_the_envelope(pool: PgPool) {
         }
     }
 }
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_stop_of_ours_leaves_the_process_and_says_so(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = exec(&app).await;
+    socket.say(json!({"type": "start", "cmd": "sleep"})).await;
+    assert_eq!(socket.heard().await["type"], "start");
+    app.stop();
+    assert_eq!(socket.closed().await, 1001);
+    assert!(app.host.seen.signals.lock().unwrap().is_empty());
+}
