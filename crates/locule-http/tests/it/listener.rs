@@ -117,6 +117,8 @@ async fn heads_are_bounded_in_bytes_and_in_number(pool: PgPool) {
 async fn a_flood_of_half_open_connections_keeps_nobody_out(pool: PgPool) {
     let app = App::start(pool).await;
     let limits = ListenerLimits {
+        // Only room-making can end one of them.
+        head_timeout: Duration::from_mins(10),
         quiet_max: 16,
         ..ListenerLimits::default()
     };
