@@ -25,6 +25,8 @@ use crate::state::AppState;
 /// A client that does not say within this who it is, or what to run, is cut off.
 const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
 const PARTING_TIMEOUT: Duration = Duration::from_secs(1);
+/// A client has got the last message within this, or never.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Of one message: base64 of 1 MiB of stdin fits.
 const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 const TIMEOUT_MAX_SEC: i64 = 7 * 24 * 60 * 60;
@@ -45,6 +47,7 @@ pub(crate) async fn exec_stream(
             if let Err(failure) = exec(&app, caller, id, &mut socket).await {
                 refuse(&mut socket, &failure).await;
             }
+            see_off(&mut socket).await;
         })
 }
 
@@ -66,6 +69,7 @@ pub(crate) async fn process_stream(
             if let Err(failure) = follow(&app, caller, id, &path.selector, &mut socket).await {
                 refuse(&mut socket, &failure).await;
             }
+            see_off(&mut socket).await;
         })
 }
 
@@ -227,6 +231,14 @@ async fn refuse(socket: &mut WebSocket, failure: &ApiError) {
         reason: code.as_str().into(),
     };
     socket.send(Message::Close(Some(close))).await.ok();
+}
+
+/// Reads what the client still sends until it leaves. A socket that is dropped with something unread is reset, and the reset
+/// can overtake the last message.
+async fn see_off(socket: &mut WebSocket) {
+    let leaves = async { while let Some(Ok(_)) = socket.next().await {} };
+    // One that does not leave is left.
+    let _ = tokio::time::timeout(FAREWELL_TIMEOUT, leaves).await;
 }
 
 fn text(message: &ServerMessage) -> Option<Message> {
