@@ -4,9 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod killed;
 mod platform;
 
-use platform::{Platform, python, refused};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use platform::{Platform, python, refused, refused_without_root};
 
 #[test]
 fn the_command_line_does_what_a_docker_user_expects() {
@@ -174,4 +176,31 @@ fn what_cannot_start_says_what_to_do() {
     // A folder that only root may enter hides the data directory from the database's user.
     let said = refused(folder.path(), &["--listen", "127.0.0.1:0"]);
     assert!(said.contains("chmod o+x"), "{said}");
+    std::fs::set_permissions(
+        folder.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    let said = refused_without_root(folder.path());
+    assert!(said.contains("sudo locule up"), "{said}");
+    let said = refused(folder.path(), &["--images", "/no/such/folder"]);
+    assert!(said.contains("make images"), "{said}");
+}
+
+#[test]
+fn a_disk_without_room_is_told_before_anything_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = MsFlags::MS_NOSUID;
+    let options = Some("size=512M,mode=0755");
+    mount(Some("small"), folder.path(), Some("tmpfs"), small, options).unwrap();
+    let said = refused(
+        folder.path(),
+        &["--listen", "127.0.0.1:0", "--accel", "tcg"],
+    );
+    umount2(folder.path(), MntFlags::MNT_DETACH).unwrap();
+    assert!(
+        said.contains("not enough disk space for the pool"),
+        "{said}"
+    );
+    assert!(said.contains("use another --data-dir"), "{said}");
 }

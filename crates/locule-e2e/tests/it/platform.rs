@@ -11,10 +11,14 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+
+/// Makes every path longer than the 107 bytes that the address of a socket may have.
+const LONG: &str = "a-data-directory-with-a-path-that-is-much-longer-than-the-address-of-a-unix-socket-may-be-on-any-linux";
 
 pub(crate) struct Platform {
     folder: tempfile::TempDir,
@@ -41,6 +45,22 @@ fn program() -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// Looks until the condition is met. `false`: it was not in time.
+fn met(patience: Duration, condition: impl Fn() -> bool) -> bool {
+    let deadline = std::time::Instant::now() + patience;
+    while !condition() {
+        if std::time::Instant::now() > deadline {
+            return false;
+        }
+    }
+    true
+}
+
+/// Waits for a condition, and fails when it never comes.
+pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
+    assert!(met(Duration::from_mins(1), condition), "{what}");
 }
 
 fn finish(mut child: Child, input: &str) -> Ran {
@@ -71,7 +91,19 @@ fn piped(command: &mut Command) -> Child {
 
 /// A start that must fail: what it said.
 pub(crate) fn refused(folder: &Path, args: &[&str]) -> String {
-    let mut command = program();
+    refused_by(program(), folder, args)
+}
+
+/// The same as a user who is not root, and cannot read where the program lies.
+pub(crate) fn refused_without_root(folder: &Path) -> String {
+    let copy = folder.join("locule");
+    fs::copy(variable("LOCULE_BINARY"), &copy).unwrap();
+    let mut command = Command::new(&copy);
+    std::os::unix::process::CommandExt::uid(&mut command, 65534);
+    refused_by(command, folder, &[])
+}
+
+fn refused_by(mut command: Command, folder: &Path, args: &[&str]) -> String {
     command
         .arg("up")
         .arg("--data-dir")
@@ -105,6 +137,7 @@ impl Platform {
             .local_addr()
             .unwrap()
             .port();
+        fs::create_dir(folder.path().join(LONG)).unwrap();
         let mut platform = Self {
             folder,
             port,
@@ -119,7 +152,7 @@ impl Platform {
     }
 
     fn data(&self) -> PathBuf {
-        self.folder().join("data")
+        self.folder().join(LONG).join("data")
     }
 
     fn up_command(&self) -> Command {
@@ -197,6 +230,78 @@ impl Platform {
         let mut command = program();
         command.args(args).env("HOME", self.folder());
         finish(piped(&mut command), input)
+    }
+
+    /// A command of the command line that goes on; its output is the caller's to read.
+    pub(crate) fn spawn(&self, args: &[&str]) -> Child {
+        let mut command = program();
+        command
+            .args(args)
+            .env("HOME", self.folder())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
+    /// Kills a child of `up`, named by its command line.
+    pub(crate) fn kill_part(&self, name: &str) {
+        let up = self.pid();
+        let children = fs::read_to_string(format!("/proc/{up}/task/{up}/children")).unwrap();
+        let is_wanted = |pid: &&str| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            line.split(' ')
+                .take(2)
+                .any(|word| word.rsplit('/').next() == Some(name))
+        };
+        let pid = children.split_whitespace().find(is_wanted);
+        let pid = pid.unwrap_or_else(|| panic!("no {name} among {children}"));
+        kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL).unwrap();
+    }
+
+    /// Kills `up`, and waits until its children have followed.
+    pub(crate) fn kill_up(&mut self) {
+        let mut up = self.up.take().unwrap();
+        up.kill().unwrap();
+        up.wait().unwrap();
+        let data = self.data();
+        until("the children are gone", || {
+            let processes = fs::read_dir("/proc").unwrap().flatten();
+            !processes.into_iter().any(|process| {
+                let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+                let line = String::from_utf8_lossy(&line).into_owned();
+                line.contains(data.to_str().unwrap()) && !line.contains("qemu")
+            })
+        });
+    }
+
+    /// Kills the virtual machine of a sandbox.
+    pub(crate) fn kill_vmm_of(&self, id: &str) {
+        let uuid = id.trim_start_matches("sb-");
+        let manifest = self
+            .data()
+            .join(format!("agent/pool/sandboxes/{uuid}/manifest.json"));
+        let manifest: Value = serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap();
+        let pid = manifest["held"]["vmm"]["pid"].as_i64().unwrap();
+        kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+    }
+
+    pub(crate) fn is_healthy(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else {
+            return false;
+        };
+        let request = "GET /health HTTP/1.1\r\nHost: locule\r\nConnection: close\r\n\r\n";
+        let mut answer = String::new();
+        stream.write_all(request.as_bytes()).is_ok()
+            && stream.read_to_string(&mut answer).is_ok()
+            && answer.starts_with("HTTP/1.1 200")
+    }
+
+    /// Waits for a condition, at most so long.
+    pub(crate) fn within(&self, patience: Duration, what: &str, condition: impl Fn() -> bool) {
+        let log = || fs::read_to_string(self.folder().join("up.log")).unwrap_or_default();
+        assert!(met(patience, condition), "{what}: {}", log());
     }
 
     pub(crate) fn succeeds(&self, args: &[&str]) -> Ran {

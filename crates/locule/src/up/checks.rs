@@ -68,11 +68,11 @@ fn find_images(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let beside = std::env::current_exe()
         .ok()
         .and_then(|exe| Some(exe.parent()?.parent()?.join("images")));
-    let places = [
-        named.or_else(environment::images),
-        beside,
-        Some(PathBuf::from("/usr/share/locule/images")),
-    ];
+    // What somebody named is meant: no other place is tried instead.
+    let places = match named.or_else(environment::images) {
+        Some(named) => [Some(named), None],
+        None => [beside, Some(PathBuf::from("/usr/share/locule/images"))],
+    };
     let found = places
         .into_iter()
         .flatten()

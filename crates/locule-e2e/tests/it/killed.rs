@@ -1,0 +1,128 @@
+//! Every part of a platform is killed as by `kill -9`, while a command runs and others are made.
+
+use std::io::{BufRead as _, BufReader};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::platform::{Platform, until};
+
+/// Far longer than any of these takes.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A command that counts, followed by the command line.
+struct Counter {
+    lines: Receiver<u64>,
+    last: u64,
+    child: std::process::Child,
+}
+
+impl Counter {
+    fn start(platform: &Platform, id: &str) -> Self {
+        let script = "i=0; while sleep 0.05; do i=$((i+1)); echo $i; done";
+        let mut child = platform.spawn(&["sandbox", "exec", id, "--", "sh", "-c", script]);
+        let (sender, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if sender.send(line.trim().parse().unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            lines,
+            last: 0,
+            child,
+        }
+    }
+
+    /// Reads on; nothing is left out and nothing comes twice.
+    fn goes_on(&mut self) {
+        for _ in 0..10 {
+            let next = self.lines.recv_timeout(PATIENCE).unwrap();
+            assert_eq!(next, self.last + 1, "a line is missing or came twice");
+            self.last = next;
+        }
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn create(platform: &Platform) -> String {
+    let created = platform.succeeds(&["sandbox", "create"]);
+    created.stdout.trim().to_owned()
+}
+
+fn shown(platform: &Platform, id: &str) -> Value {
+    let shown = platform.succeeds(&["sandbox", "get", "--json", id]);
+    serde_json::from_str(&shown.stdout).unwrap()
+}
+
+fn reads(platform: &Platform, id: &str, path: &str) -> String {
+    platform
+        .succeeds(&["sandbox", "exec", id, "--", "cat", path])
+        .stdout
+}
+
+#[test]
+fn every_part_can_be_killed_and_nothing_acknowledged_is_lost() {
+    let mut platform = Platform::start();
+    let id = create(&platform);
+    platform.succeeds(&[
+        "sandbox",
+        "exec",
+        &id,
+        "--",
+        "sh",
+        "-c",
+        "echo kept > /dev/shm/f",
+    ]);
+
+    // The agent: the VM runs on, and the stream with it.
+    let mut counter = Counter::start(&platform, &id);
+    counter.goes_on();
+    platform.kill_part("agent");
+    counter.goes_on();
+    drop(counter);
+    until("commands run again", || {
+        platform
+            .locule(&["sandbox", "exec", &id, "--", "true"], "")
+            .code
+            == 0
+    });
+    assert_eq!(reads(&platform, &id, "/dev/shm/f"), "kept\n");
+
+    // The control plane, the database, the queue: each comes back by itself, and the sandbox was never away.
+    for part in ["serve", "postgres", "redis-server"] {
+        platform.kill_part(part);
+        until("the platform is healthy", || platform.is_healthy());
+        assert_eq!(reads(&platform, &id, "/dev/shm/f"), "kept\n", "{part}");
+        let made = create(&platform);
+        platform.succeeds(&["sandbox", "kill", &made]);
+    }
+
+    // A VMM: its sandbox is stopped and says why, the others do not notice.
+    let lost = create(&platform);
+    platform.kill_vmm_of(&lost);
+    let killed = Duration::from_secs(5);
+    platform.within(killed, "the loss is told", || {
+        shown(&platform, &lost)["status"] == "stopped"
+    });
+    assert_eq!(shown(&platform, &lost)["status_reason"], "vm_lost");
+    assert_eq!(reads(&platform, &id, "/dev/shm/f"), "kept\n");
+
+    // The supervisor itself: the VM lives on, and the next start takes it over, running.
+    platform.kill_up();
+    platform.start_again();
+    assert_eq!(shown(&platform, &id)["status"], "running");
+    assert_eq!(reads(&platform, &id, "/dev/shm/f"), "kept\n");
+    platform.succeeds(&["sandbox", "kill", &id]);
+    platform.stop();
+}
