@@ -105,7 +105,7 @@ impl Agent {
             &config.run_dir,
         )
         .await?;
-        let vmm = Qemu::find(config.qemu.clone(), accelerator.accelerator).await?;
+        let vmm = Qemu::find(accelerator.accelerator, config.qemu.as_deref()).await?;
         if let Some(why) = &accelerator.why {
             tracing::warn!(
                 why,

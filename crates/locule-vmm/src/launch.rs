@@ -1,17 +1,25 @@
 //! Starts a VMM process that owns nothing but what it was handed.
 //!
-//! Own user, no capability, no way to gain one; empty network, PID, IPC and mount namespaces of its own; every descriptor
-//! named; own session and no death signal, so that it outlives the agent; output to a file, because a pipe would die with
-//! the agent.
+//! Own user, no capability, no way to gain one; a root of its own with nothing in it but the program (see [`crate::jail`]);
+//! empty network, PID and IPC namespaces; every descriptor named; limits; own session and no death signal, so that it
+//! outlives the agent; output to a file, because a pipe would die with the agent.
+
+mod filter;
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use crate::cgroup;
+use crate::jail::Jail;
 
 /// What to start.
 #[derive(Debug)]
@@ -24,11 +32,20 @@ pub(crate) struct Launch<'a> {
     pub(crate) log: &'a Path,
     /// Needs `/dev/kvm`: gets the group that owns it.
     pub(crate) kvm: bool,
+    pub(crate) jail: &'a Jail,
+    /// The way into the control group that it is to run in.
+    pub(crate) group: Option<File>,
+    /// No file it writes may grow beyond this.
+    pub(crate) file_bytes_max: u64,
 }
 
 /// A guest's memory is the VMM's largest part: when the host runs out, a VMM goes before the agent and the database.
 const OOM_SCORE: &[u8] = b"500";
 const OPEN_FILES_MAX: u64 = 1024;
+/// vCPUs, and at most 64 workers for its disk.
+pub(crate) const THREADS_MAX: u64 = 512;
+/// Less than any dump needs. Nought would still feed a `core_pattern` that names a program; one ends that as well.
+const CORE_BYTES_MAX: u64 = 1;
 
 impl Launch<'_> {
     /// Starts it and returns its pid. The caller waits for it by a pidfd.
@@ -48,21 +65,25 @@ impl Launch<'_> {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let kept: Vec<RawFd> = self
-            .descriptors
-            .iter()
-            .map(std::os::fd::AsRawFd::as_raw_fd)
-            .collect();
-        let groups: Vec<u32> = if self.kvm {
+        let groups = if self.kvm {
             vec![std::fs::metadata("/dev/kvm")?.gid()]
         } else {
             Vec::new()
         };
-        let uid = self.uid;
-        // SAFETY: `confine` makes system calls only; what it captures was allocated before the fork.
+        let kept = self.descriptors.iter().map(AsRawFd::as_raw_fd);
+        let confinement = Confinement {
+            uid: self.uid,
+            groups,
+            kept: kept.collect(),
+            root: self.jail.namespace(),
+            group: self.group,
+            file_bytes_max: self.file_bytes_max,
+            filter: filter::build(),
+        };
+        // SAFETY: `apply` makes system calls only; what it uses was allocated before the fork.
         #[expect(unsafe_code, reason = "pre_exec")]
         unsafe {
-            command.pre_exec(move || confine(uid, &groups, &kept));
+            command.pre_exec(move || confinement.apply());
         }
         spawn_in_pid_namespace(command)
     }
@@ -75,9 +96,7 @@ fn spawn_in_pid_namespace(mut command: Command) -> io::Result<u32> {
     let spawned = thread.spawn(move || {
         // SAFETY: changes which namespace this thread's children are born in, and nothing else.
         #[expect(unsafe_code, reason = "unshare")]
-        check(libc::c_long::from(unsafe {
-            libc::unshare(libc::CLONE_NEWPID)
-        }))?;
+        check(unsafe { libc::unshare(libc::CLONE_NEWPID) })?;
         Ok(command.spawn()?.id())
     })?;
     spawned
@@ -85,86 +104,153 @@ fn spawn_in_pid_namespace(mut command: Command) -> io::Result<u32> {
         .map_err(|_| io::Error::other("the launching thread panicked"))?
 }
 
-fn check(result: libc::c_long) -> io::Result<()> {
-    if result < 0 {
+fn check(result: impl Into<libc::c_long>) -> io::Result<()> {
+    if result.into() < 0 {
         Err(io::Error::last_os_error())
     } else {
         Ok(())
     }
 }
 
-/// Runs in the child between fork and exec: nothing here may allocate or lock.
-fn confine(uid: u32, groups: &[u32], kept: &[RawFd]) -> io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    rustix::process::setsid()?;
-    // Best effort: a host without /proc has no order to set.
-    if let Ok(score) = rustix::fs::open(
-        c"/proc/self/oom_score_adj",
-        rustix::fs::OFlags::WRONLY,
-        rustix::fs::Mode::empty(),
-    ) {
-        let _ = rustix::io::write(&score, OOM_SCORE);
-    }
-    let namespaces = libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWNS;
-    #[expect(
-        unsafe_code,
-        clippy::multiple_unsafe_ops_per_block,
-        reason = "one sequence of system calls, in an order that matters"
-    )]
-    // SAFETY: plain system calls on this process; no pointer but literals and slices that outlive the call.
-    unsafe {
-        check(libc::c_long::from(libc::unshare(namespaces)))?;
-        let private = libc::MS_REC | libc::MS_PRIVATE;
-        check(libc::c_long::from(libc::mount(
-            std::ptr::null(),
-            c"/".as_ptr(),
-            std::ptr::null(),
-            private,
-            std::ptr::null(),
-        )))?;
-        // Dropping stops at the first capability the kernel does not know.
-        let mut capability = 0;
-        while libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) == 0 {
-            capability += 1;
+/// What a child does to itself between fork and exec. Nothing below may allocate or lock.
+struct Confinement {
+    uid: u32,
+    groups: Vec<u32>,
+    kept: Vec<RawFd>,
+    root: Arc<OwnedFd>,
+    group: Option<File>,
+    file_bytes_max: u64,
+    filter: Vec<libc::sock_filter>,
+}
+
+impl Confinement {
+    /// In an order that matters: what needs a right comes before the step that gives the right up.
+    fn apply(&self) -> io::Result<()> {
+        rustix::process::setsid()?;
+        // Best effort: a host without /proc has no order to set.
+        if let Ok(score) = rustix::fs::open(
+            c"/proc/self/oom_score_adj",
+            rustix::fs::OFlags::WRONLY,
+            rustix::fs::Mode::empty(),
+        ) {
+            let _ = rustix::io::write(&score, OOM_SCORE);
         }
-        check(libc::syscall(
-            libc::SYS_setgroups,
-            groups.len(),
-            groups.as_ptr(),
-        ))?;
-        check(libc::syscall(libc::SYS_setresgid, uid, uid, uid))?;
-        check(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
-        check(libc::c_long::from(libc::prctl(
-            libc::PR_SET_NO_NEW_PRIVS,
-            1,
-            0,
-            0,
-            0,
-        )))?;
-        // Whatever the agent has open, of its own or by accident, ends at the exec; then the list is kept.
-        check(libc::syscall(
-            libc::SYS_close_range,
-            3,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        ))?;
-        for fd in kept {
-            check(libc::c_long::from(libc::fcntl(*fd, libc::F_SETFD, 0)))?;
+        if let Some(group) = &self.group {
+            cgroup::enter(group)?;
+        }
+        self.limit()?;
+        self.part_from_the_host()?;
+        self.become_nobody()?;
+        self.keep_only_named_descriptors()?;
+        self.filter_calls()
+    }
+
+    fn limit(&self) -> io::Result<()> {
+        let limits = [
+            (Resource::Core, CORE_BYTES_MAX),
+            (Resource::Nofile, OPEN_FILES_MAX),
+            (Resource::Nproc, THREADS_MAX),
+            (Resource::Fsize, self.file_bytes_max),
+        ];
+        for (resource, most) in limits {
+            let (current, maximum) = (Some(most), Some(most));
+            setrlimit(resource, Rlimit { current, maximum })?;
+        }
+        // A write beyond the limit is an error to the VMM, not its end: a guest that floods its console loses output.
+        // SAFETY: ignoring a signal installs no handler; it survives the exec.
+        #[expect(unsafe_code, reason = "signal")]
+        let before = unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+        if before == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+
+    /// The jail's mounts instead of the host's, as a copy that this process alone has, with its own /proc.
+    fn part_from_the_host(&self) -> io::Result<()> {
+        let namespaces = libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWNS;
+        let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+        #[expect(
+            unsafe_code,
+            clippy::multiple_unsafe_ops_per_block,
+            reason = "one sequence of system calls, in an order that matters"
+        )]
+        // SAFETY: plain system calls on this process; no pointer but literals.
+        unsafe {
+            check(libc::setns(self.root.as_raw_fd(), libc::CLONE_NEWNS))?;
+            check(libc::unshare(namespaces))?;
+            check(libc::mount(
+                c"proc".as_ptr(),
+                c"/proc".as_ptr(),
+                c"proc".as_ptr(),
+                flags,
+                c"subset=pid".as_ptr().cast(),
+            ))
         }
     }
-    setrlimit(
-        Resource::Core,
-        Rlimit {
-            current: Some(0),
-            maximum: Some(0),
-        },
-    )?;
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: Some(OPEN_FILES_MAX),
-            maximum: Some(OPEN_FILES_MAX),
-        },
-    )?;
-    Ok(())
+
+    fn become_nobody(&self) -> io::Result<()> {
+        const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
+        let (header, none) = ([CAPABILITY_VERSION_3, 0], [0_u32; 6]);
+        let uid = self.uid;
+        #[expect(
+            unsafe_code,
+            clippy::multiple_unsafe_ops_per_block,
+            reason = "one sequence of system calls, in an order that matters"
+        )]
+        // SAFETY: plain system calls on this process; the slices and arrays outlive the calls.
+        unsafe {
+            // Dropping stops at the first capability the kernel does not know.
+            let mut capability = 0;
+            while libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) == 0 {
+                capability += 1;
+            }
+            let groups = (self.groups.len(), self.groups.as_ptr());
+            check(libc::syscall(libc::SYS_setgroups, groups.0, groups.1))?;
+            check(libc::syscall(libc::SYS_setresgid, uid, uid, uid))?;
+            check(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
+            // The change of user leaves the inheritable set as it was.
+            check(libc::syscall(
+                libc::SYS_capset,
+                header.as_ptr(),
+                none.as_ptr(),
+            ))?;
+            check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        }
+    }
+
+    /// Whatever the agent has open, of its own or by accident, ends at the exec; then the list is kept.
+    fn keep_only_named_descriptors(&self) -> io::Result<()> {
+        #[expect(
+            unsafe_code,
+            clippy::multiple_unsafe_ops_per_block,
+            reason = "one sequence of system calls"
+        )]
+        // SAFETY: plain system calls on this process's descriptors.
+        unsafe {
+            let (all, flag) = (libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+            check(libc::syscall(libc::SYS_close_range, 3, all, flag))?;
+            for fd in &self.kept {
+                check(libc::fcntl(*fd, libc::F_SETFD, 0))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Last: it takes calls away that the steps before it needed.
+    fn filter_calls(&self) -> io::Result<()> {
+        let program = libc::sock_fprog {
+            len: u16::try_from(self.filter.len()).unwrap_or(u16::MAX),
+            filter: self.filter.as_ptr().cast_mut(),
+        };
+        // SAFETY: the kernel copies the filter during the call, which the vector outlives.
+        #[expect(unsafe_code, reason = "prctl")]
+        check(unsafe {
+            libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            )
+        })
+    }
 }

@@ -10,6 +10,8 @@
 
 mod accelerator;
 pub mod capture;
+mod cgroup;
+mod jail;
 mod launch;
 mod machine;
 mod process;

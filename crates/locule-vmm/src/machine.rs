@@ -101,6 +101,8 @@ pub struct MemoryFile {
 pub enum VmmError {
     #[error("{program} is not installed: apt-get install qemu-system-x86")]
     NotInstalled { program: String },
+    #[error("make the VMM's jail: {what}")]
+    Jail { what: String, source: io::Error },
     #[error("start the VMM")]
     Start(#[source] io::Error),
     #[error("the VMM ended while starting: {output}")]

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod machine;
+mod version;
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -15,10 +16,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use locule_base::command::{Command, CommandError};
 
 use crate::accelerator::Accelerator;
-use crate::launch::Launch;
+use crate::cgroup::{Group, Groups};
+use crate::jail::{Jail, contents_for};
+use crate::launch::{Launch, THREADS_MAX};
 use crate::machine::{
     Identity, Machine, MemoryFile, MemorySource, VmSpec, Vmm, VmmError, VmmHandle,
 };
@@ -29,97 +31,76 @@ use machine::QemuMachine;
 pub(crate) const PROGRAM: &str = "/usr/bin/qemu-system-x86_64";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// QEMU as installed on this host.
+/// What a program calls itself when it is QEMU, and not another that speaks like it.
+const DRIVER: &str = "qemu";
+/// A VMM may always write this much into a file: device state, its log, the guest's console.
+const FILE_BYTES_MIN: u64 = 64 << 20;
+
+/// QEMU as installed on this host, or another program with the same command line and control channel.
 #[derive(Debug, Clone)]
 pub struct Qemu {
     program: PathBuf,
     identity: Identity,
     accelerator: Accelerator,
+    jail: Jail,
+    groups: Option<Groups>,
 }
 
 impl Qemu {
-    /// Asks the installed QEMU, or the program that is named instead, what it is.
-    pub async fn find(
-        program: Option<PathBuf>,
-        accelerator: Accelerator,
-    ) -> Result<Self, VmmError> {
-        let program = program.unwrap_or_else(|| PROGRAM.into());
-        let (driver, major, minor) = installed_version(&program).await?;
+    /// Asks the program (the installed QEMU unless said) what it is and what it needs, and makes the jail for it.
+    pub async fn find(accelerator: Accelerator, program: Option<&Path>) -> Result<Self, VmmError> {
+        let program = std::path::absolute(program.unwrap_or(PROGRAM.as_ref()))
+            .map_err(|error| VmmError::Unusable(error.to_string()))?;
+        let (driver, major, minor) = version::version_of(&program).await?;
         let cpu = match accelerator {
             Accelerator::Kvm => "host",
             // The newest baseline that TCG emulates whole.
             Accelerator::Tcg => "Nehalem-v1",
         };
-        let identity = Identity {
-            driver,
-            machine: format!("pc-q35-{major}.{minor}"),
-            cpu: cpu.to_owned(),
-            accelerator: accelerator.to_string(),
-            version: format!("{major}.{minor}"),
-        };
+        let contents = contents_for(&program, driver == DRIVER, accelerator).await?;
+        let groups = Groups::find();
+        if let Err(why) = &groups {
+            tracing::info!(why, "VMMs run without a control group of their own");
+        }
         Ok(Self {
             program,
-            identity,
+            identity: Identity {
+                driver,
+                machine: format!("pc-q35-{major}.{minor}"),
+                cpu: cpu.to_owned(),
+                accelerator: accelerator.to_string(),
+                version: format!("{major}.{minor}"),
+            },
             accelerator,
+            jail: Jail::build(contents)?,
+            groups: groups.ok(),
         })
     }
-}
 
-async fn installed_version(program: &Path) -> Result<(String, u32, u32), VmmError> {
-    let output = Command::new(program)
-        .arg("--version")
-        .timeout(Duration::from_secs(20))
-        .run()
-        .await;
-    let output = output.map_err(|error| match error {
-        CommandError::NotInstalled { program } => VmmError::NotInstalled { program },
-        other @ (CommandError::Spawn { .. }
-        | CommandError::TimedOut { .. }
-        | CommandError::Failed { .. }) => VmmError::Unusable(other.to_string()),
-    })?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    parse_version(&text).ok_or_else(|| {
-        VmmError::Unusable(format!("{} does not say its version", program.display()))
-    })
-}
-
-/// The first word says which program it is.
-fn parse_version(text: &str) -> Option<(String, u32, u32)> {
-    let driver = text.split_whitespace().next()?.to_lowercase();
-    let mut numbers = text
-        .split("version ")
-        .nth(1)?
-        .split(|c: char| !c.is_ascii_digit());
-    let (major, minor) = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
-    Some((driver, major, minor))
-}
-
-#[async_trait]
-impl Vmm for Qemu {
-    fn identity(&self) -> Identity {
-        self.identity.clone()
+    /// The group a new VMM is to run in, when there is a place for one.
+    fn group_for(&self, spec: &VmSpec) -> std::io::Result<Option<Group>> {
+        let groups = self.groups.as_ref();
+        groups
+            .map(|groups| groups.make(&spec.name, spec.shape, THREADS_MAX))
+            .transpose()
     }
 
-    async fn start(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError> {
-        // A leftover socket of an earlier life of this slot.
-        let _ = std::fs::remove_file(&spec.control);
-        let listener = UnixListener::bind(&spec.control).map_err(VmmError::Start)?;
-        std::fs::set_permissions(&spec.control, std::fs::Permissions::from_mode(0o600))
-            .map_err(VmmError::Start)?;
-        let memory = memory_file(&spec.memory).map_err(VmmError::Start)?;
-        let args = arguments::build(
-            &self.identity,
-            self.accelerator,
-            &spec,
-            listener.as_raw_fd(),
-        );
+    /// Starts the process, in its jail.
+    fn launch(
+        &self,
+        spec: &VmSpec,
+        listener: &UnixListener,
+        group: Option<&Group>,
+    ) -> std::io::Result<u32> {
+        let control = listener.as_raw_fd();
         let image = match &spec.memory {
             MemorySource::Boot(file) | MemorySource::Private(file) => file.as_fd(),
             MemorySource::Sealed(memfd) => memfd.as_fd(),
         };
+        let disk_bytes = rustix::fs::fstat(&spec.disk)?.st_size.cast_unsigned();
         let launch = Launch {
             program: &self.program,
-            args,
+            args: arguments::build(&self.identity, self.accelerator, spec, control),
             uid: spec.uid,
             descriptors: vec![
                 spec.disk.as_fd(),
@@ -132,8 +113,28 @@ impl Vmm for Qemu {
             ],
             log: &spec.log,
             kvm: self.accelerator == Accelerator::Kvm,
+            jail: &self.jail,
+            group: group.map(Group::entrance).transpose()?,
+            file_bytes_max: disk_bytes.max(FILE_BYTES_MIN),
         };
-        let pid = launch.start().map_err(VmmError::Start)?;
+        launch.start()
+    }
+
+    /// Starts the process and speaks with it; one that fails leaves none behind.
+    async fn connect(
+        &self,
+        spec: &VmSpec,
+        group: Option<&Group>,
+    ) -> Result<(VmmHandle, Process, Qmp), VmmError> {
+        // A leftover socket of an earlier life of this slot.
+        let _ = std::fs::remove_file(&spec.control);
+        let listener = UnixListener::bind(&spec.control).map_err(VmmError::Start)?;
+        std::fs::set_permissions(&spec.control, std::fs::Permissions::from_mode(0o600))
+            .map_err(VmmError::Start)?;
+        let memory = memory_file(&spec.memory).map_err(VmmError::Start)?;
+        let pid = self
+            .launch(spec, &listener, group)
+            .map_err(VmmError::Start)?;
         let ended_early = || VmmError::EndedEarly {
             output: last_line(&spec.log),
         };
@@ -168,7 +169,27 @@ impl Vmm for Qemu {
             return Err(error);
         }
         let process = process.claim().ok_or(VmmError::Gone)?;
-        Ok(Box::new(QemuMachine::new(handle, process, qmp)))
+        Ok((handle, process, qmp))
+    }
+}
+
+#[async_trait]
+impl Vmm for Qemu {
+    fn identity(&self) -> Identity {
+        self.identity.clone()
+    }
+
+    async fn start(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError> {
+        let group = self.group_for(&spec).map_err(VmmError::Start)?;
+        match self.connect(&spec, group.as_ref()).await {
+            Ok((handle, process, qmp)) => {
+                Ok(Box::new(QemuMachine::new(handle, process, qmp, group)))
+            }
+            Err(error) => {
+                group.iter().for_each(Group::remove);
+                Err(error)
+            }
+        }
     }
 
     async fn adopt(&self, handle: &VmmHandle) -> Result<Box<dyn Machine>, VmmError> {
@@ -179,7 +200,10 @@ impl Vmm for Qemu {
             connected = Qmp::connect(&handle.control, CONNECT_TIMEOUT) => connected?,
             () = process.exited() => return Err(VmmError::Gone),
         };
-        Ok(Box::new(QemuMachine::new(handle.clone(), process, qmp)))
+        let group = self.groups.as_ref();
+        let group = group.and_then(|groups| groups.of(handle.pid));
+        let handle = handle.clone();
+        Ok(Box::new(QemuMachine::new(handle, process, qmp, group)))
     }
 }
 
@@ -214,20 +238,4 @@ fn last_line(log: &PathBuf) -> String {
         .find(|line| !line.trim().is_empty())
         .unwrap_or("it said nothing");
     line.chars().take(400).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_is_read_from_what_qemu_prints() {
-        let debian = "QEMU emulator version 7.2.19 (Debian 1:7.2+dfsg-7+deb12u16)\nCopyright (c)";
-        assert_eq!(parse_version(debian), Some(("qemu".to_owned(), 7, 2)));
-        assert_eq!(
-            parse_version("stub emulator version 1.0"),
-            Some(("stub".to_owned(), 1, 0))
-        );
-        assert_eq!(parse_version("no such thing"), None);
-    }
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use crate::capture::{self, CaptureStats};
+use crate::cgroup::Group;
 use crate::machine::{Machine, VmmError, VmmHandle};
 use crate::process::Process;
 use crate::qmp::Qmp;
@@ -23,14 +24,16 @@ pub(super) struct QemuMachine {
     handle: VmmHandle,
     process: Process,
     qmp: Qmp,
+    group: Option<Group>,
 }
 
 impl QemuMachine {
-    pub(super) fn new(handle: VmmHandle, process: Process, qmp: Qmp) -> Self {
+    pub(super) fn new(handle: VmmHandle, process: Process, qmp: Qmp, group: Option<Group>) -> Self {
         Self {
             handle,
             process,
             qmp,
+            group,
         }
     }
 
@@ -181,6 +184,7 @@ impl Machine for QemuMachine {
 
     async fn exited(&mut self) {
         self.process.exited().await;
+        self.group.iter().for_each(Group::remove);
     }
 
     async fn end(&mut self) -> Result<(), VmmError> {
@@ -193,6 +197,7 @@ impl Machine for QemuMachine {
             self.process.kill();
             self.process.exited().await;
         }
+        self.group.iter().for_each(Group::remove);
         let _ = std::fs::remove_file(&self.handle.control);
         Ok(())
     }

@@ -151,7 +151,7 @@ pub(crate) fn memory_image() -> File {
 }
 
 pub(crate) async fn qemu() -> Qemu {
-    Qemu::find(None, Accelerator::Tcg).await.unwrap()
+    Qemu::find(Accelerator::Tcg, None).await.unwrap()
 }
 
 /// The image bundle: kernel and initramfs. Made by `make images`; without it these tests fail.
