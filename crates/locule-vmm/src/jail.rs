@@ -10,9 +10,11 @@ mod elf;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
 use crate::machine::VmmError;
@@ -29,6 +31,7 @@ pub(crate) enum Use {
     /// May be executed: the program, its loader, its libraries.
     Code,
     Data,
+    /// Made anew, open to all who are in the jail: the host's own may be root's alone.
     Device,
 }
 
@@ -75,7 +78,7 @@ fn build_here(binds: &[Bind]) -> Result<OwnedFd, VmmError> {
         return Err(failed("make a mount namespace")(error));
     }
     // This thread's alone since it has its own namespace: folders must be open to the VMM's user.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    rustix::process::umask(Mode::from_raw_mode(0o022));
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).map_err(failed("part from the host's mounts"))?;
     let namespace = File::open("/proc/thread-self/ns/mnt").map_err(failed("keep the namespace"))?;
@@ -96,13 +99,21 @@ fn build_here(binds: &[Bind]) -> Result<OwnedFd, VmmError> {
 /// Binds one path under the same name, read-only.
 fn attach(root: &Path, bind: &Bind) -> io::Result<()> {
     let target = root.join(bind.path.strip_prefix("/").unwrap_or(&bind.path));
-    if fs::metadata(&bind.path)?.is_dir() {
+    let source = fs::metadata(&bind.path)?;
+    let mut from = bind.path.as_path();
+    if source.is_dir() {
         fs::create_dir_all(&target)?;
     } else {
         target.parent().map(fs::create_dir_all).transpose()?;
-        File::options().create_new(true).write(true).open(&target)?;
+        if bind.used_as == Use::Device {
+            make_device(&target, source.rdev())?;
+            // Onto itself: a mount of its own is what may hold a device, while the root may not.
+            from = &target;
+        } else {
+            File::create_new(&target)?;
+        }
     }
-    rustix::mount::mount_bind(&bind.path, &target)?;
+    rustix::mount::mount_bind(from, &target)?;
     let mut flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID;
     flags |= match bind.used_as {
         Use::Code => MountFlags::NODEV,
@@ -110,6 +121,13 @@ fn attach(root: &Path, bind: &Bind) -> io::Result<()> {
         Use::Device => MountFlags::NOEXEC,
     };
     Ok(rustix::mount::mount_remount(&target, flags, c"")?)
+}
+
+fn make_device(path: &Path, device: u64) -> io::Result<()> {
+    let mode = Mode::from_raw_mode(0o666);
+    mknodat(CWD, path, FileType::CharacterDevice, mode, device)?;
+    // The mask took some of it away.
+    Ok(rustix::fs::chmod(path, mode)?)
 }
 
 /// The old root lands on top of the new one, and is taken off with everything below it.

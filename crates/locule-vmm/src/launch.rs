@@ -10,7 +10,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -30,8 +29,6 @@ pub(crate) struct Launch<'a> {
     /// Stay open in the child, under the same numbers.
     pub(crate) descriptors: Vec<BorrowedFd<'a>>,
     pub(crate) log: &'a Path,
-    /// Needs `/dev/kvm`: gets the group that owns it.
-    pub(crate) kvm: bool,
     pub(crate) jail: &'a Jail,
     /// The way into the control group that it is to run in.
     pub(crate) group: Option<File>,
@@ -65,15 +62,9 @@ impl Launch<'_> {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let groups = if self.kvm {
-            vec![std::fs::metadata("/dev/kvm")?.gid()]
-        } else {
-            Vec::new()
-        };
         let kept = self.descriptors.iter().map(AsRawFd::as_raw_fd);
         let confinement = Confinement {
             uid: self.uid,
-            groups,
             kept: kept.collect(),
             root: self.jail.namespace(),
             group: self.group,
@@ -115,7 +106,6 @@ fn check(result: impl Into<libc::c_long>) -> io::Result<()> {
 /// What a child does to itself between fork and exec. Nothing below may allocate or lock.
 struct Confinement {
     uid: u32,
-    groups: Vec<u32>,
     kept: Vec<RawFd>,
     root: Arc<OwnedFd>,
     group: Option<File>,
@@ -205,8 +195,7 @@ impl Confinement {
             while libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) == 0 {
                 capability += 1;
             }
-            let groups = (self.groups.len(), self.groups.as_ptr());
-            check(libc::syscall(libc::SYS_setgroups, groups.0, groups.1))?;
+            check(libc::setgroups(0, std::ptr::null()))?;
             check(libc::syscall(libc::SYS_setresgid, uid, uid, uid))?;
             check(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
             // The change of user leaves the inheritable set as it was.

@@ -112,7 +112,6 @@ impl Qemu {
                 listener.as_fd(),
             ],
             log: &spec.log,
-            kvm: self.accelerator == Accelerator::Kvm,
             jail: &self.jail,
             group: group.map(Group::entrance).transpose()?,
             file_bytes_max: disk_bytes.max(FILE_BYTES_MIN),

@@ -38,6 +38,16 @@ impl Guest {
         memory: MemorySource,
         restore: bool,
     ) -> Result<Self, VmmError> {
+        Self::start_on(&qemu().await, kernel, words, memory, restore).await
+    }
+
+    pub(crate) async fn start_on(
+        vmm: &Qemu,
+        kernel: Arc<File>,
+        words: &str,
+        memory: MemorySource,
+        restore: bool,
+    ) -> Result<Self, VmmError> {
         let folder = tempfile::tempdir().unwrap();
         let disk = tempfile::tempfile().unwrap();
         disk.set_len(8 << 20).unwrap();
@@ -58,7 +68,7 @@ impl Guest {
             log: folder.path().join("log"),
             restore,
         };
-        let machine = qemu().await.start(spec).await?;
+        let machine = vmm.start(spec).await?;
         let reaper = Reaper(machine.handle().clone());
         Ok(Self {
             machine,

@@ -4,6 +4,7 @@
 
 mod capture;
 mod guest;
+mod jail;
 mod qemu;
 
 use std::path::{Path, PathBuf};
@@ -16,10 +17,15 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Compiles one of the programs beside this file, fully static so that it runs in a guest too.
 async fn compile(name: &str, folder: &Path) -> PathBuf {
+    compile_with(name, folder, &["-C", "target-feature=+crt-static"]).await
+}
+
+async fn compile_with(name: &str, folder: &Path, options: &[&str]) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/programs/{name}.rs"));
     let program = folder.join(name);
     Command::new("rustc")
-        .args(["--edition=2024", "-O", "-C", "target-feature=+crt-static"])
+        .args(["--edition=2024", "-O"])
+        .args(options)
         .args(["--target", "x86_64-unknown-linux-gnu", "-o"])
         .arg(&program)
         .arg(source)
