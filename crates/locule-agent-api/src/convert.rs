@@ -269,6 +269,8 @@ impl From<HostInfo> for wire::GetHostResponse {
             pool_free_bytes: host.pool_free_bytes,
             templates: host.templates,
             warm: host.warm.into_iter().map(Into::into).collect(),
+            memory_used_bytes: host.memory_used_bytes,
+            memory_limit_bytes: host.memory_limit_bytes,
             ready: host.ready,
             ..Default::default()
         }
@@ -283,6 +285,7 @@ impl From<WarmStock> for wire::WarmStock {
             memory_mib: stock.memory_mib,
             warm: stock.warm,
             started: stock.started,
+            unique_bytes: stock.unique_bytes,
             ..Default::default()
         }
     }
@@ -296,6 +299,7 @@ impl From<wire::WarmStock> for WarmStock {
             memory_mib: stock.memory_mib,
             warm: stock.warm,
             started: stock.started,
+            unique_bytes: stock.unique_bytes,
         }
     }
 }
@@ -313,6 +317,8 @@ impl From<wire::GetHostResponse> for HostInfo {
             pool_free_bytes: host.pool_free_bytes,
             templates: host.templates,
             warm: host.warm.into_iter().map(Into::into).collect(),
+            memory_used_bytes: host.memory_used_bytes,
+            memory_limit_bytes: host.memory_limit_bytes,
             ready: host.ready,
         }
     }

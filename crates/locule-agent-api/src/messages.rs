@@ -140,6 +140,8 @@ pub struct WarmStock {
     pub warm: u32,
     /// Their VMM is started, nothing more.
     pub started: u32,
+    /// Memory that they have for themselves.
+    pub unique_bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +158,10 @@ pub struct HostInfo {
     pub templates: Vec<String>,
     /// Wait unclaimed: in no list, never billed.
     pub warm: Vec<WarmStock>,
+    /// What all virtual machines have for themselves, golden images counted once.
+    pub memory_used_bytes: u64,
+    /// Above it the longest idle sandbox is paused.
+    pub memory_limit_bytes: u64,
     /// Sandboxes can be created.
     pub ready: bool,
 }

@@ -67,14 +67,19 @@ pub(crate) async fn watch(
 /// Why something has to go. `None`: there is memory enough.
 fn shortage(host: &Host, running: &[Running]) -> Option<String> {
     let limit = host.config.limits.memory_limit_mib << 20;
-    let vms: u64 = running.iter().map(|one| unique_bytes(one.pid)).sum();
-    let used = vms + host.warm.unique_bytes() + host.goldens.bytes();
+    let used = used_bytes(host, running);
     if used > limit {
         return Some(format!("{} of {} MiB are in use", used >> 20, limit >> 20));
     }
     let stalled = std::fs::read_to_string("/proc/pressure/memory").ok();
     let stalled = stalled.and_then(|text| some_avg10(&text))?;
     (stalled > STALL_PERCENT_MAX).then(|| format!("work waits for memory {stalled} % of the time"))
+}
+
+/// What all VMs have for themselves, those of the pool and golden memory too.
+pub(crate) fn used_bytes(host: &Host, running: &[Running]) -> u64 {
+    let vms: u64 = running.iter().map(|one| unique_bytes(one.pid)).sum();
+    vms + host.warm.unique_bytes() + host.goldens.bytes()
 }
 
 /// What a process would give back if it ended: its private pages, in memory and swapped out.

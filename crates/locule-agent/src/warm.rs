@@ -65,6 +65,14 @@ struct Stock {
 }
 
 impl Stock {
+    /// What its machines have for themselves.
+    fn unique_bytes(&self) -> u64 {
+        let waiting = self.warm.iter().chain(&self.started);
+        waiting
+            .map(|one| unique_bytes(one.vm.machine.handle().pid))
+            .sum()
+    }
+
     /// How many of each depth should wait: as many warm ones as came together lately, and half as many started ones behind
     /// them.
     fn wanted(&mut self, now: Duration, most: usize) -> (usize, usize) {
@@ -144,6 +152,7 @@ impl WarmPool {
                 memory_mib: kind.shape.memory_mib,
                 warm: u32::try_from(stock.warm.len()).unwrap_or(u32::MAX),
                 started: u32::try_from(stock.started.len()).unwrap_or(u32::MAX),
+                unique_bytes: stock.unique_bytes(),
             })
             .filter(|stock| stock.warm + stock.started > 0)
             .collect();
@@ -155,13 +164,7 @@ impl WarmPool {
 
     /// What the waiting machines have for themselves.
     pub(crate) fn unique_bytes(&self) -> u64 {
-        let stocks = self.stocks();
-        let waiting = stocks
-            .values()
-            .flat_map(|stock| stock.warm.iter().chain(&stock.started));
-        waiting
-            .map(|one| unique_bytes(one.vm.machine.handle().pid))
-            .sum()
+        self.stocks().values().map(Stock::unique_bytes).sum()
     }
 
     /// The next thing to do, most urgent first: a warm machine where one is missing, a started one, one too many.

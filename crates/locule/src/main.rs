@@ -7,6 +7,7 @@
 //! ```
 
 mod agent;
+mod doctor;
 mod environment;
 mod screen;
 mod serve;
@@ -32,6 +33,8 @@ enum Command {
     Serve(serve::Args),
     /// Host agent: runs microVMs on this machine
     Agent(agent::Args),
+    /// Look whether this machine and its platform are well
+    Doctor(doctor::Args),
     /// Bring the database's schema up to date
     Migrate,
     /// Print the OpenAPI document of the API
@@ -60,6 +63,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Agent(args) => multi_threaded()?
             .block_on(agent::run(args))
             .map(|()| ExitCode::SUCCESS),
+        Command::Doctor(args) => {
+            let well = single_threaded()?.block_on(doctor::run(args))?;
+            Ok(if well {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
         Command::Migrate => multi_threaded()?
             .block_on(serve::migrate())
             .map(|()| ExitCode::SUCCESS),

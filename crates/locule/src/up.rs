@@ -7,7 +7,7 @@
 //! Everything that can refuse does so before anything is started, in one sentence that says what to do.
 
 mod banner;
-mod checks;
+pub(crate) mod checks;
 mod database;
 mod layout;
 mod proof;

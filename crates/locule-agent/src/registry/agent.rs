@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, oneshot};
 use super::Registry;
 use crate::admission::memory_mib;
 use crate::driver::Command;
+use crate::pressure::used_bytes;
 
 #[async_trait]
 impl HostAgent for Registry {
@@ -28,6 +29,8 @@ impl HostAgent for Registry {
             pool_free_bytes: self.host.pool.free_bytes().unwrap_or(0),
             templates: self.host.bundle.templates().map(str::to_owned).collect(),
             warm: self.host.warm.stock(),
+            memory_used_bytes: used_bytes(&self.host, &self.running()),
+            memory_limit_bytes: self.host.config.limits.memory_limit_mib << 20,
             ready: self.is_ready(),
         })
     }

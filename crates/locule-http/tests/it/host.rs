@@ -119,6 +119,8 @@ impl HostAgent for Host {
             memory_mib: 8192,
             pool_free_bytes: 1 << 40,
             warm: Vec::new(),
+            memory_used_bytes: 0,
+            memory_limit_bytes: 0,
             templates: vec!["minimal".to_owned()],
             ready: true,
         })

@@ -36,11 +36,7 @@ pub(super) fn run(
         data_dir.is_absolute(),
         "--data-dir must be an absolute path"
     );
-    let missing: Vec<_> = PROGRAMS
-        .iter()
-        .filter(|(program, _)| find(program).is_none())
-        .map(|(_, package)| *package)
-        .collect();
+    let missing = missing_packages();
     ensure!(
         missing.is_empty(),
         "programs are missing: apt-get install {}",
@@ -56,6 +52,14 @@ pub(super) fn run(
     Ok(images)
 }
 
+/// Debian's packages of the programs that are not there.
+pub(crate) fn missing_packages() -> Vec<&'static str> {
+    let missing = PROGRAMS
+        .iter()
+        .filter(|(program, _)| find(program).is_none());
+    missing.map(|(_, package)| *package).collect()
+}
+
 /// A program on the search path.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     environment::search_path()
@@ -64,7 +68,7 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn find_images(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+pub(crate) fn find_images(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let beside = std::env::current_exe()
         .ok()
         .and_then(|exe| Some(exe.parent()?.parent()?.join("images")));
