@@ -39,13 +39,18 @@ pub const GUEST_MAC: &str = "02:fc:00:00:00:05";
 pub const ACCESS_TOKEN_HEADER: &str = "x-access-token";
 /// Carries the control key; never passes the proxy.
 pub const CONTROL_KEY_HEADER: &str = "locule-control-key";
-/// On `Connect`: replay from this byte of the process's combined output.
+/// On a `Connect` request: replay from this byte of the process's combined output (stdout and stderr counted together, in
+/// the order in which they are streamed). Without it nothing is replayed. Not a number: `invalid_argument`.
+///
+/// On every answer to `Start` and `Connect`: the offset of the first byte that this stream carries. Each data byte counts one
+/// from there, so a follower always knows the offset to come back with. Greater than what was asked for is how a gap is said:
+/// the bytes between are no longer kept. Less: the process has not printed that much. The SDKs ignore it.
 pub const OFFSET_HEADER: &str = "locule-offset";
 /// On `Start` and `Connect`: a keepalive after this many idle seconds.
 pub const KEEPALIVE_HEADER: &str = "keepalive-ping-interval";
 
 /// Version of the guest protocol that the SDKs gate features on.
-pub const ENVD_VERSION: &str = "0.5.7";
+pub const ENVD_VERSION: &str = "0.6.13";
 
 /// Paths that only the host agent may call; its proxy refuses them.
 pub const CONTROL_PATHS: [&str; 5] = ["/init", "/freeze", "/thaw", "/sync", "/warm"];
@@ -58,6 +63,8 @@ pub const OUTPUT_CHUNK_BYTES: usize = 32 * 1024;
 pub const PTY_CHUNK_BYTES: usize = 16 * 1024;
 /// What a process's output keeps for a follower that comes back.
 pub const OUTPUT_KEPT_BYTES: usize = 1024 * 1024;
+/// What all processes of a guest keep together; beyond it those that print keep less, and the gap is said.
+pub const OUTPUT_KEPT_TOTAL_BYTES: usize = 32 * 1024 * 1024;
 /// How long freezing user processes may take.
 pub const FREEZE_TIMEOUT: Duration = Duration::from_secs(2);
 pub const KEEPALIVE_DEFAULT: Duration = Duration::from_secs(90);

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
+use crate::filesystem::Watchers;
 use crate::identity::SharedIdentity;
-use crate::processes::Processes;
+use crate::processes::{FileLimits, Processes};
 use crate::{boot, server};
 
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,7 @@ pub(crate) struct Guest {
     pub(crate) in_microvm: bool,
     pub(crate) identity: SharedIdentity,
     pub(crate) processes: Arc<Processes>,
+    pub(crate) watchers: Watchers,
     /// Rung when a new life begins, with the connection that began it: the others belong to the old one and are dropped.
     pub(crate) new_life: tokio::sync::broadcast::Sender<SocketAddr>,
 }
@@ -39,9 +41,16 @@ pub(crate) fn run(options: Options) -> ExitCode {
 }
 
 fn serve(options: Options) -> Result<()> {
+    let file_limits = FileLimits::raise();
+    if options.in_microvm {
+        // Memory that runs out costs a process of the user, not the way to it. Children set their own.
+        if let Err(error) = std::fs::write("/proc/self/oom_score_adj", "-1000") {
+            boot::say(&format!("cannot set the out-of-memory score: {error}"));
+        }
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .max_blocking_threads(16)
+        .max_blocking_threads(64)
         .enable_all()
         .build()
         .context("start the runtime")?;
@@ -53,7 +62,8 @@ fn serve(options: Options) -> Result<()> {
         let guest = Arc::new(Guest {
             in_microvm: options.in_microvm,
             identity: SharedIdentity::default(),
-            processes: Arc::new(Processes::new(options.in_microvm)),
+            processes: Arc::new(Processes::new(options.in_microvm, file_limits)),
+            watchers: Watchers::default(),
             new_life: tokio::sync::broadcast::Sender::new(4),
         });
         boot::say("ready");

@@ -134,6 +134,7 @@ fn mount_the_rest() -> Result<()> {
         "",
     )?;
     fs::create_dir_all(USER_CGROUP).context("create the user cgroup")?;
+    limit_users();
     for (link, target) in [
         ("fd", "/proc/self/fd"),
         ("stdin", "fd/0"),
@@ -144,6 +145,26 @@ fn mount_the_rest() -> Result<()> {
         let _ = symlink(target, format!("/dev/{link}"));
     }
     Ok(())
+}
+
+/// The user's processes together may neither take every process number nor, however many they are, more than half of the
+/// time when the agent wants to answer. Best effort: a kernel without these controllers boots too.
+fn limit_users() {
+    for controller in ["+pids", "+cpu"] {
+        if let Err(error) = fs::write("/sys/fs/cgroup/cgroup.subtree_control", controller) {
+            say(&format!(
+                "the kernel has no controller {controller}: {error}"
+            ));
+        }
+    }
+    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let all = ["/proc/sys/kernel/threads-max", "/proc/sys/kernel/pid_max"];
+    let most = all.into_iter().filter_map(number).min();
+    // A quarter stays for the kernel, this process and the agent.
+    let most = most.unwrap_or(4096) / 4 * 3;
+    if let Err(error) = fs::write(format!("{USER_CGROUP}/pids.max"), most.to_string()) {
+        say(&format!("cannot limit the user's processes: {error}"));
+    }
 }
 
 /// Best effort: an image with a read-only or strange /etc still boots, it only resolves no names.

@@ -1,9 +1,10 @@
 //! The host's calls: become this sandbox, hold still, go on; and what the guest knows of itself.
 
+mod hooks;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::AsRawFd as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,11 +23,8 @@ use serde_json::json;
 use crate::agent::Guest;
 use crate::boot::{USER_CGROUP, say};
 use crate::identity::Identity;
+use crate::paths::{read_small, write_small};
 use crate::server::{Peer, refuse};
-
-const HOOKS: &str = "/etc/locule/after-restore.d";
-/// One hook may take this long; it is then killed and the next one runs.
-const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn init(
     State(guest): State<Arc<Guest>>,
@@ -37,16 +35,28 @@ pub(crate) async fn init(
     let _ = guest.new_life.send(peer);
     let hooks = request.run_hooks;
     let worker = guest.clone();
-    let done = tokio::task::spawn_blocking(move || become_sandbox(&worker, request)).await;
-    let answer = match done {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")),
-        Err(_) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, "init panicked"),
+    let answer = match apart(move || become_sandbox(&worker, request)).await {
+        Ok(answer) => answer,
+        Err(error) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")),
     };
     if hooks {
-        run_hooks().await;
+        hooks::run(&guest).await;
     }
     Json(answer).into_response()
+}
+
+/// Work for the host on a thread of its own. The shared ones may all be waiting for files of the user, which can be served by
+/// a process that is frozen or never answers.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(move || {
+            // Whoever asked may be gone.
+            let _ = done.send(work());
+        })
+        .context("start a thread")?;
+    result.await.context("the work panicked")?
 }
 
 /// Everything that must be new before any of the user's instructions run again, then the thaw.
@@ -117,23 +127,47 @@ fn reseed(entropy: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Best effort: an image with a read-only or strange /etc is still a sandbox.
+/// Best effort, each name for itself: an image with a read-only or strange /etc is still a sandbox.
 fn set_names(hostname: &str) {
-    let mut machine_id = [0_u8; 16];
-    let written = nix::unistd::sethostname(hostname).is_ok()
-        && fs::write("/etc/hostname", format!("{hostname}\n")).is_ok()
-        && fs::write(
-            "/etc/hosts",
-            format!("127.0.0.1\tlocalhost\n127.0.1.1\t{hostname}\n"),
-        )
-        .is_ok()
-        && fs::File::open("/dev/urandom")
-            .and_then(|mut f| std::io::Read::read_exact(&mut f, &mut machine_id))
-            .is_ok()
-        && fs::write("/etc/machine-id", format!("{}\n", hex::encode(machine_id))).is_ok();
-    if !written {
-        say("cannot write this sandbox's names");
+    let hosts = hosts_with(&read_small("/etc/hosts"), hostname);
+    let names = [
+        (
+            "the host name",
+            nix::unistd::sethostname(hostname).map_err(Into::into),
+        ),
+        (
+            "/etc/hostname",
+            write_small("/etc/hostname", &format!("{hostname}\n")),
+        ),
+        ("/etc/hosts", write_small("/etc/hosts", &hosts)),
+        ("/etc/machine-id", set_machine_id()),
+    ];
+    for (what, done) in names {
+        if let Err(error) = done {
+            say(&format!("cannot set {what}: {error}"));
+        }
     }
+}
+
+fn set_machine_id() -> std::io::Result<()> {
+    let mut id = [0_u8; 16];
+    rustix::rand::getrandom(&mut id, rustix::rand::GetRandomFlags::empty())?;
+    write_small("/etc/machine-id", &format!("{}\n", hex::encode(id)))
+}
+
+/// The file with this machine's own line replaced; what the user added stays.
+fn hosts_with(hosts: &str, hostname: &str) -> String {
+    const OWN: &str = "127.0.1.1";
+    let mut lines: Vec<&str> = hosts
+        .lines()
+        .filter(|line| line.split_whitespace().next() != Some(OWN))
+        .collect();
+    if !lines.iter().any(|line| line.starts_with("127.0.0.1")) {
+        lines.insert(0, "127.0.0.1\tlocalhost");
+    }
+    let own = format!("{OWN}\t{hostname}");
+    lines.push(&own);
+    lines.join("\n") + "\n"
 }
 
 /// Frozen processes run no instruction until they are thawed. `false`: not all were frozen in time.
@@ -160,71 +194,47 @@ fn set_frozen(frozen: bool) -> Result<bool> {
 /// Holds the user's processes and writes the disk's dirty pages: what is captured next is consistent.
 pub(crate) async fn freeze(State(guest): State<Arc<Guest>>) -> Response {
     let in_microvm = guest.in_microvm;
-    let done = tokio::task::spawn_blocking(move || {
+    let done = apart(move || {
         let frozen = if in_microvm { set_frozen(true)? } else { true };
-        rustix::fs::sync();
-        Ok::<_, anyhow::Error>(FreezeResponse { frozen })
+        // The disk alone: another file system may be served by a process that has just been frozen.
+        rustix::fs::syncfs(fs::File::open("/")?)?;
+        Ok(FreezeResponse { frozen })
     });
     match done.await {
-        Ok(Ok(answer)) => Json(answer).into_response(),
-        _ => refuse(StatusCode::INTERNAL_SERVER_ERROR, "cannot freeze"),
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => cannot("freeze", &error),
     }
 }
 
 pub(crate) async fn thaw(State(guest): State<Arc<Guest>>) -> Response {
     let in_microvm = guest.in_microvm;
-    match tokio::task::spawn_blocking(move || {
+    let done = apart(move || {
         if in_microvm {
             set_frozen(false)
         } else {
             Ok(true)
         }
-    })
-    .await
-    {
-        Ok(Ok(_)) => StatusCode::NO_CONTENT.into_response(),
-        _ => refuse(StatusCode::INTERNAL_SERVER_ERROR, "cannot thaw"),
+    });
+    match done.await {
+        Ok(_) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => cannot("thaw", &error),
     }
 }
 
 pub(crate) async fn sync() -> Response {
-    match tokio::task::spawn_blocking(rustix::fs::sync).await {
+    let done = apart(|| {
+        rustix::fs::sync();
+        Ok(())
+    });
+    match done.await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "cannot sync"),
+        Err(error) => cannot("sync", &error),
     }
 }
 
-async fn run_hooks() {
-    let mut hooks: Vec<_> = fs::read_dir(HOOKS)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
-    hooks.sort();
-    for hook in hooks.iter().filter(|hook| is_executable(hook)) {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the guest has no host-command runner; hooks are the image's own"
-        )]
-        let child = tokio::process::Command::new(hook)
-            .kill_on_drop(true)
-            .stdin(std::process::Stdio::null())
-            .spawn();
-        let Ok(mut child) = child else {
-            say(&format!("cannot run {}", hook.display()));
-            continue;
-        };
-        match tokio::time::timeout(HOOK_TIMEOUT, child.wait()).await {
-            Ok(Ok(status)) if status.success() => {}
-            ended => say(&format!("{} did not succeed: {ended:?}", hook.display())),
-        }
-    }
-}
-
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+fn cannot(what: &str, error: &anyhow::Error) -> Response {
+    let message = format!("cannot {what}: {error:#}");
+    refuse(StatusCode::INTERNAL_SERVER_ERROR, message)
 }
 
 pub(crate) async fn envs(State(guest): State<Arc<Guest>>) -> Json<BTreeMap<String, String>> {
@@ -283,4 +293,20 @@ fn cpu_used_percent() -> Option<f64> {
     )]
     let share = (total - idle) as f64 / total.max(1) as f64;
     Some((share * 1000.0).round() / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hosts_with;
+
+    #[test]
+    fn what_the_user_added_to_hosts_outlives_a_new_name() {
+        let first = hosts_with("", "sb-1");
+        assert_eq!(first, "127.0.0.1\tlocalhost\n127.0.1.1\tsb-1\n");
+        let second = hosts_with(&format!("{first}10.0.0.1 mine\n"), "sb-2");
+        assert_eq!(
+            second,
+            "127.0.0.1\tlocalhost\n10.0.0.1 mine\n127.0.1.1\tsb-2\n"
+        );
+    }
 }

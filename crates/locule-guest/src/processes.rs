@@ -6,6 +6,8 @@
 //!                      └─► wait ─────────────┘   (end is published after the last byte)
 //! ```
 
+mod events;
+mod kept;
 mod output;
 pub(crate) mod service;
 mod spawn;
@@ -18,10 +20,12 @@ use nix::unistd::Pid;
 
 use crate::server::spawn;
 pub(crate) use output::{End, Event, Output};
-pub(crate) use spawn::{SpawnError, Terminal, Wanted, resolve};
+pub(crate) use spawn::{FileLimits, SpawnError, Terminal, Wanted, non_blocking};
 
 /// Finished processes that can still be asked how they ended.
 const FINISHED_KEPT: usize = 64;
+/// What they may keep of their output, all together.
+const FINISHED_KEPT_BYTES: usize = 8 * 1024 * 1024;
 /// Running at once; more is refused, not queued.
 const RUNNING_MAX: usize = 4096;
 
@@ -37,7 +41,7 @@ pub(crate) struct Process {
 impl Process {
     /// Signals the process and everything it started that stayed in its group. `false`: it has ended.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
-        if self.output.ended() {
+        if self.output.exited() {
             return false;
         }
         let Ok(group) = i32::try_from(self.pid) else {
@@ -58,6 +62,8 @@ pub(crate) enum Selector {
 #[derive(Debug)]
 pub(crate) struct Processes {
     in_microvm: bool,
+    file_limits: FileLimits,
+    kept: kept::Budget,
     table: Mutex<Table>,
 }
 
@@ -69,9 +75,11 @@ struct Table {
 }
 
 impl Processes {
-    pub(crate) fn new(in_microvm: bool) -> Self {
+    pub(crate) fn new(in_microvm: bool, file_limits: FileLimits) -> Self {
         Self {
             in_microvm,
+            file_limits,
+            kept: kept::Budget::default(),
             table: Mutex::default(),
         }
     }
@@ -81,18 +89,28 @@ impl Processes {
     }
 
     /// Starts a process. The returned follower sees everything from the first byte.
-    pub(crate) fn start(
+    pub(crate) async fn start(
+        self: &Arc<Self>,
+        wanted: Wanted,
+    ) -> Result<(Arc<Process>, output::Follower), SpawnError> {
+        let processes = self.clone();
+        // Blocks until the child runs its program: while the sandbox is frozen that is not before the thaw.
+        let started = tokio::task::spawn_blocking(move || processes.start_now(wanted)).await;
+        started.unwrap_or_else(|_| Err(std::io::Error::other("the start panicked").into()))
+    }
+
+    fn start_now(
         self: &Arc<Self>,
         wanted: Wanted,
     ) -> Result<(Arc<Process>, output::Follower), SpawnError> {
         if self.table().running.len() >= RUNNING_MAX {
             return Err(SpawnError::TooMany);
         }
-        let spawned = spawn::spawn(&wanted, self.in_microvm)?;
+        let spawned = spawn::spawn(&wanted, self.in_microvm, self.file_limits)?;
         let process = Arc::new(Process {
             pid: spawned.pid,
             wanted,
-            output: Output::default(),
+            output: Output::new(self.kept.clone()),
             input: spawned.input,
         });
         let follower = process.output.follow(None);
@@ -107,11 +125,17 @@ impl Processes {
 
     fn retire(&self, process: &Arc<Process>) {
         let mut table = self.table();
-        table.running.remove(&process.pid);
+        // Its number may have gone to another process before its last output was read.
+        let mine = table.running.get(&process.pid);
+        if mine.is_some_and(|running| Arc::ptr_eq(running, process)) {
+            table.running.remove(&process.pid);
+        }
         table.finished.retain(|other| other.pid != process.pid);
         table.finished.push(process.clone());
-        if table.finished.len() > FINISHED_KEPT {
-            table.finished.remove(0);
+        let mut bytes: usize = table.finished.iter().map(|p| p.output.kept_bytes()).sum();
+        while table.finished.len() > FINISHED_KEPT || bytes > FINISHED_KEPT_BYTES {
+            let oldest = table.finished.remove(0);
+            bytes -= oldest.output.kept_bytes();
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -15,6 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use locule_guest_api::{ACCESS_TOKEN_HEADER, CONTROL_KEY_HEADER, CONTROL_PATHS, HOST_IP};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::agent::Guest;
 use crate::identity::Proof;
@@ -22,6 +24,13 @@ use crate::{control, files, filesystem, processes, warm};
 
 /// Bodies of unary RPCs and control calls. Files are streamed and have no such bound.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Of a request's head; also how long a connection may lie idle between two requests.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Open at once from the host: every stream that a client follows holds one.
+const HOST_CONNECTIONS_MAX: usize = 8192;
+/// Open at once from the guest's own processes, counted apart: they cannot take the host's way in.
+const OWN_CONNECTIONS_MAX: usize = 256;
 
 /// The address a request came from; names its connection.
 #[derive(Debug, Clone, Copy)]
@@ -140,10 +149,21 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 /// Accepts for ever. A connection ends by itself, or when a new life of the sandbox begins: its peer belongs to the old one.
 pub(crate) async fn run(listener: TcpListener, guest: Arc<Guest>) -> anyhow::Result<()> {
     let router = router(guest.clone());
+    let host_room = Arc::new(Semaphore::new(HOST_CONNECTIONS_MAX));
+    let own_room = Arc::new(Semaphore::new(OWN_CONNECTIONS_MAX));
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
             // Out of descriptors, or the peer left already: both pass.
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let room = if peer.ip() == IpAddr::V4(HOST_IP) {
+            &host_room
+        } else {
+            &own_room
+        };
+        // One too many is closed at once.
+        let Ok(room) = room.clone().try_acquire_owned() else {
             continue;
         };
         // Streamed frames are small and wanted at once.
@@ -151,8 +171,10 @@ pub(crate) async fn run(listener: TcpListener, guest: Arc<Guest>) -> anyhow::Res
         let service = TowerToHyperService::new(router.clone().layer(Extension(Peer(peer))));
         let mut life = guest.new_life.subscribe();
         spawn(async move {
+            let _room = room;
             let connection = http1::Builder::new()
                 .timer(hyper_util::rt::TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
             // The connection that brings the new life is of the new life.

@@ -1,7 +1,9 @@
 //! Who a name is, from `/etc/passwd` and `/etc/group` read by hand.
 
-use std::fs;
+use std::collections::HashMap;
 use std::path::PathBuf;
+
+use crate::paths::read_small;
 
 /// A user of the guest, with every group it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,20 +17,50 @@ pub(crate) struct User {
 
 /// Looks a user up by name.
 pub(crate) fn find(name: &str) -> Option<User> {
-    let passwd = fs::read_to_string("/etc/passwd").ok()?;
-    let group = fs::read_to_string("/etc/group").unwrap_or_default();
-    parse(name, &passwd, &group)
+    parse(name, &read_small("/etc/passwd"), &read_small("/etc/group"))
 }
 
-/// The name of a user or group id, or its number.
-pub(crate) fn name_of(file: &str, id: u32) -> String {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let found = text.lines().find_map(|line| {
+/// The names of users and groups by their numbers, read once for many files.
+#[derive(Debug)]
+pub(crate) struct Names {
+    users: HashMap<u32, String>,
+    groups: HashMap<u32, String>,
+}
+
+impl Names {
+    pub(crate) fn read() -> Self {
+        Self {
+            users: names_in(&read_small("/etc/passwd")),
+            groups: names_in(&read_small("/etc/group")),
+        }
+    }
+
+    /// The name, or the number of one that has none.
+    pub(crate) fn user(&self, id: u32) -> String {
+        self.users
+            .get(&id)
+            .cloned()
+            .unwrap_or_else(|| id.to_string())
+    }
+
+    pub(crate) fn group(&self, id: u32) -> String {
+        self.groups
+            .get(&id)
+            .cloned()
+            .unwrap_or_else(|| id.to_string())
+    }
+}
+
+/// The first name of each number, as `getpwuid` finds it.
+fn names_in(text: &str) -> HashMap<u32, String> {
+    let mut names = HashMap::new();
+    for line in text.lines() {
         let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
-    });
-    found.unwrap_or_else(|| id.to_string())
+        if let (Some(name), Some(Ok(id))) = (fields.next(), fields.nth(1).map(str::parse)) {
+            names.entry(id).or_insert_with(|| name.to_owned());
+        }
+    }
+    names
 }
 
 fn parse(name: &str, passwd: &str, group: &str) -> Option<User> {
@@ -73,6 +105,13 @@ mod tests {
         let user = parse("user", PASSWD, GROUP).unwrap();
         assert_eq!((user.uid, user.gid), (1000, 1000));
         assert_eq!(user.groups, [1000, 27]);
+    }
+
+    #[test]
+    fn a_number_has_the_first_name_that_is_its() {
+        let names = names_in(&format!("{PASSWD}toor:x:0:0:::\n"));
+        assert_eq!(names.get(&0).map(String::as_str), Some("root"));
+        assert_eq!(names.get(&1).map(String::as_str), None);
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! One file as the wire describes it.
 
+use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use locule_guest_api::proto::filesystem as wire;
 
-use crate::users;
+use crate::files::metadata;
+use crate::users::Names;
 
 /// Describes what is at `path`. A link is described by its target's type and marked as a link; a dangling one is a link.
-pub(crate) fn describe(path: &Path) -> io::Result<wire::EntryInfo> {
+pub(crate) fn describe(path: &Path, names: &Names) -> io::Result<wire::EntryInfo> {
     let own = path.symlink_metadata()?;
     let is_link = own.is_symlink();
     let target = is_link.then(|| std::fs::canonicalize(path).ok()).flatten();
@@ -43,10 +45,16 @@ pub(crate) fn describe(path: &Path) -> io::Result<wire::EntryInfo> {
         size: i64::try_from(meta.len()).unwrap_or(i64::MAX),
         mode: own.mode() & 0o7777,
         permissions: permissions(&own),
-        owner: users::name_of("/etc/passwd", own.uid()),
-        group: users::name_of("/etc/group", own.gid()),
+        owner: names.user(own.uid()),
+        group: names.group(own.gid()),
         modified_time: modified.into(),
         symlink_target: target.map(|target| target.to_string_lossy().into_owned()),
+        // Only a file or folder itself carries it; a link is not followed for it.
+        metadata: if is_link {
+            HashMap::default()
+        } else {
+            metadata::of(path).into_iter().collect()
+        },
         is_symlink: is_link,
         ..Default::default()
     })

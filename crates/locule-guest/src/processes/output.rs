@@ -4,21 +4,23 @@
 //! dropped, but the last MiB is kept with byte offsets for one who comes back. `End` is published once, after the last byte
 //! that the process itself wrote; what its children still print afterwards is drained and dropped.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
-use locule_guest_api::OUTPUT_KEPT_BYTES;
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 
+use super::kept::{Budget, Kept, Replay};
+
 /// Chunks a follower may lag behind before it blocks the process.
 const FOLLOWER_CHUNKS: usize = 8;
+/// More than a terminal holds between its two ends; how much that is at a moment cannot be asked.
+const TERMINAL_HOLDS_BYTES: u64 = 128 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -54,45 +56,62 @@ pub(crate) struct Source {
 #[derive(Debug)]
 pub(crate) struct Output {
     state: Mutex<State>,
+    /// Held while an event is handed out: the bytes of both pipes reach every follower in the order in which they are kept,
+    /// so that an offset means the same to all.
+    turn: tokio::sync::Mutex<()>,
     ended: watch::Sender<bool>,
 }
 
-impl Default for Output {
-    fn default() -> Self {
-        Self {
-            state: Mutex::default(),
-            ended: watch::Sender::new(false),
-        }
-    }
-}
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    kept: VecDeque<(Stream, Bytes)>,
-    kept_bytes: usize,
-    /// Bytes ever printed: the offset after the last kept chunk.
-    total: u64,
+    kept: Kept,
     followers: Vec<mpsc::Sender<Event>>,
+    /// The process is no more, but perhaps not all of its output has been read.
+    exited: bool,
     end: Option<End>,
 }
 
 /// One who reads along: first what is replayed, then what comes.
 #[derive(Debug)]
 pub(crate) struct Follower {
-    replay: VecDeque<Event>,
+    starts_at: u64,
+    replay: Replay,
+    end: Option<End>,
     live: mpsc::Receiver<Event>,
 }
 
 impl Follower {
     pub(crate) async fn next(&mut self) -> Option<Event> {
-        match self.replay.pop_front() {
-            Some(event) => Some(event),
+        if let Some((stream, bytes)) = self.replay.next() {
+            return Some(Event::Data(stream, bytes));
+        }
+        match self.end.take() {
+            Some(end) => Some(Event::End(end)),
             None => self.live.recv().await,
         }
+    }
+
+    /// Offset of the first byte that this follower gets.
+    pub(crate) fn starts_at(&self) -> u64 {
+        self.starts_at
     }
 }
 
 impl Output {
+    pub(super) fn new(budget: Budget) -> Self {
+        let state = State {
+            kept: Kept::new(budget),
+            followers: Vec::new(),
+            exited: false,
+            end: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            turn: tokio::sync::Mutex::default(),
+            ended: watch::Sender::new(false),
+        }
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,26 +120,32 @@ impl Output {
         self.state().end.is_some()
     }
 
+    /// Earlier than `ended`: the number of the process may belong to another one from now on.
+    pub(crate) fn exited(&self) -> bool {
+        self.state().exited
+    }
+
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.state().kept.len()
+    }
+
     /// Follows from now, or from a byte offset as far as it is still kept.
     pub(crate) fn follow(&self, offset: Option<u64>) -> Follower {
         let mut state = self.state();
-        let mut replay = VecDeque::new();
-        if let Some(offset) = offset {
-            let mut at = state.total - state.kept_bytes as u64;
-            for (stream, bytes) in &state.kept {
-                let skip = usize::try_from(offset.saturating_sub(at)).unwrap_or(usize::MAX);
-                if skip < bytes.len() {
-                    replay.push_back(Event::Data(*stream, bytes.slice(skip..)));
-                }
-                at += bytes.len() as u64;
-            }
-        }
+        let (starts_at, replay) = match offset {
+            Some(offset) => state.kept.replay(offset),
+            None => (state.kept.total(), Replay::default()),
+        };
         let (sender, live) = mpsc::channel(FOLLOWER_CHUNKS);
-        match &state.end {
-            Some(end) => replay.push_back(Event::End(end.clone())),
-            None => state.followers.push(sender),
+        if state.end.is_none() {
+            state.followers.push(sender);
         }
-        Follower { replay, live }
+        Follower {
+            starts_at,
+            replay,
+            end: state.end.clone(),
+            live,
+        }
     }
 
     /// Changes once, when the process has ended.
@@ -129,10 +154,11 @@ impl Output {
     }
 
     async fn publish(&self, event: Event) {
+        let _turn = self.turn.lock().await;
         let followers = {
             let mut state = self.state();
             match &event {
-                Event::Data(stream, bytes) => state.keep(*stream, bytes),
+                Event::Data(stream, bytes) => state.kept.push(*stream, bytes),
                 Event::End(end) => state.end = Some(end.clone()),
             }
             state.followers.retain(|follower| !follower.is_closed());
@@ -149,20 +175,6 @@ impl Output {
     }
 }
 
-impl State {
-    fn keep(&mut self, stream: Stream, bytes: &Bytes) {
-        self.kept.push_back((stream, bytes.clone()));
-        self.kept_bytes += bytes.len();
-        self.total += bytes.len() as u64;
-        while self.kept_bytes > OUTPUT_KEPT_BYTES {
-            let Some((_, oldest)) = self.kept.pop_front() else {
-                break;
-            };
-            self.kept_bytes -= oldest.len();
-        }
-    }
-}
-
 /// Follows a process to its end: pumps its output, waits for it, publishes `End` last.
 pub(super) async fn run(output: &Output, mut child: tokio::process::Child, sources: Vec<Source>) {
     let (exited, seen) = watch::channel(false);
@@ -171,6 +183,7 @@ pub(super) async fn run(output: &Output, mut child: tokio::process::Child, sourc
         .map(|source| pump(output, source, seen.clone()));
     let wait = async {
         let status = child.wait().await;
+        output.state().exited = true;
         let _ = exited.send(true);
         status
     };
@@ -184,19 +197,36 @@ pub(super) async fn run(output: &Output, mut child: tokio::process::Child, sourc
     }
 }
 
-/// Reads until the end of the stream, or until the process has ended and the pipe is empty. `true`: somebody else holds it open.
+/// Reads until the end of the stream, or until the process has ended and all that it wrote is read: no more than was under way
+/// at that moment, or its children could hold the end back for as long as they print. `true`: somebody else may hold it open.
 async fn pump(output: &Output, source: &Source, mut exited: watch::Receiver<bool>) -> bool {
     let mut buffer = vec![0; source.chunk_bytes];
+    let mut left = None;
     loop {
-        let ready = tokio::select! {
-            biased;
-            ready = source.fd.readable() => ready.ok(),
-            _ = exited.wait_for(|exited| *exited) => None,
+        let ready = if left.is_some() {
+            None
+        } else {
+            tokio::select! {
+                biased;
+                _ = exited.wait_for(|exited| *exited) => {
+                    left = Some(under_way(source));
+                    None
+                }
+                ready = source.fd.readable() => ready.ok(),
+            }
         };
+        let most = left.map_or(usize::MAX, |left| {
+            usize::try_from(left).unwrap_or(usize::MAX)
+        });
+        let most = most.min(buffer.len());
+        if most == 0 {
+            return true;
+        }
         // After the exit the kernel is asked directly: the runtime may not have seen the last bytes arrive yet.
-        match rustix::io::read(&*source.fd, &mut buffer) {
+        match rustix::io::read(&*source.fd, &mut buffer[..most]) {
             Ok(0) => return false,
             Ok(count) => {
+                left = left.map(|left| left.saturating_sub(count as u64));
                 let bytes = Bytes::copy_from_slice(&buffer[..count]);
                 output.publish(Event::Data(source.stream, bytes)).await;
             }
@@ -208,6 +238,14 @@ async fn pump(output: &Output, source: &Source, mut exited: watch::Receiver<bool
             // A terminal answers EIO once nobody has its other end open.
             Err(_) => return false,
         }
+    }
+}
+
+/// Bytes written and not yet read.
+fn under_way(source: &Source) -> u64 {
+    match source.stream {
+        Stream::Stdout | Stream::Stderr => rustix::io::ioctl_fionread(&*source.fd).unwrap_or(0),
+        Stream::Terminal => TERMINAL_HOLDS_BYTES,
     }
 }
 

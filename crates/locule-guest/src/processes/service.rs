@@ -2,25 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use futures::{Stream, StreamExt as _, stream};
+use futures::StreamExt as _;
 use locule_guest_api::proto::process as wire;
 use locule_guest_api::proto::process::__buffa::oneof;
 use locule_guest_api::rpc::{
     ConnectError, Encodable, RequestContext, Response, Router, ServiceRequest, ServiceResult,
     ServiceStream,
 };
-use locule_guest_api::{DEFAULT_USER, KEEPALIVE_DEFAULT, KEEPALIVE_HEADER, OFFSET_HEADER, rpc};
+use locule_guest_api::{OFFSET_HEADER, rpc};
 use nix::sys::signal::Signal;
 
-use super::output::{Follower, Stream as Printed};
-use super::spawn::resolve;
-use super::{End, Event, Process, Selector, SpawnError, Terminal, Wanted};
+use super::events::events;
+use super::{Process, Selector, SpawnError, Terminal, Wanted};
 use crate::agent::Guest;
-use crate::users::{self, User};
+use crate::identity::Identity;
+use crate::paths::resolve;
+use crate::rpc::{blocking, caller_name, find_user, keepalive_interval};
 
 struct Service(Arc<Guest>);
 
@@ -32,32 +30,13 @@ impl From<SpawnError> for ConnectError {
     fn from(error: SpawnError) -> Self {
         let text = error.to_string();
         match error {
-            SpawnError::TooMany => Self::resource_exhausted(text),
-            SpawnError::NotFound { .. } | SpawnError::NotExecutable { .. } => {
-                Self::invalid_argument(text)
-            }
+            SpawnError::TooMany | SpawnError::NoRoom(_) => Self::resource_exhausted(text),
+            SpawnError::NotFound { .. }
+            | SpawnError::NotExecutable { .. }
+            | SpawnError::Unpassable(_) => Self::invalid_argument(text),
             SpawnError::System(_) => Self::internal(text),
         }
     }
-}
-
-/// The user that a request names by Basic authentication, else the sandbox's default.
-pub(crate) fn caller_user(
-    ctx: &RequestContext,
-    default: Option<&str>,
-) -> Result<User, ConnectError> {
-    let named = ctx.header("authorization").and_then(|value| {
-        let encoded = value.to_str().ok()?.strip_prefix("Basic ")?;
-        let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-        Some(text.split(':').next().unwrap_or_default().to_owned())
-    });
-    let name = named
-        .as_deref()
-        .filter(|name| !name.is_empty())
-        .or(default)
-        .unwrap_or(DEFAULT_USER);
-    users::find(name)
-        .ok_or_else(|| ConnectError::unauthenticated(format!("invalid username: '{name}'")))
 }
 
 fn selector(selector: Option<&wire::ProcessSelector>) -> Result<Selector, ConnectError> {
@@ -68,6 +47,15 @@ fn selector(selector: Option<&wire::ProcessSelector>) -> Result<Selector, Connec
             "a process selector (pid or tag) is required",
         )),
     }
+}
+
+fn asked_offset(ctx: &RequestContext) -> Result<Option<u64>, ConnectError> {
+    let Some(value) = ctx.header(OFFSET_HEADER) else {
+        return Ok(None);
+    };
+    let offset = value.to_str().ok().and_then(|text| text.parse().ok());
+    let bad = || ConnectError::invalid_argument(format!("{OFFSET_HEADER} must be a number"));
+    offset.map(Some).ok_or_else(bad)
 }
 
 fn terminal(pty: &wire::PTY) -> Terminal {
@@ -81,112 +69,6 @@ fn terminal(pty: &wire::PTY) -> Terminal {
         columns: bounded(size.map(|s| s.cols), 80),
         rows: bounded(size.map(|s| s.rows), 24),
     }
-}
-
-fn event(event: oneof::process_event::Event) -> wire::ProcessEvent {
-    wire::ProcessEvent {
-        event: Some(event),
-        ..Default::default()
-    }
-}
-
-fn started(pid: u32) -> wire::ProcessEvent {
-    event(
-        wire::process_event::StartEvent {
-            pid,
-            ..Default::default()
-        }
-        .into(),
-    )
-}
-
-fn keepalive() -> wire::ProcessEvent {
-    event(wire::process_event::KeepAlive::default().into())
-}
-
-fn printed(printed: Event) -> wire::ProcessEvent {
-    use oneof::process_event::data_event::Output;
-    let data = match printed {
-        Event::Data(Printed::Stdout, bytes) => Output::Stdout(bytes.into()),
-        Event::Data(Printed::Stderr, bytes) => Output::Stderr(bytes.into()),
-        Event::Data(Printed::Terminal, bytes) => Output::Pty(bytes.into()),
-        Event::End(End {
-            exit_code,
-            exited,
-            status,
-            error,
-            signal,
-        }) => {
-            let end = wire::process_event::EndEvent {
-                exit_code,
-                exited,
-                status,
-                error,
-                signal,
-                ..Default::default()
-            };
-            return event(end.into());
-        }
-    };
-    event(
-        wire::process_event::DataEvent {
-            output: Some(data),
-            ..Default::default()
-        }
-        .into(),
-    )
-}
-
-/// How long a stream may be silent before it says that it lives.
-fn keepalive_interval(ctx: &RequestContext) -> Duration {
-    let asked = ctx
-        .header(KEEPALIVE_HEADER)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    asked
-        .filter(|seconds| *seconds > 0)
-        .map_or(KEEPALIVE_DEFAULT, Duration::from_secs)
-}
-
-/// Number of the signal that ends a process past its deadline.
-const KILLED: u32 = Signal::SIGKILL as u32;
-
-fn passed(deadline: tokio::time::Instant) -> bool {
-    deadline.elapsed() > Duration::ZERO
-}
-
-fn too_long() -> ConnectError {
-    ConnectError::deadline_exceeded("the process took too long and was killed")
-}
-
-/// `start`, then everything the follower sees, `end` last; keepalives in between.
-fn events(
-    pid: u32,
-    follower: Follower,
-    interval: Duration,
-    deadline: Option<tokio::time::Instant>,
-) -> impl Stream<Item = Result<wire::ProcessEvent, ConnectError>> + Send + 'static {
-    let rest = stream::unfold(Some(follower), move |follower| async move {
-        let mut follower = follower?;
-        let expired = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            next = tokio::time::timeout(interval, follower.next()) => match next {
-                Err(_) => Some((Ok(keepalive()), Some(follower))),
-                Ok(None) => None,
-                // The kill may be told before this stream's own timer rings.
-                Ok(Some(Event::End(end))) if end.signal == KILLED && deadline.is_some_and(passed) => Some((Err(too_long()), None)),
-                Ok(Some(last @ Event::End(_))) => Some((Ok(printed(last)), None)),
-                Ok(Some(data)) => Some((Ok(printed(data)), Some(follower))),
-            },
-            () = expired => Some((Err(too_long()), None)),
-        }
-    });
-    stream::once(async move { Ok(started(pid)) }).chain(rest)
 }
 
 impl Service {
@@ -214,45 +96,6 @@ impl Service {
         Ok(process)
     }
 
-    fn wanted(
-        &self,
-        ctx: &RequestContext,
-        request: wire::StartRequest,
-    ) -> Result<Wanted, ConnectError> {
-        let identity = self.0.identity.snapshot();
-        let user = caller_user(ctx, identity.default_user.as_deref())?;
-        let config = request.process.into_option().unwrap_or_default();
-        if config.cmd.is_empty() {
-            return Err(ConnectError::invalid_argument("a command is required"));
-        }
-        let default = identity
-            .default_workdir
-            .unwrap_or_else(|| user.home.clone());
-        let given = config.cwd.unwrap_or_default();
-        let directory = resolve(&given, &user, &default);
-        if !directory.is_dir() {
-            let shown = if given.is_empty() {
-                directory.to_string_lossy().into_owned()
-            } else {
-                given
-            };
-            return Err(ConnectError::invalid_argument(format!(
-                "cwd '{shown}' does not exist"
-            )));
-        }
-        Ok(Wanted {
-            command: config.cmd,
-            args: config.args,
-            envs: config.envs.into_iter().collect::<BTreeMap<_, _>>(),
-            sandbox_env: identity.env,
-            directory,
-            user,
-            tag: request.tag,
-            stdin: request.stdin.unwrap_or(true),
-            terminal: request.pty.into_option().map(|pty| terminal(&pty)),
-        })
-    }
-
     async fn write(
         &self,
         process: &Process,
@@ -271,6 +114,50 @@ impl Service {
             ))
         }
     }
+}
+
+/// What a request asks to run. Looks at files, so it blocks.
+fn wanted(
+    identity: Identity,
+    named: Option<&str>,
+    request: wire::StartRequest,
+) -> Result<Wanted, ConnectError> {
+    let user = find_user(named, identity.default_user.as_deref())?;
+    let config = request.process.into_option().unwrap_or_default();
+    if config.cmd.is_empty() {
+        return Err(ConnectError::invalid_argument("a command is required"));
+    }
+    if let Some(name) = config.envs.keys().find(|n| n.is_empty() || n.contains('=')) {
+        return Err(ConnectError::invalid_argument(format!(
+            "'{name}' cannot be the name of an environment variable"
+        )));
+    }
+    let default = identity
+        .default_workdir
+        .unwrap_or_else(|| user.home.clone());
+    let given = config.cwd.unwrap_or_default();
+    let directory = resolve(&given, &user, &default);
+    if !directory.is_dir() {
+        let shown = if given.is_empty() {
+            directory.to_string_lossy().into_owned()
+        } else {
+            given
+        };
+        return Err(ConnectError::invalid_argument(format!(
+            "cwd '{shown}' does not exist"
+        )));
+    }
+    Ok(Wanted {
+        command: config.cmd,
+        args: config.args,
+        envs: config.envs.into_iter().collect::<BTreeMap<_, _>>(),
+        sandbox_env: identity.env,
+        directory,
+        user,
+        tag: request.tag,
+        stdin: request.stdin.unwrap_or(true),
+        terminal: request.pty.into_option().map(|pty| terminal(&pty)),
+    })
 }
 
 /// Kills a process whose caller gave it a limit. Belongs to the process, not to the stream: closing one does not lift the other.
@@ -294,17 +181,21 @@ impl wire::Process for Service {
         ctx: RequestContext,
         request: ServiceRequest<'_, wire::StartRequest>,
     ) -> ServiceResult<ServiceStream<impl Encodable<wire::StartResponse> + Send + use<>>> {
-        let wanted = self.wanted(&ctx, request.to_owned_message())?;
-        let (process, follower) = self.0.processes.start(wanted)?;
+        let (request, named) = (request.to_owned_message(), caller_name(&ctx));
+        let identity = self.0.identity.snapshot();
+        let wanted = blocking(move || wanted(identity, named.as_deref(), request)).await?;
+        let (process, follower) = self.0.processes.start(wanted).await?;
         let deadline = ctx.deadline().map(tokio::time::Instant::from_std);
         bound(&process, deadline);
+        let starts_at = follower.starts_at();
         let events = events(process.pid, follower, keepalive_interval(&ctx), deadline);
-        Ok(Response::stream(events.map(|event| {
+        let answer = Response::stream(events.map(|event| {
             event.map(|event| wire::StartResponse {
                 event: event.into(),
                 ..Default::default()
             })
-        })))
+        }));
+        Ok(answer.with_header(OFFSET_HEADER, starts_at))
     }
 
     async fn connect(
@@ -313,17 +204,17 @@ impl wire::Process for Service {
         request: ServiceRequest<'_, wire::ConnectRequest>,
     ) -> ServiceResult<ServiceStream<impl Encodable<wire::ConnectResponse> + Send + use<>>> {
         let process = self.find(request.to_owned_message().process.as_option())?;
-        let offset = ctx
-            .header(OFFSET_HEADER)
-            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let offset = asked_offset(&ctx)?;
         let follower = process.output.follow(offset);
+        let starts_at = follower.starts_at();
         let events = events(process.pid, follower, keepalive_interval(&ctx), None);
-        Ok(Response::stream(events.map(|event| {
+        let answer = Response::stream(events.map(|event| {
             event.map(|event| wire::ConnectResponse {
                 event: event.into(),
                 ..Default::default()
             })
-        })))
+        }));
+        Ok(answer.with_header(OFFSET_HEADER, starts_at))
     }
 
     async fn list<'a>(
@@ -405,10 +296,12 @@ impl wire::Process for Service {
         _ctx: RequestContext,
         request: ServiceRequest<'_, wire::CloseStdinRequest>,
     ) -> ServiceResult<impl Encodable<wire::CloseStdinResponse> + Send + use<'a>> {
-        self.find_running(request.to_owned_message().process.as_option())?
-            .input
-            .close()
-            .await;
+        let process = self.find_running(request.to_owned_message().process.as_option())?;
+        if !process.input.close().await {
+            return Err(ConnectError::failed_precondition(
+                "a terminal is not closed: send it Ctrl+D (0x04)",
+            ));
+        }
         Response::ok(wire::CloseStdinResponse::default())
     }
 

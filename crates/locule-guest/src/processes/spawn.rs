@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 
 use locule_guest_api::{OUTPUT_CHUNK_BYTES, PTY_CHUNK_BYTES};
 use nix::libc;
 use nix::pty::Winsize;
+use rustix::process::{Resource, Rlimit};
 use tokio::io::unix::AsyncFd;
 
 use super::output::{Source, Stream};
@@ -19,6 +20,37 @@ use crate::users::User;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The kernel should rather end a user's process than this agent.
 const OOM_SCORE: &str = "100";
+
+/// What programs expect; some try every number below the soft limit.
+const FILES_SOFT: u64 = 1024;
+/// What the agent takes for itself: each process costs three, each connection one.
+const FILES_OWN: u64 = 64 * 1024;
+const FILES_HARD: u64 = 512 * 1024;
+
+/// How many files a started process may have open; the agent itself may have more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileLimits(Rlimit);
+
+impl FileLimits {
+    /// Raises the agent's own limit as far as it may, and says what its children shall have.
+    pub(crate) fn raise() -> Self {
+        let given = rustix::process::getrlimit(Resource::Nofile);
+        let raise = |hard: Option<u64>| {
+            let own = Rlimit {
+                current: Some(hard.unwrap_or(FILES_OWN).min(FILES_OWN)),
+                maximum: hard,
+            };
+            rustix::process::setrlimit(Resource::Nofile, own).map(|()| hard)
+        };
+        let hard = raise(Some(FILES_HARD)).or_else(|_| raise(given.maximum));
+        let hard = hard.unwrap_or(given.maximum);
+        let soft = hard.map_or(FILES_SOFT, |hard| hard.min(FILES_SOFT));
+        Self(Rlimit {
+            current: Some(soft),
+            maximum: hard,
+        })
+    }
+}
 
 /// A terminal's window.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +94,10 @@ pub(crate) enum SpawnError {
     NotFound { command: String },
     #[error("command '{command}' may not be executed")]
     NotExecutable { command: String },
+    #[error("the command, its arguments or its environment cannot be passed on: {0}")]
+    Unpassable(io::Error),
+    #[error("the sandbox has no room for another process: {0}")]
+    NoRoom(io::Error),
     #[error("cannot start the process: {0}")]
     System(#[from] io::Error),
 }
@@ -82,7 +118,11 @@ pub(super) struct Spawned {
     pub(super) input: Input,
 }
 
-pub(super) fn spawn(wanted: &Wanted, in_microvm: bool) -> Result<Spawned, SpawnError> {
+pub(super) fn spawn(
+    wanted: &Wanted,
+    in_microvm: bool,
+    limits: FileLimits,
+) -> Result<Spawned, SpawnError> {
     #[expect(
         clippy::disallowed_methods,
         reason = "starting the user's programs is what this module is for"
@@ -97,23 +137,8 @@ pub(super) fn spawn(wanted: &Wanted, in_microvm: bool) -> Result<Spawned, SpawnE
         Some(terminal) => attach_terminal(&mut command, terminal)?,
         None => attach_pipes(&mut command, wanted.stdin)?,
     };
-    prepare_child(&mut command, wanted, in_microvm)?;
-    let failed = |error: io::Error| {
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "the library's enum may grow"
-        )]
-        match error.kind() {
-            io::ErrorKind::NotFound => SpawnError::NotFound {
-                command: wanted.command.clone(),
-            },
-            io::ErrorKind::PermissionDenied => SpawnError::NotExecutable {
-                command: wanted.command.clone(),
-            },
-            _ => SpawnError::System(error),
-        }
-    };
-    let child = command.spawn().map_err(failed)?;
+    prepare_child(&mut command, wanted, in_microvm, limits)?;
+    let child = command.spawn().map_err(|error| failed(wanted, error))?;
     let pid = child
         .id()
         .ok_or_else(|| io::Error::other("the process has no id"))?;
@@ -123,6 +148,25 @@ pub(super) fn spawn(wanted: &Wanted, in_microvm: bool) -> Result<Spawned, SpawnE
         sources,
         input,
     })
+}
+
+fn failed(wanted: &Wanted, error: io::Error) -> SpawnError {
+    let command = wanted.command.clone();
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the library's enum may grow"
+    )]
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => SpawnError::NotFound { command },
+        io::ErrorKind::PermissionDenied => SpawnError::NotExecutable { command },
+        // A zero byte somewhere; more than the kernel takes.
+        io::ErrorKind::InvalidInput
+        | io::ErrorKind::ArgumentListTooLong
+        | io::ErrorKind::InvalidFilename => SpawnError::Unpassable(error),
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => SpawnError::NoRoom(error),
+        _ if error.raw_os_error() == Some(libc::ENOEXEC) => SpawnError::NotExecutable { command },
+        _ => SpawnError::System(error),
+    }
 }
 
 /// Only what is documented: the agent's PATH, the user's own variables, the sandbox's, then the call's.
@@ -139,7 +183,8 @@ fn environment(wanted: &Wanted) -> BTreeMap<String, String> {
     env
 }
 
-fn non_blocking(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+/// Makes a descriptor one that the runtime waits for.
+pub(crate) fn non_blocking(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     rustix::io::ioctl_fionbio(&fd, true)?;
     // SAFETY: the descriptor is owned by the AsyncFd and stays open and the same as long as it is registered.
     #[expect(unsafe_code, reason = "registration with the reactor")]
@@ -202,6 +247,7 @@ fn prepare_child(
     command: &mut tokio::process::Command,
     wanted: &Wanted,
     in_microvm: bool,
+    limits: FileLimits,
 ) -> io::Result<()> {
     let open = |path: &str| std::fs::OpenOptions::new().write(true).open(path);
     let cgroup = in_microvm
@@ -219,6 +265,7 @@ fn prepare_child(
         if terminal {
             rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
         }
+        rustix::process::setrlimit(Resource::Nofile, limits.0)?;
         if let Ok(score) = rustix::fs::open(
             c"/proc/self/oom_score_adj",
             rustix::fs::OFlags::WRONLY,
@@ -265,10 +312,13 @@ impl Input {
         }
     }
 
-    pub(crate) async fn close(&self) {
-        if let Self::Pipe(pipe) = self {
-            pipe.lock().await.take();
-        }
+    /// `false`: a terminal is not closed, it is sent the end-of-file character.
+    pub(crate) async fn close(&self) -> bool {
+        let Self::Pipe(pipe) = self else {
+            return false;
+        };
+        pipe.lock().await.take();
+        true
     }
 
     /// `false`: there is no terminal.
@@ -295,16 +345,4 @@ async fn write_all(fd: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A path as the caller means it: `~` and relative ones from the user's home.
-pub(crate) fn resolve(path: &str, user: &User, default: &Path) -> PathBuf {
-    match path {
-        "" => default.to_owned(),
-        "~" => user.home.clone(),
-        _ => match path.strip_prefix("~/") {
-            Some(rest) => user.home.join(rest),
-            None => user.home.join(path),
-        },
-    }
 }

@@ -1,0 +1,315 @@
+//! The folders of one watch: what the kernel tells of them, as events with names that the watcher knows.
+//!
+//! One inotify instance per watch, one kernel watch per folder. A new folder joins a recursive watch; what was put into it
+//! before it had joined is told as if the kernel had seen it.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use locule_guest_api::proto::filesystem::EventType;
+use rustix::fs::inotify::{self, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+
+/// Folders of one recursive watch.
+const FOLDERS_MAX: usize = 8192;
+/// Events read in one go, twice what the kernel queues: a busy folder must not hold its reader for ever.
+const READ_MAX: usize = 32 * 1024;
+/// Several events, each with the longest name.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// NFS, SMB 1 and 2, CIFS, 9P, Ceph, AFS, Coda, NCP, and FUSE, which may be any of them: changes made elsewhere are not told.
+const NETWORK: [u32; 10] = [
+    0x6969,
+    0x517B,
+    0xFE53_4D42,
+    0xFF53_4D42,
+    0x0102_1997,
+    0x00C3_6400,
+    0x5346_414F,
+    0x7375_7245,
+    0x564C,
+    0x6573_5546,
+];
+/// proc, sysfs, cgroup2: thousands of folders in which nothing is ever told.
+const KERNEL: [u32; 3] = [0x9FA0, 0x6265_6572, 0x6367_7270];
+
+/// What to watch.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) root: PathBuf,
+    pub(super) recursive: bool,
+    pub(super) include_entry: bool,
+    pub(super) network_mounts: bool,
+}
+
+/// One thing that happened, before it is described.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    /// Relative to the root; empty for the root itself.
+    pub(super) path: PathBuf,
+    pub(super) kind: EventType,
+}
+
+#[derive(Debug)]
+pub(super) struct Folders {
+    wanted: Wanted,
+    device: u64,
+    root_watch: i32,
+    /// Relative to the root.
+    by_watch: HashMap<i32, PathBuf>,
+    /// Told already, because it was found in a folder that had just joined; the kernel may tell it once more.
+    told: HashSet<PathBuf>,
+}
+
+/// What one reading brought.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) changes: Vec<Change>,
+    /// Something was lost: the kernel's queue ran over, or there are more folders than may be watched.
+    pub(super) lost: bool,
+    /// There may be more to read at once.
+    pub(super) more: bool,
+}
+
+pub(super) fn is_network_mount(path: &Path) -> io::Result<bool> {
+    Ok(NETWORK.contains(&file_system(path)?))
+}
+
+/// The magic number of the file system at `path`; all of them have 32 bits, in a field that is wider or signed somewhere.
+fn file_system(path: &Path) -> io::Result<u32> {
+    let number = rustix::fs::statfs(path)?.f_type;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "magic numbers are 32 bits wide"
+    )]
+    Ok(number as u32)
+}
+
+impl Folders {
+    /// Begins to watch, through an inotify instance that is its own.
+    pub(super) fn new(wanted: Wanted, fd: BorrowedFd<'_>) -> io::Result<Self> {
+        let mut folders = Self {
+            device: wanted.root.metadata()?.dev(),
+            wanted,
+            root_watch: 0,
+            by_watch: HashMap::new(),
+            told: HashSet::new(),
+        };
+        let flags = interest();
+        folders.root_watch = inotify::add_watch(fd, &folders.wanted.root, flags)?;
+        folders.join(fd, PathBuf::new(), None)?;
+        Ok(folders)
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        self.wanted.root.join(path)
+    }
+
+    /// Takes a folder in, and all below it if the watch is recursive. With `found`, what is already there is told.
+    fn join(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        folder: PathBuf,
+        mut found: Option<&mut Vec<Change>>,
+    ) -> io::Result<()> {
+        let mut waiting = vec![folder];
+        while let Some(folder) = waiting.pop() {
+            if folder.as_os_str().is_empty() {
+                self.by_watch.insert(self.root_watch, PathBuf::new());
+            } else {
+                let path = self.absolute(&folder);
+                match inotify::add_watch(fd, &path, interest() | WatchFlags::DONT_FOLLOW) {
+                    Ok(watch) => self.by_watch.insert(watch, folder.clone()),
+                    Err(Errno::NOSPC) => return Err(Errno::NOSPC.into()),
+                    // Gone again, no folder any more, or nothing that can be watched.
+                    Err(_) => continue,
+                };
+            }
+            if !self.wanted.recursive {
+                continue;
+            }
+            if self.by_watch.len() > FOLDERS_MAX {
+                return Err(io::ErrorKind::QuotaExceeded.into());
+            }
+            self.look_into(&folder, &mut waiting, found.as_deref_mut());
+        }
+        Ok(())
+    }
+
+    fn look_into(
+        &mut self,
+        folder: &Path,
+        waiting: &mut Vec<PathBuf>,
+        mut found: Option<&mut Vec<Change>>,
+    ) {
+        for entry in std::fs::read_dir(self.absolute(folder))
+            .into_iter()
+            .flatten()
+        {
+            // It may go while it is looked at.
+            let Ok(entry) = entry else { continue };
+            let Ok(meta) = entry.metadata() else { continue };
+            let path = folder.join(entry.file_name());
+            if let Some(found) = &mut found
+                && found.len() < READ_MAX
+            {
+                let kinds = [EventType::EVENT_TYPE_CREATE, EventType::EVENT_TYPE_WRITE];
+                let written = meta.is_file() && meta.len() > 0;
+                for kind in kinds.into_iter().take(if written { 2 } else { 1 }) {
+                    let path = path.clone();
+                    found.push(Change { path, kind });
+                }
+                self.told.insert(path.clone());
+            }
+            if meta.is_dir() && self.may_enter(&entry.path(), meta.dev()) {
+                waiting.push(path);
+            }
+        }
+    }
+
+    /// Other file systems are entered unless they are the kernel's own or beyond the network.
+    fn may_enter(&self, path: &Path, device: u64) -> bool {
+        device == self.device
+            || file_system(path).is_ok_and(|number| {
+                !KERNEL.contains(&number)
+                    && (self.wanted.network_mounts || !NETWORK.contains(&number))
+            })
+    }
+
+    /// Reads what the kernel has to tell now.
+    pub(super) fn read(&mut self, fd: &OwnedFd) -> Read {
+        let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
+        let mut reader = inotify::Reader::new(fd, &mut buffer);
+        let mut read = Read::default();
+        let mut left = Vec::new();
+        for _ in 0..READ_MAX {
+            let event = match reader.next() {
+                Ok(event) => event,
+                Err(Errno::INTR) => continue,
+                Err(_) => {
+                    self.told.clear();
+                    self.leave(fd.as_fd(), left);
+                    return read;
+                }
+            };
+            let name = event
+                .file_name()
+                .map(|name| OsString::from_vec(name.to_bytes().to_vec()));
+            self.take(fd, event.wd(), event.events(), name, &mut read, &mut left);
+        }
+        self.leave(fd.as_fd(), left);
+        read.more = true;
+        read
+    }
+
+    fn take(
+        &mut self,
+        fd: &OwnedFd,
+        watch: i32,
+        flags: ReadFlags,
+        name: Option<OsString>,
+        read: &mut Read,
+        left: &mut Vec<(i32, PathBuf)>,
+    ) {
+        if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
+            read.lost = true;
+        }
+        if flags.contains(ReadFlags::IGNORED) {
+            self.by_watch.remove(&watch);
+            return;
+        }
+        let (Some(folder), Some(kind)) = (self.by_watch.get(&watch), kind(flags)) else {
+            return;
+        };
+        let path = match name {
+            Some(name) => folder.join(name),
+            None if watch == self.root_watch => PathBuf::new(),
+            // Of a folder below the root its parent tells the same.
+            None => return,
+        };
+        if kind == EventType::EVENT_TYPE_CREATE && self.told.remove(&path) {
+            return;
+        }
+        let change = path.clone();
+        read.changes.push(Change { path: change, kind });
+        if !self.wanted.recursive || !flags.contains(ReadFlags::ISDIR) {
+            return;
+        }
+        if flags.contains(ReadFlags::MOVED_FROM) {
+            let below = self.by_watch.iter().filter(|(_, at)| at.starts_with(&path));
+            left.extend(below.map(|(watch, at)| (*watch, at.clone())));
+        }
+        // The kernel knows a folder that was only renamed and gives it the same number, now with its new path.
+        let joined = if flags.contains(ReadFlags::CREATE) {
+            self.join(fd.as_fd(), path, Some(&mut read.changes))
+        } else if flags.contains(ReadFlags::MOVED_TO) {
+            self.join(fd.as_fd(), path, None)
+        } else {
+            Ok(())
+        };
+        read.lost |= joined.is_err();
+    }
+
+    /// Lets go of folders that were moved away and did not turn up elsewhere below the root.
+    fn leave(&mut self, fd: BorrowedFd<'_>, left: Vec<(i32, PathBuf)>) {
+        for (watch, path) in left {
+            if self.by_watch.get(&watch) == Some(&path) {
+                self.by_watch.remove(&watch);
+                // It may be gone by itself.
+                let _ = inotify::remove_watch(fd, watch);
+            }
+        }
+    }
+}
+
+fn interest() -> WatchFlags {
+    WatchFlags::ONLYDIR
+        | WatchFlags::CREATE
+        | WatchFlags::MODIFY
+        | WatchFlags::DELETE
+        | WatchFlags::DELETE_SELF
+        | WatchFlags::MOVE
+        | WatchFlags::MOVE_SELF
+        | WatchFlags::ATTRIB
+}
+
+fn kind(flags: ReadFlags) -> Option<EventType> {
+    let kinds = [
+        (
+            ReadFlags::CREATE | ReadFlags::MOVED_TO,
+            EventType::EVENT_TYPE_CREATE,
+        ),
+        (ReadFlags::MODIFY, EventType::EVENT_TYPE_WRITE),
+        (
+            ReadFlags::DELETE | ReadFlags::DELETE_SELF,
+            EventType::EVENT_TYPE_REMOVE,
+        ),
+        (
+            ReadFlags::MOVED_FROM | ReadFlags::MOVE_SELF,
+            EventType::EVENT_TYPE_RENAME,
+        ),
+        (ReadFlags::ATTRIB, EventType::EVENT_TYPE_CHMOD),
+    ];
+    let found = kinds.into_iter().find(|(any, _)| flags.intersects(*any));
+    found.map(|(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_file_systems_are_no_network_mounts() {
+        for local in ["/", "/proc", "/tmp"] {
+            assert!(!is_network_mount(Path::new(local)).unwrap(), "{local}");
+        }
+        is_network_mount(Path::new("/no/such")).unwrap_err();
+    }
+}

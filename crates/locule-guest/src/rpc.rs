@@ -1,0 +1,51 @@
+//! What the two services have in common: who calls, and work that blocks.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use locule_guest_api::rpc::{ConnectError, RequestContext};
+use locule_guest_api::{DEFAULT_USER, KEEPALIVE_DEFAULT, KEEPALIVE_HEADER};
+
+use crate::users::{self, User};
+
+/// The user that a request names by Basic authentication.
+pub(crate) fn caller_name(ctx: &RequestContext) -> Option<String> {
+    let encoded = ctx
+        .header("authorization")?
+        .to_str()
+        .ok()?
+        .strip_prefix("Basic ")?;
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let name = text.split(':').next().unwrap_or_default();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The named user, else the sandbox's default. Reads a file, so it blocks.
+pub(crate) fn find_user(named: Option<&str>, default: Option<&str>) -> Result<User, ConnectError> {
+    let name = named.or(default).unwrap_or(DEFAULT_USER);
+    users::find(name)
+        .ok_or_else(|| ConnectError::unauthenticated(format!("invalid username: '{name}'")))
+}
+
+/// How long a stream may be silent before it says that it lives.
+pub(crate) fn keepalive_interval(ctx: &RequestContext) -> Duration {
+    let asked = ctx
+        .header(KEEPALIVE_HEADER)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    asked
+        .filter(|seconds| *seconds > 0)
+        .map_or(KEEPALIVE_DEFAULT, |seconds: u32| {
+            Duration::from_secs(u64::from(seconds))
+        })
+}
+
+/// File operations block, some for ever: they run beside the async workers.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ConnectError> + Send + 'static,
+) -> Result<T, ConnectError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(ConnectError::internal("the file operation failed")),
+    }
+}
