@@ -90,7 +90,6 @@ pub(crate) fn of(path: &Path) -> Metadata {
 }
 
 fn names(list: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> Vec<String> {
-    // Most files have none: asking for the length first costs no memory.
     let Some(bytes) = filled(list) else {
         return Vec::new();
     };
@@ -108,15 +107,19 @@ fn value_of(get: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> Option<Stri
     String::from_utf8(filled(get)?).ok()
 }
 
-/// Asks for the length, then for the bytes. `None`: there is nothing, or it changed in between.
+/// Asks with as much room as nearly all need, then with all that can be needed. `None`: there is nothing to be had.
 fn filled(ask: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> Option<Vec<u8>> {
-    let length = ask(&mut []).ok()?.min(KERNEL_BYTES_MAX);
-    let mut bytes = vec![0; length];
-    if length > 0 {
-        let filled = ask(&mut bytes).ok()?;
-        bytes.truncate(filled);
+    let mut few = [0; 1024];
+    match ask(&mut few) {
+        Ok(length) => Some(few[..length].to_vec()),
+        Err(Errno::RANGE) => {
+            let mut many = vec![0; KERNEL_BYTES_MAX];
+            let length = ask(&mut many).ok()?;
+            many.truncate(length);
+            Some(many)
+        }
+        Err(_) => None,
     }
-    Some(bytes)
 }
 
 /// Whether the error is about the metadata and not about the file.

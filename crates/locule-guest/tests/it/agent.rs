@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::http::response::Parts;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -99,6 +101,42 @@ impl Agent {
         (response.status(), json_of(response).await)
     }
 
+    /// Uploads a file as it is.
+    pub(crate) async fn upload(
+        &self,
+        target: &Path,
+        content: &str,
+        headers: &[(&str, &str)],
+    ) -> (StatusCode, Value) {
+        let path = target.to_str().unwrap();
+        let mut request = Request::post(format!("/files?path={path}"))
+            .header("content-type", "application/octet-stream")
+            .header("x-access-token", TOKEN);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = Body::from(content.to_owned());
+        let response = self.send(request.body(body).unwrap()).await;
+        (response.status(), json_of(response).await)
+    }
+
+    /// Downloads a file: the head of the answer and its bytes as they travelled.
+    pub(crate) async fn download(&self, path: &str, headers: &[(&str, &str)]) -> (Parts, Bytes) {
+        let mut request =
+            Request::get(format!("/files?path={path}")).header("x-access-token", TOKEN);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.send(request.body(Body::empty()).unwrap()).await;
+        let (parts, body) = response.into_parts();
+        (parts, body.collect().await.unwrap().to_bytes())
+    }
+
+    /// A bare connection.
+    pub(crate) async fn connect(&self) -> tokio::net::TcpStream {
+        tokio::net::TcpStream::connect(self.address).await.unwrap()
+    }
+
     /// A streaming call with one request message.
     pub(crate) async fn stream(
         &self,
@@ -119,7 +157,9 @@ impl Agent {
         }
         let response = self.send(request.body(Body::from(frame)).unwrap()).await;
         assert_eq!(response.status(), StatusCode::OK);
+        let offset = response.headers().get("locule-offset");
         Frames {
+            offset: offset.map(|offset| offset.to_str().unwrap().parse().unwrap()),
             body: response.into_body(),
             buffer: Vec::new(),
         }
@@ -155,6 +195,8 @@ pub(crate) fn me() -> String {
 
 /// The messages of one stream.
 pub(crate) struct Frames {
+    /// Of the first byte of output, as the answer says.
+    pub(crate) offset: Option<u64>,
     body: Incoming,
     buffer: Vec<u8>,
 }

@@ -5,3 +5,5 @@
 mod agent;
 mod files;
 mod processes;
+mod transfers;
+mod watch;

@@ -145,3 +145,172 @@ async fn a_missing_directory_is_an_invalid_argument() {
     assert_eq!(error["code"], "invalid_argument");
     assert_eq!(error["message"], "cwd '/no/such' does not exist");
 }
+
+/// What a background child prints does not keep the end of its parent from being told.
+#[tokio::test]
+async fn a_child_that_prints_on_does_not_hold_back_the_end() {
+    let agent = Agent::start().await;
+    for output in ["", ">&2"] {
+        let mut frames = agent.sh(&format!("yes {output} & echo $!; exit 4")).await;
+        let pid = frames.started().await;
+        let story = frames.story().await;
+        assert_eq!(story.ends[0]["exitCode"], 4);
+        let (status, _) = agent
+            .call(
+                "/process.Process/SendSignal",
+                &json!({"process": {"pid": pid}, "signal": "SIGNAL_SIGKILL"}),
+            )
+            .await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        nix::sys::signal::killpg(
+            nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap()),
+            nix::sys::signal::Signal::SIGKILL,
+        )
+        .unwrap();
+    }
+}
+
+/// Behaviour 2.5: a follower learns where its bytes begin, and that those before are gone.
+#[tokio::test]
+async fn a_gap_in_a_replay_is_said() {
+    const PRINTED: u64 = 3 * 1024 * 1024;
+    let agent = Agent::start().await;
+    let mut frames = agent.sh(&format!("head -c {PRINTED} /dev/zero")).await;
+    assert_eq!(frames.offset, Some(0));
+    let pid = frames.started().await;
+    frames.story().await;
+    let again = async |asked: Option<&str>| {
+        let headers: Vec<_> = asked
+            .iter()
+            .map(|asked| ("locule-offset", *asked))
+            .collect();
+        let body = json!({"process": {"pid": pid}});
+        let mut frames = agent
+            .stream("/process.Process/Connect", &body, &headers)
+            .await;
+        let offset = frames.offset.unwrap();
+        frames.started().await;
+        (offset, frames.story().await.stdout.len() as u64)
+    };
+    let first_kept = PRINTED - 1024 * 1024;
+    assert_eq!(again(Some("7")).await, (first_kept, PRINTED - first_kept));
+    let late = PRINTED - 5;
+    assert_eq!(again(Some(&late.to_string())).await, (late, 5));
+    assert_eq!(again(Some("99999999")).await, (PRINTED, 0));
+    assert_eq!(again(None).await, (PRINTED, 0));
+}
+
+#[tokio::test]
+async fn an_offset_that_is_no_number_is_refused() {
+    let agent = Agent::start().await;
+    let mut frames = agent.sh("true").await;
+    let body = json!({"process": {"pid": frames.started().await}});
+    let headers = [("locule-offset", "-1")];
+    let mut frames = agent
+        .stream("/process.Process/Connect", &body, &headers)
+        .await;
+    assert_eq!(
+        frames.story().await.error.unwrap()["code"],
+        "invalid_argument"
+    );
+}
+
+/// The offsets of a follower count both pipes in the order in which it got them.
+#[tokio::test]
+async fn a_replay_goes_on_exactly_where_a_follower_stopped() {
+    let agent = Agent::start().await;
+    let script = "for i in $(seq 2000); do echo $i; echo $i >&2; done";
+    let mut frames = agent.sh(script).await;
+    let pid = frames.started().await;
+    let whole = frames.story().await;
+    let body = json!({"process": {"pid": pid}});
+    for seen in [1, 4999, 10_000] {
+        let from = [("locule-offset", &*seen.to_string())];
+        let mut again = agent.stream("/process.Process/Connect", &body, &from).await;
+        again.started().await;
+        let rest = again.story().await;
+        let total = whole.stdout.len() + whole.stderr.len();
+        assert_eq!(rest.stdout.len() + rest.stderr.len(), total - seen);
+        assert!(whole.stdout.ends_with(&rest.stdout) && whole.stderr.ends_with(&rest.stderr));
+    }
+}
+
+#[tokio::test]
+async fn a_process_finds_only_the_documented_environment() {
+    let agent = Agent::start().await;
+    let body = json!({
+        "process": {"cmd": "env", "envs": {"GIVEN": "by the call", "MORE": "1"}}, "stdin": false,
+    });
+    let mut frames = agent.stream("/process.Process/Start", &body, &[]).await;
+    frames.started().await;
+    let text = String::from_utf8(frames.story().await.stdout).unwrap();
+    let mut names: Vec<&str> = text.lines().map(|l| l.split('=').next().unwrap()).collect();
+    names.sort_unstable();
+    let expected = [
+        "E2B_SANDBOX",
+        "E2B_SANDBOX_ID",
+        "E2B_TEMPLATE_ID",
+        "GIVEN",
+        "HOME",
+        "LOCULE_SANDBOX_ID",
+        "LOGNAME",
+        "MORE",
+        "PATH",
+        "USER",
+    ];
+    assert_eq!(names, expected);
+    assert!(text.contains("GIVEN=by the call\n") && text.contains("E2B_SANDBOX=true\n"));
+    assert!(text.contains(&format!("USER={}\n", crate::agent::me())));
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_is_an_invalid_argument() {
+    let agent = Agent::start().await;
+    for process in [
+        json!({"cmd": "no-such-command"}),
+        json!({"cmd": "/etc/passwd"}),
+        json!({"cmd": "/etc"}),
+        json!({"cmd": "/etc/passwd/x"}),
+        json!({"cmd": ""}),
+        json!({"cmd": "true", "args": ["a\0b"]}),
+        json!({"cmd": "true", "args": ["a".repeat(1024 * 1024)]}),
+        json!({"cmd": "true", "envs": {"a=b": "c"}}),
+    ] {
+        let body = json!({"process": process});
+        let mut frames = agent.stream("/process.Process/Start", &body, &[]).await;
+        let error = frames.story().await.error.unwrap();
+        assert_eq!(error["code"], "invalid_argument", "{error}");
+    }
+    let (_, list) = agent.call("/process.Process/List", &json!({})).await;
+    assert_eq!(list, json!({}));
+}
+
+/// Memory that runs out, and programs that count their descriptors, meet what a process should have, not what the agent has.
+#[tokio::test]
+async fn a_process_has_limits_of_its_own() {
+    let agent = Agent::start().await;
+    let script = "cat /proc/self/oom_score_adj; ulimit -Sn".to_owned();
+    let story = agent.sh_story(script).await;
+    assert_eq!(story.stdout, b"100\n1024\n");
+    let own = std::fs::read_to_string(format!("/proc/{}/limits", agent.pid())).unwrap();
+    let files = own
+        .lines()
+        .find(|l| l.starts_with("Max open files"))
+        .unwrap();
+    let soft: u64 = files.split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert!(soft > 1024, "{files}");
+}
+
+#[tokio::test]
+async fn a_terminal_is_not_closed_like_a_pipe() {
+    let agent = Agent::start().await;
+    let body = json!({"process": {"cmd": "cat"}, "pty": {"size": {"cols": 80, "rows": 24}}});
+    let mut frames = agent.stream("/process.Process/Start", &body, &[]).await;
+    let pid = frames.started().await;
+    let selector = json!({"process": {"pid": pid}});
+    let (_, refusal) = agent.call("/process.Process/CloseStdin", &selector).await;
+    assert_eq!(refusal["code"], "failed_precondition");
+    let input = json!({"process": {"pid": pid}, "input": {"pty": STANDARD.encode("\x04")}});
+    agent.call("/process.Process/SendInput", &input).await;
+    assert_eq!(frames.story().await.ends[0]["status"], "exit status 0");
+}
