@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use locule_guest_api::DEFAULT_USER;
 
 use crate::agent::Guest;
-use crate::processes::{Event, Processes, Wanted};
+use crate::processes::{Event, Wanted};
 use crate::users;
 
 /// The shell as the SDKs start it, and the least there is.
@@ -27,7 +27,7 @@ pub(crate) async fn warm(State(guest): State<Arc<Guest>>) -> StatusCode {
         return StatusCode::NO_CONTENT;
     };
     // Beside the user's cgroup, which is frozen: a process in it would never end.
-    let processes = Arc::new(Processes::new(false));
+    let processes = Arc::new(guest.processes.beside_the_cgroup());
     for command in COMMANDS {
         let wanted = Wanted {
             command: command[0].to_owned(),
@@ -40,7 +40,7 @@ pub(crate) async fn warm(State(guest): State<Arc<Guest>>) -> StatusCode {
             stdin: false,
             terminal: None,
         };
-        let Ok((process, mut follower)) = processes.start(wanted) else {
+        let Ok((process, mut follower)) = processes.start(wanted).await else {
             continue;
         };
         let end = async {
