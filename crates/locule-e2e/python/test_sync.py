@@ -81,6 +81,47 @@ def test_files(sandbox):
         files.read("no/such/file")
 
 
+def test_a_watched_folder_tells_what_happens(sandbox):
+    sandbox.files.make_dir("watched/inner")
+    watch = sandbox.files.watch_dir("watched", recursive=True)
+    sandbox.files.write("watched/inner/new.txt", "content")
+    seen = [(event.type.value, event.name) for event in watch.get_new_events()]
+    assert ("create", "inner/new.txt") in seen and ("write", "inner/new.txt") in seen, seen
+    watch.stop()
+    with pytest.raises(SandboxException):
+        sandbox.files.watch_dir("no/such/folder")
+
+
+def test_a_terminal_runs_is_resized_and_ends(sandbox):
+    from e2b import PtySize
+
+    shown = []
+    pty = sandbox.pty.create(PtySize(rows=24, cols=80))
+    sandbox.pty.resize(pty.pid, PtySize(rows=30, cols=100))
+    sandbox.pty.send_stdin(pty.pid, b"stty size; exit 3\n")
+    with pytest.raises(CommandExitException) as ended:
+        pty.wait(on_pty=lambda data: shown.append(data))
+    assert ended.value.exit_code == 3
+    assert b"30 100" in b"".join(shown)
+
+
+def test_signed_links_work_without_a_header(sandbox):
+    import urllib.error
+    import urllib.request
+
+    def fetch(url):
+        # In this set-up a link names no sandbox: the header does.
+        headers = {"E2b-Sandbox-Id": sandbox.sandbox_id, "E2b-Sandbox-Port": "49983"}
+        return urllib.request.urlopen(urllib.request.Request(url, headers=headers)).read()
+
+    sandbox.files.write("signed.txt", "content")
+    link = sandbox.download_url("signed.txt", use_signature_expiration=60)
+    assert fetch(link) == b"content"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        fetch(link.replace("signed.txt", "other.txt"))
+    assert refused.value.code == 401
+
+
 def test_large_file_goes_both_ways(sandbox):
     data = bytes(range(256)) * 4096 * 8
     sandbox.files.write("large", data)
