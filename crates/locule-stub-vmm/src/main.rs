@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    match Arguments::parse(&args).and_then(run) {
+    match Arguments::parse(&args).and_then(|arguments| run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("error: {error:#}"));
@@ -63,8 +63,8 @@ fn say(line: &str) {
 }
 
 /// Serves the control socket until it is told to quit.
-fn run(arguments: Arguments) -> Result<()> {
-    let guest = Arc::new(Mutex::new(Guest::new(&arguments)?));
+fn run(arguments: &Arguments) -> Result<()> {
+    let guest = Arc::new(Mutex::new(Guest::new(arguments)?));
     let wire = Wire::new(arguments.tap, arguments.mac)?;
     let running = guest.clone();
     let thread = std::thread::Builder::new().name("machine".to_owned());

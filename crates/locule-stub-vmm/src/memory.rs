@@ -48,19 +48,29 @@ impl Memory {
         self.bytes
     }
 
-    pub(crate) fn read(&self, at: usize, length: usize) -> Vec<u8> {
+    /// Where a part of guest memory is mapped.
+    fn place(&self, at: usize, length: usize) -> *mut u8 {
         assert!(at + length <= self.bytes, "inside guest memory");
+        // SAFETY: inside the mapping, as was just checked.
+        #[expect(unsafe_code, reason = "an offset into the mapping")]
+        unsafe {
+            self.base.add(at)
+        }
+    }
+
+    pub(crate) fn read(&self, at: usize, length: usize) -> Vec<u8> {
+        let place = self.place(at, length);
         // SAFETY: inside the mapping, which lives as long as `self`, and copied out at once.
         #[expect(unsafe_code, reason = "reads the mapping")]
-        let slice = unsafe { std::slice::from_raw_parts(self.base.add(at), length) };
+        let slice = unsafe { std::slice::from_raw_parts(place, length) };
         slice.to_vec()
     }
 
     pub(crate) fn write(&mut self, at: usize, bytes: &[u8]) {
-        assert!(at + bytes.len() <= self.bytes, "inside guest memory");
+        let place = self.place(at, bytes.len());
         // SAFETY: inside the mapping, which only `self` writes.
         #[expect(unsafe_code, reason = "writes the mapping")]
-        let slice = unsafe { std::slice::from_raw_parts_mut(self.base.add(at), bytes.len()) };
+        let slice = unsafe { std::slice::from_raw_parts_mut(place, bytes.len()) };
         slice.copy_from_slice(bytes);
     }
 
