@@ -63,6 +63,18 @@ impl SandboxState {
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Stopped { .. } | Self::Error { .. })
     }
+
+    /// It ended because its host did not hold it: the only ends that evidence may undo.
+    pub const fn is_inferred(self) -> bool {
+        matches!(
+            self,
+            Self::Stopped {
+                reason: StopReason::VmLost
+            } | Self::Error {
+                reason: ErrorReason::ImageLost
+            }
+        )
+    }
 }
 
 impl fmt::Display for SandboxState {
@@ -139,21 +151,8 @@ impl SandboxState {
         match (self, event) {
             (S::Pending, E::Placed) => Ok(S::Starting),
             // What was inferred from absence, evidence undoes.
-            (
-                S::Stopped {
-                    reason: StopReason::VmLost,
-                },
-                E::Ran,
-            ) => Ok(S::Running),
-            (
-                S::Stopped {
-                    reason: StopReason::VmLost,
-                }
-                | S::Error {
-                    reason: ErrorReason::ImageLost,
-                },
-                E::Paused,
-            ) => Ok(S::Paused),
+            (ended, E::Ran) if ended.is_inferred() => Ok(S::Running),
+            (ended, E::Paused) if ended.is_inferred() => Ok(S::Paused),
             (S::Stopped { .. } | S::Error { .. }, E::Stop(_) | E::HostLost) => Ok(self),
             (S::Stopped { .. } | S::Error { .. }, _) => Err(Refused { state: self, event }),
             (S::Pending, E::Ran | E::Paused) => Err(Refused { state: self, event }),
@@ -205,8 +204,10 @@ pub struct Sandbox {
     pub host: Option<HostId>,
     pub state: SandboxState,
     pub desired: Desired,
-    /// Grows with each order about it.
+    /// Grows with each order about it. Hosts know it.
     pub generation: i64,
+    /// Grows with each write of its row. Nobody outside the database knows it: it is what a writer compares.
+    pub version: i64,
     /// Why it is paused where nobody asked (`idle`, `expired`, `host_stopping`), or why it ended.
     pub status_reason: Option<String>,
     pub last_error: Option<String>,

@@ -59,7 +59,7 @@ fn the_transition_table_is_written_down() {
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/transitions.txt");
     #[expect(clippy::disallowed_methods, reason = "how goldens are regenerated")]
-    if std::env::var_os("GOLDEN").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &table).unwrap();
     }
     assert_eq!(
@@ -116,18 +116,6 @@ fn any_event() -> impl Strategy<Value = Event> {
     proptest::sample::select(events())
 }
 
-/// Reasons that were inferred from absence.
-fn inferred(state: SandboxState) -> bool {
-    matches!(
-        state,
-        SandboxState::Stopped {
-            reason: StopReason::VmLost
-        } | SandboxState::Error {
-            reason: ErrorReason::ImageLost
-        }
-    )
-}
-
 proptest! {
     #[test]
     fn stopped_is_final_except_where_it_was_inferred(events in prop::collection::vec(any_event(), 0..40)) {
@@ -137,9 +125,47 @@ proptest! {
             if let Some(end) = ended {
                 prop_assert_eq!(state, end);
             }
-            if state.is_final() && !inferred(state) {
+            if state.is_final() && !state.is_inferred() {
                 ended = Some(state);
             }
         }
+    }
+
+    #[test]
+    fn only_evidence_of_life_undoes_an_end(event in any_event()) {
+        for state in states().into_iter().filter(|state| state.is_final()) {
+            let next = state.apply(event).unwrap_or(state);
+            let revived = state.is_inferred() && matches!(event, Event::Ran | Event::Paused);
+            prop_assert_eq!(!next.is_final(), revived, "{} + {:?}", state, event);
+        }
+    }
+
+    #[test]
+    fn a_refused_event_is_told_with_the_state_it_met(event in any_event()) {
+        for state in states() {
+            if let Err(refused) = state.apply(event) {
+                prop_assert_eq!((refused.state, refused.event), (state, event));
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_done_about_what_has_ended() {
+    for desired in Desired::ALL {
+        for state in states().into_iter().filter(|state| state.is_final()) {
+            assert_eq!(next_action(desired, state), None, "{desired:?} of {state}");
+        }
+    }
+}
+
+#[test]
+fn no_action_brings_back_what_is_wanted_gone() {
+    for state in states().into_iter().filter(|state| !state.is_final()) {
+        assert_eq!(
+            next_action(Desired::Gone, state),
+            Some(Action::Destroy),
+            "{state}"
+        );
     }
 }

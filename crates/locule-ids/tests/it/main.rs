@@ -103,3 +103,51 @@ proptest! {
         }
     }
 }
+
+/// Every kind with its prefix, from the published table.
+macro_rules! for_every_kind {
+    ($check:ident) => {
+        $check!(SandboxId, "sb-");
+        $check!(UserId, "usr-");
+        $check!(TeamId, "team-");
+        $check!(locule_ids::HostId, "host-");
+        $check!(locule_ids::HostTokenId, "htok-");
+        $check!(locule_ids::HostRefreshTokenId, "hrt-");
+        $check!(ApiKeyId, "key-");
+        $check!(locule_ids::AuditId, "log-");
+        $check!(locule_ids::BuildId, "bld-");
+        $check!(locule_ids::ChannelId, "ch-");
+        $check!(locule_ids::PermissionId, "perm-");
+    };
+}
+
+#[test]
+fn every_kind_has_its_prefix_and_reads_no_other() {
+    let body = Uuid::from_u128(7).hyphenated().to_string();
+    macro_rules! check {
+        ($id:ty, $prefix:literal) => {
+            let id = <$id>::from_uuid(Uuid::from_u128(7));
+            assert_eq!(id.to_string(), format!(concat!($prefix, "{}"), body));
+            assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!(format!(concat!($prefix, "{}"), id.base36()).parse(), Ok(id));
+            for other in [
+                "sb-", "usr-", "team-", "host-", "htok-", "hrt-", "key-", "log-", "bld-", "ch-",
+                "perm-", "",
+            ] {
+                if other != $prefix {
+                    let foreign = format!("{other}{body}");
+                    assert_eq!(foreign.parse::<$id>().ok(), None, "{foreign}");
+                }
+            }
+        };
+    }
+    for_every_kind!(check);
+}
+
+#[test]
+fn new_ids_are_random_and_of_version_4() {
+    let (a, b) = (SandboxId::random(), SandboxId::random());
+    assert_ne!(a, b);
+    assert_eq!(a.as_uuid().get_version_num(), 4);
+    assert!(!a.as_uuid().is_nil());
+}
