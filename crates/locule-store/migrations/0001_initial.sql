@@ -32,7 +32,8 @@ CREATE TABLE users (
 CREATE UNIQUE INDEX users_email ON users (lower(email)) WHERE deleted_at IS NULL;
 
 CREATE TABLE users_teams (
-    team_id         UUID NOT NULL REFERENCES teams (id),
+    -- Nobody is a member of the platform team.
+    team_id         UUID NOT NULL REFERENCES teams (id) CHECK (team_id <> '00000000-0000-0000-0000-000000000000'),
     user_id         UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     is_default      BOOLEAN NOT NULL DEFAULT FALSE,
     role            TEXT NOT NULL DEFAULT 'member' CHECK (role IN ('owner', 'admin', 'member')),
@@ -99,6 +100,8 @@ CREATE TABLE sandboxes (
     status          TEXT NOT NULL CHECK (status IN ('pending', 'starting', 'running', 'paused', 'hibernated', 'missing', 'stopped', 'error')),
     desired         TEXT NOT NULL CHECK (desired IN ('running', 'paused', 'gone')),
     generation      BIGINT NOT NULL,
+    -- Grows with each write of the row: two writers that read the same row cannot both win.
+    version         BIGINT NOT NULL DEFAULT 1,
     status_reason   TEXT,
     last_error      TEXT,
     cleanup_pending BOOLEAN NOT NULL DEFAULT FALSE,
@@ -126,7 +129,8 @@ CREATE TABLE sandboxes (
 );
 CREATE INDEX sandboxes_team ON sandboxes (team_id, created_at DESC, id DESC);
 CREATE INDEX sandboxes_host ON sandboxes (host_id, status);
-CREATE INDEX sandboxes_live ON sandboxes (status) WHERE status NOT IN ('stopped', 'error');
+-- What every sweep walks through.
+CREATE INDEX sandboxes_unsettled ON sandboxes (id) WHERE status NOT IN ('stopped', 'error') OR cleanup_pending;
 
 CREATE TABLE idempotency_keys (
     team_id         UUID NOT NULL REFERENCES teams (id),
@@ -160,6 +164,8 @@ BEGIN
 END $$;
 CREATE TRIGGER audit_logs_append_only BEFORE UPDATE OR DELETE ON audit_logs
     FOR EACH ROW EXECUTE FUNCTION audit_logs_are_append_only();
+CREATE TRIGGER audit_logs_never_emptied BEFORE TRUNCATE ON audit_logs
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_logs_are_append_only();
 
 INSERT INTO teams (id, name, slug, created_at)
     VALUES ('00000000-0000-0000-0000-000000000000', 'Platform', 'platform', '1970-01-01T00:00:00Z');

@@ -3,14 +3,14 @@
 mod row;
 
 use chrono::{DateTime, Utc};
-use locule_domain::{Desired, Sandbox, SandboxState};
+use locule_domain::{Sandbox, SandboxState};
 use locule_ids::{HostId, SandboxId, TeamId};
 use sqlx::PgConnection;
 
 use crate::StoreError;
 use row::{SandboxRow, json};
 
-const COLUMNS: &str = "id, team_id, host_id, status, desired, generation, status_reason, last_error, cleanup_pending, template, \
+const COLUMNS: &str = "id, team_id, host_id, status, desired, generation, version, status_reason, last_error, cleanup_pending, template, \
      template_id, vcpus, memory_mb, disk_size_mb, timeout_sec, expires_at, timeout_given_sec, on_timeout, auto_resume, \
      public_traffic, env, labels, guest_ip, host_ip, metadata, created_at, started_at, last_active_at, last_updated";
 
@@ -64,8 +64,25 @@ pub async fn get(conn: &mut PgConnection, id: SandboxId) -> Result<Option<Sandbo
     row.map(TryInto::try_into).transpose()
 }
 
-/// Writes everything that changes about a sandbox, and only if nobody changed it since `seen` was read. `false`: read
-/// again.
+/// A row's id, and the sandbox if it is one.
+pub type Read = (SandboxId, Result<Sandbox, StoreError>);
+
+fn read(row: SandboxRow) -> Read {
+    (row.id(), row.try_into())
+}
+
+/// Sandboxes by id, in no order. What is not there is left out; what cannot be read does not hide the others.
+pub async fn get_many(conn: &mut PgConnection, ids: &[SandboxId]) -> Result<Vec<Read>, StoreError> {
+    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows: Vec<SandboxRow> = sqlx::query_as(select("WHERE id = ANY ($1)"))
+        .bind(ids)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// Writes everything that changes about a sandbox, and only if nobody wrote its row since `seen` was read. `false`: read
+/// again. The moment of last use never goes back: it is moved without a word to those who write the rest.
 pub async fn update(
     conn: &mut PgConnection,
     seen: &Sandbox,
@@ -73,14 +90,14 @@ pub async fn update(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
-        "UPDATE sandboxes SET host_id = $4, status = $5, desired = $6, generation = $7, status_reason = $8, last_error = $9,
-             cleanup_pending = $10, timeout_sec = $11, expires_at = $12, timeout_given_sec = $13, on_timeout = $14,
-             guest_ip = $15, host_ip = $16, metadata = $17, started_at = $18, last_active_at = $19, last_updated = $20
-         WHERE id = $1 AND generation = $2 AND status = $3",
+        "UPDATE sandboxes SET host_id = $3, status = $4, desired = $5, generation = $6, status_reason = $7, last_error = $8,
+             cleanup_pending = $9, timeout_sec = $10, expires_at = $11, timeout_given_sec = $12, on_timeout = $13,
+             guest_ip = $14, host_ip = $15, metadata = $16, started_at = $17,
+             last_active_at = greatest(last_active_at, $18), last_updated = $19, version = version + 1
+         WHERE id = $1 AND version = $2",
     )
     .bind(seen.id.as_uuid())
-    .bind(seen.generation)
-    .bind(seen.state.as_str())
+    .bind(seen.version)
     .bind(next.host.map(HostId::as_uuid))
     .bind(next.state.as_str())
     .bind(next.desired.as_str())
@@ -165,18 +182,20 @@ pub async fn list(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Sandboxes that a sweep looks at: not ended, or ended here and not yet cleaned up on the host.
-pub async fn unsettled(conn: &mut PgConnection, limit: i64) -> Result<Vec<Sandbox>, StoreError> {
-    let rest = "WHERE status NOT IN ('stopped', 'error') OR cleanup_pending ORDER BY last_updated LIMIT $1";
-    let rows: Vec<SandboxRow> = sqlx::query_as(select(rest))
+/// Sandboxes that a sweep looks at: not ended, or ended here and not yet cleaned up on the host. In the order of their ids,
+/// after `after`, so that page by page every one is seen; one that cannot be read does not hide the others.
+pub async fn unsettled(
+    conn: &mut PgConnection,
+    after: Option<SandboxId>,
+    limit: i64,
+) -> Result<Vec<Read>, StoreError> {
+    let rows: Vec<SandboxRow> = sqlx::query_as(select(UNSETTLED))
+        .bind(after.map(SandboxId::as_uuid))
         .bind(limit)
         .fetch_all(conn)
         .await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    Ok(rows.into_iter().map(read).collect())
 }
 
-/// Sandboxes that are wanted gone or paused and are not: what a crash left half done.
-pub fn wants_something(sandbox: &Sandbox) -> bool {
-    locule_domain::next_action(sandbox.desired, sandbox.state).is_some()
-        || sandbox.desired == Desired::Gone
-}
+const UNSETTLED: &str = "WHERE (status NOT IN ('stopped', 'error') OR cleanup_pending)
+       AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2";

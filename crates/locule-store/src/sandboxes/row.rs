@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use crate::StoreError;
 
-type Texts = Json<BTreeMap<String, String>>;
+type Texts = BTreeMap<String, String>;
 
-pub(super) fn json(texts: &BTreeMap<String, String>) -> Json<&BTreeMap<String, String>> {
+pub(super) fn json(texts: &Texts) -> Json<&Texts> {
     Json(texts)
 }
 
@@ -24,6 +24,7 @@ pub(super) struct SandboxRow {
     status: String,
     desired: String,
     generation: i64,
+    version: i64,
     status_reason: Option<String>,
     last_error: Option<String>,
     cleanup_pending: bool,
@@ -38,15 +39,21 @@ pub(super) struct SandboxRow {
     on_timeout: String,
     auto_resume: bool,
     public_traffic: bool,
-    env: Texts,
-    labels: Texts,
+    env: Json<serde_json::Value>,
+    labels: Json<serde_json::Value>,
     guest_ip: String,
     host_ip: String,
-    metadata: Texts,
+    metadata: Json<serde_json::Value>,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     last_active_at: Option<DateTime<Utc>>,
     last_updated: DateTime<Utc>,
+}
+
+impl SandboxRow {
+    pub(super) fn id(&self) -> SandboxId {
+        SandboxId::from_uuid(self.id)
+    }
 }
 
 fn state(status: &str, reason: Option<&str>) -> Option<SandboxState> {
@@ -85,9 +92,13 @@ impl TryFrom<SandboxRow> for Sandbox {
     type Error = StoreError;
 
     fn try_from(row: SandboxRow) -> Result<Self, StoreError> {
+        let id = row.id;
         let impossible = || StoreError::Impossible {
             table: "sandboxes",
-            id: row.id.to_string(),
+            id: id.to_string(),
+        };
+        let texts = |value: serde_json::Value| {
+            serde_json::from_value::<Texts>(value).map_err(|_| impossible())
         };
         let number = |value: i32| u32::try_from(value).map_err(|_| impossible());
         Ok(Self {
@@ -97,6 +108,7 @@ impl TryFrom<SandboxRow> for Sandbox {
             state: state(&row.status, row.status_reason.as_deref()).ok_or_else(impossible)?,
             desired: desired(&row.desired).ok_or_else(impossible)?,
             generation: row.generation,
+            version: row.version,
             last_error: row.last_error.clone(),
             cleanup_pending: row.cleanup_pending,
             template_id: TemplateId::from_uuid(row.template_id),
@@ -111,11 +123,11 @@ impl TryFrom<SandboxRow> for Sandbox {
             expires_at: row.expires_at,
             auto_resume: row.auto_resume,
             public_traffic: row.public_traffic,
-            env: row.env.0,
-            labels: row.labels.0,
+            env: texts(row.env.0)?,
+            labels: texts(row.labels.0)?,
             guest_ip: row.guest_ip,
             host_ip: row.host_ip,
-            metadata: row.metadata.0,
+            metadata: texts(row.metadata.0)?,
             created_at: row.created_at,
             started_at: row.started_at,
             last_active_at: row.last_active_at,
