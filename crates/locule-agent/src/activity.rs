@@ -54,7 +54,11 @@ impl Activity {
         self.state().last = self.clock.now();
     }
 
+    /// When it was last used. One that is being used is used now: whoever reads this takes it for idle otherwise.
     pub(crate) fn last(&self) -> DateTime<Utc> {
+        if self.is_open() {
+            return self.clock.now();
+        }
         self.state().last
     }
 

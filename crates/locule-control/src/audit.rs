@@ -11,11 +11,20 @@ use crate::error::ControlError;
 /// Every event about a sandbox that exists by now (B-081).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SandboxEvent {
-    Create { template: String },
+    Create {
+        template: String,
+    },
     Pause,
     AutoPause,
     Resume,
-    Destroy,
+    /// Somebody wants it gone; `reason` where that is the platform: its time is over.
+    Destroy {
+        reason: Option<&'static str>,
+    },
+    /// It ended, and nobody had asked for it.
+    End {
+        reason: &'static str,
+    },
 }
 
 impl SandboxEvent {
@@ -25,7 +34,7 @@ impl SandboxEvent {
             Self::Pause => ("pause", "success"),
             Self::AutoPause => ("auto_pause", "info"),
             Self::Resume => ("resume", "success"),
-            Self::Destroy => ("destroy", "warning"),
+            Self::Destroy { .. } | Self::End { .. } => ("destroy", "warning"),
         }
     }
 }
@@ -46,10 +55,14 @@ pub(crate) async fn sandbox(
     let (action, status) = event.action_and_status();
     let metadata = match event {
         SandboxEvent::Create { template } => json!({ "template": template }),
+        SandboxEvent::Destroy {
+            reason: Some(reason),
+        }
+        | SandboxEvent::End { reason } => json!({ "reason": reason }),
         SandboxEvent::Pause
         | SandboxEvent::AutoPause
         | SandboxEvent::Resume
-        | SandboxEvent::Destroy => json!({}),
+        | SandboxEvent::Destroy { reason: None } => json!({}),
     };
     let entry = audit::Entry {
         id: AuditId::random(),

@@ -60,6 +60,9 @@ pub enum NotReady {
     Host,
 }
 
+/// Held by whoever gives orders about a sandbox.
+pub(crate) type OrderGuard = tokio::sync::OwnedMutexGuard<()>;
+
 pub(crate) struct Inner {
     pub(crate) config: ControlConfig,
     pub(crate) pool: PgPool,
@@ -116,6 +119,11 @@ impl Control {
             .spawn("sandbox sweep", |stop| sweep::run(control, stop));
     }
 
+    /// One pass of the sweep, now.
+    pub async fn sweep(&self) -> Result<(), ControlError> {
+        sweep::once(self).await
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.0.clock.now()
     }
@@ -144,16 +152,22 @@ impl Control {
     }
 
     /// Orders about one sandbox are given one after the other.
-    pub(crate) async fn lock(&self, sandbox: SandboxId) -> tokio::sync::OwnedMutexGuard<()> {
-        let lock = {
-            let mut locks = self.0.locks.lock().unwrap_or_else(PoisonError::into_inner);
-            locks.retain(|_, lock| lock.strong_count() > 0);
-            let known = locks.get(&sandbox).and_then(std::sync::Weak::upgrade);
-            let lock = known.unwrap_or_default();
-            locks.insert(sandbox, Arc::downgrade(&lock));
-            lock
-        };
-        lock.lock_owned().await
+    pub(crate) async fn lock(&self, sandbox: SandboxId) -> OrderGuard {
+        self.lock_of(sandbox).lock_owned().await
+    }
+
+    /// As [`Self::lock`]; `None` while an order is under way.
+    pub(crate) fn try_lock(&self, sandbox: SandboxId) -> Option<OrderGuard> {
+        self.lock_of(sandbox).try_lock_owned().ok()
+    }
+
+    fn lock_of(&self, sandbox: SandboxId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.0.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.retain(|_, lock| lock.strong_count() > 0);
+        let known = locks.get(&sandbox).and_then(std::sync::Weak::upgrade);
+        let lock = known.unwrap_or_default();
+        locks.insert(sandbox, Arc::downgrade(&lock));
+        lock
     }
 
     /// What clients of one sandbox show to its guest agent. The same for ever, so that an old SDK object goes on working.

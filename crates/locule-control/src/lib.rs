@@ -6,12 +6,15 @@
 mod audit;
 mod bootstrap;
 mod caller;
+mod changes;
 mod control;
 mod error;
 mod login;
 mod reconcile;
+mod reports;
 mod route;
 mod sandboxes;
+mod settle;
 mod sweep;
 mod watch;
 

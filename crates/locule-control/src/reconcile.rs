@@ -1,23 +1,18 @@
 //! The one path that brings a sandbox from what was seen to what is wanted. The API calls it at once, the sweep later.
 
 use locule_agent_api::{
-    self as agent, AgentError, Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec,
+    self as agent, AgentError, Order, ResumeSandbox, SandboxSpec, UpdateSandbox,
 };
-use locule_domain::{
-    Action, Desired, Event, OnTimeout, Sandbox, SandboxState, StopReason, next_action,
-};
+use locule_domain::{Action, Event, OnTimeout, Sandbox, next_action};
 use locule_ids::SandboxId;
 use locule_store::{cluster, hosts, sandboxes, templates};
 
-use crate::audit::{self, SandboxEvent};
-use crate::caller::Actor;
 use crate::control::{Control, HostLink};
 use crate::error::ControlError;
+use crate::reports::why_gone;
 
 /// More steps than any wish takes.
 const STEPS_MAX: usize = 8;
-/// Tries of a write that somebody else overtook.
-const WRITES_MAX: usize = 5;
 
 pub(crate) fn on_timeout(value: OnTimeout) -> agent::OnTimeout {
     match value {
@@ -27,68 +22,6 @@ pub(crate) fn on_timeout(value: OnTimeout) -> agent::OnTimeout {
 }
 
 impl Control {
-    /// Writes what is wanted from now on, with its trace in the audit trail, in one transaction.
-    pub(crate) async fn want(
-        &self,
-        seen: &Sandbox,
-        desired: Desired,
-        actor: &Actor,
-        event: &SandboxEvent,
-        also: impl FnOnce(&mut Sandbox),
-    ) -> Result<(), ControlError> {
-        let mut next = seen.clone();
-        next.desired = desired;
-        next.generation += 1;
-        also(&mut next);
-        let (mut tx, now) = (self.transaction().await?, self.now());
-        if !sandboxes::update(&mut tx, seen, &next, now).await? {
-            return Err(ControlError::Conflict {
-                why: "the sandbox changed meanwhile; try again".to_owned(),
-            });
-        }
-        audit::sandbox(&mut tx, actor, seen.team, seen.id, event, now).await?;
-        tx.commit().await.map_err(locule_store::StoreError::from)?;
-        Ok(())
-    }
-
-    pub(crate) async fn write(&self, seen: &Sandbox, next: &Sandbox) -> Result<(), ControlError> {
-        let mut conn = self.connection().await?;
-        if sandboxes::update(&mut conn, seen, next, self.now()).await? {
-            return Ok(());
-        }
-        Err(ControlError::Conflict {
-            why: "the sandbox changed meanwhile; try again".to_owned(),
-        })
-    }
-
-    /// Applies an event to what is in the database now; a writer that was overtaken reads again. `false`: the event cannot
-    /// happen in its state any more.
-    pub(crate) async fn observe(
-        &self,
-        id: SandboxId,
-        event: Event,
-        also: impl Fn(&mut Sandbox),
-    ) -> Result<bool, ControlError> {
-        let mut conn = self.connection().await?;
-        for _ in 0..WRITES_MAX {
-            let Some(seen) = sandboxes::get(&mut conn, id).await? else {
-                return Ok(false);
-            };
-            let Ok(state) = seen.state.apply(event) else {
-                return Ok(false);
-            };
-            let mut next = seen.clone();
-            next.state = state;
-            also(&mut next);
-            if next == seen || sandboxes::update(&mut conn, &seen, &next, self.now()).await? {
-                return Ok(true);
-            }
-        }
-        Err(ControlError::Conflict {
-            why: "the sandbox changes too often".to_owned(),
-        })
-    }
-
     pub(crate) fn host_of(&self, sandbox: &Sandbox) -> Result<HostLink, ControlError> {
         let link = sandbox.host.and_then(|host| self.host(host));
         let gone = || {
@@ -122,7 +55,7 @@ impl Control {
                 let host = self.host_of(sandbox)?;
                 let order = self.order(sandbox).await?;
                 let report = host.agent.pause_sandbox(order).await?;
-                self.take_report(&report).await
+                self.take_report(host.id, &report).await
             }
             Action::Resume => {
                 let host = self.host_of(sandbox)?;
@@ -136,17 +69,41 @@ impl Control {
                     access_token: self.access_token(sandbox.id),
                 };
                 let report = host.agent.resume_sandbox(resume).await?;
-                self.take_report(&report).await
+                self.take_report(host.id, &report).await
             }
             Action::Destroy => {
                 self.destroy_on_host(sandbox).await?;
-                self.observe(sandbox.id, Event::Stop(StopReason::Destroyed), |next| {
-                    next.cleanup_pending = false;
-                })
-                .await?;
-                Ok(())
+                self.stopped(sandbox, false).await
             }
         }
+    }
+
+    /// Says of a sandbox that is wanted gone that it is. `cleanup_pending`: its host has not confirmed yet.
+    pub(crate) async fn stopped(
+        &self,
+        sandbox: &Sandbox,
+        cleanup_pending: bool,
+    ) -> Result<(), ControlError> {
+        self.observe(sandbox.id, Event::Stop(why_gone(sandbox)), |next| {
+            next.cleanup_pending = cleanup_pending;
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Tells a host that is behind the row what the clocks are, and with it the row's generation.
+    pub(crate) async fn tell_clocks(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
+        let host = self.host_of(sandbox)?;
+        let order = self.order(sandbox).await?;
+        let update = UpdateSandbox {
+            sandbox: order.sandbox,
+            generation: order.generation,
+            timeout_sec: sandbox.timeout_sec,
+            expires_at: sandbox.expires_at,
+            on_timeout: on_timeout(sandbox.on_timeout),
+        };
+        let report = host.agent.update_sandbox(update).await?;
+        self.take_report(host.id, &report).await
     }
 
     /// Only "not found" counts as done; whatever else the host says is told (B-162, W-053).
@@ -187,9 +144,8 @@ impl Control {
             .apply(Event::Placed)
             .map_err(ControlError::internal)?;
         if !sandboxes::update(&mut tx, sandbox, &next, self.now()).await? {
-            return Err(ControlError::Conflict {
-                why: "the sandbox changed meanwhile".to_owned(),
-            });
+            // Overtaken: whoever it was is placing it, or wants something else of it.
+            return Ok(());
         }
         cluster::next_write(&mut tx).await?;
         let template = templates::find(&mut tx, sandbox.team, &sandbox.template).await?;
@@ -215,86 +171,6 @@ impl Control {
             access_token: self.access_token(sandbox.id),
         };
         let report = host.agent.create_sandbox(spec).await?;
-        self.take_report(&report).await
-    }
-
-    /// Writes what a host says of a sandbox. One that is older than the last order is news from yesterday.
-    pub(crate) async fn take_report(&self, report: &SandboxReport) -> Result<(), ControlError> {
-        let mut conn = self.connection().await?;
-        let Some(seen) = sandboxes::get(&mut conn, report.sandbox).await? else {
-            return Ok(());
-        };
-        drop(conn);
-        if report.generation < seen.generation {
-            return Ok(());
-        }
-        let event = match report.state {
-            ReportedState::Running => Event::Ran,
-            ReportedState::Paused => Event::Paused,
-            ReportedState::Stopped => {
-                let reason = report.reason.as_deref().unwrap_or_default();
-                Event::Stop(reason.parse().unwrap_or(StopReason::VmLost))
-            }
-        };
-        let before = seen.state;
-        self.observe(report.sandbox, event, |next| copy(report, next))
-            .await?;
-        let by_itself = report.state == ReportedState::Paused
-            && before == SandboxState::Running
-            && report.reason.is_some();
-        if by_itself && seen.desired == Desired::Running {
-            self.record_auto_pause(&seen).await?;
-        }
-        Ok(())
-    }
-
-    async fn record_auto_pause(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
-        let mut conn = self.connection().await?;
-        audit::sandbox(
-            &mut conn,
-            &Actor::System,
-            sandbox.team,
-            sandbox.id,
-            &SandboxEvent::AutoPause,
-            self.now(),
-        )
-        .await
-    }
-
-    /// Asks the host what it holds of this sandbox, and writes it down.
-    pub(crate) async fn learn(&self, id: SandboxId) -> Result<(), ControlError> {
-        let mut conn = self.connection().await?;
-        let Some(sandbox) = sandboxes::get(&mut conn, id).await? else {
-            return Ok(());
-        };
-        drop(conn);
-        let Ok(host) = self.host_of(&sandbox) else {
-            return Ok(());
-        };
-        // A host that does not answer teaches nothing; the sweep asks again.
-        let Ok(reports) = host.agent.list_sandboxes().await else {
-            return Ok(());
-        };
-        match reports.iter().find(|report| report.sandbox == id) {
-            Some(report) => self.take_report(report).await,
-            None => Ok(()),
-        }
-    }
-}
-
-/// What a report says beside the state. A host that paused or ended a sandbox by policy also changed what is wanted of it.
-fn copy(report: &SandboxReport, next: &mut Sandbox) {
-    next.guest_ip.clone_from(&report.guest_ip);
-    next.host_ip.clone_from(&report.host_ip);
-    next.metadata.clone_from(&report.metadata);
-    next.started_at = report.started_at.or(next.started_at);
-    next.last_active_at = report.last_active_at.max(next.last_active_at);
-    next.last_error.clone_from(&report.last_error);
-    next.status_reason.clone_from(&report.reason);
-    match report.state {
-        ReportedState::Paused if report.reason.is_some() => next.desired = Desired::Paused,
-        ReportedState::Stopped => next.desired = Desired::Gone,
-        ReportedState::Running if next.state.is_final() => next.desired = Desired::Running,
-        ReportedState::Running | ReportedState::Paused => {}
+        self.take_report(host.id, &report).await
     }
 }

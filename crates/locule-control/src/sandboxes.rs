@@ -10,7 +10,7 @@ mod timeout;
 
 pub use list::{ListFilter, Page};
 
-use locule_domain::Sandbox;
+use locule_domain::{Desired, Sandbox, SandboxState};
 use locule_ids::{SandboxId, TeamId};
 use locule_store::sandboxes;
 
@@ -34,9 +34,21 @@ impl Control {
     }
 }
 
-/// What a request meets that wants another state.
-pub(crate) fn wrong_state(sandbox: &Sandbox, wanted: &str) -> ControlError {
-    ControlError::InvalidState {
-        why: format!("the sandbox is {}, not {wanted}", sandbox.state),
+/// Whether a sandbox is as a request needs it. One that is wanted gone serves nobody, even where its host could not end it
+/// yet.
+pub(crate) fn must_be(sandbox: &Sandbox, wanted: SandboxState) -> Result<(), ControlError> {
+    if sandbox.state == wanted && sandbox.desired != Desired::Gone {
+        return Ok(());
     }
+    Err(wrong_state(sandbox, wanted))
+}
+
+/// What a request meets that wants another state.
+pub(crate) fn wrong_state(sandbox: &Sandbox, wanted: SandboxState) -> ControlError {
+    let why = if sandbox.state == wanted {
+        "the sandbox is being destroyed".to_owned()
+    } else {
+        format!("the sandbox is {}, not {wanted}", sandbox.state)
+    };
+    ControlError::InvalidState { why }
 }

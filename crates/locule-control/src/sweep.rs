@@ -3,26 +3,25 @@
 //! Takes no input, is idempotent and bounded. Nothing is concluded from a host that did not answer, and a sandbox without a
 //! row is never destroyed: a database that went back in time has no row for everything made since.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use locule_agent_api::SandboxReport;
-use locule_domain::{ErrorReason, Event, Sandbox, SandboxState, StopReason};
+use futures::StreamExt as _;
+use locule_agent_api::{Order, ReportedState, SandboxReport};
+use locule_domain::Sandbox;
 use locule_ids::{HostId, SandboxId};
 use locule_store::{identity, sandboxes};
 use tokio_util::sync::CancellationToken;
 
-use crate::control::Control;
+use crate::control::{Control, HostLink};
 use crate::error::ControlError;
 
 const PERIOD: Duration = Duration::from_secs(15);
-/// Rows of one pass; the least recently touched first.
-const BATCH: i64 = 500;
-/// A create that takes longer than this is not under way any more.
-const CREATE_BUDGET: chrono::Duration = chrono::Duration::seconds(240);
-/// A row that changed a moment ago may be ahead of the list that was just fetched.
-const SETTLING: chrono::Duration = chrono::Duration::seconds(5);
+/// Rows read at a time.
+const PAGE: u16 = 500;
+/// Sandboxes settled at the same time: a slow order holds up a few, not all.
+const TOGETHER: usize = 8;
 
 pub(crate) async fn run(control: Control, stop: CancellationToken) -> anyhow::Result<()> {
     loop {
@@ -39,34 +38,121 @@ pub(crate) async fn run(control: Control, stop: CancellationToken) -> anyhow::Re
     }
 }
 
-type Held = HashMap<SandboxId, SandboxReport>;
+/// What the hosts that answered hold, by host.
+pub(crate) struct Held {
+    /// Asked at this moment: rows that changed since may be ahead.
+    pub(crate) asked_at: DateTime<Utc>,
+    by_host: HashMap<HostId, HashMap<SandboxId, SandboxReport>>,
+}
+
+impl Held {
+    async fn ask(control: &Control) -> Self {
+        let asked_at = control.now();
+        let answers = control.0.hosts.iter().map(async |host| {
+            let reports = host.agent.list_sandboxes().await.ok()?;
+            let by_id = |report: SandboxReport| (report.sandbox, report);
+            Some((host.id, reports.into_iter().map(by_id).collect()))
+        });
+        let answers = futures::future::join_all(answers).await;
+        Self {
+            asked_at,
+            by_host: answers.into_iter().flatten().collect(),
+        }
+    }
+
+    pub(crate) fn of(&self, sandbox: &Sandbox) -> Answer<'_> {
+        let held = sandbox.host.and_then(|host| self.by_host.get(&host));
+        let Some(held) = held else {
+            return Answer::Silence;
+        };
+        held.get(&sandbox.id).map_or(Answer::Absent, Answer::Holds)
+    }
+}
+
+/// What the host of one sandbox says of it.
+#[derive(Clone, Copy)]
+pub(crate) enum Answer<'a> {
+    Holds(&'a SandboxReport),
+    /// The host answered, and does not hold it.
+    Absent,
+    /// The host did not answer, or there is none.
+    Silence,
+}
 
 /// One pass over the truth.
 pub(crate) async fn once(control: &Control) -> Result<(), ControlError> {
     control.write_used_keys().await?;
-    let mut held: HashMap<HostId, Held> = HashMap::new();
-    let listed_at = control.now();
-    for host in &control.0.hosts {
-        if let Ok(reports) = host.agent.list_sandboxes().await {
-            held.insert(
-                host.id,
-                reports
-                    .into_iter()
-                    .map(|report| (report.sandbox, report))
-                    .collect(),
-            );
+    let held = Held::ask(control).await;
+    let (mut seen, mut after) = (HashSet::new(), None);
+    loop {
+        let mut conn = control.connection().await?;
+        let page = sandboxes::unsettled(&mut conn, after, i64::from(PAGE)).await?;
+        drop(conn);
+        after = page.last().map(|(id, _)| *id);
+        let full = page.len() == usize::from(PAGE);
+        seen.extend(page.iter().map(|(id, _)| *id));
+        settle_all(control, page, &held).await;
+        if !full {
+            break;
         }
     }
-    let mut conn = control.connection().await?;
-    let rows = sandboxes::unsettled(&mut conn, BATCH).await?;
-    drop(conn);
-    for sandbox in rows {
-        let on_host = sandbox.host.and_then(|host| held.get(&host));
-        if let Err(error) = control.settle(&sandbox, on_host, listed_at).await {
-            tracing::warn!(sandbox.id = %sandbox.id, error = locule_base::errors::chain(&error), "cannot settle a sandbox; the next sweep tries again");
+    // What hosts hold of sandboxes whose rows look settled, or that have none.
+    for (host, reports) in &held.by_host {
+        let alive = reports
+            .values()
+            .filter(|report| report.state != ReportedState::Stopped);
+        let others: Vec<&SandboxReport> = alive
+            .filter(|report| !seen.contains(&report.sandbox))
+            .collect();
+        for reports in others.chunks(usize::from(PAGE)) {
+            let ids: Vec<SandboxId> = reports.iter().map(|report| report.sandbox).collect();
+            let mut conn = control.connection().await?;
+            let rows = sandboxes::get_many(&mut conn, &ids).await?;
+            drop(conn);
+            let known: HashSet<SandboxId> = rows.iter().map(|(id, _)| *id).collect();
+            settle_all(control, rows, &held).await;
+            for report in reports
+                .iter()
+                .filter(|report| !known.contains(&report.sandbox))
+            {
+                if let Some(host) = control.host(*host) {
+                    quarantine(host, report).await;
+                }
+            }
         }
     }
     Ok(())
+}
+
+async fn settle_all(control: &Control, rows: Vec<sandboxes::Read>, held: &Held) {
+    let settled = rows.into_iter().map(async |(id, row)| {
+        let settled = match row {
+            Ok(sandbox) => control.settle(sandbox.id, held).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = settled {
+            tracing::warn!(sandbox.id = %id, error = locule_base::errors::chain(&error), "cannot settle a sandbox; the next sweep tries again");
+        }
+    });
+    futures::stream::iter(settled)
+        .buffer_unordered(TOGETHER)
+        .collect::<()>()
+        .await;
+}
+
+/// What no row knows is kept, as an image: an operator decides.
+async fn quarantine(host: &HostLink, report: &SandboxReport) {
+    let (sandbox, generation) = (report.sandbox, report.generation);
+    tracing::warn!(sandbox.id = %sandbox, host.id = %host.id, state = ?report.state, "a host holds a sandbox that has no row; it is kept");
+    if report.state == ReportedState::Running {
+        let order = Order {
+            sandbox,
+            generation,
+        };
+        if let Err(error) = host.agent.pause_sandbox(order).await {
+            tracing::warn!(sandbox.id = %sandbox, error = locule_base::errors::chain(&error), "cannot pause it");
+        }
+    }
 }
 
 impl Control {
@@ -77,55 +163,5 @@ impl Control {
         }
         let mut conn = self.connection().await?;
         Ok(identity::touch_keys(&mut conn, &used).await?)
-    }
-
-    async fn settle(
-        &self,
-        sandbox: &Sandbox,
-        held: Option<&Held>,
-        listed_at: DateTime<Utc>,
-    ) -> Result<(), ControlError> {
-        if sandbox.cleanup_pending {
-            // Its row says that it ended; its host has not confirmed yet.
-            self.destroy_on_host(sandbox).await?;
-            let mut next = sandbox.clone();
-            next.cleanup_pending = false;
-            return self.write(sandbox, &next).await;
-        }
-        if let Some(held) = held {
-            match held.get(&sandbox.id) {
-                Some(report) => self.take_report(report).await?,
-                None if listed_at - sandbox.last_updated > SETTLING => {
-                    self.absent(sandbox, listed_at).await?;
-                }
-                None => {}
-            }
-        } else if sandbox.host.is_none() && listed_at - sandbox.created_at > CREATE_BUDGET {
-            self.observe(sandbox.id, Event::Fail(ErrorReason::CreateFailed), |_| {})
-                .await?;
-        }
-        let _order = self.lock(sandbox.id).await;
-        self.reconcile(sandbox.id).await.map(drop)
-    }
-
-    /// The host is there and does not hold it.
-    async fn absent(&self, sandbox: &Sandbox, now: DateTime<Utc>) -> Result<(), ControlError> {
-        let event = match sandbox.state {
-            SandboxState::Running | SandboxState::Missing => Event::Stop(StopReason::VmLost),
-            SandboxState::Paused => Event::Fail(ErrorReason::ImageLost),
-            SandboxState::Pending | SandboxState::Starting
-                if now - sandbox.created_at > CREATE_BUDGET =>
-            {
-                Event::Fail(ErrorReason::CreateFailed)
-            }
-            SandboxState::Pending
-            | SandboxState::Starting
-            | SandboxState::Stopped { .. }
-            | SandboxState::Error { .. } => {
-                return Ok(());
-            }
-        };
-        tracing::warn!(sandbox.id = %sandbox.id, state = %sandbox.state, "its host does not hold it");
-        self.observe(sandbox.id, event, |_| {}).await.map(drop)
     }
 }

@@ -8,6 +8,7 @@ use locule_base::backoff::Backoff;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{Control, HostLink};
+use crate::error::ControlError;
 
 pub(crate) async fn run(
     control: Control,
@@ -37,7 +38,15 @@ async fn follow(control: &Control, host: &HostLink) -> anyhow::Result<()> {
     let mut events = host.agent.watch_sandboxes().await?;
     while let Some(event) = events.next().await {
         if let WatchEvent::Report { report, .. } = event? {
-            control.take_report(&report).await?;
+            match control.take_report(host.id, &report).await {
+                Ok(()) => {}
+                // Nothing can be written now: all of it is told again by the next watch.
+                Err(error @ ControlError::Unavailable(_)) => return Err(error.into()),
+                // One row that cannot be read must not hide the news of the others.
+                Err(error) => {
+                    tracing::warn!(sandbox.id = %report.sandbox, error = locule_base::errors::chain(&error), "cannot write what a host says");
+                }
+            }
         }
     }
     Ok(())

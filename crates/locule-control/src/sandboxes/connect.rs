@@ -3,7 +3,7 @@
 use locule_domain::{Sandbox, SandboxState};
 use locule_ids::SandboxId;
 
-use super::wrong_state;
+use super::{must_be, wrong_state};
 use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::ControlError;
@@ -19,23 +19,22 @@ impl Control {
         if u64::from(seconds) > self.limits().timeout_max.as_secs() {
             return Err(ControlError::Invalid("the timeout is too long".to_owned()));
         }
+        let order = self.lock(id).await;
         let sandbox = self.get_sandbox(caller.team, id).await?;
         match sandbox.state {
             SandboxState::Running => {
-                let _order = self.lock(id).await;
-                let sandbox = self.get_sandbox(caller.team, id).await?;
-                let extended = sandbox.extended(self.now(), seconds);
-                if extended == sandbox.expires_at {
+                let now = self.now();
+                if sandbox.extended(now, seconds) == sandbox.expires_at {
+                    must_be(&sandbox, SandboxState::Running)?;
                     return Ok((sandbox, false));
                 }
-                Ok((
-                    self.set_expiry(&sandbox, extended, Some(seconds)).await?,
-                    false,
-                ))
+                let extended = self.set_expiry(id, seconds, |seen| seen.extended(now, seconds));
+                Ok((extended.await?, false))
             }
             SandboxState::Paused => {
+                let actor = &caller.actor;
                 let resumed = self
-                    .resume_as(&caller.actor, caller.team, id, Some(seconds))
+                    .resume_locked(&order, actor, caller.team, id, Some(seconds))
                     .await?;
                 Ok((resumed, true))
             }
@@ -43,7 +42,7 @@ impl Control {
                 Err(ControlError::NotFound { what: "sandbox" })
             }
             SandboxState::Pending | SandboxState::Starting | SandboxState::Missing => {
-                Err(wrong_state(&sandbox, "running"))
+                Err(wrong_state(&sandbox, SandboxState::Running))
             }
         }
     }

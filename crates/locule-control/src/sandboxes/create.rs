@@ -101,6 +101,7 @@ impl Control {
             state: SandboxState::Pending,
             desired: Desired::Running,
             generation: 1,
+            version: 1,
             status_reason: None,
             last_error: None,
             cleanup_pending: false,
@@ -156,12 +157,18 @@ impl Control {
             Ok(sandbox) => Ok(sandbox),
             Err(error) => {
                 tracing::warn!(sandbox.id = %id, error = locule_base::errors::chain(&error), "create failed");
-                // A host that may have made it after all is told to forget it by the sweep.
+                // A host whose answer was lost may have made it: it is asked first.
+                self.learn(id).await?;
                 let failed = Event::Fail(ErrorReason::CreateFailed);
-                self.observe(id, failed, |sandbox| {
-                    sandbox.cleanup_pending = sandbox.host.is_some();
-                })
-                .await?;
+                // The order may still be on its way: the sweep tells the host to forget it until the host says that it did.
+                let sandbox = self
+                    .observe(id, failed, |sandbox| {
+                        sandbox.cleanup_pending = sandbox.host.is_some();
+                    })
+                    .await?;
+                if sandbox.state == SandboxState::Running {
+                    return Ok(sandbox);
+                }
                 Err(error)
             }
         }

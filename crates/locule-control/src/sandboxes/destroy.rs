@@ -1,10 +1,11 @@
 //! Destroying.
 
-use locule_domain::{Desired, Event, StopReason};
+use locule_domain::{Desired, Sandbox};
 use locule_ids::SandboxId;
 
 use crate::audit::SandboxEvent;
-use crate::caller::Caller;
+use crate::caller::{Actor, Caller};
+use crate::changes::Change;
 use crate::control::Control;
 use crate::error::ControlError;
 
@@ -18,28 +19,33 @@ impl Control {
     ) -> Result<(), ControlError> {
         let _order = self.lock(id).await;
         let sandbox = self.get_sandbox(caller.team, id).await?;
-        if sandbox.state.is_final() {
+        if sandbox.state.is_final() && !sandbox.state.is_inferred() {
             return Ok(());
         }
-        if sandbox.desired != Desired::Gone {
-            self.want(
-                &sandbox,
-                Desired::Gone,
-                &caller.actor,
-                &SandboxEvent::Destroy,
-                |_| {},
-            )
+        let wanted = self
+            .change(id, |seen| Ok(wish_gone(seen, &caller.actor)))
             .await?;
-        }
         match self.reconcile(id).await {
             Ok(_) => Ok(()),
-            Err(ControlError::HostUnavailable(_)) => {
-                let stopped = Event::Stop(StopReason::Destroyed);
-                self.observe(id, stopped, |sandbox| sandbox.cleanup_pending = true)
-                    .await?;
-                Ok(())
-            }
+            Err(ControlError::HostUnavailable(_)) => self.stopped(&wanted, true).await,
             Err(error) => Err(error),
         }
     }
+}
+
+fn wish_gone(seen: &Sandbox, actor: &Actor) -> Option<Change> {
+    if seen.desired == Desired::Gone {
+        return None;
+    }
+    let mut next = seen.clone();
+    next.desired = Desired::Gone;
+    next.generation += 1;
+    next.status_reason = None;
+    // It seems to have ended already; should its host come up with it after all, it is destroyed there.
+    next.cleanup_pending = seen.state.is_final() && seen.host.is_some();
+    let event = SandboxEvent::Destroy { reason: None };
+    Some(Change {
+        next,
+        record: Some((actor.clone(), event)),
+    })
 }

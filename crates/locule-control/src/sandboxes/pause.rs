@@ -1,11 +1,12 @@
 //! Pausing, by request.
 
 use locule_domain::{Desired, Sandbox, SandboxState};
-use locule_ids::SandboxId;
+use locule_ids::{SandboxId, TeamId};
 
-use super::wrong_state;
+use super::must_be;
 use crate::audit::SandboxEvent;
 use crate::caller::Caller;
+use crate::changes::Change;
 use crate::control::Control;
 use crate::error::ControlError;
 
@@ -17,40 +18,65 @@ impl Control {
         id: SandboxId,
     ) -> Result<Sandbox, ControlError> {
         let _order = self.lock(id).await;
-        let sandbox = self.get_sandbox(caller.team, id).await?;
-        if sandbox.state != SandboxState::Running {
-            return Err(wrong_state(&sandbox, "running"));
-        }
-        self.want(
-            &sandbox,
-            Desired::Paused,
-            &caller.actor,
-            &SandboxEvent::Pause,
-            |_| {},
-        )
+        self.get_sandbox(caller.team, id).await?;
+        let record = (&caller.actor, SandboxEvent::Pause);
+        self.want(id, Some(record), |next| {
+            must_be(next, SandboxState::Running)?;
+            next.desired = Desired::Paused;
+            (next.status_reason, next.last_error) = (None, None);
+            Ok(())
+        })
         .await?;
         match self.reconcile(id).await {
             Ok(sandbox) => Ok(sandbox),
             Err(error) => {
-                self.after_failed_pause(id).await?;
-                Err(error)
+                // The host is asked what is true before anything is said (W-007): a pause whose answer was lost is a pause.
+                self.learn(id).await?;
+                let stayed = (SandboxState::Running, Desired::Running);
+                self.give_up(id, stayed, "the last pause failed; the sandbox runs on")
+                    .await?;
+                self.answer(caller.team, id, SandboxState::Paused, error)
+                    .await
             }
         }
     }
 
-    /// Asks the host what is true before saying anything (W-007): a pause whose answer was lost is a pause.
-    async fn after_failed_pause(&self, id: SandboxId) -> Result<(), ControlError> {
-        self.learn(id).await?;
-        let mut conn = self.connection().await?;
-        let Some(sandbox) = locule_store::sandboxes::get(&mut conn, id).await? else {
-            return Ok(());
-        };
-        if sandbox.state == SandboxState::Running {
-            let mut next = sandbox.clone();
-            next.desired = Desired::Running;
-            next.last_error = Some("the last pause failed; the sandbox runs on".to_owned());
-            locule_store::sandboxes::update(&mut conn, &sandbox, &next, self.now()).await?;
+    /// Takes a wish back that was not fulfilled, as a new order: the old one may still arrive.
+    pub(super) async fn give_up(
+        &self,
+        id: SandboxId,
+        (state, desired): (SandboxState, Desired),
+        why: &str,
+    ) -> Result<(), ControlError> {
+        self.change(id, |seen| {
+            if seen.state != state || seen.desired == Desired::Gone {
+                return Ok(None);
+            }
+            let mut next = seen.clone();
+            next.desired = desired;
+            next.generation += 1;
+            // The host's own words stay, where it has any.
+            if next.last_error.is_none() {
+                next.last_error = Some(why.to_owned());
+            }
+            Ok(Some(Change { next, record: None }))
+        })
+        .await
+        .map(drop)
+    }
+
+    /// The answer to a request whose order failed: what was asked for is there after all, or the order's error.
+    pub(super) async fn answer(
+        &self,
+        team: TeamId,
+        id: SandboxId,
+        wanted: SandboxState,
+        error: ControlError,
+    ) -> Result<Sandbox, ControlError> {
+        let sandbox = self.get_sandbox(team, id).await?;
+        if sandbox.state == wanted {
+            return Ok(sandbox);
         }
-        Ok(())
+        Err(error)
     }
 }

@@ -3,10 +3,10 @@
 use locule_domain::{Desired, Sandbox, SandboxState};
 use locule_ids::{SandboxId, TeamId};
 
-use super::wrong_state;
+use super::must_be;
 use crate::audit::SandboxEvent;
 use crate::caller::{Actor, Caller};
-use crate::control::Control;
+use crate::control::{Control, OrderGuard};
 use crate::error::ControlError;
 
 impl Control {
@@ -26,55 +26,50 @@ impl Control {
         id: SandboxId,
         seconds: Option<u32>,
     ) -> Result<Sandbox, ControlError> {
-        let _order = self.lock(id).await;
-        let sandbox = self.get_sandbox(team, id).await?;
-        if sandbox.state != SandboxState::Paused {
-            return Err(wrong_state(&sandbox, "paused"));
-        }
+        let order = self.lock(id).await;
+        self.resume_locked(&order, actor, team, id, seconds).await
+    }
+
+    /// As [`Self::resume_as`], for who holds the sandbox's lock.
+    pub(super) async fn resume_locked(
+        &self,
+        _order: &OrderGuard,
+        actor: &Actor,
+        team: TeamId,
+        id: SandboxId,
+        seconds: Option<u32>,
+    ) -> Result<Sandbox, ControlError> {
+        self.get_sandbox(team, id).await?;
         let now = self.now();
-        let set = |next: &mut Sandbox| match seconds {
-            Some(seconds) => {
-                next.timeout_given_sec = Some(seconds);
-                next.expires_at = Some(Sandbox::expiry(now, seconds));
+        self.want(id, Some((actor, SandboxEvent::Resume)), |next| {
+            must_be(next, SandboxState::Paused)?;
+            next.desired = Desired::Running;
+            next.last_error = None;
+            match seconds {
+                Some(seconds) => {
+                    next.timeout_given_sec = Some(seconds);
+                    next.expires_at = Some(Sandbox::expiry(now, seconds));
+                }
+                None if next.expires_at.is_some_and(|at| at <= now) => {
+                    next.expires_at = next
+                        .timeout_given_sec
+                        .map(|seconds| Sandbox::expiry(now, seconds));
+                }
+                None => {}
             }
-            None if next.expires_at.is_some_and(|at| at <= now) => {
-                next.expires_at = next
-                    .timeout_given_sec
-                    .map(|seconds| Sandbox::expiry(now, seconds));
-            }
-            None => {}
-        };
-        self.want(
-            &sandbox,
-            Desired::Running,
-            actor,
-            &SandboxEvent::Resume,
-            set,
-        )
+            Ok(())
+        })
         .await?;
         match self.reconcile(id).await {
             Ok(sandbox) => Ok(sandbox),
             Err(error) => {
                 // It is as paused as it was, or the host says otherwise: never resumed later by a sweep.
                 self.learn(id).await?;
-                self.give_up_resume(id).await?;
-                Err(error)
+                let stayed = (SandboxState::Paused, Desired::Paused);
+                let why = "the last resume failed; the sandbox is still paused";
+                self.give_up(id, stayed, why).await?;
+                self.answer(team, id, SandboxState::Running, error).await
             }
         }
-    }
-
-    async fn give_up_resume(&self, id: SandboxId) -> Result<(), ControlError> {
-        let mut conn = self.connection().await?;
-        let Some(sandbox) = locule_store::sandboxes::get(&mut conn, id).await? else {
-            return Ok(());
-        };
-        if sandbox.state == SandboxState::Paused {
-            let mut next = sandbox.clone();
-            next.desired = Desired::Paused;
-            next.last_error =
-                Some("the last resume failed; the sandbox is still paused".to_owned());
-            locule_store::sandboxes::update(&mut conn, &sandbox, &next, self.now()).await?;
-        }
-        Ok(())
     }
 }

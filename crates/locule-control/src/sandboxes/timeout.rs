@@ -1,14 +1,13 @@
 //! The clocks of a running sandbox, and signs of life.
 
-use locule_agent_api::UpdateSandbox;
-use locule_domain::{Sandbox, SandboxState};
+use chrono::{DateTime, Utc};
+use locule_domain::{Desired, Sandbox, SandboxState};
 use locule_ids::SandboxId;
 
-use super::wrong_state;
+use super::must_be;
 use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::ControlError;
-use crate::reconcile::on_timeout;
 
 impl Control {
     /// Sets when it ends: so many seconds from now, whatever was set before.
@@ -22,45 +21,36 @@ impl Control {
             return Err(ControlError::Invalid("the timeout is too long".to_owned()));
         }
         let _order = self.lock(id).await;
-        let sandbox = self.get_sandbox(caller.team, id).await?;
-        if sandbox.state != SandboxState::Running {
-            return Err(wrong_state(&sandbox, "running"));
-        }
-        let expires_at = Sandbox::expiry(self.now(), seconds);
-        self.set_expiry(&sandbox, Some(expires_at), Some(seconds))
+        let now = self.now();
+        self.get_sandbox(caller.team, id).await?;
+        self.set_expiry(id, seconds, |_| Some(Sandbox::expiry(now, seconds)))
             .await
     }
 
-    /// Writes a new end and tells the host, which enforces it.
+    /// Writes a new end and tells the host, which enforces it. What policy wanted because the old end had come is void. A
+    /// host that is not told now is told by the sweep. The caller holds the sandbox's lock.
     pub(crate) async fn set_expiry(
         &self,
-        sandbox: &Sandbox,
-        expires_at: Option<chrono::DateTime<chrono::Utc>>,
-        given: Option<u32>,
+        id: SandboxId,
+        seconds: u32,
+        expires_at: impl Fn(&Sandbox) -> Option<DateTime<Utc>>,
     ) -> Result<Sandbox, ControlError> {
-        let mut next = sandbox.clone();
-        next.generation += 1;
-        next.expires_at = expires_at;
-        next.timeout_given_sec = given.or(sandbox.timeout_given_sec);
-        self.write(sandbox, &next).await?;
-        let host = self.host_of(&next)?;
-        let update = UpdateSandbox {
-            sandbox: next.id,
-            generation: next.generation,
-            timeout_sec: next.timeout_sec,
-            expires_at: next.expires_at,
-            on_timeout: on_timeout(next.on_timeout),
-        };
-        host.agent.update_sandbox(update).await?;
-        Ok(next)
+        let wanted = self.want(id, None, |next| {
+            must_be(next, SandboxState::Running)?;
+            next.expires_at = expires_at(next);
+            next.timeout_given_sec = Some(seconds);
+            (next.desired, next.status_reason) = (Desired::Running, None);
+            Ok(())
+        });
+        let sandbox = wanted.await?;
+        self.tell_clocks(&sandbox).await?;
+        self.get_sandbox(sandbox.team, id).await
     }
 
     /// Counts as activity: the idle time begins anew.
     pub async fn ping_sandbox(&self, caller: &Caller, id: SandboxId) -> Result<(), ControlError> {
         let sandbox = self.get_sandbox(caller.team, id).await?;
-        if sandbox.state != SandboxState::Running {
-            return Err(wrong_state(&sandbox, "running"));
-        }
+        must_be(&sandbox, SandboxState::Running)?;
         self.host_of(&sandbox)?.agent.ping_sandbox(id).await?;
         self.touch(id).await
     }

@@ -1,0 +1,120 @@
+//! Rows, as a test needs them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use locule_domain::{Desired, OnTimeout, Sandbox, SandboxState};
+use locule_ids::{HostId, SandboxId, TeamId, TemplateId, UserId};
+use locule_store::{PgConnection, identity, sandboxes};
+
+/// A moment that the database keeps to the last digit.
+pub fn noon() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 123_456_000).unwrap_or_default()
+}
+
+/// A sandbox's row; a small running one on no host unless said.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct SandboxRow(pub Sandbox);
+
+pub fn sandbox(team: TeamId) -> SandboxRow {
+    SandboxRow(Sandbox {
+        id: SandboxId::random(),
+        team,
+        host: None,
+        state: SandboxState::Pending,
+        desired: Desired::Running,
+        generation: 1,
+        version: 1,
+        status_reason: None,
+        last_error: None,
+        cleanup_pending: false,
+        template: "minimal".to_owned(),
+        template_id: TemplateId::MINIMAL,
+        vcpus: 1,
+        memory_mb: 512,
+        disk_size_mb: 5120,
+        timeout_sec: 0,
+        expires_at: None,
+        timeout_given_sec: None,
+        on_timeout: OnTimeout::Kill,
+        auto_resume: false,
+        public_traffic: false,
+        env: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        guest_ip: String::new(),
+        host_ip: String::new(),
+        metadata: BTreeMap::new(),
+        created_at: noon(),
+        started_at: None,
+        last_active_at: None,
+        last_updated: noon(),
+    })
+}
+
+impl SandboxRow {
+    pub fn on(mut self, host: HostId, state: SandboxState) -> Self {
+        self.0.host = Some(host);
+        self.state(state)
+    }
+
+    pub fn state(mut self, state: SandboxState) -> Self {
+        self.0.state = state;
+        self.0.status_reason = state.reason().map(str::to_owned);
+        self
+    }
+
+    pub fn desired(mut self, desired: Desired) -> Self {
+        self.0.desired = desired;
+        self
+    }
+
+    pub fn created_at(mut self, at: DateTime<Utc>) -> Self {
+        (self.0.created_at, self.0.last_updated) = (at, at);
+        self
+    }
+
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        self.0.labels.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub fn with(mut self, change: impl FnOnce(&mut Sandbox)) -> Self {
+        change(&mut self.0);
+        self
+    }
+
+    /// Writes it, as it is said, last changed when it was made. Panics when the database refuses it.
+    pub async fn insert(self, conn: &mut PgConnection) -> Sandbox {
+        sandboxes::insert(conn, &self.0)
+            .await
+            .expect("insert a sandbox");
+        let updated = sandboxes::update(conn, &self.0, &self.0, self.0.created_at).await;
+        assert!(updated.expect("update a sandbox"), "its row was overtaken");
+        let read = sandboxes::get(conn, self.0.id)
+            .await
+            .expect("read a sandbox");
+        read.expect("the row that was just written")
+    }
+}
+
+/// A user with a team of its own. Panics when the database refuses it.
+pub async fn team(conn: &mut PgConnection, name: &str) -> (UserId, TeamId) {
+    let (user, team) = (UserId::random(), TeamId::random());
+    let row = identity::User {
+        id: user,
+        email: format!("{name}@locule.test"),
+        password_hash: None,
+        name: name.to_owned(),
+        is_admin: false,
+        status: "active".to_owned(),
+    };
+    let slug = &team.as_uuid().simple().to_string()[..12];
+    identity::insert_user(conn, &row, noon())
+        .await
+        .expect("insert a user");
+    identity::insert_team(conn, team, name, slug, user, noon())
+        .await
+        .expect("insert a team");
+    (user, team)
+}

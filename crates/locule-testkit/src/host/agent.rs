@@ -1,0 +1,139 @@
+//! The simulated host's side of the wire: where calls go wrong.
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, stream};
+use locule_agent_api::{
+    AgentError, HostAgent, HostInfo, Order, PROTOCOL_VERSION, ResumeSandbox, SandboxReport,
+    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream,
+};
+use locule_ids::SandboxId;
+
+use super::{Asked, SimHost};
+use crate::plan::{Call, Fault};
+
+impl SimHost {
+    /// Before anything is done. `Some`: what becomes of the answer or of the order.
+    async fn enter(&self, call: Call) -> Result<Option<Fault>, AgentError> {
+        self.reachable()?;
+        let fault = self.state().plan.next(call);
+        match fault {
+            Some(Fault::Refuse(error)) => Err(error),
+            Some(Fault::Delay(gate)) => {
+                gate.pass().await;
+                self.reachable()?;
+                Ok(None)
+            }
+            other @ (Some(Fault::LoseAnswer | Fault::Late) | None) => Ok(other),
+        }
+    }
+
+    fn reachable(&self) -> Result<(), AgentError> {
+        if self.state().away {
+            return Err(AgentError::Unavailable(
+                "the host is out of reach".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    async fn order(&self, asked: Asked) -> Result<Option<SandboxReport>, AgentError> {
+        self.state().asked.push((asked.call(), asked.sandbox()));
+        match self.enter(asked.call()).await? {
+            None | Some(Fault::Refuse(_) | Fault::Delay(_)) => self.obey(asked),
+            Some(Fault::LoseAnswer) => {
+                // Done or refused: nobody hears which.
+                let _ = self.obey(asked);
+                Err(AgentError::DeadlineExceeded)
+            }
+            Some(Fault::Late) => {
+                self.state().late.push(asked);
+                Err(AgentError::DeadlineExceeded)
+            }
+        }
+    }
+
+    async fn report_of(&self, asked: Asked) -> Result<SandboxReport, AgentError> {
+        let report = self.order(asked).await?;
+        report.ok_or_else(|| AgentError::Internal("an order without a report".to_owned()))
+    }
+
+    /// What it holds and what ended, as a real host lists it.
+    fn everything(&self) -> Vec<SandboxReport> {
+        let state = self.state();
+        let all = state.held.values().chain(state.graves.values());
+        all.cloned().collect()
+    }
+}
+
+#[async_trait]
+impl HostAgent for SimHost {
+    async fn host(&self) -> Result<HostInfo, AgentError> {
+        self.enter(Call::Host).await?;
+        Ok(HostInfo {
+            protocol: PROTOCOL_VERSION,
+            agent_version: "0".to_owned(),
+            accelerator: "none".to_owned(),
+            accelerator_reason: String::new(),
+            vmm: "none".to_owned(),
+            cpu_cores: 8,
+            memory_mib: 8192,
+            pool_free_bytes: 1 << 40,
+            templates: vec!["minimal".to_owned()],
+            ready: true,
+        })
+    }
+
+    async fn create_sandbox(&self, spec: SandboxSpec) -> Result<SandboxReport, AgentError> {
+        self.report_of(Asked::Create(Box::new(spec))).await
+    }
+
+    async fn destroy_sandbox(&self, order: Order) -> Result<(), AgentError> {
+        self.order(Asked::Destroy(order)).await.map(drop)
+    }
+
+    async fn pause_sandbox(&self, order: Order) -> Result<SandboxReport, AgentError> {
+        self.report_of(Asked::Pause(order)).await
+    }
+
+    async fn resume_sandbox(&self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError> {
+        self.report_of(Asked::Resume(resume)).await
+    }
+
+    async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError> {
+        self.report_of(Asked::Update(update)).await
+    }
+
+    async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError> {
+        self.order(Asked::Ping(sandbox)).await.map(drop)
+    }
+
+    async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
+        match self.enter(Call::List).await? {
+            None => Ok(self.everything()),
+            Some(_) => Err(AgentError::DeadlineExceeded),
+        }
+    }
+
+    async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError> {
+        self.enter(Call::Watch).await?;
+        let news = self.news().subscribe();
+        let told = |(seq, report)| Ok(WatchEvent::Report { seq, report });
+        let first = self.everything().into_iter().map(move |all| told((0, all)));
+        let first = stream::iter(first.collect::<Vec<_>>());
+        let complete = stream::once(async { Ok(WatchEvent::Complete) });
+        let later = stream::unfold((news, 1_u64), move |(mut news, seq)| async move {
+            // Too slow, or the host went away: the watch ends.
+            let report = news.recv().await.ok()?;
+            Some((told((seq, report)), (news, seq + 1)))
+        });
+        Ok(first.chain(complete).chain(later).boxed())
+    }
+
+    async fn terminate(&self, sandboxes: Vec<SandboxId>) -> Result<(), AgentError> {
+        self.enter(Call::Terminate).await?;
+        for sandbox in sandboxes {
+            self.end_by_itself(sandbox, "destroyed");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! A control plane over simulated hosts and a real database, with a clock that moves when told to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use locule_agent_api::Connector;
+use locule_base::clock::{Clock as _, ManualClock};
+use locule_base::tasks::Tasks;
+use locule_control::{
+    Bootstrap, Caller, Control, ControlConfig, ControlError, HostLink, NewSandbox, Secrets,
+    bootstrap,
+};
+use locule_domain::{Limits, Sandbox};
+use locule_ids::{HostId, SandboxId};
+use locule_store::{PgPool, PooledConnection, sandboxes};
+
+use crate::builders::noon;
+use crate::host::SimHost;
+
+pub const EMAIL: &str = "admin@locule.test";
+
+/// Everything there is. Panics where the machinery around a test fails.
+#[derive(Debug)]
+pub struct World {
+    pub pool: PgPool,
+    pub clock: Arc<ManualClock>,
+    pub control: Control,
+    pub tasks: Tasks,
+    /// The host that the installation begins with, by the id it has in the database.
+    pub host_id: HostId,
+    pub host: Arc<SimHost>,
+    /// Whoever holds the first key.
+    pub caller: Caller,
+    pub secrets: Secrets,
+}
+
+impl World {
+    pub async fn start(pool: PgPool) -> Self {
+        let clock = Arc::new(ManualClock::at(noon()));
+        let secrets = Secrets {
+            email: EMAIL.to_owned(),
+            password: "a password of this test".to_owned(),
+            api_key: format!("e2b_{}", "0123456789".repeat(4)),
+        };
+        let wanted = Bootstrap {
+            admin: secrets.clone(),
+            host_address: "unix".to_owned(),
+        };
+        let host_id = bootstrap(&pool, &wanted, clock.now())
+            .await
+            .expect("bootstrap");
+        let host = SimHost::new(clock.clone());
+        let tasks = Tasks::new();
+        let control = control(&pool, &clock, &tasks, host_id, &host);
+        let caller = control
+            .authenticate_key(&secrets.api_key)
+            .await
+            .expect("the first key");
+        Self {
+            pool,
+            clock,
+            control,
+            tasks,
+            host_id,
+            host,
+            caller,
+            secrets,
+        }
+    }
+
+    /// The control plane dies and another one starts over the same database and host.
+    pub fn restart(&mut self) {
+        self.tasks.token().cancel();
+        self.tasks = Tasks::new();
+        self.control = control(
+            &self.pool,
+            &self.clock,
+            &self.tasks,
+            self.host_id,
+            &self.host,
+        );
+    }
+
+    pub fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+
+    /// Time passes until the lists of hosts are newer than what was written, and a sweep goes over everything.
+    pub async fn sweep(&self) {
+        self.pass(Duration::from_secs(15));
+        self.control.sweep().await.expect("sweep");
+    }
+
+    pub async fn connection(&self) -> PooledConnection {
+        self.pool.acquire().await.expect("a connection")
+    }
+
+    /// A wish that is fulfilled: a small sandbox without limits of time.
+    pub fn wish() -> NewSandbox {
+        NewSandbox {
+            template: "minimal".to_owned(),
+            ..NewSandbox::default()
+        }
+    }
+
+    pub async fn create(&self) -> Sandbox {
+        self.create_as(Self::wish()).await
+    }
+
+    pub async fn create_as(&self, wish: NewSandbox) -> Sandbox {
+        let created = self.control.create_sandbox(&self.caller, wish).await;
+        created.expect("create a sandbox")
+    }
+
+    pub async fn pause(&self, id: SandboxId) -> Result<Sandbox, ControlError> {
+        self.control.pause_sandbox(&self.caller, id).await
+    }
+
+    pub async fn resume(&self, id: SandboxId) -> Result<Sandbox, ControlError> {
+        self.control.resume_sandbox(&self.caller, id).await
+    }
+
+    pub async fn destroy(&self, id: SandboxId) -> Result<(), ControlError> {
+        self.control.destroy_sandbox(&self.caller, id).await
+    }
+
+    /// The row as it is.
+    pub async fn row(&self, id: SandboxId) -> Sandbox {
+        let mut conn = self.connection().await;
+        let row = sandboxes::get(&mut conn, id).await.expect("read a row");
+        row.expect("the sandbox's row")
+    }
+
+    /// What the trail says of a sandbox, oldest first: `actor action status metadata`.
+    pub async fn trail(&self, id: SandboxId) -> Vec<String> {
+        let mut conn = self.connection().await;
+        // Entries of one moment are told in the order in which they were written.
+        let rows: Vec<(String, String, String, serde_json::Value)> = sqlx::query_as(
+            "SELECT actor_type, action, status, metadata FROM audit_logs WHERE resource_id = $1 ORDER BY created_at, ctid",
+        )
+        .bind(id.to_string())
+        .fetch_all(&mut *conn)
+        .await
+        .expect("read the trail");
+        rows.into_iter()
+            .map(|(actor, action, status, metadata)| {
+                format!("{actor} {action} {status} {metadata}")
+            })
+            .collect()
+    }
+}
+
+fn control(
+    pool: &PgPool,
+    clock: &Arc<ManualClock>,
+    tasks: &Tasks,
+    id: HostId,
+    host: &Arc<SimHost>,
+) -> Control {
+    let link = HostLink {
+        id,
+        agent: host.clone(),
+        connector: Connector::Unix("/nowhere/agent.sock".into()),
+    };
+    let config = ControlConfig {
+        platform_key: vec![1; 32],
+        jwt_secret: vec![2; 32],
+        limits: Limits::default(),
+    };
+    Control::new(
+        config,
+        pool.clone(),
+        clock.clone(),
+        tasks.clone(),
+        vec![link],
+    )
+}
