@@ -14,9 +14,13 @@ const COLUMNS: &str = "id, team_id, host_id, status, desired, generation, versio
      template_id, vcpus, memory_mb, disk_size_mb, timeout_sec, expires_at, timeout_given_sec, on_timeout, auto_resume, \
      public_traffic, env, labels, guest_ip, host_ip, metadata, created_at, started_at, last_active_at, last_updated";
 
-/// One row, from text that is made of constants only.
+fn select_text(rest: &str) -> String {
+    format!("SELECT {COLUMNS} FROM sandboxes {rest}")
+}
+
+/// Rows, from text that is made of constants only.
 fn select(rest: &str) -> sqlx::AssertSqlSafe<String> {
-    sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM sandboxes {rest}"))
+    sqlx::AssertSqlSafe(select_text(rest))
 }
 
 fn number(value: u32) -> i32 {
@@ -153,18 +157,28 @@ const LIST_WHERE: &str = "WHERE team_id = $1 AND status NOT IN ('stopped', 'erro
        AND ($2::text[] IS NULL OR status = ANY ($2)) AND labels @> $3
        AND ($4::text IS NULL OR template = $4) AND ($5::timestamptz IS NULL OR coalesce(started_at, created_at) >= $5)";
 
+/// The statement of [`list`], for whoever asks PostgreSQL how it is carried out.
+pub fn list_sql(ascending: bool) -> String {
+    let order = if ascending {
+        "AND ($6::timestamptz IS NULL OR (created_at, id) > ($6, $7)) ORDER BY created_at, id LIMIT $8"
+    } else {
+        "AND ($6::timestamptz IS NULL OR (created_at, id) < ($6, $7)) ORDER BY created_at DESC, id DESC LIMIT $8"
+    };
+    select_text(&format!("{LIST_WHERE} {order}"))
+}
+
+/// The statement of [`unsettled`], likewise.
+pub fn unsettled_sql() -> String {
+    select_text(UNSETTLED)
+}
+
 pub async fn list(
     conn: &mut PgConnection,
     team: TeamId,
     filter: &Filter,
 ) -> Result<Vec<Sandbox>, StoreError> {
     let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-    let order = if filter.ascending {
-        "AND ($6::timestamptz IS NULL OR (created_at, id) > ($6, $7)) ORDER BY created_at, id LIMIT $8"
-    } else {
-        "AND ($6::timestamptz IS NULL OR (created_at, id) < ($6, $7)) ORDER BY created_at DESC, id DESC LIMIT $8"
-    };
-    let rows: Vec<SandboxRow> = sqlx::query_as(select(&format!("{LIST_WHERE} {order}")))
+    let rows: Vec<SandboxRow> = sqlx::query_as(sqlx::AssertSqlSafe(list_sql(filter.ascending)))
         .bind(team.as_uuid())
         .bind(if states.is_empty() {
             None

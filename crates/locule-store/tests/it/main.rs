@@ -1,0 +1,13 @@
+//! Every query against a real PostgreSQL, each test with a database of its own.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, its helpers too"
+)]
+
+mod audit;
+mod identity;
+mod lists;
+mod others;
+mod sandboxes;
+mod schema;

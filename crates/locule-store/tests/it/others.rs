@@ -1,0 +1,153 @@
+//! The small tables: cluster, hosts, templates, idempotency keys.
+
+use locule_ids::{HostId, SandboxId, TeamId, TemplateId};
+use locule_store::idempotency::{self, Earlier};
+use locule_store::{StoreError, cluster, hosts, templates};
+use locule_testkit::builders::{self, noon};
+use sqlx::PgPool;
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_clusters_id_is_written_once(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let first = TeamId::random().as_uuid();
+    cluster::ensure(&mut conn, first, noon()).await.unwrap();
+    cluster::ensure(&mut conn, TeamId::random().as_uuid(), noon())
+        .await
+        .unwrap();
+    let kept: Vec<uuid::Uuid> = sqlx::query_scalar("SELECT id FROM cluster")
+        .fetch_all(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(kept, [first]);
+    cluster::ping(&mut conn).await.unwrap();
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_write_counter_only_grows_even_when_a_transaction_is_rolled_back(pool: PgPool) {
+    let mut tx = pool.begin().await.unwrap();
+    let first = cluster::next_write(&mut tx).await.unwrap();
+    tx.rollback().await.unwrap();
+    let mut conn = pool.acquire().await.unwrap();
+    assert!(cluster::next_write(&mut conn).await.unwrap() > first);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn this_machines_host_keeps_its_id_and_takes_its_new_address(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let id = hosts::ensure_local(&mut conn, HostId::random(), "/a", noon())
+        .await
+        .unwrap();
+    let again = hosts::ensure_local(&mut conn, HostId::random(), "/b", noon())
+        .await
+        .unwrap();
+    assert_eq!(again, id);
+    assert_eq!(
+        hosts::online(&mut conn).await.unwrap(),
+        [(id, "/b".to_owned())]
+    );
+    // B-115: nothing but `online` counts.
+    sqlx::query("UPDATE hosts SET status = 'unreachable'")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    assert!(hosts::online(&mut conn).await.unwrap().is_empty());
+}
+
+/// W-054: team first, whichever was made first.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_name_means_the_teams_own_template_before_the_platforms(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    let (_, other) = builders::team(&mut conn, "bob").await;
+    let shared = templates::find(&mut conn, team, "minimal")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (shared.id, shared.default_user.as_str()),
+        (TemplateId::MINIMAL, "user")
+    );
+    let own = TemplateId::random();
+    let insert = sqlx::query(
+        "INSERT INTO templates (id, team_id, name, created_at) VALUES ($1, $2, 'minimal', now())",
+    );
+    insert
+        .bind(own.as_uuid())
+        .bind(team.as_uuid())
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(
+        templates::find(&mut conn, team, "minimal")
+            .await
+            .unwrap()
+            .unwrap()
+            .id,
+        own
+    );
+    assert_eq!(
+        templates::find(&mut conn, other, "minimal")
+            .await
+            .unwrap()
+            .unwrap()
+            .id,
+        TemplateId::MINIMAL
+    );
+    assert_eq!(
+        templates::find(&mut conn, team, "nothing").await.unwrap(),
+        None
+    );
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_idempotency_key_belongs_to_the_first_request_of_its_team(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    let (_, other) = builders::team(&mut conn, "bob").await;
+    let (first, second) = (SandboxId::random(), SandboxId::random());
+    let claimed = idempotency::claim(&mut conn, team, "key", "hash", first, noon())
+        .await
+        .unwrap();
+    assert_eq!(claimed, None);
+    let again = idempotency::claim(&mut conn, team, "key", "other", second, noon())
+        .await
+        .unwrap();
+    let earlier = Earlier {
+        request_hash: "hash".to_owned(),
+        sandbox: first,
+    };
+    assert_eq!(again, Some(earlier));
+    let foreign = idempotency::claim(&mut conn, other, "key", "hash", second, noon())
+        .await
+        .unwrap();
+    assert_eq!(foreign, None);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn of_two_claims_at_once_the_second_waits_for_the_first(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    let (first, second) = (SandboxId::random(), SandboxId::random());
+    let mut tx = pool.begin().await.unwrap();
+    idempotency::claim(&mut tx, team, "key", "hash", first, noon())
+        .await
+        .unwrap();
+    let waiting = async {
+        let claimed = idempotency::claim(&mut conn, team, "key", "hash", second, noon()).await;
+        claimed.unwrap().map(|earlier| earlier.sandbox)
+    };
+    let (found, ()) = tokio::join!(waiting, async { tx.commit().await.unwrap() });
+    assert_eq!(found, Some(first));
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_database_that_is_away_is_told_from_one_that_refuses(pool: PgPool) {
+    let refused = sqlx::query("SELECT nothing")
+        .execute(&pool)
+        .await
+        .unwrap_err();
+    assert!(matches!(StoreError::from(refused), StoreError::Database(_)));
+    pool.close().await;
+    let away = sqlx::query("SELECT 1").execute(&pool).await.unwrap_err();
+    assert!(matches!(StoreError::from(away), StoreError::Unavailable(_)));
+}

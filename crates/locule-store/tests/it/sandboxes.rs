@@ -1,0 +1,236 @@
+//! Table `sandboxes`: what is written is read, and stale writers lose.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use locule_domain::{Desired, ErrorReason, OnTimeout, SandboxState, StopReason};
+use locule_ids::{HostId, SandboxId};
+use locule_store::{StoreError, sandboxes};
+use locule_testkit::builders::{self, noon};
+use sqlx::PgPool;
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn what_is_written_is_read_back(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    let row = builders::sandbox(team)
+        .on(HostId::random(), SandboxState::Paused)
+        .desired(Desired::Paused)
+        .label("a", "b")
+        .with(|sandbox| {
+            sandbox.generation = 7;
+            sandbox.status_reason = Some("idle".to_owned());
+            sandbox.last_error = Some("the last resume failed".to_owned());
+            sandbox.timeout_sec = 30;
+            sandbox.expires_at = Some(noon() + Duration::from_mins(1));
+            sandbox.timeout_given_sec = Some(60);
+            sandbox.on_timeout = OnTimeout::Pause;
+            sandbox.auto_resume = true;
+            sandbox.public_traffic = true;
+            sandbox.env = BTreeMap::from([("NAME".to_owned(), "ä\"'\\".to_owned())]);
+            sandbox.guest_ip = "169.254.0.21".to_owned();
+            sandbox.host_ip = "10.0.0.1".to_owned();
+            sandbox.metadata = BTreeMap::from([("kernel_version".to_owned(), "6.1".to_owned())]);
+            sandbox.started_at = Some(noon());
+            sandbox.last_active_at = Some(noon());
+        });
+    let mut wanted = row.0.clone();
+    let read = row.insert(&mut conn).await;
+    // The builder writes twice: once the new row, once the rest of it.
+    wanted.version = 2;
+    assert_eq!(read, wanted);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn every_state_and_reason_is_kept(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    let mut states = vec![
+        SandboxState::Pending,
+        SandboxState::Starting,
+        SandboxState::Running,
+        SandboxState::Paused,
+        SandboxState::Missing,
+    ];
+    let stopped = StopReason::ALL.iter();
+    states.extend(stopped.map(|reason| SandboxState::Stopped { reason: *reason }));
+    let failed = ErrorReason::ALL.iter();
+    states.extend(failed.map(|reason| SandboxState::Error { reason: *reason }));
+    for state in states {
+        let row = builders::sandbox(team).on(HostId::random(), state);
+        let read = row.insert(&mut conn).await;
+        assert_eq!((read.state, read.state.reason()), (state, state.reason()));
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_stale_writer_loses(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    let seen = builders::sandbox(team).insert(&mut conn).await;
+    let (mut first, mut second) = (seen.clone(), seen.clone());
+    first.last_error = Some("first".to_owned());
+    second.guest_ip = "second".to_owned();
+    // Same generation, same status: only the version tells them apart.
+    assert!(
+        sandboxes::update(&mut conn, &seen, &first, noon())
+            .await
+            .unwrap()
+    );
+    assert!(
+        !sandboxes::update(&mut conn, &seen, &second, noon())
+            .await
+            .unwrap()
+    );
+    let read = sandboxes::get(&mut conn, seen.id).await.unwrap().unwrap();
+    assert_eq!(read.last_error.as_deref(), Some("first"));
+    assert_eq!(
+        (read.guest_ip.as_str(), read.version),
+        ("", seen.version + 1)
+    );
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn of_many_writers_at_once_exactly_one_wins(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    let seen = builders::sandbox(team).insert(&mut conn).await;
+    drop(conn);
+    let writers = (0..8).map(async |number: i32| {
+        let mut conn = pool.acquire().await.unwrap();
+        let mut next = seen.clone();
+        next.last_error = Some(number.to_string());
+        let won = sandboxes::update(&mut conn, &seen, &next, noon()).await;
+        won.unwrap().then_some(number.to_string())
+    });
+    let winners: Vec<String> = futures::future::join_all(writers)
+        .await
+        .into_iter()
+        .flatten()
+        .collect();
+    let mut conn = pool.acquire().await.unwrap();
+    let read = sandboxes::get(&mut conn, seen.id).await.unwrap().unwrap();
+    assert_eq!(winners, [read.last_error.unwrap()]);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_moment_of_last_use_never_goes_back(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    let seen = builders::sandbox(team).insert(&mut conn).await;
+    let later = noon() + Duration::from_mins(1);
+    sandboxes::touch(&mut conn, seen.id, later).await.unwrap();
+    sandboxes::touch(&mut conn, seen.id, noon()).await.unwrap();
+    // Who read the row before the touch is not overtaken by it, and does not undo it.
+    let mut next = seen.clone();
+    next.last_active_at = Some(noon());
+    assert!(
+        sandboxes::update(&mut conn, &seen, &next, noon())
+            .await
+            .unwrap()
+    );
+    let read = sandboxes::get(&mut conn, seen.id).await.unwrap().unwrap();
+    assert_eq!(read.last_active_at, Some(later));
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn what_is_not_there_is_none(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let id = SandboxId::random();
+    assert_eq!(sandboxes::get(&mut conn, id).await.unwrap(), None);
+    assert!(
+        sandboxes::get_many(&mut conn, &[id])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    sandboxes::touch(&mut conn, id, noon()).await.unwrap();
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_id_is_used_once(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    let sandbox = builders::sandbox(team).insert(&mut conn).await;
+    let again = sandboxes::insert(&mut conn, &sandbox).await.unwrap_err();
+    assert!(matches!(again, StoreError::Database(_)), "{again:?}");
+}
+
+/// What the schema lets in and no sandbox is.
+const IMPOSSIBLE: [&str; 6] = [
+    "status = 'hibernated', host_id = gen_random_uuid()",
+    "status = 'stopped', status_reason = 'boredom'",
+    "status = 'error', status_reason = NULL",
+    "vcpus = -1",
+    "timeout_sec = -1",
+    "labels = '[1]'",
+];
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_row_that_cannot_be_names_its_table_and_id(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    for change in IMPOSSIBLE {
+        let sandbox = builders::sandbox(team).insert(&mut conn).await;
+        let sql = format!("UPDATE sandboxes SET {change} WHERE id = $1");
+        let update = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(sandbox.id.as_uuid());
+        update.execute(&mut *conn).await.unwrap();
+        let error = sandboxes::get(&mut conn, sandbox.id).await.unwrap_err();
+        let uuid = sandbox.id.as_uuid().to_string();
+        assert!(
+            matches!(&error, StoreError::Impossible { table: "sandboxes", id } if *id == uuid),
+            "{change}: {error:?}"
+        );
+        assert!(error.to_string().contains(&uuid), "{error}");
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_row_that_cannot_be_does_not_hide_the_others_from_a_sweep(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    let bad = builders::sandbox(team).insert(&mut conn).await;
+    let good = builders::sandbox(team).insert(&mut conn).await;
+    let spoil = sqlx::query("UPDATE sandboxes SET vcpus = -1 WHERE id = $1").bind(bad.id.as_uuid());
+    spoil.execute(&mut *conn).await.unwrap();
+    let mut read = sandboxes::unsettled(&mut conn, None, 10).await.unwrap();
+    read.extend(
+        sandboxes::get_many(&mut conn, &[good.id, bad.id])
+            .await
+            .unwrap(),
+    );
+    assert_eq!(read.len(), 4);
+    for (id, row) in read {
+        assert_eq!(row.is_ok(), id == good.id);
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_sweep_sees_every_unsettled_row_once_page_by_page(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    let gone = SandboxState::Stopped {
+        reason: StopReason::Destroyed,
+    };
+    let mut wanted = Vec::new();
+    for number in 0..7 {
+        let unclean = number % 2 == 0;
+        let row = builders::sandbox(team).on(HostId::random(), gone);
+        let row = row
+            .with(|sandbox| sandbox.cleanup_pending = unclean)
+            .insert(&mut conn)
+            .await;
+        wanted.extend(unclean.then_some(row.id));
+        wanted.push(builders::sandbox(team).insert(&mut conn).await.id);
+    }
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = sandboxes::unsettled(&mut conn, after, 3).await.unwrap();
+        assert!(page.len() <= 3);
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        seen.extend(page.iter().map(|(id, _)| *id));
+    }
+    wanted.sort();
+    assert_eq!(seen, wanted);
+}
