@@ -1,0 +1,278 @@
+//! Creating: what becomes of the row when the host does, does not, or does not say.
+
+use locule_agent_api::{AgentError, ReportedState};
+use locule_control::{ControlError, ListFilter, NewSandbox};
+use locule_domain::{Sandbox, SandboxState};
+use locule_testkit::{Call, Fault, Gate, World};
+use sqlx::PgPool;
+
+/// The only row there is.
+async fn only_row(world: &World) -> Sandbox {
+    let mut conn = world.connection().await;
+    let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM sandboxes")
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    world.row(locule_ids::SandboxId::from_uuid(id)).await
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_new_sandbox_runs_on_the_host_that_its_row_names(pool: PgPool) {
+    let world = World::start(pool).await;
+    let wish = NewSandbox {
+        template: "base".to_owned(),
+        ..World::wish()
+    };
+    let created = world.create_as(wish).await;
+    assert_eq!(
+        (created.state, created.host),
+        (SandboxState::Running, Some(world.host_id))
+    );
+    assert_eq!(
+        (created.template.as_str(), created.guest_ip.as_str()),
+        ("minimal", "169.254.0.21")
+    );
+    assert!(created.started_at.is_some() && created.last_active_at.is_some());
+    assert_eq!(created, world.row(created.id).await);
+    assert_eq!(world.host.holds(created.id), Some(ReportedState::Running));
+}
+
+/// W-008: in the same request it is running or in error, never left pending.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_create_that_the_host_refuses_is_an_error_at_once(pool: PgPool) {
+    let world = World::start(pool).await;
+    let full = AgentError::ResourceExhausted("no memory".to_owned());
+    world.host.fail(Call::Create, Fault::Refuse(full));
+    let error = world
+        .control
+        .create_sandbox(&world.caller, World::wish())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ControlError::NoCapacity), "{error:?}");
+    let row = only_row(&world).await;
+    assert_eq!(row.status_reason.as_deref(), Some("create_failed"));
+    assert!(row.cleanup_pending);
+    assert_eq!(
+        world.trail(row.id).await,
+        [
+            r#"api_key create success {"template":"minimal"}"#,
+            r#"system destroy warning {"reason":"create_failed"}"#,
+        ]
+    );
+    let listed = world
+        .control
+        .list_sandboxes(world.caller.team, ListFilter::default())
+        .await;
+    assert!(listed.unwrap().sandboxes.is_empty());
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_create_whose_answer_was_lost_runs(pool: PgPool) {
+    let world = World::start(pool).await;
+    world.host.fail(Call::Create, Fault::LoseAnswer);
+    let created = world.create().await;
+    assert_eq!(created.state, SandboxState::Running);
+    assert!(!created.cleanup_pending);
+}
+
+/// The host is told to bury what it does not know: the late order finds the grave.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_create_that_comes_late_makes_nothing(pool: PgPool) {
+    let world = World::start(pool).await;
+    world.host.fail(Call::Create, Fault::Late);
+    world
+        .control
+        .create_sandbox(&world.caller, World::wish())
+        .await
+        .unwrap_err();
+    let row = only_row(&world).await;
+    assert!(row.cleanup_pending);
+    // The first word does not get through; the second does.
+    let broken = AgentError::Internal("a disk is slow".to_owned());
+    world.host.fail(Call::Destroy, Fault::Refuse(broken));
+    world.sweep().await;
+    assert!(world.row(row.id).await.cleanup_pending);
+    world.sweep().await;
+    assert!(!world.row(row.id).await.cleanup_pending);
+    assert!(world.host.is_buried(row.id));
+    world.host.deliver_late();
+    assert_eq!(world.host.count(), 0);
+}
+
+/// It came late, but before the sweep: what runs there is destroyed, for its row says that it failed.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn what_a_late_create_made_is_destroyed(pool: PgPool) {
+    let world = World::start(pool).await;
+    world.host.fail(Call::Create, Fault::Late);
+    world
+        .control
+        .create_sandbox(&world.caller, World::wish())
+        .await
+        .unwrap_err();
+    world.host.deliver_late();
+    assert_eq!(world.host.count(), 1);
+    world.sweep().await;
+    assert_eq!(world.host.count(), 0);
+    let row = only_row(&world).await;
+    assert!(!row.cleanup_pending);
+    assert_eq!(row.status_reason.as_deref(), Some("create_failed"));
+}
+
+/// One failed clean-up does not keep the sweep from the others.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_clean_up_that_fails_does_not_hold_up_the_others(pool: PgPool) {
+    let world = World::start(pool).await;
+    for _ in 0..3 {
+        world.host.fail(Call::Create, Fault::Late);
+        world
+            .control
+            .create_sandbox(&world.caller, World::wish())
+            .await
+            .unwrap_err();
+    }
+    let broken = AgentError::Internal("a disk is slow".to_owned());
+    world.host.fail(Call::Destroy, Fault::Refuse(broken));
+    world.sweep().await;
+    let mut conn = world.connection().await;
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM sandboxes WHERE cleanup_pending")
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(left, 1);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn what_may_not_be_is_refused_before_there_is_a_row(pool: PgPool) {
+    let world = World::start(pool).await;
+    let bad = [
+        NewSandbox {
+            template: "../etc".to_owned(),
+            ..World::wish()
+        },
+        NewSandbox {
+            vcpus: Some(0),
+            ..World::wish()
+        },
+        NewSandbox {
+            memory_mb: Some(u32::MAX),
+            ..World::wish()
+        },
+        NewSandbox {
+            timeout_sec: u32::MAX,
+            ..World::wish()
+        },
+    ];
+    for wish in bad {
+        let error = world
+            .control
+            .create_sandbox(&world.caller, wish)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ControlError::Invalid(_)), "{error:?}");
+    }
+    let unknown = NewSandbox {
+        template: "nothing".to_owned(),
+        ..World::wish()
+    };
+    let error = world
+        .control
+        .create_sandbox(&world.caller, unknown)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, ControlError::NotFound { what: "template" }),
+        "{error:?}"
+    );
+    let mut conn = world.connection().await;
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM sandboxes")
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!((rows, world.host.count()), (0, 0));
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn without_a_host_there_is_no_capacity(pool: PgPool) {
+    let world = World::start(pool).await;
+    let mut conn = world.connection().await;
+    sqlx::query("UPDATE hosts SET status = 'unreachable'")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    let error = world
+        .control
+        .create_sandbox(&world.caller, World::wish())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ControlError::NoCapacity), "{error:?}");
+    let row = only_row(&world).await;
+    assert_eq!((row.host, row.cleanup_pending), (None, false));
+    assert_eq!(row.status_reason.as_deref(), Some("create_failed"));
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_client_that_leaves_does_not_stop_the_creation(pool: PgPool) {
+    let world = World::start(pool).await;
+    let gate = Gate::new();
+    world.host.fail(Call::Create, Fault::Delay(gate.clone()));
+    tokio::select! {
+        _ = world.control.create_sandbox(&world.caller, World::wish()) => unreachable!("the gate is shut"),
+        () = gate.reached() => {}
+    }
+    // A sweep meanwhile leaves to the request what is the request's.
+    world.sweep().await;
+    assert_eq!(only_row(&world).await.state, SandboxState::Starting);
+    gate.open();
+    locule_testkit::eventually("the sandbox runs", async || {
+        only_row(&world).await.state == SandboxState::Running
+    })
+    .await;
+}
+
+/// W-051, through the tokens that clients get.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn pages_of_sandboxes_made_in_one_moment_show_each_once(pool: PgPool) {
+    let world = World::start(pool).await;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(world.create().await.id);
+    }
+    let (mut walked, mut cursor) = (Vec::new(), None);
+    loop {
+        let filter = ListFilter {
+            limit: Some(2),
+            cursor,
+            ..ListFilter::default()
+        };
+        let page = world
+            .control
+            .list_sandboxes(world.caller.team, filter)
+            .await
+            .unwrap();
+        walked.extend(page.sandboxes.iter().map(|sandbox| sandbox.id));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    made.sort();
+    walked.sort();
+    assert_eq!(walked, made);
+    for cursor in [
+        "",
+        "1",
+        "x.y",
+        "1.",
+        "99999999999999999999.0000000000000000000000000",
+    ] {
+        let filter = ListFilter {
+            cursor: Some(cursor.to_owned()),
+            ..ListFilter::default()
+        };
+        let refused = world
+            .control
+            .list_sandboxes(world.caller.team, filter)
+            .await;
+        assert!(matches!(refused, Err(ControlError::Invalid(_))), "{cursor}");
+    }
+}

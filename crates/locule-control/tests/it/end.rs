@@ -1,0 +1,198 @@
+//! Destroying, and ending without being asked to.
+
+use locule_agent_api::AgentError;
+use locule_control::ControlError;
+use locule_domain::{Desired, SandboxState, StopReason};
+use locule_testkit::{Call, Fault, World};
+use sqlx::PgPool;
+
+const DESTROYED: SandboxState = SandboxState::Stopped {
+    reason: StopReason::Destroyed,
+};
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn what_is_destroyed_is_gone_here_and_there_and_once_in_the_trail(pool: PgPool) {
+    let world = World::start(pool).await;
+    for paused in [false, true] {
+        let id = world.create().await.id;
+        if paused {
+            world.pause(id).await.unwrap();
+        }
+        world.destroy(id).await.unwrap();
+        world.destroy(id).await.unwrap();
+        world.sweep().await;
+        let row = world.row(id).await;
+        assert_eq!((row.state, row.cleanup_pending), (DESTROYED, false));
+        assert!(world.host.is_buried(id));
+        let trail = world.trail(id).await;
+        let ends: Vec<_> = trail
+            .iter()
+            .filter(|entry| entry.contains("destroy"))
+            .collect();
+        assert_eq!(ends, ["api_key destroy warning {}"]);
+    }
+}
+
+/// B-162: only "not found" counts as done.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_host_that_does_not_know_it_makes_a_destroy_done(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.lose(id);
+    world.destroy(id).await.unwrap();
+    assert_eq!(world.row(id).await.state, DESTROYED);
+}
+
+/// B-162: the host's error is this request's, the status stays, the wish is kept and tried again.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_destroy_that_fails_is_told_and_tried_again(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    let broken = AgentError::Internal("a disk is slow".to_owned());
+    world.host.fail(Call::Destroy, Fault::Refuse(broken));
+    let error = world.destroy(id).await.unwrap_err();
+    assert!(matches!(error, ControlError::AgentFailed(_)), "{error:?}");
+    let row = world.row(id).await;
+    assert_eq!(
+        (row.state, row.desired),
+        (SandboxState::Running, Desired::Gone)
+    );
+    // What is to be gone is not taken back by a pause or a new time.
+    for refused in [
+        world.pause(id).await.map(drop),
+        world
+            .control
+            .set_timeout(&world.caller, id, 60)
+            .await
+            .map(drop),
+        world
+            .control
+            .connect_sandbox(&world.caller, id, 60)
+            .await
+            .map(drop),
+    ] {
+        assert!(
+            matches!(refused, Err(ControlError::InvalidState { .. })),
+            "{refused:?}"
+        );
+    }
+    world.sweep().await;
+    assert_eq!(world.row(id).await.state, DESTROYED);
+    assert_eq!(world.host.count(), 0);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_destroy_whose_answer_was_lost_is_settled(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.fail(Call::Destroy, Fault::LoseAnswer);
+    world.destroy(id).await.unwrap_err();
+    world.sweep().await;
+    let row = world.row(id).await;
+    assert_eq!((row.state, row.cleanup_pending), (DESTROYED, false));
+}
+
+/// W-014: stopped now, cleaned up when the host returns.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn what_is_on_a_host_that_is_away_can_be_destroyed(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.go_away();
+    world.destroy(id).await.unwrap();
+    let row = world.row(id).await;
+    assert_eq!((row.state, row.cleanup_pending), (DESTROYED, true));
+    world.sweep().await;
+    assert!(world.row(id).await.cleanup_pending);
+    world.host.come_back();
+    assert_eq!(world.host.count(), 1);
+    world.sweep().await;
+    assert_eq!(world.host.count(), 0);
+    let row = world.row(id).await;
+    assert_eq!((row.state, row.cleanup_pending), (DESTROYED, false));
+}
+
+/// It was thought lost, and somebody wanted it gone: it does not come back with its host.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn what_was_destroyed_after_it_was_lost_stays_so(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    let held = world.host.lose(id).unwrap();
+    world.sweep().await;
+    assert_eq!(
+        world.row(id).await.status_reason.as_deref(),
+        Some("vm_lost")
+    );
+    world.destroy(id).await.unwrap();
+    world.host.hold(held);
+    world.sweep().await;
+    assert!(world.row(id).await.state.is_final());
+    assert_eq!(world.host.count(), 0);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_end_that_nobody_asked_for_is_in_the_trail_with_its_reason(pool: PgPool) {
+    let world = World::start(pool).await;
+    for reason in ["guest_shutdown", "vm_lost", "expired"] {
+        let id = world.create().await.id;
+        world.host.end_by_itself(id, reason);
+        world.sweep().await;
+        world.sweep().await;
+        let row = world.row(id).await;
+        assert_eq!(row.status_reason.as_deref(), Some(reason));
+        assert_eq!(
+            world.trail(id).await[1..],
+            [format!(r#"system destroy warning {{"reason":"{reason}"}}"#)]
+        );
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_pause_by_policy_is_in_the_trail_once_with_the_platform_as_actor(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.pause_by_itself(id, "idle");
+    world.sweep().await;
+    world.sweep().await;
+    let row = world.row(id).await;
+    assert_eq!(
+        (row.state, row.desired),
+        (SandboxState::Paused, Desired::Paused)
+    );
+    assert_eq!(row.status_reason.as_deref(), Some("idle"));
+    assert_eq!(world.trail(id).await[1..], ["system auto_pause info {}"]);
+    assert_eq!(world.resume(id).await.unwrap().status_reason, None);
+}
+
+/// The change and its entry are one write (D-21): where the entry cannot be written, nothing is changed.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn nothing_changes_without_its_entry_in_the_trail(pool: PgPool) {
+    let world = World::start(pool).await;
+    let ids = [world.create().await.id, world.create().await.id];
+    let before = [world.row(ids[0]).await, world.row(ids[1]).await];
+    let mut conn = world.connection().await;
+    sqlx::query("ALTER TABLE audit_logs ADD CHECK (action = 'create') NOT VALID")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    world.pause(ids[0]).await.unwrap_err();
+    world.destroy(ids[0]).await.unwrap_err();
+    world.host.pause_by_itself(ids[0], "idle");
+    world.host.end_by_itself(ids[1], "guest_shutdown");
+    world.sweep().await;
+    for before in before {
+        assert_eq!(world.row(before.id).await, before);
+    }
+    sqlx::query("ALTER TABLE audit_logs DROP CONSTRAINT audit_logs_action_check")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    world.sweep().await;
+    assert_eq!(
+        world.row(ids[0]).await.status_reason.as_deref(),
+        Some("idle")
+    );
+    assert_eq!(
+        world.row(ids[1]).await.status_reason.as_deref(),
+        Some("guest_shutdown")
+    );
+}

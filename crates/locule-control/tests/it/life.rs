@@ -1,0 +1,316 @@
+//! Pause, resume, connect, timeout, ping: with a host that obeys, and with one that does not.
+
+use std::time::Duration;
+
+use locule_agent_api::{AgentError, ReportedState};
+use locule_control::{ControlError, NewSandbox};
+use locule_domain::{Desired, SandboxState};
+use locule_testkit::{Call, Fault, World};
+use sqlx::PgPool;
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_sandbox_is_paused_resumed_and_recorded(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    let paused = world.pause(id).await.unwrap();
+    assert_eq!(
+        (paused.state, paused.status_reason),
+        (SandboxState::Paused, None)
+    );
+    assert_eq!(world.host.holds(id), Some(ReportedState::Paused));
+    let resumed = world.resume(id).await.unwrap();
+    assert_eq!(resumed.state, SandboxState::Running);
+    assert!(resumed.generation > 2);
+    assert_eq!(
+        world.trail(id).await,
+        [
+            r#"api_key create success {"template":"minimal"}"#,
+            "api_key pause success {}",
+            "api_key resume success {}",
+        ]
+    );
+}
+
+/// W-007: the host is asked what is true before anything is said.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_pause_whose_answer_was_lost_is_a_pause(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.fail(Call::Pause, Fault::LoseAnswer);
+    assert_eq!(world.pause(id).await.unwrap().state, SandboxState::Paused);
+    world.host.fail(Call::Resume, Fault::LoseAnswer);
+    assert_eq!(world.resume(id).await.unwrap().state, SandboxState::Running);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_pause_that_failed_leaves_it_running_and_says_why_until_it_is_paused(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    let full = AgentError::Internal("no space".to_owned());
+    world.host.fail(Call::Pause, Fault::Refuse(full));
+    let error = world.pause(id).await.unwrap_err();
+    assert!(matches!(error, ControlError::AgentFailed(_)), "{error:?}");
+    world.sweep().await;
+    let row = world.row(id).await;
+    assert_eq!(
+        (row.state, row.desired),
+        (SandboxState::Running, Desired::Running)
+    );
+    assert!(row.last_error.unwrap().contains("runs on"));
+    assert_eq!(world.host.holds(id), Some(ReportedState::Running));
+    assert_eq!(world.pause(id).await.unwrap().last_error, None);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_resume_that_failed_is_never_made_up_for_by_a_sweep(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.pause(id).await.unwrap();
+    world.host.go_away();
+    let error = world.resume(id).await.unwrap_err();
+    assert!(
+        matches!(error, ControlError::HostUnavailable(_)),
+        "{error:?}"
+    );
+    world.host.come_back();
+    world.sweep().await;
+    world.sweep().await;
+    let row = world.row(id).await;
+    assert_eq!(
+        (row.state, row.desired),
+        (SandboxState::Paused, Desired::Paused)
+    );
+    assert!(row.last_error.unwrap().contains("still paused"));
+    assert_eq!(world.host.asked(Call::Resume, id), 1);
+}
+
+/// The order was given up, and then it comes: the host is where it is, and nothing resumes it but who asks.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_pause_that_comes_late_is_paused_and_stays_so(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.fail(Call::Pause, Fault::Late);
+    world.pause(id).await.unwrap_err();
+    world.host.deliver_late();
+    world.sweep().await;
+    world.sweep().await;
+    assert_eq!(world.row(id).await.state, SandboxState::Paused);
+    assert_eq!(world.host.holds(id), Some(ReportedState::Paused));
+    world.resume(id).await.unwrap();
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_resume_that_comes_late_is_paused_again(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.pause(id).await.unwrap();
+    world.host.fail(Call::Resume, Fault::Late);
+    world.resume(id).await.unwrap_err();
+    world.host.deliver_late();
+    assert_eq!(world.host.holds(id), Some(ReportedState::Running));
+    world.sweep().await;
+    assert_eq!(world.row(id).await.state, SandboxState::Paused);
+    assert_eq!(world.host.holds(id), Some(ReportedState::Paused));
+}
+
+/// Once the host knows of the newer order, the late one is refused there.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_order_that_was_given_up_is_refused_when_it_comes(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.fail(Call::Pause, Fault::Late);
+    world.pause(id).await.unwrap_err();
+    world.sweep().await;
+    world.host.deliver_late();
+    assert_eq!(world.host.holds(id), Some(ReportedState::Running));
+    assert_eq!(world.row(id).await.state, SandboxState::Running);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_pause_finds_out_that_the_sandbox_is_lost(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.lose(id);
+    let error = world.pause(id).await.unwrap_err();
+    assert!(matches!(error, ControlError::NotFound { .. }), "{error:?}");
+    assert_eq!(
+        world.row(id).await.status_reason.as_deref(),
+        Some("vm_lost")
+    );
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn what_is_in_another_state_is_refused_and_nothing_changes(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    let before = world.row(id).await;
+    let error = world.resume(id).await.unwrap_err();
+    assert!(
+        matches!(error, ControlError::InvalidState { .. }),
+        "{error:?}"
+    );
+    assert_eq!(world.row(id).await, before);
+    world.pause(id).await.unwrap();
+    let before = world.row(id).await;
+    let refused = [
+        world.pause(id).await.map(drop),
+        world
+            .control
+            .set_timeout(&world.caller, id, 9)
+            .await
+            .map(drop),
+        world.control.ping_sandbox(&world.caller, id).await,
+    ];
+    for refused in refused {
+        let error = refused.unwrap_err();
+        assert!(
+            matches!(error, ControlError::InvalidState { .. }),
+            "{error:?}"
+        );
+    }
+    assert_eq!(world.row(id).await, before);
+    assert_eq!(world.trail(id).await.len(), 2);
+}
+
+/// Another team's sandbox is not found, whatever is asked of it.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn another_teams_sandbox_is_not_found_and_unchanged(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    let before = world.row(id).await;
+    let mut stranger = world.caller.clone();
+    let mut conn = world.connection().await;
+    stranger.team = locule_testkit::builders::team(&mut conn, "bob").await.1;
+    let control = &world.control;
+    let refused = [
+        control.pause_sandbox(&stranger, id).await.map(drop),
+        control.resume_sandbox(&stranger, id).await.map(drop),
+        control.connect_sandbox(&stranger, id, 60).await.map(drop),
+        control.set_timeout(&stranger, id, 60).await.map(drop),
+        control.ping_sandbox(&stranger, id).await,
+        control.destroy_sandbox(&stranger, id).await,
+        control.get_sandbox(stranger.team, id).await.map(drop),
+    ];
+    for refused in refused {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, ControlError::NotFound { .. }), "{error:?}");
+    }
+    assert_eq!(world.row(id).await, before);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_timeout_is_from_now_and_a_connect_only_extends(pool: PgPool) {
+    let world = World::start(pool).await;
+    let wish = NewSandbox {
+        expires_in: Some(Duration::from_mins(5)),
+        ..World::wish()
+    };
+    let created = world.create_as(wish).await;
+    let (id, start) = (created.id, created.created_at);
+    let at = |seconds| Some(start + Duration::from_secs(seconds));
+    assert_eq!(created.expires_at, at(300));
+    world.pass(Duration::from_secs(10));
+    let set = world
+        .control
+        .set_timeout(&world.caller, id, 60)
+        .await
+        .unwrap();
+    assert_eq!((set.expires_at, set.timeout_given_sec), (at(70), Some(60)));
+    let same = world
+        .control
+        .connect_sandbox(&world.caller, id, 30)
+        .await
+        .unwrap();
+    assert_eq!((same.0.expires_at, same.1), (at(70), false));
+    let more = world
+        .control
+        .connect_sandbox(&world.caller, id, 120)
+        .await
+        .unwrap();
+    assert_eq!((more.0.expires_at, more.1), (at(130), false));
+    assert_eq!(world.host.report(id).unwrap().expires_at, at(130));
+    world.pause(id).await.unwrap();
+    world.pass(Duration::from_secs(990));
+    let woken = world
+        .control
+        .connect_sandbox(&world.caller, id, 60)
+        .await
+        .unwrap();
+    assert_eq!((woken.0.expires_at, woken.1), (at(1060), true));
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_resume_past_the_end_gives_the_last_given_time_anew(pool: PgPool) {
+    let world = World::start(pool).await;
+    let wish = NewSandbox {
+        expires_in: Some(Duration::from_mins(5)),
+        ..World::wish()
+    };
+    let created = world.create_as(wish).await;
+    world.pause(created.id).await.unwrap();
+    world.pass(Duration::from_secs(1000));
+    let resumed = world.resume(created.id).await.unwrap();
+    let wanted = created.created_at + Duration::from_secs(1300);
+    assert_eq!(resumed.expires_at, Some(wanted));
+    assert_eq!(
+        world.host.report(created.id).unwrap().expires_at,
+        Some(wanted)
+    );
+}
+
+/// W-047.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_time_that_is_too_long_is_refused_and_changes_nothing(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    let before = world.row(id).await;
+    for refused in [
+        world
+            .control
+            .set_timeout(&world.caller, id, u32::MAX)
+            .await
+            .map(drop),
+        world
+            .control
+            .connect_sandbox(&world.caller, id, u32::MAX)
+            .await
+            .map(drop),
+    ] {
+        assert!(
+            matches!(refused, Err(ControlError::Invalid(_))),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(world.row(id).await, before);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_ping_is_activity_on_the_host_and_in_the_row(pool: PgPool) {
+    let world = World::start(pool).await;
+    let created = world.create().await;
+    world.pass(Duration::from_mins(1));
+    world
+        .control
+        .ping_sandbox(&world.caller, created.id)
+        .await
+        .unwrap();
+    let now = Some(created.created_at + Duration::from_mins(1));
+    assert_eq!(world.row(created.id).await.last_active_at, now);
+    assert_eq!(world.host.report(created.id).unwrap().last_active_at, now);
+}
+
+/// Two who connect to a paused sandbox at once both get it running.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn connects_at_once_resume_once(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.pause(id).await.unwrap();
+    let connect = || world.control.connect_sandbox(&world.caller, id, 60);
+    let (first, second) = tokio::join!(connect(), connect());
+    let woke = [first.unwrap(), second.unwrap()].map(|(sandbox, woke)| {
+        assert_eq!(sandbox.state, SandboxState::Running);
+        woke
+    });
+    assert_ne!(woke[0], woke[1]);
+    assert_eq!(world.host.asked(Call::Resume, id), 1);
+}

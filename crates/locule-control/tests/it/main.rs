@@ -1,0 +1,16 @@
+//! Use cases and the sweep, over simulated hosts and a real database, with a clock that moves when told to.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, its helpers too"
+)]
+
+mod crash;
+mod create;
+mod end;
+mod idempotency;
+mod life;
+mod second_line;
+mod stale;
+mod truth;
+mod watch;

@@ -1,0 +1,150 @@
+//! Hosts that are behind their rows, rows that are behind their hosts, and reports that are old.
+
+use std::time::Duration;
+
+use locule_agent_api::{AgentError, ReportedState};
+use locule_domain::{Desired, SandboxState};
+use locule_testkit::{Call, Fault, World};
+use sqlx::PgPool;
+
+/// The order raised the row's generation and never came: all the host says is of an older one.
+async fn host_is_behind(world: &World) -> locule_ids::SandboxId {
+    let id = world.create().await.id;
+    world
+        .host
+        .fail(Call::Update, Fault::Refuse(AgentError::DeadlineExceeded));
+    world
+        .control
+        .set_timeout(&world.caller, id, 600)
+        .await
+        .unwrap_err();
+    let (row, held) = (world.row(id).await, world.host.report(id).unwrap());
+    assert!(held.generation < row.generation);
+    id
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_host_that_missed_the_clocks_is_told_again(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = host_is_behind(&world).await;
+    world.sweep().await;
+    let (row, held) = (world.row(id).await, world.host.report(id).unwrap());
+    assert_eq!(held.generation, row.generation);
+    assert_eq!(
+        (held.expires_at, held.state),
+        (row.expires_at, ReportedState::Running)
+    );
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_host_that_is_behind_is_believed_that_it_paused(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = host_is_behind(&world).await;
+    world.host.pause_by_itself(id, "idle");
+    world.sweep().await;
+    let row = world.row(id).await;
+    assert_eq!(
+        (row.state, row.desired),
+        (SandboxState::Paused, Desired::Paused)
+    );
+    assert_eq!(row.status_reason.as_deref(), Some("idle"));
+    world.resume(id).await.unwrap();
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_host_that_is_behind_is_believed_that_it_ended(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = host_is_behind(&world).await;
+    world.host.end_by_itself(id, "guest_shutdown");
+    world.sweep().await;
+    assert_eq!(
+        world.row(id).await.status_reason.as_deref(),
+        Some("guest_shutdown")
+    );
+}
+
+/// A row from a backup takes its host's generation: else every order would be an old one there.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_row_that_is_behind_its_host_catches_up(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.set(id, |report| report.generation = 9);
+    world.sweep().await;
+    assert_eq!(world.row(id).await.generation, 9);
+    world.pause(id).await.unwrap();
+    world.destroy(id).await.unwrap();
+}
+
+/// A list is as old as the question: what was written since is newer.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn what_changed_since_a_list_was_asked_for_is_left_to_the_next_sweep(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    let gate = locule_testkit::Gate::new();
+    world.host.fail(Call::List, Fault::Delay(gate.clone()));
+    world.pass(Duration::from_mins(1));
+    let meanwhile = async {
+        gate.reached().await;
+        world.pass(Duration::from_secs(1));
+        world.pause(id).await.unwrap();
+        // The answer that the sweep gets is of nothing at all.
+        let held = world.host.lose(id).unwrap();
+        gate.open();
+        held
+    };
+    let (swept, held) = tokio::join!(world.control.sweep(), meanwhile);
+    swept.unwrap();
+    assert_eq!(world.row(id).await.state, SandboxState::Paused);
+    world.host.hold(held);
+    world.sweep().await;
+    assert_eq!(world.row(id).await.state, SandboxState::Paused);
+}
+
+/// Two writers of one row at once, each with fields of its own: none of them is lost.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn writers_at_once_do_not_lose_each_others_fields(pool: PgPool) {
+    let world = World::start(pool).await;
+    let ids = [
+        world.create().await.id,
+        world.create().await.id,
+        world.create().await.id,
+    ];
+    for round in 1..=10_u32 {
+        world.pass(Duration::from_secs(1));
+        for id in ids {
+            world
+                .host
+                .set(id, |report| report.host_ip = format!("10.0.0.{round}"));
+        }
+        let orders = ids.map(|id| world.control.set_timeout(&world.caller, id, round));
+        let orders = futures::future::join_all(orders);
+        let (orders, swept) = tokio::join!(orders, world.control.sweep());
+        swept.unwrap();
+        for order in orders {
+            assert_eq!(order.unwrap().timeout_given_sec, Some(round));
+        }
+        for id in ids {
+            let row = world.row(id).await;
+            assert_eq!(
+                (row.timeout_given_sec, row.host_ip),
+                (Some(round), format!("10.0.0.{round}"))
+            );
+        }
+    }
+}
+
+/// A sandbox is on one host. What another one says of it is not about it.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn another_hosts_word_is_not_taken(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    let mut conn = world.connection().await;
+    sqlx::query("UPDATE sandboxes SET host_id = gen_random_uuid()")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    let before = world.row(id).await;
+    world.host.end_by_itself(id, "vm_lost");
+    world.sweep().await;
+    assert_eq!(world.row(id).await, before);
+}
