@@ -32,6 +32,8 @@ pub enum Fault {
     Late,
     /// Waits at the gate, then is done.
     Delay(Gate),
+    /// Done at once; the answer waits at the gate, and is old when it comes.
+    DelayAnswer(Gate),
 }
 
 /// Where delayed calls wait until the test opens it.

@@ -127,3 +127,26 @@ async fn what_a_host_did_for_a_dead_control_plane_is_written_by_the_next(pool: P
     world.sweep().await;
     assert_eq!(world.row(id).await.state, SandboxState::Paused);
 }
+
+/// What the host says is of the order before: it does not take the wish back.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_resume_that_was_wished_for_is_not_undone_by_the_pause_before_it(pool: PgPool) {
+    let mut world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.pause_by_itself(id, "idle");
+    world.sweep().await;
+    let mut conn = world.connection().await;
+    let seen = world.row(id).await;
+    let mut next = seen.clone();
+    next.desired = Desired::Running;
+    next.generation += 1;
+    assert!(
+        sandboxes::update(&mut conn, &seen, &next, seen.last_updated)
+            .await
+            .unwrap()
+    );
+    world.restart();
+    world.sweep().await;
+    assert_eq!(world.row(id).await.state, SandboxState::Running);
+    assert_eq!(world.host.holds(id), Some(ReportedState::Running));
+}

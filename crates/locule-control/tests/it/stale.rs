@@ -81,23 +81,24 @@ async fn what_changed_since_a_list_was_asked_for_is_left_to_the_next_sweep(pool:
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let gate = locule_testkit::Gate::new();
-    world.host.fail(Call::List, Fault::Delay(gate.clone()));
+    world
+        .host
+        .fail(Call::List, Fault::DelayAnswer(gate.clone()));
     world.pass(Duration::from_mins(1));
     let meanwhile = async {
         gate.reached().await;
-        world.pass(Duration::from_secs(1));
-        world.pause(id).await.unwrap();
-        // The answer that the sweep gets is of nothing at all.
-        let held = world.host.lose(id).unwrap();
+        world.host.pause_by_itself(id, "idle");
+        world.sweep().await;
+        let paused = world.row(id).await;
         gate.open();
-        held
+        paused
     };
-    let (swept, held) = tokio::join!(world.control.sweep(), meanwhile);
+    // The list that is let through now still says that it runs.
+    let (swept, paused) = tokio::join!(world.control.sweep(), meanwhile);
     swept.unwrap();
-    assert_eq!(world.row(id).await.state, SandboxState::Paused);
-    world.host.hold(held);
-    world.sweep().await;
-    assert_eq!(world.row(id).await.state, SandboxState::Paused);
+    assert_eq!(paused.state, SandboxState::Paused);
+    assert_eq!(world.row(id).await, paused);
+    assert_eq!(world.host.asked(Call::Pause, id), 0);
 }
 
 /// Two writers of one row at once, each with fields of its own: none of them is lost.

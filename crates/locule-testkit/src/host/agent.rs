@@ -23,7 +23,9 @@ impl SimHost {
                 self.reachable()?;
                 Ok(None)
             }
-            other @ (Some(Fault::LoseAnswer | Fault::Late) | None) => Ok(other),
+            other @ (Some(Fault::LoseAnswer | Fault::Late | Fault::DelayAnswer(_)) | None) => {
+                Ok(other)
+            }
         }
     }
 
@@ -40,6 +42,11 @@ impl SimHost {
         self.state().asked.push((asked.call(), asked.sandbox()));
         match self.enter(asked.call()).await? {
             None | Some(Fault::Refuse(_) | Fault::Delay(_)) => self.obey(asked),
+            Some(Fault::DelayAnswer(gate)) => {
+                let answer = self.obey(asked);
+                gate.pass().await;
+                answer
+            }
             Some(Fault::LoseAnswer) => {
                 // Done or refused: nobody hears which.
                 let _ = self.obey(asked);
@@ -110,6 +117,11 @@ impl HostAgent for SimHost {
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
         match self.enter(Call::List).await? {
             None => Ok(self.everything()),
+            Some(Fault::DelayAnswer(gate)) => {
+                let answer = self.everything();
+                gate.pass().await;
+                Ok(answer)
+            }
             Some(_) => Err(AgentError::DeadlineExceeded),
         }
     }
