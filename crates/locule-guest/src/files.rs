@@ -3,6 +3,7 @@
 mod download;
 mod encoding;
 pub(crate) mod metadata;
+mod rest;
 mod upload;
 
 use std::io;
@@ -203,7 +204,13 @@ pub(crate) async fn upload(
         let query = asked(query)?;
         authorize(&guest, request.headers(), &query, Operation::Write)?;
         let owner = Owner::find(&guest, &query).await?;
-        upload::receive(request, &query, &owner).await
+        let (head, body) = request.into_parts();
+        let (body, rest) = rest::split(body);
+        let answer = upload::receive(Request::from_parts(head, body), &query, &owner).await;
+        if answer.is_err() {
+            crate::server::spawn(rest.discard());
+        }
+        answer
     };
     answer
         .await

@@ -164,15 +164,53 @@ async fn a_body_that_is_not_what_it_says_leaves_no_new_file() {
     assert!(!file.exists());
 }
 
+/// A small disk of its own; goes with the value, also when a test fails.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn mount() -> Self {
+        use nix::mount::{MsFlags, mount};
+        let folder = tempfile::tempdir().unwrap();
+        let kind = Some("tmpfs");
+        mount(
+            kind,
+            folder.path(),
+            kind,
+            MsFlags::empty(),
+            Some("size=256k"),
+        )
+        .unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        nix::mount::umount2(self.0.path(), nix::mount::MntFlags::MNT_DETACH).unwrap();
+    }
+}
+
+/// A refusal reaches a client that is still sending; a closed connection would be all it sees.
+#[tokio::test]
+async fn a_refusal_arrives_however_much_is_still_to_come() {
+    let agent = Agent::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let content = "x".repeat(8 * 1024 * 1024);
+    for _ in 0..50 {
+        let unknown = [("content-encoding", "br")];
+        let (status, _) = agent
+            .upload(&folder.path().join("f"), &content, &unknown)
+            .await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+    }
+}
+
 /// Disk full in the guest: a status of its own, nothing left behind, and the next upload works.
 #[tokio::test]
 async fn a_full_disk_is_said_and_left_as_it_was() {
-    use nix::mount::{MsFlags, mount, umount};
     let agent = Agent::start().await;
-    let folder = tempfile::tempdir().unwrap();
-    let (disk, kind) = (folder.path(), Some("tmpfs"));
-    mount(kind, disk, kind, MsFlags::empty(), Some("size=256k")).unwrap();
-    let file = disk.join("f");
+    let disk = Disk::mount();
+    let file = disk.0.path().join("f");
     let chunk = Bytes::from(vec![7_u8; 64 * 1024]);
     let chunks = (0..64).map(move |_| Ok::<_, std::io::Error>(chunk.clone()));
     let request = Request::post(format!("/files?path={}", file.display()))
@@ -185,7 +223,6 @@ async fn a_full_disk_is_said_and_left_as_it_was() {
     let refusal = json_of(response).await;
     until(|| !file.exists()).await;
     let (next, _) = agent.upload(&file, "small", &[]).await;
-    umount(disk).unwrap();
     assert_eq!(status, StatusCode::INSUFFICIENT_STORAGE);
     assert_eq!(refusal["code"], 507);
     assert_eq!(next, StatusCode::OK);
