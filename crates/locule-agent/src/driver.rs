@@ -72,6 +72,8 @@ pub(crate) struct Handle {
     pub(crate) inbox: mpsc::Sender<Command>,
     pub(crate) activity: Arc<Activity>,
     life: watch::Receiver<Option<Life>>,
+    /// As of the last completed order or event. `None`: it is still being created.
+    report: watch::Receiver<Option<SandboxReport>>,
 }
 
 /// What others may know of a sandbox that runs.
@@ -82,6 +84,15 @@ struct Life {
 }
 
 impl Handle {
+    /// What it was when it last did something: no order under way is waited for.
+    pub(crate) fn report(&self) -> Option<SandboxReport> {
+        let report = self.report.borrow().clone()?;
+        Some(SandboxReport {
+            last_active_at: Some(self.activity.last()),
+            ..report
+        })
+    }
+
     /// The way to its guest while it runs.
     pub(crate) fn net(&self) -> Option<Arc<SandboxNet>> {
         self.life.borrow().as_ref().map(|life| life.net.clone())
@@ -100,6 +111,7 @@ pub(crate) struct Driver {
     vm: Option<Vm>,
     activity: Arc<Activity>,
     life: watch::Sender<Option<Life>>,
+    reported: watch::Sender<Option<SandboxReport>>,
     /// Serves names while the VM runs.
     names: Option<CancellationToken>,
     retry_at: Option<Duration>,
@@ -120,6 +132,7 @@ pub(crate) fn take_over(
 ) -> Handle {
     let (mut driver, handle, inbox) = Driver::new(host, manifest);
     driver.set_vm(vm);
+    driver.publish();
     spawn(driver, inbox, gone);
     handle
 }
@@ -174,10 +187,12 @@ impl Driver {
         let (sender, inbox) = mpsc::channel(INBOX);
         let activity = Activity::new(host.clock.clone());
         let (life, seen) = watch::channel(None);
+        let (reported, report) = watch::channel(None);
         let handle = Handle {
             inbox: sender,
             activity: activity.clone(),
             life: seen,
+            report,
         };
         let host = host.clone();
         (
@@ -187,6 +202,7 @@ impl Driver {
                 vm: None,
                 activity,
                 life,
+                reported,
                 names: None,
                 retry_at: None,
             },
@@ -200,7 +216,12 @@ impl Driver {
     }
 
     fn tell(&self) {
+        self.publish();
         self.host.changes.tell(self.report());
+    }
+
+    fn publish(&self) {
+        self.reported.send_replace(Some(self.report()));
     }
 
     /// The VM comes or goes, and with it the way to the guest and its name server.
@@ -257,6 +278,7 @@ impl Driver {
                 () = ended => self.vmm_ended().await,
                 _ = tick.tick() => self.look_at_the_clocks().await,
             };
+            self.publish();
             if matches!(next, Next::Gone) {
                 self.set_vm(None);
                 return;

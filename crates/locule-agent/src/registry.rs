@@ -170,23 +170,15 @@ impl Registry {
         self.sandboxes().clear();
     }
 
-    async fn reports(&self) -> Vec<SandboxReport> {
-        let handles: Vec<Handle> = self.sandboxes().values().cloned().collect();
-        let mut reports = Vec::with_capacity(handles.len());
-        for handle in handles {
-            let (reply, answer) = oneshot::channel();
-            if handle.inbox.send(Command::Report { reply }).await.is_ok()
-                && let Ok(report) = answer.await
-            {
-                reports.push(report);
-            }
-        }
-        reports
-    }
-
     /// What the host holds, and what ended lately, for those who missed it.
-    async fn everything(&self) -> Vec<SandboxReport> {
-        let mut all = self.reports().await;
+    fn everything(&self) -> Vec<SandboxReport> {
+        let mut all: Vec<_> = {
+            let sandboxes = self.sandboxes();
+            let living = sandboxes
+                .values()
+                .filter(|handle| !handle.inbox.is_closed());
+            living.filter_map(Handle::report).collect()
+        };
         let ended = self.host.ledger.recently_buried(self.host.clock.now());
         all.extend(ended.iter().map(|manifest| manifest.report(None)));
         all

@@ -3,6 +3,7 @@
 use locule_agent_api::{
     self as agent, AgentError, Order, ResumeSandbox, SandboxSpec, UpdateSandbox,
 };
+use locule_base::failpoint::reached;
 use locule_domain::{Action, Event, OnTimeout, Sandbox, next_action};
 use locule_ids::SandboxId;
 use locule_store::{cluster, hosts, sandboxes, templates};
@@ -54,8 +55,12 @@ impl Control {
             Action::Pause => {
                 let host = self.host_of(sandbox)?;
                 let order = self.order(sandbox).await?;
+                reached("serve.pause", "the wish is written");
                 let report = host.agent.pause_sandbox(order).await?;
-                self.take_report(host.id, &report).await
+                reached("serve.pause", "the host has done it");
+                self.take_report(host.id, &report).await?;
+                reached("serve.pause", "the row says so");
+                Ok(())
             }
             Action::Resume => {
                 let host = self.host_of(sandbox)?;
@@ -68,12 +73,20 @@ impl Control {
                     on_timeout: on_timeout(sandbox.on_timeout),
                     access_token: self.access_token(sandbox.id),
                 };
+                reached("serve.resume", "the wish is written");
                 let report = host.agent.resume_sandbox(resume).await?;
-                self.take_report(host.id, &report).await
+                reached("serve.resume", "the host has done it");
+                self.take_report(host.id, &report).await?;
+                reached("serve.resume", "the row says so");
+                Ok(())
             }
             Action::Destroy => {
+                reached("serve.destroy", "the wish is written");
                 self.destroy_on_host(sandbox).await?;
-                self.stopped(sandbox, false).await
+                reached("serve.destroy", "the host has done it");
+                self.stopped(sandbox, false).await?;
+                reached("serve.destroy", "the row says so");
+                Ok(())
             }
         }
     }
@@ -170,7 +183,11 @@ impl Control {
             labels: next.labels,
             access_token: self.access_token(sandbox.id),
         };
+        reached("serve.create", "the host is chosen");
         let report = host.agent.create_sandbox(spec).await?;
-        self.take_report(host.id, &report).await
+        reached("serve.create", "the host has done it");
+        self.take_report(host.id, &report).await?;
+        reached("serve.create", "the row says so");
+        Ok(())
     }
 }

@@ -83,6 +83,14 @@ pub(crate) fn home() -> Option<PathBuf> {
     text("HOME").map(PathBuf::from)
 }
 
+/// Where a test says at which step a child is to die.
+pub(crate) fn failpoints() -> Option<(&'static str, String)> {
+    const VARIABLE: &str = "LOCULE_FAILPOINTS";
+    text(VARIABLE)
+        .filter(|_| cfg!(debug_assertions))
+        .map(|file| (VARIABLE, file))
+}
+
 /// Where commands are looked for.
 pub(crate) fn search_path() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -103,14 +103,14 @@ impl HostAgent for Registry {
 
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
         self.check_ready()?;
-        Ok(self.everything().await)
+        Ok(self.everything())
     }
 
     async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError> {
         self.check_ready()?;
         // Subscribed before the list is made: a change in between is told twice rather than never.
         let changes = self.host.changes.watch();
-        let all = self.everything().await;
+        let all = self.everything();
         let first = stream::iter(
             all.into_iter()
                 .map(|report| Ok(WatchEvent::Report { seq: 0, report })),

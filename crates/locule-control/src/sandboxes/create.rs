@@ -79,6 +79,7 @@ impl Control {
         )
         .await?;
         tx.commit().await.map_err(locule_store::StoreError::from)?;
+        locule_base::failpoint::reached("serve.create", "the row is there");
         // The host call goes on when the client leaves: what is half made would otherwise be nobody's.
         let (control, id) = (self.clone(), sandbox.id);
         let (done, result) = tokio::sync::oneshot::channel();

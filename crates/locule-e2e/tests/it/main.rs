@@ -6,6 +6,7 @@
 
 mod killed;
 mod platform;
+mod steps;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use platform::{Platform, python, refused, refused_without_root};

@@ -24,6 +24,8 @@ pub(crate) struct Platform {
     folder: tempfile::TempDir,
     port: u16,
     up: Option<Child>,
+    /// Further options of `up`.
+    options: Vec<String>,
 }
 
 /// What a program printed and how it ended.
@@ -54,8 +56,18 @@ fn met(patience: Duration, condition: impl Fn() -> bool) -> bool {
         if std::time::Instant::now() > deadline {
             return false;
         }
+        // Between two looks: a busy loop would take a core from what is waited for.
+        std::thread::park_timeout(Duration::from_millis(20));
     }
     true
+}
+
+/// A port that is free, and that no connection picks for its own end: one that does would meet itself while nobody listens,
+/// and keep the port from whoever wants to.
+fn free_port() -> u16 {
+    let mut ports = (0..1000).map(|_| rand::random_range(20_000..32_000));
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(free).expect("a port is free")
 }
 
 /// Waits for a condition, and fails when it never comes.
@@ -129,19 +141,24 @@ pub(crate) fn python(platform: &Platform, args: &[&str]) -> Ran {
 
 impl Platform {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // The database's user must reach what is in it.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         fs::create_dir(folder.path().join(LONG)).unwrap();
+        // Whoever reaches one takes it away, whichever user it is.
+        let failpoints = folder.path().join("failpoints");
+        fs::create_dir(&failpoints).unwrap();
+        fs::set_permissions(&failpoints, fs::Permissions::from_mode(0o777)).unwrap();
         let mut platform = Self {
             folder,
             port,
             up: None,
+            options: options.iter().copied().map(str::to_owned).collect(),
         };
         platform.start_again();
         platform
@@ -165,8 +182,24 @@ impl Platform {
             .arg(format!("127.0.0.1:{}", self.port));
         command
             .args(["--accel", "tcg", "--pool-size", "4096"])
+            .args(&self.options)
+            .env("LOCULE_FAILPOINTS", self.failpoint())
             .env("HOME", self.folder());
         command
+    }
+
+    fn failpoint(&self) -> PathBuf {
+        self.folder().join("failpoints/armed")
+    }
+
+    /// A part dies at this step of this kind of operation.
+    pub(crate) fn arm(&self, group: &str, number: u32) {
+        fs::write(self.failpoint(), format!("{group} {number}")).unwrap();
+    }
+
+    pub(crate) fn disarm(&self) {
+        // Gone already when it was reached.
+        let _ = fs::remove_file(self.failpoint());
     }
 
     /// Returns when the banner says that it is up.
@@ -246,6 +279,26 @@ impl Platform {
 
     /// Kills a child of `up`, named by its command line.
     pub(crate) fn kill_part(&self, name: &str) {
+        let pid = self
+            .part(name)
+            .unwrap_or_else(|| panic!("there is no {name}"));
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    }
+
+    /// Virtual machines of this platform.
+    pub(crate) fn vmms(&self) -> usize {
+        let instance = fs::read_to_string(self.data().join("instance")).unwrap();
+        let name = format!("locule-{}-", instance.trim());
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let lines =
+            processes.map(|process| fs::read(process.path().join("cmdline")).unwrap_or_default());
+        lines
+            .filter(|line| String::from_utf8_lossy(line).contains(&format!("-name\0{name}")))
+            .count()
+    }
+
+    /// The process of a child of `up`, named by its command line.
+    pub(crate) fn part(&self, name: &str) -> Option<i32> {
         let up = self.pid();
         let children = fs::read_to_string(format!("/proc/{up}/task/{up}/children")).unwrap();
         let is_wanted = |pid: &&str| {
@@ -255,9 +308,8 @@ impl Platform {
                 .take(2)
                 .any(|word| word.rsplit('/').next() == Some(name))
         };
-        let pid = children.split_whitespace().find(is_wanted);
-        let pid = pid.unwrap_or_else(|| panic!("no {name} among {children}"));
-        kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL).unwrap();
+        let pid = children.split_whitespace().find(is_wanted)?;
+        pid.parse().ok()
     }
 
     /// Kills `up`, and waits until its children have followed.
@@ -300,8 +352,9 @@ impl Platform {
 
     /// Waits for a condition, at most so long.
     pub(crate) fn within(&self, patience: Duration, what: &str, condition: impl Fn() -> bool) {
-        let log = || fs::read_to_string(self.folder().join("up.log")).unwrap_or_default();
-        assert!(met(patience, condition), "{what}: {}", log());
+        let log = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
+        let said = || log(self.folder().join("up.log")) + &log(self.data().join("logs/serve.log"));
+        assert!(met(patience, condition), "{what}: {}", said());
     }
 
     pub(crate) fn succeeds(&self, args: &[&str]) -> Ran {

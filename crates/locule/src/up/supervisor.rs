@@ -18,7 +18,7 @@ use tokio::process::Child;
 
 use super::banner::Progress;
 use super::layout::SystemUser;
-use crate::screen;
+use crate::{environment, screen};
 
 const RESTART_FIRST: Duration = Duration::from_millis(100);
 const RESTART_MAX: Duration = Duration::from_secs(10);
@@ -245,6 +245,8 @@ fn spawn(service: &Service) -> io::Result<Child> {
             "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         )
         .env("LANG", "C.UTF-8");
+    // Set by tests alone, and read by debug builds alone.
+    command.envs(environment::failpoints());
     command.envs(
         service
             .environment
