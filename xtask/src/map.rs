@@ -32,6 +32,7 @@ mod tests {
         ("locule-testkit", &["locule-control", "locule-domain", "locule-store", "locule-agent-api", "locule-guest-api", "locule-base", "locule-ids"]),
         ("locule-e2e", &["locule-client", "locule-testkit", "locule-api", "locule-ids"]),
         ("locule-stub-vmm", &["locule-guest-api"]),
+        ("locule-fuzz", &[]),
         ("xtask", &[]),
     ];
 
@@ -54,11 +55,13 @@ mod tests {
     fn the_test_kit_is_a_development_dependency_only() {
         for package in places::metadata().unwrap().packages {
             for dependency in &package.dependencies {
+                let for_tests = ["locule-testkit", "locule-fuzz"];
                 assert!(
-                    dependency.name != "locule-testkit"
+                    !for_tests.contains(&dependency.name.as_str())
                         || dependency.kind == DependencyKind::Development,
-                    "{} ships the test kit",
-                    package.name
+                    "{} ships {}",
+                    package.name,
+                    dependency.name
                 );
             }
         }

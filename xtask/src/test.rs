@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::places::Places;
 use crate::run::{answer, cargo, say, succeeds, watch};
-use crate::test::rings::Ring;
+use crate::test::rings::{FUZZ_SECONDS, Part, Ring};
 use crate::test::servers::Servers;
 use crate::test::tally::Tally;
 use crate::{images, python, run};
@@ -73,6 +73,9 @@ fn run_ring(
     command
         .current_dir(&places.root)
         .envs(environment.iter().cloned());
+    if ring.part == Part::FuzzTargets {
+        command.env("LOCULE_FUZZ_SECONDS", FUZZ_SECONDS);
+    }
     if nextest {
         // The whole workspace with a filter, not `-p`: another selection would mean other features and a second build.
         command.args([
@@ -101,8 +104,9 @@ fn run_ring(
             "--tests",
         ]);
         command.args(ring.packages.iter().flat_map(|package| ["-p", package]));
+        command.arg("--").args(ring.plain_filter());
         if ring.serial {
-            command.args(["--", "--test-threads=1"]);
+            command.arg("--test-threads=1");
         }
     }
     count(command)

@@ -9,6 +9,9 @@ use locule_base::clock::SharedClock;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+/// Uses of one sandbox at a time. Each holds two descriptors of the agent's, which all sandboxes share.
+const OPEN_MAX: usize = 512;
+
 #[derive(Debug)]
 pub(crate) struct Activity {
     clock: SharedClock,
@@ -23,6 +26,15 @@ struct State {
     draining: bool,
     /// Cancelled to cut every open use at once.
     cut: CancellationToken,
+}
+
+/// Why a use cannot begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoUse {
+    /// A pause is under way.
+    Draining,
+    /// As many are open as may be.
+    Busy,
 }
 
 /// One request or stream in progress.
@@ -67,15 +79,17 @@ impl Activity {
         *self.open.borrow() > 0
     }
 
-    /// Begins a use. `None` while a pause drains.
-    pub(crate) fn begin(self: &Arc<Self>) -> Option<Use> {
+    pub(crate) fn begin(self: &Arc<Self>) -> Result<Use, NoUse> {
         let mut state = self.state();
         if state.draining {
-            return None;
+            return Err(NoUse::Draining);
         }
         state.last = self.clock.now();
+        if *self.open.borrow() >= OPEN_MAX {
+            return Err(NoUse::Busy);
+        }
         self.open.send_modify(|open| *open += 1);
-        Some(Use {
+        Ok(Use {
             activity: self.clone(),
             cut: state.cut.clone(),
         })
@@ -136,9 +150,18 @@ mod tests {
         let stubborn = activity.begin().unwrap();
         activity.drain(Duration::from_millis(1)).await;
         assert!(stubborn.cut.is_cancelled());
-        assert!(activity.begin().is_none());
+        assert_eq!(activity.begin().unwrap_err(), NoUse::Draining);
         activity.open_up();
         assert!(!activity.begin().unwrap().cut.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn one_sandbox_cannot_use_up_the_agent() {
+        let activity = Activity::new(locule_base::clock::SystemClock::shared());
+        let mut open: Vec<_> = (0..OPEN_MAX).map(|_| activity.begin().unwrap()).collect();
+        assert_eq!(activity.begin().unwrap_err(), NoUse::Busy);
+        open.pop();
+        activity.begin().unwrap();
     }
 
     trait NowUtc {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use locule_net::NetOptions;
 use locule_vmm::{AcceleratorWish, Shape};
 
 use crate::admission::memory_mib;
@@ -23,6 +24,8 @@ pub struct Limits {
     pub memory_mb_max: u32,
     /// Memory promised to running sandboxes, as a multiple of what they may use together: they rarely use all of it.
     pub memory_overcommit: f64,
+    /// What one sandbox may send, and receive, over the network in Mbit/s.
+    pub bandwidth_mbit: u32,
     /// What all VMs together may really use, in mebibytes. Above it the longest idle sandbox is paused.
     pub memory_limit_mib: u64,
 }
@@ -48,6 +51,7 @@ impl Default for Limits {
             vcpus_max: 8,
             memory_mb_max: 8192,
             memory_overcommit: 2.0,
+            bandwidth_mbit: 1000,
             memory_limit_mib: memory_mib() * LIMIT_PERCENT / 100,
         }
     }
@@ -81,6 +85,13 @@ pub struct Config {
 impl Config {
     pub fn socket(&self) -> PathBuf {
         self.run_dir.join("agent.sock")
+    }
+
+    pub(crate) fn net_options(&self) -> NetOptions {
+        NetOptions {
+            bandwidth_mbit: self.limits.bandwidth_mbit,
+            ..NetOptions::default()
+        }
     }
 
     pub(crate) fn control_dir(&self) -> PathBuf {

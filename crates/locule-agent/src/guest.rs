@@ -181,7 +181,65 @@ pub(crate) async fn warm(net: &SandboxNet, key: &str) -> Result<(), GuestError> 
 }
 
 pub(crate) async fn thaw(net: &SandboxNet, key: &str) -> Result<(), GuestError> {
-    call::<serde_json::Value>(net, key, "/thaw", Vec::new(), CALL_TIMEOUT)
+    let timeout = FREEZE_TIMEOUT + Duration::from_secs(3);
+    call::<serde_json::Value>(net, key, "/thaw", Vec::new(), timeout)
         .await
         .map(drop)
+}
+
+#[cfg(test)]
+mod fuzz {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// The host asks, the guest says `bytes`, whatever they are, and hangs up.
+    async fn asked(bytes: &[u8]) -> Result<Option<InitResponse>, GuestError> {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 17);
+        let guest = async {
+            let mut request = [0; 4096];
+            // The host may have given up already.
+            let _ = theirs.read(&mut request).await;
+            let _ = theirs.write_all(bytes).await;
+            drop(theirs);
+        };
+        let host = async {
+            let request = Request::post("/init").header(header::HOST, "guest");
+            let request = request.body(Full::new(Bytes::new())).unwrap();
+            let response = exchange(ours, request).await.map_err(GuestError::Http)?;
+            read("/init", response).await
+        };
+        tokio::join!(host, guest).0
+    }
+
+    #[test]
+    fn any_answer_of_a_guest_is_understood_or_an_error() {
+        let body = r#"{"guestVersion":"1","kernelVersion":"6.1","bootId":"b"}"#;
+        let length = body.len();
+        let seeds = [
+            format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            ),
+            format!(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"
+            ),
+            format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\n\r\n{body}"),
+            "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_owned(),
+            "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"
+                .to_owned(),
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let understood = runtime.block_on(asked(seeds[0].as_bytes()));
+        assert_eq!(understood.unwrap().unwrap().kernel_version, "6.1");
+        locule_fuzz::fuzz(&seeds, |bytes| {
+            runtime.block_on(async {
+                let asked = tokio::time::timeout(Duration::from_secs(5), asked(bytes)).await;
+                format!("{:?}", asked.expect("an answer that ends is an answer"))
+            })
+        });
+    }
 }

@@ -18,7 +18,7 @@ use locule_agent_api::http1::exchange;
 use locule_guest_api::{CONTROL_KEY_HEADER, CONTROL_PATHS, GUEST_PORT};
 use locule_ids::SandboxId;
 
-use crate::activity::Use;
+use crate::activity::{NoUse, Use};
 use crate::registry::Registry;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,8 +55,7 @@ pub(crate) async fn proxy(
     let Ok(sandbox) = sandbox.parse::<SandboxId>() else {
         return failed(StatusCode::NOT_FOUND, "not_found");
     };
-    let path = format!("/{path}");
-    if port == GUEST_PORT && CONTROL_PATHS.contains(&path.as_str()) {
+    if port == GUEST_PORT && is_control(&format!("/{path}"), &inner(request.uri())) {
         return failed(StatusCode::NOT_FOUND, "not_found");
     }
     let Some(handle) = registry.handle(sandbox) else {
@@ -66,13 +65,15 @@ pub(crate) async fn proxy(
     let Some(net) = net else {
         return failed(StatusCode::CONFLICT, "not_running");
     };
-    let Some(held) = handle.activity.begin() else {
-        return failed(StatusCode::CONFLICT, "draining");
+    let held = match handle.activity.begin() {
+        Ok(held) => held,
+        Err(NoUse::Draining) => return failed(StatusCode::CONFLICT, "draining"),
+        Err(NoUse::Busy) => return failed(StatusCode::SERVICE_UNAVAILABLE, "busy"),
     };
     let Ok(stream) = net.connect(port, CONNECT_TIMEOUT).await else {
         return failed(StatusCode::BAD_GATEWAY, "port_closed");
     };
-    match forward(stream, request, path, held).await {
+    match forward(stream, request, held).await {
         Ok(response) => response,
         Err(error) => {
             tracing::debug!(sandbox.id = %sandbox, port, %error, "a proxied request failed");
@@ -81,24 +82,30 @@ pub(crate) async fn proxy(
     }
 }
 
-async fn forward(
-    stream: tokio::net::TcpStream,
-    mut request: Request,
-    path: String,
-    held: Use,
-) -> Result<Response, hyper::Error> {
-    let query = request
-        .uri()
+/// What of `/proxy/{sandbox}/{port}/…` is for the program inside, still encoded as it came.
+fn inner(uri: &Uri) -> Uri {
+    let rest = uri.path().splitn(5, '/').nth(4).unwrap_or_default();
+    let query = uri
         .query()
         .map(|query| format!("?{query}"))
         .unwrap_or_default();
-    // A path that came in a request line goes out in one.
-    let raw = request.uri().path();
-    let rest = raw
-        .splitn(5, '/')
-        .nth(4)
-        .map_or(path, |rest| format!("/{rest}"));
-    *request.uri_mut() = Uri::try_from(format!("{rest}{query}")).unwrap_or_default();
+    // What came in a request line goes into one.
+    Uri::try_from(format!("/{rest}{query}")).unwrap_or_default()
+}
+
+/// Whether only the host may call this path of the guest agent, however it is spelled.
+fn is_control(decoded: &str, inner: &Uri) -> bool {
+    [decoded, inner.path()]
+        .iter()
+        .any(|path| CONTROL_PATHS.contains(path))
+}
+
+async fn forward(
+    stream: tokio::net::TcpStream,
+    mut request: Request,
+    held: Use,
+) -> Result<Response, hyper::Error> {
+    *request.uri_mut() = inner(request.uri());
     request.headers_mut().remove(CONTROL_KEY_HEADER);
     let upgrade = request
         .headers()
@@ -109,9 +116,12 @@ async fn forward(
         () = held.cut.cancelled() => return Ok(failed(StatusCode::BAD_GATEWAY, "not_running")),
     };
     let mut response = exchanged;
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS
-        && let Some(ours) = upgrade
-    {
+    // Only the host speaks in the host's name: a guest that says "not running" would be believed.
+    response.headers_mut().remove(PROXY_ERROR_HEADER);
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let Some(ours) = upgrade else {
+            return Ok(failed(StatusCode::BAD_GATEWAY, "broken"));
+        };
         let theirs = hyper::upgrade::on(&mut response);
         tunnel(ours, theirs, held);
         return Ok(response.map(|_| Body::empty()));
@@ -159,4 +169,72 @@ fn tunnel(ours: hyper::upgrade::OnUpgrade, theirs: hyper::upgrade::OnUpgrade, he
             () = held.cut.cancelled() => {}
         }
     });
+}
+
+#[cfg(test)]
+mod fuzz {
+    use axum::Router;
+    use axum::extract::RawPathParams;
+    use axum::routing::any;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    /// What the agent's router makes of a request target: the path as it understands it, and what it passes on.
+    async fn routed(uri: Uri) -> Option<(String, Uri)> {
+        let seen = |Path(target): Path<Target>, _: RawPathParams, request: Request| async move {
+            let inner = inner(request.uri()).to_string();
+            serde_json::to_string(&(format!("/{}", target.path), inner)).unwrap()
+        };
+        let router: Router = Router::new()
+            .route("/proxy/{sandbox}/{port}/", any(seen))
+            .route("/proxy/{sandbox}/{port}/{*path}", any(seen));
+        let request = Request::builder().uri(uri).body(Body::empty()).ok()?;
+        let response = router.oneshot(request).await.unwrap();
+        if response.status() != StatusCode::OK {
+            return None;
+        }
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX);
+        let (decoded, inner): (String, String) =
+            serde_json::from_slice(&body.await.unwrap()).unwrap();
+        Some((decoded, inner.parse().unwrap()))
+    }
+
+    #[test]
+    fn no_spelling_of_a_path_reaches_the_hosts_own_calls() {
+        let seeds = [
+            "/proxy/sb-6dfzh5ik5uxynzmlf5cshamdk/49983/health?x=1",
+            "/proxy/sb-6dfzh5ik5uxynzmlf5cshamdk/49983/%69nit",
+            "/proxy/sb-6dfzh5ik5uxynzmlf5cshamdk/49983//freeze/../thaw",
+            "/proxy/sb-6dfzh5ik5uxynzmlf5cshamdk/49983/sync?/init",
+            "http://guest/proxy/x/49983/warm",
+            "/proxy/x/80/",
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        // The guest agent's routes, and whether a call landed on one of the host's.
+        let guest = |inner: Uri| async move {
+            let mut router: Router = Router::new().fallback(|| async { "open" });
+            for path in CONTROL_PATHS {
+                router = router.route(path, any(|| async { "control" }));
+            }
+            let request = Request::builder().uri(inner).body(Body::empty()).unwrap();
+            let response = router.oneshot(request).await.unwrap();
+            axum::body::to_bytes(response.into_body(), 64)
+                .await
+                .unwrap()
+        };
+        locule_fuzz::fuzz(&seeds, |input| {
+            let uri = Uri::try_from(input).ok()?;
+            runtime.block_on(async {
+                let (decoded, inner) = routed(uri).await?;
+                assert!(inner.path().starts_with('/'), "{inner}");
+                let control = is_control(&decoded, &inner);
+                let landed = guest(inner).await;
+                assert!(control || landed != "control", "{decoded}");
+                Some((control, landed, decoded.len() / 8))
+            })
+        });
+    }
 }

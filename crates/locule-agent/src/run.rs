@@ -119,7 +119,7 @@ impl Agent {
             },
         )
         .await?;
-        let net = HostNet::open(&config.instance, &config.data_dir).await?;
+        let net = HostNet::open(&config.instance, &config.data_dir, config.net_options()).await?;
         let ledger = Ledger::open(pool.root()).map_err(file("open", pool.root()))?;
         let open = |path: PathBuf| File::open(&path).map(Arc::new).map_err(file("open", &path));
         let host = Arc::new(Host {

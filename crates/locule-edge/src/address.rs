@@ -131,3 +131,35 @@ mod tests {
         assert_eq!(address(&[("host", "80-nope.x.y")]), sandbox);
     }
 }
+
+#[cfg(test)]
+mod fuzz {
+    use super::*;
+
+    #[test]
+    fn any_host_name_and_header_is_an_address_or_none_or_refused() {
+        let seeds = [
+            "3000-6dfzh5ik5uxynzmlf5cshamdk.sbx.test:8443\n\n",
+            "api.sbx.test\nsb-6ba7b810-9dad-11d1-80b4-00c04fd430c8\n65535",
+            "localhost:8000\n6dfzh5ik5uxynzmlf5cshamdk\n0",
+        ];
+        locule_fuzz::fuzz(&seeds, |input| {
+            let mut headers = HeaderMap::new();
+            let names = [header::HOST, SANDBOX_HEADER, PORT_HEADER];
+            for (name, value) in names.into_iter().zip(input.split(|byte| *byte == b'\n')) {
+                if let Ok(value) = http::HeaderValue::from_bytes(value)
+                    && !value.is_empty()
+                {
+                    headers.insert(name, value);
+                }
+            }
+            let found = Address::of(&headers, &Uri::from_static("/"));
+            if let Ok(Some(address)) = found {
+                assert!(address.port > 0);
+                let host = format!("{}-{}.x", address.port, address.sandbox.base36());
+                assert_eq!(Address::of_host(&host), Ok(Some(address)));
+            }
+            found.map(|address| address.is_some())
+        });
+    }
+}

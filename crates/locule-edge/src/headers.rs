@@ -149,3 +149,44 @@ mod tests {
         assert_eq!(stripped(&sent), ["accept: */*"]);
     }
 }
+
+#[cfg(test)]
+mod fuzz {
+    use super::*;
+
+    #[test]
+    fn no_spelling_of_a_header_takes_our_credentials_inside() {
+        let seeds = [
+            "connection: keep-alive, upgrade\nupgrade: websocket\nx-api-key: secret",
+            "cookie: locule_session=secret; a=b\ncookie: a=b;locule_x=secret",
+            "authorization: Bearer secret\nE2b-Sandbox-Id: secret\nlocule-control-key: secret",
+            "locule-proxy-error: secret\nconnection: cookie, te",
+        ];
+        locule_fuzz::fuzz(&seeds, |input| {
+            let mut headers = HeaderMap::new();
+            for line in input.split(|byte| *byte == b'\n').take(64) {
+                let at = line.iter().position(|byte| *byte == b':').unwrap_or(0);
+                let (name, value) = line.split_at(at);
+                if let Ok(name) = HeaderName::from_bytes(name)
+                    && let Ok(value) = HeaderValue::from_bytes(value[1..].trim_ascii())
+                {
+                    headers.append(name, value);
+                }
+            }
+            let upgraded = upgrade(&headers).is_some();
+            strip_credentials(&mut headers);
+            strip_hop_by_hop(&mut headers);
+            for (name, value) in &headers {
+                assert!(!is_ours(name.as_str()), "{name}");
+                assert!(!HOP_BY_HOP.contains(name), "{name}");
+                let bearer = name == header::AUTHORIZATION && is_bearer(value);
+                assert!(!bearer, "{value:?}");
+                let ours = |cookie: &str| cookie.trim().starts_with(OUR_COOKIE_PREFIX);
+                if name == header::COOKIE {
+                    assert!(!value.to_str().unwrap_or_default().split(';').any(ours));
+                }
+            }
+            (upgraded, headers.len())
+        });
+    }
+}

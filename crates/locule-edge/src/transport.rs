@@ -93,7 +93,7 @@ impl AgentTransport {
         {
             None => Ok(response),
             Some(b"port_closed") => Err(TransportError::PortClosed),
-            Some(b"broken") => Err(TransportError::Broken),
+            Some(b"broken" | b"busy") => Err(TransportError::Broken),
             Some(b"draining") => Err(TransportError::Changing),
             Some(_) => Err(TransportError::NotRunning),
         }

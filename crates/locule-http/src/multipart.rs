@@ -96,3 +96,48 @@ async fn pass_on(guest: &Guest, path: &str, mut part: Field<'_>) -> Result<(), A
     read?;
     Ok(written?)
 }
+
+#[cfg(test)]
+mod fuzz {
+    use axum::extract::FromRequest as _;
+
+    use super::*;
+
+    /// The parts of an upload as its handler sees them.
+    async fn parts(body: &[u8]) -> Result<Vec<Option<String>>, ApiError> {
+        let request = http::Request::post("/")
+            .header("content-type", "multipart/form-data; boundary=XX")
+            .body(Body::from(body.to_vec()))
+            .map_err(|_| ApiError::invalid("no request"))?;
+        let parts = Multipart::from_request(request, &()).await;
+        let mut parts = parts.map_err(|_| ApiError::invalid("no multipart"))?;
+        let mut names = Vec::new();
+        while let Some(mut part) = parts.next_field().await? {
+            names.push(part.name().map(str::to_owned));
+            if part.name() == Some("path") {
+                let path = read_path(&mut part).await?;
+                assert!((1..=PATH_BYTES_MAX).contains(&path.len()));
+            } else {
+                while part.chunk().await?.is_some() {}
+            }
+        }
+        Ok(names)
+    }
+
+    #[test]
+    fn any_upload_has_parts_or_is_refused() {
+        let seeds = [
+            "--XX\r\nContent-Disposition: form-data; name=\"path\"\r\n\r\n/a b\r\n--XX\r\n\
+             Content-Disposition: form-data; name=\"file\"; filename=\"x\"\r\nContent-Type: text/plain\r\n\r\nbytes\r\n--XX--\r\n",
+            "--XX\r\ncontent-disposition: form-data; name=path; filename*=utf-8''%c3%bc\r\n\r\n../../etc\r\n--XX--",
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        locule_fuzz::fuzz(&seeds, |body| {
+            runtime
+                .block_on(parts(body))
+                .map_err(|error| error.message())
+        });
+    }
+}

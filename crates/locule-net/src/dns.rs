@@ -3,7 +3,7 @@
 //! The only resolver a guest can reach, so the one place where rules about names can stand later. Questions are bounded in
 //! size, number and time; what is in them is the resolvers' business.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,27 +12,37 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::{NetError, SandboxNet};
+use crate::{NetError, NetOptions, SandboxNet};
 
 const IN_FLIGHT_MAX: usize = 64;
 const MESSAGE_BYTES_MAX: usize = 4096;
 const HEADER_BYTES: usize = 12;
+/// Bits of a header's third byte.
+const RESPONSE: u8 = 0x80;
+const TRUNCATED: u8 = 0x02;
 const TIMEOUT: Duration = Duration::from_secs(4);
+/// After a failure of the host (no descriptor left) the next try waits: it would fail at once, again and again.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// Serves until it is dropped.
 pub async fn serve(net: &SandboxNet) -> Result<(), NetError> {
     let (udp, tcp) = net.name_server_sockets()?;
     let room = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
-    tokio::join!(serve_udp(Arc::new(udp), room.clone()), serve_tcp(tcp, room));
+    let options = net.options();
+    tokio::join!(
+        serve_udp(Arc::new(udp), room.clone(), options.clone()),
+        serve_tcp(tcp, room, options)
+    );
     Ok(())
 }
 
-async fn serve_udp(socket: Arc<UdpSocket>, room: Arc<Semaphore>) {
+async fn serve_udp(socket: Arc<UdpSocket>, room: Arc<Semaphore>, options: Arc<NetOptions>) {
     let mut asked = JoinSet::new();
     let mut buffer = [0; MESSAGE_BYTES_MAX];
     loop {
         while asked.try_join_next().is_some() {}
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
+            tokio::time::sleep(AFTER_FAILURE).await;
             continue;
         };
         // Without room a question is dropped, as a busy network would: the guest asks again.
@@ -40,9 +50,10 @@ async fn serve_udp(socket: Arc<UdpSocket>, room: Arc<Semaphore>) {
             continue;
         };
         let (question, socket) = (buffer[..length].to_vec(), socket.clone());
+        let options = options.clone();
         asked.spawn(async move {
             let _permit = permit;
-            if let Some(answer) = answer(&question, forward_udp(&question)).await {
+            if let Some(answer) = answer(&question, forward_udp(&question, &options)).await {
                 // The guest may be gone.
                 let _ = socket.send_to(&answer, from).await;
             }
@@ -50,22 +61,24 @@ async fn serve_udp(socket: Arc<UdpSocket>, room: Arc<Semaphore>) {
     }
 }
 
-async fn serve_tcp(listener: TcpListener, room: Arc<Semaphore>) {
+async fn serve_tcp(listener: TcpListener, room: Arc<Semaphore>, options: Arc<NetOptions>) {
     let mut open = JoinSet::new();
     loop {
         while open.try_join_next().is_some() {}
         let Ok((mut stream, _)) = listener.accept().await else {
+            tokio::time::sleep(AFTER_FAILURE).await;
             continue;
         };
         let Ok(permit) = room.clone().try_acquire_owned() else {
             continue;
         };
+        let options = options.clone();
         open.spawn(async move {
             let _permit = permit;
             // One question per connection; a guest that stalls is cut.
             let exchange = async {
                 let question = read_message(&mut stream).await?;
-                let answer = answer(&question, forward_tcp(&question)).await?;
+                let answer = answer(&question, forward_tcp(&question, &options)).await?;
                 write_message(&mut stream, &answer).await
             };
             let _ = tokio::time::timeout(TIMEOUT * 2, exchange).await;
@@ -78,7 +91,7 @@ async fn answer(
     question: &[u8],
     forwarded: impl Future<Output = Option<Vec<u8>>>,
 ) -> Option<Vec<u8>> {
-    let is_question = question.len() >= HEADER_BYTES && question[2] & 0x80 == 0;
+    let is_question = question.len() >= HEADER_BYTES && question[2] & RESPONSE == 0;
     is_question.then_some(())?;
     let answer = tokio::time::timeout(TIMEOUT, forwarded)
         .await
@@ -87,31 +100,23 @@ async fn answer(
     Some(answer.unwrap_or_else(|| failure(question)))
 }
 
+/// The answer to another question is somebody's attempt to slip one in.
+fn answers(message: &[u8], question: &[u8]) -> bool {
+    message.len() >= HEADER_BYTES && message[2] & RESPONSE != 0 && message[..2] == question[..2]
+}
+
 /// The question's header and nothing else: response, recursion available, SERVFAIL, no records.
 fn failure(question: &[u8]) -> Vec<u8> {
     let mut header = question[..HEADER_BYTES].to_vec();
-    header[2] |= 0x80;
+    header[2] |= RESPONSE;
     header[3] = 0x82;
     header[4..].fill(0);
     header
 }
 
-/// The host's resolvers, read anew each time: they change with the host's network.
-fn resolvers() -> Vec<SocketAddr> {
-    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    let lines = text
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("nameserver"));
-    lines
-        .filter_map(|rest| rest.trim().parse::<IpAddr>().ok())
-        .map(|ip| SocketAddr::new(ip, 53))
-        .take(3)
-        .collect()
-}
-
-async fn forward_udp(question: &[u8]) -> Option<Vec<u8>> {
+async fn forward_udp(question: &[u8], options: &NetOptions) -> Option<Vec<u8>> {
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
-    for resolver in resolvers() {
+    for resolver in options.resolvers() {
         let local: SocketAddr = if resolver.is_ipv4() {
             ([0, 0, 0, 0], 0).into()
         } else {
@@ -124,11 +129,13 @@ async fn forward_udp(question: &[u8]) -> Option<Vec<u8>> {
             continue;
         }
         let waited = tokio::time::timeout(TIMEOUT / 2, socket.recv(&mut buffer)).await;
-        // The answer to another question is somebody's attempt to slip one in.
         if let Ok(Ok(length)) = waited
-            && length >= HEADER_BYTES
-            && buffer[..2] == question[..2]
+            && answers(&buffer[..length], question)
         {
+            if length == MESSAGE_BYTES_MAX {
+                // There may have been more of it: the guest is to ask again over TCP.
+                buffer[2] |= TRUNCATED;
+            }
             buffer.truncate(length);
             return Some(buffer);
         }
@@ -136,8 +143,8 @@ async fn forward_udp(question: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-async fn forward_tcp(question: &[u8]) -> Option<Vec<u8>> {
-    for resolver in resolvers() {
+async fn forward_tcp(question: &[u8], options: &NetOptions) -> Option<Vec<u8>> {
+    for resolver in options.resolvers() {
         let Ok(mut stream) = TcpStream::connect(resolver).await else {
             continue;
         };
@@ -145,9 +152,7 @@ async fn forward_tcp(question: &[u8]) -> Option<Vec<u8>> {
             continue;
         }
         match read_message(&mut stream).await {
-            Some(answer) if answer.len() >= HEADER_BYTES && answer[..2] == question[..2] => {
-                return Some(answer);
-            }
+            Some(answer) if answers(&answer, question) => return Some(answer),
             _ => {}
         }
     }
@@ -185,5 +190,39 @@ mod tests {
         let response = [0, 1, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(answer(&response, async { Some(vec![1]) }).await, None);
         assert_eq!(answer(&[0; 11], async { Some(vec![1]) }).await, None);
+    }
+}
+
+#[cfg(test)]
+mod fuzz {
+    use locule_fuzz::fuzz;
+
+    use super::*;
+
+    const QUESTION: &[u8] = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x07example\x03com\x00\x00\x01\x00\x01\x00\x00\x29\x10\x00\x00\x00\x00\x00\x00\x00";
+    const ANSWER: &[u8] = b"\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x5d\xb8\xd8\x22";
+
+    #[test]
+    fn every_message_of_a_guest_is_a_question_or_dropped() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        fuzz(&[QUESTION, ANSWER, &QUESTION[..12]], |message| {
+            let unanswered = runtime.block_on(answer(message, async { None }));
+            let is_question = message.len() >= HEADER_BYTES && message[2] & RESPONSE == 0;
+            assert_eq!(unanswered.is_some(), is_question);
+            if let Some(failure) = &unanswered {
+                assert_eq!(failure.len(), HEADER_BYTES);
+                assert!(
+                    answers(failure, message),
+                    "it is the answer to its question"
+                );
+            }
+            // And what a resolver says is passed on only as an answer to that question.
+            let passed = answers(message, QUESTION);
+            assert!(!passed || message[..2] == QUESTION[..2] && message[2] & RESPONSE != 0);
+            (unanswered.is_some(), passed, message.len() / 4)
+        });
     }
 }

@@ -4,12 +4,16 @@ use std::collections::HashSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use locule_base::command::Command;
 
 use crate::claim::Claim;
 use crate::sandbox::SandboxNet;
-use crate::{NetError, firewall};
+use crate::{NetError, NetOptions, firewall, namespace};
+
+/// The host's connection table has room for this many at least: enough for every slot's share.
+const CONNECTION_TABLE: u64 = 1 << 20;
 
 /// Every machine-wide name holds the instance: a sweep looks only at its own.
 #[derive(Debug, Clone)]
@@ -44,86 +48,20 @@ impl Names {
     pub(crate) fn namespace_path(&self, slot: u16) -> PathBuf {
         Path::new("/run/netns").join(self.namespace(slot))
     }
-}
 
-/// The host's network side of one instance.
-#[derive(Debug)]
-pub struct HostNet {
-    names: Names,
-    claim: Claim,
-}
-
-impl HostNet {
-    /// Claims a block of numbers and installs the host's rules. Sandboxes' namespaces of an earlier life stay until `sweep`.
-    pub async fn open(instance: &str, data_dir: &Path) -> Result<Self, NetError> {
-        let names = Names::new(instance);
-        let claim = Claim::take(instance, data_dir)?;
-        let host = Self { names, claim };
-        let forward = "/proc/sys/net/ipv4/ip_forward";
-        fs::write(forward, "1").map_err(NetError::file("switch on", forward))?;
-        let rules = firewall::host_rules(&host.names, &host.block());
-        Command::new("nft")
-            .args(["-f", "-"])
-            .stdin(rules)
-            .run()
-            .await?;
-        Ok(host)
-    }
-
-    /// The first of this instance's VMM users; a slot's user is this plus the slot.
-    pub fn first_uid(&self) -> u32 {
-        self.claim.first_uid()
-    }
-
-    fn first_address(&self) -> u32 {
-        // 64 blocks of 2048 addresses in 198.18.0.0/15, which nobody may use on a real network.
-        u32::from(Ipv4Addr::new(198, 18, 0, 0)) + self.claim.block * 2048
-    }
-
-    fn block(&self) -> String {
-        format!("{}/21", Ipv4Addr::from(self.first_address()))
-    }
-
-    /// Makes the network of a slot. One that is half there from a crash is made anew.
-    pub async fn create(&self, slot: u16) -> Result<SandboxNet, NetError> {
-        self.destroy(slot).await?;
-        let pair = self.first_address() + u32::from(slot) * 2;
-        SandboxNet::create(
-            &self.names,
-            slot,
-            Ipv4Addr::from(pair),
-            Ipv4Addr::from(pair + 1),
-        )
-        .await
-    }
-
-    /// The network of a slot that is there already.
-    pub fn adopt(&self, slot: u16) -> Result<SandboxNet, NetError> {
-        SandboxNet::open(&self.names, slot)
-    }
-
-    /// Takes the network of a slot away. Absent is success.
-    pub async fn destroy(&self, slot: u16) -> Result<(), NetError> {
-        let veth = self.names.veth(slot);
+    async fn destroy(&self, slot: u16) -> Result<(), NetError> {
+        let veth = self.veth(slot);
         if Path::new("/sys/class/net").join(&veth).exists() {
             // Its other end goes with it, also when the namespace is still in use.
-            Command::new("ip")
-                .args(["link", "delete", &veth])
-                .run()
-                .await?;
+            let command = Command::new("ip").args(["link", "delete", &veth]);
+            command.run().await?;
         }
-        if self.names.namespace_path(slot).exists() {
-            Command::new("ip")
-                .args(["netns", "delete", &self.names.namespace(slot)])
-                .run()
-                .await?;
-        }
-        Ok(())
+        let path = self.namespace_path(slot);
+        namespace::forget(&path).map_err(NetError::file("remove", &path))
     }
 
-    /// Takes away every network of this instance but those of the slots to keep.
-    pub async fn sweep(&self, keep: &HashSet<u16>) -> Result<(), NetError> {
-        let prefix = format!("locule-{}-", self.names.instance);
+    async fn sweep(&self, keep: &HashSet<u16>) -> Result<(), NetError> {
+        let prefix = format!("locule-{}-", self.instance);
         let found = fs::read_dir("/run/netns").into_iter().flatten().flatten();
         let names = found.filter_map(|entry| entry.file_name().into_string().ok());
         let slots: Vec<u16> = names
@@ -135,16 +73,101 @@ impl HostNet {
         Ok(())
     }
 
+    /// What an instance left that is no more. Its addresses are ours now: two ways to one address lead nowhere.
+    async fn clear_away(&self, instance: &str) -> Result<(), NetError> {
+        if instance == self.instance {
+            return Ok(());
+        }
+        let gone = Self::new(instance);
+        gone.sweep(&HashSet::new()).await?;
+        nft(firewall::no_host_rules(&gone)).await
+    }
+}
+
+/// The host's network side of one instance.
+#[derive(Debug)]
+pub struct HostNet {
+    names: Names,
+    claim: Claim,
+    options: Arc<NetOptions>,
+}
+
+impl HostNet {
+    /// Claims a block of numbers and installs the host's rules. Sandboxes' namespaces of an earlier life stay until `sweep`.
+    pub async fn open(
+        instance: &str,
+        data_dir: &Path,
+        options: NetOptions,
+    ) -> Result<Self, NetError> {
+        let host = Self {
+            names: Names::new(instance),
+            claim: Claim::take(instance, data_dir)?,
+            options: Arc::new(options),
+        };
+        if let Some(gone) = &host.claim.heir_of {
+            host.names.clear_away(gone).await?;
+        }
+        let forward = "/proc/sys/net/ipv4/ip_forward";
+        fs::write(forward, "1").map_err(NetError::file("switch on", forward))?;
+        let rules = firewall::host_rules(&host.names, &host.block());
+        nft(rules).await?;
+        widen_connection_table();
+        Ok(host)
+    }
+
+    /// The first of this instance's VMM users; a slot's user is this plus the slot.
+    pub fn first_uid(&self) -> u32 {
+        self.claim.first_uid()
+    }
+
+    fn block(&self) -> String {
+        format!("{}/21", Ipv4Addr::from(self.claim.first_address()))
+    }
+
+    /// Makes the network of a slot. One that is half there from a crash is made anew.
+    pub async fn create(&self, slot: u16) -> Result<SandboxNet, NetError> {
+        self.destroy(slot).await?;
+        let pair = self.claim.first_address() + u32::from(slot) * 2;
+        let (host, inner) = (Ipv4Addr::from(pair), Ipv4Addr::from(pair + 1));
+        SandboxNet::create(&self.names, slot, host, inner, self.options.clone()).await
+    }
+
+    /// The network of a slot that is there already.
+    pub fn adopt(&self, slot: u16) -> Result<SandboxNet, NetError> {
+        SandboxNet::open(&self.names, slot, self.options.clone())
+    }
+
+    /// Takes the network of a slot away. Absent is success.
+    pub async fn destroy(&self, slot: u16) -> Result<(), NetError> {
+        self.names.destroy(slot).await
+    }
+
+    /// Takes away every network of this instance but those of the slots to keep.
+    pub async fn sweep(&self, keep: &HashSet<u16>) -> Result<(), NetError> {
+        self.names.sweep(keep).await
+    }
+
     /// Removes the host's rules and lets go of the block. For a host without sandboxes.
     pub async fn close(self) -> Result<(), NetError> {
         self.sweep(&HashSet::new()).await?;
-        let rules = firewall::no_host_rules(&self.names);
-        Command::new("nft")
-            .args(["-f", "-"])
-            .stdin(rules)
-            .run()
-            .await?;
+        nft(firewall::no_host_rules(&self.names)).await?;
         self.claim.release();
         Ok(())
+    }
+}
+
+async fn nft(rules: String) -> Result<(), NetError> {
+    let command = Command::new("nft").args(["-f", "-"]).stdin(rules);
+    command.run().await?;
+    Ok(())
+}
+
+/// Only ever more: somebody else may need more yet. Where it cannot be changed, the limits of each sandbox still hold.
+fn widen_connection_table() {
+    let file = "/proc/sys/net/netfilter/nf_conntrack_max";
+    let has = fs::read_to_string(file).ok();
+    let has = has.and_then(|text| text.trim().parse::<u64>().ok());
+    if has.is_some_and(|has| has < CONNECTION_TABLE) {
+        let _ = fs::write(file, CONNECTION_TABLE.to_string());
     }
 }

@@ -12,9 +12,11 @@ pub mod dns;
 mod firewall;
 mod host;
 mod namespace;
+mod options;
 mod sandbox;
 
 pub use host::{HostNet, Names};
+pub use options::NetOptions;
 pub use sandbox::SandboxNet;
 
 use std::io;
@@ -41,6 +43,8 @@ pub enum NetError {
     },
     #[error("enter the network namespace {name}")]
     Namespace { name: String, source: io::Error },
+    #[error("make the network namespace {name}")]
+    MakeNamespace { name: String, source: io::Error },
     #[error("open the tap device of slot {slot}")]
     Tap { slot: u16, source: io::Error },
     #[error(

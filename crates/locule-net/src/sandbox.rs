@@ -6,14 +6,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use locule_base::command::Command;
+use locule_base::command::{Command, CommandError, Output};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 use crate::host::Names;
-use crate::namespace::inside;
-use crate::{GUEST_IP, HOST_IP, NetError, firewall};
+use crate::namespace::{self, inside};
+use crate::{GUEST_IP, HOST_IP, NetError, NetOptions, firewall};
 
 const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
 const IFF_TAP: i16 = 0x0002;
@@ -25,6 +26,7 @@ pub struct SandboxNet {
     slot: u16,
     name: String,
     path: PathBuf,
+    options: Arc<NetOptions>,
 }
 
 impl SandboxNet {
@@ -33,58 +35,60 @@ impl SandboxNet {
         slot: u16,
         host: Ipv4Addr,
         inner: Ipv4Addr,
+        options: Arc<NetOptions>,
     ) -> Result<Self, NetError> {
-        let (name, veth) = (names.namespace(slot), names.veth(slot));
-        Command::new("ip")
-            .args(["netns", "add", &name])
-            .run()
-            .await?;
-        let outside = format!(
-            "link add {veth} type veth peer name eth0 netns {name}\naddr add {host}/31 dev {veth}\nlink set {veth} up\n"
-        );
-        Command::new("ip")
-            .args(["-batch", "-"])
-            .stdin(outside)
-            .run()
-            .await?;
         let net = Self {
             slot,
             path: names.namespace_path(slot),
-            name,
+            name: names.namespace(slot),
+            options,
         };
-        // IPv6 stays off until it has a policy of its own.
-        net.inside(|| {
-            fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").or_else(ignore_missing)?;
-            fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1")
-                .or_else(ignore_missing)?;
-            fs::write("/proc/sys/net/ipv4/ip_forward", "1")
-        })?;
+        let veth = names.veth(slot);
+        // Made from inside: one program then does all that is to be done there.
         let within = format!(
             "link set lo up\ntuntap add dev tap0 mode tap vnet_hdr\naddr add {HOST_IP}/30 dev tap0\nlink set tap0 up\n\
-             addr add {inner}/31 dev eth0\nlink set eth0 up\nroute add default via {host}\n"
+             link add eth0 type veth peer name {veth} netns {}\naddr add {inner}/31 dev eth0\nlink set eth0 up\n\
+             route add default via {host}\n",
+            std::process::id()
         );
-        Command::new("ip")
-            .args(["-n", &net.name, "-batch", "-"])
-            .stdin(within)
-            .run()
-            .await?;
-        let rules = firewall::sandbox_rules();
-        Command::new("ip")
-            .args(["netns", "exec", &net.name, "nft", "-f", "-"])
-            .stdin(rules)
-            .run()
-            .await?;
+        let rules = firewall::sandbox_rules(net.options.bandwidth_mbit);
+        let furnished = namespace::make(&net.path, move || {
+            switch_off_ipv6()?;
+            Ok(async move {
+                tokio::try_join!(
+                    batch(within),
+                    Command::new("nft").args(["-f", "-"]).stdin(rules).run()
+                )
+            })
+        });
+        furnished.await.map_err(|source| NetError::MakeNamespace {
+            name: net.name.clone(),
+            source,
+        })??;
+        batch(format!(
+            "addr add {host}/31 dev {veth}\nlink set {veth} up\n"
+        ))
+        .await?;
         Ok(net)
     }
 
-    pub(crate) fn open(names: &Names, slot: u16) -> Result<Self, NetError> {
+    pub(crate) fn open(
+        names: &Names,
+        slot: u16,
+        options: Arc<NetOptions>,
+    ) -> Result<Self, NetError> {
         let net = Self {
             slot,
             name: names.namespace(slot),
             path: names.namespace_path(slot),
+            options,
         };
         net.inside(|| Ok(()))?;
         Ok(net)
+    }
+
+    pub(crate) fn options(&self) -> Arc<NetOptions> {
+        self.options.clone()
     }
 
     pub fn slot(&self) -> u16 {
@@ -151,6 +155,21 @@ impl SandboxNet {
             source,
         })
     }
+}
+
+async fn batch(commands: String) -> Result<Output, CommandError> {
+    Command::new("ip")
+        .args(["-batch", "-"])
+        .stdin(commands)
+        .run()
+        .await
+}
+
+/// In the namespace of the calling thread. IPv6 stays off until it has a policy of its own.
+fn switch_off_ipv6() -> io::Result<()> {
+    fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").or_else(ignore_missing)?;
+    fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").or_else(ignore_missing)?;
+    fs::write("/proc/sys/net/ipv4/ip_forward", "1")
 }
 
 /// A kernel without IPv6 has nothing to switch off.

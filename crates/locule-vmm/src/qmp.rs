@@ -245,3 +245,74 @@ mod tests {
         assert!(matches!(error, VmmError::Control(_)));
     }
 }
+
+#[cfg(test)]
+mod fuzz {
+    use locule_fuzz::fuzz;
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    const LINES: [&str; 5] = [
+        r#"{"QMP":{"version":{"qemu":{"micro":0,"minor":2,"major":7}},"capabilities":["oob"]}}"#,
+        r#"{"return":{},"id":1}"#,
+        r#"{"id":18446744073709551615,"error":{"class":"GenericError","desc":"no such fd"}}"#,
+        r#"{"timestamp":{"seconds":1,"microseconds":2},"event":"STOP"}"#,
+        r#"{"return":{"status":"running","running":true},"id":2}"#,
+    ];
+
+    #[test]
+    fn any_line_of_a_vmm_is_an_answer_or_none_or_an_error() {
+        fuzz(&LINES, |line| match parse(line) {
+            Ok(Message::Answer {
+                result: Err(reason),
+                ..
+            }) => {
+                assert!(reason.chars().count() <= 400);
+                "refusal".to_owned()
+            }
+            other => format!("{other:?}"),
+        });
+    }
+
+    #[test]
+    fn a_vmm_that_says_anything_gets_no_further_than_its_lines() {
+        let seeds = [
+            LINES.join("\n"),
+            LINES.join("\r\n") + "\n",
+            "\n\n".to_owned(),
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        fuzz(&seeds, |said| {
+            runtime.block_on(async {
+                let (ours, mut theirs) = UnixStream::pair().unwrap();
+                let mut qmp = Qmp {
+                    stream: ours,
+                    pending: Vec::new(),
+                    sent: 0,
+                };
+                let saying = async {
+                    theirs.write_all(said).await.unwrap();
+                    drop(theirs);
+                };
+                let listening = async {
+                    let mut heard = Vec::new();
+                    loop {
+                        match qmp.line().await {
+                            Ok(line) => heard.extend(line),
+                            Err(error) => return (heard, error),
+                        }
+                    }
+                };
+                let ((heard, error), ()) = tokio::join!(listening, saying);
+                assert!(matches!(error, VmmError::Gone));
+                let whole = said.iter().rposition(|byte| *byte == b'\n');
+                assert_eq!(heard, said[..whole.map_or(0, |at| at + 1)]);
+                heard.len() / 16
+            })
+        });
+    }
+}

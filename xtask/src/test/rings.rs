@@ -11,19 +11,35 @@ pub(crate) struct Ring {
     pub(crate) serial: bool,
     /// Boots microVMs.
     pub(crate) needs_images: bool,
+    /// What of these crates' tests: a fuzz target runs for seconds, in a ring of its own.
+    pub(crate) part: Part,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Tests,
+    FuzzTargets,
+}
+
+/// Tests of modules with this name are fuzz targets.
+const FUZZ_MODULE: &str = "fuzz::";
+/// How long each of them runs in its ring.
+pub(crate) const FUZZ_SECONDS: &str = "10";
 
 #[rustfmt::skip]
 pub(crate) const RINGS: &[Ring] = &[
-    Ring { name: "laws", serial: false, needs_images: false, packages: &[
-        "xtask", "locule-ids", "locule-base", "locule-api", "locule-agent-api", "locule-guest-api", "locule-domain", "locule-edge"] },
-    Ring { name: "store", serial: false, needs_images: false, packages: &["locule-store"] },
-    Ring { name: "control", serial: false, needs_images: false, packages: &["locule-control", "locule-testkit"] },
-    Ring { name: "http", serial: false, needs_images: false, packages: &["locule-http"] },
-    Ring { name: "cli", serial: false, needs_images: false, packages: &["locule-client", "locule-cli"] },
-    Ring { name: "host", serial: true, needs_images: true, packages: &[
+    Ring { name: "laws", serial: false, needs_images: false, part: Part::Tests, packages: &[
+        "xtask", "locule-ids", "locule-base", "locule-api", "locule-agent-api", "locule-guest-api", "locule-domain", "locule-edge", "locule-fuzz"] },
+    Ring { name: "store", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-store"] },
+    Ring { name: "control", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-control", "locule-testkit"] },
+    Ring { name: "http", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-http"] },
+    Ring { name: "cli", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-client", "locule-cli"] },
+    Ring { name: "host", serial: true, needs_images: true, part: Part::Tests, packages: &[
         "locule-vmm", "locule-net", "locule-disk", "locule-guest", "locule-agent", "locule-stub-vmm"] },
-    Ring { name: "e2e", serial: true, needs_images: true, packages: &["locule", "locule-e2e"] },
+    // One after the other on each core: together they take a minute and a half.
+    Ring { name: "fuzz", serial: false, needs_images: false, part: Part::FuzzTargets, packages: &[
+        "locule-ids", "locule-vmm", "locule-net", "locule-agent", "locule-guest", "locule-edge", "locule-http", "locule-control"] },
+    Ring { name: "e2e", serial: true, needs_images: true, part: Part::Tests, packages: &["locule", "locule-e2e"] },
 ];
 
 impl Ring {
@@ -34,7 +50,19 @@ impl Ring {
             .iter()
             .map(|package| format!("package(={package})"))
             .collect();
-        terms.join(" | ")
+        let not = match self.part {
+            Part::Tests => "not ",
+            Part::FuzzTargets => "",
+        };
+        format!("({}) & {not}test({FUZZ_MODULE})", terms.join(" | "))
+    }
+
+    /// The same for the built-in runner.
+    pub(crate) fn plain_filter(&self) -> &'static [&'static str] {
+        match self.part {
+            Part::Tests => &["--skip", FUZZ_MODULE],
+            Part::FuzzTargets => &[FUZZ_MODULE],
+        }
     }
 }
 
@@ -60,8 +88,33 @@ mod tests {
         for package in places::metadata().unwrap().packages {
             let rings = RINGS
                 .iter()
+                .filter(|ring| ring.part == Part::Tests)
                 .filter(|ring| ring.packages.contains(&package.name.as_str()));
             assert_eq!(rings.count(), 1, "{}", package.name);
+        }
+    }
+
+    #[test]
+    fn fuzz_targets_run_in_their_own_ring_only() {
+        let filters = ["http", "fuzz"].map(|name| choose(&[name.to_owned()]).unwrap()[0].filter());
+        assert_eq!(filters[0], "(package(=locule-http)) & not test(fuzz::)");
+        assert!(filters[1].ends_with(") & test(fuzz::)"), "{}", filters[1]);
+    }
+
+    #[test]
+    fn every_crate_with_a_fuzz_target_is_in_the_ring() {
+        let ring = choose(&["fuzz".to_owned()]).unwrap()[0];
+        for package in places::metadata().unwrap().packages {
+            let has = package
+                .dependencies
+                .iter()
+                .any(|one| one.name == "locule-fuzz");
+            assert_eq!(
+                has,
+                ring.packages.contains(&package.name.as_str()),
+                "{}",
+                package.name
+            );
         }
     }
 

@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod crash;
+mod hostile;
 mod memory;
 mod process;
+mod renewed;
 mod rig;
+mod torment;
 
 use std::time::Duration;
 

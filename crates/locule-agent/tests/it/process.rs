@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::rig::TOKEN;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One agent process after the other, over the same data directory.
 pub(crate) struct HostProcess {
@@ -106,6 +106,10 @@ impl HostProcess {
             .append(true)
             .open(self.folder.path().join("agent.log"))
             .unwrap();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the program under test is started as it is, and killed"
+        )]
         let mut command = Command::new(binary("locule"));
         command.args(["agent", "--accel", "tcg", "--pool-size", "4096"]);
         command.args(["--instance", &self.instance]);
@@ -131,6 +135,21 @@ impl HostProcess {
 
     pub(crate) fn client(&self) -> Client {
         Client::new(Connector::Unix(self.run_dir().join("agent.sock")))
+    }
+
+    /// A connection to the agent's socket.
+    pub(crate) async fn connect(&self) -> tokio::net::UnixStream {
+        let socket = self.run_dir().join("agent.sock");
+        tokio::net::UnixStream::connect(socket).await.unwrap()
+    }
+
+    /// Memory that the agent's process has in use.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let pid = self.child.as_ref().unwrap().id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.unwrap().trim().trim_end_matches(" kB");
+        kib.parse::<u64>().unwrap() * 1024
     }
 
     /// From now on machines wait to become sandboxes.
@@ -350,6 +369,7 @@ impl HostProcess {
             !mounts.contains(self.folder.path().to_str().unwrap()),
             "the pool is mounted"
         );
+        #[expect(clippy::disallowed_methods, reason = "a look at the machine")]
         let rules = Command::new("nft")
             .args(["list", "tables"])
             .output()
@@ -384,7 +404,7 @@ fn check_files(folder: &Path, running: bool) {
     let names: BTreeSet<String> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !name.ends_with(".log"))
+        .filter(|name| Path::new(name).extension().is_none_or(|end| end != "log"))
         .collect();
     let mut expected = BTreeSet::from(["manifest.json".to_owned()]);
     if running {

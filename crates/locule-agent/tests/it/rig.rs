@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
@@ -22,6 +23,8 @@ pub(crate) struct Rig {
     folder: tempfile::TempDir,
     instance: String,
     agent: Mutex<Option<Agent>>,
+    /// Machines of one kind that may wait.
+    pub(crate) warm: std::sync::atomic::AtomicUsize,
 }
 
 /// What a command printed and how it ended.
@@ -82,6 +85,7 @@ impl Rig {
             folder: tempfile::tempdir().unwrap(),
             instance: format!("{:08x}", rand::random::<u32>()),
             agent: Mutex::new(None),
+            warm: std::sync::atomic::AtomicUsize::new(0),
         };
         rig.start_again().await;
         rig
@@ -99,7 +103,7 @@ impl Rig {
             images: images(),
             accelerator: AcceleratorWish::Tcg,
             qemu: None,
-            warm_max: 0,
+            warm_max: self.warm.load(std::sync::atomic::Ordering::Relaxed),
             pool_bytes: Some(3 << 30),
             on_stop: OnStop::Pause,
             peer: None,
@@ -111,6 +115,14 @@ impl Rig {
         };
         let agent = Agent::start(config, Tasks::new()).await.unwrap();
         *self.agent.lock().unwrap() = Some(agent);
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.run_dir().join("agent.sock")
+    }
+
+    pub(crate) fn pool(&self) -> PathBuf {
+        self.folder.path().join("agent/pool")
     }
 
     pub(crate) fn registry(&self) -> Arc<Registry> {
@@ -161,8 +173,10 @@ impl Rig {
         sandbox: SandboxId,
         port: u16,
         path: &str,
+        user: &str,
         body: Option<Vec<u8>>,
     ) -> Response<Incoming> {
+        let user = base64::engine::general_purpose::STANDARD.encode(format!("{user}:"));
         let stream = tokio::net::UnixStream::connect(self.run_dir().join("agent.sock"))
             .await
             .unwrap();
@@ -173,6 +187,7 @@ impl Rig {
                 .header("content-type", "application/connect+json")
                 .header("connect-protocol-version", "1")
                 .header("x-access-token", TOKEN)
+                .header("authorization", format!("Basic {user}"))
                 .body(Full::new(Bytes::from(body))),
         };
         exchange(stream, request.unwrap()).await.unwrap()
@@ -184,10 +199,23 @@ impl Rig {
         port: u16,
         path: &str,
     ) -> Response<Incoming> {
-        self.send(sandbox, port, path, None).await
+        self.send(sandbox, port, path, "user", None).await
     }
 
-    async fn start_process(&self, sandbox: SandboxId, command: &str) -> Response<Incoming> {
+    pub(crate) async fn start_process(
+        &self,
+        sandbox: SandboxId,
+        command: &str,
+    ) -> Response<Incoming> {
+        self.start_process_as(sandbox, "user", command).await
+    }
+
+    async fn start_process_as(
+        &self,
+        sandbox: SandboxId,
+        user: &str,
+        command: &str,
+    ) -> Response<Incoming> {
         let message = json!({
             "process": { "cmd": "/bin/bash", "args": ["-l", "-c", command] }, "stdin": false,
         });
@@ -196,7 +224,7 @@ impl Rig {
         frame.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
         frame.extend_from_slice(&message);
         let response = self
-            .send(sandbox, 49983, "process.Process/Start", Some(frame))
+            .send(sandbox, 49983, "process.Process/Start", user, Some(frame))
             .await;
         assert_eq!(response.status(), 200);
         response
@@ -209,7 +237,12 @@ impl Rig {
     }
 
     pub(crate) async fn exec(&self, sandbox: SandboxId, command: &str) -> Ran {
-        let mut body = self.start_process(sandbox, command).await.into_body();
+        self.exec_as(sandbox, "user", command).await
+    }
+
+    pub(crate) async fn exec_as(&self, sandbox: SandboxId, user: &str, command: &str) -> Ran {
+        let response = self.start_process_as(sandbox, user, command).await;
+        let mut body = response.into_body();
         let (mut bytes, mut ran) = (Vec::new(), Ran::default());
         while let Some(frame) = body.frame().await {
             if let Ok(frame) = frame {
@@ -252,7 +285,6 @@ impl Rig {
 
 impl Ran {
     fn take(&mut self, message: &Value) {
-        use base64::Engine as _;
         let text = |value: &Value| {
             let bytes = base64::engine::general_purpose::STANDARD
                 .decode(value.as_str().unwrap())

@@ -79,3 +79,26 @@ fn read_cursor(text: &str) -> Result<(DateTime<Utc>, SandboxId), ControlError> {
     });
     parsed.ok_or_else(|| ControlError::Invalid("the page token is not one of ours".to_owned()))
 }
+
+#[cfg(test)]
+mod fuzz {
+    use super::*;
+
+    #[test]
+    fn any_page_token_is_one_of_ours_or_refused() {
+        let seeds = [
+            "1764030000000000.6dfzh5ik5uxynzmlf5cshamdk",
+            "-1.0000000000000000000000000",
+            "9223372036854775807.f5lxx1zz5pnorynqglhzmsp33",
+        ];
+        locule_fuzz::fuzz(&seeds, |input| {
+            let text = String::from_utf8_lossy(input);
+            let read = read_cursor(&text);
+            if let Ok((at, id)) = &read {
+                let again = format!("{}.{}", at.timestamp_micros(), id.base36());
+                assert_eq!(read_cursor(&again).unwrap(), (*at, *id));
+            }
+            (read.is_ok(), text.len() / 8)
+        });
+    }
+}

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod exec;
+mod fuzz;
 mod host;
 mod ports;
 mod restart;

@@ -73,6 +73,10 @@ impl Agent {
         self.send(request).await.status()
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.process.id().unwrap()
     }

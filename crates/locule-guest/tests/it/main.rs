@@ -4,6 +4,7 @@
 
 mod agent;
 mod files;
+mod fuzz;
 mod processes;
 mod transfers;
 mod watch;

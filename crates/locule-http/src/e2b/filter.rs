@@ -63,3 +63,23 @@ mod tests {
         assert!(labels("").unwrap().is_empty());
     }
 }
+
+#[cfg(test)]
+mod fuzz {
+    use super::*;
+
+    #[test]
+    fn any_filter_is_labels_or_refused() {
+        let seeds = ["a=b%2520c&x%252Fy=1", "user=%25C3%25BC&&=&a", "100%=+%+%2B"];
+        locule_fuzz::fuzz(&seeds, |input| {
+            let text = String::from_utf8_lossy(input);
+            let found = labels(&text);
+            if let Ok(found) = &found {
+                assert!(found.len() <= text.split('&').count());
+                let longest = found.iter().map(|(key, value)| key.len().max(value.len()));
+                assert!(longest.max().unwrap_or(0) <= text.len() * 3);
+            }
+            found.map(|labels| labels.len()).map_err(|_| ())
+        });
+    }
+}

@@ -80,3 +80,28 @@ mod tests {
         assert_eq!(Text::new(Encoding::Base64).push(&[0xff]), "/w==");
     }
 }
+
+#[cfg(test)]
+mod fuzz {
+    use super::*;
+
+    #[test]
+    fn chunks_say_together_what_the_whole_says() {
+        locule_fuzz::fuzz(
+            &["a\u{e9}\u{20ac}\u{1d11e}z", "\u{10ffff}\u{800}\u{7f}"],
+            |bytes| {
+                let mut text = Text::new(Encoding::Utf8);
+                // As many as five, cut where the bytes say.
+                let cut = bytes.first().map_or(1, |byte| usize::from(byte % 7) + 1);
+                let mut said: String = bytes.chunks(cut).map(|chunk| text.push(chunk)).collect();
+                assert!(text.pending.len() <= 3);
+                said += &text.finish();
+                assert_eq!(
+                    said.replace('\u{fffd}', ""),
+                    String::from_utf8_lossy(bytes).replace('\u{fffd}', "")
+                );
+                (std::str::from_utf8(bytes).is_ok(), said.chars().count() / 4)
+            },
+        );
+    }
+}

@@ -1,5 +1,7 @@
 //! The laws of ids: what is printed is what is read, and nothing else is (B-003, B-004, B-007, W-030).
 
+mod fuzz;
+
 use locule_ids::{ApiKeyId, SandboxId, TeamId, TemplateId, UserId};
 use proptest::prelude::*;
 use uuid::Uuid;

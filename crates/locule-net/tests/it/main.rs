@@ -1,14 +1,17 @@
 //! Namespaces, taps and rules on a real kernel. Needs root.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod closed;
+mod names;
+mod world;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
-use locule_net::{HostNet, Names};
-
-fn instance() -> String {
-    format!("{:08x}", rand::random::<u32>())
-}
+use locule_net::{HostNet, Names, NetOptions};
+use world::instance;
 
 fn exists(names: &Names, slot: u16) -> (bool, bool) {
     let namespace = Path::new("/run/netns").join(names.namespace(slot)).exists();
@@ -20,8 +23,12 @@ fn exists(names: &Names, slot: u16) -> (bool, bool) {
 async fn a_closed_instance_leaves_nothing_and_touches_nobody_else() {
     let (dir_a, dir_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (a, b) = (instance(), instance());
-    let host_a = HostNet::open(&a, dir_a.path()).await.unwrap();
-    let host_b = HostNet::open(&b, dir_b.path()).await.unwrap();
+    let host_a = HostNet::open(&a, dir_a.path(), NetOptions::default())
+        .await
+        .unwrap();
+    let host_b = HostNet::open(&b, dir_b.path(), NetOptions::default())
+        .await
+        .unwrap();
     assert_ne!(host_a.first_uid(), host_b.first_uid());
     for slot in [0, 1, 1023] {
         host_a.create(slot).await.unwrap();
@@ -44,11 +51,15 @@ async fn a_closed_instance_leaves_nothing_and_touches_nobody_else() {
 async fn an_instance_gets_its_block_back() {
     let dir = tempfile::tempdir().unwrap();
     let instance = instance();
-    let first = HostNet::open(&instance, dir.path()).await.unwrap();
+    let first = HostNet::open(&instance, dir.path(), NetOptions::default())
+        .await
+        .unwrap();
     let uid = first.first_uid();
     // The agent died: nothing was released.
     drop(first);
-    let again = HostNet::open(&instance, dir.path()).await.unwrap();
+    let again = HostNet::open(&instance, dir.path(), NetOptions::default())
+        .await
+        .unwrap();
     assert_eq!(again.first_uid(), uid);
     again.close().await.unwrap();
 }
@@ -56,7 +67,9 @@ async fn an_instance_gets_its_block_back() {
 #[tokio::test]
 async fn a_tap_can_be_opened_and_a_dead_guest_does_not_answer() {
     let dir = tempfile::tempdir().unwrap();
-    let host = HostNet::open(&instance(), dir.path()).await.unwrap();
+    let host = HostNet::open(&instance(), dir.path(), NetOptions::default())
+        .await
+        .unwrap();
     let net = host.create(0).await.unwrap();
     let tap = net.open_tap().unwrap();
     let error = net
@@ -71,4 +84,33 @@ async fn a_tap_can_be_opened_and_a_dead_guest_does_not_answer() {
     ));
     drop(tap);
     host.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_takes_over_a_block_clears_away_what_the_last_owner_left() {
+    let (lost, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let a = instance();
+    let first = HostNet::open(&a, lost.path(), NetOptions::default())
+        .await
+        .unwrap();
+    let uid = first.first_uid();
+    first.create(3).await.unwrap();
+    drop(first);
+    // Its data directory was deleted by hand.
+    drop(lost);
+    let mut heirs = Vec::new();
+    loop {
+        let heir = HostNet::open(&instance(), kept.path(), NetOptions::default())
+            .await
+            .unwrap();
+        let found = heir.first_uid() == uid;
+        heirs.push(heir);
+        if found {
+            break;
+        }
+    }
+    assert_eq!(exists(&Names::new(&a), 3), (false, false));
+    for heir in heirs {
+        heir.close().await.unwrap();
+    }
 }

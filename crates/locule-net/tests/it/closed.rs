@@ -1,0 +1,284 @@
+//! What a guest can reach, and what it cannot (W-033).
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use locule_net::NetOptions;
+use tokio::time::Instant;
+
+use crate::world::{BEYOND, Guest, Internet, VNET_HEADER, World, echo, inside};
+
+const PORT: u16 = 4711;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_reaches_the_internet_and_nothing_nearer() {
+    let (internet, world) = (
+        Internet::new().await,
+        World::new(NetOptions::default()).await,
+    );
+    internet.listen(PORT);
+    echo(TcpListener::bind(("0.0.0.0", PORT)).unwrap());
+    let (net, neighbour) = (
+        world.host.create(0).await.unwrap(),
+        world.host.create(1).await.unwrap(),
+    );
+    let (guest, other) = (Guest::new(&net).await, Guest::new(&neighbour).await);
+    echo(
+        other
+            .namespace
+            .inside(|| TcpListener::bind(("0.0.0.0", PORT)).unwrap()),
+    );
+    let beyond = BEYOND.map(|address| address.parse::<Ipv4Addr>().unwrap());
+    // All of it is there to be reached.
+    for address in beyond.into_iter().chain([internet.address, internet.host]) {
+        TcpStream::connect_timeout(&(address, PORT).into(), PATIENCE).unwrap();
+    }
+    net.connect(PORT, PATIENCE).await.unwrap_err();
+    neighbour.connect(PORT, PATIENCE).await.unwrap();
+
+    let mut stream = guest
+        .connect((internet.address, PORT).into(), PATIENCE)
+        .unwrap();
+    stream.write_all(b"hello").unwrap();
+    let mut answer = [0; 5];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"hello");
+
+    let (host_end, own_end) = world.addresses(0);
+    let (next_host_end, next_end) = world.addresses(1);
+    let near = [
+        internet.host,
+        host_end,
+        own_end,
+        next_host_end,
+        next_end,
+        Ipv4Addr::new(169, 254, 0, 22),
+        Ipv4Addr::new(169, 254, 169, 254),
+        Ipv4Addr::new(224, 0, 0, 1),
+    ];
+    for address in near.into_iter().chain(beyond) {
+        assert!(!guest.reaches((address, PORT)), "{address}");
+    }
+    // Nor does anybody outside reach a guest but through the agent.
+    let in_vain = internet.namespace.inside(|| {
+        TcpStream::connect_timeout(&(next_end, PORT).into(), Duration::from_millis(300))
+    });
+    in_vain.unwrap_err();
+    assert!(guest.reaches((internet.address, PORT)), "still");
+    drop((guest, other));
+    world.host.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_guests_own_address_and_mac_leave_its_network() {
+    let (internet, world) = (
+        Internet::new().await,
+        World::new(NetOptions::default()).await,
+    );
+    let server = internet.udp(PORT);
+    let net = world.host.create(0).await.unwrap();
+    let guest = Guest::new(&net).await;
+    let to = SocketAddr::from((internet.address, PORT));
+    // The kernel asks for the gateway's address and learns the tap's MAC.
+    guest.udp().send_to(b"honest", to).unwrap();
+    let mut buffer = [0; 64];
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (length, from) = server.recv_from(&mut buffer).unwrap();
+    assert_eq!(&buffer[..length], b"honest");
+    assert_eq!(from.ip(), internet.host, "seen as the host");
+
+    let tap = tap_mac(&world);
+    let own = ([2, 0xfc, 0, 0, 0, 5], Ipv4Addr::new(169, 254, 0, 21));
+    let neighbour = world.addresses(1).1;
+    let forgeries = [
+        ([2, 0xfc, 0, 0, 0, 6], own.1),
+        (own.0, Ipv4Addr::new(169, 254, 0, 20)),
+        (own.0, Ipv4Addr::new(203, 0, 113, 250)),
+        (own.0, neighbour),
+        (own.0, internet.address),
+    ];
+    for (mac, address) in forgeries.into_iter().chain([own]) {
+        let text: &[u8] = if (mac, address) == own {
+            b"own"
+        } else {
+            b"forged"
+        };
+        let frame = udp_frame(tap, mac, address, internet.address, text);
+        rustix::io::write(&guest.tap, &frame).unwrap();
+    }
+    let (length, _) = server.recv_from(&mut buffer).unwrap();
+    assert_eq!(
+        &buffer[..length],
+        b"own",
+        "the forged ones came first, and did not come"
+    );
+    drop(guest);
+    world.host.close().await.unwrap();
+}
+
+fn tap_mac(world: &World) -> [u8; 6] {
+    let text = inside(&world.namespace(0), || {
+        // The mounted /sys shows the namespace of whoever mounted it; the address list does not.
+        let list = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+        assert!(list.contains("tap0"));
+        mac_of("tap0")
+    });
+    text.unwrap()
+}
+
+/// The MAC address of a device in the calling thread's namespace.
+fn mac_of(device: &str) -> Option<[u8; 6]> {
+    const SIOCGIFHWADDR: libc::c_ulong = 0x8927;
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    let mut request = [0_u8; 40];
+    request[..device.len()].copy_from_slice(device.as_bytes());
+    // SAFETY: `request` has the size and layout of ifreq and lives through the call.
+    #[expect(unsafe_code, reason = "ioctl")]
+    let result = unsafe {
+        libc::ioctl(
+            std::os::fd::AsRawFd::as_raw_fd(&socket),
+            SIOCGIFHWADDR,
+            request.as_mut_ptr(),
+        )
+    };
+    (result == 0).then(|| request[18..24].try_into().unwrap())
+}
+
+/// A UDP packet in a frame, as it goes into the tap.
+fn udp_frame(
+    to_mac: [u8; 6],
+    from_mac: [u8; 6],
+    from: Ipv4Addr,
+    to: Ipv4Addr,
+    text: &[u8],
+) -> Vec<u8> {
+    let length = |extra: usize| u16::try_from(extra + text.len()).unwrap().to_be_bytes();
+    let mut packet = vec![0x45, 0];
+    packet.extend(length(28));
+    packet.extend([0, 0, 0, 0, 64, 17, 0, 0]);
+    packet.extend(from.octets());
+    packet.extend(to.octets());
+    let sum: u32 = packet
+        .chunks(2)
+        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
+        .sum();
+    let sum = !u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    packet.extend(4000_u16.to_be_bytes());
+    packet.extend(PORT.to_be_bytes());
+    packet.extend(length(8));
+    packet.extend([0, 0]);
+    packet.extend(text);
+    let mut frame = vec![0; VNET_HEADER];
+    frame.extend(to_mac);
+    frame.extend(from_mac);
+    frame.extend([8, 0]);
+    frame.extend(packet);
+    frame
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_guest_cannot_fill_the_hosts_connection_table() {
+    let (internet, world) = (
+        Internet::new().await,
+        World::new(NetOptions::default()).await,
+    );
+    internet.listen(PORT);
+    let (net, neighbour) = (
+        world.host.create(0).await.unwrap(),
+        world.host.create(1).await.unwrap(),
+    );
+    let (guest, other) = (Guest::new(&net).await, Guest::new(&neighbour).await);
+    // One packet each from and to as many ports as it takes, as fast as it goes.
+    let started = Instant::now();
+    let flood = guest.udp();
+    let mut sent = 0_u32;
+    while sent < 20_000 || started.elapsed() < Duration::from_secs(4) {
+        let port = u16::try_from(10_000 + sent % 50_000).unwrap();
+        let _ = flood.send_to(b"x", (internet.address, port));
+        sent += 1;
+    }
+    let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap();
+    let held = u64::try_from(world.connections(0)).unwrap();
+    assert!(held >= 300, "{held}: the flood came through at all");
+    let allowed = 500 + elapsed * 100 / 1000 + 100;
+    assert!(
+        held <= allowed.min(2100),
+        "{held} of {sent} in {elapsed} ms"
+    );
+    // Whoever did not flood is served.
+    other
+        .connect((internet.address, PORT).into(), PATIENCE)
+        .unwrap();
+    drop((guest, other));
+    world.host.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_no_ipv6_inside() {
+    let world = World::new(NetOptions::default()).await;
+    let net = world.host.create(0).await.unwrap();
+    let guest = Guest::new(&net).await;
+    let addresses = inside(&world.namespace(0), || {
+        std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap_or_default()
+    });
+    assert_eq!(addresses, "");
+    // The guest's own kernel does speak it: what it asks its link is not answered.
+    let (speaks, answered) = guest.namespace.inside(|| {
+        let cards = || std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        // Until its own address is not tentative any more.
+        let ready = |line: &str| line.ends_with("eth0") && line.split(' ').nth(4) == Some("80");
+        while !cards().lines().any(ready) && Instant::now() < deadline {}
+        let socket = std::net::UdpSocket::bind("[::]:0").unwrap();
+        let card = cards();
+        let card = card.lines().find(|line| ready(line)).unwrap();
+        let index = u32::from_str_radix(card.split(' ').nth(1).unwrap(), 16).unwrap();
+        let all = std::net::SocketAddrV6::new("ff02::1".parse().unwrap(), 9, 0, index);
+        socket
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        let sent = socket.send_to(b"x", all);
+        (sent.is_ok(), socket.recv_from(&mut [0; 9]).is_ok())
+    });
+    assert_eq!((speaks, answered), (true, false));
+    drop(guest);
+    world.host.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_sandbox_has_its_share_of_the_wire_and_no_more() {
+    let internet = Internet::new().await;
+    let options = |bandwidth_mbit| NetOptions {
+        bandwidth_mbit,
+        ..NetOptions::default()
+    };
+    internet.listen(PORT);
+    let bytes = 6_000_000;
+    let mut took = Vec::new();
+    for bandwidth in [1000, 16] {
+        let world = World::new(options(bandwidth)).await;
+        let net = world.host.create(0).await.unwrap();
+        let guest = Guest::new(&net).await;
+        took.push(there_and_back(&guest, internet.address, bytes));
+        drop(guest);
+        world.host.close().await.unwrap();
+    }
+    // At 16 Mbit/s six million bytes, less the first second's, take 1.9 s.
+    assert!(took[1] > Duration::from_millis(1500), "{took:?}");
+    assert!(took[0] < took[1], "{took:?}");
+}
+
+/// How long until so many bytes came back.
+fn there_and_back(guest: &Guest, to: Ipv4Addr, bytes: usize) -> Duration {
+    let mut stream = guest.connect((to, PORT).into(), PATIENCE).unwrap();
+    let mut writing = stream.try_clone().unwrap();
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(move || writing.write_all(&vec![7; bytes]).unwrap());
+        stream.read_exact(&mut vec![0; bytes]).unwrap();
+    });
+    started.elapsed()
+}

@@ -1,0 +1,189 @@
+//! Names are resolved by the agent, for every guest at the same address.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use locule_net::{NetOptions, SandboxNet, dns};
+use tokio::time::Instant;
+
+use crate::world::{Guest, World};
+
+const NAME_SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(169, 254, 0, 22), 53);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Answers every question with the question itself and a mark of how it came.
+struct Resolver {
+    address: SocketAddr,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Resolver {
+    fn start() -> Self {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = udp.local_addr().unwrap();
+        let tcp = TcpListener::bind(address).unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok((length, from)) = udp.recv_from(&mut buffer) {
+                counted.fetch_add(1, Ordering::Relaxed);
+                let _ = udp.send_to(&answer(&buffer[..length], b"udp"), from);
+            }
+        });
+        std::thread::spawn(move || {
+            for stream in tcp.incoming() {
+                let mut stream = stream.unwrap();
+                let Ok(question) = read(&mut stream) else {
+                    continue;
+                };
+                write(&mut stream, &answer(&question, b"tcp"));
+            }
+        });
+        Self { address, asked }
+    }
+}
+
+fn question(id: u16) -> Vec<u8> {
+    let mut message = id.to_be_bytes().to_vec();
+    message.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1]);
+    message
+}
+
+fn answer(question: &[u8], how: &[u8]) -> Vec<u8> {
+    let mut message = question.to_vec();
+    message[2] |= 0x80;
+    message.extend(how);
+    message
+}
+
+fn read(stream: &mut std::net::TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut message)?;
+    Ok(message)
+}
+
+fn write(stream: &mut std::net::TcpStream, message: &[u8]) {
+    let length = u16::try_from(message.len()).unwrap().to_be_bytes();
+    stream.write_all(&[&length, message].concat()).unwrap();
+}
+
+async fn served(resolver: SocketAddr) -> (World, Arc<SandboxNet>, Guest) {
+    let options = NetOptions {
+        resolvers: vec![resolver],
+        ..NetOptions::default()
+    };
+    let world = World::new(options).await;
+    let net = Arc::new(world.host.create(0).await.unwrap());
+    let guest = Guest::new(&net).await;
+    (world, net, guest)
+}
+
+async fn with_names<T>(net: &SandboxNet, work: impl FnOnce() -> T + Send + 'static) -> T
+where
+    T: Send + 'static,
+{
+    tokio::select! {
+        served = dns::serve(net) => panic!("the name server ended: {served:?}"),
+        done = tokio::task::spawn_blocking(work) => done.unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_resolves_names_over_udp_and_tcp() {
+    let resolver = Resolver::start();
+    let (world, net, guest) = served(resolver.address).await;
+    let guest = with_names(&net, move || {
+        let socket = guest.udp();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut buffer = [0; 512];
+        // Answers and fragments are not questions: nobody answers them.
+        socket
+            .send_to(&answer(&question(6), b""), NAME_SERVER)
+            .unwrap();
+        socket.send_to(&[0; 5], NAME_SERVER).unwrap();
+        socket.send_to(&question(7), NAME_SERVER).unwrap();
+        let (length, from) = socket.recv_from(&mut buffer).unwrap();
+        assert_eq!(from, NAME_SERVER.into());
+        assert_eq!(buffer[..length], answer(&question(7), b"udp"));
+
+        let mut stream = guest.connect(NAME_SERVER.into(), PATIENCE).unwrap();
+        write(&mut stream, &question(8));
+        assert_eq!(read(&mut stream).unwrap(), answer(&question(8), b"tcp"));
+        guest
+    })
+    .await;
+    drop(guest);
+    world.host.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_resolver_the_guest_is_told_so() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (world, net, guest) = served(silent.local_addr().unwrap()).await;
+    let guest = with_names(&net, move || {
+        let socket = guest.udp();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.send_to(&question(7), NAME_SERVER).unwrap();
+        let mut buffer = [0; 512];
+        let (length, _) = socket.recv_from(&mut buffer).unwrap();
+        assert_eq!(buffer[..length], [0, 7, 0x81, 0x82, 0, 0, 0, 0, 0, 0, 0, 0]);
+        guest
+    })
+    .await;
+    drop(guest);
+    world.host.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_questions_is_not_passed_on() {
+    let resolver = Resolver::start();
+    let (world, net, guest) = served(resolver.address).await;
+    let (guest, elapsed) = with_names(&net, move || {
+        let started = Instant::now();
+        let socket = guest.udp();
+        let mut sent = 0_u16;
+        while sent < 20_000 || started.elapsed() < Duration::from_secs(2) {
+            let _ = socket.send_to(&question(sent), NAME_SERVER);
+            sent = sent.saturating_add(1);
+        }
+        // Connections that say nothing: only some are let in, and those are cut.
+        let silent: Vec<_> = (0..200)
+            .filter_map(|_| {
+                guest
+                    .connect(NAME_SERVER.into(), Duration::from_millis(10))
+                    .ok()
+            })
+            .collect();
+        assert!(silent.len() < 120, "{} connections", silent.len());
+        (guest, started.elapsed())
+    })
+    .await;
+    let asked = resolver.asked.load(Ordering::Relaxed);
+    let allowed = 300 + usize::try_from(elapsed.as_millis()).unwrap() / 10;
+    assert!((10..allowed).contains(&asked), "{asked} in {elapsed:?}");
+    // With its breath back the guest is served again.
+    let guest = with_names(&net, move || {
+        let socket = guest.udp();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        let started = Instant::now();
+        let mut buffer = [0; 512];
+        while started.elapsed() < PATIENCE {
+            socket.send_to(&question(9), NAME_SERVER).unwrap();
+            if socket.recv_from(&mut buffer).is_ok() {
+                return guest;
+            }
+        }
+        panic!("no answer after the flood");
+    })
+    .await;
+    drop(guest);
+    world.host.close().await.unwrap();
+}
