@@ -86,6 +86,9 @@ impl HostAgent for SimHost {
             memory_mib: 8192,
             pool_free_bytes: 1 << 40,
             templates: vec!["minimal".to_owned()],
+            warm: Vec::new(),
+            memory_used_bytes: 0,
+            memory_limit_bytes: 0,
             ready: true,
         })
     }
