@@ -34,6 +34,8 @@ struct Attached {
     deadline: Option<Instant>,
     /// Output that is lost, to be told before what comes.
     gap: u64,
+    /// The last outage and when it seemed to be over, until output comes.
+    over: Option<(Outage, Instant)>,
 }
 
 /// Makes the events of a stream that was just opened outlive it.
@@ -45,6 +47,7 @@ pub(super) fn attached(guest: Guest, followed: Followed, timeout: Option<Duratio
         offset: followed.offset,
         deadline: timeout.map(|timeout| Instant::now() + timeout),
         gap: 0,
+        over: None,
     };
     stream::unfold(Some(attached), |attached| async move {
         let mut attached = attached?;
@@ -82,6 +85,7 @@ impl Attached {
             Event::Started { pid } => self.pid = Some(*pid),
             Event::Stdout(bytes) | Event::Stderr(bytes) => {
                 let length = bytes.len() as u64;
+                self.over = None;
                 self.offset = self.offset.map(|offset| offset.saturating_add(length));
             }
             Event::Gap { .. } => {}
@@ -102,13 +106,21 @@ impl Attached {
 
     async fn attach_again(&mut self, pid: u32, broken: GuestError) -> Result<(), GuestError> {
         let process = Selector::Pid(pid);
-        let mut outage = Outage::new(&broken);
+        let mut outage = match self.over.take() {
+            // Soon and without a word: it was not over, or a guest breaks off again and again to keep us busy.
+            Some((outage, since)) if since.elapsed() < PATIENCE => outage,
+            _ => Outage::new(&broken),
+        };
+        if !outage.patient() {
+            return Err(broken);
+        }
         loop {
             outage.wait().await;
             let failed = match self.guest.follow(&process, self.offset).await {
                 Ok(mut followed) => match followed.events.next().await {
                     Some(Ok(Event::Started { .. })) => {
                         self.went_on(followed);
+                        self.over = Some((outage, Instant::now()));
                         return Ok(());
                     }
                     Some(Err(error)) => error,
