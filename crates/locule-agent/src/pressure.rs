@@ -17,6 +17,8 @@ use crate::registry::Registry;
 const PERIOD: Duration = Duration::from_millis(500);
 /// Percent of the last ten seconds in which some work waited for memory.
 const STALL_PERCENT_MAX: f64 = 20.0;
+/// Of the machine's memory: with more available, stalls are not for want of memory.
+const SCARCE_PERCENT: u64 = 10;
 
 /// A running sandbox, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +73,17 @@ fn shortage(host: &Host, running: &[Running]) -> Option<String> {
     if used > limit {
         return Some(format!("{} of {} MiB are in use", used >> 20, limit >> 20));
     }
+    let machine = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let (total, free) = (
+        kibibytes(&machine, "MemTotal:")?,
+        kibibytes(&machine, "MemAvailable:")?,
+    );
     let stalled = std::fs::read_to_string("/proc/pressure/memory").ok();
     let stalled = stalled.and_then(|text| some_avg10(&text))?;
-    (stalled > STALL_PERCENT_MAX).then(|| format!("work waits for memory {stalled} % of the time"))
+    // Work also waits while the kernel takes back page cache of which there is plenty: no reason to pause anybody.
+    let scarce = free * 100 < total * SCARCE_PERCENT;
+    (scarce && stalled > STALL_PERCENT_MAX)
+        .then(|| format!("work waits for memory {stalled} % of the time"))
 }
 
 /// What all VMs have for themselves, those of the pool and golden memory too.
