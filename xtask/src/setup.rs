@@ -82,6 +82,10 @@ pub(crate) fn setup() -> Result<()> {
         "installing {} packages (a minute or two)",
         names.len()
     ));
+    install(&names)
+}
+
+fn install(names: &[&str]) -> Result<()> {
     let _quiet = QuietInstall::begin()?;
     let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
     arguments.extend(names);
@@ -142,5 +146,30 @@ impl Drop for QuietInstall {
         {
             say(format_args!("cannot remove {NO_SERVICES}: {error}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_installed_says_what_to_do_and_leaves_no_trace() {
+        let policy = fs::read(NO_SERVICES).ok();
+        let error = install(&["no-such-package-of-locule"]).unwrap_err();
+        let said = format!("{error:#}");
+        assert!(
+            said.contains("check the machine's apt sources, then run `make setup` again"),
+            "{said}"
+        );
+        let left = fs::read(NO_SERVICES).ok();
+        assert_eq!(left, policy, "who may start services is as before");
+    }
+
+    #[test]
+    fn a_proof_is_a_name_a_pattern_or_a_command() {
+        assert!(is_there("sh"));
+        assert!(is_there("test -d /"));
+        assert!(!is_there("no-such-program-of-locule"));
     }
 }
