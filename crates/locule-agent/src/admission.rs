@@ -1,6 +1,7 @@
 //! Whether there is room for one more sandbox: said before anything is made.
 
 use crate::host::Host;
+use crate::ledger::Entry;
 use crate::lifecycle::LifecycleError;
 use crate::manifest::{Held, Manifest};
 
@@ -15,7 +16,10 @@ impl Host {
             .read_all()
             .map_err(LifecycleError::io("read the ledger"))?
             .iter()
-            .filter_map(|(_, other)| other.as_ref())
+            .filter_map(|(_, entry)| match entry {
+                Entry::Held(other) => Some(other),
+                Entry::Ended(_) | Entry::Leftover | Entry::Unreadable(_) => None,
+            })
             .filter(|other| {
                 other.sandbox != manifest.sandbox
                     && matches!(other.held, Held::Running { .. } | Held::Creating)

@@ -6,13 +6,15 @@
 //! | running | gone | stopped, `vm_lost` |
 //! | paused | – | paused |
 //! | creating | – | nothing: it was promised to nobody |
-//! | none readable | – | nothing |
+//! | none | – | nothing |
+//! | not readable | – | left alone, and said: it is of another version, or the disk is broken |
 //! | buried | – | nothing: its files are removed again |
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures::stream::{self, StreamExt as _};
 use locule_base::failpoint::reached;
 use locule_vmm::{VmmHandle, find_by_name};
 use nix::sys::signal::{Signal, kill};
@@ -20,9 +22,13 @@ use nix::unistd::Pid;
 
 use crate::guest;
 use crate::host::Host;
+use crate::ledger::{Entry, sandbox_of};
 use crate::lifecycle::{LifecycleError, Vm, bury, clear};
 use crate::manifest::{Held, Manifest};
 use crate::registry::Registry;
+
+/// Each waits for its guest to answer; one that does not must not hold up the others.
+const ADOPTED_TOGETHER: usize = 8;
 
 /// Takes over what lives and clears away the rest.
 pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), LifecycleError> {
@@ -31,22 +37,45 @@ pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), L
         .ledger
         .read_all()
         .map_err(LifecycleError::io("read the ledger"))?;
-    for (folder, manifest) in found {
-        let Some(manifest) = manifest else {
-            remove_folder(&folder)?;
-            continue;
-        };
-        if host.ledger.is_buried(manifest.sandbox) {
-            clear(host, &manifest, None).await?;
-            continue;
+    let mut held = Vec::new();
+    for (folder, entry) in found {
+        match entry {
+            Entry::Held(manifest) if host.ledger.is_buried(manifest.sandbox) => {
+                clean_up(host, &manifest).await;
+            }
+            Entry::Held(manifest) => held.push(manifest),
+            Entry::Ended(manifest) => clean_up(host, &manifest).await,
+            Entry::Leftover => remove_folder(&folder)?,
+            Entry::Unreadable(_) if is_buried(host, &folder) => remove_folder(&folder)?,
+            Entry::Unreadable(error) => tracing::error!(
+                folder = %folder.display(),
+                error = locule_base::errors::chain(&error),
+                "the manifest of a sandbox cannot be read; its files are left as they are"
+            ),
         }
-        if let Some((manifest, vm)) = take_up(host, manifest).await? {
+    }
+    let taken_up = stream::iter(held).map(|manifest| take_up(host, *manifest));
+    let mut taken_up = taken_up.buffer_unordered(ADOPTED_TOGETHER);
+    while let Some(taken_up) = taken_up.next().await {
+        if let Some((manifest, vm)) = taken_up? {
             keep.extend(vm.as_ref().map(|vm| vm.slot.number()));
             registry.adopt(manifest, vm);
         }
         reached("adopt", "a manifest is taken up");
     }
+    drop(taken_up);
     sweep(host, &keep).await
+}
+
+fn is_buried(host: &Host, folder: &Path) -> bool {
+    sandbox_of(folder).is_some_and(|sandbox| host.ledger.is_buried(sandbox))
+}
+
+/// What is gone is gone, even when its files will not go: the next start tries again.
+async fn clean_up(host: &Arc<Host>, manifest: &Manifest) {
+    if let Err(error) = clear(host, manifest, None).await {
+        tracing::error!(sandbox.id = %manifest.sandbox, error = locule_base::errors::chain(&error), "cannot clean up a sandbox");
+    }
 }
 
 fn remove_folder(folder: &Path) -> Result<(), LifecycleError> {
@@ -70,7 +99,7 @@ async fn take_up(
             } else {
                 tracing::warn!(sandbox.id = %manifest.sandbox, "its VM is gone");
                 bury(host, &mut manifest, "vm_lost").await?;
-                clear(host, &manifest, None).await?;
+                clean_up(host, &manifest).await;
                 Ok(None)
             }
         }

@@ -115,6 +115,8 @@ pub(crate) struct Driver {
     /// Serves names while the VM runs.
     names: Option<CancellationToken>,
     retry_at: Option<Duration>,
+    /// The highest order that was tried. The manifest holds the highest that was carried out.
+    tried: i64,
 }
 
 /// Why the task ends.
@@ -158,6 +160,8 @@ pub(crate) fn create(
             Err(error) => {
                 let text = locule_base::errors::chain(&error);
                 tracing::error!(sandbox.id = %sandbox, error = text, "create failed");
+                // Whoever asks again at once must not find a task that takes no orders any more.
+                drop(inbox);
                 let _ = reply.send(Err(error.into()));
             }
         }
@@ -194,10 +198,11 @@ impl Driver {
             life: seen,
             report,
         };
-        let host = host.clone();
+        let (host, tried) = (host.clone(), manifest.generation);
         (
             Self {
                 host,
+                tried,
                 manifest,
                 vm: None,
                 activity,
@@ -212,7 +217,9 @@ impl Driver {
     }
 
     fn report(&self) -> SandboxReport {
-        self.manifest.report(Some(self.activity.last()))
+        let mut report = self.manifest.report(Some(self.activity.last()));
+        report.generation = report.generation.max(self.tried);
+        report
     }
 
     fn tell(&self) {
@@ -330,7 +337,10 @@ impl Driver {
     async fn finish(&mut self, reason: &str) -> Result<(), LifecycleError> {
         let host = self.host.clone();
         reached("destroy", "nothing done");
-        lifecycle::bury(&host, &mut self.manifest, reason).await?;
+        let mut ended = self.manifest.clone();
+        ended.generation = ended.generation.max(self.tried);
+        lifecycle::bury(&host, &mut ended, reason).await?;
+        self.manifest = ended;
         reached("destroy", "buried");
         self.activity.cut();
         let vm = self.take_vm();
@@ -353,8 +363,12 @@ impl Driver {
         let result = match lifecycle::pause(&host, &mut self.manifest, vm, reason).await {
             Ok(()) => Ok(()),
             Err((vm, error)) => {
-                self.manifest.last_error =
-                    Some("the last pause failed; the sandbox runs on".to_owned());
+                let why = if error.is_full() {
+                    "the last pause failed: the host's disk pool is full; the sandbox runs on"
+                } else {
+                    "the last pause failed; the sandbox runs on"
+                };
+                self.manifest.last_error = Some(why.to_owned());
                 self.set_vm(Some(vm));
                 Err(error)
             }

@@ -84,7 +84,12 @@ impl Goldens {
                     memory_mib = shape.memory_mib,
                     "making a golden image"
                 );
-                make(host, &folder, template, &rootfs, content, shape).await?;
+                let made = make(host, &folder, template, &rootfs, content, shape).await;
+                if made.is_err() {
+                    // Half an image must not keep the room that others need; a start removes what stays all the same.
+                    let _ = locule_disk::remove_tree(&folder.with_extension("new"));
+                }
+                made?;
             }
             load(key, folder).await.map(Arc::new)
         });
@@ -212,7 +217,11 @@ async fn import(host: &Host, rootfs: &Path, content: &str) -> Result<PathBuf, Li
         fs::create_dir_all(&images).map_err(LifecycleError::io("create the images folder"))?;
         if !target.exists() {
             let unfinished = target.with_extension("new");
-            import_sparse(&rootfs, &unfinished)?;
+            if let Err(error) = import_sparse(&rootfs, &unfinished) {
+                // On a full disk half a file must not keep the room that others need.
+                let _ = fs::remove_file(&unfinished);
+                return Err(error.into());
+            }
             fs::rename(&unfinished, &target).map_err(LifecycleError::io("import a template"))?;
         }
         Ok(target)

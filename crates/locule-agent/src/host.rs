@@ -13,7 +13,7 @@ use locule_vmm::{AcceleratorChoice, Vmm};
 use crate::config::Config;
 use crate::golden::Goldens;
 use crate::images::Bundle;
-use crate::manifest::Ledger;
+use crate::ledger::Ledger;
 use crate::slots::Slots;
 use crate::warm::WarmPool;
 use crate::watch::Changes;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! server ─► registry ─► driver (one task, one sandbox) ─► lifecycle: create, pause, resume, destroy ─► net, disk, vmm
-//!   └─► proxy ────────────────────────────► guest            └─► manifest (the ledger on disk)
+//!   └─► proxy ────────────────────────────► guest            └─► ledger (a manifest per sandbox, on disk)
 //! ```
 //!
 //! A host has no database and no user's credential: what it knows is on its own disk. Whatever was acknowledged is in a
@@ -17,6 +17,7 @@ mod golden;
 mod guest;
 mod host;
 mod images;
+mod ledger;
 mod lifecycle;
 mod manifest;
 mod pressure;
@@ -30,6 +31,7 @@ mod watch;
 
 pub use config::{Config, Limits, OnStop};
 pub use images::{BadBundle, Bundle};
+pub use ledger::{Finding, Findings, examine};
 pub use locule_vmm::{AcceleratorWish, Shape};
 pub use registry::Registry;
 pub use run::{Agent, RunError, run};

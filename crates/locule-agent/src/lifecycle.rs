@@ -6,7 +6,7 @@
 //! claim    folder · cont · init · manifest(running)
 //! create   manifest(creating) · net · disk · vmm · devices · cont · init · manifest(running)
 //! pause    freeze · stop · devices · memory · fsync · manifest(paused) · end vmm · net
-//! resume   manifest(resuming) · net · disk · vmm · devices · cont · init · manifest(running)
+//! resume   net · disk · vmm · devices · cont · init · manifest(running)
 //! destroy  tombstone · end vmm · net · files
 //! ```
 
@@ -24,6 +24,7 @@ use std::sync::Arc;
 use locule_agent_api::AgentError;
 use locule_disk::DiskError;
 use locule_net::{NetError, SandboxNet};
+use locule_vmm::capture::CaptureError;
 use locule_vmm::{Machine, MemorySource, Shape, VmSpec, VmmError};
 
 use crate::guest::GuestError;
@@ -47,6 +48,10 @@ pub(crate) enum LifecycleError {
         action: &'static str,
         source: io::Error,
     },
+    #[error(
+        "the sandbox stays paused: its image was saved by {needed}, and this host has {installed}; install that version again, or destroy the sandbox"
+    )]
+    OtherVmm { needed: String, installed: String },
     #[error("an internal step panicked")]
     Panicked,
     #[error("network")]
@@ -60,6 +65,24 @@ pub(crate) enum LifecycleError {
 }
 
 impl LifecycleError {
+    /// Whether it failed for want of room on the disk.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } | Self::Vmm(VmmError::Capture(CaptureError::Write(source))) => {
+                locule_disk::is_full(source)
+            }
+            Self::Disk(error) => error.is_full(),
+            Self::UnknownTemplate(_)
+            | Self::Full(_)
+            | Self::NoSlot
+            | Self::OtherVmm { .. }
+            | Self::Panicked
+            | Self::Net(_)
+            | Self::Vmm(_)
+            | Self::Guest(_) => false,
+        }
+    }
+
     pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, source }
     }
@@ -70,6 +93,7 @@ impl From<LifecycleError> for AgentError {
         let text = locule_base::errors::chain(&error);
         match error {
             LifecycleError::UnknownTemplate(_) => Self::InvalidArgument(text),
+            LifecycleError::OtherVmm { .. } => Self::FailedPrecondition(text),
             LifecycleError::Full(_) | LifecycleError::NoSlot => Self::ResourceExhausted(text),
             LifecycleError::Io { .. }
             | LifecycleError::Panicked

@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::driver::{self, Command, Handle, Reply};
 use crate::golden::blocking;
 use crate::host::Host;
+use crate::ledger::Tombstone;
 use crate::lifecycle::{LifecycleError, Vm};
-use crate::manifest::{Manifest, Tombstone};
+use crate::manifest::Manifest;
 use crate::pressure::Running;
 
 /// Sandboxes paused at the same time when the host stops.
@@ -204,6 +205,22 @@ impl Registry {
         Ok(buried.await?)
     }
 
+    /// Nothing brings back what ended, and nothing is made where something lies.
+    fn check_unused(&self, sandbox: SandboxId) -> Result<(), AgentError> {
+        let ledger = &self.host.ledger;
+        let refused = |why: &str| Err(AgentError::FailedPrecondition(why.to_owned()));
+        if ledger.is_buried(sandbox) {
+            // Created, used and destroyed before: whoever asks again is late.
+            let stone = ledger.buried(sandbox);
+            let reason = stone.as_ref().map_or("destroyed", Tombstone::reason);
+            return refused(&format!("the sandbox ended: {reason}"));
+        }
+        if ledger.folder(sandbox).exists() {
+            return refused("files of this sandbox are on the host, which cannot use them");
+        }
+        Ok(())
+    }
+
     fn begin(
         &self,
         spec: SandboxSpec,
@@ -218,19 +235,15 @@ impl Registry {
                 "the size is outside this host's limits".to_owned(),
             ));
         }
-        if let Some(buried) = self.host.ledger.buried(spec.sandbox) {
-            // Created, used and destroyed before: whoever asks again is late.
-            return Err(AgentError::FailedPrecondition(format!(
-                "the sandbox ended: {}",
-                buried.reason()
-            )));
-        }
         let (reply, answer) = oneshot::channel();
+        let sandbox = spec.sandbox;
         let mut sandboxes = self.sandboxes();
-        if sandboxes.contains_key(&spec.sandbox) {
+        let known = sandboxes.get(&sandbox);
+        if known.is_some_and(|handle| !handle.inbox.is_closed()) {
             return Err(AgentError::AlreadyExists("the sandbox exists".to_owned()));
         }
-        let sandbox = spec.sandbox;
+        // Looked at under the lock that `destroy_sandbox` takes after it has buried: one of the two sees the other.
+        self.check_unused(sandbox)?;
         let handle = driver::create(&self.host, spec, reply, self.gone.clone());
         sandboxes.insert(sandbox, handle);
         Ok(answer)

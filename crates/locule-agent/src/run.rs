@@ -17,8 +17,8 @@ use crate::config::{Config, OnStop};
 use crate::golden::Goldens;
 use crate::host::Host;
 use crate::images::{BadBundle, Bundle};
+use crate::ledger::Ledger;
 use crate::lifecycle::LifecycleError;
-use crate::manifest::Ledger;
 use crate::registry::Registry;
 use crate::slots::Slots;
 use crate::warm::WarmPool;
@@ -174,7 +174,15 @@ impl Agent {
             .unwrap_or("minimal")
             .to_owned();
         let shape = host.config.default_shape;
-        host.goldens.get(host, &template, shape).await?;
+        match host.goldens.get(host, &template, shape).await {
+            Ok(_) => {}
+            // Whoever frees some room needs a running host for that.
+            Err(error) if error.is_full() => tracing::error!(
+                error = locule_base::errors::chain(&error),
+                "no golden image: the disk pool is full"
+            ),
+            Err(error) => return Err(error),
+        }
         if host.config.warm_max > 0 {
             host.warm.keep_one(&template, shape);
             let keeper = host.clone();

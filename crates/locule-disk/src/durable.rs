@@ -14,16 +14,30 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .ok_or(io::ErrorKind::InvalidInput)?
         .to_string_lossy();
     let temporary = folder.join(format!(".{name}.new"));
+    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // On a full disk half a file must not keep the room that others need.
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    sync_dir(folder)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::options()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&temporary)?;
+        .open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    sync_dir(folder)
+    file.sync_all()
+}
+
+/// Whether something failed for want of room, and would succeed once there is some.
+pub fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
 /// Makes a file's content and length durable. Blocks.

@@ -21,9 +21,14 @@ pub fn clone_file(from: &Path, to: &Path) -> Result<File, DiskError> {
         .mode(0o600)
         .clone();
     let target = options.open(to).map_err(DiskError::file("create", to))?;
-    ioctl_ficlone(&target, &source)
-        .map_err(|error| DiskError::file("clone to", to)(error.into()))?;
-    Ok(target)
+    match ioctl_ficlone(&target, &source) {
+        Ok(()) => Ok(target),
+        Err(error) => {
+            // An empty file is no clone.
+            let _ = std::fs::remove_file(to);
+            Err(DiskError::file("clone to", to)(error.into()))
+        }
+    }
 }
 
 /// Copies a file from another filesystem, holes kept as holes, and makes it durable. Blocks.

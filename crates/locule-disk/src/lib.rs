@@ -8,7 +8,7 @@ mod files;
 mod loopdev;
 mod pool;
 
-pub use durable::{remove_tree, sync_dir, sync_file, write_durably};
+pub use durable::{is_full, remove_tree, sync_dir, sync_file, write_durably};
 pub use files::{allocated_bytes, clone_file, import_sparse};
 pub use pool::{Pool, PoolOptions};
 
@@ -40,6 +40,15 @@ pub enum DiskError {
 }
 
 impl DiskError {
+    /// Whether it failed for want of room, and would succeed once there is some.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::File { source, .. } => is_full(source),
+            Self::NoRoom { .. } => true,
+            Self::TooSmall { .. } | Self::Command(_) | Self::NoLoopDevice(_) => false,
+        }
+    }
+
     pub(crate) fn file(
         action: &'static str,
         path: impl Into<PathBuf>,

@@ -93,12 +93,22 @@ fn free_bytes(path: &Path) -> Result<u64, DiskError> {
 /// Tries it: the only answer that counts.
 fn shares_extents(folder: &Path) -> Result<bool, DiskError> {
     let (from, to) = (folder.join(".probe-a"), folder.join(".probe-b"));
-    fs::write(&from, [1; 4096]).map_err(DiskError::file("write", &from))?;
-    let cloned = clone_file(&from, &to).is_ok();
+    let written = fs::write(&from, [1; 4096]).map_err(DiskError::file("write", &from));
+    let cloned = written.and_then(|()| clone_file(&from, &to));
     for probe in [&from, &to] {
         let _ = fs::remove_file(probe);
     }
-    Ok(cloned)
+    match cloned {
+        Ok(_) => Ok(true),
+        // Full of what could be cloned before: whoever frees some of it needs a running agent for that.
+        Err(error) if error.is_full() && holds_something(folder) => Ok(true),
+        Err(error) if error.is_full() => Err(error),
+        Err(_) => Ok(false),
+    }
+}
+
+fn holds_something(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// Preallocated, so that a full disk around the pool can never take the sandboxes in it down.

@@ -1,15 +1,19 @@
 //! What a sandbox does with an order, by its state and the order's generation.
 //!
-//! | order | running | paused | older than the highest seen |
-//! |---|---|---|---|
-//! | pause | pause | the same answer | refused |
-//! | resume | the same answer | resume | refused |
-//! | update | update | update | refused |
-//! | destroy | destroy | destroy | refused |
+//! | order | running | paused | carried out already | older |
+//! |---|---|---|---|---|
+//! | pause | pause | written down | the same answer | refused |
+//! | resume | written down | resume | the same answer | refused |
+//! | update | update | update | the same answer | refused |
+//! | destroy | destroy | destroy | destroy | refused |
+//!
+//! The manifest holds the generation of the last order that was carried out, whatever it changed: what was answered is what
+//! the next agent knows too. A failed order leaves no trace there, and can be given again; an older one cannot.
 
 use locule_agent_api::{AgentError, ResumeSandbox, SandboxReport, UpdateSandbox};
 
 use super::{Command, Driver, Next};
+use crate::golden::blocking;
 use crate::lifecycle::LifecycleError;
 
 impl Driver {
@@ -30,7 +34,7 @@ impl Driver {
                 Next::Go
             }
             Command::Update { update, reply } => {
-                let done = self.order_update(&update);
+                let done = self.order_update(&update).await;
                 let _ = reply.send(done);
                 Next::Go
             }
@@ -55,65 +59,106 @@ impl Driver {
         }
     }
 
-    /// An order older than one already carried out is a late or repeated one: it changes nothing.
-    fn accept(&mut self, generation: i64) -> Result<(), AgentError> {
-        if generation < self.manifest.generation {
+    /// An order older than one already carried out changes nothing.
+    fn check_order(&self, generation: i64) -> Result<(), AgentError> {
+        let newest = self.manifest.generation.max(self.tried);
+        if generation < newest {
             return Err(AgentError::FailedPrecondition(format!(
-                "the order is stale: generation {generation}, the sandbox is at {}",
-                self.manifest.generation
+                "the order is stale: generation {generation}, the sandbox is at {newest}"
             )));
         }
-        self.manifest.generation = generation;
         Ok(())
+    }
+
+    /// Whether the order was carried out before. Given again it does not undo what happened since: an idle sandbox that was
+    /// paused is not resumed by the order that once resumed it.
+    fn is_repeated(&mut self, generation: i64) -> Result<bool, AgentError> {
+        self.check_order(generation)?;
+        self.tried = generation;
+        Ok(generation == self.manifest.generation)
     }
 
     /// Acknowledged only when its end is written down; else it goes on as it was.
     async fn order_destroy(&mut self, generation: i64) -> Result<(), AgentError> {
-        self.accept(generation)?;
-        Ok(self.finish("destroyed").await?)
+        self.check_order(generation)?;
+        let before = std::mem::replace(&mut self.manifest.generation, generation);
+        let finished = self.finish("destroyed").await;
+        if finished.is_err() {
+            self.manifest.generation = before;
+        }
+        Ok(finished?)
     }
 
     async fn order_pause(&mut self, generation: i64) -> Result<SandboxReport, AgentError> {
-        self.accept(generation)?;
-        if self.vm.is_some() {
-            self.pause(None).await?;
+        if self.is_repeated(generation)? {
+            return Ok(self.report());
+        }
+        let before = std::mem::replace(&mut self.manifest.generation, generation);
+        let done = if self.vm.is_some() {
+            self.pause(None).await
+        } else {
+            self.write_down().await
+        };
+        if let Err(error) = done {
+            self.manifest.generation = before;
+            return Err(error.into());
         }
         Ok(self.report())
     }
 
     async fn order_resume(&mut self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError> {
-        self.accept(resume.generation)?;
-        if self.vm.is_none() {
-            let image = self.image().ok_or_else(|| {
-                AgentError::FailedPrecondition("the sandbox is not paused".to_owned())
-            })?;
-            let before = self.manifest.clone();
-            self.manifest.timeout_sec = resume.timeout_sec;
-            self.manifest.expires_at = resume.expires_at;
-            self.manifest.on_timeout = resume.on_timeout;
-            self.manifest.access_token = resume.access_token;
-            if let Err(error) = self.resume(image).await {
-                // The image is untouched: the sandbox is as paused as it was.
-                self.manifest = before;
-                tracing::error!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "resume failed");
-                return Err(error.into());
+        if self.is_repeated(resume.generation)? {
+            return Ok(self.report());
+        }
+        let image = self.image();
+        let before = self.manifest.clone();
+        self.manifest.generation = resume.generation;
+        self.manifest.timeout_sec = resume.timeout_sec;
+        self.manifest.expires_at = resume.expires_at;
+        self.manifest.on_timeout = resume.on_timeout;
+        let done = match image {
+            Some(image) if self.vm.is_none() => {
+                self.manifest.access_token = resume.access_token;
+                self.resume(image).await
             }
+            _ => self.write_down().await,
+        };
+        if let Err(error) = done {
+            // The image is untouched: the sandbox is as paused as it was.
+            self.manifest = before;
+            tracing::error!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "resume failed");
+            return Err(error.into());
         }
         Ok(self.report())
     }
 
-    fn order_update(&mut self, update: &UpdateSandbox) -> Result<SandboxReport, AgentError> {
-        self.accept(update.generation)?;
+    async fn order_update(&mut self, update: &UpdateSandbox) -> Result<SandboxReport, AgentError> {
+        if self.is_repeated(update.generation)? {
+            return Ok(self.report());
+        }
         let before = self.manifest.clone();
+        self.manifest.generation = update.generation;
         self.manifest.timeout_sec = update.timeout_sec;
         self.manifest.expires_at = update.expires_at;
         self.manifest.on_timeout = update.on_timeout;
-        if let Err(error) = self.host.ledger.commit(&self.manifest) {
+        if let Err(error) = self.write_down().await {
             self.manifest = before;
-            return Err(LifecycleError::io("commit the manifest")(error).into());
+            return Err(error.into());
         }
         self.activity.touch();
-        self.tell();
         Ok(self.report())
+    }
+
+    /// The manifest as it is now, for whoever starts next.
+    async fn write_down(&mut self) -> Result<(), LifecycleError> {
+        let (ledger, copy) = (self.host.ledger.clone(), self.manifest.clone());
+        blocking(move || {
+            ledger
+                .commit(&copy)
+                .map_err(LifecycleError::io("commit the manifest"))
+        })
+        .await?;
+        self.tell();
+        Ok(())
     }
 }

@@ -22,6 +22,8 @@ pub(crate) async fn pause(
     reason: Option<String>,
 ) -> Result<(), (Vm, LifecycleError)> {
     let image = vm.image.map_or(1, |image| image + 1);
+    // A commit that failed at its last step may have left a manifest that names the new image.
+    let mut is_named = false;
     let captured = match capture(host, manifest, &mut vm, image).await {
         Ok(unresponsive) => {
             let mut paused = manifest.clone();
@@ -29,13 +31,9 @@ pub(crate) async fn pause(
             paused.reason = reason;
             paused.last_error = None;
             paused.unresponsive = unresponsive;
-            let (ledger, copy) = (host.ledger.clone(), paused.clone());
-            let committed = blocking(move || {
-                ledger
-                    .commit(&copy)
-                    .map_err(LifecycleError::io("commit the manifest"))
-            });
-            committed.await.map(|()| paused)
+            let committed = commit(host, &paused).await;
+            is_named = committed.is_err() && commit(host, manifest).await.is_err();
+            committed.map(|()| paused)
         }
         Err(error) => Err(error),
     };
@@ -55,10 +53,22 @@ pub(crate) async fn pause(
         }
         Err(error) => {
             go_on(manifest, &mut vm).await;
-            discard(&host.ledger.folder(manifest.sandbox), Some(image));
+            if !is_named {
+                discard(&host.ledger.folder(manifest.sandbox), Some(image));
+            }
             Err((vm, error))
         }
     }
+}
+
+async fn commit(host: &Host, manifest: &Manifest) -> Result<(), LifecycleError> {
+    let (ledger, copy) = (host.ledger.clone(), manifest.clone());
+    blocking(move || {
+        ledger
+            .commit(&copy)
+            .map_err(LifecycleError::io("commit the manifest"))
+    })
+    .await
 }
 
 /// Writes the image with this number. Returns whether the guest failed to hold still.

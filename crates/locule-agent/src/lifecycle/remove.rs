@@ -7,7 +7,8 @@ use locule_base::failpoint::reached;
 use super::{LifecycleError, Vm};
 use crate::golden::blocking;
 use crate::host::Host;
-use crate::manifest::{Held, Manifest, Tombstone};
+use crate::ledger::Tombstone;
+use crate::manifest::{Held, Manifest};
 
 /// Commits the end with its reason. Until this succeeds nothing of the sandbox is touched.
 pub(crate) async fn bury(
@@ -40,10 +41,10 @@ pub(crate) async fn clear(
         vm.release(host).await;
         reached("destroy", "the VM is gone");
     }
-    let (ledger, sandbox) = (host.ledger.clone(), manifest.sandbox);
+    let (ledger, manifest) = (host.ledger.clone(), manifest.clone());
     blocking(move || {
         ledger
-            .remove(sandbox)
+            .remove(&manifest)
             .map_err(LifecycleError::io("remove the sandbox's files"))
     })
     .await

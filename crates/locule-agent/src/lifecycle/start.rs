@@ -98,6 +98,7 @@ pub(crate) async fn resume(
     slot: Slot,
 ) -> Result<Vm, LifecycleError> {
     let (started, steps) = (host.clock.monotonic(), Steps("resume"));
+    check_identity(host, manifest)?;
     let folder = host.ledger.folder(manifest.sandbox);
     let memory = own_memory(host, &folder, image, &slot).await?;
     steps.done("disk cloned, memory handed over");
@@ -117,6 +118,18 @@ pub(crate) async fn resume(
             vm.release(host).await;
             Err(error)
         }
+    }
+}
+
+/// An image is loaded by the VMM that saved it, or by none: another one would read its devices wrongly.
+fn check_identity(host: &Host, manifest: &Manifest) -> Result<(), LifecycleError> {
+    let installed = host.vmm.identity().to_string();
+    // Manifests of before the field say it among what is told to users.
+    let saved_by = manifest.vmm.as_ref().map(ToString::to_string);
+    let saved_by = saved_by.or_else(|| manifest.metadata.get("vmm_version").cloned());
+    match saved_by {
+        Some(needed) if needed != installed => Err(LifecycleError::OtherVmm { needed, installed }),
+        _ => Ok(()),
     }
 }
 
@@ -249,6 +262,7 @@ async fn commit_running(
         vmm: vm.machine.handle().clone(),
         image: vm.image,
     };
+    manifest.vmm = Some(host.vmm.identity());
     manifest.started_at = Some(host.clock.now());
     manifest.reason = None;
     manifest.last_error = None;

@@ -59,14 +59,17 @@ impl HostAgent for Registry {
     }
 
     async fn destroy_sandbox(&self, order: Order) -> Result<(), AgentError> {
-        let destroyed = self.ask(order.sandbox, |reply| Command::Destroy {
-            generation: order.generation,
-            reply,
-        });
-        match destroyed.await {
+        let destroy = || {
+            self.ask(order.sandbox, |reply| Command::Destroy {
+                generation: order.generation,
+                reply,
+            })
+        };
+        match destroy().await {
             Err(AgentError::NotFound) => {
                 self.bury_unknown(&order).await?;
-                Err(AgentError::NotFound)
+                // An order to create it may have come in between.
+                destroy().await
             }
             other => other,
         }
