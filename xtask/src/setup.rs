@@ -39,6 +39,11 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("cpio", "cpio", "packs the guest's initramfs"),
     ("file", "file", "checks that the guest agent is static"),
     (
+        "strace",
+        "strace",
+        "records what the crash tests cut at every point",
+    ),
+    (
         "python3-venv",
         "python3 -c 'import ensurepip'",
         "runs the SDK tests",

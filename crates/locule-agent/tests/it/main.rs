@@ -7,6 +7,7 @@ mod hostile;
 mod memory;
 mod process;
 mod renewed;
+mod replay;
 mod rig;
 mod torment;
 

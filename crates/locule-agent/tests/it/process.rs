@@ -30,7 +30,16 @@ pub(crate) struct HostProcess {
     warm: u32,
     /// What all VMs may use together, in mebibytes.
     memory_limit: Option<u32>,
+    pool_mib: u32,
+    /// The version that the stub says it has.
+    stub_version: Option<&'static str>,
+    /// Where the system calls of the agent and its VMMs are recorded.
+    trace: Option<PathBuf>,
 }
+
+/// Calls that change files, or answer somebody.
+const TRACED: &str = "trace=openat,creat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,\
+    ftruncate,fallocate,write,pwrite64,writev,sendto,sendmsg,ioctl,link,linkat,symlink,copy_file_range";
 
 fn binary(name: &str) -> PathBuf {
     #[expect(
@@ -72,8 +81,40 @@ impl HostProcess {
         Self::with(tempfile::tempdir().unwrap(), crate::rig::images(), None).await
     }
 
+    /// On the stub VMM, with machines that wait, every system call recorded.
+    pub(crate) async fn start_traced() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let images = hollow_images(folder.path());
+        let trace = Some(folder.path().join("trace"));
+        let mut host = Self::prepare(folder, images, Some(binary("locule-stub-vmm")));
+        (host.warm, host.trace) = (1, trace);
+        host.up().await
+    }
+
+    /// On the stub VMM, with a pool of this size, in a data directory that `prepare` has made.
+    pub(crate) async fn start_in(prepare: impl FnOnce(&Path), pool_mib: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let images = hollow_images(folder.path());
+        let data = folder.path().join("agent");
+        std::fs::create_dir(&data).unwrap();
+        prepare(&data);
+        let mut host = Self::prepare(folder, images, Some(binary("locule-stub-vmm")));
+        host.pool_mib = pool_mib;
+        host.up().await
+    }
+
     async fn with(folder: tempfile::TempDir, images: PathBuf, qemu: Option<PathBuf>) -> Self {
-        let mut host = Self {
+        Self::prepare(folder, images, qemu).up().await
+    }
+
+    async fn up(mut self) -> Self {
+        self.spawn();
+        self.ready().await;
+        self
+    }
+
+    fn prepare(folder: tempfile::TempDir, images: PathBuf, qemu: Option<PathBuf>) -> Self {
+        Self {
             folder,
             instance: format!("{:08x}", rand::random::<u32>()),
             qemu,
@@ -81,17 +122,29 @@ impl HostProcess {
             child: None,
             warm: 0,
             memory_limit: None,
-        };
-        host.spawn();
-        host.ready().await;
-        host
+            pool_mib: 4096,
+            stub_version: None,
+            trace: None,
+        }
     }
 
     fn run_dir(&self) -> PathBuf {
         Path::new("/run").join(format!("locule-{}", self.instance))
     }
 
-    fn pool(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("agent")
+    }
+
+    pub(crate) fn trace(&self) -> PathBuf {
+        self.folder.path().join("trace")
+    }
+
+    pub(crate) fn agent_pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    pub(crate) fn pool(&self) -> PathBuf {
         self.folder.path().join("agent/pool")
     }
 
@@ -110,8 +163,20 @@ impl HostProcess {
             clippy::disallowed_methods,
             reason = "the program under test is started as it is, and killed"
         )]
-        let mut command = Command::new(binary("locule"));
-        command.args(["agent", "--accel", "tcg", "--pool-size", "4096"]);
+        let start = |program: &Path| Command::new(program);
+        let mut command = match &self.trace {
+            None => start(&binary("locule")),
+            Some(trace) => {
+                // The tracer is the grandchild: the child is the agent, and is ended like any other.
+                let mut command = start("strace".as_ref());
+                command.args(["-D", "-f", "-yy", "-ttt", "-a", "1", "-s", "16384"]);
+                command.args(["-e", "signal=none", "-e", TRACED, "-o"]);
+                command.arg(trace).arg("--").arg(binary("locule"));
+                command
+            }
+        };
+        command.args(["agent", "--accel", "tcg"]);
+        command.args(["--pool-size", &self.pool_mib.to_string()]);
         command.args(["--instance", &self.instance]);
         command.args(["--warm", &self.warm.to_string()]);
         if let Some(limit) = self.memory_limit {
@@ -124,6 +189,9 @@ impl HostProcess {
         command.arg("--images").arg(&self.images);
         if let Some(qemu) = &self.qemu {
             command.arg("--qemu").arg(qemu);
+        }
+        if let Some(version) = self.stub_version {
+            command.env("LOCULE_STUB_VERSION", version);
         }
         command
             .env("LOCULE_FAILPOINTS", self.failpoint())
@@ -155,6 +223,13 @@ impl HostProcess {
     /// From now on machines wait to become sandboxes.
     pub(crate) async fn restart_with_pool(&mut self) {
         self.warm = 1;
+        self.kill();
+        self.restart().await;
+    }
+
+    /// From now on the VMM is of another version.
+    pub(crate) async fn restart_with_version(&mut self, version: &'static str) {
+        self.stub_version = Some(version);
         self.kill();
         self.restart().await;
     }
@@ -353,12 +428,37 @@ impl HostProcess {
         assert!(loops.count() <= 1, "loop devices");
     }
 
+    /// Stops, and answers what was recorded.
+    pub(crate) async fn stop_and_read(mut self, trace: &Path) -> String {
+        let pid = self.agent_pid();
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        self.end();
+        // The tracer ends after the last of those that it traces.
+        loop {
+            let text = String::from_utf8_lossy(&std::fs::read(trace).unwrap()).into_owned();
+            let ends =
+                |line: &str| line.starts_with(&format!("{pid} ")) && line.contains("+++ exited");
+            if text.lines().rev().take(100).any(ends) {
+                return text;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "the trace has no end"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// The agent stops as it is told to, and nothing of the instance is left on the machine.
     pub(crate) async fn stop(mut self) {
         for report in self.client().list_sandboxes().await.unwrap() {
             let _ = self.client().terminate(vec![report.sandbox]).await;
         }
         self.check().await;
+        self.end();
+    }
+
+    fn end(&mut self) {
         let child = self.child.as_mut().unwrap();
         let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
