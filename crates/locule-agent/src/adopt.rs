@@ -13,6 +13,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
 use locule_base::failpoint::reached;
@@ -30,6 +31,9 @@ use crate::registry::Registry;
 /// Each waits for its guest to answer; one that does not must not hold up the others.
 const ADOPTED_TOGETHER: usize = 8;
 
+/// A killed process is gone after this, unless the kernel holds it.
+const DYING: Duration = Duration::from_secs(10);
+
 /// Takes over what lives and clears away the rest.
 pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), LifecycleError> {
     let mut keep = HashSet::new();
@@ -37,14 +41,14 @@ pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), L
         .ledger
         .read_all()
         .map_err(LifecycleError::io("read the ledger"))?;
-    let mut held = Vec::new();
+    let (mut held, mut ended) = (Vec::new(), Vec::new());
     for (folder, entry) in found {
         match entry {
             Entry::Held(manifest) if host.ledger.is_buried(manifest.sandbox) => {
-                clean_up(host, &manifest).await;
+                ended.push(manifest);
             }
             Entry::Held(manifest) => held.push(manifest),
-            Entry::Ended(manifest) => clean_up(host, &manifest).await,
+            Entry::Ended(manifest) => ended.push(manifest),
             Entry::Leftover => remove_folder(&folder)?,
             Entry::Unreadable(_) if is_buried(host, &folder) => remove_folder(&folder)?,
             Entry::Unreadable(error) => tracing::error!(
@@ -64,6 +68,11 @@ pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), L
         reached("adopt", "a manifest is taken up");
     }
     drop(taken_up);
+    end_orphans(host, &keep).await;
+    // The room that their files hold comes back only now.
+    for manifest in ended {
+        clean_up(host, &manifest).await;
+    }
     sweep(host, &keep).await
 }
 
@@ -163,23 +172,36 @@ fn discard_others(host: &Host, manifest: &Manifest, image: Option<u32>, runs: bo
     }
 }
 
-/// Processes, control sockets, networks, waiting machines and half-made golden images of this instance that no manifest
-/// owns.
-async fn sweep(host: &Host, keep: &HashSet<u16>) -> Result<(), LifecycleError> {
+/// VMMs of this instance that no manifest owns. They are gone when this returns, and what they held with them.
+async fn end_orphans(host: &Host, keep: &HashSet<u16>) {
     let prefix = format!("locule-{}-", host.config.instance);
-    let orphans = find_by_name(|name| {
-        name.strip_prefix(&prefix)
-            .and_then(|slot| slot.parse().ok())
-            .is_some_and(|slot: u16| !keep.contains(&slot))
-    });
-    for pid in orphans {
+    let orphans = || {
+        find_by_name(|name| {
+            name.strip_prefix(&prefix)
+                .and_then(|slot| slot.parse().ok())
+                .is_some_and(|slot: u16| !keep.contains(&slot))
+        })
+    };
+    for pid in orphans() {
         tracing::warn!(pid, "ending a VMM that nobody owns");
         if let Ok(pid) = i32::try_from(pid) {
             // Gone already is fine.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
+    let gone = async {
+        while !orphans().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    if tokio::time::timeout(DYING, gone).await.is_err() {
+        tracing::error!("a VMM that nobody owns does not end");
+    }
     reached("adopt", "orphans are ended");
+}
+
+/// Control sockets, networks, waiting machines and half-made golden images of this instance that no manifest owns.
+async fn sweep(host: &Host, keep: &HashSet<u16>) -> Result<(), LifecycleError> {
     let kept: HashSet<PathBuf> = keep.iter().map(|slot| host.control_socket(*slot)).collect();
     remove_others(&host.config.control_dir(), |path| kept.contains(path))?;
     host.net.sweep(keep).await?;

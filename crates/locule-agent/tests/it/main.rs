@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod adoption;
 mod crash;
 mod hostile;
+mod full;
 mod memory;
 mod process;
 mod renewed;

@@ -201,8 +201,12 @@ impl HostProcess {
         self.child = Some(command.spawn().unwrap());
     }
 
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.run_dir().join("agent.sock")
+    }
+
     pub(crate) fn client(&self) -> Client {
-        Client::new(Connector::Unix(self.run_dir().join("agent.sock")))
+        Client::new(Connector::Unix(self.socket()))
     }
 
     /// A connection to the agent's socket.
@@ -324,9 +328,7 @@ impl HostProcess {
         path: &str,
         body: Option<&Value>,
     ) -> Option<Value> {
-        let stream = tokio::net::UnixStream::connect(self.run_dir().join("agent.sock"))
-            .await
-            .ok()?;
+        let stream = tokio::net::UnixStream::connect(self.socket()).await.ok()?;
         let uri = format!("/proxy/{sandbox}/49983/{path}");
         let request = Request::builder()
             .method(if body.is_some() { "POST" } else { "GET" })
@@ -466,7 +468,7 @@ impl HostProcess {
         assert!(status.success(), "{status}: {}", self.log());
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
         assert!(
-            !mounts.contains(self.folder.path().to_str().unwrap()),
+            !mounts.contains(self.pool().to_str().unwrap()),
             "the pool is mounted"
         );
         #[expect(clippy::disallowed_methods, reason = "a look at the machine")]
@@ -499,7 +501,10 @@ impl Drop for HostProcess {
 
 /// The files of one sandbox are those of its manifest's state.
 fn check_files(folder: &Path, running: bool) {
-    let text = std::fs::read(folder.join("manifest.json")).unwrap();
+    let text = std::fs::read(folder.join("manifest.json")).unwrap_or_else(|error| {
+        let names: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().collect();
+        panic!("{error}: {names:?}")
+    });
     let manifest: Value = serde_json::from_slice(&text).unwrap();
     let names: BTreeSet<String> = std::fs::read_dir(folder)
         .unwrap()
