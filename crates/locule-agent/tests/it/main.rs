@@ -7,6 +7,7 @@ mod crash;
 mod hostile;
 mod full;
 mod memory;
+mod orders;
 mod process;
 mod renewed;
 mod replay;
