@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use locule_base::failpoint::reached;
 use locule_disk::{clone_file, sync_dir};
@@ -81,6 +82,7 @@ async fn capture(
     let frozen = guest::freeze(&vm.net, &manifest.control_key).await;
     let unresponsive = !matches!(frozen, Ok(true));
     reached("pause", "frozen");
+    let stopping = host.clock.monotonic();
     vm.machine.stop().await?;
     reached("pause", "stopped");
     let folder = host.ledger.folder(manifest.sandbox);
@@ -103,22 +105,37 @@ async fn capture(
         blocking(move || clone_file(&base, &target).map_err(Into::into)).await?
     };
     reached("pause", "the base memory is cloned");
-    vm.machine.capture_memory(memory).await?;
+    let stats = vm.machine.capture_memory(memory).await?;
     reached("pause", "the memory is captured");
-    let files: Vec<PathBuf> = ["memory", "devices", "disk"].map(name).into();
+    let disk = (
+        host.ledger.folder(manifest.sandbox).join("disk"),
+        name("disk"),
+    );
+    // Nobody writes it while the machine is stopped.
+    blocking(move || clone_file(&disk.0, &disk.1).map(drop).map_err(Into::into)).await?;
+    let written = host.clock.monotonic();
+    let files = ["memory", "devices", "disk"].map(name);
     blocking(move || make_durable(&files)).await?;
     reached("pause", "the image is durable");
+    tracing::info!(
+        sandbox.id = %manifest.sandbox,
+        stopped_us = microseconds(written.saturating_sub(stopping)),
+        fsync_us = microseconds(host.clock.monotonic().saturating_sub(written)),
+        dirty_pages = stats.dirty_pages,
+        written_bytes = stats.bytes,
+        "an image was written"
+    );
     Ok(unresponsive)
 }
 
-/// Clones the disk, which nobody writes while the machine is stopped, and puts the whole image on the disk.
-fn make_durable(files: &[PathBuf]) -> Result<(), LifecycleError> {
-    let [memory, devices, disk] = files else {
-        return Err(LifecycleError::Panicked);
-    };
-    let folder = disk.parent().unwrap_or(Path::new("."));
-    clone_file(&folder.join("disk"), disk)?;
-    for file in [memory, devices, disk] {
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Puts the whole image on the disk.
+fn make_durable(files: &[PathBuf; 3]) -> Result<(), LifecycleError> {
+    let folder = files[0].parent().unwrap_or(Path::new("."));
+    for file in files {
         locule_disk::sync_file(file).map_err(LifecycleError::io("write the image"))?;
     }
     sync_dir(folder).map_err(LifecycleError::io("write the image"))
