@@ -57,34 +57,65 @@ impl Request {
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: u16,
+    content_type: &'static str,
     body: Vec<u8>,
 }
+
+const JSON: &str = "application/json";
 
 impl Answer {
     pub(crate) fn empty(status: u16) -> Self {
         Self {
             status,
+            content_type: JSON,
             body: Vec::new(),
         }
     }
 
     pub(crate) fn json(value: &impl Serialize) -> Self {
         let body = serde_json::to_vec(value).unwrap_or_default();
-        Self { status: 200, body }
+        Self {
+            status: 200,
+            content_type: JSON,
+            body,
+        }
+    }
+
+    /// A stream of messages and its good end.
+    pub(crate) fn stream(messages: &[&[u8]]) -> Self {
+        let envelope = |flags: u8, message: &[u8]| {
+            let length = u32::try_from(message.len()).unwrap_or(0).to_be_bytes();
+            [&[flags], length.as_slice(), message].concat()
+        };
+        let mut body: Vec<u8> = messages
+            .iter()
+            .flat_map(|message| envelope(0, message))
+            .collect();
+        body.extend(envelope(2, b"{}"));
+        Self {
+            status: 200,
+            content_type: "application/connect+proto",
+            body,
+        }
     }
 
     pub(crate) fn refusal(status: u16, message: &str) -> Self {
         let body = json!({ "code": status, "message": message })
             .to_string()
             .into_bytes();
-        Self { status, body }
+        Self {
+            status,
+            content_type: JSON,
+            body,
+        }
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let length = match self.status {
             204 => String::new(),
             _ => format!(
-                "content-type: application/json\r\ncontent-length: {}\r\n",
+                "content-type: {}\r\ncontent-length: {}\r\n",
+                self.content_type,
                 self.body.len()
             ),
         };
