@@ -1,6 +1,6 @@
 # The front door. Each target is a line; the work is in xtask/.
 .DEFAULT_GOAL := help
-.PHONY: help setup images run test check golden e2e
+.PHONY: help setup images run test check golden e2e bench soak
 XTASK = cargo run --quiet --package xtask --
 
 help: ## list the targets
@@ -22,6 +22,12 @@ test: setup ## every test, from laws to real microVMs (root)
 
 e2e: setup ## only the tests that boot real microVMs
 	@$(XTASK) test e2e
+
+bench: setup ## measure speed on an idle machine and write docs/PERFORMANCE.md (QUICK=1 tries the bench itself)
+	@$(XTASK) bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+soak: setup ## random work and kills for MINUTES=10, checked (SEED=s repeats, STUB=1 on the stub VMM)
+	@$(XTASK) soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(STUB),--stub)
 
 check: setup ## formatting, lints, docs, dependencies, spelling, sizes
 	@$(XTASK) check

@@ -9,6 +9,7 @@ mod python;
 mod run;
 mod setup;
 mod sizes;
+mod speed;
 mod test;
 
 use std::process::ExitCode;
@@ -31,6 +32,26 @@ enum Chore {
         /// laws, store, control, http, cli, host, e2e
         rings: Vec<String>,
     },
+    /// Measure a release build on an idle machine and write `docs/PERFORMANCE.md`.
+    Bench {
+        /// Few samples, busy machine or not, written to the target folder: a trial of the bench itself
+        #[arg(long)]
+        quick: bool,
+        /// Only these sections
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Random work and random kills on a platform, against an account of what was acknowledged.
+    Soak {
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// Repeats the choices of an earlier run
+        #[arg(long)]
+        seed: Option<u64>,
+        /// On the stub VMM instead of QEMU
+        #[arg(long)]
+        stub: bool,
+    },
     /// Formatting, lints, documentation, dependencies, spelling, sizes, goldens.
     Check,
     /// Write every generated file anew.
@@ -44,6 +65,12 @@ fn main() -> ExitCode {
         Chore::Setup => setup::setup(),
         Chore::Images => images::build(&places),
         Chore::Test { rings } => test::test(&places, &rings),
+        Chore::Bench { quick, only } => speed::bench(&places, quick, only.as_deref()),
+        Chore::Soak {
+            minutes,
+            seed,
+            stub,
+        } => speed::soak(&places, minutes, seed, stub),
         Chore::Check => check::check(&places),
         Chore::Golden => golden::write(&places),
         Chore::Sizes => sizes::check(&places),

@@ -4,8 +4,8 @@
 
 mod adoption;
 mod crash;
-mod hostile;
 mod full;
+mod hostile;
 mod memory;
 mod orders;
 mod process;

@@ -1,0 +1,189 @@
+//! Looking at a sandbox until what is seen is what it stays.
+
+use std::time::Duration;
+
+use locule_e2e::api::Api;
+use locule_e2e::oracle::Seen;
+use locule_e2e::{clock, host};
+
+use crate::world::{Tracked, World};
+
+/// A platform that was just killed may need so long to know again what it has.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// A row and a host that are at odds may be, for as long as a report takes.
+const AGREEMENT: Duration = Duration::from_secs(30);
+
+/// What the API says, and why; `None` while it is on its way somewhere, or nobody answers.
+pub(crate) fn look(api: &mut Api, id: &str) -> Option<(Seen, String)> {
+    let answer = api.get(&format!("/v1/sandboxes/{id}")).ok()?;
+    let row = answer.json();
+    let why = row["status_reason"].as_str().unwrap_or_default().to_owned();
+    match (answer.status, row["status"].as_str()) {
+        (404, _) => Some((Seen::Gone, "unknown".to_owned())),
+        (200, Some("running")) => Some((Seen::Running, why)),
+        (200, Some("paused")) => Some((Seen::Paused, why)),
+        (200, Some("stopped" | "error")) => Some((Seen::Gone, why)),
+        _ => None,
+    }
+}
+
+/// What it is at last; a fault when that is not allowed, or when it settles on nothing.
+pub(crate) fn settle(world: &World, api: &mut Api, tracked: &mut Tracked) -> Option<Seen> {
+    let id = tracked.id.clone()?;
+    let mut last = None;
+    let settled = clock::until(PATIENCE, || {
+        last = look(api, &id).or_else(|| last.take());
+        if world.is_lost(tracked) && tracked.known.certain() != Some(Seen::Gone) {
+            tracked.known.lose();
+        }
+        let (seen, why) = last.clone()?;
+        tracked
+            .known
+            .clone()
+            .observe(seen)
+            .ok()
+            .map(|()| (seen, why))
+    });
+    let Some((seen, why)) = settled.or(last) else {
+        if world.quiet().is_some() {
+            world.fault(&format!("{} {id} settles on nothing", tracked.label));
+        }
+        return None;
+    };
+    if let Err(wrong) = tracked.known.observe(seen) {
+        world.fault(&format!("{} {id} {wrong} (reason {why:?})", tracked.label));
+        // Said once; from here on it is what it is.
+        tracked.known.give_up();
+        return None;
+    }
+    if seen == Seen::Gone && why == "vm_lost" && !world.is_lost(tracked) {
+        world.fault(&format!(
+            "{} {id} lost its VM, which nobody killed",
+            tracked.label
+        ));
+    }
+    Some(seen)
+}
+
+/// The row and the host say the same, and what the host says is true.
+pub(crate) fn agrees(world: &World, tracked: &Tracked, seen: Seen) {
+    let Some(id) = tracked.id.as_deref() else {
+        return;
+    };
+    let mut wrong = String::new();
+    let right = clock::until(AGREEMENT, || {
+        wrong = disagreement(world, id, seen);
+        wrong.is_empty().then_some(())
+    });
+    if right.is_none() && world.quiet().is_some() {
+        world.fault(&format!("{} {id} is {seen:?}, but {wrong}", tracked.label));
+    }
+}
+
+/// Empty: they agree.
+fn disagreement(world: &World, id: &str, seen: Seen) -> String {
+    let held = host::held(&world.pool, id);
+    let found = held.as_ref().map_or("nothing", |held| held.is.as_str());
+    match (seen, &held) {
+        (Seen::Running, Some(held)) if held.is == "running" => {
+            let vmm = held
+                .slot
+                .and_then(|slot| host::vmms(&world.instance).get(&slot).copied());
+            if vmm.is_some() && vmm == held.vmm {
+                String::new()
+            } else {
+                format!("the host's VMM {:?} is {vmm:?}", held.vmm)
+            }
+        }
+        (Seen::Paused, Some(held)) if held.is == "paused" => {
+            let image = held.image.unwrap_or(0);
+            let missing: Vec<_> = ["memory", "devices", "disk"]
+                .iter()
+                .map(|what| format!("{what}.{image}"))
+                .filter(|name| !held.folder.join(name).exists())
+                .collect();
+            if missing.is_empty() {
+                String::new()
+            } else {
+                format!("the host lacks {}", missing.join(", "))
+            }
+        }
+        (Seen::Gone, None) => String::new(),
+        (Seen::Gone, Some(_)) if is_buried(world, id) => String::new(),
+        _ => format!("the host holds {found}"),
+    }
+}
+
+fn is_buried(world: &World, id: &str) -> bool {
+    let name = id.trim_start_matches("sb-");
+    world.pool.join("tombstones").join(name).exists()
+}
+
+/// What a running sandbox holds is what was put there.
+pub(crate) fn holds_its_own(world: &World, api: &mut Api, tracked: &mut Tracked) {
+    let Some(id) = tracked.id.clone() else {
+        return;
+    };
+    if world.stub {
+        model(world, &id, tracked);
+        return;
+    }
+    let files: Vec<_> = tracked
+        .known
+        .files()
+        .map(|(path, content)| (path.to_owned(), content.to_vec()))
+        .collect();
+    for (path, content) in files {
+        let mark = world.quiet();
+        match api.read(&id, &path) {
+            Ok(answer) if answer.status == 200 => {
+                world.count("file checked");
+                if answer.body != content {
+                    world.fault(&format!(
+                        "{} {id}: {path} has {} bytes that are not the {} written",
+                        tracked.label,
+                        answer.body.len(),
+                        content.len()
+                    ));
+                }
+            }
+            Ok(answer)
+                if answer.status == 404
+                    && mark.is_some()
+                    && mark == world.quiet()
+                    && !world.is_lost(tracked) =>
+            {
+                world.fault(&format!(
+                    "{} {id}: {path} is not there: {}",
+                    tracked.label,
+                    answer.text()
+                ));
+            }
+            // Whoever kills parts makes errors; the sandbox is looked at again.
+            Ok(_) | Err(_) => world.count("file not checked"),
+        }
+    }
+}
+
+/// The stub's own word on every page and block.
+fn model(world: &World, id: &str, tracked: &mut Tracked) {
+    let Ok(guest) = locule_e2e::guest::Guest::of(&world.pool, &world.instance, id) else {
+        return;
+    };
+    let Ok(answer) = guest.call("/model", &[], &serde_json::Value::Null) else {
+        return;
+    };
+    if answer.status != 200 {
+        world.count(format!("model answered {}", answer.status));
+        return;
+    }
+    world.count("model checked");
+    let model = answer.json();
+    if let Some(fault) = model["fault"].as_str() {
+        world.fault(&format!("{} {id}: {fault}", tracked.label));
+    }
+    let ticks = model["ticks"].as_u64().unwrap_or(0);
+    if let Err(wrong) = tracked.known.ticked(ticks) {
+        world.fault(&format!("{} {id} {wrong}", tracked.label));
+    }
+}

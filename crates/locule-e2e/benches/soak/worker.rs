@@ -1,0 +1,249 @@
+//! One user: creates sandboxes, works with them, pauses, resumes and kills them, and notes every promise.
+
+use std::io;
+use std::time::Duration;
+
+use anyhow::Result;
+use locule_e2e::api::Api;
+use locule_e2e::clock;
+use locule_e2e::http::Answer;
+use locule_e2e::oracle::{Order, Seen};
+use locule_e2e::random::Random;
+use serde_json::json;
+
+use crate::settle;
+use crate::world::{Shared, Tracked, World, locked};
+
+/// Sandboxes that one user has at a time.
+const OWNED_MAX: usize = 3;
+/// A create that was not answered is asked again for so long.
+const RETRY: Duration = Duration::from_mins(3);
+const FILE_BYTES_MAX: usize = 200_000;
+
+struct Worker<'a> {
+    world: &'a World,
+    name: String,
+    api: Api,
+    random: Random,
+    owned: Vec<Shared>,
+    made: usize,
+}
+
+/// Works until the world stops.
+pub(crate) fn work(world: &World, index: usize, mut random: Random) -> Result<()> {
+    let name = format!("w{index}-{:x}", random.draw() & 0xffff);
+    let mut worker = Worker {
+        world,
+        name,
+        api: world.api()?,
+        random,
+        owned: Vec::new(),
+        made: 0,
+    };
+    while !world.stopping() {
+        if worker.owned.len() < OWNED_MAX && worker.random.percent(40) || worker.owned.is_empty() {
+            worker.create();
+        } else {
+            worker.use_one();
+        }
+    }
+    Ok(())
+}
+
+impl Worker<'_> {
+    fn create(&mut self) {
+        self.made += 1;
+        let label = format!("{}-{}", self.name, self.made);
+        let shared = self.world.track(&label);
+        let wanted = json!({ "labels": { "soak": label } });
+        // A key makes asking again safe; without one the answer that was lost is looked for by its label.
+        let key = self.random.percent(50).then(|| label.clone());
+        let mut tracked = locked(&shared);
+        tracked.known.begin(Order::Create);
+        let mut answer = self.ask("create", &tracked, |api| {
+            api.create(&wanted, key.as_deref())
+        });
+        if let Some(key) = &key {
+            let deadline = clock::now() + RETRY;
+            while answer.is_none() && clock::now() < deadline {
+                std::thread::sleep(Duration::from_millis(200));
+                answer = self.ask("create again", &tracked, |api| {
+                    api.create(&wanted, Some(key))
+                });
+            }
+        }
+        // The same key gives the same sandbox, also one that failed: that is no promise of a running one.
+        let created =
+            answer.filter(|answer| answer.status == 201 && answer.json()["status"] == "running");
+        let id = created.and_then(|answer| answer.json()["id"].as_str().map(str::to_owned));
+        match id {
+            Some(id) => {
+                tracked.id = Some(id);
+                tracked.known.acknowledged(Order::Create);
+            }
+            None => self.find(&mut tracked),
+        }
+        let known = tracked.id.is_some();
+        drop(tracked);
+        if known {
+            self.owned.push(shared);
+        }
+    }
+
+    /// Whether a create that was not acknowledged made a sandbox all the same.
+    fn find(&mut self, tracked: &mut Tracked) {
+        let listed = self.api.list().unwrap_or_default();
+        let found: Vec<_> = listed
+            .iter()
+            .filter(|row| row["labels"]["soak"] == tracked.label.as_str())
+            .filter_map(|row| row["id"].as_str())
+            .collect();
+        if found.len() > 1 {
+            let label = &tracked.label;
+            self.world
+                .fault(&format!("one create of {label} made {found:?}"));
+        }
+        tracked.id = found.first().map(|id| (*id).to_owned());
+    }
+
+    /// One request, counted. `None`: not acknowledged. An error in quiet times is a fault.
+    fn ask(
+        &mut self,
+        what: &str,
+        tracked: &Tracked,
+        call: impl FnOnce(&mut Api) -> io::Result<Answer>,
+    ) -> Option<Answer> {
+        let mark = self.world.quiet();
+        let answer = call(&mut self.api);
+        let undisturbed = mark.is_some() && mark == self.world.quiet();
+        let excused = self.world.is_lost(tracked) || !undisturbed;
+        match answer {
+            Ok(answer) if answer.is_success() => {
+                self.world.count(what);
+                Some(answer)
+            }
+            Ok(answer) => {
+                self.world.count(format!("{what} {}", answer.status));
+                let certain = tracked.known.certain().is_some() || what == "create";
+                if !excused && (answer.status >= 500 || certain) {
+                    let id = tracked.id.as_deref().unwrap_or_default();
+                    self.world.fault(&format!(
+                        "{what} of {} {id} answered {} in quiet times: {}",
+                        tracked.label,
+                        answer.status,
+                        answer.text()
+                    ));
+                }
+                None
+            }
+            Err(error) => {
+                self.world.count(format!("{what} unanswered"));
+                if !excused {
+                    self.world.fault(&format!(
+                        "{what} of {} got no answer in quiet times: {error}",
+                        tracked.label
+                    ));
+                }
+                std::thread::sleep(Duration::from_millis(100));
+                None
+            }
+        }
+    }
+
+    fn order(&mut self, tracked: &mut Tracked, order: Order) -> bool {
+        let Some(id) = tracked.id.clone() else {
+            return false;
+        };
+        let answer = match order {
+            Order::Pause => self.ask("pause", tracked, |api| api.pause(&id)),
+            Order::Resume => self.ask("resume", tracked, |api| api.resume(&id)),
+            Order::Kill => self.ask("kill", tracked, |api| api.destroy(&id)),
+            Order::Create => None,
+        };
+        // Noted afterwards, so that a refusal was judged by what it was before; the lock keeps others from looking meanwhile.
+        tracked.known.begin(order);
+        if answer.is_some() {
+            tracked.known.acknowledged(order);
+        }
+        if order != Order::Kill && self.world.is_lost(tracked) {
+            tracked.known.lose();
+        }
+        answer.is_some()
+    }
+
+    fn use_one(&mut self) {
+        let at = self.random.below(self.owned.len());
+        let shared = self.owned[at].clone();
+        let mut tracked = locked(&shared);
+        let Some(seen) = settle::settle(self.world, &mut self.api, &mut tracked) else {
+            drop(tracked);
+            self.owned.remove(at);
+            return;
+        };
+        // The first one of each user grows old: killing is for the others.
+        let may_kill = at > 0;
+        let mut gone = seen == Seen::Gone;
+        match (seen, self.random.below(100)) {
+            (Seen::Gone, _) => {}
+            (_, 0..12) if may_kill => gone = self.order(&mut tracked, Order::Kill),
+            (Seen::Running, 0..40) => {
+                self.order(&mut tracked, Order::Pause);
+            }
+            (Seen::Paused, _) => {
+                if self.order(&mut tracked, Order::Resume) {
+                    settle::holds_its_own(self.world, &mut self.api, &mut tracked);
+                }
+            }
+            (Seen::Running, 40..60) => {
+                settle::holds_its_own(self.world, &mut self.api, &mut tracked);
+            }
+            (Seen::Running, _) if self.world.stub => {
+                settle::holds_its_own(self.world, &mut self.api, &mut tracked);
+            }
+            (Seen::Running, 60..80) => self.exec(&mut tracked),
+            (Seen::Running, _) => self.write(&mut tracked),
+        }
+        drop(tracked);
+        if gone {
+            self.owned.remove(at);
+        }
+    }
+
+    fn exec(&mut self, tracked: &mut Tracked) {
+        let Some(id) = tracked.id.clone() else { return };
+        let word = format!("{:x}", self.random.draw());
+        let answer = self.ask("exec", tracked, |api| api.exec(&id, "echo", &[&word]));
+        if let Some(answer) = answer {
+            let output = answer.json()["stdout"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            if output.trim() != word {
+                self.world.fault(&format!(
+                    "{} {id}: echo {word} printed {output:?}",
+                    tracked.label
+                ));
+            }
+        }
+    }
+
+    /// On the disk or in memory; each name is written once, so that an answer that was lost leaves nothing undecided.
+    fn write(&mut self, tracked: &mut Tracked) {
+        let Some(id) = tracked.id.clone() else { return };
+        let folder = if self.random.percent(50) {
+            "/home/user"
+        } else {
+            "/dev/shm"
+        };
+        let path = format!("{folder}/f{:x}", self.random.draw());
+        let length = self.random.below(FILE_BYTES_MAX);
+        let word = self.random.draw().to_le_bytes();
+        let content: Vec<u8> = word.iter().copied().cycle().take(length).collect();
+        if self
+            .ask("write", tracked, |api| api.write(&id, &path, &content))
+            .is_some()
+        {
+            tracked.known.wrote(&path, &content);
+        }
+    }
+}

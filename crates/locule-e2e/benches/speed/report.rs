@@ -1,0 +1,166 @@
+//! The figures as lines on a terminal and as `docs/PERFORMANCE.md`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use locule_e2e::screen::say;
+use locule_e2e::statistics::{Bar, Figure, ratio};
+
+/// What a figure depends on besides the code.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    pub(crate) date: String,
+    pub(crate) accelerator: String,
+    pub(crate) kernel: String,
+    pub(crate) guest_kernel: String,
+    pub(crate) vmm: String,
+    pub(crate) cpu: String,
+    pub(crate) cpus: usize,
+    pub(crate) load: f64,
+    pub(crate) quick: bool,
+}
+
+/// Why a figure misses its bar, as a profile showed it: the beginning of its name, and the reason. What meets its bar again is
+/// taken off.
+const REASONS: &[(&str, &str)] = &[];
+
+fn reason(figure: &Figure) -> &'static str {
+    let known = REASONS
+        .iter()
+        .find(|(name, _)| figure.name.starts_with(name));
+    known.map_or("not known yet: profile it", |(_, reason)| reason)
+}
+
+fn misses(figure: &Figure) -> bool {
+    figure.bar.as_ref().is_some_and(|bar| !bar.passes())
+}
+
+/// Only times can be compared with the floor.
+fn to_floor(figure: &Figure, floor_ms: f64) -> String {
+    if figure.unit == "ms" && floor_ms > 0.0 {
+        format!("{:.2}", ratio(figure.p50(), floor_ms))
+    } else {
+        "–".to_owned()
+    }
+}
+
+/// Prints one line for each figure.
+pub(crate) fn print(figures: &[Figure], floor_ms: f64, setting: &Setting) {
+    let width = figures
+        .iter()
+        .map(|figure| figure.name.chars().count())
+        .max()
+        .unwrap_or(0);
+    for figure in figures {
+        let [p50, p95, p99] = figure.percentiles();
+        let bar = figure
+            .bar
+            .as_ref()
+            .map_or_else(String::new, |bar| format!("  {}", bar.text()));
+        say(&format!(
+            "{:width$}  n {:>4}  p50 {p50:>7}  p95 {p95:>7}  p99 {p99:>7} {:<9} floor × {:>5}  {}, Linux {}{bar}",
+            figure.name,
+            figure.values.len(),
+            figure.unit,
+            to_floor(figure, floor_ms),
+            setting.accelerator,
+            setting.kernel,
+        ));
+        for note in &figure.notes {
+            say(&format!("{:width$}    {note}", ""));
+        }
+        if misses(figure) {
+            say(&format!(
+                "{:width$}    missed because: {}",
+                "",
+                reason(figure)
+            ));
+        }
+    }
+    let held: Vec<_> = figures
+        .iter()
+        .filter_map(|figure| figure.bar.as_ref())
+        .collect();
+    let passed = held.iter().filter(|bar| bar.passes()).count();
+    say(&format!("{passed} of {} bars are met", held.len()));
+}
+
+/// Writes the document.
+pub(crate) fn write(
+    path: &Path,
+    figures: &[Figure],
+    floor_ms: f64,
+    setting: &Setting,
+) -> Result<()> {
+    let text = document(figures, floor_ms, setting)?;
+    fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+    say(&format!("written to {}", path.display()));
+    Ok(())
+}
+
+fn document(figures: &[Figure], floor_ms: f64, setting: &Setting) -> Result<String> {
+    let mut text = String::from(INTRODUCTION);
+    if setting.quick {
+        text += "**A trial of the bench itself, with few samples on a machine that may be busy. The figures mean nothing.**\n\n";
+    }
+    writeln!(
+        text,
+        "Measured {}, accelerator {}, host kernel {}, guest kernel {}, {}, {} × {}, load before the run {:.2}.\n",
+        setting.date,
+        setting.accelerator,
+        setting.kernel,
+        setting.guest_kernel,
+        setting.vmm,
+        setting.cpus,
+        setting.cpu,
+        setting.load
+    )?;
+    text += "| what | n | p50 | p95 | p99 | unit | × floor | accelerator, kernel | bar |\n|---|--:|--:|--:|--:|---|--:|---|---|\n";
+    for figure in figures {
+        let [p50, p95, p99] = figure.percentiles();
+        writeln!(
+            text,
+            "| {} | {} | {p50} | {p95} | {p99} | {} | {} | {}, {} | {} |",
+            figure.name,
+            figure.values.len(),
+            figure.unit,
+            to_floor(figure, floor_ms),
+            setting.accelerator,
+            setting.kernel,
+            figure.bar.as_ref().map(Bar::text).unwrap_or_default()
+        )?;
+    }
+    text += "\n## Where the time goes\n\n";
+    for figure in figures {
+        for note in &figure.notes {
+            writeln!(text, "- {}: {note}", figure.name)?;
+        }
+    }
+    text += "\n## Missed bars\n\n";
+    for figure in figures.iter().filter(|figure| misses(figure)) {
+        writeln!(text, "- {}: {}", figure.name, reason(figure))?;
+    }
+    if !figures.iter().any(misses) {
+        text += "None.\n";
+    }
+    Ok(text)
+}
+
+const INTRODUCTION: &str = "# Performance
+
+Written by `make bench` on an idle machine; do not edit. Every figure is from one run.
+
+- **floor**: from exec of QEMU to the first byte of the end event of `true`, from the guest agent over TCP from inside the namespace;
+  the golden image, its disk, a tap and a running sandbox's own QEMU arguments, and nothing of the platform around it. A golden
+  image's processes are frozen until the guest agent has taken one `init`: that call is part of the floor.
+- **create→first exec**: from the first byte of the `POST` to the first byte of the answer that tells the end of `true`, through the API.
+- **pause, stopped**: from the order to stop to the image's files being written; fsync apart. **resume**: to the answer of the call.
+- **exec**: `/bin/true`; direct is to the guest agent from inside the namespace.
+- **files**: 64 MiB to and from `/home/user`; raw is a plain TCP program in the guest on the same disk.
+- **a guest's own work**: the same command, sent the same way, to a sandbox and to a guest under a bare VMM.
+- **unique memory**: private pages of a VMM; the golden image is counted once for the host.
+- **sandboxes until creates take twice as long**: created and kept, until the p99 of the last creates is twice that of the first.
+
+";

@@ -1,0 +1,147 @@
+//! The public API as any client speaks it, one connection, with a stopwatch.
+
+use std::io::{self, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::http::{self, Answer};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One connection to a platform.
+#[derive(Debug)]
+pub struct Api {
+    address: SocketAddr,
+    key: String,
+    timeout: Duration,
+    stream: Option<BufReader<TcpStream>>,
+}
+
+impl Api {
+    pub fn new(address: SocketAddr, key: &str, timeout: Duration) -> Self {
+        Self {
+            address,
+            key: key.to_owned(),
+            timeout,
+            stream: None,
+        }
+    }
+
+    /// One request. An error means that nothing is known of what became of it.
+    pub fn call(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        content_type: &str,
+        body: &[u8],
+    ) -> io::Result<Answer> {
+        let mut stream = match self.stream.take().filter(is_open) {
+            Some(stream) => stream,
+            None => self.connect()?,
+        };
+        let mut all = vec![("x-api-key", self.key.as_str())];
+        all.extend_from_slice(headers);
+        let head = http::head(method, path, &all, content_type, body.len());
+        let answer = http::exchange(&mut stream, &head, body)?;
+        if !answer.last {
+            self.stream = Some(stream);
+        }
+        Ok(answer)
+    }
+
+    fn connect(&self) -> io::Result<BufReader<TcpStream>> {
+        let stream = TcpStream::connect_timeout(&self.address, CONNECT_TIMEOUT)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(self.timeout))?;
+        stream.set_write_timeout(Some(self.timeout))?;
+        Ok(BufReader::new(stream))
+    }
+
+    /// Connects now, so that the next call is measured without it.
+    pub fn warm_up(&mut self) -> io::Result<()> {
+        self.get("/health").map(drop)
+    }
+
+    pub fn get(&mut self, path: &str) -> io::Result<Answer> {
+        self.call("GET", path, &[], "application/json", b"")
+    }
+
+    pub fn post(&mut self, path: &str, body: &Value) -> io::Result<Answer> {
+        let body = body.to_string();
+        self.call("POST", path, &[], "application/json", body.as_bytes())
+    }
+
+    pub fn create(&mut self, wanted: &Value, key: Option<&str>) -> io::Result<Answer> {
+        let headers: Vec<_> = key
+            .into_iter()
+            .map(|key| ("idempotency-key", key))
+            .collect();
+        let body = wanted.to_string();
+        let path = "/v1/sandboxes";
+        self.call("POST", path, &headers, "application/json", body.as_bytes())
+    }
+
+    pub fn destroy(&mut self, id: &str) -> io::Result<Answer> {
+        let path = format!("/v1/sandboxes/{id}");
+        self.call("DELETE", &path, &[], "application/json", b"")
+    }
+
+    pub fn pause(&mut self, id: &str) -> io::Result<Answer> {
+        self.post(&format!("/v1/sandboxes/{id}/pause"), &json!({}))
+    }
+
+    pub fn resume(&mut self, id: &str) -> io::Result<Answer> {
+        self.post(&format!("/v1/sandboxes/{id}/resume"), &json!({}))
+    }
+
+    pub fn exec(&mut self, id: &str, cmd: &str, args: &[&str]) -> io::Result<Answer> {
+        let wanted = json!({ "cmd": cmd, "args": args, "timeout_sec": 600 });
+        self.post(&format!("/v1/sandboxes/{id}/exec"), &wanted)
+    }
+
+    pub fn write(&mut self, id: &str, path: &str, content: &[u8]) -> io::Result<Answer> {
+        const EDGE: &str = "locule-e2e-0123456789abcdef";
+        let before = format!(
+            "--{EDGE}\r\ncontent-disposition: form-data; name=\"path\"\r\n\r\n{path}\r\n--{EDGE}\r\n\
+             content-disposition: form-data; name=\"file\"; filename=\"file\"\r\n\
+             content-type: application/octet-stream\r\n\r\n"
+        );
+        let after = format!("\r\n--{EDGE}--\r\n");
+        let body = [before.as_bytes(), content, after.as_bytes()].concat();
+        let target = format!("/v1/sandboxes/{id}/files/stream/write");
+        let kind = format!("multipart/form-data; boundary={EDGE}");
+        self.call("POST", &target, &[], &kind, &body)
+    }
+
+    pub fn read(&mut self, id: &str, path: &str) -> io::Result<Answer> {
+        let wanted = json!({ "path": path });
+        self.post(&format!("/v1/sandboxes/{id}/files/stream/read"), &wanted)
+    }
+
+    /// The sandboxes that are there.
+    pub fn list(&mut self) -> io::Result<Vec<Value>> {
+        let answer = self.get("/v1/sandboxes")?;
+        match (answer.status, answer.json()) {
+            (200, Value::Array(all)) => Ok(all),
+            (status, _) => Err(io::Error::other(format!(
+                "list answered {status}: {}",
+                answer.text()
+            ))),
+        }
+    }
+}
+
+/// Whether an idle connection was not closed by its other end.
+fn is_open(stream: &BufReader<TcpStream>) -> bool {
+    let socket = stream.get_ref();
+    if socket.set_nonblocking(true).is_err() {
+        return false;
+    }
+    let mut byte = [0];
+    let quiet =
+        matches!(socket.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+    quiet && socket.set_nonblocking(false).is_ok()
+}

@@ -1,0 +1,240 @@
+//! A platform of one's own: `locule up` on a data directory and a port that nobody else has, its parts by name, and its end.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::{clock, host};
+
+/// The first start boots a guest once, perhaps on a busy machine.
+const START_PATIENCE: Duration = Duration::from_mins(6);
+const STOP_PATIENCE: Duration = Duration::from_mins(4);
+const LAST_LINE_OF_THE_BANNER: &str = "Ctrl-C stops everything";
+
+/// How to start one.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The `locule` program.
+    pub binary: PathBuf,
+    pub images: PathBuf,
+    /// Everything of it is in here.
+    pub folder: PathBuf,
+    pub accelerator: String,
+    pub pool_mib: u64,
+    /// Machines that may wait at once.
+    pub warm: usize,
+    /// Another program than the installed QEMU.
+    pub vmm: Option<PathBuf>,
+}
+
+/// What `up` supervises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    Agent,
+    Serve,
+    Postgres,
+    Redis,
+}
+
+impl Part {
+    /// Whether a command line is this part's.
+    fn is(self, command: &[String]) -> bool {
+        let program = command.first().map(String::as_str).unwrap_or_default();
+        let verb = command.get(1).map(String::as_str).unwrap_or_default();
+        match self {
+            Self::Agent => program == "locule" && verb == "agent",
+            Self::Serve => program == "locule" && verb == "serve",
+            Self::Postgres => program.ends_with("postgres"),
+            Self::Redis => program.contains("redis-server"),
+        }
+    }
+}
+
+/// A platform that is up.
+#[derive(Debug)]
+pub struct Platform {
+    options: Options,
+    address: SocketAddr,
+    up: Option<Child>,
+}
+
+impl Platform {
+    /// Returns when it says that it is up.
+    pub fn start(options: Options) -> Result<Self> {
+        fs::create_dir_all(&options.folder)?;
+        // The database's user must reach what is in it.
+        fs::set_permissions(&options.folder, fs::Permissions::from_mode(0o755))?;
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut platform = Self {
+            options,
+            address,
+            up: None,
+        };
+        platform.start_again()?;
+        Ok(platform)
+    }
+
+    fn output(&self, name: &str) -> PathBuf {
+        self.options.folder.join(name)
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.options.folder.join("data")
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.options.folder
+    }
+
+    /// Where the host keeps its sandboxes' files.
+    pub fn pool(&self) -> PathBuf {
+        self.data().join("agent/pool")
+    }
+
+    pub fn log(&self, part: &str) -> PathBuf {
+        self.data().join("logs").join(format!("{part}.log"))
+    }
+
+    /// The eight digits in every machine-wide name.
+    pub fn instance(&self) -> Result<String> {
+        let text = fs::read_to_string(self.data().join("instance")).context("the instance's id")?;
+        Ok(text.trim().to_owned())
+    }
+
+    pub fn api(&self, timeout: Duration) -> Result<Api> {
+        let text = fs::read(self.data().join("credentials.json")).context("the credentials")?;
+        let credentials: Value = serde_json::from_slice(&text)?;
+        let key = credentials["api_key"].as_str().context("the API key")?;
+        Ok(Api::new(self.address, key, timeout))
+    }
+
+    pub fn start_again(&mut self) -> Result<()> {
+        ensure!(self.up.is_none(), "it is up");
+        let (out, log) = (self.output("up.out"), self.output("up.log"));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "runs the program that people run"
+        )]
+        let mut command = Command::new(&self.options.binary);
+        command
+            .arg("up")
+            .arg("--data-dir")
+            .arg(self.data())
+            .args(["--listen", &self.address.to_string()])
+            .args(["--accel", &self.options.accelerator])
+            .args(["--pool-size", &self.options.pool_mib.to_string()])
+            .args(["--warm", &self.options.warm.to_string()])
+            .arg("--images")
+            .arg(&self.options.images);
+        if let Some(vmm) = &self.options.vmm {
+            command.arg("--qemu").arg(vmm);
+        }
+        // What this program was told of other servers is not its business.
+        for name in ["DATABASE_URL", "REDIS_URL", "LOCULE_URL", "LOCULE_API_KEY"] {
+            command.env_remove(name);
+        }
+        let child = command
+            .env("HOME", &self.options.folder)
+            .stdin(Stdio::null())
+            .stdout(File::create(&out)?)
+            .stderr(File::options().create(true).append(true).open(&log)?)
+            .spawn()
+            .context("start locule up")?;
+        self.up = Some(child);
+        let started = clock::until(START_PATIENCE, || {
+            let text = fs::read_to_string(&out).unwrap_or_default();
+            if text.contains(LAST_LINE_OF_THE_BANNER) {
+                return Some(true);
+            }
+            self.ended().map(|_| false)
+        });
+        match started {
+            Some(true) => Ok(()),
+            Some(false) => {
+                self.up = None;
+                bail!("locule up ended: {}", self.last_words());
+            }
+            None => bail!("locule up does not come up: {}", self.last_words()),
+        }
+    }
+
+    /// The end of what `up` said.
+    pub fn last_words(&self) -> String {
+        let text = fs::read_to_string(self.output("up.log")).unwrap_or_default();
+        let lines: Vec<_> = text.lines().rev().take(6).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.up.as_mut()?.try_wait().ok().flatten()
+    }
+
+    pub fn pid(&self) -> Option<u32> {
+        self.up.as_ref().map(Child::id)
+    }
+
+    /// The process of a part that runs now.
+    pub fn part(&self, part: Part) -> Option<u32> {
+        let up = self.pid()?;
+        host::children(up)
+            .into_iter()
+            .find(|pid| part.is(&host::command(*pid)))
+    }
+
+    /// Kills `up` itself without a warning; its children get the signals it arranged for.
+    pub fn kill(&mut self) -> Result<()> {
+        let mut up = self.up.take().context("it is not up")?;
+        up.kill()?;
+        up.wait()?;
+        Ok(())
+    }
+
+    /// Ctrl-C, and the clean end that must follow.
+    pub fn stop(&mut self) -> Result<()> {
+        let up = self.up.as_ref().context("it is not up")?;
+        send(up.id(), Signal::SIGINT);
+        let ended = clock::until(STOP_PATIENCE, || self.ended());
+        self.up = None;
+        let status = ended.context("locule up does not stop")?;
+        ensure!(
+            status.success(),
+            "locule up stopped with {status}: {}",
+            self.last_words()
+        );
+        Ok(())
+    }
+
+    /// Starts it again with so many waiting machines at most.
+    pub fn restart_with(&mut self, warm: usize) -> Result<()> {
+        self.stop()?;
+        self.options.warm = warm;
+        self.start_again()
+    }
+}
+
+/// Sends a signal; a process that is gone already is fine.
+pub fn send(pid: u32, signal: Signal) {
+    if let Ok(pid) = i32::try_from(pid) {
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
+impl Drop for Platform {
+    /// A program that failed leaves nothing running.
+    fn drop(&mut self) {
+        if let Some(mut up) = self.up.take() {
+            send(up.id(), Signal::SIGTERM);
+            let _ = up.wait();
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Builds a platform and lets a program of `locule-e2e` measure it, or shake it.
+
+use std::ffi::OsString;
+
+use anyhow::{Context as _, Result};
+
+use crate::images;
+use crate::places::Places;
+use crate::run::{cargo, run, say};
+
+/// Measures a release build. A trial leaves the document of the repository alone.
+pub(crate) fn bench(places: &Places, quick: bool, only: Option<&str>) -> Result<()> {
+    let document = if quick || only.is_some() {
+        places.target.join("PERFORMANCE.md")
+    } else {
+        places.root.join("docs/PERFORMANCE.md")
+    };
+    let mut own: Vec<OsString> = vec!["--document".into(), document.into()];
+    own.extend(quick.then(|| "--quick".into()));
+    own.extend(only.map(|only| format!("--only={only}").into()));
+    on_a_platform(places, "release", "speed", own)
+}
+
+/// Shakes a debug build: it checks itself while it runs.
+pub(crate) fn soak(places: &Places, minutes: u64, seed: Option<u64>, stub: bool) -> Result<()> {
+    let mut own: Vec<OsString> = vec![format!("--minutes={minutes}").into()];
+    own.extend(seed.map(|seed| format!("--seed={seed}").into()));
+    own.extend(stub.then(|| "--stub".into()));
+    on_a_platform(places, "dev", "soak", own)
+}
+
+/// Builds images, programs and the one that runs them, then runs it with `own` arguments.
+fn on_a_platform(places: &Places, profile: &str, name: &str, own: Vec<OsString>) -> Result<()> {
+    images::build(places)?;
+    say(format_args!("building the platform ({profile})"));
+    let packages = ["-p", "locule", "-p", "locule-stub-vmm"];
+    run(cargo()
+        .current_dir(&places.root)
+        .args(["build", "--quiet", "--profile", profile])
+        .args(packages)
+        // Queries are checked against the committed description.
+        .env("SQLX_OFFLINE", "true"))?;
+    let programs = places.target.join(match profile {
+        "dev" => "debug",
+        other => other,
+    });
+    let folder = places.target.join(name);
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
+    run(cargo()
+        .current_dir(&places.root)
+        .args(["bench", "--quiet", "--profile", profile])
+        .args(["-p", "locule-e2e", "--bench", name, "--", "--binary"])
+        .arg(programs.join("locule"))
+        .arg("--stub-vmm")
+        .arg(programs.join("locule-stub-vmm"))
+        .arg("--images")
+        .arg(places.target.join("images"))
+        .arg("--folder")
+        .arg(folder)
+        .args(own))
+}
