@@ -204,6 +204,17 @@ pub fn unique_kib(vmm: u32) -> (u64, u64) {
     (unique, proportional)
 }
 
+/// Whether the kernel's packet filter still has rules of an instance.
+pub fn has_rules(instance: &str) -> bool {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a tool of the system, asked by a program for developers"
+    )]
+    let output = Command::new("nft").args(["list", "tables"]).output();
+    let tables = output.map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&tables).contains(&format!("locule_{instance}"))
+}
+
 /// Extents of a file; `None`: it cannot be told.
 pub fn extents(file: &Path) -> Option<u64> {
     #[expect(

@@ -320,6 +320,7 @@ pub(crate) fn clean_end(world: &World) -> Result<()> {
         ("VMMs", !host::vmms(instance).is_empty()),
         ("namespaces", !host::namespaces(instance).is_empty()),
         ("interfaces", !host::interfaces(instance).is_empty()),
+        ("packet rules", host::has_rules(instance)),
         ("a mount", mounts.contains(&folder)),
         ("a loop device", free.is_none()),
     ];

@@ -175,6 +175,12 @@ fn model(world: &World, id: &str, tracked: &mut Tracked) {
     };
     if answer.status != 200 {
         world.count(format!("model answered {}", answer.status));
+        if answer.status == 401 {
+            world.fault(&format!(
+                "{} {id}: the guest in its place does not know its token",
+                tracked.label
+            ));
+        }
         return;
     }
     world.count("model checked");

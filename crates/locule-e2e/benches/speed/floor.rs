@@ -107,7 +107,7 @@ impl Floor {
             instance,
             // Where a reflink of the disk can be.
             folder: pool.join("floor"),
-            program: fs::read_link(format!("/proc/{vmm}/exe"))?,
+            program: program_of(vmm)?,
             args,
             shared,
             golden,
@@ -237,6 +237,17 @@ impl Floor {
         let _ = fs::remove_dir_all(&self.folder);
         Ok(())
     }
+}
+
+/// A jail may have the program at a place of its own; the installed one is the same file.
+fn program_of(vmm: u32) -> Result<PathBuf> {
+    let program = fs::read_link(format!("/proc/{vmm}/exe"))?;
+    let installed = Path::new("/usr/bin/qemu-system-x86_64");
+    Ok(if program.exists() {
+        program
+    } else {
+        installed.to_owned()
+    })
 }
 
 /// A sealed memory file can only be mapped by a QEMU that may open it for writing; it cannot write it.
