@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use locule_e2e::guest::Guest;
 use locule_e2e::{clock, host};
-use locule_net::{HostNet, SandboxNet};
+use locule_net::{HostNet, NetOptions, SandboxNet};
 use rustix::io::FdFlags;
 use serde_json::{Value, json};
 
@@ -100,7 +100,7 @@ impl Floor {
             .enable_all()
             .build()?;
         let instance = format!("{:0width$x}", std::process::id(), width = INSTANCE_LENGTH);
-        let net = runtime.block_on(HostNet::open(&instance, folder))?;
+        let net = runtime.block_on(HostNet::open(&instance, folder, NetOptions::default()))?;
         Ok(Self {
             runtime,
             net,
