@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::guest;
 use crate::host::{Host, KERNEL_COMMAND_LINE};
-use crate::lifecycle::{LifecycleError, open_files, spec_for};
+use crate::lifecycle::{LifecycleError, Start, open_files, spec_for};
 
 const BOOT_PATIENCE: Duration = Duration::from_mins(2);
 
@@ -246,7 +246,7 @@ async fn boot(
     .map_err(|error| LifecycleError::io("hand over golden memory")(error.into()))?;
     let files = open_files(folder, "disk")?;
     let memory = MemorySource::Boot(Arc::new(memory));
-    let spec = spec_for(host, &slot, &net, shape, memory, files, folder, false)?;
+    let spec = spec_for(host, &slot, &net, shape, memory, files, folder, Start::Boot)?;
     let mut machine = host.vmm.start(spec).await?;
     let captured = async {
         guest::init_template(&net, key, &host.clock, BOOT_PATIENCE).await?;

@@ -159,6 +159,15 @@ pub(crate) fn open_files(folder: &Path, disk: &str) -> Result<VmFiles, Lifecycle
     })
 }
 
+/// How a machine begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Start {
+    Boot,
+    Restore,
+    /// As the type of machine that an earlier VMM saved.
+    RestoreAs(String),
+}
+
 #[expect(
     clippy::too_many_arguments,
     reason = "one VM is made of exactly these parts"
@@ -171,7 +180,7 @@ pub(crate) fn spec_for(
     memory: MemorySource,
     files: VmFiles,
     folder: &Path,
-    restore: bool,
+    start: Start,
 ) -> Result<VmSpec, LifecycleError> {
     Ok(VmSpec {
         name: host.vmm_name(slot.number()),
@@ -187,6 +196,10 @@ pub(crate) fn spec_for(
         console: files.console,
         control: host.control_socket(slot.number()),
         log: folder.join("vmm.log"),
-        restore,
+        restore: start != Start::Boot,
+        machine: match start {
+            Start::Boot | Start::Restore => None,
+            Start::RestoreAs(machine) => Some(machine),
+        },
     })
 }

@@ -118,6 +118,12 @@ impl Manifest {
         }
     }
 
+    /// The VMM that saved its image, or runs it. Manifests from before the field say it among what users are told.
+    pub(crate) fn saved_by(&self) -> Option<Identity> {
+        let told = || self.metadata.get("vmm_version")?.parse().ok();
+        self.vmm.clone().or_else(told)
+    }
+
     /// What is told to the control plane.
     pub(crate) fn report(&self, last_active_at: Option<DateTime<Utc>>) -> SandboxReport {
         let state = match self.held {

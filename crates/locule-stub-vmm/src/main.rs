@@ -35,10 +35,10 @@ const TICK: Duration = Duration::from_millis(2);
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if args.first().is_some_and(|arg| arg == "--version") {
-        #[expect(clippy::print_stdout, reason = "what --version is for")]
+    if let Some(answer) = about(&args) {
+        #[expect(clippy::print_stdout, reason = "what was asked for")]
         {
-            println!("stub emulator version 1.0 (a machine that is none)");
+            println!("{answer}");
         }
         return ExitCode::SUCCESS;
     }
@@ -48,6 +48,30 @@ fn main() -> ExitCode {
             say(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What it says of itself, where that is all that is wanted. A test may name another version and, behind it, versions
+/// whose machines it keeps.
+fn about(args: &[String]) -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how a test makes another version of this one"
+    )]
+    let versions = std::env::var("LOCULE_STUB_VERSION").unwrap_or_else(|_| "1.0".to_owned());
+    let mut versions = versions.split(' ');
+    match args {
+        [version] if version == "--version" => {
+            let version = versions.next()?;
+            Some(format!(
+                "stub emulator version {version} (a machine that is none)"
+            ))
+        }
+        [machine, help] if machine == "-machine" && help == "help" => {
+            let machines = versions.map(|version| format!("pc-q35-{version} kept\n"));
+            Some(machines.collect())
+        }
+        _ => None,
     }
 }
 

@@ -22,7 +22,8 @@ mod seal;
 pub use accelerator::{Accelerator, AcceleratorChoice, AcceleratorWish, choose};
 pub use capture::CaptureStats;
 pub use machine::{
-    Identity, Machine, MemoryFile, MemorySource, Shape, VmSpec, Vmm, VmmError, VmmHandle,
+    Identity, Machine, MemoryFile, MemorySource, ParseIdentityError, Shape, VmSpec, Vmm, VmmError,
+    VmmHandle,
 };
 pub use process::find_by_name;
 pub use qemu::Qemu;

@@ -34,6 +34,30 @@ impl fmt::Display for Identity {
     }
 }
 
+/// Not what an identity prints as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the identity of a VMM")]
+pub struct ParseIdentityError;
+
+impl std::str::FromStr for Identity {
+    type Err = ParseIdentityError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdentityError> {
+        let words: Vec<_> = text.split(' ').map(str::to_owned).collect();
+        let [program, machine, cpu, accelerator] = words.as_slice() else {
+            return Err(ParseIdentityError);
+        };
+        let (driver, version) = program.rsplit_once('-').ok_or(ParseIdentityError)?;
+        Ok(Self {
+            driver: driver.to_owned(),
+            machine: machine.clone(),
+            cpu: cpu.clone(),
+            accelerator: accelerator.clone(),
+            version: version.to_owned(),
+        })
+    }
+}
+
 /// The size of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Shape {
@@ -57,6 +81,8 @@ pub enum MemorySource {
 pub struct VmSpec {
     /// Shown in the process list; a sweep finds leftovers by it.
     pub name: String,
+    /// The type of the machine whose state is restored, where it is not the driver's own.
+    pub machine: Option<String>,
     pub shape: Shape,
     /// The VMM's own user. Files it must open are readable by it.
     pub uid: u32,
@@ -128,6 +154,9 @@ pub enum VmmError {
 #[async_trait]
 pub trait Vmm: Send + Sync + fmt::Debug {
     fn identity(&self) -> Identity;
+
+    /// Whether it promises to load what the other saved, as a machine of the type that saved it.
+    fn loads(&self, saved: &Identity) -> bool;
 
     /// Starts a VMM. One that boots runs at once; one that restores waits for its device state.
     async fn start(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError>;

@@ -41,6 +41,8 @@ const FILE_BYTES_MIN: u64 = 64 << 20;
 pub struct Qemu {
     program: PathBuf,
     identity: Identity,
+    /// Types of machines that it can be, aliases among them.
+    machines: Vec<String>,
     accelerator: Accelerator,
     jail: Jail,
     groups: Option<Groups>,
@@ -52,6 +54,7 @@ impl Qemu {
         let program = std::path::absolute(program.unwrap_or(PROGRAM.as_ref()))
             .map_err(|error| VmmError::Unusable(error.to_string()))?;
         let (driver, major, minor) = version::version_of(&program).await?;
+        let machines = version::machines(&program).await;
         let cpu = match accelerator {
             Accelerator::Kvm => "host",
             // The newest baseline that TCG emulates whole.
@@ -71,6 +74,7 @@ impl Qemu {
                 accelerator: accelerator.to_string(),
                 version: format!("{major}.{minor}"),
             },
+            machines,
             accelerator,
             jail: Jail::build(contents)?,
             groups: groups.ok(),
@@ -176,6 +180,10 @@ impl Qemu {
 impl Vmm for Qemu {
     fn identity(&self) -> Identity {
         self.identity.clone()
+    }
+
+    fn loads(&self, saved: &Identity) -> bool {
+        version::loads(&self.identity, &self.machines, saved)
     }
 
     async fn start(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError> {

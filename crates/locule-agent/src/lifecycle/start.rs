@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use locule_base::failpoint::reached;
 use locule_disk::{clone_file, sync_dir};
-use locule_vmm::{MemorySource, Shape, VmmError};
+use locule_vmm::{Identity, MemorySource, Shape, VmmError};
 
-use super::{LifecycleError, Vm, open_files, spec_for};
+use super::{LifecycleError, Start, Vm, open_files, spec_for};
 use crate::golden::{Golden, blocking};
 use crate::guest;
 use crate::host::Host;
@@ -43,7 +43,10 @@ pub(crate) async fn create(
         awaken(host, manifest, &mut vm, &golden.control_key, steps).await
     };
     match alive.await {
-        Ok(()) => commit_running(host, manifest, vm, started, steps).await,
+        Ok(()) => {
+            manifest.vmm = Some(host.vmm.identity());
+            commit_running(host, manifest, vm, started, steps).await
+        }
         Err(error) => {
             vm.release(host).await;
             Err(error)
@@ -82,7 +85,10 @@ pub(crate) async fn claim(
         awaken(host, manifest, &mut vm, &golden.control_key, steps).await
     };
     match alive.await {
-        Ok(()) => commit_running(host, manifest, vm, started, steps).await,
+        Ok(()) => {
+            manifest.vmm = Some(host.vmm.identity());
+            commit_running(host, manifest, vm, started, steps).await
+        }
         Err(error) => {
             vm.release(host).await;
             Err(error)
@@ -98,12 +104,15 @@ pub(crate) async fn resume(
     slot: Slot,
 ) -> Result<Vm, LifecycleError> {
     let (started, steps) = (host.clock.monotonic(), Steps("resume"));
-    check_identity(host, manifest)?;
+    let saved_by = manifest.saved_by();
+    let start = start_of(host, saved_by.as_ref())?;
     let folder = host.ledger.folder(manifest.sandbox);
     let memory = own_memory(host, &folder, image, &slot).await?;
     steps.done("disk cloned, memory handed over");
-    let mut vm = prepare(host, slot, manifest.shape(), memory, &folder, steps).await?;
+    let mut vm = prepare(host, slot, manifest.shape(), memory, &folder, start, steps).await?;
     vm.image = Some(image);
+    let mut runs_on = host.vmm.identity();
+    runs_on.machine = saved_by.map_or(runs_on.machine, |saved_by| saved_by.machine);
     let (devices, key) = (
         folder.join(format!("devices.{image}")),
         manifest.control_key.clone(),
@@ -113,7 +122,10 @@ pub(crate) async fn resume(
         awaken(host, manifest, &mut vm, &key, steps).await
     };
     match alive.await {
-        Ok(()) => commit_running(host, manifest, vm, started, steps).await,
+        Ok(()) => {
+            manifest.vmm = Some(runs_on);
+            commit_running(host, manifest, vm, started, steps).await
+        }
         Err(error) => {
             vm.release(host).await;
             Err(error)
@@ -121,15 +133,18 @@ pub(crate) async fn resume(
     }
 }
 
-/// An image is loaded by the VMM that saved it, or by none: another one would read its devices wrongly.
-fn check_identity(host: &Host, manifest: &Manifest) -> Result<(), LifecycleError> {
-    let installed = host.vmm.identity().to_string();
-    // Manifests of before the field say it among what is told to users.
-    let saved_by = manifest.vmm.as_ref().map(ToString::to_string);
-    let saved_by = saved_by.or_else(|| manifest.metadata.get("vmm_version").cloned());
+/// An image is loaded by the VMM that saved it, or by a newer one as the machine that it was, or not at all.
+fn start_of(host: &Host, saved_by: Option<&Identity>) -> Result<Start, LifecycleError> {
+    let installed = host.vmm.identity();
     match saved_by {
-        Some(needed) if needed != installed => Err(LifecycleError::OtherVmm { needed, installed }),
-        _ => Ok(()),
+        Some(saved_by) if !host.vmm.loads(saved_by) => Err(LifecycleError::OtherVmm {
+            needed: saved_by.to_string(),
+            installed: installed.to_string(),
+        }),
+        Some(saved_by) if saved_by.machine != installed.machine => {
+            Ok(Start::RestoreAs(saved_by.machine.clone()))
+        }
+        _ => Ok(Start::Restore),
     }
 }
 
@@ -168,7 +183,7 @@ pub(crate) async fn from_golden(
     blocking(move || clone_file(&source, &target).map(drop).map_err(Into::into)).await?;
     steps.done("the disk is cloned");
     let memory = MemorySource::Sealed(golden.memory.clone());
-    prepare(host, slot, shape, memory, folder, steps).await
+    prepare(host, slot, shape, memory, folder, Start::Restore, steps).await
 }
 
 /// Network and VMM process, in this order, each given back if a later one fails.
@@ -178,6 +193,7 @@ async fn prepare(
     shape: Shape,
     memory: MemorySource,
     folder: &Path,
+    start: Start,
     steps: Steps,
 ) -> Result<Vm, LifecycleError> {
     let number = slot.number();
@@ -185,7 +201,7 @@ async fn prepare(
         let net = host.net.create(number).await?;
         steps.done("the network is made");
         let files = open_files(folder, "disk")?;
-        let spec = spec_for(host, &slot, &net, shape, memory, files, folder, true)?;
+        let spec = spec_for(host, &slot, &net, shape, memory, files, folder, start)?;
         let machine = host.vmm.start(spec).await?;
         steps.done("the VMM is started");
         Ok::<_, LifecycleError>((net, machine))
@@ -262,7 +278,6 @@ async fn commit_running(
         vmm: vm.machine.handle().clone(),
         image: vm.image,
     };
-    manifest.vmm = Some(host.vmm.identity());
     manifest.started_at = Some(host.clock.now());
     manifest.reason = None;
     manifest.last_error = None;

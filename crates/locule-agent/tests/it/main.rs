@@ -13,6 +13,7 @@ mod renewed;
 mod replay;
 mod rig;
 mod torment;
+mod upgrade;
 
 use std::time::Duration;
 

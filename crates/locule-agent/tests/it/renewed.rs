@@ -218,6 +218,7 @@ impl Clone {
         let names = bundle();
         let machine = qemu.start(VmSpec {
             name: format!("locule-clone-{}-{number}", std::process::id()),
+            machine: None,
             shape: Shape {
                 vcpus: 1,
                 memory_mib: 256,

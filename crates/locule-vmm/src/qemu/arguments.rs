@@ -53,7 +53,7 @@ fn board(
     let memory = spec.shape.memory_mib;
     let board = format!(
         "{},memory-backend=m0,usb=off,vmport=off,smbus=off,sata=off,suppress-vmdesc=on,mem-merge=off,dump-guest-core=off",
-        identity.machine
+        spec.machine.as_ref().unwrap_or(&identity.machine)
     );
     // Reopened through the descriptor: works whatever folder the file is in.
     let backend = format!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use locule_base::command::{Command, CommandError};
 
 use super::PROGRAM;
-use crate::machine::VmmError;
+use crate::machine::{Identity, VmmError};
 
 /// Driver name, major and minor version.
 pub(super) async fn version_of(program: &Path) -> Result<(String, u32, u32), VmmError> {
@@ -43,9 +43,71 @@ fn parse_version(text: &str) -> Option<(String, u32, u32)> {
     is_word.then_some((driver, major, minor))
 }
 
+/// None where the program does not say: then it loads what it saved itself, and nothing else.
+pub(super) async fn machines(program: &Path) -> Vec<String> {
+    let output = Command::new(program)
+        .args(["-machine", "help"])
+        .timeout(Duration::from_secs(20))
+        .run()
+        .await;
+    let text = output.map(|output| output.stdout).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let names = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    names.map(str::to_owned).collect()
+}
+
+/// A newer QEMU loads what an older one saved, as long as it keeps the versioned machine type: that is its promise.
+pub(super) fn loads(own: &Identity, machines: &[String], saved: &Identity) -> bool {
+    let number = |identity: &Identity| {
+        let (major, minor) = identity.version.split_once('.')?;
+        Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
+    };
+    let same = |identity: &Identity| {
+        let Identity {
+            driver,
+            cpu,
+            accelerator,
+            ..
+        } = identity.clone();
+        (driver, cpu, accelerator)
+    };
+    own == saved
+        || same(own) == same(saved)
+            && number(own)
+                .zip(number(saved))
+                .is_some_and(|(own, saved)| own >= saved)
+            && machines.contains(&saved.machine)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn identity(text: &str) -> Identity {
+        let identity: Identity = text.parse().unwrap();
+        assert_eq!(identity.to_string(), text);
+        identity
+    }
+
+    #[test]
+    fn a_newer_qemu_loads_what_an_older_one_saved_as_long_as_it_keeps_the_machine() {
+        let own = identity("qemu-10.0 pc-q35-10.0 Nehalem-v1 tcg");
+        let machines = ["pc-q35-10.0", "pc-q35-7.2"].map(str::to_owned);
+        let loads = |saved| loads(&own, &machines, &identity(saved));
+        assert!(loads("qemu-10.0 pc-q35-10.0 Nehalem-v1 tcg"));
+        assert!(loads("qemu-7.2 pc-q35-7.2 Nehalem-v1 tcg"));
+        assert!(loads("qemu-9.2 pc-q35-7.2 Nehalem-v1 tcg"));
+        assert!(!loads("qemu-7.1 pc-q35-7.1 Nehalem-v1 tcg"), "not kept");
+        assert!(
+            !loads("qemu-10.1 pc-q35-7.2 Nehalem-v1 tcg"),
+            "from the future"
+        );
+        assert!(!loads("qemu-7.2 pc-q35-7.2 host kvm"), "never mixed");
+        assert!(!loads("stub-7.2 pc-q35-7.2 Nehalem-v1 tcg"));
+        assert!("qemu-7.2 pc-q35-7.2".parse::<Identity>().is_err());
+    }
 
     #[test]
     fn the_version_is_read_from_what_qemu_prints() {

@@ -53,6 +53,7 @@ impl Guest {
         disk.set_len(8 << 20).unwrap();
         let console = File::create(folder.path().join("console")).unwrap();
         let spec = VmSpec {
+            machine: None,
             name: format!("locule-test-{}", std::process::id()),
             shape: SHAPE,
             uid: UID,
