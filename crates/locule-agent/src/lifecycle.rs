@@ -12,6 +12,7 @@
 
 mod pause;
 mod remove;
+mod resume;
 mod start;
 
 use std::fs::File;
@@ -33,7 +34,8 @@ use crate::slots::Slot;
 
 pub(crate) use pause::pause;
 pub(crate) use remove::{bury, clear};
-pub(crate) use start::{Steps, claim, create, from_golden, load, resume};
+pub(crate) use resume::resume;
+pub(crate) use start::{Steps, claim, create, from_golden, load};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LifecycleError {

@@ -203,6 +203,8 @@ impl Agent {
 
     /// Pauses or leaves the sandboxes, then ends every task. The network's names and the pool stay for the next start.
     pub async fn stop(self, on_stop: OnStop) -> Result<(), RunError> {
+        // A driver that is let go of drops its slot while its VM lives on: nobody may take it.
+        self.host.slots.close();
         let left = match on_stop {
             OnStop::Pause => self.registry.park_all().await.len(),
             OnStop::Keep => 0,

@@ -6,7 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use locule_net::SLOTS;
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Slots(Arc<Mutex<BTreeSet<u16>>>);
+pub(crate) struct Slots(Arc<Mutex<Used>>);
+
+#[derive(Debug, Default)]
+struct Used {
+    numbers: BTreeSet<u16>,
+    /// No more are given out: the host stops, and a slot that is let go of may still have its VM.
+    closed: bool,
+}
 
 /// A slot in use; given back when dropped.
 #[derive(Debug)]
@@ -19,12 +26,20 @@ impl Slots {
     /// The lowest free slot. `None`: all are in use.
     pub(crate) fn take(&self) -> Option<Slot> {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = (0..SLOTS).find(|number| !used.contains(number))?;
-        used.insert(number);
+        if used.closed {
+            return None;
+        }
+        let number = (0..SLOTS).find(|number| !used.numbers.contains(number))?;
+        used.numbers.insert(number);
         Some(Slot {
             number,
             slots: self.clone(),
         })
+    }
+
+    /// From now on none is free: what is let go of keeps its VM for the next agent.
+    pub(crate) fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
     }
 
     /// The slot that an adopted VM holds already. `None`: somebody else has it.
@@ -33,6 +48,7 @@ impl Slots {
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .numbers
             .insert(number);
         fresh.then(|| Slot {
             number,
@@ -53,6 +69,7 @@ impl Drop for Slot {
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .numbers
             .remove(&self.number);
     }
 }
@@ -69,5 +86,8 @@ mod tests {
         assert!(slots.claim(1).is_none());
         drop(first);
         assert_eq!(slots.take().unwrap().number(), 0);
+        drop(second);
+        slots.close();
+        assert!(slots.take().is_none(), "let go of is not free");
     }
 }

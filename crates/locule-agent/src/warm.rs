@@ -65,6 +65,17 @@ struct Stock {
 }
 
 impl Stock {
+    /// One whose VMM is not there any more: a living process has pages of its own.
+    fn take_dead(&mut self) -> Option<Waiting> {
+        let is_dead = |one: &Waiting| unique_bytes(one.vm.machine.handle().pid) == 0;
+        for depth in [&mut self.warm, &mut self.started] {
+            if let Some(at) = depth.iter().position(is_dead) {
+                return Some(depth.remove(at));
+            }
+        }
+        None
+    }
+
     /// What its machines have for themselves.
     fn unique_bytes(&self) -> u64 {
         let waiting = self.warm.iter().chain(&self.started);
@@ -172,6 +183,9 @@ impl WarmPool {
         let mut stocks = self.stocks();
         let mut start = None;
         for (kind, stock) in stocks.iter_mut() {
+            if let Some(dead) = stock.take_dead() {
+                return Some(Job::Drop(dead));
+            }
             let (warm, started) = stock.wanted(now, most);
             if stock.warm.len() < warm {
                 return Some(match stock.started.pop() {

@@ -1,4 +1,4 @@
-//! Create, claim and resume: the same restore, from a golden image, from a machine that waits, or from the sandbox's own image.
+//! Create and claim: a restore from a golden image, or from a machine that waits.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use locule_base::failpoint::reached;
 use locule_disk::{clone_file, sync_dir};
-use locule_vmm::{Identity, MemorySource, Shape, VmmError};
+use locule_vmm::{MemorySource, Shape, VmmError};
 
 use super::{LifecycleError, Start, Vm, open_files, spec_for};
 use crate::golden::{Golden, blocking};
@@ -22,7 +22,7 @@ use crate::warm::Waiting;
 pub(crate) struct Steps(pub(crate) &'static str);
 
 impl Steps {
-    fn done(self, what: &'static str) {
+    pub(super) fn done(self, what: &'static str) {
         reached(self.0, what);
     }
 }
@@ -96,80 +96,6 @@ pub(crate) async fn claim(
     }
 }
 
-/// Brings a paused sandbox back from its image. The image stays as it was until the next pause is committed.
-pub(crate) async fn resume(
-    host: &Arc<Host>,
-    manifest: &mut Manifest,
-    image: u32,
-    slot: Slot,
-) -> Result<Vm, LifecycleError> {
-    let (started, steps) = (host.clock.monotonic(), Steps("resume"));
-    let saved_by = manifest.saved_by();
-    let start = start_of(host, saved_by.as_ref())?;
-    let folder = host.ledger.folder(manifest.sandbox);
-    let memory = own_memory(host, &folder, image, &slot).await?;
-    steps.done("disk cloned, memory handed over");
-    let mut vm = prepare(host, slot, manifest.shape(), memory, &folder, start, steps).await?;
-    vm.image = Some(image);
-    let mut runs_on = host.vmm.identity();
-    runs_on.machine = saved_by.map_or(runs_on.machine, |saved_by| saved_by.machine);
-    let (devices, key) = (
-        folder.join(format!("devices.{image}")),
-        manifest.control_key.clone(),
-    );
-    let alive = async {
-        load(&mut vm, &devices, steps).await?;
-        awaken(host, manifest, &mut vm, &key, steps).await
-    };
-    match alive.await {
-        Ok(()) => {
-            manifest.vmm = Some(runs_on);
-            commit_running(host, manifest, vm, started, steps).await
-        }
-        Err(error) => {
-            vm.release(host).await;
-            Err(error)
-        }
-    }
-}
-
-/// An image is loaded by the VMM that saved it, or by a newer one as the machine that it was, or not at all.
-fn start_of(host: &Host, saved_by: Option<&Identity>) -> Result<Start, LifecycleError> {
-    let installed = host.vmm.identity();
-    match saved_by {
-        Some(saved_by) if !host.vmm.loads(saved_by) => Err(LifecycleError::OtherVmm {
-            needed: saved_by.to_string(),
-            installed: installed.to_string(),
-        }),
-        Some(saved_by) if saved_by.machine != installed.machine => {
-            Ok(Start::RestoreAs(saved_by.machine.clone()))
-        }
-        _ => Ok(Start::Restore),
-    }
-}
-
-/// The sandbox's own image, its memory in the hands of the VMM that will map it.
-async fn own_memory(
-    host: &Host,
-    folder: &Path,
-    image: u32,
-    slot: &Slot,
-) -> Result<MemorySource, LifecycleError> {
-    let (folder, uid) = (folder.to_owned(), host.vmm_uid(slot.number()));
-    blocking(move || {
-        clone_file(&folder.join(format!("disk.{image}")), &folder.join("disk"))?;
-        let memory = File::options()
-            .read(true)
-            .write(true)
-            .open(folder.join(format!("memory.{image}")));
-        let memory = memory.map_err(LifecycleError::io("open the memory image"))?;
-        rustix::fs::fchown(&memory, Some(rustix::fs::Uid::from_raw(uid)), None)
-            .map_err(|error| LifecycleError::io("hand over the memory image")(error.into()))?;
-        Ok(MemorySource::Private(Arc::new(memory)))
-    })
-    .await
-}
-
 /// A machine of a golden image that waits for its devices; its files are in `folder`.
 pub(crate) async fn from_golden(
     host: &Host,
@@ -187,7 +113,7 @@ pub(crate) async fn from_golden(
 }
 
 /// Network and VMM process, in this order, each given back if a later one fails.
-async fn prepare(
+pub(super) async fn prepare(
     host: &Host,
     slot: Slot,
     shape: Shape,
@@ -238,7 +164,7 @@ pub(crate) async fn load(vm: &mut Vm, devices: &Path, steps: Steps) -> Result<()
 }
 
 /// Lets the vCPUs go and makes the guest the sandbox of this manifest.
-async fn awaken(
+pub(super) async fn awaken(
     host: &Host,
     manifest: &mut Manifest,
     vm: &mut Vm,
@@ -265,7 +191,7 @@ async fn awaken(
     Ok(())
 }
 
-async fn commit_running(
+pub(super) async fn commit_running(
     host: &Arc<Host>,
     manifest: &mut Manifest,
     vm: Vm,

@@ -1,11 +1,11 @@
 //! A full disk: a clear error, nothing lost, and the room comes back.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use locule_agent_api::{AgentError, HostAgent as _, Order, ReportedState, SandboxSpec};
 
+use crate::host_files::program;
 use crate::process::HostProcess;
 use crate::rig::{resume, spec};
 
@@ -188,9 +188,9 @@ async fn on_a_full_pool_every_sandbox_can_be_destroyed_and_its_room_comes_back()
     host.stop().await;
 }
 
-fn run(program: &str, arguments: &[&str]) {
-    let status = Command::new(program).args(arguments).status().unwrap();
-    assert!(status.success(), "{program} {arguments:?}");
+fn run(name: &str, arguments: &[&str]) {
+    let status = program(name).args(arguments).status().unwrap();
+    assert!(status.success(), "{name} {arguments:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

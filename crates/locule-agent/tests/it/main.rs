@@ -5,6 +5,7 @@
 mod adoption;
 mod crash;
 mod full;
+mod host_files;
 mod hostile;
 mod memory;
 mod orders;

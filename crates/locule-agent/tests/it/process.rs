@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use http::Request;
@@ -13,8 +13,9 @@ use locule_agent_api::http1::exchange;
 use locule_agent_api::{Client, Connector, HostAgent as _, ReportedState, SandboxReport};
 use locule_ids::SandboxId;
 use locule_vmm::find_by_name;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::host_files::{binary, check_files, hollow_images, program};
 use crate::rig::TOKEN;
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -40,33 +41,6 @@ pub(crate) struct HostProcess {
 /// Calls that change files, or answer somebody.
 const TRACED: &str = "trace=openat,creat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,\
     ftruncate,fallocate,write,pwrite64,writev,sendto,sendmsg,ioctl,link,linkat,symlink,copy_file_range";
-
-fn binary(name: &str) -> PathBuf {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how the test command names the programs"
-    )]
-    let named = std::env::var_os("LOCULE_BINARY").expect("the test command sets LOCULE_BINARY");
-    Path::new(&named).with_file_name(name)
-}
-
-/// A bundle of nothing that boots: the stub never looks at it.
-fn hollow_images(folder: &Path) -> PathBuf {
-    let images = folder.join("images");
-    std::fs::create_dir(&images).unwrap();
-    for name in ["kernel", "initramfs"] {
-        std::fs::write(images.join(name), name).unwrap();
-    }
-    let disk = std::fs::File::create(images.join("disk")).unwrap();
-    disk.set_len(16 << 20).unwrap();
-    let file = |name: &str| json!({ "file": name, "sha256": format!("{name:0>64}") });
-    let manifest = json!({
-        "version": 1, "kernel_version": "stub", "guest_version": "stub",
-        "kernel": file("kernel"), "initramfs": file("initramfs"), "templates": { "minimal": file("disk") },
-    });
-    std::fs::write(images.join("manifest.json"), manifest.to_string()).unwrap();
-    images
-}
 
 impl HostProcess {
     /// On the stub VMM.
@@ -159,16 +133,11 @@ impl HostProcess {
             .append(true)
             .open(self.folder.path().join("agent.log"))
             .unwrap();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the program under test is started as it is, and killed"
-        )]
-        let start = |program: &Path| Command::new(program);
         let mut command = match &self.trace {
-            None => start(&binary("locule")),
+            None => program(binary("locule")),
             Some(trace) => {
                 // The tracer is the grandchild: the child is the agent, and is ended like any other.
-                let mut command = start("strace".as_ref());
+                let mut command = program("strace");
                 command.args(["-D", "-f", "-yy", "-ttt", "-a", "1", "-s", "16384"]);
                 command.args(["-e", "signal=none", "-e", TRACED, "-o"]);
                 command.arg(trace).arg("--").arg(binary("locule"));
@@ -471,11 +440,7 @@ impl HostProcess {
             !mounts.contains(self.pool().to_str().unwrap()),
             "the pool is mounted"
         );
-        #[expect(clippy::disallowed_methods, reason = "a look at the machine")]
-        let rules = Command::new("nft")
-            .args(["list", "tables"])
-            .output()
-            .unwrap();
+        let rules = program("nft").args(["list", "tables"]).output().unwrap();
         assert!(
             !String::from_utf8_lossy(&rules.stdout).contains(&self.instance),
             "packet rules"
@@ -497,26 +462,4 @@ impl Drop for HostProcess {
         }
         let _ = nix::mount::umount2(&self.pool(), nix::mount::MntFlags::MNT_DETACH);
     }
-}
-
-/// The files of one sandbox are those of its manifest's state.
-fn check_files(folder: &Path, running: bool) {
-    let text = std::fs::read(folder.join("manifest.json")).unwrap_or_else(|error| {
-        let names: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().collect();
-        panic!("{error}: {names:?}")
-    });
-    let manifest: Value = serde_json::from_slice(&text).unwrap();
-    let names: BTreeSet<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| Path::new(name).extension().is_none_or(|end| end != "log"))
-        .collect();
-    let mut expected = BTreeSet::from(["manifest.json".to_owned()]);
-    if running {
-        expected.insert("disk".to_owned());
-    }
-    if let Some(image) = manifest["held"]["image"].as_u64() {
-        expected.extend(["memory", "devices", "disk"].map(|what| format!("{what}.{image}")));
-    }
-    assert_eq!(names, expected, "{}: {manifest}", folder.display());
 }

@@ -6,12 +6,12 @@ mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::SystemTime;
 
 use locule_agent::examine;
 use locule_agent_api::{
     AgentError, HostAgent as _, Order, ReportedState, SandboxSpec, UpdateSandbox,
 };
+use locule_base::clock::SystemClock;
 use locule_ids::SandboxId;
 
 use self::disk::{Content, Crash, Tree};
@@ -42,8 +42,8 @@ struct Step {
 }
 
 fn now() -> f64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.unwrap().as_secs_f64()
+    let since = SystemClock::shared().now() - chrono::DateTime::UNIX_EPOCH;
+    since.to_std().unwrap().as_secs_f64()
 }
 
 /// Gives orders and notes what they promised.
@@ -163,14 +163,14 @@ fn image_files(sandbox: SandboxId, held: Held) -> Vec<String> {
 
 fn promises<'a>(steps: &'a [Step], events: &[Event]) -> Vec<Promise<'a>> {
     let mut player = Player::new();
-    let mut played = 0;
+    let mut done = 0;
     let mut promises = Vec::new();
     for step in steps {
         let (begin, answered) = place(step, events);
-        for event in &events[played..=answered] {
+        for event in &events[done..=answered] {
             player.play(&event.call);
         }
-        played = answered + 1;
+        done = answered + 1;
         let tree = player.disk.after(Crash::OfTheAgent);
         let image = image_files(step.sandbox, step.after)
             .into_iter()
@@ -259,9 +259,9 @@ fn judge(cut: usize, promises: &[Promise], tree: &Tree, folder: &Path) -> Vec<St
     let sandboxes: BTreeSet<_> = promises.iter().map(|one| one.step.sandbox).collect();
     for sandbox in sandboxes {
         let of_it = || promises.iter().filter(|one| one.step.sandbox == sandbox);
-        let promised = of_it().rfind(|one| one.answered < cut);
+        let last = of_it().rfind(|one| one.answered < cut);
         let under_way = of_it().find(|one| one.begin < cut && one.answered >= cut);
-        let allowed: Vec<(Held, i64)> = match promised {
+        let allowed: Vec<(Held, i64)> = match last {
             Some(one) => vec![(one.step.after, one.step.generation)],
             None => vec![(Held::Nothing, 0)],
         };
@@ -313,8 +313,11 @@ fn cut_everywhere(events: &[Event], promises: &[Promise]) -> Result<usize, Strin
     Ok(looked_at)
 }
 
+/// Which syncs are left out, by path.
+type Forgotten = fn(&str) -> bool;
+
 /// The same recording without some of its syncs.
-fn without(events: &[Event], forgotten: impl Fn(&str) -> bool) -> Vec<Event> {
+fn without(events: &[Event], forgotten: Forgotten) -> Vec<Event> {
     let mut events = events.to_vec();
     for event in &mut events {
         if let Call::BeginSync { path, .. } | Call::EndSync { path, .. } = &event.call
@@ -359,7 +362,7 @@ async fn whatever_was_answered_survives_a_crash_behind_any_write() {
     assert!(looked_at > 500, "{looked_at} crashes");
 
     // Each of the syncs is needed: without it something that was answered is lost.
-    let needed: [(&str, fn(&str) -> bool); 6] = [
+    let needed: [(&str, Forgotten); 6] = [
         ("the pool", str::is_empty),
         ("a manifest", |path| path.ends_with(".manifest.json.new")),
         ("an image", |path| {

@@ -4,10 +4,10 @@
 //! written down adds one; none is ever removed while sandboxes of its time may be paused somewhere.
 
 use std::path::Path;
-use std::process::Command;
 
 use locule_agent_api::{AgentError, HostAgent as _, Order, ReportedState, SandboxSpec};
 
+use crate::host_files::program;
 use crate::process::HostProcess;
 use crate::rig::{resume, spec};
 
@@ -19,7 +19,7 @@ fn unpack(fixture: &str, pool: &Path) {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixture")
         .join(fixture);
-    let mut command = Command::new("tar");
+    let mut command = program("tar");
     command.args(["--extract", "--gzip", "--sparse", "--file"]);
     let unpacked = command.arg(archive).arg("--directory").arg(pool).status();
     assert!(unpacked.unwrap().success());

@@ -106,7 +106,7 @@ mod tests {
         );
         assert!(!loads("qemu-7.2 pc-q35-7.2 host kvm"), "never mixed");
         assert!(!loads("stub-7.2 pc-q35-7.2 Nehalem-v1 tcg"));
-        assert!("qemu-7.2 pc-q35-7.2".parse::<Identity>().is_err());
+        "qemu-7.2 pc-q35-7.2".parse::<Identity>().unwrap_err();
     }
 
     #[test]

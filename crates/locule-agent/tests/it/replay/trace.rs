@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::disk::{Content, Disk};
+use crate::host_files::is_log;
 
 /// One system call that succeeded. Paths are those inside the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +101,8 @@ impl<'a> Reader<'a> {
         let path = path.strip_prefix(self.pool)?.trim_matches('/');
         let folder = path.split('/').next()?;
         let known = path.is_empty() || FOLDERS.contains(&folder);
-        // What the guest writes to its disk while it runs was promised to nobody.
-        let matters = !path.ends_with(".log") && !path.ends_with(".probe-a");
+        // Logs, and the trial of whether extents can be shared.
+        let matters = !is_log(path) && !path.ends_with(".probe-a");
         (known && matters).then(|| path.to_owned())
     }
 
