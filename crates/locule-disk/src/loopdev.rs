@@ -60,15 +60,15 @@ pub(crate) fn attach(file: &Path) -> io::Result<PathBuf> {
     ))
 }
 
+/// Detached already is success: the kernel does it by itself when somebody asked for it while the device was in use.
 pub(crate) fn detach(device: &Path) -> io::Result<()> {
     let device = File::options().read(true).write(true).open(device)?;
     // SAFETY: takes no argument.
     #[expect(unsafe_code, reason = "ioctl")]
     let result = unsafe { libc::ioctl(device.as_raw_fd(), LOOP_CLR_FD) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
+    match io::Error::last_os_error() {
+        error if result < 0 && error.raw_os_error() != Some(libc::ENXIO) => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -75,10 +75,10 @@ impl Pool {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        let device = loopdev::find(file);
         umount2(&self.root, MntFlags::MNT_DETACH)
             .map_err(|e| DiskError::file("unmount", &self.root)(e.into()))?;
-        match device {
+        // Looked up only now: it may have gone with the mount, and its number be somebody else's.
+        match loopdev::find(file) {
             Some(device) => loopdev::detach(&device).map_err(DiskError::file("detach", device)),
             None => Ok(()),
         }
