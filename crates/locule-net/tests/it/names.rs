@@ -22,9 +22,14 @@ struct Resolver {
 
 impl Resolver {
     fn start() -> Self {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // One port for both: the next one, where somebody has it for the other.
+        let both = || {
+            let udp = UdpSocket::bind("127.0.0.1:0").ok()?;
+            let tcp = TcpListener::bind(udp.local_addr().ok()?).ok()?;
+            Some((udp, tcp))
+        };
+        let (udp, tcp) = (0..100).find_map(|_| both()).unwrap();
         let address = udp.local_addr().unwrap();
-        let tcp = TcpListener::bind(address).unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = asked.clone();
         std::thread::spawn(move || {
