@@ -21,6 +21,17 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) const TOKEN: &str = "token-of-the-tests";
 const KEY: &str = "key-of-the-tests";
 
+/// One that is free, and that no connection picks for its own end: one that does would meet itself while nobody listens, and
+/// keep the port from the agent.
+fn free_address() -> SocketAddr {
+    // Tests run beside one another, each in a process of its own: they look from places far apart.
+    let first = u16::try_from(std::process::id() * 97 % 12_000).unwrap();
+    (0..12_000)
+        .map(|next| SocketAddr::from(([127, 0, 0, 1], 20_000 + (first + next) % 12_000)))
+        .find(|address| std::net::TcpListener::bind(address).is_ok())
+        .expect("a port is free")
+}
+
 /// A running guest agent; ends with the value.
 pub(crate) struct Agent {
     address: SocketAddr,
@@ -30,9 +41,7 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts one that nobody has told who it is.
     pub(crate) async fn unborn() -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let address = free_address();
         #[expect(
             clippy::disallowed_methods,
             reason = "the program under test is started as it is"
