@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::guest;
-use crate::host::{Host, KERNEL_COMMAND_LINE};
+use crate::host::Host;
 use crate::lifecycle::{LifecycleError, Start, open_files, spec_for};
 
 const BOOT_PATIENCE: Duration = Duration::from_mins(2);
@@ -110,11 +110,12 @@ impl Goldens {
 
 fn key(host: &Host, content: &str, shape: Shape) -> String {
     let text = format!(
-        "{content} {} {} {} {} {KERNEL_COMMAND_LINE}",
+        "{content} {} {} {} {} {}",
         host.bundle.boot_key(),
         shape.vcpus,
         shape.memory_mib,
         host.vmm.identity(),
+        host.kernel_command_line(),
     );
     hex::encode(&Sha256::digest(text.as_bytes())[..16])
 }

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use buffa::Message as _;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use locule_agent_api::http1::exchange;
 use locule_base::clock::SharedClock;
 use locule_guest_api::control::{FreezeResponse, InitRequest, InitResponse};
-use locule_guest_api::{CONTROL_KEY_HEADER, FREEZE_TIMEOUT, GUEST_PORT};
+use locule_guest_api::proto::process::{ProcessConfig, StartRequest};
+use locule_guest_api::{ACCESS_TOKEN_HEADER, CONTROL_KEY_HEADER, FREEZE_TIMEOUT, GUEST_PORT};
 use locule_net::SandboxNet;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +22,10 @@ use crate::manifest::Manifest;
 const BODY_BYTES_MAX: usize = 64 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// The first finds everything cold, the second most of it warm; more gain nothing.
+const WARM_ROUNDS: usize = 3;
+/// A guest may have hundreds of megabytes to write to its disk before it is captured.
+const WRITE_BACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GuestError {
@@ -50,29 +56,37 @@ async fn call<T: DeserializeOwned>(
     body: Vec<u8>,
     timeout: Duration,
 ) -> Result<Option<T>, GuestError> {
+    let request = Request::post(path)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(CONTROL_KEY_HEADER, key);
     let work = async {
-        let stream = net
-            .connect(GUEST_PORT, CONNECT_TIMEOUT)
-            .await
-            .map_err(GuestError::Connect)?;
-        let request = Request::post(path)
-            .header(header::HOST, "guest")
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(CONTROL_KEY_HEADER, key)
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|_| GuestError::Nonsense)?;
-        let response = exchange(stream, request).await.map_err(GuestError::Http)?;
-        read(path, response).await
+        let bytes = send(net, path, request, body).await?;
+        understand(&bytes)
     };
     tokio::time::timeout(timeout, work)
         .await
         .map_err(|_| GuestError::Silent)?
 }
 
-async fn read<T: DeserializeOwned>(
+async fn send(
+    net: &SandboxNet,
     path: &'static str,
-    response: Response<Incoming>,
-) -> Result<Option<T>, GuestError> {
+    request: http::request::Builder,
+    body: Vec<u8>,
+) -> Result<Bytes, GuestError> {
+    let stream = net
+        .connect(GUEST_PORT, CONNECT_TIMEOUT)
+        .await
+        .map_err(GuestError::Connect)?;
+    let request = request
+        .header(header::HOST, "guest")
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|_| GuestError::Nonsense)?;
+    let response = exchange(stream, request).await.map_err(GuestError::Http)?;
+    read(path, response).await
+}
+
+async fn read(path: &'static str, response: Response<Incoming>) -> Result<Bytes, GuestError> {
     let status = response.status();
     if !status.is_success() {
         return Err(GuestError::Refused { path, status });
@@ -81,11 +95,14 @@ async fn read<T: DeserializeOwned>(
         .collect()
         .await
         .map_err(|_| GuestError::Nonsense)?;
-    let bytes = body.to_bytes();
+    Ok(body.to_bytes())
+}
+
+fn understand<T: DeserializeOwned>(bytes: &[u8]) -> Result<Option<T>, GuestError> {
     if bytes.is_empty() {
         return Ok(None);
     }
-    serde_json::from_slice(&bytes)
+    serde_json::from_slice(bytes)
         .map(Some)
         .map_err(|_| GuestError::Nonsense)
 }
@@ -109,6 +126,7 @@ fn new_life(clock: &SharedClock) -> InitRequest {
         timestamp_unix_nanos: clock.now().timestamp_nanos_opt().unwrap_or(0),
         entropy: STANDARD.encode(random_bytes()),
         run_hooks: false,
+        hold: false,
     }
 }
 
@@ -168,16 +186,63 @@ pub(crate) async fn init(
 
 /// Stops the user's processes and writes the guest's dirty pages to its disk. `false`: some would not stop.
 pub(crate) async fn freeze(net: &SandboxNet, key: &str) -> Result<bool, GuestError> {
-    let timeout = FREEZE_TIMEOUT + Duration::from_secs(3);
+    let timeout = FREEZE_TIMEOUT + WRITE_BACK_TIMEOUT;
     let answer: Option<FreezeResponse> = call(net, key, "/freeze", Vec::new(), timeout).await?;
     Ok(answer.ok_or(GuestError::Nonsense)?.frozen)
 }
 
-/// Runs what a first command runs, so that the next one finds it translated and cached.
-pub(crate) async fn warm(net: &SandboxNet, key: &str) -> Result<(), GuestError> {
-    call::<serde_json::Value>(net, key, "/warm", Vec::new(), CALL_TIMEOUT)
-        .await
-        .map(drop)
+/// Does what the first calls to a sandbox do, as often as it takes to find them translated and cached.
+pub(crate) async fn warm(
+    net: &SandboxNet,
+    key: &str,
+    clock: &SharedClock,
+) -> Result<(), GuestError> {
+    for _ in 0..WARM_ROUNDS {
+        practise(net, key, clock).await?;
+    }
+    Ok(())
+}
+
+/// A life that is nobody's: the user's processes stay frozen, and commands run beside them.
+async fn practise(net: &SandboxNet, key: &str, clock: &SharedClock) -> Result<(), GuestError> {
+    let token = hex::encode(random_bytes());
+    let life = InitRequest {
+        // Replaced by the sandbox's own.
+        access_token: Some(token.clone()),
+        hold: true,
+        ..new_life(clock)
+    };
+    call::<InitResponse>(net, key, "/init", json(&life), CALL_TIMEOUT).await?;
+    // The least there is, as the API asks for it, and the shell, as the SDKs do.
+    let least = command("/bin/true", &[]).encode_to_vec();
+    let shell = json(&command("/bin/bash", &["-l", "-c", "true"]));
+    for (codec, message) in [("proto", least), ("json", shell)] {
+        let path = "/process.Process/Start";
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, format!("application/connect+{codec}"))
+            .header("connect-protocol-version", "1")
+            .header(ACCESS_TOKEN_HEADER, &token);
+        let length = u32::try_from(message.len()).map_err(|_| GuestError::Nonsense)?;
+        let envelope = [&[0], length.to_be_bytes().as_slice(), &message].concat();
+        // Ends with the command. What it says does not matter: an image without a shell is warm without one.
+        tokio::time::timeout(CALL_TIMEOUT, send(net, path, request, envelope))
+            .await
+            .map_err(|_| GuestError::Silent)??;
+    }
+    Ok(())
+}
+
+fn command(program: &str, args: &[&str]) -> StartRequest {
+    StartRequest {
+        process: ProcessConfig {
+            cmd: program.to_owned(),
+            args: args.iter().copied().map(str::to_owned).collect(),
+            ..Default::default()
+        }
+        .into(),
+        stdin: Some(false),
+        ..Default::default()
+    }
 }
 
 pub(crate) async fn thaw(net: &SandboxNet, key: &str) -> Result<(), GuestError> {
@@ -207,7 +272,7 @@ mod fuzz {
             let request = Request::post("/init").header(header::HOST, "guest");
             let request = request.body(Full::new(Bytes::new())).unwrap();
             let response = exchange(ours, request).await.map_err(GuestError::Http)?;
-            read("/init", response).await
+            understand(&read("/init", response).await?)
         };
         tokio::join!(host, guest).0
     }

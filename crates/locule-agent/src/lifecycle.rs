@@ -29,13 +29,13 @@ use locule_vmm::capture::CaptureError;
 use locule_vmm::{Machine, MemorySource, Shape, VmSpec, VmmError};
 
 use crate::guest::GuestError;
-use crate::host::{Host, KERNEL_COMMAND_LINE};
+use crate::host::Host;
 use crate::slots::Slot;
 
 pub(crate) use pause::pause;
 pub(crate) use remove::{bury, clear};
 pub(crate) use resume::resume;
-pub(crate) use start::{Steps, claim, create, from_golden, load};
+pub(crate) use start::{Steps, claim, create, from_golden};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LifecycleError {
@@ -191,7 +191,7 @@ pub(crate) fn spec_for(
         memory,
         kernel: host.kernel.clone(),
         initramfs: host.initramfs.clone(),
-        cmdline: KERNEL_COMMAND_LINE.to_owned(),
+        cmdline: host.kernel_command_line(),
         disk: files.disk,
         tap: net.open_tap()?,
         mac: locule_net::GUEST_MAC.to_owned(),

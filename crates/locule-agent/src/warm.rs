@@ -1,13 +1,13 @@
 //! Machines that wait to become sandboxes.
 //!
 //! ```text
-//! golden image ──► started: VMM process, memory mapped, network ──► warm: past its first instructions, stopped
-//!                            └──────────── claim ─────────────────────────┘
+//! golden image ──► started: VMM process, network, devices loaded ──► warm: past its first instructions, stopped
+//!                            └──────────── claim ──────────────────────────┘
 //! ```
 //!
 //! A claim renames one folder, lets the vCPUs go and makes the guest new with one call. Each kind (template and shape) is
-//! stocked by how many were asked for together lately; refilling yields to whoever waits for a sandbox. What waits was
-//! promised to nobody: a restart of the agent throws it away.
+//! stocked by how many were asked for together lately: warm ones up to a limit, started ones behind them. Refilling yields
+//! to whoever waits for a sandbox. What waits was promised to nobody: a restart of the agent throws it away.
 
 mod demand;
 
@@ -27,11 +27,15 @@ use self::demand::Demand;
 use crate::golden::{Golden, blocking};
 use crate::guest;
 use crate::host::Host;
-use crate::lifecycle::{LifecycleError, Steps, Vm, from_golden, load};
+use crate::lifecycle::{LifecycleError, Steps, Vm, from_golden};
 use crate::pressure::unique_bytes;
 
+/// Started machines for each warm one at most: they cost half the memory, and most of the time of a claim.
+const STARTED_PER_WARM: usize = 2;
 /// How often the stock is looked at without being asked.
 const PERIOD: Duration = Duration::from_secs(5);
+/// Whoever got a sandbox has the cores for the first command, as long as there is something for the next one.
+const FIRST_COMMAND: Duration = Duration::from_millis(250);
 /// After a failure the next try waits.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 /// After memory ran short nothing is made for this long.
@@ -44,8 +48,8 @@ pub(crate) struct Waiting {
     pub(crate) golden: Arc<Golden>,
     /// Its disk and logs.
     pub(crate) folder: PathBuf,
-    /// Warm, not only started.
-    pub(crate) loaded: bool,
+    /// Not only started.
+    warm: bool,
 }
 
 /// What machines are interchangeable.
@@ -65,6 +69,10 @@ struct Stock {
 }
 
 impl Stock {
+    fn is_empty(&self) -> bool {
+        self.warm.is_empty() && self.started.is_empty()
+    }
+
     /// One whose VMM is not there any more: a living process has pages of its own.
     fn take_dead(&mut self) -> Option<Waiting> {
         let is_dead = |one: &Waiting| unique_bytes(one.vm.machine.handle().pid) == 0;
@@ -84,11 +92,13 @@ impl Stock {
             .sum()
     }
 
-    /// How many of each depth should wait: as many warm ones as came together lately, and half as many started ones behind
-    /// them.
+    /// How many warm ones should wait, and how many started ones: together as many as came together lately. A few are
+    /// always started, to be warmed when a warm one is taken.
     fn wanted(&mut self, now: Duration, most: usize) -> (usize, usize) {
-        let warm = self.demand.peak(now).max(self.least).min(most);
-        (warm, warm.div_ceil(2).min(most))
+        let peak = self.demand.peak(now);
+        let warm = peak.max(self.least).min(most);
+        let behind = (peak - warm.min(peak)).min(STARTED_PER_WARM * most);
+        (warm, behind.max(warm.div_ceil(2)))
     }
 }
 
@@ -99,18 +109,28 @@ pub(crate) struct WarmPool {
     nudge: Notify,
     /// Sandboxes being made right now: refilling would take the cores away from them.
     busy: AtomicUsize,
-    /// Nothing is made before this moment.
-    not_before: Mutex<Duration>,
+    rest: Mutex<Rest>,
+}
+
+/// When the stock is left as it is.
+#[derive(Debug, Default)]
+struct Rest {
+    /// Whatever is missing.
+    not_before: Duration,
+    /// As long as something waits.
+    calm_from: Duration,
 }
 
 /// Somebody waits for a sandbox as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Busy<'a>(&'a WarmPool);
+pub(crate) struct Busy<'a>(&'a Host);
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        self.0.busy.fetch_sub(1, Ordering::AcqRel);
-        self.0.nudge.notify_one();
+        let (host, pool) = (self.0, &self.0.warm);
+        pool.rest().calm_from = host.clock.monotonic() + FIRST_COMMAND;
+        pool.busy.fetch_sub(1, Ordering::AcqRel);
+        pool.nudge.notify_one();
     }
 }
 
@@ -126,9 +146,8 @@ impl WarmPool {
         self.stocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn busy(&self) -> Busy<'_> {
-        self.busy.fetch_add(1, Ordering::AcqRel);
-        Busy(self)
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The best machine that waits, and a note that one was asked for.
@@ -209,7 +228,7 @@ impl WarmPool {
     fn put(&self, kind: Kind, waiting: Waiting) {
         let mut stocks = self.stocks();
         let stock = stocks.entry(kind).or_default();
-        if waiting.loaded {
+        if waiting.warm {
             stock.warm.push(waiting);
         } else {
             stock.started.push(waiting);
@@ -222,19 +241,19 @@ impl WarmPool {
         all.find_map(|stock| stock.warm.pop().or_else(|| stock.started.pop()))
     }
 
-    fn pause_until(&self, moment: Duration) {
-        *self
-            .not_before
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = moment;
-    }
-
-    fn may_make(&self, now: Duration) -> bool {
-        let not_before = *self
-            .not_before
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.busy.load(Ordering::Acquire) == 0 && now >= not_before
+    /// How long the stock is left as it is from now on.
+    fn rests_for(&self, now: Duration) -> Duration {
+        if self.busy.load(Ordering::Acquire) > 0 {
+            // Whoever is busy says when that ends.
+            return PERIOD;
+        }
+        let rest = self.rest();
+        let until = if self.stocks().values().all(Stock::is_empty) {
+            rest.not_before
+        } else {
+            rest.not_before.max(rest.calm_from)
+        };
+        until.saturating_sub(now)
     }
 
     fn take_all(&self) -> Vec<Waiting> {
@@ -246,15 +265,22 @@ impl WarmPool {
 }
 
 impl Host {
+    /// Says that somebody waits for a sandbox.
+    pub(crate) fn is_making_one(&self) -> Busy<'_> {
+        self.warm.busy.fetch_add(1, Ordering::AcqRel);
+        Busy(self)
+    }
+
     /// Keeps the stock as it should be until the host stops, then lets all of it go.
     pub(crate) async fn keep_warm(self: Arc<Self>, stop: CancellationToken) -> anyhow::Result<()> {
         let most = self.config.warm_max;
         while !stop.is_cancelled() {
             let now = self.clock.monotonic();
-            let may = self.warm.may_make(now);
-            let job = may.then(|| self.warm.next(now, most)).flatten();
+            let rest = self.warm.rests_for(now);
+            let job = rest.is_zero().then(|| self.warm.next(now, most)).flatten();
             let pause = match job {
-                None => PERIOD,
+                None if rest.is_zero() => PERIOD,
+                None => rest,
                 Some(job) => match self.perform(job).await {
                     Ok(()) => continue,
                     Err(error) => {
@@ -286,8 +312,7 @@ impl Host {
     /// Memory is short: one machine less waits, and none is made for a while.
     pub(crate) async fn drop_one_waiting(&self) -> bool {
         let waiting = self.warm.take_one();
-        self.warm
-            .pause_until(self.clock.monotonic() + SHORT_OF_MEMORY);
+        self.warm.rest().not_before = self.clock.monotonic() + SHORT_OF_MEMORY;
         match waiting {
             Some(waiting) => {
                 self.drop_waiting(waiting).await;
@@ -329,12 +354,13 @@ impl Host {
                 .map_err(LifecycleError::io("make a folder of the pool"))
         })
         .await?;
-        let vm = from_golden(self, &golden, kind.shape, slot, &folder, Steps("warm")).await?;
+        let steps = Steps::begin(self, "warm");
+        let vm = from_golden(self, &golden, kind.shape, slot, &folder, steps).await?;
         Ok(Waiting {
             vm,
             golden,
             folder,
-            loaded: false,
+            warm: false,
         })
     }
 
@@ -342,15 +368,15 @@ impl Host {
     /// frozen, as they were captured.
     async fn warm_up(&self, mut waiting: Waiting) -> Result<Waiting, LifecycleError> {
         let warmed = async {
-            load(&mut waiting.vm, &waiting.golden.devices(), Steps("warm")).await?;
             waiting.vm.machine.cont().await?;
-            guest::warm(&waiting.vm.net, &waiting.golden.control_key).await?;
+            let key = &waiting.golden.control_key;
+            guest::warm(&waiting.vm.net, key, &self.clock).await?;
             waiting.vm.machine.stop().await?;
             Ok(())
         };
         match warmed.await {
             Ok(()) => {
-                waiting.loaded = true;
+                waiting.warm = true;
                 Ok(waiting)
             }
             Err(error) => {
@@ -372,5 +398,39 @@ impl Host {
 
     pub(crate) fn warm_dir(&self) -> PathBuf {
         self.pool.root().join("warm")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(100);
+
+    fn stock_after_a_burst_of(requests: usize) -> Stock {
+        let mut stock = Stock {
+            least: 1,
+            ..Stock::default()
+        };
+        for _ in 0..requests {
+            stock.demand.note(NOW);
+        }
+        stock
+    }
+
+    #[test]
+    fn the_warm_ones_are_limited_and_the_rest_of_a_burst_waits_behind_them() {
+        for (requests, most, wanted) in [
+            (0, 4, (1, 1)),
+            (1, 4, (1, 1)),
+            (3, 4, (3, 2)),
+            (5, 4, (4, 2)),
+            (12, 4, (4, 8)),
+            (100, 4, (4, 8)),
+            (100, 0, (0, 0)),
+        ] {
+            let found = stock_after_a_burst_of(requests).wanted(NOW, most);
+            assert_eq!(found, wanted, "{requests} at once, at most {most} warm");
+        }
     }
 }

@@ -35,6 +35,9 @@ pub struct InitRequest {
     /// Run `/etc/locule/after-restore.d/*`.
     #[serde(default)]
     pub run_hooks: bool,
+    /// Nobody's sandbox yet: the user's processes stay frozen, and what is started runs beside them.
+    #[serde(default)]
+    pub hold: bool,
 }
 
 impl std::fmt::Debug for InitRequest {

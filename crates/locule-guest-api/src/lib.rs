@@ -53,7 +53,7 @@ pub const KEEPALIVE_HEADER: &str = "keepalive-ping-interval";
 pub const ENVD_VERSION: &str = "0.6.13";
 
 /// Paths that only the host agent may call; its proxy refuses them.
-pub const CONTROL_PATHS: [&str; 5] = ["/init", "/freeze", "/thaw", "/sync", "/warm"];
+pub const CONTROL_PATHS: [&str; 4] = ["/init", "/freeze", "/thaw", "/sync"];
 
 /// The user that processes run as unless a caller names one.
 pub const DEFAULT_USER: &str = "user";

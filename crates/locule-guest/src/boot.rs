@@ -15,6 +15,8 @@ use crate::wire;
 
 /// Where user processes live; frozen as one.
 pub(crate) const USER_CGROUP: &str = "/sys/fs/cgroup/user";
+/// Where processes run while this guest is nobody's sandbox yet.
+pub(crate) const HELD_CGROUP: &str = "/sys/fs/cgroup/held";
 
 /// One line on the console.
 pub(crate) fn say(line: &str) {
@@ -126,14 +128,17 @@ fn mount_the_rest() -> Result<()> {
     mount_at("shm", "/dev/shm", "tmpfs", safe, "mode=1777")?;
     mount_at("run", "/run", "tmpfs", safe, "mode=0755")?;
     mount_at("tmp", "/tmp", "tmpfs", safe, "mode=1777")?;
+    // Each process that is started moves into the user's group: without this the kernel waits for a grace period first.
     mount_at(
         "cgroup2",
         "/sys/fs/cgroup",
         "cgroup2",
         safe | MsFlags::MS_NOEXEC,
-        "",
+        "favordynmods",
     )?;
-    fs::create_dir_all(USER_CGROUP).context("create the user cgroup")?;
+    for cgroup in [USER_CGROUP, HELD_CGROUP] {
+        fs::create_dir_all(cgroup).with_context(|| format!("create {cgroup}"))?;
+    }
     limit_users();
     for (link, target) in [
         ("fd", "/proc/self/fd"),

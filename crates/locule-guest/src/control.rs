@@ -75,12 +75,13 @@ fn become_sandbox(guest: &Guest, request: InitRequest) -> Result<InitResponse> {
     env.insert("LOCULE_SANDBOX_ID".to_owned(), request.sandbox_id);
     env.extend(request.env_vars);
     let default_workdir = request.default_workdir.map(Into::into);
-    let identity = Identity::new(env, request.default_user, default_workdir);
+    let identity = Identity::new(env, request.default_user, default_workdir, request.hold);
+    let cgroup = identity.cgroup();
     guest
         .identity
         .replace(request.new_control_key, request.access_token, identity);
     if guest.in_microvm {
-        set_frozen(false).context("thaw")?;
+        set_frozen(cgroup, false).context("thaw")?;
     }
     Ok(InitResponse {
         guest_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -171,15 +172,15 @@ fn hosts_with(hosts: &str, hostname: &str) -> String {
 }
 
 /// Frozen processes run no instruction until they are thawed. `false`: not all were frozen in time.
-fn set_frozen(frozen: bool) -> Result<bool> {
+fn set_frozen(cgroup: &str, frozen: bool) -> Result<bool> {
     let started = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)?;
     let wanted = if frozen { "frozen 1" } else { "frozen 0" };
     fs::write(
-        format!("{USER_CGROUP}/cgroup.freeze"),
+        format!("{cgroup}/cgroup.freeze"),
         if frozen { "1" } else { "0" },
     )?;
     loop {
-        let events = fs::read_to_string(format!("{USER_CGROUP}/cgroup.events"))?;
+        let events = fs::read_to_string(format!("{cgroup}/cgroup.events"))?;
         if events.lines().any(|line| line == wanted) {
             return Ok(true);
         }
@@ -195,9 +196,12 @@ fn set_frozen(frozen: bool) -> Result<bool> {
 pub(crate) async fn freeze(State(guest): State<Arc<Guest>>) -> Response {
     let in_microvm = guest.in_microvm;
     let done = apart(move || {
-        let frozen = if in_microvm { set_frozen(true)? } else { true };
-        // The disk alone: another file system may be served by a process that has just been frozen.
-        rustix::fs::syncfs(fs::File::open("/")?)?;
+        // The disk alone: another file system may be served by a process that is about to be frozen.
+        let disk = fs::File::open("/")?;
+        // Most of it while the user's processes still run, the rest when they cannot write any more.
+        rustix::fs::syncfs(&disk)?;
+        let frozen = !in_microvm || set_frozen(USER_CGROUP, true)?;
+        rustix::fs::syncfs(&disk)?;
         Ok(FreezeResponse { frozen })
     });
     match done.await {
@@ -210,13 +214,12 @@ pub(crate) async fn thaw(State(guest): State<Arc<Guest>>) -> Response {
     let in_microvm = guest.in_microvm;
     let done = apart(move || {
         if in_microvm {
-            set_frozen(false)
-        } else {
-            Ok(true)
+            set_frozen(USER_CGROUP, false)?;
         }
+        Ok(())
     });
     match done.await {
-        Ok(_) => StatusCode::NO_CONTENT.into_response(),
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => cannot("thaw", &error),
     }
 }

@@ -6,6 +6,8 @@ use std::sync::{PoisonError, RwLock};
 
 use subtle::ConstantTimeEq as _;
 
+use crate::boot::{HELD_CGROUP, USER_CGROUP};
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Identity {
     control_key: Option<String>,
@@ -14,6 +16,8 @@ pub(crate) struct Identity {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) default_user: Option<String>,
     pub(crate) default_workdir: Option<PathBuf>,
+    /// Nobody's sandbox yet.
+    pub(crate) held: bool,
 }
 
 impl Identity {
@@ -22,13 +26,20 @@ impl Identity {
         env: BTreeMap<String, String>,
         default_user: Option<String>,
         default_workdir: Option<PathBuf>,
+        held: bool,
     ) -> Self {
         Self {
             env,
             default_user,
             default_workdir,
+            held,
             ..Self::default()
         }
+    }
+
+    /// The group that its processes live, freeze and end in.
+    pub(crate) fn cgroup(&self) -> &'static str {
+        if self.held { HELD_CGROUP } else { USER_CGROUP }
     }
 }
 

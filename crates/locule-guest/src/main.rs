@@ -20,7 +20,6 @@ mod reaper;
 mod rpc;
 mod server;
 mod users;
-mod warm;
 mod wire;
 
 use std::process::ExitCode;

@@ -84,11 +84,6 @@ impl Processes {
         }
     }
 
-    /// A table of its own, for processes that run while the user's are frozen.
-    pub(crate) fn beside_the_cgroup(&self) -> Self {
-        Self::new(false, self.file_limits)
-    }
-
     fn table(&self) -> std::sync::MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 
 use crate::agent::Guest;
 use crate::identity::Proof;
-use crate::{control, files, filesystem, processes, warm};
+use crate::{control, files, filesystem, processes};
 
 /// Bodies of unary RPCs and control calls. Files are streamed and have no such bound.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -54,7 +54,6 @@ fn router(guest: Arc<Guest>) -> Router {
         .route("/freeze", post(control::freeze))
         .route("/thaw", post(control::thaw))
         .route("/sync", post(control::sync))
-        .route("/warm", post(warm::warm))
         .route("/metrics", get(control::metrics))
         .route("/envs", get(control::envs))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -227,7 +227,7 @@ impl Guest {
                 self.set_life(&life);
                 Answer::empty(204)
             }
-            "/sync" | "/warm" => Answer::empty(204),
+            "/sync" => Answer::empty(204),
             _ if request.header(ACCESS_TOKEN_HEADER) != life.access_token.as_deref() => {
                 Answer::refusal(401, "access token is missing or wrong")
             }
@@ -272,7 +272,7 @@ impl Guest {
         life.timestamp_unix_nanos = init.timestamp_unix_nanos;
         life.entropy = init.entropy;
         life.hooks_run += u64::from(init.run_hooks);
-        life.frozen = false;
+        life.frozen &= init.hold;
         self.set_life(life);
         Answer::json(&InitResponse {
             guest_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -63,8 +63,11 @@ pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
     })
 }
 
+/// What of the log is written; see the documentation of `tracing_subscriber::EnvFilter`.
+pub(crate) const LOG: &str = "LOCULE_LOG";
+
 pub(crate) fn log_filter() -> String {
-    text("LOCULE_LOG").unwrap_or_else(|| "info".to_owned())
+    text(LOG).unwrap_or_else(|| "info".to_owned())
 }
 
 pub(crate) fn images() -> Option<PathBuf> {

@@ -13,7 +13,7 @@ impl Driver {
     /// The first life of a sandbox. On failure nothing of it is left.
     pub(super) async fn begin(&mut self) -> Result<SandboxReport, LifecycleError> {
         let host = self.host.clone();
-        let busy = host.warm.busy();
+        let busy = host.is_making_one();
         let begun = self.come_to_be(&host).await;
         drop(busy);
         match begun {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use locule_disk::clone_file;
 use locule_vmm::{Identity, MemorySource};
 
-use super::start::{Steps, awaken, commit_running, load, prepare};
+use super::start::{Steps, awaken, prepare, settle};
 use super::{LifecycleError, Start, Vm};
 use crate::golden::blocking;
 use crate::host::Host;
@@ -21,34 +21,20 @@ pub(crate) async fn resume(
     image: u32,
     slot: Slot,
 ) -> Result<Vm, LifecycleError> {
-    let (started, steps) = (host.clock.monotonic(), Steps("resume"));
+    let steps = Steps::begin(host, "resume");
     let saved_by = manifest.saved_by();
     let start = start_of(host, saved_by.as_ref())?;
     let folder = host.ledger.folder(manifest.sandbox);
     let memory = own_memory(host, &folder, image, &slot).await?;
     steps.done("disk cloned, memory handed over");
-    let mut vm = prepare(host, slot, manifest.shape(), memory, &folder, start, steps).await?;
+    let (shape, devices) = (manifest.shape(), folder.join(format!("devices.{image}")));
+    let mut vm = prepare(host, slot, shape, memory, &folder, start, &devices, steps).await?;
     vm.image = Some(image);
     let mut runs_on = host.vmm.identity();
     runs_on.machine = saved_by.map_or(runs_on.machine, |saved_by| saved_by.machine);
-    let (devices, key) = (
-        folder.join(format!("devices.{image}")),
-        manifest.control_key.clone(),
-    );
-    let alive = async {
-        load(&mut vm, &devices, steps).await?;
-        awaken(host, manifest, &mut vm, &key, steps).await
-    };
-    match alive.await {
-        Ok(()) => {
-            manifest.vmm = Some(runs_on);
-            commit_running(host, manifest, vm, started, steps).await
-        }
-        Err(error) => {
-            vm.release(host).await;
-            Err(error)
-        }
-    }
+    let key = manifest.control_key.clone();
+    let alive = awaken(host, manifest, &mut vm, &key, steps).await;
+    settle(host, manifest, vm, alive, runs_on, steps).await
 }
 
 /// An image is loaded by the VMM that saved it, or by a newer one as the machine that it was, or not at all.

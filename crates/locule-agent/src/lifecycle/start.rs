@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use locule_base::failpoint::reached;
 use locule_disk::{clone_file, sync_dir};
-use locule_vmm::{MemorySource, Shape, VmmError};
+use locule_vmm::{Identity, MemorySource, Shape, VmmError};
 
 use super::{LifecycleError, Start, Vm, open_files, spec_for};
 use crate::golden::{Golden, blocking};
@@ -17,13 +17,21 @@ use crate::manifest::{Held, Manifest};
 use crate::slots::Slot;
 use crate::warm::Waiting;
 
-/// Marks the steps of one kind of operation.
+/// One operation under way: when it began, and a mark at each step.
 #[derive(Clone, Copy)]
-pub(crate) struct Steps(pub(crate) &'static str);
+pub(crate) struct Steps {
+    operation: &'static str,
+    began: Duration,
+}
 
 impl Steps {
+    pub(crate) fn begin(host: &Host, operation: &'static str) -> Self {
+        let began = host.clock.monotonic();
+        Self { operation, began }
+    }
+
     pub(super) fn done(self, what: &'static str) {
-        reached(self.0, what);
+        reached(self.operation, what);
     }
 }
 
@@ -35,23 +43,11 @@ pub(crate) async fn create(
     golden: &Golden,
     slot: Slot,
 ) -> Result<Vm, LifecycleError> {
-    let (started, steps) = (host.clock.monotonic(), Steps("create"));
+    let steps = Steps::begin(host, "create");
     let folder = host.ledger.folder(manifest.sandbox);
     let mut vm = from_golden(host, golden, manifest.shape(), slot, &folder, steps).await?;
-    let alive = async {
-        load(&mut vm, &golden.devices(), steps).await?;
-        awaken(host, manifest, &mut vm, &golden.control_key, steps).await
-    };
-    match alive.await {
-        Ok(()) => {
-            manifest.vmm = Some(host.vmm.identity());
-            commit_running(host, manifest, vm, started, steps).await
-        }
-        Err(error) => {
-            vm.release(host).await;
-            Err(error)
-        }
-    }
+    let alive = awaken(host, manifest, &mut vm, &golden.control_key, steps).await;
+    settle(host, manifest, vm, alive, host.vmm.identity(), steps).await
 }
 
 /// Makes a sandbox of a machine that waits for one. On failure the machine is gone and the sandbox's folder is the caller's
@@ -61,42 +57,25 @@ pub(crate) async fn claim(
     manifest: &mut Manifest,
     waiting: Waiting,
 ) -> Result<Vm, LifecycleError> {
-    let (started, steps) = (host.clock.monotonic(), Steps("claim"));
-    let Waiting {
-        mut vm,
-        golden,
-        folder,
-        loaded,
-    } = waiting;
-    let own = host.ledger.folder(manifest.sandbox);
+    let steps = Steps::begin(host, "claim");
+    let (mut vm, key) = (waiting.vm, &waiting.golden.control_key);
+    let (folder, own) = (waiting.folder, host.ledger.folder(manifest.sandbox));
     let alive = async {
         // One name is moved, and with it the disk: until then it is the pool's, from then on the sandbox's.
         blocking(move || {
-            fs::rename(&folder, &own).map_err(LifecycleError::io("take a waiting machine"))?;
-            own.parent()
-                .map_or(Ok(()), sync_dir)
+            fs::rename(&folder, &own)
+                .and_then(|()| own.parent().map_or(Ok(()), sync_dir))
                 .map_err(LifecycleError::io("take a waiting machine"))
         })
         .await?;
         steps.done("the folder is the sandbox's");
-        if !loaded {
-            load(&mut vm, &golden.devices(), steps).await?;
-        }
-        awaken(host, manifest, &mut vm, &golden.control_key, steps).await
+        awaken(host, manifest, &mut vm, key, steps).await
     };
-    match alive.await {
-        Ok(()) => {
-            manifest.vmm = Some(host.vmm.identity());
-            commit_running(host, manifest, vm, started, steps).await
-        }
-        Err(error) => {
-            vm.release(host).await;
-            Err(error)
-        }
-    }
+    let alive = alive.await;
+    settle(host, manifest, vm, alive, host.vmm.identity(), steps).await
 }
 
-/// A machine of a golden image that waits for its devices; its files are in `folder`.
+/// A stopped machine, as its golden image was captured; its files are in `folder`.
 pub(crate) async fn from_golden(
     host: &Host,
     golden: &Golden,
@@ -109,10 +88,15 @@ pub(crate) async fn from_golden(
     blocking(move || clone_file(&source, &target).map(drop).map_err(Into::into)).await?;
     steps.done("the disk is cloned");
     let memory = MemorySource::Sealed(golden.memory.clone());
-    prepare(host, slot, shape, memory, folder, Start::Restore, steps).await
+    let (start, devices) = (Start::Restore, golden.devices());
+    prepare(host, slot, shape, memory, folder, start, &devices, steps).await
 }
 
-/// Network and VMM process, in this order, each given back if a later one fails.
+/// Network, VMM process and the state of its devices, in this order, each given back if a later one fails.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a restore is made of exactly these parts"
+)]
 pub(super) async fn prepare(
     host: &Host,
     slot: Slot,
@@ -120,6 +104,7 @@ pub(super) async fn prepare(
     memory: MemorySource,
     folder: &Path,
     start: Start,
+    devices: &Path,
     steps: Steps,
 ) -> Result<Vm, LifecycleError> {
     let number = slot.number();
@@ -132,15 +117,22 @@ pub(super) async fn prepare(
         steps.done("the VMM is started");
         Ok::<_, LifecycleError>((net, machine))
     };
-    match prepared.await {
-        Ok((net, machine)) => Ok(Vm {
+    let mut vm = match prepared.await {
+        Ok((net, machine)) => Vm {
             machine,
             net: Arc::new(net),
             slot,
             image: None,
-        }),
+        },
         Err(error) => {
             undo_network(host, number).await;
+            return Err(error);
+        }
+    };
+    match load(&mut vm, devices, steps).await {
+        Ok(()) => Ok(vm),
+        Err(error) => {
+            vm.release(host).await;
             Err(error)
         }
     }
@@ -156,7 +148,7 @@ async fn undo_network(host: &Host, slot: u16) {
     }
 }
 
-pub(crate) async fn load(vm: &mut Vm, devices: &Path, steps: Steps) -> Result<(), LifecycleError> {
+async fn load(vm: &mut Vm, devices: &Path, steps: Steps) -> Result<(), LifecycleError> {
     let devices = File::open(devices).map_err(LifecycleError::io("open the device state"))?;
     vm.machine.load_devices(devices).await?;
     steps.done("the devices are loaded");
@@ -191,11 +183,29 @@ pub(super) async fn awaken(
     Ok(())
 }
 
-pub(super) async fn commit_running(
+/// The end of every start: commits a machine that is alive, gives back one that is not.
+pub(super) async fn settle(
     host: &Arc<Host>,
     manifest: &mut Manifest,
     vm: Vm,
-    started: Duration,
+    alive: Result<(), LifecycleError>,
+    runs_on: Identity,
+    steps: Steps,
+) -> Result<Vm, LifecycleError> {
+    match alive {
+        Ok(()) => commit_running(host, manifest, vm, runs_on, steps).await,
+        Err(error) => {
+            vm.release(host).await;
+            Err(error)
+        }
+    }
+}
+
+async fn commit_running(
+    host: &Arc<Host>,
+    manifest: &mut Manifest,
+    vm: Vm,
+    runs_on: Identity,
     steps: Steps,
 ) -> Result<Vm, LifecycleError> {
     let before = manifest.clone();
@@ -204,11 +214,12 @@ pub(super) async fn commit_running(
         vmm: vm.machine.handle().clone(),
         image: vm.image,
     };
+    manifest.vmm = Some(runs_on);
     manifest.started_at = Some(host.clock.now());
     manifest.reason = None;
     manifest.last_error = None;
     manifest.unresponsive = false;
-    let took = host.clock.monotonic().saturating_sub(started);
+    let took = host.clock.monotonic().saturating_sub(steps.began);
     manifest.ready_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
     manifest
         .metadata

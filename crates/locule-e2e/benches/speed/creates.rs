@@ -9,6 +9,9 @@ use locule_e2e::statistics::{Figure, percentile, ratio};
 use crate::floor::Floor;
 use crate::rig::{Created, Rig, create, section, small, stocked};
 
+/// How many come at once for each warm machine; the others were only started.
+const BURST: usize = 3;
+
 /// Without a pool and the floor, in turn, so that both see the same machine.
 pub(crate) fn floor_and_create(rig: &mut Rig, floor: &mut Floor) -> Result<()> {
     section("floor, and create without a pool");
@@ -58,7 +61,7 @@ pub(crate) fn create_from_pool(rig: &mut Rig) -> Result<()> {
     section("create with a pool");
     let mut created = Vec::new();
     for round in 0..=rig.n {
-        stocked(rig, 1)?;
+        stocked(rig, 1, 1)?;
         let sandbox = rig.create(&small())?;
         rig.destroy(&sandbox.id)?;
         if round > 0 {
@@ -70,15 +73,15 @@ pub(crate) fn create_from_pool(rig: &mut Rig) -> Result<()> {
     Ok(())
 }
 
-/// Three times as many as wait, at one instant, again and again.
+/// Three times as many as wait warm, at one instant, again and again.
 pub(crate) fn burst(rig: &mut Rig, pool: usize) -> Result<()> {
     section("bursts");
     let (mut walls, mut each) = (Vec::new(), Vec::new());
     for round in 0..=rig.n {
         if round > 0 {
-            stocked(rig, pool)?;
+            stocked(rig, pool, BURST * pool)?;
         }
-        let (wall, created) = one_burst(rig, 3 * pool)?;
+        let (wall, created) = one_burst(rig, BURST * pool)?;
         for sandbox in &created {
             rig.destroy(&sandbox.id)?;
         }
@@ -88,13 +91,16 @@ pub(crate) fn burst(rig: &mut Rig, pool: usize) -> Result<()> {
             each.extend(created);
         }
     }
-    let name = format!("burst of {} (3 × pool of {pool}): each", 3 * pool);
+    let name = format!(
+        "burst of {}, {BURST} × the pool's {pool} warm: each",
+        BURST * pool
+    );
     let values = each.iter().map(|one| one.first_exec_ms).collect();
     let figure = Figure::new(&name, "ms", values);
     let value = ratio(figure.p99(), rig.floor_ms);
     rig.add(figure.at_most("p99 / floor p50", value, 3.0));
     rig.add(Figure::new(
-        &format!("burst of {}: wall", 3 * pool),
+        &format!("burst of {}: wall", BURST * pool),
         "ms",
         walls,
     ));

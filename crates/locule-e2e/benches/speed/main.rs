@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! platform without a pool: floor · create · exec · pause, resume · files · own work · memory · density
-//! the same with a pool:    create · bursts
+//! the same with a pool:    create · bursts, one warm machine a core and two
 //! on the stub VMM:         density
 //! ```
 
@@ -139,10 +139,12 @@ fn measure(args: &Args, folder: &Path, load: f64) -> Result<(Vec<Figure>, f64, S
     let setting = look_around(args, &mut rig, load)?;
     without_pool(args, &mut rig)?;
     if args.wants("pool") {
-        let pool = host::cpus() * 2;
-        rig.restart_with(pool)?;
+        let (default, half) = (host::cpus() * 2, host::cpus());
+        rig.restart_with(default)?;
         creates::create_from_pool(&mut rig)?;
-        creates::burst(&mut rig, pool)?;
+        creates::burst(&mut rig, default)?;
+        rig.restart_with(half)?;
+        creates::burst(&mut rig, half)?;
     }
     let (mut figures, floor_ms) = (std::mem::take(&mut rig.figures), rig.floor_ms);
     rig.platform.stop()?;

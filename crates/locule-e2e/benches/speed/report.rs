@@ -24,7 +24,12 @@ pub(crate) struct Setting {
 
 /// Why a figure misses its bar, as a profile showed it: the beginning of its name, and the reason. What meets its bar again is
 /// taken off.
-const REASONS: &[(&str, &str)] = &[];
+const REASONS: &[(&str, &str)] = &[(
+    "burst of",
+    "two thirds of a burst are not warm. Each of those takes about one floor of a core's time, most of which QEMU spends on \
+     translating the guest's code for the first time (TCG; no cache of it survives a process), so with k warm machines a core the last \
+     of a burst cannot be ready before 2k floors, and the cores are shared with the database and the clients",
+)];
 
 fn reason(figure: &Figure) -> &'static str {
     let known = REASONS

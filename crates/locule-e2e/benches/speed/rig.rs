@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use locule_agent_api::HostAgent as _;
+use locule_agent_api::{HostAgent as _, WarmStock};
 use locule_e2e::api::Api;
 use locule_e2e::clock;
 use locule_e2e::guest::Guest;
@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 
 /// Pausing half a gigabyte takes its time.
 const TIMEOUT: Duration = Duration::from_mins(5);
+
+/// Longer than the making of one machine that waits.
+const AT_REST: Duration = Duration::from_secs(2);
 
 /// What one run of the bench measures, and on what.
 pub(crate) struct Rig {
@@ -140,18 +143,25 @@ pub(crate) fn small() -> Value {
     json!({ "labels": { "purpose": "bench" } })
 }
 
-/// Waits until so many machines wait past their first instructions.
-pub(crate) fn stocked(rig: &Rig, count: usize) -> Result<()> {
+/// Waits until so many machines wait, so many of them past their first instructions, and nothing more is being made: that
+/// would be measured too.
+pub(crate) fn stocked(rig: &Rig, warm: usize, all: usize) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let socket = PathBuf::from(format!("/run/locule-{}/agent.sock", rig.instance));
     let agent = locule_agent_api::Client::new(locule_agent_api::Connector::Unix(socket));
+    let (mut seen, mut since) = ((0, 0), clock::now());
     let full = || {
         let host = runtime.block_on(agent.host()).ok()?;
-        let warm: u32 = host.warm.iter().map(|stock| stock.warm).sum();
-        (usize::try_from(warm).ok()? >= count).then_some(())
+        let count = |part: fn(&WarmStock) -> u32| host.warm.iter().map(part).sum::<u32>();
+        let now = (count(|stock| stock.warm), count(|stock| stock.started));
+        if now != seen {
+            (seen, since) = (now, clock::now());
+        }
+        let is_full = now.0 as usize >= warm && (now.0 + now.1) as usize >= all;
+        (is_full && clock::since(since) > AT_REST).then_some(())
     };
     clock::until(Duration::from_mins(3), full)
-        .with_context(|| format!("{count} machines do not come to wait"))
+        .with_context(|| format!("{warm} warm machines of {all} do not come to wait"))
 }

@@ -27,14 +27,15 @@ pub(super) async fn run(guest: &Guest) {
     let Ok((hooks, Some(root))) = prepared else {
         return;
     };
-    let env = guest.identity.snapshot().env;
+    let identity = guest.identity.snapshot();
     let end = Instant::now() + ALL_MAX;
     for hook in hooks {
         let wanted = Wanted {
             command: hook.to_string_lossy().into_owned(),
             args: Vec::new(),
             envs: BTreeMap::new(),
-            sandbox_env: env.clone(),
+            sandbox_env: identity.env.clone(),
+            cgroup: identity.cgroup(),
             directory: PathBuf::from("/"),
             user: root.clone(),
             tag: None,

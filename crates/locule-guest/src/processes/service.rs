@@ -132,6 +132,7 @@ fn wanted(
             "'{name}' cannot be the name of an environment variable"
         )));
     }
+    let cgroup = identity.cgroup();
     let default = identity
         .default_workdir
         .unwrap_or_else(|| user.home.clone());
@@ -151,6 +152,7 @@ fn wanted(
         command: config.cmd,
         args: config.args,
         envs: config.envs.into_iter().collect::<BTreeMap<_, _>>(),
+        cgroup,
         sandbox_env: identity.env,
         directory,
         user,

@@ -14,7 +14,6 @@ use rustix::process::{Resource, Rlimit};
 use tokio::io::unix::AsyncFd;
 
 use super::output::{Source, Stream};
-use crate::boot::USER_CGROUP;
 use crate::users::User;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -78,6 +77,8 @@ pub(crate) struct Wanted {
     /// As the caller gave them; what the process really gets is built in `environment`.
     pub(crate) envs: BTreeMap<String, String>,
     pub(crate) sandbox_env: BTreeMap<String, String>,
+    /// In a microVM; elsewhere there is none.
+    pub(crate) cgroup: &'static str,
     /// Resolved: exists.
     pub(crate) directory: PathBuf,
     pub(crate) user: User,
@@ -251,7 +252,7 @@ fn prepare_child(
 ) -> io::Result<()> {
     let open = |path: &str| std::fs::OpenOptions::new().write(true).open(path);
     let cgroup = in_microvm
-        .then(|| open(&format!("{USER_CGROUP}/cgroup.procs")))
+        .then(|| open(&format!("{}/cgroup.procs", wanted.cgroup)))
         .transpose()?;
     let (uid, gid, groups) = (wanted.user.uid, wanted.user.gid, wanted.user.groups.clone());
     let terminal = wanted.terminal.is_some();

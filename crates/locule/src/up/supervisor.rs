@@ -244,7 +244,8 @@ fn spawn(service: &Service) -> io::Result<Child> {
             "PATH",
             "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         )
-        .env("LANG", "C.UTF-8");
+        .env("LANG", "C.UTF-8")
+        .env(environment::LOG, environment::log_filter());
     // Set by tests alone, and read by debug builds alone.
     command.envs(environment::failpoints());
     command.envs(
