@@ -49,6 +49,10 @@ pub const OFFSET_HEADER: &str = "locule-offset";
 /// On `Start` and `Connect`: a keepalive after this many idle seconds.
 pub const KEEPALIVE_HEADER: &str = "keepalive-ping-interval";
 
+/// Types of the detail, without a value, that says why `Start` refused a program with `invalid_argument`. The SDKs ignore it.
+pub const COMMAND_NOT_FOUND: &str = "locule.CommandNotFound";
+pub const COMMAND_NOT_EXECUTABLE: &str = "locule.CommandNotExecutable";
+
 /// Version of the guest protocol that the SDKs gate features on.
 pub const ENVD_VERSION: &str = "0.6.13";
 

@@ -19,6 +19,7 @@ use locule_edge::{Ended, Event, Guest, GuestError, Selector, Signal, Start};
 use locule_guest_api::proto::process as wire;
 use locule_guest_api::proto::process::__buffa::oneof::process_event::Event as Kind;
 use locule_guest_api::proto::process::__buffa::oneof::process_event::data_event::Output;
+use locule_guest_api::{COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND};
 
 use crate::host::{Host, PATIENCE, Seen, TOKEN};
 use crate::restart;
@@ -113,9 +114,17 @@ async fn start(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) -
             return (content, Body::from_stream(frames)).into_response();
         }
         _ => {
-            let error = br#"{"error":{"code":"invalid_argument","message":"no such program"}}"#;
+            // As the guest agent says it; one from before the detail says the same without.
+            let details = match process.cmd.as_str() {
+                "missing" => format!(r#"[{{"type":"{COMMAND_NOT_FOUND}","value":""}}]"#),
+                "folder" => format!(r#"[{{"type":"{COMMAND_NOT_EXECUTABLE}","value":""}}]"#),
+                _ => "[]".to_owned(),
+            };
+            let error = format!(
+                r#"{{"error":{{"code":"invalid_argument","message":"no such program","details":{details}}}}}"#
+            );
             let content = [(header::CONTENT_TYPE, "application/connect+proto")];
-            return (content, frame(2, error)).into_response();
+            return (content, frame(2, error.as_bytes())).into_response();
         }
     };
     let frames = first.chain(rest).map(Ok::<_, std::io::Error>);
@@ -209,17 +218,19 @@ async fn a_killed_command_exits_as_shells_say_it() {
 }
 
 #[tokio::test]
-async fn a_command_that_is_not_there_is_the_callers_mistake() {
+async fn a_command_that_cannot_be_started_is_the_callers_mistake_and_says_which() {
     let host = Host::start();
-    let mut events = Guest::new(host.target.clone())
-        .start(program("nope", &[]))
-        .await
-        .unwrap();
-    let error = events.next().await.unwrap().unwrap_err();
-    assert!(
-        matches!(&error, GuestError::Invalid(text) if text == "no such program"),
-        "{error:?}"
-    );
+    let guest = Guest::new(host.target.clone());
+    for (cmd, expected) in [
+        ("missing", "CommandNotFound"),
+        ("folder", "CommandNotExecutable"),
+        ("other", "Invalid"),
+    ] {
+        let mut events = guest.start(program(cmd, &[])).await.unwrap();
+        let error = events.next().await.unwrap().unwrap_err();
+        let expected = format!("{expected}(\"no such program\")");
+        assert_eq!(format!("{error:?}"), expected);
+    }
 }
 
 #[tokio::test]

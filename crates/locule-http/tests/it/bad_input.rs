@@ -282,7 +282,20 @@ async fn what_a_running_sandbox_cannot_do_has_its_own_code(pool: PgPool) {
     let app = App::start(pool).await;
     let id = app.sandbox().await;
     for (method, rest, body, status, code) in [
-        ("POST", "exec", r#"{"cmd":"nope"}"#, 400, "invalid_request"),
+        (
+            "POST",
+            "exec",
+            r#"{"cmd":"nope"}"#,
+            400,
+            "command_not_found",
+        ),
+        (
+            "POST",
+            "exec",
+            r#"{"cmd":"nope","background":true}"#,
+            400,
+            "command_not_found",
+        ),
         ("POST", "exec", r#"{"cmd":""}"#, 400, "invalid_request"),
         ("POST", "exec", "{}", 400, "invalid_request"),
         (

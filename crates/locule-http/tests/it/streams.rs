@@ -57,8 +57,15 @@ impl Socket {
 
     /// The code that the server closes with.
     async fn closed(&mut self) -> u16 {
+        self.closed_for().await.0
+    }
+
+    /// The same with the reason.
+    async fn closed_for(&mut self) -> (u16, String) {
         match self.frame().await {
-            Some(Ok(Message::Close(Some(frame)))) => frame.code.into(),
+            Some(Ok(Message::Close(Some(frame)))) => {
+                (frame.code.into(), frame.reason.as_str().to_owned())
+            }
             other => panic!("no close but {other:?}"),
         }
     }
@@ -321,6 +328,17 @@ async fn refusals_come_as_a_message_and_a_close(pool: PgPool) {
         );
         assert_eq!(socket.closed().await, 1008, "{first}");
     }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_command_that_is_not_there_closes_with_its_own_code(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = exec(&app).await;
+    socket.say(json!({"type": "start", "cmd": "nope"})).await;
+    let data = "command 'nope' was not found";
+    assert_eq!(socket.heard().await, json!({"type": "error", "data": data}));
+    let reason = "command_not_found".to_owned();
+    assert_eq!(socket.closed_for().await, (1008, reason));
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
