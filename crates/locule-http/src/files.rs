@@ -2,20 +2,21 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::Multipart;
+use axum::extract::{Multipart, State};
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use locule_api::{
-    ErrorBody, FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory, PathRequest,
+    ErrorBody, ErrorCode, FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory,
+    PathRequest,
 };
 use locule_edge::{Entry, EntryKind};
 
 use crate::error::ApiError;
 use crate::extract::ApiJson;
 use crate::multipart::{FileFirst, upload};
-use crate::router::{FILE_BYTES_MAX, MULTIPART_OVERHEAD_BYTES};
 use crate::running::Running;
+use crate::state::AppState;
 
 /// Descending further is the client's loop.
 const DEPTH_MAX: u32 = 64;
@@ -51,18 +52,26 @@ fn named(path: &str) -> Result<&str, ApiError> {
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/write", tag = "files", params(("id" = String, Path)),
     responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn write_file(
+    State(app): State<AppState>,
     running: Running,
     Announced(length): Announced,
     parts: Upload,
 ) -> Result<StatusCode, ApiError> {
-    // Before a byte of it reaches the guest; what does not say its length is cut off on the way.
-    if length.is_some_and(|length| length > FILE_BYTES_MAX + MULTIPART_OVERHEAD_BYTES) {
-        return Err(ApiError::too_large(
-            "at most 100 MiB; use files/stream/write",
-        ));
+    let most = app.config.file_bytes_max;
+    let too_large = || {
+        let message = format!("a request has at most {most} bytes; use files/stream/write");
+        ApiError::too_large(message)
+    };
+    // Before a byte of it reaches the guest. What does not say its length is cut off on the way, and the guest drops it.
+    if length.is_some_and(|length| length > most) {
+        return Err(too_large());
     }
-    upload(&running.guest, parts.0, FileFirst::Hold).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let written = upload(&running.guest, parts.0, FileFirst::Hold).await;
+    match written {
+        Err(error) if error.status_and_code().1 == ErrorCode::TooLarge => Err(too_large()),
+        Err(error) => Err(error),
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+    }
 }
 
 /// Write a file of any size: multipart, part `path` before part `file`.

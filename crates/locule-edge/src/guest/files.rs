@@ -2,12 +2,12 @@
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use locule_guest_api::proto::filesystem as wire;
 use locule_guest_api::rpc::ErrorCode;
-use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
+use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT, REPLACE_HEADER};
 use serde::Deserialize;
 
 use super::{Guest, GuestError, header_name, http_error, unary};
@@ -153,13 +153,14 @@ impl Guest {
         Ok((length, response.into_body()))
     }
 
-    /// Writes a file from a stream; parents are made, an old one is replaced.
+    /// Writes a file from a stream; parents are made, an old one is replaced once all of the new one has arrived.
     pub async fn write_file(&self, path: &str, body: Body) -> Result<(), GuestError> {
         let mut request = self.files_request(Method::POST, path, body)?;
-        request.headers_mut().insert(
-            header::CONTENT_TYPE,
-            http::HeaderValue::from_static("application/octet-stream"),
-        );
+        let headers = request.headers_mut();
+        let bytes = HeaderValue::from_static("application/octet-stream");
+        headers.insert(header::CONTENT_TYPE, bytes);
+        let whole = HeaderValue::from_static("1");
+        headers.insert(header_name(REPLACE_HEADER), whole);
         accepted(self.transport.send(GUEST_PORT, request).await?).await?;
         Ok(())
     }

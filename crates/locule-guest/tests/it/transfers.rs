@@ -148,6 +148,50 @@ async fn an_upload_that_breaks_off_leaves_no_new_file() {
     until(|| !file.exists()).await;
 }
 
+/// W-044: the same where there is a file already and the caller wants it whole: the old one, or the new one.
+#[tokio::test]
+async fn an_upload_that_replaces_a_file_does_so_when_it_is_whole() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let agent = Agent::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("f"), folder.path().join("link"));
+    std::fs::write(&file, "old").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o750)).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let names = || std::fs::read_dir(folder.path()).unwrap().count();
+    let mut connection = agent.connect().await;
+    let head = format!(
+        "POST /files?path={} HTTP/1.1\r\nhost: guest\r\nx-access-token: {TOKEN}\r\nlocule-replace: 1\r\n\
+         content-type: application/octet-stream\r\ncontent-length: 1000000\r\n\r\n",
+        link.display()
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection.write_all(&vec![7; 300_000]).await.unwrap();
+    until(|| names() == 3).await;
+    drop(connection);
+    until(|| names() == 2).await;
+    assert_eq!(std::fs::read(&file).unwrap(), b"old");
+    let (status, _) = agent.upload(&link, "new", &[("locule-replace", "1")]).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        (std::fs::read(&file).unwrap(), names()),
+        (b"new".to_vec(), 2)
+    );
+    assert!(link.is_symlink());
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o750);
+}
+
+#[tokio::test]
+async fn a_file_of_the_kernel_is_written_in_place() {
+    let agent = Agent::start().await;
+    let file = format!("/proc/{}/oom_score_adj", agent.pid());
+    let replace = [("locule-replace", "1")];
+    let (status, _) = agent.upload(Path::new(&file), "7", &replace).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "7\n");
+}
+
 #[tokio::test]
 async fn a_body_that_is_not_what_it_says_leaves_no_new_file() {
     let agent = Agent::start().await;

@@ -58,6 +58,11 @@ pub(crate) struct Answer {
 
 impl App {
     pub(crate) async fn start(pool: PgPool) -> Self {
+        Self::start_within(pool, HttpConfig::default()).await
+    }
+
+    /// With other bounds of what clients may send.
+    pub(crate) async fn start_within(pool: PgPool, http: HttpConfig) -> Self {
         let clock = SystemClock::shared();
         let admin = Secrets::random(EMAIL);
         let wanted = Bootstrap {
@@ -84,7 +89,7 @@ impl App {
             tasks.clone(),
             vec![link],
         );
-        let state = AppState::new(control, tasks.clone(), clock, HttpConfig::default());
+        let state = AppState::new(control, tasks.clone(), clock, http);
         Self {
             router: locule_http::router(state).0,
             host,
