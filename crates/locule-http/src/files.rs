@@ -48,8 +48,18 @@ fn named(path: &str) -> Result<&str, ApiError> {
     Ok(path)
 }
 
+/// The parts of an upload, for the document.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "a multipart body is read part by part")]
+struct FileUpload {
+    path: String,
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
 /// Write a file: multipart, parts `path` and `file`.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/write", tag = "files", params(("id" = String, Path)),
+    request_body(content = FileUpload, content_type = "multipart/form-data"),
     responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn write_file(
     State(app): State<AppState>,
@@ -76,6 +86,7 @@ pub(crate) async fn write_file(
 
 /// Write a file of any size: multipart, part `path` before part `file`.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/stream/write", tag = "files", params(("id" = String, Path)),
+    request_body(content = FileUpload, content_type = "multipart/form-data"),
     responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn write_file_stream(
     running: Running,
@@ -87,6 +98,7 @@ pub(crate) async fn write_file_stream(
 
 /// Read a file.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/read", tag = "files", params(("id" = String, Path)),
+    request_body = PathRequest,
     responses((status = 200, content_type = "application/octet-stream"), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn read_file(
     running: Running,
@@ -104,6 +116,7 @@ pub(crate) async fn read_file(
 
 /// Read a file of any size as it comes.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/stream/read", tag = "files", params(("id" = String, Path)),
+    request_body = PathRequest,
     responses((status = 200, content_type = "application/octet-stream"), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn read_file_stream(
     running: Running,
@@ -128,6 +141,7 @@ where
 
 /// List a directory.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/list", tag = "files", params(("id" = String, Path)),
+    request_body = ListFilesRequest,
     responses((status = 200, body = FileList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn list_files(
     running: Running,
@@ -142,6 +156,7 @@ pub(crate) async fn list_files(
 
 /// Make a directory and its parents.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/mkdir", tag = "files", params(("id" = String, Path)),
+    request_body = PathRequest,
     responses((status = 200, body = MadeDirectory), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn make_directory(
     running: Running,
@@ -153,6 +168,7 @@ pub(crate) async fn make_directory(
 
 /// Remove a file, or a directory with all that is in it.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/remove", tag = "files", params(("id" = String, Path)),
+    request_body = PathRequest,
     responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn remove_file(
     running: Running,
