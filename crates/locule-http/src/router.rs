@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::exec::{self, stream};
 use crate::sandboxes::{create, lifecycle, read};
 use crate::state::{AppState, HttpConfig};
-use crate::{auth, e2b, files, gateway, health, processes, spec};
+use crate::{auth, docs, e2b, files, gateway, health, processes, spec};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -25,6 +25,7 @@ pub fn router(state: AppState) -> (Router, OpenApi) {
     let json_bytes_max = state.config.json_bytes_max;
     let (api, document) = api(&state.config).split_for_parts();
     let api = api
+        .route("/docs", get(docs::docs))
         .route("/openapi.json", get(spec::as_json))
         .route("/openapi.yaml", get(spec::as_yaml))
         .fallback(unknown_route)
