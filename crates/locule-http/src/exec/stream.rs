@@ -1,5 +1,7 @@
 //! The exec and process `WebSocket`s: output as it comes, stdin with a window, signals.
 
+#[cfg(test)]
+mod fuzz;
 mod session;
 
 use std::time::Duration;
@@ -17,7 +19,7 @@ use self::session::{How, Session};
 use super::started;
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::extract::{ApiPath, Id, Upgrade};
+use crate::extract::{ApiPath, Id, Upgrade, message};
 use crate::processes::selector;
 use crate::running::Running;
 use crate::state::AppState;
@@ -162,10 +164,9 @@ async fn authenticated(
 
 async fn first_message(socket: &mut WebSocket) -> Result<ClientMessage, ApiError> {
     let next = async {
-        while let Some(Ok(message)) = socket.next().await {
-            if let Message::Text(text) = message {
-                return serde_json::from_str(&text)
-                    .map_err(|_| ApiError::invalid("the message cannot be read"));
+        while let Some(Ok(next)) = socket.next().await {
+            if let Message::Text(text) = next {
+                return message(&text);
             }
         }
         Err(ApiError::invalid("the client left"))

@@ -316,6 +316,12 @@ async fn refusals_come_as_a_message_and_a_close(pool: PgPool) {
             "was not found",
         ),
         (id.as_str(), key, json!({"type": "stop"}), "must be start"),
+        (
+            id.as_str(),
+            key,
+            json!(["start", "sleep"]),
+            "cannot be read",
+        ),
     ] {
         let path = format!("/v1/sandboxes/{id}/exec/stream");
         let mut socket = Socket::open(address, &path, key).await;
