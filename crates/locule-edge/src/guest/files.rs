@@ -69,6 +69,11 @@ impl From<wire::EntryInfo> for Entry {
     }
 }
 
+fn entry(said: Option<wire::EntryInfo>) -> Result<Entry, GuestError> {
+    said.map(Entry::from)
+        .ok_or_else(|| GuestError::Failed("an answer without an entry".into()))
+}
+
 /// What `/files` says when it refuses.
 #[derive(Deserialize)]
 struct Refused {
@@ -100,12 +105,7 @@ impl Guest {
             ..Default::default()
         };
         let answer = self.filesystem.stat_with_options(request, unary()).await?;
-        answer
-            .into_owned()
-            .entry
-            .into_option()
-            .map(Entry::from)
-            .ok_or_else(|| GuestError::Failed("an answer without an entry".into()))
+        entry(answer.into_owned().entry.into_option())
     }
 
     pub async fn make_dir(&self, path: &str) -> Result<Entry, GuestError> {
@@ -122,12 +122,7 @@ impl Guest {
                 error.into()
             }
         })?;
-        answer
-            .into_owned()
-            .entry
-            .into_option()
-            .map(Entry::from)
-            .ok_or_else(|| GuestError::Failed("an answer without an entry".into()))
+        entry(answer.into_owned().entry.into_option())
     }
 
     /// Removes a file, or a directory with all that is in it. A missing one counts as removed.
