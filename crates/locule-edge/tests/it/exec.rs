@@ -2,7 +2,6 @@
 //! none by any other name.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -96,9 +95,7 @@ async fn start(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) -
             stream::iter(all).boxed()
         }
         "sleep" => stream::once(async move {
-            while !seen.killed.load(Ordering::SeqCst) {
-                tokio::task::yield_now().await;
-            }
+            seen.killed.cancelled().await;
             ended(-1, 9)
         })
         .chain(stream::iter([last]))
@@ -136,7 +133,7 @@ async fn signal(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) 
     authorized(&headers);
     let request = wire::SendSignalRequest::decode_from_slice(&body).unwrap();
     assert_eq!(request.signal, wire::Signal::SIGNAL_SIGKILL);
-    seen.killed.store(true, Ordering::SeqCst);
+    seen.killed.cancel();
     ([(header::CONTENT_TYPE, "application/proto")], Body::empty()).into_response()
 }
 

@@ -23,17 +23,6 @@ pub(crate) const EMAIL: &str = "admin@locule.test";
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits until it is so, at most as long as anybody would.
-pub(crate) async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
-    let wait = async {
-        while !so() {
-            tokio::task::yield_now().await;
-        }
-    };
-    let waited = tokio::time::timeout(PATIENCE, wait).await;
-    waited.unwrap_or_else(|_| panic!("{what} did not happen"));
-}
-
 impl Drop for App {
     fn drop(&mut self) {
         self.tasks.token().cancel();

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::{SinkExt as _, StreamExt as _};
+use locule_testkit::eventually;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::net::TcpStream;
@@ -12,7 +13,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::app::{App, EMAIL, PATIENCE, eventually};
+use crate::app::{App, EMAIL, PATIENCE};
 
 const SIGKILL: i32 = 9;
 
@@ -200,7 +201,10 @@ async fn more_stdin_than_the_window_is_refused_and_the_process_ends(pool: PgPool
         "{refusal}"
     );
     let signals = &app.host.seen.signals;
-    eventually("the kill", || signals.lock().unwrap().contains(&SIGKILL)).await;
+    eventually("the kill", async || {
+        signals.lock().unwrap().contains(&SIGKILL)
+    })
+    .await;
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -238,12 +242,16 @@ async fn killed_after(app: &App, on_disconnect: &str, leave: impl AsyncFnOnce(So
     // The end of a session is written down, before or after the kill.
     let seen = app.host.seen.clone();
     if on_disconnect == "kill" {
-        eventually("the kill", || !seen.signals.lock().unwrap().is_empty()).await;
+        eventually("the kill", async || {
+            !seen.signals.lock().unwrap().is_empty()
+        })
+        .await;
     } else {
         let path = format!("/v1/sandboxes/{id}");
-        let wait =
-            async { while app.call("GET", &path, "").await.json["last_active_at"].is_null() {} };
-        tokio::time::timeout(PATIENCE, wait).await.unwrap();
+        eventually("the end is written down", async || {
+            !app.call("GET", &path, "").await.json["last_active_at"].is_null()
+        })
+        .await;
     }
     std::mem::take(&mut *seen.signals.lock().unwrap()) == [SIGKILL]
 }
