@@ -32,6 +32,10 @@ codes! {
     NoTeam = "no_team";
     /// There is no such thing, or it belongs to another team.
     NotFound = "not_found";
+    /// The program to start is not in the sandbox.
+    CommandNotFound = "command_not_found";
+    /// The program to start may not be executed, or is none.
+    CommandNotExecutable = "command_not_executable";
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed";
     /// The sandbox is in a state in which this cannot be done.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use locule_api::{ExecRequest, StartMessage};
+use locule_api::{ErrorCode, ExecRequest, StartMessage};
 use locule_client::{Client, ClientError};
 use locule_ids::SandboxId;
 
@@ -130,11 +130,10 @@ async fn detached(client: &Client, id: SandboxId, args: &ExecArgs) -> anyhow::Re
         user: args.how.user.clone(),
         ..ExecRequest::default()
     };
-    let cmd = wanted.cmd.clone();
     match client.exec_in_background(id, wanted).await {
         Ok(started) if args.how.json => printer::json(&started)?,
         Ok(started) => printer::say(&started.pid.to_string()),
-        Err(error) => return not_run(&cmd, error.into()),
+        Err(error) => return not_run(error.into()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -166,7 +165,7 @@ pub(crate) async fn in_sandbox(
     let (code, signal) = match ended {
         Ok(Ended::Exited { exit_code, signal }) => (shell_code(exit_code, signal), signal),
         Ok(Ended::Left(code)) => return Ok(ExitCode::from(code)),
-        Err(error) => return not_run(&cmd, error),
+        Err(error) => return not_run(error),
     };
     if let Output::Kept(kept) = output {
         let (stdout, stderr, encoding) = kept.text();
@@ -184,14 +183,14 @@ pub(crate) async fn in_sandbox(
 }
 
 /// The codes a shell has for what kept a command from running or from its end.
-fn not_run(cmd: &str, error: anyhow::Error) -> anyhow::Result<ExitCode> {
+fn not_run(error: anyhow::Error) -> anyhow::Result<ExitCode> {
     let code = match error.downcast_ref::<ClientError>() {
-        // The API has no codes of its own for these; the words are the guest agent's, complete with our own command.
-        Some(ClientError::Refused { message, .. }) => {
-            if *message == format!("command '{cmd}' was not found") {
+        Some(ClientError::Refused { code, message, .. }) => {
+            if code == ErrorCode::CommandNotFound.as_str() {
                 NOT_FOUND
-            } else if *message == format!("command '{cmd}' may not be executed") {
+            } else if code == ErrorCode::CommandNotExecutable.as_str() {
                 NOT_EXECUTABLE
+            // The API has no code of its own for this one.
             } else if message == "the command took too long and was killed" {
                 TIMED_OUT
             } else {

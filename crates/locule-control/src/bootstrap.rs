@@ -7,7 +7,7 @@ use locule_ids::{ApiKeyId, HostId, TeamId, UserId};
 use locule_store::{PgPool, StoreError, cluster, hosts, identity};
 use rand::Rng as _;
 
-use crate::caller::key_hash;
+use crate::caller::{KEY_PREFIX, key_hash};
 use crate::error::ControlError;
 
 /// What the installation is told.
@@ -46,7 +46,7 @@ impl std::fmt::Debug for Secrets {
 
 /// A new API key: the one form there is.
 pub(crate) fn new_key() -> String {
-    format!("e2b_{}", hex::encode(rand::random::<[u8; 20]>()))
+    format!("{KEY_PREFIX}{}", hex::encode(rand::random::<[u8; 20]>()))
 }
 
 /// Whether the first user is there.

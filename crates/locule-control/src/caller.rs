@@ -40,9 +40,29 @@ pub struct Caller {
     pub scope: Scope,
 }
 
+/// The form of a key: the SDKs insist on it.
+pub(crate) const KEY_PREFIX: &str = "e2b_";
+const KEY_DIGITS: usize = 40;
+
 /// What is stored of a key. Keys are 160 random bits: a plain hash is enough, and lookup needs one.
 pub(crate) fn key_hash(key: &str) -> String {
     hex::encode(Sha256::digest(key.as_bytes()))
+}
+
+fn is_key(text: &str) -> bool {
+    text.strip_prefix(KEY_PREFIX).is_some_and(|rest| {
+        rest.len() == KEY_DIGITS
+            && rest
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+/// Whether the text of a key is in it, wherever and whosever.
+pub(crate) fn holds_key(text: &str) -> bool {
+    let length = KEY_PREFIX.len() + KEY_DIGITS;
+    text.match_indices(KEY_PREFIX)
+        .any(|(at, _)| text.get(at..at + length).is_some_and(is_key))
 }
 
 /// Keys used since the last write, and when.
@@ -51,13 +71,7 @@ pub(crate) type UsedKeys = std::sync::Mutex<std::collections::HashMap<ApiKeyId, 
 impl Control {
     /// Who an API key stands for.
     pub async fn authenticate_key(&self, key: &str) -> Result<Caller, ControlError> {
-        let looks_right = key.strip_prefix("e2b_").is_some_and(|rest| {
-            rest.len() == 40
-                && rest
-                    .bytes()
-                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        });
-        if !looks_right {
+        if !is_key(key) {
             return Err(ControlError::Unauthorized);
         }
         let now = self.now();
@@ -79,5 +93,22 @@ impl Control {
             },
             scope,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_seen_wherever_it_stands() {
+        let key = format!("e2b_{}", "0a".repeat(20));
+        assert!(is_key(&key));
+        for text in [key.clone(), format!("e2b_x{key}y")] {
+            assert!(holds_key(&text), "{text}");
+        }
+        for text in ["", "e2b_", &key[..43], &key.to_uppercase(), "é2b_é"] {
+            assert!(!holds_key(text), "{text}");
+        }
     }
 }

@@ -6,11 +6,11 @@ use argon2::password_hash::PasswordVerifier as _;
 use argon2::password_hash::phc::PasswordHash;
 use chrono::Duration;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use locule_ids::{SessionId, TeamId, UserId};
+use locule_ids::{SandboxId, SessionId, TeamId, UserId};
 use locule_store::identity;
 use serde::{Deserialize, Serialize};
 
-use crate::caller::{Actor, Caller, Scope};
+use crate::caller::{Actor, Caller, Scope, holds_key};
 use crate::control::Control;
 use crate::error::ControlError;
 
@@ -95,18 +95,29 @@ impl Control {
         })
     }
 
-    fn claims(&self, token: &str) -> Result<Claims, ControlError> {
+    /// What a token says that we have signed, at whatever time.
+    fn signed(&self, token: &str) -> Option<Claims> {
         let key = DecodingKey::from_secret(&self.0.config.jwt_secret);
         let mut validation = Validation::new(Algorithm::HS256);
         // The session's row says when it ends, by our own clock.
         validation.validate_exp = false;
-        let decoded = jsonwebtoken::decode::<Claims>(token, &key, &validation)
-            .map_err(|_| ControlError::Unauthorized)?;
+        let decoded = jsonwebtoken::decode(token, &key, &validation).ok()?;
+        Some(decoded.claims)
+    }
+
+    fn claims(&self, token: &str) -> Result<Claims, ControlError> {
         // A host's token is no user's (B-129).
-        if decoded.claims.typ.is_some() {
-            return Err(ControlError::Unauthorized);
-        }
-        Ok(decoded.claims)
+        let claims = self.signed(token).filter(|claims| claims.typ.is_none());
+        claims.ok_or(ControlError::Unauthorized)
+    }
+
+    /// Whether `word` is a credential of this platform, or of this one of its sandboxes. Also one that is not valid any more:
+    /// what runs in a sandbox has no business with any (W-037).
+    pub fn is_credential(&self, sandbox: SandboxId, word: &str) -> bool {
+        holds_key(word)
+            || self.signed(word).is_some()
+            || word == self.access_token(sandbox)
+            || word == self.traffic_token(sandbox)
     }
 
     /// Who a login token stands for, on a route that acts for a team.

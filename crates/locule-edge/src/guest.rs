@@ -17,6 +17,7 @@ use locule_guest_api::proto::filesystem::FilesystemClient;
 use locule_guest_api::proto::process::ProcessClient;
 use locule_guest_api::rpc::client::{CallOptions, ClientConfig};
 use locule_guest_api::rpc::{ConnectError, ErrorCode};
+use locule_guest_api::{COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND};
 
 use crate::{AgentTransport, Target, TransportError};
 
@@ -32,6 +33,11 @@ pub enum GuestError {
     NotFound(String),
     #[error("{0}")]
     Invalid(String),
+    /// The program to start is not in the sandbox.
+    #[error("{0}")]
+    CommandNotFound(String),
+    #[error("{0}")]
+    CommandNotExecutable(String),
     #[error("{0}")]
     Conflict(String),
     #[error("{0}")]
@@ -80,6 +86,12 @@ impl From<ConnectError> for GuestError {
         let text = error.message.clone().unwrap_or_default();
         match error.code {
             ErrorCode::NotFound => Self::NotFound(text),
+            ErrorCode::InvalidArgument if says(&error, COMMAND_NOT_FOUND) => {
+                Self::CommandNotFound(text)
+            }
+            ErrorCode::InvalidArgument if says(&error, COMMAND_NOT_EXECUTABLE) => {
+                Self::CommandNotExecutable(text)
+            }
             ErrorCode::InvalidArgument | ErrorCode::OutOfRange | ErrorCode::Unauthenticated => {
                 Self::Invalid(text)
             }
@@ -97,6 +109,10 @@ impl From<ConnectError> for GuestError {
             | _ => Self::Failed(Box::new(error)),
         }
     }
+}
+
+fn says(error: &ConnectError, why: &str) -> bool {
+    error.details.iter().any(|detail| detail.type_url == why)
 }
 
 /// The transport's own refusal, if one lies beneath.

@@ -1,8 +1,11 @@
 //! Which headers pass into a sandbox and back. Our credentials never do: what runs inside is not trusted with them (W-037).
+//! Those of others do: programs inside have tokens of their own.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use locule_agent_api::PROXY_ERROR_HEADER;
-use locule_guest_api::CONTROL_KEY_HEADER;
+use locule_guest_api::{ACCESS_TOKEN_HEADER, CONTROL_KEY_HEADER, GUEST_PORT};
 
 /// Cookies of the dashboard begin with this.
 const OUR_COOKIE_PREFIX: &str = "locule_";
@@ -45,8 +48,13 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes off what proves something to us and nothing to the program inside.
-pub(crate) fn strip_credentials(headers: &mut HeaderMap) {
+/// Takes off what proves something to us and nothing to the program inside: headers that only we read, and of those that
+/// programs have too the values that hold a credential of ours.
+pub(crate) fn strip_credentials(
+    headers: &mut HeaderMap,
+    port: u16,
+    is_credential: impl Fn(&str) -> bool,
+) {
     let ours: Vec<HeaderName> = headers
         .keys()
         .filter(|name| is_ours(name.as_str()))
@@ -55,11 +63,17 @@ pub(crate) fn strip_credentials(headers: &mut HeaderMap) {
     for name in &ours {
         headers.remove(name);
     }
-    let bearer = headers.get_all(header::AUTHORIZATION).iter().any(is_bearer);
-    if bearer {
-        headers.remove(header::AUTHORIZATION);
+    let foreign = |value: &HeaderValue| (!holds(value, &is_credential)).then(|| value.clone());
+    keep(headers, &header::AUTHORIZATION, foreign);
+    if port != GUEST_PORT {
+        // The guest agent asks for it.
+        keep(
+            headers,
+            &HeaderName::from_static(ACCESS_TOKEN_HEADER),
+            foreign,
+        );
     }
-    strip_cookies(headers);
+    keep(headers, &header::COOKIE, without_ours);
 }
 
 fn is_ours(name: &str) -> bool {
@@ -69,30 +83,43 @@ fn is_ours(name: &str) -> bool {
         || name.starts_with("e2b-")
 }
 
-fn is_bearer(value: &HeaderValue) -> bool {
-    let scheme = value.as_bytes().get(..6).unwrap_or_default();
-    scheme.eq_ignore_ascii_case(b"bearer")
+/// Whether a word of the value is a credential, as it stands or in the base64 of `Basic`, whatever the scheme calls itself.
+fn holds(value: &HeaderValue, is_credential: &impl Fn(&str) -> bool) -> bool {
+    let shown = |text: &str| {
+        text.split(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c)))
+            .any(|word| !word.is_empty() && is_credential(word))
+    };
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let packed = |part: &str| {
+        let bytes = STANDARD_NO_PAD.decode(part).unwrap_or_default();
+        shown(&String::from_utf8_lossy(&bytes))
+    };
+    shown(&text) || text.split([' ', '\t', ',', '=']).any(packed)
 }
 
-fn strip_cookies(headers: &mut HeaderMap) {
-    let kept: Vec<HeaderValue> = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .filter_map(|cookies| {
-            let kept: Vec<&str> = cookies
-                .split(';')
-                .map(str::trim)
-                .filter(|cookie| !cookie.starts_with(OUR_COOKIE_PREFIX))
-                .collect();
-            HeaderValue::from_str(&kept.join("; ")).ok()
-        })
-        .filter(|cookies| !cookies.is_empty())
-        .collect();
-    headers.remove(header::COOKIE);
-    for cookies in kept {
-        headers.append(header::COOKIE, cookies);
+/// Replaces the values of a header by what is left of them.
+fn keep(
+    headers: &mut HeaderMap,
+    name: &HeaderName,
+    rest: impl Fn(&HeaderValue) -> Option<HeaderValue>,
+) {
+    let kept: Vec<HeaderValue> = headers.get_all(name).iter().filter_map(rest).collect();
+    headers.remove(name);
+    for value in kept {
+        headers.append(name, value);
     }
+}
+
+fn without_ours(cookies: &HeaderValue) -> Option<HeaderValue> {
+    let kept: Vec<&str> = cookies
+        .to_str()
+        .ok()?
+        .split(';')
+        .map(str::trim)
+        .filter(|cookie| !cookie.starts_with(OUR_COOKIE_PREFIX))
+        .collect();
+    let kept = HeaderValue::from_str(&kept.join("; ")).ok()?;
+    (!kept.is_empty()).then_some(kept)
 }
 
 #[cfg(test)]
@@ -100,11 +127,15 @@ mod tests {
     use super::*;
 
     fn stripped(pairs: &[(&'static str, &str)]) -> Vec<String> {
+        stripped_at(8080, pairs)
+    }
+
+    fn stripped_at(port: u16, pairs: &[(&'static str, &str)]) -> Vec<String> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(*name, value.parse().unwrap());
         }
-        strip_credentials(&mut headers);
+        strip_credentials(&mut headers, port, |word| word == "e2b_0");
         strip_hop_by_hop(&mut headers);
         headers
             .iter()
@@ -117,7 +148,10 @@ mod tests {
         // W-037
         let sent = [
             ("x-api-key", "e2b_0"),
-            ("authorization", "bearer abc"),
+            ("authorization", "bearer e2b_0"),
+            ("authorization", "Token token=\"e2b_0\", x"),
+            ("authorization", "Basic dTplMmJfMA=="),
+            ("authorization", "e2b_0"),
             ("e2b-sandbox-id", "x"),
             ("e2b-traffic-access-token", "x"),
             ("locule-control-key", "x"),
@@ -132,9 +166,23 @@ mod tests {
     }
 
     #[test]
-    fn a_user_name_for_the_guest_agent_passes() {
-        let basic = [("authorization", "Basic cm9vdDo=")];
-        assert_eq!(stripped(&basic), ["authorization: Basic cm9vdDo="]);
+    fn credentials_of_others_pass() {
+        for value in [
+            "Bearer abc",
+            "bearer e2b_",
+            "Basic cm9vdDo=",
+            "Digest a=\"b\"",
+        ] {
+            let sent = [("authorization", value)];
+            assert_eq!(stripped(&sent), [format!("authorization: {value}")]);
+        }
+    }
+
+    #[test]
+    fn our_access_token_passes_to_the_guest_agent_alone() {
+        let sent = [("x-access-token", "e2b_0")];
+        assert_eq!(stripped(&sent), [""; 0]);
+        assert_eq!(stripped_at(GUEST_PORT, &sent), ["x-access-token: e2b_0"]);
     }
 
     #[test]
@@ -160,6 +208,7 @@ mod fuzz {
             "connection: keep-alive, upgrade\nupgrade: websocket\nx-api-key: secret",
             "cookie: locule_session=secret; a=b\ncookie: a=b;locule_x=secret",
             "authorization: Bearer secret\nE2b-Sandbox-Id: secret\nlocule-control-key: secret",
+            "authorization: Basic c2VjcmV0\nauthorization: Digest a=\"secret\", b\nx-access-token: secret",
             "locule-proxy-error: secret\nconnection: cookie, te",
         ];
         locule_fuzz::fuzz(&seeds, |input| {
@@ -174,13 +223,15 @@ mod fuzz {
                 }
             }
             let upgraded = upgrade(&headers).is_some();
-            strip_credentials(&mut headers);
+            let ours = |word: &str| word.contains("secret");
+            strip_credentials(&mut headers, 8080, ours);
             strip_hop_by_hop(&mut headers);
             for (name, value) in &headers {
                 assert!(!is_ours(name.as_str()), "{name}");
                 assert!(!HOP_BY_HOP.contains(name), "{name}");
-                let bearer = name == header::AUTHORIZATION && is_bearer(value);
-                assert!(!bearer, "{value:?}");
+                let judged = name == header::AUTHORIZATION || name == ACCESS_TOKEN_HEADER;
+                let text = String::from_utf8_lossy(value.as_bytes());
+                assert!(!(judged && text.contains("secret")), "{value:?}");
                 let ours = |cookie: &str| cookie.trim().starts_with(OUR_COOKIE_PREFIX);
                 if name == header::COOKIE {
                     assert!(!value.to_str().unwrap_or_default().split(';').any(ours));

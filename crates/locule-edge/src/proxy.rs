@@ -14,11 +14,13 @@ use crate::{AgentTransport, Refusal, Target};
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Forwards `request` to `port`. Access has been checked. An upgraded connection lives in `tasks`, and ends with them.
+/// Forwards `request` to `port`. Access has been checked; what `is_credential` of the platform stays outside. An upgraded
+/// connection lives in `tasks`, and ends with them.
 pub async fn proxy(
     target: Target,
     port: u16,
     mut request: Request<Body>,
+    is_credential: impl Fn(&str) -> bool,
     tasks: &Tasks,
 ) -> Response<Body> {
     let sandbox = target.sandbox;
@@ -31,6 +33,7 @@ pub async fn proxy(
     }
     let switch = upgrade(request.headers());
     let client = switch.is_some().then(|| hyper::upgrade::on(&mut request));
+    strip_credentials(request.headers_mut(), port, is_credential);
     prepare(&mut request, port, switch);
     let prefix = format!("/proxy/{sandbox}/{port}");
     match AgentTransport::new(target).send(port, request).await {
@@ -44,7 +47,6 @@ pub async fn proxy(
 
 fn prepare(request: &mut Request<Body>, port: u16, switch: Option<HeaderValue>) {
     let headers = request.headers_mut();
-    strip_credentials(headers);
     strip_hop_by_hop(headers);
     if let Some(protocol) = switch {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

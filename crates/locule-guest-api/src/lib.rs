@@ -49,6 +49,14 @@ pub const OFFSET_HEADER: &str = "locule-offset";
 /// On `Start` and `Connect`: a keepalive after this many idle seconds.
 pub const KEEPALIVE_HEADER: &str = "keepalive-ping-interval";
 
+/// On `POST /files`: an existing file keeps its content until the new one is whole, and is then replaced by it. The SDKs do not
+/// send it: their watchers expect a file that is written in place.
+pub const REPLACE_HEADER: &str = "locule-replace";
+
+/// Types of the detail, without a value, that says why `Start` refused a program with `invalid_argument`. The SDKs ignore it.
+pub const COMMAND_NOT_FOUND: &str = "locule.CommandNotFound";
+pub const COMMAND_NOT_EXECUTABLE: &str = "locule.CommandNotExecutable";
+
 /// Version of the guest protocol that the SDKs gate features on.
 pub const ENVD_VERSION: &str = "0.6.13";
 

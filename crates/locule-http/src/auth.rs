@@ -12,6 +12,7 @@ use crate::state::AppState;
 
 /// Log in with an e-mail address and a password.
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", security(()),
+    request_body = LoginRequest,
     responses((status = 200, body = SessionResponse), (status = "4XX", body = ErrorBody)))]
 pub(crate) async fn login(
     State(app): State<AppState>,

@@ -184,6 +184,10 @@ fn guest_status(error: &GuestError) -> (StatusCode, ErrorCode) {
     match error {
         GuestError::NotFound(_) => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
         GuestError::Invalid(_) => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
+        GuestError::CommandNotFound(_) => (StatusCode::BAD_REQUEST, ErrorCode::CommandNotFound),
+        GuestError::CommandNotExecutable(_) => {
+            (StatusCode::BAD_REQUEST, ErrorCode::CommandNotExecutable)
+        }
         GuestError::Conflict(_) => (StatusCode::CONFLICT, ErrorCode::Conflict),
         GuestError::Forbidden(_) => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
         GuestError::Gone => (StatusCode::CONFLICT, ErrorCode::InvalidState),

@@ -28,6 +28,7 @@ const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Run a command and wait for it, or start it in the background.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/exec", tag = "processes", params(("id" = String, Path)),
+    request_body = ExecRequest,
     responses((status = 200, body = ExecResult), (status = 202, body = ExecStarted),
         (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn exec(

@@ -52,6 +52,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
+/// A JSON object that came as a message of its own.
+pub(crate) fn message<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
+    let read = serde_json::from_str(text).map(|Object(message)| message);
+    read.map_err(|_| ApiError::invalid("the message cannot be read"))
+}
+
 /// A JSON body.
 #[derive(Debug)]
 pub(crate) struct ApiJson<T>(pub(crate) T);

@@ -2,20 +2,21 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::Multipart;
+use axum::extract::{Multipart, State};
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use locule_api::{
-    ErrorBody, FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory, PathRequest,
+    ErrorBody, ErrorCode, FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory,
+    PathRequest,
 };
 use locule_edge::{Entry, EntryKind};
 
 use crate::error::ApiError;
 use crate::extract::ApiJson;
 use crate::multipart::{FileFirst, upload};
-use crate::router::{FILE_BYTES_MAX, MULTIPART_OVERHEAD_BYTES};
 use crate::running::Running;
+use crate::state::AppState;
 
 /// Descending further is the client's loop.
 const DEPTH_MAX: u32 = 64;
@@ -47,26 +48,45 @@ fn named(path: &str) -> Result<&str, ApiError> {
     Ok(path)
 }
 
+/// The parts of an upload, for the document.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "a multipart body is read part by part")]
+struct FileUpload {
+    path: String,
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
 /// Write a file: multipart, parts `path` and `file`.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/write", tag = "files", params(("id" = String, Path)),
+    request_body(content = FileUpload, content_type = "multipart/form-data"),
     responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn write_file(
+    State(app): State<AppState>,
     running: Running,
     Announced(length): Announced,
     parts: Upload,
 ) -> Result<StatusCode, ApiError> {
-    // Before a byte of it reaches the guest; what does not say its length is cut off on the way.
-    if length.is_some_and(|length| length > FILE_BYTES_MAX + MULTIPART_OVERHEAD_BYTES) {
-        return Err(ApiError::too_large(
-            "at most 100 MiB; use files/stream/write",
-        ));
+    let most = app.config.file_bytes_max;
+    let too_large = || {
+        let message = format!("a request has at most {most} bytes; use files/stream/write");
+        ApiError::too_large(message)
+    };
+    // Before a byte of it reaches the guest. What does not say its length is cut off on the way, and the guest drops it.
+    if length.is_some_and(|length| length > most) {
+        return Err(too_large());
     }
-    upload(&running.guest, parts.0, FileFirst::Hold).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let written = upload(&running.guest, parts.0, FileFirst::Hold).await;
+    match written {
+        Err(error) if error.status_and_code().1 == ErrorCode::TooLarge => Err(too_large()),
+        Err(error) => Err(error),
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+    }
 }
 
 /// Write a file of any size: multipart, part `path` before part `file`.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/stream/write", tag = "files", params(("id" = String, Path)),
+    request_body(content = FileUpload, content_type = "multipart/form-data"),
     responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn write_file_stream(
     running: Running,
@@ -78,6 +98,7 @@ pub(crate) async fn write_file_stream(
 
 /// Read a file.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/read", tag = "files", params(("id" = String, Path)),
+    request_body = PathRequest,
     responses((status = 200, content_type = "application/octet-stream"), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn read_file(
     running: Running,
@@ -95,6 +116,7 @@ pub(crate) async fn read_file(
 
 /// Read a file of any size as it comes.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/stream/read", tag = "files", params(("id" = String, Path)),
+    request_body = PathRequest,
     responses((status = 200, content_type = "application/octet-stream"), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn read_file_stream(
     running: Running,
@@ -119,6 +141,7 @@ where
 
 /// List a directory.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/list", tag = "files", params(("id" = String, Path)),
+    request_body = ListFilesRequest,
     responses((status = 200, body = FileList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn list_files(
     running: Running,
@@ -133,6 +156,7 @@ pub(crate) async fn list_files(
 
 /// Make a directory and its parents.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/mkdir", tag = "files", params(("id" = String, Path)),
+    request_body = PathRequest,
     responses((status = 200, body = MadeDirectory), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn make_directory(
     running: Running,
@@ -144,6 +168,7 @@ pub(crate) async fn make_directory(
 
 /// Remove a file, or a directory with all that is in it.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/remove", tag = "files", params(("id" = String, Path)),
+    request_body = PathRequest,
     responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn remove_file(
     running: Running,

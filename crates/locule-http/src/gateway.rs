@@ -56,7 +56,10 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
         route = wake(app, address).await?;
     }
     match route.state {
-        SandboxState::Running => Ok(proxy(target(route), address.port, request, &app.tasks).await),
+        SandboxState::Running => {
+            let ours = |word: &str| app.control.is_credential(address.sandbox, word);
+            Ok(proxy(target(route), address.port, request, ours, &app.tasks).await)
+        }
         SandboxState::Pending | SandboxState::Starting => Err(Refusal::Changing),
         SandboxState::Missing => Err(Refusal::HostUnavailable),
         SandboxState::Paused | SandboxState::Stopped { .. } | SandboxState::Error { .. } => {

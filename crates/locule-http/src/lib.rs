@@ -12,6 +12,7 @@
 
 mod auth;
 mod caller;
+mod docs;
 mod e2b;
 pub mod error;
 mod exec;

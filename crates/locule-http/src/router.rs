@@ -15,19 +15,17 @@ use utoipa_axum::routes;
 use crate::error::ApiError;
 use crate::exec::{self, stream};
 use crate::sandboxes::{create, lifecycle, read};
-use crate::state::AppState;
-use crate::{auth, e2b, files, gateway, health, processes, spec};
+use crate::state::{AppState, HttpConfig};
+use crate::{auth, docs, e2b, files, gateway, health, processes, spec};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The parts around a file in a multipart body.
-pub(crate) const MULTIPART_OVERHEAD_BYTES: usize = 64 * 1024;
-pub(crate) const FILE_BYTES_MAX: usize = 100 * 1024 * 1024;
 
 /// The application and its description.
 pub fn router(state: AppState) -> (Router, OpenApi) {
     let json_bytes_max = state.config.json_bytes_max;
-    let (api, document) = api().split_for_parts();
+    let (api, document) = api(&state.config).split_for_parts();
     let api = api
+        .route("/docs", get(docs::docs))
         .route("/openapi.json", get(spec::as_json))
         .route("/openapi.yaml", get(spec::as_yaml))
         .fallback(unknown_route)
@@ -54,7 +52,7 @@ fn cross_origin() -> CorsLayer {
         .expose_headers(Any)
 }
 
-pub(crate) fn api() -> OpenApiRouter<AppState> {
+pub(crate) fn api(config: &HttpConfig) -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(spec::base())
         .routes(routes!(health::get_health))
         .routes(routes!(auth::login))
@@ -77,9 +75,7 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .merge(
             OpenApiRouter::new()
                 .routes(routes!(files::write_file))
-                .layer(DefaultBodyLimit::max(
-                    FILE_BYTES_MAX + MULTIPART_OVERHEAD_BYTES,
-                )),
+                .layer(DefaultBodyLimit::max(config.file_bytes_max)),
         )
         .merge(
             OpenApiRouter::new()

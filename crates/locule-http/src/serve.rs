@@ -9,6 +9,7 @@
 //! has been so the longest goes.
 
 mod connection;
+mod farewell;
 mod quiet;
 
 use std::io;

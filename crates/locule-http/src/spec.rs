@@ -10,6 +10,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi as _};
 
 use crate::router;
+use crate::state::HttpConfig;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -34,7 +35,7 @@ impl Modify for Credentials {
 
 /// The whole public API.
 pub fn document() -> OpenApi {
-    router::api().into_openapi()
+    router::api(&HttpConfig::default()).into_openapi()
 }
 
 pub(crate) fn base() -> OpenApi {

@@ -4,6 +4,10 @@ use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
 use locule_control::Control;
 
+const FILE_BYTES_MAX: usize = 100 * 1024 * 1024;
+/// The parts around a file in a multipart body.
+const MULTIPART_OVERHEAD_BYTES: usize = 64 * 1024;
+
 /// Bounds of what clients may send.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
@@ -11,6 +15,8 @@ pub struct HttpConfig {
     pub version: String,
     /// Of a JSON body.
     pub json_bytes_max: usize,
+    /// Of a file that is written in one request, with what is around it; a stream is not bounded.
+    pub file_bytes_max: usize,
 }
 
 impl Default for HttpConfig {
@@ -18,6 +24,7 @@ impl Default for HttpConfig {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             json_bytes_max: 1024 * 1024,
+            file_bytes_max: FILE_BYTES_MAX + MULTIPART_OVERHEAD_BYTES,
         }
     }
 }

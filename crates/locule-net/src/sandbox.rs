@@ -30,6 +30,15 @@ pub struct SandboxNet {
 }
 
 impl SandboxNet {
+    fn new(names: &Names, slot: u16, options: Arc<NetOptions>) -> Self {
+        Self {
+            slot,
+            name: names.namespace(slot),
+            path: names.namespace_path(slot),
+            options,
+        }
+    }
+
     pub(crate) async fn create(
         names: &Names,
         slot: u16,
@@ -37,12 +46,7 @@ impl SandboxNet {
         inner: Ipv4Addr,
         options: Arc<NetOptions>,
     ) -> Result<Self, NetError> {
-        let net = Self {
-            slot,
-            path: names.namespace_path(slot),
-            name: names.namespace(slot),
-            options,
-        };
+        let net = Self::new(names, slot, options);
         let veth = names.veth(slot);
         // Made from inside: one program then does all that is to be done there.
         let within = format!(
@@ -77,12 +81,7 @@ impl SandboxNet {
         slot: u16,
         options: Arc<NetOptions>,
     ) -> Result<Self, NetError> {
-        let net = Self {
-            slot,
-            name: names.namespace(slot),
-            path: names.namespace_path(slot),
-            options,
-        };
+        let net = Self::new(names, slot, options);
         net.inside(|| Ok(()))?;
         Ok(net)
     }

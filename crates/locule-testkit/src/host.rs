@@ -15,6 +15,7 @@ use locule_ids::SandboxId;
 use tokio::sync::broadcast;
 
 use crate::plan::{Call, Fault, Plan};
+use crate::reports::running;
 
 /// News that a watcher may be behind.
 const BACKLOG: usize = 1024;
@@ -323,30 +324,7 @@ fn create(
         }
         return Err(AgentError::AlreadyExists("the sandbox exists".to_owned()));
     }
-    let report = SandboxReport {
-        sandbox: spec.sandbox,
-        generation: spec.generation,
-        state: ReportedState::Running,
-        reason: None,
-        last_error: None,
-        team: spec.team,
-        template: spec.template,
-        template_id: spec.template_id,
-        vcpus: spec.vcpus,
-        memory_mb: spec.memory_mb,
-        disk_size_mb: spec.disk_size_mb,
-        timeout_sec: spec.timeout_sec,
-        expires_at: spec.expires_at,
-        on_timeout: spec.on_timeout,
-        guest_ip: "169.254.0.21".to_owned(),
-        host_ip: "10.0.0.1".to_owned(),
-        metadata: BTreeMap::from([("agent_version".to_owned(), "0".to_owned())]),
-        created_at: now,
-        started_at: Some(now),
-        last_active_at: Some(now),
-        unresponsive: false,
-        ready_ms: 1,
-    };
+    let report = running(spec, now);
     state.held.insert(report.sandbox, report.clone());
     Ok(report)
 }

@@ -8,10 +8,11 @@
 pub mod builders;
 mod host;
 mod plan;
+pub mod reports;
 mod wait;
 mod world;
 
 pub use host::SimHost;
 pub use plan::{Call, Fault, Gate};
-pub use wait::eventually;
+pub use wait::{comes_true, eventually};
 pub use world::{EMAIL, World};

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than any wait takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Returns as soon as `what` is so. Panics, naming it, when it is not so in time.
-pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+/// Whether it becomes so in time.
+pub async fn comes_true(mut is_so: impl AsyncFnMut() -> bool) -> bool {
     let watch = async {
         while !is_so().await {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    assert!(
-        tokio::time::timeout(PATIENCE, watch).await.is_ok(),
-        "never happened: {what}"
-    );
+    tokio::time::timeout(PATIENCE, watch).await.is_ok()
+}
+
+/// Returns as soon as `what` is so. Panics, naming it, when it is not so in time.
+pub async fn eventually(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    assert!(comes_true(is_so).await, "never happened: {what}");
 }

@@ -13,7 +13,8 @@ pub(crate) struct Tally {
 impl Tally {
     /// Takes in one line of a runner's output; most lines say nothing.
     pub(crate) fn see(&mut self, line: &str) {
-        if let Some((_, counts)) = line.split_once("test result: ") {
+        // From the margin: nextest indents what a failed test printed, and that ends with the count of its own harness.
+        if let Some(counts) = line.strip_prefix("test result: ") {
             self.passed += number_before(counts, " passed");
             self.failed += number_before(counts, " failed");
             self.skipped += number_before(counts, " ignored");
@@ -72,6 +73,38 @@ mod tests {
             skipped: 2,
         };
         assert_eq!(tally(&[libtest, "running 7 tests", nextest]), expected);
+    }
+
+    #[test]
+    fn a_test_that_nextest_shows_failing_counts_once() {
+        let captured = "\
+        PASS [   0.005s] failing tests::passes
+        FAIL [   0.151s] failing tests::fails
+  stdout ───
+
+    running 1 test
+    test tests::fails ... FAILED
+
+    failures:
+        tests::fails
+
+    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 1 filtered out; finished in 0.13s
+
+  stderr ───
+
+    thread 'tests::fails' (28488) panicked at src/lib.rs:6:36:
+    assertion `left == right` failed
+
+────────────
+     Summary [   0.152s] 2 tests run: 1 passed, 1 failed, 0 skipped
+        FAIL [   0.151s] failing tests::fails
+error: test run failed";
+        let expected = Tally {
+            passed: 1,
+            failed: 1,
+            skipped: 0,
+        };
+        assert_eq!(tally(&captured.lines().collect::<Vec<_>>()), expected);
     }
 
     #[test]

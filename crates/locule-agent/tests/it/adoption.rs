@@ -6,12 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
-use locule_agent_api::{HostAgent as _, ReportedState, SandboxSpec};
+use locule_agent_api::{HostAgent as _, ReportedState};
 use locule_base::clock::SystemClock;
 use locule_ids::SandboxId;
 
 use crate::process::HostProcess;
-use crate::rig::{TOKEN, spec};
+use crate::rig::{TOKEN, ready_spec};
 
 const SANDBOXES: usize = 50;
 const AT_ONCE: usize = 8;
@@ -43,12 +43,7 @@ fn finish_stream(mut stream: UnixStream) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_sandboxes_do_not_notice_that_their_agent_was_killed() {
     let mut host = HostProcess::start().await;
-    let all: Vec<_> = (0..SANDBOXES)
-        .map(|_| SandboxSpec {
-            memory_mb: 512,
-            ..spec()
-        })
-        .collect();
+    let all: Vec<_> = (0..SANDBOXES).map(|_| ready_spec()).collect();
     let made: Vec<_> = stream::iter(&all)
         .map(|wanted| {
             let client = host.client();

@@ -3,18 +3,10 @@
 //! Two witnesses, one running and one paused, live through all of it: their memory and their disks are what the stub's rule
 //! makes of them at the end.
 
-use locule_agent_api::{AgentError, HostAgent as _, Order, ReportedState, SandboxSpec};
+use locule_agent_api::{AgentError, HostAgent as _, ReportedState, SandboxSpec};
 
 use crate::process::HostProcess;
-use crate::rig::resume;
-
-/// Of the shape that the agent keeps ready.
-fn spec() -> SandboxSpec {
-    SandboxSpec {
-        memory_mb: 512,
-        ..crate::rig::spec()
-    }
-}
+use crate::rig::{order, ready_spec, resume};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
@@ -95,13 +87,6 @@ impl Operation {
     }
 }
 
-fn order(wanted: &SandboxSpec, generation: i64) -> Order {
-    Order {
-        sandbox: wanted.sandbox,
-        generation,
-    }
-}
-
 /// Sandboxes that no crash may touch.
 struct Witnesses {
     running: SandboxSpec,
@@ -111,7 +96,7 @@ struct Witnesses {
 
 impl Witnesses {
     async fn new(host: &HostProcess) -> Self {
-        let (running, paused) = (spec(), spec());
+        let (running, paused) = (ready_spec(), ready_spec());
         for wanted in [&running, &paused] {
             host.client().create_sandbox(wanted.clone()).await.unwrap();
         }
@@ -147,7 +132,7 @@ impl Witnesses {
 
 /// Kills the agent at step `number` of the operation. `false`: there is no such step any more.
 async fn crash_at(host: &mut HostProcess, operation: Operation, number: u32) -> bool {
-    let wanted = spec();
+    let wanted = ready_spec();
     let generation = operation.prepare(host, &wanted).await;
     host.arm(operation.group(), number);
     let result = operation.run(host, &wanted, generation).await;

@@ -1,29 +1,12 @@
 //! A full disk: a clear error, nothing lost, and the room comes back.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use locule_agent_api::{AgentError, HostAgent as _, Order, ReportedState, SandboxSpec};
+use locule_agent_api::{AgentError, HostAgent as _, ReportedState, SandboxSpec};
 
 use crate::host_files::program;
 use crate::process::HostProcess;
-use crate::rig::{resume, spec};
-
-const PATIENCE: Duration = Duration::from_mins(1);
-
-fn wanted() -> SandboxSpec {
-    SandboxSpec {
-        memory_mb: 512,
-        ..spec()
-    }
-}
-
-fn order(wanted: &SandboxSpec, generation: i64) -> Order {
-    Order {
-        sandbox: wanted.sandbox,
-        generation,
-    }
-}
+use crate::rig::{order, ready_spec, resume};
 
 /// Takes every block that is left in a folder's file system. Answers the file that holds them.
 fn fill(folder: &Path) -> PathBuf {
@@ -56,24 +39,25 @@ fn empty(folder: &Path) {
 /// Waits until the guest has gone on by more than a few ticks.
 async fn goes_on(host: &HostProcess, wanted: &SandboxSpec) {
     let before = host.ticks(wanted.sandbox).await;
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while host.ticks(wanted.sandbox).await < before + 20 {
-        assert!(tokio::time::Instant::now() < deadline, "{}", host.log());
-    }
+    ticks_to(host, wanted, before + 20).await;
 }
 
 /// Has written each of its blocks, so that it needs no new ones.
 async fn settle(host: &HostProcess, wanted: &SandboxSpec) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while host.ticks(wanted.sandbox).await < 2500 {
-        assert!(tokio::time::Instant::now() < deadline, "{}", host.log());
-    }
+    ticks_to(host, wanted, 2500).await;
+}
+
+async fn ticks_to(host: &HostProcess, wanted: &SandboxSpec, ticks: u64) {
+    host.eventually("the guest goes on", async || {
+        host.ticks(wanted.sandbox).await >= ticks
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_pool_refuses_what_is_new_and_harms_nothing_that_is() {
     let mut host = HostProcess::start().await;
-    let (runs, paused, goes) = (wanted(), wanted(), wanted());
+    let (runs, paused, goes) = (ready_spec(), ready_spec(), ready_spec());
     for one in [&runs, &paused, &goes] {
         host.client().create_sandbox(one.clone()).await.unwrap();
     }
@@ -84,7 +68,7 @@ async fn a_full_pool_refuses_what_is_new_and_harms_nothing_that_is() {
     settle(&host, &runs).await;
     fill(&host.pool());
 
-    let new = wanted();
+    let new = ready_spec();
     let refused = host.client().create_sandbox(new.clone()).await.unwrap_err();
     assert!(
         matches!(&refused, AgentError::ResourceExhausted(_)),
@@ -144,7 +128,7 @@ async fn a_full_pool_refuses_what_is_new_and_harms_nothing_that_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_full_pool_every_sandbox_can_be_destroyed_and_its_room_comes_back() {
     let mut host = HostProcess::start().await;
-    let all: Vec<_> = (0..3).map(|_| wanted()).collect();
+    let all: Vec<_> = (0..3).map(|_| ready_spec()).collect();
     for one in &all {
         host.client().create_sandbox(one.clone()).await.unwrap();
     }
@@ -213,7 +197,7 @@ async fn a_full_disk_around_the_pool_is_not_noticed_inside() {
     };
     let mut host = HostProcess::start_in(mount, 1024).await;
     let data = host.data_dir();
-    let one = wanted();
+    let one = ready_spec();
     host.client().create_sandbox(one.clone()).await.unwrap();
     fill(&data);
     goes_on(&host, &one).await;
@@ -228,7 +212,7 @@ async fn a_full_disk_around_the_pool_is_not_noticed_inside() {
     host.kill();
     host.restart().await;
     goes_on(&host, &one).await;
-    host.client().create_sandbox(wanted()).await.unwrap();
+    host.client().create_sandbox(ready_spec()).await.unwrap();
     host.stop().await;
     run("umount", &[data.to_str().unwrap()]);
 }

@@ -6,12 +6,12 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
 use locule_agent_api::http1::exchange;
-use locule_agent_api::{AgentError, HostAgent as _, Order, ReportedState, SandboxSpec};
+use locule_agent_api::{AgentError, HostAgent as _, ReportedState, SandboxSpec};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::process::HostProcess;
-use crate::rig::{TOKEN, resume};
+use crate::rig::{TOKEN, order, ready_spec, resume, within};
 
 /// Longer than any call of the host into a guest may take.
 const BOUND: Duration = Duration::from_secs(30);
@@ -30,28 +30,9 @@ const LIES: [&str; 7] = [
     "half_answer",
 ];
 
-fn spec() -> SandboxSpec {
-    SandboxSpec {
-        memory_mb: 512,
-        ..crate::rig::spec()
-    }
-}
-
-fn order(wanted: &SandboxSpec, generation: i64) -> Order {
-    Order {
-        sandbox: wanted.sandbox,
-        generation,
-    }
-}
-
-async fn within<T>(bound: Duration, what: &str, work: impl Future<Output = T>) -> T {
-    let done = tokio::time::timeout(bound, work).await;
-    done.unwrap_or_else(|_| panic!("{what} took longer than {bound:?}"))
-}
-
 /// A sandbox whose guest has turned bad.
 async fn liar(host: &HostProcess, lie: &str) -> SandboxSpec {
-    let wanted = spec();
+    let wanted = ready_spec();
     host.client().create_sandbox(wanted.clone()).await.unwrap();
     let told = host
         .guest(wanted.sandbox, "misbehave", Some(&json!(lie)))
@@ -161,7 +142,7 @@ async fn endure(host: &HostProcess, lie: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lying_guest_is_paused_refused_and_destroyed_and_harms_nobody() {
     let host = HostProcess::start().await;
-    let witness = spec();
+    let witness = ready_spec();
     host.client().create_sandbox(witness.clone()).await.unwrap();
     let before = host.resident_bytes();
     let enduring = futures::future::join_all(LIES.map(|lie| endure(&host, lie)));
@@ -210,7 +191,7 @@ async fn a_pause_that_the_machine_refuses_leaves_the_sandbox_running() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_guest_pours_out_waits_for_its_reader_not_in_the_agent() {
     let host = HostProcess::start().await;
-    let (wanted, witness) = (liar(&host, "endless_body").await, spec());
+    let (wanted, witness) = (liar(&host, "endless_body").await, ready_spec());
     host.client().create_sandbox(witness.clone()).await.unwrap();
     let before = host.resident_bytes();
     // Nobody reads these.
@@ -249,7 +230,7 @@ async fn what_a_guest_pours_out_waits_for_its_reader_not_in_the_agent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_finds_lying_guests_at_its_start_takes_them_over_in_time() {
     let mut host = HostProcess::start().await;
-    let witness = spec();
+    let witness = ready_spec();
     host.client().create_sandbox(witness.clone()).await.unwrap();
     let mut liars = Vec::new();
     for lie in ["silent", "garbage", "endless_body"] {
@@ -274,7 +255,7 @@ async fn an_agent_that_finds_lying_guests_at_its_start_takes_them_over_in_time()
 #[tokio::test(flavor = "multi_thread")]
 async fn more_requests_than_a_sandbox_may_have_open_are_refused_and_the_agent_goes_on() {
     let host = HostProcess::start().await;
-    let (wanted, witness) = (liar(&host, "silent").await, spec());
+    let (wanted, witness) = (liar(&host, "silent").await, ready_spec());
     host.client().create_sandbox(witness.clone()).await.unwrap();
     let mut flood = tokio::task::JoinSet::new();
     for _ in 0..700 {

@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use locule_agent::OnStop;
 use locule_agent_api::{AgentError, HostAgent as _, Order, ReportedState, SandboxSpec};
-use rig::{Rig, resume, spec};
+use locule_testkit::eventually;
+use rig::{Rig, order, resume, spec};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
@@ -223,15 +224,12 @@ async fn the_proxy_keeps_the_hosts_calls_to_itself_and_cuts_when_a_sandbox_dies(
 
     let running = rig.exec(wanted.sandbox, "sleep 600");
     let killing = async {
-        rig.wait_until(|| async {
+        eventually("the process runs", async || {
             rig.exec(wanted.sandbox, "pgrep -x sleep").await.exit_code == 0
         })
         .await;
         rig.registry()
-            .destroy_sandbox(Order {
-                sandbox: wanted.sandbox,
-                generation: 2,
-            })
+            .destroy_sandbox(order(&wanted, 2))
             .await
             .unwrap();
     };

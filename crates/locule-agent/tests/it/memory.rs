@@ -1,39 +1,29 @@
 //! When memory runs short, sandboxes are paused and nothing is killed.
 
-use std::time::Duration;
-
-use locule_agent_api::{HostAgent as _, ReportedState, SandboxSpec};
+use locule_agent_api::{HostAgent as _, ReportedState};
 use serde_json::json;
 
 use crate::process::HostProcess;
-use crate::rig::{resume, spec};
+use crate::rig::{ready_spec, resume};
 
-const PATIENCE: Duration = Duration::from_mins(1);
 const LIMIT_MIB: u32 = 2048;
 /// Of each of five: together they want more than there may be.
 const FILLED_MIB: u32 = 480;
-
-fn large() -> SandboxSpec {
-    SandboxSpec {
-        memory_mb: 512,
-        ..spec()
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_sandboxes_are_paused_before_anything_is_killed() {
     let mut host = HostProcess::start().await;
     host.restart_with_limit(LIMIT_MIB).await;
-    let all: Vec<_> = (0..5).map(|_| large()).collect();
+    let all: Vec<_> = (0..5).map(|_| ready_spec()).collect();
     for wanted in &all {
         host.client().create_sandbox(wanted.clone()).await.unwrap();
         host.guest(wanted.sandbox, "fill", Some(&json!(FILLED_MIB)))
             .await
             .unwrap();
     }
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    let paused = loop {
-        let mut paused = Vec::new();
+    let mut paused = Vec::new();
+    host.eventually("something is paused", async || {
+        paused.clear();
         for wanted in &all {
             let report = host.report(wanted.sandbox).await.unwrap();
             match report.state {
@@ -45,15 +35,9 @@ async fn idle_sandboxes_are_paused_before_anything_is_killed() {
                 ReportedState::Stopped => panic!("{report:?}: {}", host.log()),
             }
         }
-        if !paused.is_empty() {
-            break paused;
-        }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "nothing is paused: {}",
-            host.log()
-        );
-    };
+        !paused.is_empty()
+    })
+    .await;
     // Whoever was used last runs on; nothing of those that were paused is lost.
     let last = all[4].sandbox;
     assert!(
@@ -77,9 +61,13 @@ async fn what_the_overcommit_ratio_does_not_allow_is_refused_before_anything_is_
     // Twice 512 MiB may be promised.
     host.restart_with_limit(512).await;
     for _ in 0..2 {
-        host.client().create_sandbox(large()).await.unwrap();
+        host.client().create_sandbox(ready_spec()).await.unwrap();
     }
-    let refused = host.client().create_sandbox(large()).await.unwrap_err();
+    let refused = host
+        .client()
+        .create_sandbox(ready_spec())
+        .await
+        .unwrap_err();
     let text = refused.to_string();
     assert!(text.contains("promised to other sandboxes"), "{text}");
     host.check().await;

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::process::HostProcess;
-use crate::rig::{resume, spec};
+use crate::rig::{ready_spec, resume};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -161,10 +161,7 @@ impl Promised {
 }
 
 async fn live(host: &mut HostProcess, case: &Case) {
-    let wanted = SandboxSpec {
-        memory_mb: 512,
-        ..spec()
-    };
+    let wanted = ready_spec();
     let mut promised = Promised::default();
     for delivery in &case.deliveries {
         if delivery.is_empty() {

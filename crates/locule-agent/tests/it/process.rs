@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::process::{Child, ExitStatus, Stdio};
 
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
@@ -12,13 +11,12 @@ use hyper::body::Bytes;
 use locule_agent_api::http1::exchange;
 use locule_agent_api::{Client, Connector, HostAgent as _, ReportedState, SandboxReport};
 use locule_ids::SandboxId;
+use locule_testkit::{comes_true, eventually};
 use locule_vmm::find_by_name;
 use serde_json::Value;
 
 use crate::host_files::{binary, check_files, hollow_images, program};
 use crate::rig::TOKEN;
-
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One agent process after the other, over the same data directory.
 pub(crate) struct HostProcess {
@@ -214,30 +212,25 @@ impl HostProcess {
         self.restart().await;
     }
 
+    /// Returns as soon as `what` is so; shows the log when it never is.
+    pub(crate) async fn eventually(&self, what: &str, is_so: impl AsyncFnMut() -> bool) {
+        assert!(comes_true(is_so).await, "{what}: {}", self.log());
+    }
+
     /// Waits until one machine waits at each depth, and no more will come.
     pub(crate) async fn stocked(&self) {
         let client = self.client();
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        loop {
+        self.eventually("a machine waits at each depth", async || {
             let stock = client.host().await.unwrap().warm;
-            if matches!(stock.as_slice(), [kind] if kind.warm == 1 && kind.started == 1) {
-                return;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "{}", self.log());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+            matches!(stock.as_slice(), [kind] if kind.warm == 1 && kind.started == 1)
+        })
+        .await;
     }
 
     /// Waits until the agent says that it is ready.
     pub(crate) async fn ready(&mut self) {
-        let client = self.client();
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        while !client.host().await.is_ok_and(|host| host.ready) {
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none(), "the agent ended: {}", self.log());
-            assert!(tokio::time::Instant::now() < deadline, "{}", self.log());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let ended = self.starts_or_ends().await;
+        assert!(ended.is_none(), "the agent ended: {}", self.log());
     }
 
     pub(crate) fn log(&self) -> String {
@@ -254,17 +247,23 @@ impl HostProcess {
 
     /// Whether the agent died of a failpoint while starting. `false`: it is ready.
     pub(crate) async fn dies_or_is_ready(&mut self) -> bool {
-        let client = self.client();
-        loop {
-            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
-                assert_eq!(status.signal(), Some(9), "{}", self.log());
-                return true;
-            }
-            if client.host().await.is_ok_and(|host| host.ready) {
-                return false;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        let died = self.starts_or_ends().await;
+        if let Some(status) = died {
+            assert_eq!(status.signal(), Some(9), "{}", self.log());
         }
+        died.is_some()
+    }
+
+    /// How the agent ended while starting. `None`: it is ready.
+    async fn starts_or_ends(&mut self) -> Option<ExitStatus> {
+        let (client, child) = (self.client(), self.child.as_mut().unwrap());
+        let mut ended = None;
+        let settled = comes_true(async || {
+            ended = child.try_wait().unwrap();
+            ended.is_some() || client.host().await.is_ok_and(|host| host.ready)
+        });
+        assert!(settled.await, "{}", self.log());
+        ended
     }
 
     /// Waits for the death that a failpoint brings.
@@ -402,22 +401,17 @@ impl HostProcess {
     /// Stops, and answers what was recorded.
     pub(crate) async fn stop_and_read(mut self, trace: &Path) -> String {
         let pid = self.agent_pid();
-        let deadline = tokio::time::Instant::now() + PATIENCE;
         self.end();
+        let mut text = String::new();
         // The tracer ends after the last of those that it traces.
-        loop {
-            let text = String::from_utf8_lossy(&std::fs::read(trace).unwrap()).into_owned();
+        eventually("the end of the trace", async || {
+            text = String::from_utf8_lossy(&std::fs::read(trace).unwrap()).into_owned();
             let ends =
                 |line: &str| line.starts_with(&format!("{pid} ")) && line.contains("+++ exited");
-            if text.lines().rev().take(100).any(ends) {
-                return text;
-            }
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "the trace has no end"
-            );
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+            text.lines().rev().take(100).any(ends)
+        })
+        .await;
+        text
     }
 
     /// The agent stops as it is told to, and nothing of the instance is left on the machine.

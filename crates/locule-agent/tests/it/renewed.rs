@@ -15,15 +15,16 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use locule_agent::OnStop;
 use locule_agent_api::http1::exchange;
-use locule_agent_api::{HostAgent as _, Order, ResumeSandbox, SandboxSpec};
+use locule_agent_api::{HostAgent as _, ResumeSandbox, SandboxSpec};
 use locule_base::clock::SystemClock;
 use locule_guest_api::control::InitRequest;
 use locule_guest_api::{CONTROL_KEY_HEADER, GUEST_PORT};
 use locule_net::{HostNet, NetOptions, SandboxNet};
+use locule_testkit::eventually;
 use locule_vmm::{Accelerator, Machine, MemorySource, Qemu, Shape, VmSpec, Vmm as _, seal_image};
 use serde_json::Value;
 
-use crate::rig::{Rig, TOKEN, images, resume, spec};
+use crate::rig::{Rig, TOKEN, images, order, resume, spec};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const CLOCK_TOLERANCE: chrono::TimeDelta = chrono::TimeDelta::milliseconds(50);
@@ -116,25 +117,19 @@ async fn a_sandbox_is_new_whichever_way_it_came_to_be() {
         echo 'exit 1' > 00-fails && chmod +x 00-fails && echo 'touch /never' > 20-no-program";
     let written = rig.exec_as(first.sandbox, "root", hook).await;
     assert_eq!(written.exit_code, 0, "{written:?}");
-    let pause = Order {
-        sandbox: first.sandbox,
-        generation: 2,
-    };
+    let pause = order(&first, 2);
     rig.registry().pause_sandbox(pause).await.unwrap();
     let back = now();
     let token = "token of the next life";
-    let order = ResumeSandbox {
+    let renewed = ResumeSandbox {
         access_token: token.to_owned(),
         ..resume(&first, 3)
     };
-    rig.registry().resume_sandbox(order).await.unwrap();
+    rig.registry().resume_sandbox(renewed).await.unwrap();
     assert_eq!(status(&rig, &first, token).await, 200);
     assert_eq!(status(&rig, &first, TOKEN).await, 401, "its old token");
     // A third life, with the token that the rest of this test knows.
-    let pause = Order {
-        sandbox: first.sandbox,
-        generation: 4,
-    };
+    let pause = order(&first, 4);
     rig.registry().pause_sandbox(pause).await.unwrap();
     rig.registry()
         .resume_sandbox(resume(&first, 5))
@@ -158,7 +153,7 @@ async fn a_sandbox_is_new_whichever_way_it_came_to_be() {
         let stock = rig.registry().host().await.unwrap().warm;
         stock.iter().map(|kind| kind.warm).sum()
     };
-    rig.wait_until(async || warm().await == 1).await;
+    eventually("a machine waits", async || warm().await == 1).await;
     let third = spec();
     rig.registry().create_sandbox(third.clone()).await.unwrap();
     let claimed = check_new(&rig, &third).await;
@@ -337,10 +332,7 @@ async fn ten_clones_of_one_image_draw_no_random_number_twice() {
     rig.exec(wanted.sandbox, draw).await;
     let drawing = "while ! [ -s /dev/shm/drawn ]; do :; done";
     assert_eq!(rig.exec(wanted.sandbox, drawing).await.exit_code, 0);
-    let pause = Order {
-        sandbox: wanted.sandbox,
-        generation: 2,
-    };
+    let pause = order(&wanted, 2);
     assert!(
         !rig.registry()
             .pause_sandbox(pause)

@@ -10,14 +10,16 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use locule_agent::{Agent, Config, Limits, OnStop, Registry};
 use locule_agent_api::http1::exchange;
-use locule_agent_api::{HostAgent as _, OnTimeout, ReportedState, ResumeSandbox, SandboxSpec};
+use locule_agent_api::{
+    HostAgent as _, OnTimeout, Order, ReportedState, ResumeSandbox, SandboxSpec,
+};
 use locule_base::tasks::Tasks;
 use locule_ids::{SandboxId, TeamId, TemplateId};
+use locule_testkit::eventually;
 use locule_vmm::{AcceleratorWish, Shape, find_by_name};
 use serde_json::{Value, json};
 
 pub(crate) const TOKEN: &str = "test-token";
-const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Rig {
     folder: tempfile::TempDir,
@@ -35,6 +37,27 @@ pub(crate) struct Ran {
     pub(crate) exit_code: i64,
     /// The stream broke off instead of ending.
     pub(crate) broken: bool,
+}
+
+/// Of the shape that an agent keeps ready.
+pub(crate) fn ready_spec() -> SandboxSpec {
+    SandboxSpec {
+        memory_mb: 512,
+        ..spec()
+    }
+}
+
+pub(crate) fn order(wanted: &SandboxSpec, generation: i64) -> Order {
+    Order {
+        sandbox: wanted.sandbox,
+        generation,
+    }
+}
+
+/// Done within this, or a failure.
+pub(crate) async fn within<T>(bound: Duration, what: &str, work: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(bound, work).await;
+    done.unwrap_or_else(|_| panic!("{what} took longer than {bound:?}"))
 }
 
 pub(crate) fn spec() -> SandboxSpec {
@@ -263,15 +286,8 @@ impl Rig {
         ran
     }
 
-    pub(crate) async fn wait_until<F: Future<Output = bool>>(&self, condition: impl Fn() -> F) {
-        let met = async { while !condition().await {} };
-        tokio::time::timeout(PATIENCE, met)
-            .await
-            .expect("the condition is met in time");
-    }
-
     pub(crate) async fn wait_for(&self, sandbox: SandboxId, state: ReportedState, reason: &str) {
-        self.wait_until(|| async {
+        eventually(reason, async || {
             let reports = self.registry().list_sandboxes().await.unwrap();
             let report = reports
                 .iter()

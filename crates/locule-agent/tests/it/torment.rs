@@ -10,7 +10,7 @@ use locule_agent::OnStop;
 use locule_agent_api::http1::exchange;
 use locule_agent_api::{HostAgent as _, Order, ReportedState, SandboxSpec};
 
-use crate::rig::{Rig, TOKEN, resume, spec};
+use crate::rig::{Rig, TOKEN, resume, spec, within};
 
 /// For the sandbox in trouble.
 const BOUND: Duration = Duration::from_mins(1);
@@ -18,11 +18,6 @@ const BOUND: Duration = Duration::from_mins(1);
 const UNHARMED: Duration = Duration::from_secs(20);
 /// What may be in flight to readers that do not read.
 const MEMORY_BYTES: u64 = 64 << 20;
-
-async fn within<T>(bound: Duration, what: &str, work: impl Future<Output = T>) -> T {
-    let done = tokio::time::timeout(bound, work).await;
-    done.unwrap_or_else(|_| panic!("{what} took longer than {bound:?}"))
-}
 
 /// This process is the agent.
 fn resident_bytes() -> u64 {

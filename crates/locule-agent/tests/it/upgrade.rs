@@ -5,11 +5,11 @@
 
 use std::path::Path;
 
-use locule_agent_api::{AgentError, HostAgent as _, Order, ReportedState, SandboxSpec};
+use locule_agent_api::{AgentError, HostAgent as _, ReportedState, SandboxSpec};
 
 use crate::host_files::program;
 use crate::process::HostProcess;
-use crate::rig::{resume, spec};
+use crate::rig::{order, ready_spec, resume, spec};
 
 const FIXTURES: [&str; 2] = ["pool-1.tar.gz", "pool-2.tar.gz"];
 /// The sandbox in each of them, and the last order that it has seen.
@@ -23,20 +23,6 @@ fn unpack(fixture: &str, pool: &Path) {
     command.args(["--extract", "--gzip", "--sparse", "--file"]);
     let unpacked = command.arg(archive).arg("--directory").arg(pool).status();
     assert!(unpacked.unwrap().success());
-}
-
-fn wanted() -> SandboxSpec {
-    SandboxSpec {
-        memory_mb: 512,
-        ..spec()
-    }
-}
-
-fn order(wanted: &SandboxSpec, generation: i64) -> Order {
-    Order {
-        sandbox: wanted.sandbox,
-        generation,
-    }
 }
 
 /// The sandbox is paused, and one order is refused because of the VMM that its image needs.
@@ -95,7 +81,7 @@ async fn a_sandbox_that_an_earlier_build_paused_is_there_and_resumes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_vmm_makes_its_own_golden_images_and_leaves_what_it_cannot_load() {
     let mut host = HostProcess::start().await;
-    let (paused, runs) = (wanted(), wanted());
+    let (paused, runs) = (ready_spec(), ready_spec());
     for one in [&paused, &runs] {
         host.client().create_sandbox(one.clone()).await.unwrap();
     }
@@ -111,7 +97,7 @@ async fn another_vmm_makes_its_own_golden_images_and_leaves_what_it_cannot_load(
     needs(&host, &paused, 3, "stub-1.0 pc-q35-1.0").await;
     host.client().pause_sandbox(order(&runs, 2)).await.unwrap();
     needs(&host, &runs, 3, "stub-1.0 pc-q35-1.0").await;
-    let new = wanted();
+    let new = ready_spec();
     host.client().create_sandbox(new.clone()).await.unwrap();
     host.ticks(new.sandbox).await;
     let goldens = std::fs::read_dir(host.pool().join("golden")).unwrap();

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::ErrorKind;
 
 use anyhow::{Context as _, bail};
-use locule_api::StartMessage;
+use locule_api::{ErrorCode, StartMessage};
 use locule_client::{Client, ClientError, ExecEvent, ExecReader};
 use locule_ids::SandboxId;
 use tokio::sync::mpsc;
@@ -199,7 +199,7 @@ impl Remote<'_> {
 
 /// A template need not have a `tar`.
 fn tar(error: ClientError) -> anyhow::Error {
-    let missing = matches!(&error, ClientError::Refused { message, .. } if message == "command 'tar' was not found");
+    let missing = error.code() == Some(ErrorCode::CommandNotFound.as_str());
     let error = anyhow::Error::from(error);
     if missing {
         return error.context("copying needs `tar` in the sandbox, and its template has none");

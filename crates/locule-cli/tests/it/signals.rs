@@ -34,13 +34,18 @@ fn the_first_ctrl_c_is_the_commands() {
     assert_eq!(stub.sandboxes(), 0);
 }
 
+/// Interrupts it twice: the second one kills.
+fn interrupt_twice(stub: &Stub, running: &Running) {
+    running.signal(Signal::SIGINT);
+    heard(stub, &["SIGINT"]);
+    running.signal(Signal::SIGINT);
+}
+
 #[test]
 fn a_second_ctrl_c_kills_the_command() {
     let stub = Stub::start();
     let running = ready(&stub, IGNORE);
-    running.signal(Signal::SIGINT);
-    heard(&stub, &["SIGINT"]);
-    running.signal(Signal::SIGINT);
+    interrupt_twice(&stub, &running);
     assert_eq!(running.finish().code, 137);
     heard(&stub, &["SIGINT", "SIGKILL"]);
     assert_eq!(stub.sandboxes(), 0);
@@ -51,9 +56,7 @@ fn a_third_ctrl_c_leaves_and_the_sandbox_is_destroyed_all_the_same() {
     let stub = Stub::start();
     stub.change(|seen| seen.immortal = true);
     let running = ready(&stub, IGNORE);
-    running.signal(Signal::SIGINT);
-    heard(&stub, &["SIGINT"]);
-    running.signal(Signal::SIGINT);
+    interrupt_twice(&stub, &running);
     heard(&stub, &["SIGINT", "SIGKILL"]);
     running.signal(Signal::SIGINT);
     assert_eq!(running.finish().code, 130);
@@ -125,9 +128,7 @@ fn a_command_in_a_sandbox_that_stays_is_killed_with_its_caller() {
     let script = ["sandbox", "exec", &id.to_string(), "sh", "-c", IGNORE];
     let mut running = Running::start(stub.command(&script));
     assert_eq!(running.line(), "ready\n");
-    running.signal(Signal::SIGINT);
-    heard(&stub, &["SIGINT"]);
-    running.signal(Signal::SIGINT);
+    interrupt_twice(&stub, &running);
     heard(&stub, &["SIGINT", "SIGKILL"]);
     running.signal(Signal::SIGINT);
     assert_eq!(running.finish().code, 130);

@@ -27,22 +27,34 @@ impl Control {
             Ok(())
         })
         .await?;
+        let stayed = (SandboxState::Running, Desired::Running);
+        let why = "the last pause failed; the sandbox runs on";
+        let wanted = SandboxState::Paused;
+        self.carry_out(caller.team, id, wanted, stayed, why).await
+    }
+
+    /// Carries out what is wanted now, or takes the wish back: no sweep makes up for it later.
+    pub(super) async fn carry_out(
+        &self,
+        team: TeamId,
+        id: SandboxId,
+        wanted: SandboxState,
+        stayed: (SandboxState, Desired),
+        why: &str,
+    ) -> Result<Sandbox, ControlError> {
         match self.reconcile(id).await {
             Ok(sandbox) => Ok(sandbox),
             Err(error) => {
                 // The host is asked what is true before anything is said (W-007): a pause whose answer was lost is a pause.
                 self.learn(id).await?;
-                let stayed = (SandboxState::Running, Desired::Running);
-                self.give_up(id, stayed, "the last pause failed; the sandbox runs on")
-                    .await?;
-                self.answer(caller.team, id, SandboxState::Paused, error)
-                    .await
+                self.give_up(id, stayed, why).await?;
+                self.answer(team, id, wanted, error).await
             }
         }
     }
 
     /// Takes a wish back that was not fulfilled, as a new order: the old one may still arrive.
-    pub(super) async fn give_up(
+    async fn give_up(
         &self,
         id: SandboxId,
         (state, desired): (SandboxState, Desired),

@@ -60,16 +60,9 @@ impl Control {
             Ok(())
         })
         .await?;
-        match self.reconcile(id).await {
-            Ok(sandbox) => Ok(sandbox),
-            Err(error) => {
-                // It is as paused as it was, or the host says otherwise: never resumed later by a sweep.
-                self.learn(id).await?;
-                let stayed = (SandboxState::Paused, Desired::Paused);
-                let why = "the last resume failed; the sandbox is still paused";
-                self.give_up(id, stayed, why).await?;
-                self.answer(team, id, SandboxState::Running, error).await
-            }
-        }
+        let stayed = (SandboxState::Paused, Desired::Paused);
+        let why = "the last resume failed; the sandbox is still paused";
+        let wanted = SandboxState::Running;
+        self.carry_out(team, id, wanted, stayed, why).await
     }
 }

@@ -16,6 +16,11 @@ async fn only_row(world: &World) -> Sandbox {
     world.row(locule_ids::SandboxId::from_uuid(id)).await
 }
 
+async fn failing_create(world: &World) -> ControlError {
+    let created = world.control.create_sandbox(&world.caller, World::wish());
+    created.await.unwrap_err()
+}
+
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_new_sandbox_runs_on_the_host_that_its_row_names(pool: PgPool) {
     let world = World::start(pool).await;
@@ -43,11 +48,7 @@ async fn a_create_that_the_host_refuses_is_an_error_at_once(pool: PgPool) {
     let world = World::start(pool).await;
     let full = AgentError::ResourceExhausted("no memory".to_owned());
     world.host.fail(Call::Create, Fault::Refuse(full));
-    let error = world
-        .control
-        .create_sandbox(&world.caller, World::wish())
-        .await
-        .unwrap_err();
+    let error = failing_create(&world).await;
     assert!(matches!(error, ControlError::NoCapacity), "{error:?}");
     let row = only_row(&world).await;
     assert_eq!(row.status_reason.as_deref(), Some("create_failed"));
@@ -80,11 +81,7 @@ async fn a_create_whose_answer_was_lost_runs(pool: PgPool) {
 async fn a_create_that_comes_late_makes_nothing(pool: PgPool) {
     let world = World::start(pool).await;
     world.host.fail(Call::Create, Fault::Late);
-    world
-        .control
-        .create_sandbox(&world.caller, World::wish())
-        .await
-        .unwrap_err();
+    failing_create(&world).await;
     let row = only_row(&world).await;
     assert!(row.cleanup_pending);
     // The first word does not get through; the second does.
@@ -104,11 +101,7 @@ async fn a_create_that_comes_late_makes_nothing(pool: PgPool) {
 async fn what_a_late_create_made_is_destroyed(pool: PgPool) {
     let world = World::start(pool).await;
     world.host.fail(Call::Create, Fault::Late);
-    world
-        .control
-        .create_sandbox(&world.caller, World::wish())
-        .await
-        .unwrap_err();
+    failing_create(&world).await;
     world.host.deliver_late();
     assert_eq!(world.host.count(), 1);
     world.sweep().await;
@@ -124,11 +117,7 @@ async fn a_clean_up_that_fails_does_not_hold_up_the_others(pool: PgPool) {
     let world = World::start(pool).await;
     for _ in 0..3 {
         world.host.fail(Call::Create, Fault::Late);
-        world
-            .control
-            .create_sandbox(&world.caller, World::wish())
-            .await
-            .unwrap_err();
+        failing_create(&world).await;
     }
     let broken = AgentError::Internal("a disk is slow".to_owned());
     world.host.fail(Call::Destroy, Fault::Refuse(broken));
@@ -199,11 +188,7 @@ async fn without_a_host_there_is_no_capacity(pool: PgPool) {
         .execute(&mut *conn)
         .await
         .unwrap();
-    let error = world
-        .control
-        .create_sandbox(&world.caller, World::wish())
-        .await
-        .unwrap_err();
+    let error = failing_create(&world).await;
     assert!(matches!(error, ControlError::NoCapacity), "{error:?}");
     let row = only_row(&world).await;
     assert_eq!((row.host, row.cleanup_pending), (None, false));

@@ -12,6 +12,12 @@ async fn becomes(world: &World, id: locule_ids::SandboxId, state: SandboxState) 
     .await;
 }
 
+/// Ends what runs in the background.
+async fn stop(world: World) {
+    let grace = std::time::Duration::from_secs(10);
+    world.tasks.shutdown(grace).await.unwrap();
+}
+
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn news_is_written_at_once(pool: PgPool) {
     let world = World::start(pool).await;
@@ -20,11 +26,7 @@ async fn news_is_written_at_once(pool: PgPool) {
     world.host.pause_by_itself(id, "idle");
     becomes(&world, id, SandboxState::Paused).await;
     assert_eq!(world.trail(id).await[1..], ["system auto_pause info {}"]);
-    world
-        .tasks
-        .shutdown(std::time::Duration::from_secs(10))
-        .await
-        .unwrap();
+    stop(world).await;
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -41,11 +43,7 @@ async fn a_watch_that_broke_tells_everything_that_was_missed(pool: PgPool) {
         world.row(ended).await.state.is_final()
     })
     .await;
-    world
-        .tasks
-        .shutdown(std::time::Duration::from_secs(10))
-        .await
-        .unwrap();
+    stop(world).await;
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -61,9 +59,5 @@ async fn a_row_that_cannot_be_read_does_not_hide_the_news_of_others(pool: PgPool
     world.host.pause_by_itself(first, "idle");
     world.host.pause_by_itself(other, "idle");
     becomes(&world, other, SandboxState::Paused).await;
-    world
-        .tasks
-        .shutdown(std::time::Duration::from_secs(10))
-        .await
-        .unwrap();
+    stop(world).await;
 }

@@ -4,8 +4,6 @@ use std::io::{BufRead as _, BufReader};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::platform::{Platform, until};
 
 /// Far longer than any of these takes.
@@ -55,35 +53,11 @@ impl Drop for Counter {
     }
 }
 
-fn create(platform: &Platform) -> String {
-    let created = platform.succeeds(&["sandbox", "create"]);
-    created.stdout.trim().to_owned()
-}
-
-fn shown(platform: &Platform, id: &str) -> Value {
-    let shown = platform.succeeds(&["sandbox", "get", "--json", id]);
-    serde_json::from_str(&shown.stdout).unwrap()
-}
-
-fn reads(platform: &Platform, id: &str, path: &str) -> String {
-    platform
-        .succeeds(&["sandbox", "exec", id, "--", "cat", path])
-        .stdout
-}
-
 #[test]
 fn every_part_can_be_killed_and_nothing_acknowledged_is_lost() {
     let mut platform = Platform::start();
-    let id = create(&platform);
-    platform.succeeds(&[
-        "sandbox",
-        "exec",
-        &id,
-        "--",
-        "sh",
-        "-c",
-        "echo kept > /dev/shm/f",
-    ]);
+    let id = platform.create();
+    platform.keep(&id);
 
     // The agent: the VM runs on, and the stream with it.
     let mut counter = Counter::start(&platform, &id);
@@ -97,32 +71,32 @@ fn every_part_can_be_killed_and_nothing_acknowledged_is_lost() {
             .code
             == 0
     });
-    assert_eq!(reads(&platform, &id, "/dev/shm/f"), "kept\n");
+    assert_eq!(platform.reads(&id, "/dev/shm/f"), "kept\n");
 
     // The control plane, the database, the queue: each comes back by itself, and the sandbox was never away.
     for part in ["serve", "postgres", "redis-server"] {
         platform.kill_part(part);
         until("the platform is healthy", || platform.is_healthy());
-        assert_eq!(reads(&platform, &id, "/dev/shm/f"), "kept\n", "{part}");
-        let made = create(&platform);
+        assert_eq!(platform.reads(&id, "/dev/shm/f"), "kept\n", "{part}");
+        let made = platform.create();
         platform.succeeds(&["sandbox", "kill", &made]);
     }
 
     // A VMM: its sandbox is stopped and says why, the others do not notice.
-    let lost = create(&platform);
+    let lost = platform.create();
     platform.kill_vmm_of(&lost);
     let killed = Duration::from_secs(5);
     platform.within(killed, "the loss is told", || {
-        shown(&platform, &lost)["status"] == "stopped"
+        platform.shown(&lost)["status"] == "stopped"
     });
-    assert_eq!(shown(&platform, &lost)["status_reason"], "vm_lost");
-    assert_eq!(reads(&platform, &id, "/dev/shm/f"), "kept\n");
+    assert_eq!(platform.shown(&lost)["status_reason"], "vm_lost");
+    assert_eq!(platform.reads(&id, "/dev/shm/f"), "kept\n");
 
     // The supervisor itself: the VM lives on, and the next start takes it over, running.
     platform.kill_up();
     platform.start_again();
-    assert_eq!(shown(&platform, &id)["status"], "running");
-    assert_eq!(reads(&platform, &id, "/dev/shm/f"), "kept\n");
+    assert_eq!(platform.shown(&id)["status"], "running");
+    assert_eq!(platform.reads(&id, "/dev/shm/f"), "kept\n");
     platform.succeeds(&["sandbox", "kill", &id]);
     platform.stop();
 }

@@ -40,18 +40,13 @@ fn the_command_line_does_what_a_docker_user_expects() {
     );
     assert_eq!(platform.sandboxes(), 0, "each run destroys its sandbox");
 
-    let id = platform
-        .locule(&["sandbox", "create"], "")
-        .stdout
-        .trim()
-        .to_owned();
+    let id = platform.create();
     let file = platform.folder().join("file");
     std::fs::write(&file, "content").unwrap();
     let (here, there) = (file.to_str().unwrap(), format!("{id}:/home/user/folder/"));
     platform.succeeds(&["sandbox", "exec", &id, "mkdir", "folder"]);
     platform.succeeds(&["sandbox", "cp", here, &there]);
-    let read = platform.succeeds(&["sandbox", "exec", &id, "--", "cat", "folder/file"]);
-    assert_eq!(read.stdout, "content");
+    assert_eq!(platform.reads(&id, "folder/file"), "content");
     let back = platform.folder().join("back");
     platform.succeeds(&[
         "sandbox",
@@ -73,9 +68,7 @@ fn the_command_line_does_what_a_docker_user_expects() {
         "{}",
         paused.stderr
     );
-    let shown = platform.succeeds(&["sandbox", "get", "--json", &id]);
-    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
-    assert_eq!(shown["status"], "paused");
+    assert_eq!(platform.shown(&id)["status"], "paused");
     platform.succeeds(&["sandbox", "resume", &id]);
     platform.succeeds(&["sandbox", "kill", &id]);
     assert_eq!(platform.sandboxes(), 0);
@@ -92,20 +85,8 @@ fn a_stop_pauses_and_the_next_start_resumes_on_request() {
     let mut platform = Platform::start();
     let session = platform.login();
     assert!(session["token"].as_str().unwrap().len() > 40, "{session}");
-    let id = platform
-        .succeeds(&["sandbox", "create"])
-        .stdout
-        .trim()
-        .to_owned();
-    platform.succeeds(&[
-        "sandbox",
-        "exec",
-        &id,
-        "--",
-        "sh",
-        "-c",
-        "echo kept > /dev/shm/f",
-    ]);
+    let id = platform.create();
+    platform.keep(&id);
 
     // One `up` per data directory; the second says whom to ask.
     let second = platform.second_up();
@@ -117,12 +98,9 @@ fn a_stop_pauses_and_the_next_start_resumes_on_request() {
 
     platform.interrupt();
     platform.start_again();
-    let shown = platform.succeeds(&["sandbox", "get", "--json", &id]);
-    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
-    assert_eq!(shown["status"], "paused");
+    assert_eq!(platform.shown(&id)["status"], "paused");
     platform.succeeds(&["sandbox", "resume", &id]);
-    let read = platform.succeeds(&["sandbox", "exec", &id, "--", "cat", "/dev/shm/f"]);
-    assert_eq!(read.stdout, "kept\n");
+    assert_eq!(platform.reads(&id, "/dev/shm/f"), "kept\n");
     platform.succeeds(&["sandbox", "kill", &id]);
     platform.stop();
 }
@@ -142,11 +120,7 @@ fn the_unmodified_sdk_works() {
 #[test]
 fn every_program_of_the_image_runs() {
     let platform = Platform::start();
-    let id = platform
-        .succeeds(&["sandbox", "create"])
-        .stdout
-        .trim()
-        .to_owned();
+    let id = platform.create();
     let programs = include_str!("../../../../images/rootfs.programs");
     let lines = programs
         .lines()

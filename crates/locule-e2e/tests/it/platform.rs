@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use locule_e2e::clock;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -51,15 +52,7 @@ fn program() -> Command {
 
 /// Looks until the condition is met. `false`: it was not in time.
 fn met(patience: Duration, condition: impl Fn() -> bool) -> bool {
-    let deadline = std::time::Instant::now() + patience;
-    while !condition() {
-        if std::time::Instant::now() > deadline {
-            return false;
-        }
-        // Between two looks: a busy loop would take a core from what is waited for.
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-    true
+    clock::until(patience, || condition().then_some(())).is_some()
 }
 
 /// A port that is free, and that no connection picks for its own end: one that does would meet itself while nobody listens,
@@ -361,6 +354,28 @@ impl Platform {
         let ran = self.locule(args, "");
         assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
         ran
+    }
+
+    /// A new sandbox's id.
+    pub(crate) fn create(&self) -> String {
+        let created = self.succeeds(&["sandbox", "create"]);
+        created.stdout.trim().to_owned()
+    }
+
+    pub(crate) fn shown(&self, id: &str) -> Value {
+        let shown = self.succeeds(&["sandbox", "get", "--json", id]);
+        serde_json::from_str(&shown.stdout).unwrap()
+    }
+
+    /// Writes `kept` to a file that only lives in memory.
+    pub(crate) fn keep(&self, id: &str) {
+        let script = "echo kept > /dev/shm/f";
+        self.succeeds(&["sandbox", "exec", id, "--", "sh", "-c", script]);
+    }
+
+    pub(crate) fn reads(&self, id: &str, path: &str) -> String {
+        let read = self.succeeds(&["sandbox", "exec", id, "--", "cat", path]);
+        read.stdout
     }
 
     pub(crate) fn sandboxes(&self) -> usize {

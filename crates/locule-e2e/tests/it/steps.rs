@@ -40,14 +40,6 @@ impl Operation {
     }
 }
 
-fn create(platform: &Platform) -> String {
-    platform
-        .succeeds(&["sandbox", "create"])
-        .stdout
-        .trim()
-        .to_owned()
-}
-
 /// Every listed sandbox with its state.
 fn listed(platform: &Platform) -> Vec<(String, String)> {
     let listed = platform.succeeds(&["sandbox", "ls", "--json"]);
@@ -63,9 +55,9 @@ fn crash_at(platform: &Platform, operation: Operation, number: u32) -> bool {
     let (verb, done) = operation.verb();
     let id = match operation {
         Operation::Create => None,
-        Operation::Pause | Operation::Destroy => Some(create(platform)),
+        Operation::Pause | Operation::Destroy => Some(platform.create()),
         Operation::Resume => {
-            let id = create(platform);
+            let id = platform.create();
             platform.succeeds(&["sandbox", "pause", &id]);
             Some(id)
         }

@@ -2,12 +2,12 @@
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use locule_guest_api::proto::filesystem as wire;
 use locule_guest_api::rpc::ErrorCode;
-use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
+use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT, REPLACE_HEADER};
 use serde::Deserialize;
 
 use super::{Guest, GuestError, header_name, http_error, unary};
@@ -69,6 +69,11 @@ impl From<wire::EntryInfo> for Entry {
     }
 }
 
+fn entry(said: Option<wire::EntryInfo>) -> Result<Entry, GuestError> {
+    said.map(Entry::from)
+        .ok_or_else(|| GuestError::Failed("an answer without an entry".into()))
+}
+
 /// What `/files` says when it refuses.
 #[derive(Deserialize)]
 struct Refused {
@@ -100,12 +105,7 @@ impl Guest {
             ..Default::default()
         };
         let answer = self.filesystem.stat_with_options(request, unary()).await?;
-        answer
-            .into_owned()
-            .entry
-            .into_option()
-            .map(Entry::from)
-            .ok_or_else(|| GuestError::Failed("an answer without an entry".into()))
+        entry(answer.into_owned().entry.into_option())
     }
 
     pub async fn make_dir(&self, path: &str) -> Result<Entry, GuestError> {
@@ -122,12 +122,7 @@ impl Guest {
                 error.into()
             }
         })?;
-        answer
-            .into_owned()
-            .entry
-            .into_option()
-            .map(Entry::from)
-            .ok_or_else(|| GuestError::Failed("an answer without an entry".into()))
+        entry(answer.into_owned().entry.into_option())
     }
 
     /// Removes a file, or a directory with all that is in it. A missing one counts as removed.
@@ -153,13 +148,14 @@ impl Guest {
         Ok((length, response.into_body()))
     }
 
-    /// Writes a file from a stream; parents are made, an old one is replaced.
+    /// Writes a file from a stream; parents are made, an old one is replaced once all of the new one has arrived.
     pub async fn write_file(&self, path: &str, body: Body) -> Result<(), GuestError> {
         let mut request = self.files_request(Method::POST, path, body)?;
-        request.headers_mut().insert(
-            header::CONTENT_TYPE,
-            http::HeaderValue::from_static("application/octet-stream"),
-        );
+        let headers = request.headers_mut();
+        let bytes = HeaderValue::from_static("application/octet-stream");
+        headers.insert(header::CONTENT_TYPE, bytes);
+        let whole = HeaderValue::from_static("1");
+        headers.insert(header_name(REPLACE_HEADER), whole);
         accepted(self.transport.send(GUEST_PORT, request).await?).await?;
         Ok(())
     }

@@ -2,7 +2,6 @@
 //! none by any other name.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -19,6 +18,7 @@ use locule_edge::{Ended, Event, Guest, GuestError, Selector, Signal, Start};
 use locule_guest_api::proto::process as wire;
 use locule_guest_api::proto::process::__buffa::oneof::process_event::Event as Kind;
 use locule_guest_api::proto::process::__buffa::oneof::process_event::data_event::Output;
+use locule_guest_api::{COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND};
 
 use crate::host::{Host, PATIENCE, Seen, TOKEN};
 use crate::restart;
@@ -95,9 +95,7 @@ async fn start(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) -
             stream::iter(all).boxed()
         }
         "sleep" => stream::once(async move {
-            while !seen.killed.load(Ordering::SeqCst) {
-                tokio::task::yield_now().await;
-            }
+            seen.killed.cancelled().await;
             ended(-1, 9)
         })
         .chain(stream::iter([last]))
@@ -113,9 +111,17 @@ async fn start(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) -
             return (content, Body::from_stream(frames)).into_response();
         }
         _ => {
-            let error = br#"{"error":{"code":"invalid_argument","message":"no such program"}}"#;
+            // As the guest agent says it; one from before the detail says the same without.
+            let details = match process.cmd.as_str() {
+                "missing" => format!(r#"[{{"type":"{COMMAND_NOT_FOUND}","value":""}}]"#),
+                "folder" => format!(r#"[{{"type":"{COMMAND_NOT_EXECUTABLE}","value":""}}]"#),
+                _ => "[]".to_owned(),
+            };
+            let error = format!(
+                r#"{{"error":{{"code":"invalid_argument","message":"no such program","details":{details}}}}}"#
+            );
             let content = [(header::CONTENT_TYPE, "application/connect+proto")];
-            return (content, frame(2, error)).into_response();
+            return (content, frame(2, error.as_bytes())).into_response();
         }
     };
     let frames = first.chain(rest).map(Ok::<_, std::io::Error>);
@@ -127,7 +133,7 @@ async fn signal(State(seen): State<Arc<Seen>>, headers: HeaderMap, body: Bytes) 
     authorized(&headers);
     let request = wire::SendSignalRequest::decode_from_slice(&body).unwrap();
     assert_eq!(request.signal, wire::Signal::SIGNAL_SIGKILL);
-    seen.killed.store(true, Ordering::SeqCst);
+    seen.killed.cancel();
     ([(header::CONTENT_TYPE, "application/proto")], Body::empty()).into_response()
 }
 
@@ -209,17 +215,19 @@ async fn a_killed_command_exits_as_shells_say_it() {
 }
 
 #[tokio::test]
-async fn a_command_that_is_not_there_is_the_callers_mistake() {
+async fn a_command_that_cannot_be_started_is_the_callers_mistake_and_says_which() {
     let host = Host::start();
-    let mut events = Guest::new(host.target.clone())
-        .start(program("nope", &[]))
-        .await
-        .unwrap();
-    let error = events.next().await.unwrap().unwrap_err();
-    assert!(
-        matches!(&error, GuestError::Invalid(text) if text == "no such program"),
-        "{error:?}"
-    );
+    let guest = Guest::new(host.target.clone());
+    for (cmd, expected) in [
+        ("missing", "CommandNotFound"),
+        ("folder", "CommandNotExecutable"),
+        ("other", "Invalid"),
+    ] {
+        let mut events = guest.start(program(cmd, &[])).await.unwrap();
+        let error = events.next().await.unwrap().unwrap_err();
+        let expected = format!("{expected}(\"no such program\")");
+        assert_eq!(format!("{error:?}"), expected);
+    }
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Seen {
     /// Of requests to port 8080.
     pub(crate) headers: Mutex<HeaderMap>,
-    pub(crate) killed: AtomicBool,
+    pub(crate) killed: CancellationToken,
     /// The host does not know the sandbox any more.
     pub(crate) gone: AtomicBool,
     /// Breaks off the body of `/dies`, and the stream of `printer`.

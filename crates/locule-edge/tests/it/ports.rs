@@ -13,6 +13,11 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::host::{Host, PATIENCE};
 
+/// These requests carry no credential that only its value gives away.
+fn none(_: &str) -> bool {
+    false
+}
+
 fn get(path: &str) -> Request {
     http::Request::get(path).body(Body::empty()).unwrap()
 }
@@ -32,7 +37,7 @@ async fn a_request_arrives_as_it_was_sent_without_our_credentials() {
         .header("x-theirs", "kept")
         .body(Body::from("hello"))
         .unwrap();
-    let response = proxy(host.target.clone(), 8080, request, &host.tasks).await;
+    let response = proxy(host.target.clone(), 8080, request, none, &host.tasks).await;
     assert_eq!(response.status(), StatusCode::OK);
     let arrived = response.headers()["etag"].to_str().unwrap().to_owned();
     assert!(arrived.ends_with("/8080/echo/a%2Fb/?q=%20"), "{arrived}");
@@ -58,7 +63,7 @@ async fn refusals_are_worded_for_the_sdks() {
         (3, 409, "changing"),
         (4, 502, "port is not open"),
     ] {
-        let response = proxy(host.target.clone(), port, get("/"), &host.tasks).await;
+        let response = proxy(host.target.clone(), port, get("/"), none, &host.tasks).await;
         assert_eq!(response.status(), status, "{port}");
         let body: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
         assert_eq!(body["code"], status);
@@ -71,7 +76,7 @@ async fn refusals_are_worded_for_the_sdks() {
 async fn control_calls_of_the_guest_are_not_reachable() {
     let host = Host::start();
     for path in ["/init", "/freeze", "/thaw", "/sync", "/init/"] {
-        let response = proxy(host.target.clone(), 49983, get(path), &host.tasks).await;
+        let response = proxy(host.target.clone(), 49983, get(path), none, &host.tasks).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
     }
 }
@@ -83,14 +88,14 @@ async fn a_host_that_is_gone_is_said_to_be() {
         connector: locule_agent_api::Connector::Unix("/nowhere/agent.sock".into()),
         ..host.target.clone()
     };
-    let response = proxy(target, 8080, get("/"), &host.tasks).await;
+    let response = proxy(target, 8080, get("/"), none, &host.tasks).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]
 async fn a_stream_that_breaks_is_an_error_and_no_end() {
     let host = Host::start();
-    let response = proxy(host.target.clone(), 8080, get("/dies"), &host.tasks).await;
+    let response = proxy(host.target.clone(), 8080, get("/dies"), none, &host.tasks).await;
     assert_eq!(response.status(), StatusCode::OK);
     let mut body = response.into_body();
     let begun = body.frame().await.unwrap().unwrap();
@@ -106,7 +111,7 @@ async fn websockets_pass_both_ways() {
         State((target, tasks)): State<(Target, Tasks)>,
         request: Request,
     ) -> axum::response::Response {
-        proxy(target, 8080, request, &tasks).await
+        proxy(target, 8080, request, none, &tasks).await
     }
     let host = Host::start();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -149,5 +149,5 @@ async fn a_call_waits_for_a_host_agent_that_comes_back() {
         .await
         .unwrap();
     signalled.unwrap();
-    assert!(host.seen.killed.load(Ordering::SeqCst));
+    assert!(host.seen.killed.is_cancelled());
 }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Json;
 use axum::body::Bytes;
@@ -11,11 +12,12 @@ use axum::extract::{FromRequest as _, Multipart, Request};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
+use locule_guest_api::REPLACE_HEADER;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
 
 use super::metadata::{self, Metadata};
-use super::{FileQuery, Owner, Refusal, io_refusal};
+use super::{FileQuery, Owner, Refusal, blocking, io_refusal};
 use crate::filesystem::make_dirs;
 use crate::paths::{self, open_regular};
 use crate::users::User;
@@ -34,6 +36,15 @@ struct Written {
     metadata: Metadata,
 }
 
+/// How files are to be written.
+#[derive(Debug, Clone)]
+struct Wanted {
+    user: User,
+    metadata: Metadata,
+    /// A file that is there is replaced, not written over.
+    replace: bool,
+}
+
 fn bad(message: impl Into<String>) -> Refusal {
     (StatusCode::BAD_REQUEST, message.into())
 }
@@ -45,17 +56,20 @@ pub(super) async fn receive(
 ) -> Result<Response, Refusal> {
     let kind = text(request.headers(), header::CONTENT_TYPE).unwrap_or_default();
     let encoding = text(request.headers(), header::CONTENT_ENCODING);
-    let metadata = metadata::from_headers(request.headers()).map_err(bad)?;
+    let wanted = Wanted {
+        user: owner.user.clone(),
+        metadata: metadata::from_headers(request.headers()).map_err(bad)?,
+        replace: request.headers().contains_key(REPLACE_HEADER),
+    };
     let written = if kind.starts_with("multipart/form-data") {
-        receive_parts(request, query, owner, &metadata).await?
+        receive_parts(request, query, owner, &wanted).await?
     } else if kind.starts_with("application/octet-stream") {
         let path = query
             .path
             .as_deref()
             .ok_or_else(|| bad("the path query parameter is required"))?;
         let target = owner.path(path)?;
-        let written = receive_body(request, encoding, &target, &owner.user, &metadata);
-        vec![written.await?]
+        vec![receive_body(request, encoding, &target, &wanted).await?]
     } else {
         return Err(bad("send multipart/form-data or application/octet-stream"));
     };
@@ -71,21 +85,20 @@ async fn receive_body(
     request: Request,
     encoding: Option<String>,
     target: &Path,
-    user: &User,
-    metadata: &Metadata,
+    wanted: &Wanted,
 ) -> Result<Written, Refusal> {
     let body = request
         .into_body()
         .into_data_stream()
         .map(|chunk| chunk.map_err(io::Error::other));
     match encoding.as_deref() {
-        None | Some("" | "identity") => write(target, user, metadata, body).await,
+        None | Some("" | "identity") => write(target, wanted, body).await,
         Some("gzip" | "x-gzip") => {
             let reader =
                 tokio::io::BufReader::new(tokio_util::io::StreamReader::new(Box::pin(body)));
             let plain = async_compression::tokio::bufread::GzipDecoder::new(reader);
             let plain = tokio_util::io::ReaderStream::with_capacity(plain, WRITE_BYTES);
-            write(target, user, metadata, plain).await
+            write(target, wanted, plain).await
         }
         Some(_) => Err(bad("the content encoding must be gzip or identity")),
     }
@@ -95,7 +108,7 @@ async fn receive_parts(
     request: Request,
     query: &FileQuery,
     owner: &Owner,
-    metadata: &Metadata,
+    wanted: &Wanted,
 ) -> Result<Vec<Written>, Refusal> {
     let mut parts = Multipart::from_request(request, &())
         .await
@@ -123,7 +136,7 @@ async fn receive_parts(
             return Err(bad(format!("more than {PARTS_MAX} files in one request")));
         }
         let body = part.map(|chunk| chunk.map_err(|error| io::Error::other(error.body_text())));
-        written.push(write(&target, &owner.user, metadata, body).await?);
+        written.push(write(&target, wanted, body).await?);
         targets.push(target);
     }
     if written.is_empty() {
@@ -132,16 +145,16 @@ async fn receive_parts(
     Ok(written)
 }
 
-/// Writes a stream to a file that is truncated, or made with mode 0644 and its missing folders, and owned by the user.
+/// Writes a stream to a file that is truncated or replaced, or made with mode 0644 and its missing folders, and owned by the
+/// user.
 async fn write(
     target: &Path,
-    user: &User,
-    metadata: &Metadata,
+    wanted: &Wanted,
     body: impl Stream<Item = io::Result<Bytes>>,
 ) -> Result<Written, Refusal> {
     let refused = |error: io::Error| io_refusal(&error, target);
-    let (path, owner, set) = (target.to_owned(), user.clone(), metadata.clone());
-    let opened = tokio::task::spawn_blocking(move || open_for(&path, &owner, &set)).await;
+    let (path, how) = (target.to_owned(), wanted.clone());
+    let opened = tokio::task::spawn_blocking(move || open_for(&path, &how)).await;
     let (file, unfinished) =
         opened.map_err(|_| refused(io::Error::other("the file operation failed")))??;
     let mut file =
@@ -152,7 +165,9 @@ async fn write(
         file.write_all(&chunk).await.map_err(refused)?;
     }
     file.flush().await.map_err(refused)?;
-    unfinished.finish();
+    blocking(move || unfinished.finish())
+        .await
+        .map_err(refused)?;
     Ok(Written {
         name: target
             .file_name()
@@ -161,23 +176,48 @@ async fn write(
             .into_owned(),
         path: target.to_string_lossy().into_owned(),
         r#type: "file",
-        metadata: metadata.clone(),
+        metadata: wanted.metadata.clone(),
     })
 }
 
 /// A file that an upload made and has not filled yet. Dropped unfinished, whatever the reason, the file goes with it.
 #[derive(Debug)]
-struct Unfinished(Option<(PathBuf, u64)>);
+struct Unfinished(Option<Made>);
+
+#[derive(Debug)]
+struct Made {
+    path: PathBuf,
+    inode: u64,
+    /// The file whose place it takes.
+    replaces: Option<PathBuf>,
+}
 
 impl Unfinished {
-    fn finish(mut self) {
+    fn new(path: &Path, file: &File, replaces: Option<PathBuf>) -> io::Result<Self> {
+        Ok(Self(Some(Made {
+            path: path.to_owned(),
+            inode: file.metadata()?.ino(),
+            replaces,
+        })))
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        if let Some(Made {
+            path,
+            replaces: Some(old),
+            ..
+        }) = &self.0
+        {
+            std::fs::rename(path, old)?;
+        }
         self.0 = None;
+        Ok(())
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        let Some((path, inode)) = self.0.take() else {
+        let Some(Made { path, inode, .. }) = self.0.take() else {
             return;
         };
         let remove = move || {
@@ -195,7 +235,8 @@ impl Drop for Unfinished {
 }
 
 /// Everything that can be refused is refused before the content of an existing file is touched.
-fn open_for(path: &Path, user: &User, set: &Metadata) -> Result<(File, Unfinished), Refusal> {
+fn open_for(path: &Path, wanted: &Wanted) -> Result<(File, Unfinished), Refusal> {
+    let (user, set) = (&wanted.user, &wanted.metadata);
     let refused = |error: io::Error| io_refusal(&error, path);
     paths::check(path).map_err(refused)?;
     if path.is_dir() {
@@ -204,7 +245,7 @@ fn open_for(path: &Path, user: &User, set: &Metadata) -> Result<(File, Unfinishe
     if let Some(parent) = path.parent() {
         make_dirs(parent, user).map_err(refused)?;
     }
-    let (file, unfinished) = create_or_open(path).map_err(refused)?;
+    let (file, unfinished) = create_or_open(path, wanted.replace).map_err(refused)?;
     let meta = file.metadata().map_err(refused)?;
     if (meta.uid(), meta.gid()) != (user.uid, user.gid) || unfinished.0.is_some() {
         fchown(&file, Some(user.uid), Some(user.gid)).map_err(refused)?;
@@ -221,20 +262,59 @@ fn open_for(path: &Path, user: &User, set: &Metadata) -> Result<(File, Unfinishe
     Ok((file, unfinished))
 }
 
-fn create_or_open(path: &Path) -> io::Result<(File, Unfinished)> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    match open_regular(path, &mut options) {
+fn create_or_open(path: &Path, replace: bool) -> io::Result<(File, Unfinished)> {
+    match create(path) {
         Ok(file) => {
-            let made = (path.to_owned(), file.metadata()?.ino());
-            Ok((file, Unfinished(Some(made))))
+            let unfinished = Unfinished::new(path, &file, None)?;
+            Ok((file, unfinished))
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // Also where a link leads nowhere yet: then its target is made.
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(false);
-            Ok((open_regular(path, &mut options)?, Unfinished(None)))
+            let old = open_regular(path, &mut options)?;
+            if !replace {
+                return Ok((old, Unfinished(None)));
+            }
+            match beside(&path.canonicalize()?, &old) {
+                // The kernel's own, as under /proc: nothing can stand beside it.
+                Err(error) if no_place(&error) => Ok((old, Unfinished(None))),
+                made => made,
+            }
         }
         Err(error) => Err(error),
+    }
+}
+
+fn no_place(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    matches!(
+        error.kind(),
+        NotFound | PermissionDenied | ReadOnlyFilesystem
+    )
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    open_regular(path, options.write(true).create_new(true))
+}
+
+/// A file that takes the place of `old` once it is whole.
+fn beside(old: &Path, file: &File) -> io::Result<(File, Unfinished)> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let mode = file.metadata()?.permissions();
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = old.with_file_name(format!(".{number:08x}.upload"));
+        match create(&path) {
+            Ok(new) => {
+                let unfinished = Unfinished::new(&path, &new, Some(old.to_owned()))?;
+                new.set_permissions(mode)?;
+                return Ok((new, unfinished));
+            }
+            // Left by a machine that broke off, or somebody's own: another name then.
+            Err(_) if path.symlink_metadata().is_ok() => {}
+            Err(error) => return Err(error),
+        }
     }
 }

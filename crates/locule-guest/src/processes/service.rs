@@ -7,10 +7,10 @@ use futures::StreamExt as _;
 use locule_guest_api::proto::process as wire;
 use locule_guest_api::proto::process::__buffa::oneof;
 use locule_guest_api::rpc::{
-    ConnectError, Encodable, RequestContext, Response, Router, ServiceRequest, ServiceResult,
-    ServiceStream,
+    ConnectError, Encodable, ErrorDetail, RequestContext, Response, Router, ServiceRequest,
+    ServiceResult, ServiceStream,
 };
-use locule_guest_api::{OFFSET_HEADER, rpc};
+use locule_guest_api::{COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND, OFFSET_HEADER, rpc};
 use nix::sys::signal::Signal;
 
 use super::events::events;
@@ -31,12 +31,21 @@ impl From<SpawnError> for ConnectError {
         let text = error.to_string();
         match error {
             SpawnError::TooMany | SpawnError::NoRoom(_) => Self::resource_exhausted(text),
-            SpawnError::NotFound { .. }
-            | SpawnError::NotExecutable { .. }
-            | SpawnError::Unpassable(_) => Self::invalid_argument(text),
+            SpawnError::NotFound { .. } => refused_program(text, COMMAND_NOT_FOUND),
+            SpawnError::NotExecutable { .. } => refused_program(text, COMMAND_NOT_EXECUTABLE),
+            SpawnError::Unpassable(_) => Self::invalid_argument(text),
             SpawnError::System(_) => Self::internal(text),
         }
     }
+}
+
+fn refused_program(text: String, why: &str) -> ConnectError {
+    ConnectError::invalid_argument(text).with_detail(ErrorDetail {
+        type_url: why.to_owned(),
+        // Not absent: clients take a detail without a value for a broken answer.
+        value: Some(String::new()),
+        debug: None,
+    })
 }
 
 fn selector(selector: Option<&wire::ProcessSelector>) -> Result<Selector, ConnectError> {

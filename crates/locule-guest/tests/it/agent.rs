@@ -53,12 +53,10 @@ impl Agent {
             .spawn()
             .unwrap();
         let agent = Self { address, process };
-        let answers = async {
-            while tokio::net::TcpStream::connect(address).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, answers).await.unwrap();
+        locule_testkit::eventually("the agent listens", async || {
+            tokio::net::TcpStream::connect(address).await.is_ok()
+        })
+        .await;
         agent
     }
 

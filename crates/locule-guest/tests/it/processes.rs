@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
-use serde_json::json;
+use locule_guest_api::{COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND};
+use serde_json::{Value, json};
 
 use crate::agent::Agent;
 
@@ -109,6 +110,32 @@ async fn a_process_past_its_deadline_is_killed() {
     let mut again = agent.stream("/process.Process/Connect", &body, &[]).await;
     assert_eq!(again.started().await, pid);
     assert_eq!(again.story().await.ends[0]["error"], "signal: killed");
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_started_is_refused_with_the_reason_as_a_detail() {
+    let agent = Agent::start().await;
+    for (process, details) in [
+        (
+            json!({"cmd": "no-such-program"}),
+            json!([{"type": COMMAND_NOT_FOUND, "value": ""}]),
+        ),
+        (
+            json!({"cmd": "/etc"}),
+            json!([{"type": COMMAND_NOT_EXECUTABLE, "value": ""}]),
+        ),
+        (
+            json!({"cmd": "/etc/passwd"}),
+            json!([{"type": COMMAND_NOT_EXECUTABLE, "value": ""}]),
+        ),
+        (json!({"cmd": "true", "cwd": "/nowhere"}), Value::Null),
+    ] {
+        let body = json!({"process": process});
+        let mut frames = agent.stream("/process.Process/Start", &body, &[]).await;
+        let error = frames.story().await.error.unwrap();
+        assert_eq!(error["code"], "invalid_argument", "{process}");
+        assert_eq!(error["details"], details, "{process}");
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! Files in and out: encodings, metadata, and everything that can go wrong on the way.
 
 use std::path::Path;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures::stream;
 use hyper::{Request, StatusCode};
+use locule_testkit::eventually;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -20,15 +20,6 @@ fn dig(folder: &Path, depth: usize) {
         mkdirat(&at, "d", Mode::RWXU).unwrap();
         at = openat(&at, "d", flags, Mode::empty()).unwrap();
     }
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    let holds = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, holds).await.unwrap();
 }
 
 fn header<'a>(parts: &'a hyper::http::response::Parts, name: &str) -> Option<&'a str> {
@@ -143,9 +134,53 @@ async fn an_upload_that_breaks_off_leaves_no_new_file() {
     );
     connection.write_all(head.as_bytes()).await.unwrap();
     connection.write_all(&vec![7; 300_000]).await.unwrap();
-    until(|| file.exists()).await;
+    eventually("the file is begun", async || file.exists()).await;
     drop(connection);
-    until(|| !file.exists()).await;
+    eventually("the file is gone", async || !file.exists()).await;
+}
+
+/// W-044: the same where there is a file already and the caller wants it whole: the old one, or the new one.
+#[tokio::test]
+async fn an_upload_that_replaces_a_file_does_so_when_it_is_whole() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let agent = Agent::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("f"), folder.path().join("link"));
+    std::fs::write(&file, "old").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o750)).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let names = || std::fs::read_dir(folder.path()).unwrap().count();
+    let mut connection = agent.connect().await;
+    let head = format!(
+        "POST /files?path={} HTTP/1.1\r\nhost: guest\r\nx-access-token: {TOKEN}\r\nlocule-replace: 1\r\n\
+         content-type: application/octet-stream\r\ncontent-length: 1000000\r\n\r\n",
+        link.display()
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection.write_all(&vec![7; 300_000]).await.unwrap();
+    eventually("the new file is begun", async || names() == 3).await;
+    drop(connection);
+    eventually("the new file is gone", async || names() == 2).await;
+    assert_eq!(std::fs::read(&file).unwrap(), b"old");
+    let (status, _) = agent.upload(&link, "new", &[("locule-replace", "1")]).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        (std::fs::read(&file).unwrap(), names()),
+        (b"new".to_vec(), 2)
+    );
+    assert!(link.is_symlink());
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o750);
+}
+
+#[tokio::test]
+async fn a_file_of_the_kernel_is_written_in_place() {
+    let agent = Agent::start().await;
+    let file = format!("/proc/{}/oom_score_adj", agent.pid());
+    let replace = [("locule-replace", "1")];
+    let (status, _) = agent.upload(Path::new(&file), "7", &replace).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "7\n");
 }
 
 #[tokio::test]
@@ -156,7 +191,7 @@ async fn a_body_that_is_not_what_it_says_leaves_no_new_file() {
     let packed = [("content-encoding", "gzip")];
     let (status, _) = agent.upload(&file, "not gzip", &packed).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    until(|| !file.exists()).await;
+    eventually("the file is gone", async || !file.exists()).await;
     let (status, _) = agent
         .upload(&file, "x", &[("content-encoding", "br")])
         .await;
@@ -221,7 +256,7 @@ async fn a_full_disk_is_said_and_left_as_it_was() {
     let response = agent.send(request).await;
     let status = response.status();
     let refusal = json_of(response).await;
-    until(|| !file.exists()).await;
+    eventually("the file is gone", async || !file.exists()).await;
     let (next, _) = agent.upload(&file, "small", &[]).await;
     assert_eq!(status, StatusCode::INSUFFICIENT_STORAGE);
     assert_eq!(refusal["code"], 507);
@@ -353,17 +388,14 @@ async fn idle_connections_do_not_keep_the_next_one_out() {
         .unwrap();
     assert!(matches!(end, Ok(0) | Err(_)));
     drop(idle);
-    let answers = async {
-        loop {
-            let mut connection = agent.connect().await;
-            let head = "GET /health HTTP/1.1\r\nhost: guest\r\n\r\n";
-            let mut answer = [0; 12];
-            let asked = connection.write_all(head.as_bytes()).await;
-            if asked.is_ok() && connection.read_exact(&mut answer).await.is_ok() {
-                return answer;
-            }
-        }
-    };
-    let answer = tokio::time::timeout(PATIENCE, answers).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 204");
+    eventually("the next one is answered", async || {
+        let mut connection = agent.connect().await;
+        let head = "GET /health HTTP/1.1\r\nhost: guest\r\n\r\n";
+        let mut answer = [0; 12];
+        let asked = connection.write_all(head.as_bytes()).await;
+        asked.is_ok()
+            && connection.read_exact(&mut answer).await.is_ok()
+            && answer == *b"HTTP/1.1 204"
+    })
+    .await;
 }

@@ -20,6 +20,7 @@ type Connected = Result<(StatusCode, Json<Sandbox>), ApiError>;
 
 /// Connect to a sandbox: 200 when it was running, 201 when it had to be resumed.
 #[utoipa::path(post, path = "/sandboxes/{id}/connect", tag = "e2b", operation_id = "e2b_connect_sandbox_v1", params(("id" = String, Path)),
+    request_body = Option<ConnectSandbox>,
     responses((status = 200, body = Sandbox), (status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn connect_v1(
     State(app): State<AppState>,
@@ -31,6 +32,7 @@ pub(crate) async fn connect_v1(
 
 /// Connect to a sandbox: 200 when it was running, 201 when it had to be resumed.
 #[utoipa::path(post, path = "/v2/sandboxes/{id}/connect", tag = "e2b", operation_id = "e2b_connect_sandbox", params(("id" = String, Path)),
+    request_body = Option<ConnectSandbox>,
     responses((status = 200, body = Sandbox), (status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn connect_v2(
     State(app): State<AppState>,
@@ -42,6 +44,7 @@ pub(crate) async fn connect_v2(
 
 /// Resume a paused sandbox; 409 when it runs.
 #[utoipa::path(post, path = "/sandboxes/{id}/resume", tag = "e2b", operation_id = "e2b_resume_sandbox", params(("id" = String, Path)),
+    request_body = Option<ResumeSandbox>,
     responses((status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn resume(
     State(app): State<AppState>,

@@ -20,6 +20,7 @@ const TIMEOUT_V2_SEC: i64 = 300;
 
 /// Create a sandbox (15 seconds unless told otherwise).
 #[utoipa::path(post, path = "/sandboxes", tag = "e2b", operation_id = "e2b_create_sandbox_v1",
+    request_body = locule_api::e2b::NewSandbox,
     responses((status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn create_v1(
     State(app): State<AppState>,
@@ -32,6 +33,7 @@ pub(crate) async fn create_v1(
 
 /// Create a sandbox (five minutes unless told otherwise).
 #[utoipa::path(post, path = "/v2/sandboxes", tag = "e2b", operation_id = "e2b_create_sandbox",
+    request_body = locule_api::e2b::NewSandbox,
     responses((status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn create_v2(
     State(app): State<AppState>,

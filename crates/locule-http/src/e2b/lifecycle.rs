@@ -28,6 +28,7 @@ pub(crate) async fn kill(
 
 /// Pause a sandbox; 409 when it is paused already.
 #[utoipa::path(post, path = "/sandboxes/{id}/pause", tag = "e2b", operation_id = "e2b_pause_sandbox", params(("id" = String, Path)),
+    request_body = Option<PauseSandbox>,
     responses((status = 204), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn pause(
     State(app): State<AppState>,
@@ -49,6 +50,7 @@ pub(crate) async fn pause(
 
 /// Set how long the sandbox lives from now on; 0 ends it now.
 #[utoipa::path(post, path = "/sandboxes/{id}/timeout", tag = "e2b", operation_id = "e2b_set_timeout", params(("id" = String, Path)),
+    request_body = SetTimeout,
     responses((status = 204), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
 pub(crate) async fn set_timeout(
     State(app): State<AppState>,
@@ -66,6 +68,7 @@ pub(crate) async fn set_timeout(
 
 /// Let the sandbox live at least so long from now on.
 #[utoipa::path(post, path = "/sandboxes/{id}/refreshes", tag = "e2b", operation_id = "e2b_refresh_sandbox", params(("id" = String, Path)),
+    request_body = Option<Refresh>,
     responses((status = 204), (status = "4XX", body = E2bError)))]
 pub(crate) async fn refresh(
     State(app): State<AppState>,

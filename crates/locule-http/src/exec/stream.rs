@@ -1,11 +1,13 @@
 //! The exec and process `WebSocket`s: output as it comes, stdin with a window, signals.
 
+#[cfg(test)]
+mod fuzz;
 mod session;
 
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use futures::StreamExt as _;
 use http::HeaderMap;
@@ -17,7 +19,7 @@ use self::session::{How, Session};
 use super::started;
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::extract::{ApiPath, Id, Upgrade};
+use crate::extract::{ApiPath, Id, Upgrade, message};
 use crate::processes::selector;
 use crate::running::Running;
 use crate::state::AppState;
@@ -41,14 +43,7 @@ pub(crate) async fn exec_stream(
     Upgrade(upgrade): Upgrade,
 ) -> Response {
     let caller = Caller::of(&headers, &app).await;
-    upgrade
-        .max_message_size(MESSAGE_BYTES_MAX)
-        .on_upgrade(move |mut socket| async move {
-            if let Err(failure) = exec(&app, caller, id, &mut socket).await {
-                refuse(&mut socket, &failure).await;
-            }
-            see_off(&mut socket).await;
-        })
+    switch(upgrade, app, caller, id, None)
 }
 
 /// Follow a process that runs already; leaving does not end it.
@@ -63,26 +58,48 @@ pub(crate) async fn process_stream(
     Upgrade(upgrade): Upgrade,
 ) -> Response {
     let caller = Caller::of(&headers, &app).await;
+    switch(upgrade, app, caller, id, Some(path.selector))
+}
+
+type Found = Result<Option<Caller>, ApiError>;
+
+/// Goes on as a `WebSocket`: about a process that runs already, or one to start.
+fn switch(
+    upgrade: WebSocketUpgrade,
+    app: AppState,
+    caller: Found,
+    id: SandboxId,
+    process: Option<String>,
+) -> Response {
     upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
         .on_upgrade(move |mut socket| async move {
-            if let Err(failure) = follow(&app, caller, id, &path.selector, &mut socket).await {
+            let talked = talk(&app, caller, id, process.as_deref(), &mut socket).await;
+            if let Err(failure) = talked {
                 refuse(&mut socket, &failure).await;
             }
             see_off(&mut socket).await;
         })
 }
 
-type Found = Result<Option<Caller>, ApiError>;
-
-async fn exec(
+async fn talk(
     app: &AppState,
     caller: Found,
     id: SandboxId,
+    process: Option<&str>,
     socket: &mut WebSocket,
 ) -> Result<(), ApiError> {
     let caller = authenticated(app, caller, socket).await?;
     let running = Running::find(app, caller.team(), id).await?;
+    match process {
+        None => exec(app, &running, socket).await?,
+        Some(process) => follow(app, &running, process, socket).await?,
+    }
+    app.control.touch(id).await.ok();
+    Ok(())
+}
+
+async fn exec(app: &AppState, running: &Running, socket: &mut WebSocket) -> Result<(), ApiError> {
     let ClientMessage::Start(start) = first_message(socket).await? else {
         return Err(ApiError::invalid("the first message must be start"));
     };
@@ -108,19 +125,15 @@ async fn exec(
                 }
             });
     }
-    app.control.touch(id).await.ok();
     Ok(())
 }
 
 async fn follow(
     app: &AppState,
-    caller: Found,
-    id: SandboxId,
+    running: &Running,
     process: &str,
     socket: &mut WebSocket,
 ) -> Result<(), ApiError> {
-    let caller = authenticated(app, caller, socket).await?;
-    let running = Running::find(app, caller.team(), id).await?;
     let process = selector(process);
     let mut events = running.guest.connect(&process).await?;
     let pid = started(&mut events).await?;
@@ -133,7 +146,6 @@ async fn follow(
     };
     let how = session.run(events, socket).await;
     part(how, socket).await;
-    app.control.touch(id).await.ok();
     Ok(())
 }
 
@@ -162,10 +174,9 @@ async fn authenticated(
 
 async fn first_message(socket: &mut WebSocket) -> Result<ClientMessage, ApiError> {
     let next = async {
-        while let Some(Ok(message)) = socket.next().await {
-            if let Message::Text(text) = message {
-                return serde_json::from_str(&text)
-                    .map_err(|_| ApiError::invalid("the message cannot be read"));
+        while let Some(Ok(next)) = socket.next().await {
+            if let Message::Text(text) = next {
+                return message(&text);
             }
         }
         Err(ApiError::invalid("the client left"))

@@ -18,6 +18,7 @@ const TEMPLATE_DEFAULT: &str = "minimal";
 
 /// Create a sandbox from a template.
 #[utoipa::path(post, path = "/v1/sandboxes", tag = "sandboxes",
+    request_body = CreateSandboxRequest,
     responses((status = 201, body = Sandbox), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub(crate) async fn create_sandbox(
     State(app): State<AppState>,

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::ListenerLimits;
+use super::farewell::{Farewell, Heard, Unread};
 use super::quiet::Place;
 
 const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
@@ -60,11 +61,17 @@ pub(super) async fn serve(
     let (doing, done) = watch::channel(Phase::Reading);
     let doing = Arc::new(doing);
     let evicted = place.evicted.clone();
+    let unread = Unread::default();
     let io = Watched {
         stream,
         doing: doing.clone(),
+        unread: unread.clone(),
+        stop: stop.clone(),
+        farewell: None,
     };
-    let service = service_fn(move |request: Request<Incoming>| answer(&app, &doing, request));
+    let service = service_fn(move |request: Request<Incoming>| {
+        answer(&app, &doing, request.map(|body| unread.watch(body)))
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // Ours tells the beginning of a head from the wait for one.
@@ -105,7 +112,7 @@ fn keep_alive(stream: &TcpStream) -> io::Result<()> {
 fn answer(
     app: &Router,
     doing: &Doing,
-    request: Request<Incoming>,
+    request: Request<Heard>,
 ) -> impl Future<Output = Result<Response<Held>, Infallible>> + use<> {
     let busy = Busy::begin(doing.clone());
     let answer = app.clone().oneshot(request);
@@ -185,6 +192,10 @@ impl HttpBody for Held {
 struct Watched {
     stream: TcpStream,
     doing: Doing,
+    unread: Unread,
+    stop: CancellationToken,
+    /// Once our side is closed.
+    farewell: Option<Farewell>,
 }
 
 impl AsyncRead for Watched {
@@ -222,7 +233,16 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let this = &mut *self;
+        if this.farewell.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+            if !this.unread.is_so() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let farewell = || Farewell::new(this.stop.clone());
+        let farewell = this.farewell.get_or_insert_with(farewell);
+        farewell.poll(context, &mut this.stream).map(Ok)
     }
 
     fn poll_write_vectored(

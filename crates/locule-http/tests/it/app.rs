@@ -23,17 +23,6 @@ pub(crate) const EMAIL: &str = "admin@locule.test";
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits until it is so, at most as long as anybody would.
-pub(crate) async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
-    let wait = async {
-        while !so() {
-            tokio::task::yield_now().await;
-        }
-    };
-    let waited = tokio::time::timeout(PATIENCE, wait).await;
-    waited.unwrap_or_else(|_| panic!("{what} did not happen"));
-}
-
 impl Drop for App {
     fn drop(&mut self) {
         self.tasks.token().cancel();
@@ -58,6 +47,11 @@ pub(crate) struct Answer {
 
 impl App {
     pub(crate) async fn start(pool: PgPool) -> Self {
+        Self::start_within(pool, HttpConfig::default()).await
+    }
+
+    /// With other bounds of what clients may send.
+    pub(crate) async fn start_within(pool: PgPool, http: HttpConfig) -> Self {
         let clock = SystemClock::shared();
         let admin = Secrets::random(EMAIL);
         let wanted = Bootstrap {
@@ -84,7 +78,7 @@ impl App {
             tasks.clone(),
             vec![link],
         );
-        let state = AppState::new(control, tasks.clone(), clock, HttpConfig::default());
+        let state = AppState::new(control, tasks.clone(), clock, http);
         Self {
             router: locule_http::router(state).0,
             host,

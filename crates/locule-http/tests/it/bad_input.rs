@@ -2,10 +2,13 @@
 
 use axum::body::Body;
 use http::Request;
+use locule_http::HttpConfig;
 use locule_ids::SandboxId;
 use sqlx::PgPool;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use crate::app::App;
+use crate::app::{App, PATIENCE};
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_bad_create_is_refused_and_makes_nothing(pool: PgPool) {
@@ -282,7 +285,20 @@ async fn what_a_running_sandbox_cannot_do_has_its_own_code(pool: PgPool) {
     let app = App::start(pool).await;
     let id = app.sandbox().await;
     for (method, rest, body, status, code) in [
-        ("POST", "exec", r#"{"cmd":"nope"}"#, 400, "invalid_request"),
+        (
+            "POST",
+            "exec",
+            r#"{"cmd":"nope"}"#,
+            400,
+            "command_not_found",
+        ),
+        (
+            "POST",
+            "exec",
+            r#"{"cmd":"nope","background":true}"#,
+            400,
+            "command_not_found",
+        ),
         ("POST", "exec", r#"{"cmd":""}"#, 400, "invalid_request"),
         ("POST", "exec", "{}", 400, "invalid_request"),
         (
@@ -384,6 +400,55 @@ async fn uploads_are_whole_or_refused(pool: PgPool) {
             assert_eq!(answer.json["error"]["code"], "disk_full");
         }
     }
+}
+
+/// Sends an upload of `/a` in chunks, without its length, and answers what came back.
+async fn upload_in_chunks(app: &App, id: &str, chunks: usize) -> String {
+    let head = format!(
+        "POST /v1/sandboxes/{id}/files/write HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nConnection: close\r\n\
+         Content-Type: multipart/form-data; boundary=x\r\nTransfer-Encoding: chunked\r\n\r\n",
+        app.key
+    );
+    let chunk = |bytes: &str| format!("{:x}\r\n{bytes}\r\n", bytes.len());
+    let whole = multipart(&[("path", "/a"), ("file", "@")]);
+    let (before, after) = whole.split_once('@').unwrap();
+    let mut stream = TcpStream::connect(app.listen().await).await.unwrap();
+    let talk = async {
+        // All of it before anything is read, as simple clients do.
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(chunk(before).as_bytes()).await.unwrap();
+        let content = chunk(&"y".repeat(64 * 1024));
+        for _ in 0..chunks {
+            stream.write_all(content.as_bytes()).await.unwrap();
+        }
+        let last = format!("{}0\r\n\r\n", chunk(after));
+        stream.write_all(last.as_bytes()).await.unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.unwrap();
+        said
+    };
+    tokio::time::timeout(PATIENCE, talk).await.unwrap()
+}
+
+/// W-044
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_upload_without_a_length_is_whole_or_told_to_be_too_large(pool: PgPool) {
+    let http = HttpConfig {
+        file_bytes_max: 1024 * 1024,
+        ..HttpConfig::default()
+    };
+    let app = App::start_within(pool, http).await;
+    let id = app.sandbox().await;
+    let said = upload_in_chunks(&app, &id, 15).await;
+    assert!(said.starts_with("HTTP/1.1 204"), "{said}");
+    let kept = || app.host.seen.files.lock().unwrap()["/a"].len();
+    assert_eq!(kept(), 15 * 64 * 1024);
+    // Far more than the sockets hold.
+    let said = upload_in_chunks(&app, &id, 1024).await;
+    assert!(said.starts_with("HTTP/1.1 413"), "{said}");
+    assert!(said.contains(r#""code":"too_large""#), "{said}");
+    assert!(said.contains("files/stream/write"), "{said}");
+    assert_eq!(kept(), 15 * 64 * 1024, "the old file stays");
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]

@@ -17,14 +17,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
+use locule_guest_api::COMMAND_NOT_FOUND;
 use locule_guest_api::proto::process as wire;
 use locule_guest_api::proto::process::__buffa::oneof::process_event::Event as Kind;
 use locule_guest_api::proto::process::__buffa::oneof::process_event::data_event::Output;
 use locule_guest_api::proto::process::__buffa::oneof::process_input::Input;
 use locule_guest_api::proto::process::__buffa::oneof::process_selector::Selector;
 use locule_guest_api::rpc::{
-    self, ConnectError, Encodable, RequestContext, Response, ServiceRequest, ServiceResult,
-    ServiceStream,
+    self, ConnectError, Encodable, ErrorDetail, RequestContext, Response, ServiceRequest,
+    ServiceResult, ServiceStream,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -203,7 +204,12 @@ impl Service {
             }
             other => {
                 let message = format!("command '{other}' was not found");
-                return Err(ConnectError::invalid_argument(message));
+                let why = ErrorDetail {
+                    type_url: COMMAND_NOT_FOUND.to_owned(),
+                    value: Some(String::new()),
+                    debug: None,
+                };
+                return Err(ConnectError::invalid_argument(message).with_detail(why));
             }
         }
         let received = stream::unfold(received, |mut received| async move {

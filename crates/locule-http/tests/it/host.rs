@@ -9,15 +9,16 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
 use http::StatusCode;
 use locule_agent_api::{
-    AgentError, Connector, HostAgent, HostInfo, Order, PROTOCOL_VERSION, PROXY_ERROR_HEADER,
-    ReportedState, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox, WatchStream,
+    AgentError, Connector, HostAgent, HostInfo, Order, PROXY_ERROR_HEADER, ReportedState,
+    ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox, WatchStream,
 };
+use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
 use locule_ids::SandboxId;
+use locule_testkit::reports::{host_info, running};
 use tokio::net::UnixListener;
 use tower::ServiceExt as _;
 
@@ -109,52 +110,13 @@ impl Host {
 #[async_trait]
 impl HostAgent for Host {
     async fn host(&self) -> Result<HostInfo, AgentError> {
-        Ok(HostInfo {
-            protocol: PROTOCOL_VERSION,
-            agent_version: "0".to_owned(),
-            accelerator: "none".to_owned(),
-            accelerator_reason: String::new(),
-            vmm: "none".to_owned(),
-            cpu_cores: 8,
-            memory_mib: 8192,
-            pool_free_bytes: 1 << 40,
-            warm: Vec::new(),
-            memory_used_bytes: 0,
-            memory_limit_bytes: 0,
-            templates: vec!["minimal".to_owned()],
-            ready: true,
-        })
+        Ok(host_info())
     }
 
     async fn create_sandbox(&self, spec: SandboxSpec) -> Result<SandboxReport, AgentError> {
-        let report = SandboxReport {
-            sandbox: spec.sandbox,
-            generation: spec.generation,
-            state: ReportedState::Running,
-            reason: None,
-            last_error: None,
-            team: spec.team,
-            template: spec.template,
-            template_id: spec.template_id,
-            vcpus: spec.vcpus,
-            memory_mb: spec.memory_mb,
-            disk_size_mb: spec.disk_size_mb,
-            timeout_sec: spec.timeout_sec,
-            expires_at: spec.expires_at,
-            on_timeout: spec.on_timeout,
-            guest_ip: "169.254.0.21".to_owned(),
-            host_ip: "10.0.0.1".to_owned(),
-            metadata: BTreeMap::new(),
-            created_at: DateTime::<Utc>::UNIX_EPOCH,
-            started_at: None,
-            last_active_at: None,
-            unresponsive: false,
-            ready_ms: 1,
-        };
-        self.held
-            .lock()
-            .unwrap()
-            .insert(spec.sandbox, report.clone());
+        let report = running(spec, SystemClock::shared().now());
+        let mut held = self.held.lock().unwrap();
+        held.insert(report.sandbox, report.clone());
         Ok(report)
     }
 

@@ -4,6 +4,7 @@
 mod anything;
 mod app;
 mod bad_input;
+mod docs;
 mod guest;
 mod host;
 mod life;

@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::{SinkExt as _, StreamExt as _};
 use http::Request;
 use serde_json::json;
@@ -12,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-use crate::app::{Answer, App, PATIENCE};
+use crate::app::{Answer, App, EMAIL, PATIENCE};
 
 /// A sandbox of the E2B dialect: its ports are open.
 async fn open_sandbox(app: &App, more: serde_json::Value) -> String {
@@ -103,7 +105,7 @@ async fn a_port_sees_the_request_and_nothing_of_ours(pool: PgPool) {
     let request = Request::post("/a%2Fb/?q=%20")
         .header("host", format!("8080-{}.sbx.test:8443", id.to_uppercase()))
         .header("x-api-key", &app.key)
-        .header("authorization", "Bearer abc")
+        .header("authorization", format!("Bearer {}", app.key))
         .header("cookie", "theirs=1; locule_session=2")
         .header("connection", "close, x-hop")
         .header("x-hop", "1")
@@ -125,6 +127,56 @@ async fn a_port_sees_the_request_and_nothing_of_ours(pool: PgPool) {
     }
     assert_eq!(headers["cookie"], "theirs=1");
     assert_eq!(headers["x-theirs"], "1");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn programs_inside_see_their_own_tokens_and_none_of_ours(pool: PgPool) {
+    // W-037
+    let app = App::start(pool).await;
+    let private = json!({"templateID": "base", "network": {"allowPublicTraffic": false}});
+    let made = app
+        .call("POST", "/v2/sandboxes", &private.to_string())
+        .await;
+    let text = |name: &str| made.json[name].as_str().unwrap().to_owned();
+    let (id, traffic) = (text("sandboxID"), text("trafficAccessToken"));
+    let login = json!({"email": EMAIL, "password": app.password}).to_string();
+    let session = app.call("POST", "/v1/auth/login", &login).await;
+    let session = session.json["token"].as_str().unwrap();
+    let basic = STANDARD.encode(format!("user:{}", app.key));
+    let foreign_jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmVk";
+    for (name, value, passes) in [
+        ("authorization", format!("Bearer {foreign_jwt}"), true),
+        ("authorization", "bearer of-a-program".to_owned(), true),
+        ("authorization", "Basic dXNlcjpwYXNz".to_owned(), true),
+        ("x-access-token", "of-a-program".to_owned(), true),
+        ("authorization", format!("Bearer {}", app.key), false),
+        (
+            "authorization",
+            format!("Bearer e2b_{}", "7".repeat(40)),
+            false,
+        ),
+        ("authorization", format!("Bearer {session}"), false),
+        ("authorization", format!("Token token=\"{session}\""), false),
+        (
+            "authorization",
+            format!("Bearer {}", text("envdAccessToken")),
+            false,
+        ),
+        ("authorization", format!("Bearer {traffic}"), false),
+        ("authorization", format!("Basic {basic}"), false),
+        ("x-access-token", text("envdAccessToken"), false),
+    ] {
+        let request = Request::get("/x")
+            .header("e2b-sandbox-id", &id)
+            .header("e2b-sandbox-port", 8080)
+            .header("e2b-traffic-access-token", &traffic)
+            .header(name, &value);
+        let answer = app.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, 200, "{value}");
+        let (headers, ..) = app.host.seen.request.lock().unwrap().take().unwrap();
+        let seen = headers.get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(seen, passes.then_some(value.as_str()), "{name}: {value}");
+    }
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::{SinkExt as _, StreamExt as _};
+use locule_testkit::eventually;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::net::TcpStream;
@@ -12,7 +13,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::app::{App, EMAIL, PATIENCE, eventually};
+use crate::app::{App, EMAIL, PATIENCE};
 
 const SIGKILL: i32 = 9;
 
@@ -57,8 +58,15 @@ impl Socket {
 
     /// The code that the server closes with.
     async fn closed(&mut self) -> u16 {
+        self.closed_for().await.0
+    }
+
+    /// The same with the reason.
+    async fn closed_for(&mut self) -> (u16, String) {
         match self.frame().await {
-            Some(Ok(Message::Close(Some(frame)))) => frame.code.into(),
+            Some(Ok(Message::Close(Some(frame)))) => {
+                (frame.code.into(), frame.reason.as_str().to_owned())
+            }
             other => panic!("no close but {other:?}"),
         }
     }
@@ -193,7 +201,10 @@ async fn more_stdin_than_the_window_is_refused_and_the_process_ends(pool: PgPool
         "{refusal}"
     );
     let signals = &app.host.seen.signals;
-    eventually("the kill", || signals.lock().unwrap().contains(&SIGKILL)).await;
+    eventually("the kill", async || {
+        signals.lock().unwrap().contains(&SIGKILL)
+    })
+    .await;
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -231,12 +242,16 @@ async fn killed_after(app: &App, on_disconnect: &str, leave: impl AsyncFnOnce(So
     // The end of a session is written down, before or after the kill.
     let seen = app.host.seen.clone();
     if on_disconnect == "kill" {
-        eventually("the kill", || !seen.signals.lock().unwrap().is_empty()).await;
+        eventually("the kill", async || {
+            !seen.signals.lock().unwrap().is_empty()
+        })
+        .await;
     } else {
         let path = format!("/v1/sandboxes/{id}");
-        let wait =
-            async { while app.call("GET", &path, "").await.json["last_active_at"].is_null() {} };
-        tokio::time::timeout(PATIENCE, wait).await.unwrap();
+        eventually("the end is written down", async || {
+            !app.call("GET", &path, "").await.json["last_active_at"].is_null()
+        })
+        .await;
     }
     std::mem::take(&mut *seen.signals.lock().unwrap()) == [SIGKILL]
 }
@@ -309,6 +324,12 @@ async fn refusals_come_as_a_message_and_a_close(pool: PgPool) {
             "was not found",
         ),
         (id.as_str(), key, json!({"type": "stop"}), "must be start"),
+        (
+            id.as_str(),
+            key,
+            json!(["start", "sleep"]),
+            "cannot be read",
+        ),
     ] {
         let path = format!("/v1/sandboxes/{id}/exec/stream");
         let mut socket = Socket::open(address, &path, key).await;
@@ -321,6 +342,17 @@ async fn refusals_come_as_a_message_and_a_close(pool: PgPool) {
         );
         assert_eq!(socket.closed().await, 1008, "{first}");
     }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_command_that_is_not_there_closes_with_its_own_code(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = exec(&app).await;
+    socket.say(json!({"type": "start", "cmd": "nope"})).await;
+    let data = "command 'nope' was not found";
+    assert_eq!(socket.heard().await, json!({"type": "error", "data": data}));
+    let reason = "command_not_found".to_owned();
+    assert_eq!(socket.closed_for().await, (1008, reason));
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]

@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use locule_agent_api::{
-    AgentError, HostAgent, HostInfo, Order, PROTOCOL_VERSION, ResumeSandbox, SandboxReport,
-    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream,
+    AgentError, HostAgent, HostInfo, Order, ResumeSandbox, SandboxReport, SandboxSpec,
+    UpdateSandbox, WatchEvent, WatchStream,
 };
 use locule_ids::SandboxId;
 
 use super::{Asked, SimHost};
 use crate::plan::{Call, Fault};
+use crate::reports::host_info;
 
 impl SimHost {
     /// Before anything is done. `Some`: what becomes of the answer or of the order.
@@ -76,21 +77,7 @@ impl SimHost {
 impl HostAgent for SimHost {
     async fn host(&self) -> Result<HostInfo, AgentError> {
         self.enter(Call::Host).await?;
-        Ok(HostInfo {
-            protocol: PROTOCOL_VERSION,
-            agent_version: "0".to_owned(),
-            accelerator: "none".to_owned(),
-            accelerator_reason: String::new(),
-            vmm: "none".to_owned(),
-            cpu_cores: 8,
-            memory_mib: 8192,
-            pool_free_bytes: 1 << 40,
-            templates: vec!["minimal".to_owned()],
-            warm: Vec::new(),
-            memory_used_bytes: 0,
-            memory_limit_bytes: 0,
-            ready: true,
-        })
+        Ok(host_info())
     }
 
     async fn create_sandbox(&self, spec: SandboxSpec) -> Result<SandboxReport, AgentError> {

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use locule_testkit::eventually;
 use locule_vmm::{
     Accelerator, Machine, MemorySource, Qemu, Shape, VmSpec, Vmm as _, VmmError, VmmHandle,
 };
@@ -94,7 +95,10 @@ impl Guest {
     }
 
     pub(crate) async fn until_it_counts(&self) {
-        crate::until("a count", || self.console().matches("count").count() >= 3).await;
+        eventually("a count", async || {
+            self.console().matches("count").count() >= 3
+        })
+        .await;
     }
 
     /// Stops it and saves its devices.

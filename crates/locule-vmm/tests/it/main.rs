@@ -34,14 +34,3 @@ async fn compile_with(name: &str, folder: &Path, options: &[&str]) -> PathBuf {
         .unwrap();
     program
 }
-
-/// Waits for `condition` and fails loudly when it never comes.
-async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let wait = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let came = tokio::time::timeout(PATIENCE, wait).await;
-    assert!(came.is_ok(), "{what} did not happen within {PATIENCE:?}");
-}

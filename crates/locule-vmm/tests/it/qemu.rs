@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 
 use locule_base::command::Command;
+use locule_testkit::eventually;
 use locule_vmm::{Accelerator, AcceleratorWish, MemorySource, Vmm as _, VmmError, VmmHandle};
 
 use crate::guest::{self, Guest, UID};
@@ -128,7 +129,7 @@ async fn a_vmm_outlives_its_owner_and_its_death_is_seen_by_the_next() {
     let console = folder.path().join("console");
     let length = || std::fs::metadata(&console).unwrap().len();
     let before = length();
-    crate::until("more output", || length() > before).await;
+    eventually("more output", async || length() > before).await;
 
     let pid = rustix::process::Pid::from_raw(handle.pid.cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();

@@ -161,13 +161,13 @@ async fn exec(shared: &Shared, mut socket: WebSocket) {
     let child = match spawn(shared, &start) {
         Ok(child) => child,
         Err(error) => {
-            let why = if error.kind() == ErrorKind::NotFound {
-                "was not found"
+            let (why, code) = if error.kind() == ErrorKind::NotFound {
+                ("was not found", "command_not_found")
             } else {
-                "may not be executed"
+                ("may not be executed", "command_not_executable")
             };
             let message = format!("command '{}' {why}", start.cmd);
-            return refuse(&mut socket, &message, "invalid_request").await;
+            return refuse(&mut socket, &message, code).await;
         }
     };
     let pid = child.id().unwrap();

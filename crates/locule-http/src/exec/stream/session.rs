@@ -24,10 +24,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::text::Text;
 use super::text;
+use crate::extract::message;
 
 const QUEUE_MESSAGES: usize = 16;
 /// The window bounds the bytes; this bounds the messages.
-const STDIN_MESSAGES: usize = 1024;
+pub(super) const STDIN_MESSAGES: usize = 1024;
 /// How long a client may take to read what is left when the process has ended.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -54,9 +55,16 @@ pub(super) struct Session<'a> {
     pub(super) listens: bool,
 }
 
-enum Input {
+#[derive(Debug)]
+pub(super) enum Input {
     Bytes(Bytes),
     Close,
+}
+
+#[derive(Debug)]
+pub(super) enum Wish {
+    Input(Input),
+    Signal(Signal),
 }
 
 type Queue = mpsc::Sender<ServerMessage>;
@@ -149,8 +157,8 @@ impl Session<'_> {
         stdin: mpsc::Sender<Input>,
         in_window: &AtomicUsize,
     ) -> Option<String> {
-        while let Some(Ok(message)) = source.next().await {
-            let text = match message {
+        while let Some(Ok(next)) = source.next().await {
+            let text = match next {
                 Message::Text(text) => text,
                 Message::Close(_) => return None,
                 Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => continue,
@@ -158,54 +166,31 @@ impl Session<'_> {
             if !self.listens {
                 continue;
             }
-            let Ok(message) = serde_json::from_str(&text) else {
-                return Some("the message cannot be read".to_owned());
+            let wish = match message(&text) {
+                Ok(message) => wish(message),
+                Err(error) => Err(error.message()),
             };
-            if let Err(refusal) = self.obey(message, &stdin, in_window).await {
+            let obeyed = match wish {
+                Ok(Wish::Input(input)) => enqueue(input, &stdin, in_window),
+                Ok(Wish::Signal(signal)) => {
+                    self.signal(signal).await;
+                    Ok(())
+                }
+                Err(refusal) => Err(refusal),
+            };
+            if let Err(refusal) = obeyed {
                 return Some(refusal);
             }
         }
         None
     }
 
-    async fn obey(
-        &self,
-        message: ClientMessage,
-        stdin: &mpsc::Sender<Input>,
-        in_window: &AtomicUsize,
-    ) -> Result<(), String> {
-        let signal = match message {
-            ClientMessage::Stdin { data } => {
-                let bytes = STANDARD.decode(data).map_err(|_| "stdin is not base64")?;
-                let waiting = in_window.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
-                if waiting > STDIN_WINDOW_BYTES {
-                    return Err("more stdin than the window of 1 MiB allows".to_owned());
-                }
-                let queued = stdin.try_send(Input::Bytes(bytes.into()));
-                return queued.map_err(|_| "too many stdin messages without an ack".to_owned());
-            }
-            ClientMessage::StdinClose => {
-                let queued = stdin.try_send(Input::Close);
-                return queued.map_err(|_| "too many stdin messages without an ack".to_owned());
-            }
-            ClientMessage::Signal { signal } => match signal {
-                SignalName::Hup => Signal::Hup,
-                SignalName::Int => Signal::Int,
-                SignalName::Quit => Signal::Quit,
-                SignalName::Kill => Signal::Kill,
-                SignalName::Term => Signal::Term,
-            },
-            ClientMessage::Stop => Signal::Kill,
-            ClientMessage::Auth { .. } | ClientMessage::Start(_) => {
-                return Err("the process runs already".to_owned());
-            }
-        };
+    async fn signal(&self, signal: Signal) {
         let sent = patiently(|| self.guest.signal(&self.process, signal)).await;
         // A process that has just ended cannot be signalled; its exit is on the way.
         if let Err(error) = sent {
             tracing::debug!(%error, "signal not delivered");
         }
-        Ok(())
     }
 
     /// Gives stdin to the process, piece by piece, and says so. Ends only when nobody can say what arrived.
@@ -241,6 +226,44 @@ impl Session<'_> {
         }
         std::future::pending::<()>().await;
     }
+}
+
+/// What a client may want of a process that runs.
+pub(super) fn wish(message: ClientMessage) -> Result<Wish, String> {
+    match message {
+        ClientMessage::Stdin { data } => match STANDARD.decode(data) {
+            Ok(bytes) => Ok(Wish::Input(Input::Bytes(bytes.into()))),
+            Err(_) => Err("stdin is not base64".to_owned()),
+        },
+        ClientMessage::StdinClose => Ok(Wish::Input(Input::Close)),
+        ClientMessage::Signal { signal } => Ok(Wish::Signal(match signal {
+            SignalName::Hup => Signal::Hup,
+            SignalName::Int => Signal::Int,
+            SignalName::Quit => Signal::Quit,
+            SignalName::Kill => Signal::Kill,
+            SignalName::Term => Signal::Term,
+        })),
+        ClientMessage::Stop => Ok(Wish::Signal(Signal::Kill)),
+        ClientMessage::Auth { .. } | ClientMessage::Start(_) => {
+            Err("the process runs already".to_owned())
+        }
+    }
+}
+
+/// Takes stdin in, within the window.
+pub(super) fn enqueue(
+    input: Input,
+    stdin: &mpsc::Sender<Input>,
+    in_window: &AtomicUsize,
+) -> Result<(), String> {
+    if let Input::Bytes(bytes) = &input {
+        let waiting = in_window.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
+        if waiting > STDIN_WINDOW_BYTES {
+            return Err("more stdin than the window of 1 MiB allows".to_owned());
+        }
+    }
+    let queued = stdin.try_send(input);
+    queued.map_err(|_| "too many stdin messages without an ack".to_owned())
 }
 
 /// Sends what is queued and, when the queue is closed, a proper close.

@@ -6,6 +6,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 
+use locule_testkit::eventually;
 use locule_vmm::{Accelerator, Qemu};
 
 use super::{Prober, open_folder, open_to_all};
@@ -230,7 +231,7 @@ async fn no_process_is_in_reach() {
     let victim = Victim(victim);
     let other = super::waiting_qemu().await;
     let _reaper: &Reaper = &other.reaper;
-    crate::until("the victim's own user", || {
+    eventually("the victim's own user", async || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", victim.0.id())).unwrap();
         status.contains(&format!("Uid:\t{UID}\t{UID}\t")) && status.starts_with("Name:\tsleep")
     })

@@ -1,0 +1,53 @@
+//! What a host says of itself and of its sandboxes, where a test has no other wish.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use locule_agent_api::{HostInfo, PROTOCOL_VERSION, ReportedState, SandboxReport, SandboxSpec};
+
+/// A host with room that is ready.
+pub fn host_info() -> HostInfo {
+    HostInfo {
+        protocol: PROTOCOL_VERSION,
+        agent_version: "0".to_owned(),
+        accelerator: "none".to_owned(),
+        accelerator_reason: String::new(),
+        vmm: "none".to_owned(),
+        cpu_cores: 8,
+        memory_mib: 8192,
+        pool_free_bytes: 1 << 40,
+        templates: vec!["minimal".to_owned()],
+        warm: Vec::new(),
+        memory_used_bytes: 0,
+        memory_limit_bytes: 0,
+        ready: true,
+    }
+}
+
+/// A sandbox that was just made as it was asked for, and runs.
+pub fn running(spec: SandboxSpec, now: DateTime<Utc>) -> SandboxReport {
+    SandboxReport {
+        sandbox: spec.sandbox,
+        generation: spec.generation,
+        state: ReportedState::Running,
+        reason: None,
+        last_error: None,
+        team: spec.team,
+        template: spec.template,
+        template_id: spec.template_id,
+        vcpus: spec.vcpus,
+        memory_mb: spec.memory_mb,
+        disk_size_mb: spec.disk_size_mb,
+        timeout_sec: spec.timeout_sec,
+        expires_at: spec.expires_at,
+        on_timeout: spec.on_timeout,
+        guest_ip: "169.254.0.21".to_owned(),
+        host_ip: "10.0.0.1".to_owned(),
+        metadata: BTreeMap::from([("agent_version".to_owned(), "0".to_owned())]),
+        created_at: now,
+        started_at: Some(now),
+        last_active_at: Some(now),
+        unresponsive: false,
+        ready_ms: 1,
+    }
+}
