@@ -255,6 +255,7 @@ impl HostProcess {
     /// Whether the agent died of a failpoint while starting. `false`: it is ready.
     pub(crate) async fn dies_or_is_ready(&mut self) -> bool {
         let client = self.client();
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
                 assert_eq!(status.signal(), Some(9), "{}", self.log());
@@ -263,6 +264,7 @@ impl HostProcess {
             if client.host().await.is_ok_and(|host| host.ready) {
                 return false;
             }
+            assert!(tokio::time::Instant::now() < deadline, "{}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

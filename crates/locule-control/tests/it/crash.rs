@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use locule_agent_api::ReportedState;
 use locule_domain::{Desired, SandboxState, StopReason};
-use locule_store::sandboxes;
 use locule_testkit::{World, builders};
 use sqlx::PgPool;
 
@@ -87,16 +86,12 @@ async fn a_wish_that_was_written_is_fulfilled_by_the_next_control_plane(pool: Pg
     ];
     for (desired, state, held) in cases {
         let id = world.create().await.id;
-        let mut conn = world.connection().await;
-        let seen = world.row(id).await;
-        let mut next = seen.clone();
-        next.desired = desired;
-        next.generation += 1;
-        assert!(
-            sandboxes::update(&mut conn, &seen, &next, seen.last_updated)
-                .await
-                .unwrap()
-        );
+        world
+            .leave(id, |row| {
+                row.desired = desired;
+                row.generation += 1;
+            })
+            .await;
         world.restart();
         world.sweep().await;
         assert_eq!(
@@ -113,16 +108,12 @@ async fn what_a_host_did_for_a_dead_control_plane_is_written_by_the_next(pool: P
     let id = world.create().await.id;
     let before = world.row(id).await;
     world.pause(id).await.unwrap();
-    let mut conn = world.connection().await;
     // As it was between the wish and the answer.
-    let seen = world.row(id).await;
-    let mut next = seen.clone();
-    (next.state, next.desired) = (before.state, Desired::Paused);
-    assert!(
-        sandboxes::update(&mut conn, &seen, &next, seen.last_updated)
-            .await
-            .unwrap()
-    );
+    world
+        .leave(id, |row| {
+            (row.state, row.desired) = (before.state, Desired::Paused);
+        })
+        .await;
     world.restart();
     world.sweep().await;
     assert_eq!(world.row(id).await.state, SandboxState::Paused);
@@ -135,16 +126,12 @@ async fn a_resume_that_was_wished_for_is_not_undone_by_the_pause_before_it(pool:
     let id = world.create().await.id;
     world.host.pause_by_itself(id, "idle");
     world.sweep().await;
-    let mut conn = world.connection().await;
-    let seen = world.row(id).await;
-    let mut next = seen.clone();
-    next.desired = Desired::Running;
-    next.generation += 1;
-    assert!(
-        sandboxes::update(&mut conn, &seen, &next, seen.last_updated)
-            .await
-            .unwrap()
-    );
+    world
+        .leave(id, |row| {
+            row.desired = Desired::Running;
+            row.generation += 1;
+        })
+        .await;
     world.restart();
     world.sweep().await;
     assert_eq!(world.row(id).await.state, SandboxState::Running);
