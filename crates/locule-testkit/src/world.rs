@@ -131,6 +131,16 @@ impl World {
         row.expect("the sandbox's row")
     }
 
+    /// The only row there is.
+    pub async fn only_row(&self) -> Sandbox {
+        let mut conn = self.connection().await;
+        let id = sqlx::query_scalar("SELECT id FROM sandboxes")
+            .fetch_one(&mut *conn)
+            .await
+            .expect("one row");
+        self.row(SandboxId::from_uuid(id)).await
+    }
+
     /// Changes a row by hand: as a control plane that died left it.
     pub async fn leave(&self, id: SandboxId, change: impl FnOnce(&mut Sandbox)) {
         let (mut conn, seen) = (self.connection().await, self.row(id).await);

@@ -154,24 +154,14 @@ impl Control {
     /// Brings a new row to `running`, or to `error` in the same request: never left pending (W-008).
     async fn settle_new(&self, id: SandboxId) -> Result<Sandbox, ControlError> {
         let _order = self.lock(id).await;
-        match self.reconcile(id).await {
-            Ok(sandbox) => Ok(sandbox),
-            Err(error) => {
-                tracing::warn!(sandbox.id = %id, error = locule_base::errors::chain(&error), "create failed");
-                // A host whose answer was lost may have made it: it is asked first.
-                self.learn(id).await?;
-                let failed = Event::Fail(ErrorReason::CreateFailed);
-                // The order may still be on its way: the sweep tells the host to forget it until the host says that it did.
-                let sandbox = self
-                    .observe(id, failed, |sandbox| {
-                        sandbox.cleanup_pending = sandbox.host.is_some();
-                    })
-                    .await?;
-                if sandbox.state == SandboxState::Running {
-                    return Ok(sandbox);
-                }
-                Err(error)
-            }
+        let reconciled = self.reconcile(id).await;
+        if let Err(error) = &reconciled {
+            tracing::warn!(sandbox.id = %id, error = locule_base::errors::chain(error), "create failed");
+            // Of what a host was ordered the row says so already: here there was none to order.
+            let failed = Event::Fail(ErrorReason::CreateFailed);
+            self.observe(id, failed, |row| row.cleanup_pending = row.host.is_some())
+                .await?;
         }
+        reconciled
     }
 }
