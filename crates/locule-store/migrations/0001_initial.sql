@@ -137,6 +137,8 @@ CREATE TABLE idempotency_keys (
     key             TEXT NOT NULL,
     request_hash    TEXT NOT NULL,
     sandbox_id      UUID NOT NULL,
+    -- What the request was answered where nothing came of it: whoever repeats it is answered the same.
+    failure         JSONB,
     created_at      TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (team_id, key)
 );

@@ -115,12 +115,21 @@ async fn an_idempotency_key_belongs_to_the_first_request_of_its_team(pool: PgPoo
     let earlier = Earlier {
         request_hash: "hash".to_owned(),
         sandbox: first,
+        failure: None,
     };
-    assert_eq!(again, Some(earlier));
+    assert_eq!(again.as_ref(), Some(&earlier));
     let foreign = idempotency::claim(&mut conn, other, "key", "hash", second, noon())
         .await
         .unwrap();
     assert_eq!(foreign, None);
+    let failure = serde_json::json!({ "is": "no_capacity" });
+    idempotency::fail(&mut conn, team, "key", &failure)
+        .await
+        .unwrap();
+    let failed = idempotency::get(&mut conn, team, "key").await.unwrap();
+    assert_eq!(failed.unwrap().failure, Some(failure));
+    let foreign = idempotency::get(&mut conn, other, "key").await.unwrap();
+    assert_eq!(foreign.unwrap().failure, None);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
