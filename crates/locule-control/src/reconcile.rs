@@ -9,6 +9,7 @@ use locule_ids::SandboxId;
 use locule_store::{cluster, hosts, sandboxes, templates};
 
 use crate::control::{Control, HostLink};
+use crate::database::mark;
 use crate::error::ControlError;
 use crate::reports::why_gone;
 
@@ -55,7 +56,7 @@ impl Control {
             Action::Create => self.create_on_host(sandbox).await,
             Action::Pause => {
                 let host = self.host_of(sandbox)?;
-                let order = self.order(sandbox).await?;
+                let order = self.order(&host, sandbox).await?;
                 reached("serve.pause", "the wish is written");
                 let report = host.agent.pause_sandbox(order).await?;
                 reached("serve.pause", "the host has done it");
@@ -65,7 +66,7 @@ impl Control {
             }
             Action::Resume => {
                 let host = self.host_of(sandbox)?;
-                let order = self.order(sandbox).await?;
+                let order = self.order(&host, sandbox).await?;
                 let resume = ResumeSandbox {
                     sandbox: order.sandbox,
                     generation: order.generation,
@@ -108,7 +109,7 @@ impl Control {
     /// Tells a host that is behind the row what the clocks are, and with it the row's generation.
     pub(crate) async fn tell_clocks(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
         let host = self.host_of(sandbox)?;
-        let order = self.order(sandbox).await?;
+        let order = self.order(&host, sandbox).await?;
         let update = UpdateSandbox {
             sandbox: order.sandbox,
             generation: order.generation,
@@ -125,17 +126,18 @@ impl Control {
         if sandbox.host.is_none() {
             return Ok(());
         }
-        let order = self.order(sandbox).await?;
-        match self.host_of(sandbox)?.agent.destroy_sandbox(order).await {
+        let host = self.host_of(sandbox)?;
+        let order = self.order(&host, sandbox).await?;
+        match host.agent.destroy_sandbox(order).await {
             Ok(()) | Err(AgentError::NotFound) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Every order draws from the write counter first.
-    async fn order(&self, sandbox: &Sandbox) -> Result<Order, ControlError> {
+    /// Every order draws from the write counter first, and is sent with what it drew.
+    async fn order(&self, host: &HostLink, sandbox: &Sandbox) -> Result<Order, ControlError> {
         let mut conn = self.connection().await?;
-        cluster::next_write(&mut conn).await?;
+        host.agent.mark(mark(cluster::next_write(&mut conn).await?));
         Ok(Order {
             sandbox: sandbox.id,
             generation: sandbox.generation,
@@ -166,7 +168,8 @@ impl Control {
     /// Orders its host to make it. After a crash nobody knows whether the order was given, or is under way: it is given
     /// again, and the host answers what it answered, or will answer, the first.
     async fn create_on_host(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
-        let (host, order) = (self.host_of(sandbox)?, self.order(sandbox).await?);
+        let host = self.host_of(sandbox)?;
+        let order = self.order(&host, sandbox).await?;
         let mut conn = self.connection().await?;
         let template = templates::find(&mut conn, sandbox.team, &sandbox.template).await?;
         drop(conn);

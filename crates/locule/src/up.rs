@@ -8,7 +8,7 @@
 
 mod banner;
 pub(crate) mod checks;
-mod database;
+pub(crate) mod database;
 mod layout;
 mod proof;
 mod queue;

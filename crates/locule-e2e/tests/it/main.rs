@@ -229,6 +229,47 @@ fn a_data_directory_of_another_schema_is_refused_unharmed_and_moved_aside_on_req
 }
 
 #[test]
+fn a_database_that_went_back_in_time_is_told_and_judges_nothing_until_it_is_accepted() {
+    let mut platform = Platform::start_with(&["--qemu", &stub_vmm()]);
+    let data = platform.data_dir();
+    let doctor = |platform: &Platform, more: &[&str]| {
+        let args = [&["doctor", "--data-dir", data.as_str()], more].concat();
+        platform.locule(&args, "").stdout
+    };
+    let id = platform.succeeds(&["sandbox", "create"]).stdout;
+    let said = doctor(&platform, &[]);
+    assert!(said.contains("✓ database"), "{said}");
+    platform.interrupt();
+
+    // As if the database were a backup from a thousand orders ago, and the sandbox made since.
+    let remembered = std::path::Path::new(&data).join("agent/database.json");
+    let mark: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&remembered).unwrap()).unwrap();
+    let later = mark["counter"].as_i64().unwrap() + 1000;
+    let later = serde_json::json!({ "cluster": mark["cluster"], "counter": later });
+    std::fs::write(&remembered, later.to_string()).unwrap();
+    platform.change_database("DELETE FROM sandboxes");
+    platform.start_again();
+    platform::until("the log says so", || {
+        let log = std::fs::read_to_string(format!("{data}/logs/serve.log")).unwrap();
+        log.contains("the database went back in time")
+    });
+    let said = doctor(&platform, &[]);
+    assert!(said.contains("✗ database"), "{said}");
+    assert!(said.contains("locule doctor --accept-database"), "{said}");
+    let uuid = id.trim().trim_start_matches("sb-");
+    let kept = format!("{data}/agent/pool/sandboxes/{uuid}/manifest.json");
+    assert!(std::path::Path::new(&kept).exists(), "{kept}");
+
+    let said = doctor(&platform, &["--accept-database"]);
+    assert!(said.contains("accepted"), "{said}");
+    let said = doctor(&platform, &[]);
+    assert!(said.contains("✓ database"), "{said}");
+    assert!(std::path::Path::new(&kept).exists(), "{kept}");
+    platform.stop();
+}
+
+#[test]
 fn a_disk_without_room_is_told_before_anything_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let small = MsFlags::MS_NOSUID;

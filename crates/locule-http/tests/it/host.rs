@@ -123,6 +123,7 @@ impl HostAgent for Host {
             memory_limit_bytes: 0,
             templates: vec!["minimal".to_owned()],
             ready: true,
+            written: None,
         })
     }
 
@@ -200,6 +201,12 @@ impl HostAgent for Host {
             .lock()
             .unwrap()
             .retain(|id, _| !sandboxes.contains(id));
+        Ok(())
+    }
+
+    fn mark(&self, _at: locule_agent_api::WriteMark) {}
+
+    async fn accept_database(&self, _at: locule_agent_api::WriteMark) -> Result<(), AgentError> {
         Ok(())
     }
 }

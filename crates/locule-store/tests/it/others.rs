@@ -24,11 +24,17 @@ async fn the_clusters_id_is_written_once(pool: PgPool) {
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn the_write_counter_only_grows_even_when_a_transaction_is_rolled_back(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let id = TeamId::random().as_uuid();
+    cluster::ensure(&mut conn, id, noon()).await.unwrap();
     let mut tx = pool.begin().await.unwrap();
     let first = cluster::next_write(&mut tx).await.unwrap();
     tx.rollback().await.unwrap();
-    let mut conn = pool.acquire().await.unwrap();
-    assert!(cluster::next_write(&mut conn).await.unwrap() > first);
+    assert_eq!(cluster::last_write(&mut conn).await.unwrap(), first);
+    let second = cluster::next_write(&mut conn).await.unwrap();
+    assert_eq!((first.cluster, second.cluster), (id, id));
+    assert!(second.counter > first.counter);
+    assert_eq!(cluster::last_write(&mut conn).await.unwrap(), second);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use locule_agent_api::{
     AgentError, HostAgent, HostInfo, Order, PROTOCOL_VERSION, ResumeSandbox, SandboxReport,
-    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream,
+    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
 };
 use locule_ids::SandboxId;
 
@@ -90,6 +90,7 @@ impl HostAgent for SimHost {
             memory_used_bytes: 0,
             memory_limit_bytes: 0,
             ready: true,
+            written: self.state().written.clone(),
         })
     }
 
@@ -149,6 +150,20 @@ impl HostAgent for SimHost {
         for sandbox in sandboxes {
             self.end_by_itself(sandbox, "destroyed");
         }
+        Ok(())
+    }
+
+    fn mark(&self, at: WriteMark) {
+        let mut state = self.state();
+        let seen = state.written.as_ref();
+        if seen.is_none_or(|seen| seen.cluster == at.cluster && seen.counter < at.counter) {
+            state.written = Some(at);
+        }
+    }
+
+    async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError> {
+        self.reachable()?;
+        self.state().written = Some(at);
         Ok(())
     }
 }
