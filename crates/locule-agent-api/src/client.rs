@@ -1,6 +1,7 @@
 //! The control plane's end of the wire.
 
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,10 +14,10 @@ use locule_ids::SandboxId;
 
 use crate::messages::{
     HostAgent, HostInfo, Order, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox,
-    WatchEvent, WatchStream,
+    WatchEvent, WatchStream, WriteMark,
 };
 use crate::proto::hostagent::v1 as wire;
-use crate::{AgentError, Connector};
+use crate::{AgentError, Connector, WRITE_MARK_HEADER};
 
 /// Each method has its own limit: one for all either cuts long pauses or hides dead hosts (W-006).
 const QUICK: Duration = Duration::from_secs(10);
@@ -52,6 +53,8 @@ impl ClientTransport for Transport {
 #[derive(Clone)]
 pub struct Client {
     rpc: wire::HostAgentServiceClient<Transport>,
+    /// Sent with orders.
+    mark: Arc<Mutex<Option<WriteMark>>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -66,6 +69,16 @@ impl Client {
         let config = ClientConfig::new(Uri::from_static("http://host-agent"));
         Self {
             rpc: wire::HostAgentServiceClient::new(Transport(connector), config),
+            mark: Arc::default(),
+        }
+    }
+
+    /// As [`within`], for an order.
+    fn order(&self, limit: Duration) -> CallOptions {
+        let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
+        match mark.as_ref() {
+            Some(mark) => within(limit).with_header(WRITE_MARK_HEADER, mark.to_string()),
+            None => within(limit),
         }
     }
 }
@@ -92,7 +105,7 @@ impl HostAgent for Client {
     async fn create_sandbox(&self, spec: SandboxSpec) -> Result<SandboxReport, AgentError> {
         report(
             self.rpc
-                .create_sandbox_with_options(spec.into(), within(CREATE))
+                .create_sandbox_with_options(spec.into(), self.order(CREATE))
                 .await?
                 .into_owned(),
         )
@@ -100,7 +113,7 @@ impl HostAgent for Client {
 
     async fn destroy_sandbox(&self, order: Order) -> Result<(), AgentError> {
         self.rpc
-            .destroy_sandbox_with_options(order.into(), within(DESTROY))
+            .destroy_sandbox_with_options(order.into(), self.order(DESTROY))
             .await?;
         Ok(())
     }
@@ -108,7 +121,7 @@ impl HostAgent for Client {
     async fn pause_sandbox(&self, order: Order) -> Result<SandboxReport, AgentError> {
         report(
             self.rpc
-                .pause_sandbox_with_options(order.into(), within(PAUSE))
+                .pause_sandbox_with_options(order.into(), self.order(PAUSE))
                 .await?
                 .into_owned(),
         )
@@ -117,7 +130,7 @@ impl HostAgent for Client {
     async fn resume_sandbox(&self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError> {
         report(
             self.rpc
-                .resume_sandbox_with_options(resume.into(), within(RESUME))
+                .resume_sandbox_with_options(resume.into(), self.order(RESUME))
                 .await?
                 .into_owned(),
         )
@@ -126,7 +139,7 @@ impl HostAgent for Client {
     async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError> {
         report(
             self.rpc
-                .update_sandbox_with_options(update.into(), within(QUICK))
+                .update_sandbox_with_options(update.into(), self.order(QUICK))
                 .await?
                 .into_owned(),
         )
@@ -180,6 +193,22 @@ impl HostAgent for Client {
         };
         self.rpc
             .terminate_with_options(request, within(PAUSE))
+            .await?;
+        Ok(())
+    }
+
+    fn mark(&self, at: WriteMark) {
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+
+    async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError> {
+        let request = wire::AcceptDatabaseRequest {
+            cluster_id: at.cluster,
+            write_counter: at.counter,
+            ..Default::default()
+        };
+        self.rpc
+            .accept_database_with_options(request, within(QUICK))
             .await?;
         Ok(())
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::AgentError;
 use crate::messages::{
     HostInfo, OnTimeout, Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec,
-    UpdateSandbox, WarmStock,
+    UpdateSandbox, WarmStock, WriteMark,
 };
 use crate::proto::hostagent::v1 as wire;
 
@@ -258,7 +258,12 @@ impl TryFrom<wire::SandboxInfo> for SandboxReport {
 
 impl From<HostInfo> for wire::GetHostResponse {
     fn from(host: HostInfo) -> Self {
+        let (cluster_id, write_counter) = host
+            .written
+            .map_or_else(Default::default, |mark| (mark.cluster, mark.counter));
         Self {
+            cluster_id,
+            write_counter,
             protocol: host.protocol,
             agent_version: host.agent_version,
             accelerator: host.accelerator,
@@ -320,6 +325,10 @@ impl From<wire::GetHostResponse> for HostInfo {
             memory_used_bytes: host.memory_used_bytes,
             memory_limit_bytes: host.memory_limit_bytes,
             ready: host.ready,
+            written: some(host.cluster_id).map(|cluster| WriteMark {
+                cluster,
+                counter: host.write_counter,
+            }),
         }
     }
 }

@@ -18,11 +18,13 @@ pub use connector::Connector;
 pub use error::AgentError;
 pub use messages::{
     HostAgent, HostInfo, OnTimeout, Order, ReportedState, ResumeSandbox, SandboxReport,
-    SandboxSpec, UpdateSandbox, WarmStock, WatchEvent, WatchStream,
+    SandboxSpec, UpdateSandbox, WarmStock, WatchEvent, WatchStream, WriteMark,
 };
 pub use server::router;
 
 /// Grows when a message changes its meaning; an agent accepts the previous one too.
 pub const PROTOCOL_VERSION: u32 = 1;
+/// Carries the [`WriteMark`] of an order.
+const WRITE_MARK_HEADER: &str = "locule-write-mark";
 /// Says, beside a failed proxy request, why it failed: `not_found`, `not_running`, `port_closed`, `draining`.
 pub const PROXY_ERROR_HEADER: &str = "locule-proxy-error";

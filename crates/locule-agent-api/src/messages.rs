@@ -10,6 +10,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::AgentError;
 
+/// How far the control plane's database had come. Travels beside every order, as a header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteMark {
+    /// The database's own id.
+    pub cluster: String,
+    /// Drawn from it for each order; grows as long as the database does not go back in time.
+    pub counter: i64,
+}
+
+impl std::fmt::Display for WriteMark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.cluster, self.counter)
+    }
+}
+
+impl WriteMark {
+    /// As it prints.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (cluster, counter) = text.split_once('/')?;
+        Some(Self {
+            cluster: cluster.to_owned(),
+            counter: counter.parse().ok()?,
+        })
+    }
+}
+
 /// What happens when `expires_at` has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -164,6 +190,8 @@ pub struct HostInfo {
     pub memory_limit_bytes: u64,
     /// Sandboxes can be created.
     pub ready: bool,
+    /// The furthest mark that came with an order.
+    pub written: Option<WriteMark>,
 }
 
 /// One message of a watch.
@@ -199,4 +227,8 @@ pub trait HostAgent: Send + Sync + 'static {
     async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError>;
     /// Destroys the listed sandboxes and nothing else.
     async fn terminate(&self, sandboxes: Vec<SandboxId>) -> Result<(), AgentError>;
+    /// The orders from now on are of a database that has come this far.
+    fn mark(&self, at: WriteMark);
+    /// The database is this one, and has come this far, whatever the host saw before.
+    async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError>;
 }

@@ -8,11 +8,23 @@ use connectrpc::{
 use futures::StreamExt as _;
 use locule_ids::SandboxId;
 
+use crate::WRITE_MARK_HEADER;
 use crate::convert::parse_id;
-use crate::messages::{HostAgent, WatchEvent};
+use crate::messages::{HostAgent, WatchEvent, WriteMark};
 use crate::proto::hostagent::v1 as wire;
 
 struct Service(Arc<dyn HostAgent>);
+
+impl Service {
+    /// What came beside an order. One that makes no sense is none.
+    fn heed(&self, order: &RequestContext) {
+        let text = order.headers().get(WRITE_MARK_HEADER);
+        let text = text.and_then(|text| text.to_str().ok());
+        if let Some(mark) = text.and_then(WriteMark::parse) {
+            self.0.mark(mark);
+        }
+    }
+}
 
 /// The RPC routes of a host.
 pub fn router(agent: Arc<dyn HostAgent>) -> axum::Router {
@@ -31,18 +43,20 @@ impl wire::HostAgentService for Service {
 
     async fn create_sandbox<'a>(
         &'a self,
-        _ctx: RequestContext,
+        ctx: RequestContext,
         request: ServiceRequest<'_, wire::CreateSandboxRequest>,
     ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
+        self.heed(&ctx);
         let spec = request.to_owned_message().try_into()?;
         Response::ok(wire::SandboxInfo::from(self.0.create_sandbox(spec).await?))
     }
 
     async fn destroy_sandbox<'a>(
         &'a self,
-        _ctx: RequestContext,
+        ctx: RequestContext,
         request: ServiceRequest<'_, wire::DestroySandboxRequest>,
     ) -> ServiceResult<impl Encodable<wire::DestroySandboxResponse> + Send + use<'a>> {
+        self.heed(&ctx);
         self.0
             .destroy_sandbox(request.to_owned_message().try_into()?)
             .await?;
@@ -51,18 +65,20 @@ impl wire::HostAgentService for Service {
 
     async fn pause_sandbox<'a>(
         &'a self,
-        _ctx: RequestContext,
+        ctx: RequestContext,
         request: ServiceRequest<'_, wire::PauseSandboxRequest>,
     ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
+        self.heed(&ctx);
         let order = request.to_owned_message().try_into()?;
         Response::ok(wire::SandboxInfo::from(self.0.pause_sandbox(order).await?))
     }
 
     async fn resume_sandbox<'a>(
         &'a self,
-        _ctx: RequestContext,
+        ctx: RequestContext,
         request: ServiceRequest<'_, wire::ResumeSandboxRequest>,
     ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
+        self.heed(&ctx);
         let resume = request.to_owned_message().try_into()?;
         Response::ok(wire::SandboxInfo::from(
             self.0.resume_sandbox(resume).await?,
@@ -71,9 +87,10 @@ impl wire::HostAgentService for Service {
 
     async fn update_sandbox<'a>(
         &'a self,
-        _ctx: RequestContext,
+        ctx: RequestContext,
         request: ServiceRequest<'_, wire::UpdateSandboxRequest>,
     ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
+        self.heed(&ctx);
         let update = request.to_owned_message().try_into()?;
         Response::ok(wire::SandboxInfo::from(
             self.0.update_sandbox(update).await?,
@@ -141,5 +158,19 @@ impl wire::HostAgentService for Service {
             .collect::<Result<_, _>>()?;
         self.0.terminate(ids).await?;
         Response::ok(wire::TerminateResponse::default())
+    }
+
+    async fn accept_database<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, wire::AcceptDatabaseRequest>,
+    ) -> ServiceResult<impl Encodable<wire::AcceptDatabaseResponse> + Send + use<'a>> {
+        let request = request.to_owned_message();
+        let at = WriteMark {
+            cluster: request.cluster_id,
+            counter: request.write_counter,
+        };
+        self.0.accept_database(at).await?;
+        Response::ok(wire::AcceptDatabaseResponse::default())
     }
 }

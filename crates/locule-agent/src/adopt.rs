@@ -2,14 +2,18 @@
 //!
 //! | manifest | the VMM | becomes |
 //! |---|---|---|
-//! | running | alive | adopted, thawed |
-//! | running | gone | stopped, `vm_lost` |
+//! | running | alive, takes its key | adopted, thawed |
+//! | running | gone, or refuses its key | stopped, `vm_lost` |
 //! | paused | – | paused |
 //! | creating | – | nothing: it was promised to nobody |
 //! | none | – | nothing |
 //! | not readable | – | left alone, and said: it is of another version, or the disk is broken |
 //! | buried | – | nothing: its files are removed again |
+//!
+//! The slot of a running VM is one sandbox's. Should several manifests name it, they are tried one after the other, and the
+//! control key decides whose it is. A VM that none of them opens is nobody's, and is ended.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,7 +51,7 @@ pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), L
             Entry::Held(manifest) if host.ledger.is_buried(manifest.sandbox) => {
                 ended.push(manifest);
             }
-            Entry::Held(manifest) => held.push(manifest),
+            Entry::Held(manifest) => held.push(*manifest),
             Entry::Ended(manifest) => ended.push(manifest),
             Entry::Leftover => remove_folder(&folder)?,
             Entry::Unreadable(_) if is_buried(host, &folder) => remove_folder(&folder)?,
@@ -58,10 +62,10 @@ pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), L
             ),
         }
     }
-    let taken_up = stream::iter(held).map(|manifest| take_up(host, *manifest));
+    let taken_up = stream::iter(by_slot(held)).map(|group| take_up_all(host, group));
     let mut taken_up = taken_up.buffer_unordered(ADOPTED_TOGETHER);
     while let Some(taken_up) = taken_up.next().await {
-        if let Some((manifest, vm)) = taken_up? {
+        for (manifest, vm) in taken_up? {
             keep.extend(vm.as_ref().map(|vm| vm.slot.number()));
             registry.adopt(manifest, vm);
         }
@@ -89,6 +93,31 @@ async fn clean_up(host: &Arc<Host>, manifest: &Manifest) {
 
 fn remove_folder(folder: &Path) -> Result<(), LifecycleError> {
     locule_disk::remove_tree(folder).map_err(LifecycleError::io("remove a leftover"))
+}
+
+fn slot_of(manifest: &Manifest) -> Option<u16> {
+    match manifest.held {
+        Held::Running { slot, .. } => Some(slot),
+        Held::Creating | Held::Resuming { .. } | Held::Paused { .. } | Held::Stopped => None,
+    }
+}
+
+/// Those that name one slot together, the last started first: a guest that says nothing is taken for its.
+fn by_slot(mut held: Vec<Manifest>) -> Vec<Vec<Manifest>> {
+    held.sort_by_key(|manifest| (slot_of(manifest), Reverse(manifest.started_at)));
+    let same = |a: &Manifest, b: &Manifest| slot_of(a).is_some() && slot_of(a) == slot_of(b);
+    held.chunk_by(same).map(<[_]>::to_vec).collect()
+}
+
+async fn take_up_all(
+    host: &Arc<Host>,
+    group: Vec<Manifest>,
+) -> Result<Vec<(Manifest, Option<Vm>)>, LifecycleError> {
+    let mut taken_up = Vec::new();
+    for manifest in group {
+        taken_up.extend(take_up(host, manifest).await?);
+    }
+    Ok(taken_up)
 }
 
 async fn take_up(
@@ -119,7 +148,8 @@ async fn take_up(
     }
 }
 
-/// The living VM of a manifest, thawed: an agent that died during a pause left it frozen or stopped.
+/// The living VM of a manifest, thawed: an agent that died during a pause left it frozen or stopped. `None`: there is none,
+/// or it is another's, and left as it is.
 async fn revive(
     host: &Host,
     manifest: &Manifest,
@@ -146,6 +176,10 @@ async fn revive(
         Ok::<_, LifecycleError>(())
     };
     if let Err(error) = alive.await {
+        if matches!(&error, LifecycleError::Guest(error) if error.is_wrong_key()) {
+            tracing::error!(sandbox.id = %manifest.sandbox, slot = vm.slot.number(), "the guest in its slot refuses its key: it is not its own");
+            return None;
+        }
         // It runs, whatever its guest agent thinks of it.
         tracing::warn!(sandbox.id = %manifest.sandbox, error = locule_base::errors::chain(&error), "adopted, but its guest does not answer");
     }

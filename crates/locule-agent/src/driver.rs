@@ -7,6 +7,7 @@
 
 mod begin;
 mod clocks;
+mod disk;
 mod orders;
 
 use std::sync::Arc;
@@ -115,6 +116,10 @@ pub(crate) struct Driver {
     /// Serves names while the VM runs.
     names: Option<CancellationToken>,
     retry_at: Option<Duration>,
+    /// The VMM stopped the guest until its disk can be written.
+    waits_for_room: bool,
+    /// Not before this moment it is let go on again.
+    room_at: Option<Duration>,
     /// The highest order that was tried. The manifest holds the highest that was carried out.
     tried: i64,
 }
@@ -210,6 +215,8 @@ impl Driver {
                 reported,
                 names: None,
                 retry_at: None,
+                waits_for_room: false,
+                room_at: None,
             },
             handle,
             inbox,
@@ -254,6 +261,7 @@ impl Driver {
             vmm: vm.machine.handle().pid,
         });
         self.life.send_replace(life);
+        self.waits_for_room = false;
         self.vm = vm;
     }
 
@@ -283,7 +291,10 @@ impl Driver {
                     None => Next::Gone,
                 },
                 () = ended => self.vmm_ended().await,
-                _ = tick.tick() => self.look_at_the_clocks().await,
+                _ = tick.tick() => {
+                    self.look_at_the_disk().await;
+                    self.look_at_the_clocks().await
+                }
             };
             self.publish();
             if matches!(next, Next::Gone) {

@@ -44,6 +44,13 @@ pub(crate) enum GuestError {
     Nonsense,
 }
 
+impl GuestError {
+    /// Whether the guest refused the control key: it is another's, or nobody's any more.
+    pub(crate) fn is_wrong_key(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::UNAUTHORIZED)
+    }
+}
+
 /// Fresh secrets and entropy: 32 bytes from the kernel.
 pub(crate) fn random_bytes() -> [u8; 32] {
     rand::random()

@@ -11,6 +11,7 @@ use locule_net::HostNet;
 use locule_vmm::{Accelerator, AcceleratorChoice, Vmm};
 
 use crate::config::Config;
+use crate::database::Database;
 use crate::golden::Goldens;
 use crate::images::Bundle;
 use crate::ledger::Ledger;
@@ -31,6 +32,7 @@ pub(crate) struct Host {
     pub(crate) vmm: Arc<dyn Vmm>,
     pub(crate) accelerator: AcceleratorChoice,
     pub(crate) ledger: Ledger,
+    pub(crate) database: Arc<Database>,
     pub(crate) slots: Slots,
     pub(crate) goldens: Goldens,
     pub(crate) changes: Changes,

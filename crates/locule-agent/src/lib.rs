@@ -12,6 +12,7 @@ mod activity;
 mod admission;
 mod adopt;
 mod config;
+mod database;
 mod driver;
 mod golden;
 mod guest;

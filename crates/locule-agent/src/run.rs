@@ -14,6 +14,7 @@ use locule_net::{HostNet, NetError};
 use locule_vmm::{Qemu, VmmError};
 
 use crate::config::{Config, OnStop};
+use crate::database::Database;
 use crate::golden::Goldens;
 use crate::host::Host;
 use crate::images::{BadBundle, Bundle};
@@ -121,6 +122,7 @@ impl Agent {
         .await?;
         let net = HostNet::open(&config.instance, &config.data_dir, config.net_options()).await?;
         let ledger = Ledger::open(pool.root()).map_err(file("open", pool.root()))?;
+        let database = Database::start(&config.data_dir, &tasks);
         let open = |path: PathBuf| File::open(&path).map(Arc::new).map_err(file("open", &path));
         let host = Arc::new(Host {
             kernel: open(bundle.kernel())?,
@@ -133,6 +135,7 @@ impl Agent {
             vmm: Arc::new(vmm),
             accelerator,
             ledger,
+            database: database.map_err(file("read what is in", &config.data_dir))?,
             slots: Slots::default(),
             goldens: Goldens::default(),
             changes: Changes::new(),

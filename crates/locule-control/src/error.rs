@@ -3,6 +3,7 @@
 use locule_agent_api::AgentError;
 use locule_domain::Invalid;
 use locule_store::StoreError;
+use serde::{Deserialize, Serialize};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -75,6 +76,89 @@ impl From<AgentError> for ControlError {
             AgentError::ResourceExhausted(_) => Self::NoCapacity,
             AgentError::Unavailable(_) => Self::HostUnavailable(error),
             AgentError::DeadlineExceeded | AgentError::Internal(_) => Self::AgentFailed(error),
+        }
+    }
+}
+
+/// What a request that creates was answered, as its idempotency key keeps it: as much as the repeated answer says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is", content = "text")]
+pub(crate) enum Failure {
+    Invalid(String),
+    Conflict(String),
+    NotFound,
+    NoCapacity,
+    HostUnavailable,
+    AgentFailed,
+    Unavailable,
+    Internal,
+}
+
+impl From<&ControlError> for Failure {
+    fn from(error: &ControlError) -> Self {
+        match error {
+            ControlError::Invalid(text) => Self::Invalid(text.clone()),
+            ControlError::Conflict { why } => Self::Conflict(why.clone()),
+            ControlError::NotFound { .. } => Self::NotFound,
+            ControlError::NoCapacity => Self::NoCapacity,
+            ControlError::HostUnavailable(_) => Self::HostUnavailable,
+            ControlError::AgentFailed(_) => Self::AgentFailed,
+            ControlError::Unavailable(_) => Self::Unavailable,
+            ControlError::Unauthorized
+            | ControlError::Forbidden { .. }
+            | ControlError::NoTeam
+            | ControlError::InvalidState { .. }
+            | ControlError::IdempotencyMismatch
+            | ControlError::IdempotencyInProgress
+            | ControlError::Internal(_) => Self::Internal,
+        }
+    }
+}
+
+impl From<Failure> for ControlError {
+    fn from(failure: Failure) -> Self {
+        const EARLIER: &str = "as the first request with this idempotency key was answered";
+        match failure {
+            Failure::Invalid(text) => Self::Invalid(text),
+            Failure::Conflict(why) => Self::Conflict { why },
+            Failure::NotFound => Self::NotFound { what: "sandbox" },
+            Failure::NoCapacity => Self::NoCapacity,
+            Failure::HostUnavailable => {
+                Self::HostUnavailable(AgentError::Unavailable(EARLIER.to_owned()))
+            }
+            Failure::AgentFailed => Self::AgentFailed(AgentError::Internal(EARLIER.to_owned())),
+            Failure::Unavailable => Self::Unavailable(EARLIER.into()),
+            Failure::Internal => Self::internal(EARLIER),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_is_kept_is_told_in_the_same_words() {
+        let text = "why".to_owned();
+        let errors = [
+            ControlError::Invalid(text.clone()),
+            ControlError::Conflict { why: text },
+            ControlError::NotFound { what: "sandbox" },
+            ControlError::NoCapacity,
+            ControlError::HostUnavailable(AgentError::DeadlineExceeded),
+            ControlError::AgentFailed(AgentError::DeadlineExceeded),
+            ControlError::Unavailable("".into()),
+            ControlError::internal(""),
+        ];
+        for error in errors {
+            let kept = serde_json::to_string(&Failure::from(&error)).unwrap();
+            let told = ControlError::from(serde_json::from_str::<Failure>(&kept).unwrap());
+            assert_eq!(told.to_string(), error.to_string(), "{kept}");
+            assert_eq!(
+                std::mem::discriminant(&told),
+                std::mem::discriminant(&error),
+                "{kept}"
+            );
         }
     }
 }

@@ -4,11 +4,12 @@ use locule_agent_api::{
     self as agent, AgentError, Order, ResumeSandbox, SandboxSpec, UpdateSandbox,
 };
 use locule_base::failpoint::reached;
-use locule_domain::{Action, Event, OnTimeout, Sandbox, next_action};
+use locule_domain::{Action, ErrorReason, Event, OnTimeout, Sandbox, SandboxState, next_action};
 use locule_ids::SandboxId;
 use locule_store::{cluster, hosts, sandboxes, templates};
 
 use crate::control::{Control, HostLink};
+use crate::database::mark;
 use crate::error::ControlError;
 use crate::reports::why_gone;
 
@@ -52,9 +53,10 @@ impl Control {
     async fn perform(&self, sandbox: &Sandbox, action: Action) -> Result<(), ControlError> {
         match action {
             Action::Place => self.place(sandbox).await,
+            Action::Create => self.create_on_host(sandbox).await,
             Action::Pause => {
                 let host = self.host_of(sandbox)?;
-                let order = self.order(sandbox).await?;
+                let order = self.order(&host, sandbox).await?;
                 reached("serve.pause", "the wish is written");
                 let report = host.agent.pause_sandbox(order).await?;
                 reached("serve.pause", "the host has done it");
@@ -64,7 +66,7 @@ impl Control {
             }
             Action::Resume => {
                 let host = self.host_of(sandbox)?;
-                let order = self.order(sandbox).await?;
+                let order = self.order(&host, sandbox).await?;
                 let resume = ResumeSandbox {
                     sandbox: order.sandbox,
                     generation: order.generation,
@@ -107,7 +109,7 @@ impl Control {
     /// Tells a host that is behind the row what the clocks are, and with it the row's generation.
     pub(crate) async fn tell_clocks(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
         let host = self.host_of(sandbox)?;
-        let order = self.order(sandbox).await?;
+        let order = self.order(&host, sandbox).await?;
         let update = UpdateSandbox {
             sandbox: order.sandbox,
             generation: order.generation,
@@ -124,31 +126,31 @@ impl Control {
         if sandbox.host.is_none() {
             return Ok(());
         }
-        let order = self.order(sandbox).await?;
-        match self.host_of(sandbox)?.agent.destroy_sandbox(order).await {
+        let host = self.host_of(sandbox)?;
+        let order = self.order(&host, sandbox).await?;
+        match host.agent.destroy_sandbox(order).await {
             Ok(()) | Err(AgentError::NotFound) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Every order draws from the write counter first.
-    async fn order(&self, sandbox: &Sandbox) -> Result<Order, ControlError> {
+    /// Every order draws from the write counter first, and is sent with what it drew.
+    async fn order(&self, host: &HostLink, sandbox: &Sandbox) -> Result<Order, ControlError> {
         let mut conn = self.connection().await?;
-        cluster::next_write(&mut conn).await?;
+        host.agent.mark(mark(cluster::next_write(&mut conn).await?));
         Ok(Order {
             sandbox: sandbox.id,
             generation: sandbox.generation,
         })
     }
 
-    /// Chooses a host, writes it down as the reservation, and only then asks the host.
+    /// Chooses a host, and writes it down as the reservation.
     async fn place(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
         let mut tx = self.transaction().await?;
         let online = hosts::online(&mut tx).await?;
         let host = online
             .iter()
             .find_map(|(id, _)| self.host(*id))
-            .cloned()
             .ok_or(ControlError::NoCapacity)?;
         let mut next = sandbox.clone();
         next.host = Some(host.id);
@@ -156,38 +158,65 @@ impl Control {
             .state
             .apply(Event::Placed)
             .map_err(ControlError::internal)?;
-        if !sandboxes::update(&mut tx, sandbox, &next, self.now()).await? {
-            // Overtaken: whoever it was is placing it, or wants something else of it.
-            return Ok(());
+        // Overtaken: whoever it was is placing it, or wants something else of it.
+        if sandboxes::update(&mut tx, sandbox, &next, self.now()).await? {
+            tx.commit().await.map_err(locule_store::StoreError::from)?;
         }
-        cluster::next_write(&mut tx).await?;
-        let template = templates::find(&mut tx, sandbox.team, &sandbox.template).await?;
-        tx.commit().await.map_err(locule_store::StoreError::from)?;
+        Ok(())
+    }
+
+    /// Orders its host to make it. After a crash nobody knows whether the order was given, or is under way: it is given
+    /// again, and the host answers what it answered, or will answer, the first.
+    async fn create_on_host(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
+        let host = self.host_of(sandbox)?;
+        let order = self.order(&host, sandbox).await?;
+        let mut conn = self.connection().await?;
+        let template = templates::find(&mut conn, sandbox.team, &sandbox.template).await?;
+        drop(conn);
+        let row = sandbox.clone();
         let spec = SandboxSpec {
-            sandbox: next.id,
-            generation: next.generation,
-            team: next.team,
-            template: next.template,
-            template_id: next.template_id,
-            vcpus: next.vcpus,
-            memory_mb: next.memory_mb,
-            disk_size_mb: next.disk_size_mb,
-            timeout_sec: next.timeout_sec,
-            expires_at: next.expires_at,
-            on_timeout: on_timeout(next.on_timeout),
-            auto_resume: next.auto_resume,
+            sandbox: order.sandbox,
+            generation: order.generation,
+            team: row.team,
+            template: row.template,
+            template_id: row.template_id,
+            vcpus: row.vcpus,
+            memory_mb: row.memory_mb,
+            disk_size_mb: row.disk_size_mb,
+            timeout_sec: row.timeout_sec,
+            expires_at: row.expires_at,
+            on_timeout: on_timeout(row.on_timeout),
+            auto_resume: row.auto_resume,
             default_user: template
                 .map(|template| template.default_user)
                 .unwrap_or_default(),
-            env: next.env,
-            labels: next.labels,
-            access_token: self.access_token(sandbox.id),
+            env: row.env,
+            labels: row.labels,
+            access_token: self.access_token(row.id),
         };
         reached("serve.create", "the host is chosen");
-        let report = host.agent.create_sandbox(spec).await?;
+        let report = match host.agent.create_sandbox(spec).await {
+            Ok(report) => report,
+            Err(error) => return self.not_created(row.id, error.into()).await,
+        };
         reached("serve.create", "the host has done it");
         self.take_report(host.id, &report).await?;
         reached("serve.create", "the row says so");
         Ok(())
+    }
+
+    /// Says of a sandbox whose creation failed that it did: never left starting (W-008).
+    async fn not_created(&self, id: SandboxId, error: ControlError) -> Result<(), ControlError> {
+        // A host whose answer was lost may have made it: it is asked first.
+        self.learn(id).await?;
+        let failed = Event::Fail(ErrorReason::CreateFailed);
+        // The order may still be on its way: the sweep tells the host to forget it until the host says that it did.
+        let sandbox = self
+            .observe(id, failed, |row| row.cleanup_pending = true)
+            .await?;
+        if sandbox.state == SandboxState::Running {
+            return Ok(());
+        }
+        Err(error)
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|
 //! | running | keep | paused | stopped, `vm_lost` | keep |
 //! | paused | by what is wanted | keep | error, `image_lost` | keep |
-//! | pending, starting | running | paused | error past the budget | keep |
+//! | pending, starting | running | paused | ordered again; error past the budget | keep |
 //! | stopped or error, inferred | running | paused | keep | keep |
 //! | stopped or error, else | destroy there | destroy there | keep | keep |
 //!

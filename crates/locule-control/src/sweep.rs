@@ -1,7 +1,7 @@
 //! What got lost: rows that hosts disagree with, wishes that a crash left half done, keys' last use.
 //!
-//! Takes no input, is idempotent and bounded. Nothing is concluded from a host that did not answer, and a sandbox without a
-//! row is never destroyed: a database that went back in time has no row for everything made since.
+//! Takes no input, is idempotent and bounded. Nothing is concluded from a host that did not answer, and nothing at all where
+//! the database [went back in time](crate::database). A sandbox without a row is never destroyed.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -49,6 +49,8 @@ impl Held {
     async fn ask(control: &Control) -> Self {
         let asked_at = control.now();
         let answers = control.0.hosts.iter().map(async |host| {
+            // Of one that is not judged nothing is known, as of one that is silent.
+            control.may_judge(host).await.ok().filter(|may| *may)?;
             let reports = host.agent.list_sandboxes().await.ok()?;
             let by_id = |report: SandboxReport| (report.sandbox, report);
             Some((host.id, reports.into_iter().map(by_id).collect()))

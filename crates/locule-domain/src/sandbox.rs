@@ -176,6 +176,8 @@ impl SandboxState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Place,
+    /// Order the host that was chosen to make it. Given again it is the same order.
+    Create,
     Pause,
     Resume,
     Destroy,
@@ -188,8 +190,9 @@ pub fn next_action(desired: Desired, observed: SandboxState) -> Option<Action> {
     match (desired, observed) {
         (_, S::Stopped { .. } | S::Error { .. }) => None,
         (D::Gone, _) => Some(Action::Destroy),
-        (_, S::Missing | S::Starting) => None,
+        (_, S::Missing) => None,
         (_, S::Pending) => Some(Action::Place),
+        (_, S::Starting) => Some(Action::Create),
         (D::Running, S::Paused) => Some(Action::Resume),
         (D::Paused, S::Running) => Some(Action::Pause),
         (D::Running, S::Running) | (D::Paused, S::Paused) => None,

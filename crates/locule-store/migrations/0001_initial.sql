@@ -6,7 +6,7 @@ CREATE TABLE cluster (
     id              UUID NOT NULL,
     created_at      TIMESTAMPTZ NOT NULL
 );
--- Drawn before each order to a host: a host that has seen a higher number knows that the database went back in time.
+-- Drawn before each order to a host and sent with it: where a host has seen a higher number, the database went back in time.
 CREATE SEQUENCE write_counter;
 
 CREATE TABLE teams (
@@ -137,6 +137,8 @@ CREATE TABLE idempotency_keys (
     key             TEXT NOT NULL,
     request_hash    TEXT NOT NULL,
     sandbox_id      UUID NOT NULL,
+    -- What the request was answered where nothing came of it: whoever repeats it is answered the same.
+    failure         JSONB,
     created_at      TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (team_id, key)
 );

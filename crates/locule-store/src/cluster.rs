@@ -20,11 +20,26 @@ pub async fn ensure(
     Ok(())
 }
 
-/// The next number of the write counter.
-pub async fn next_write(conn: &mut PgConnection) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar("SELECT nextval('write_counter')")
-        .fetch_one(conn)
-        .await?)
+/// Which database this is, and a number of its write counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    pub cluster: Uuid,
+    pub counter: i64,
+}
+
+/// Draws the next number of the write counter.
+pub async fn next_write(conn: &mut PgConnection) -> Result<Written, StoreError> {
+    read(conn, "SELECT id, nextval('write_counter') FROM cluster").await
+}
+
+/// The last number that was drawn.
+pub async fn last_write(conn: &mut PgConnection) -> Result<Written, StoreError> {
+    read(conn, "SELECT id, last_value FROM cluster, write_counter").await
+}
+
+async fn read(conn: &mut PgConnection, sql: &'static str) -> Result<Written, StoreError> {
+    let (cluster, counter): (Uuid, i64) = sqlx::query_as(sql).fetch_one(conn).await?;
+    Ok(Written { cluster, counter })
 }
 
 /// Whether the database answers.

@@ -17,6 +17,7 @@ pub use sqlx::{PgConnection, PgPool};
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// The schema, in the binary.
@@ -31,10 +32,8 @@ pub enum StoreError {
     Database(#[source] sqlx::Error),
     #[error("row {id} of {table} holds a value that cannot be")]
     Impossible { table: &'static str, id: String },
-    #[error(
-        "the database's schema is of another version; move the data directory aside, or use the version that made it"
-    )]
-    Schema(#[source] sqlx::migrate::MigrateError),
+    #[error("the database has the schema of another version, and nothing in it was changed")]
+    Schema(#[source] MigrateError),
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -70,9 +69,17 @@ pub fn connect(url: &str) -> Result<PgPool, StoreError> {
     Ok(pool.connect_lazy_with(options))
 }
 
-/// Brings the schema up to date, under a lock that other replicas wait for.
+/// Brings the schema up to date, under a lock that other replicas wait for. One that another version made, with migrations
+/// that are not ours, is refused before anything is done to it (B-001).
 pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
-    MIGRATIONS.run(pool).await.map_err(StoreError::Schema)
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the library's enum may grow"
+    )]
+    MIGRATIONS.run(pool).await.map_err(|error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+        other => StoreError::Schema(other),
+    })
 }
 
 /// A connection that goes back to its pool.

@@ -36,6 +36,8 @@ struct Life {
     hostname: String,
     frozen: bool,
     misbehaviour: Misbehaviour,
+    /// Mebibytes that are still to be written to the disk, beyond what the model uses.
+    disk_wanted: u64,
     /// Clock, entropy and hooks as the last `/init` brought them.
     timestamp_unix_nanos: i64,
     entropy: String,
@@ -71,7 +73,16 @@ enum Machine {
     /// Waits for its device state.
     Incoming,
     Stopped,
+    /// Stopped by itself: its disk could not be written.
+    IoError,
     Running,
+}
+
+/// What came of one step of the user's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tick {
+    Done,
+    NoRoom,
 }
 
 #[derive(Debug)]
@@ -118,6 +129,7 @@ impl Guest {
         match self.machine {
             Machine::Incoming => "inmigrate",
             Machine::Stopped => "paused",
+            Machine::IoError => "io-error",
             Machine::Running => "running",
         }
     }
@@ -134,17 +146,27 @@ impl Guest {
         self.memory.read_u64(TICKS)
     }
 
-    /// One step of the user's work; none while it is frozen.
-    pub(crate) fn tick(&mut self) {
-        if self.life().frozen {
-            return;
+    /// One step of the user's work; none while it is frozen. One whose write finds no room stops the machine, and is taken
+    /// again when that goes on.
+    pub(crate) fn tick(&mut self) -> Tick {
+        let mut life = self.life();
+        if life.frozen {
+            return Tick::Done;
         }
         let next = self.ticks() + 1;
-        if let Err(error) = model::apply(next, &mut self.memory, &self.disk) {
+        let taken = model::take_up(life.disk_wanted, &self.disk);
+        let done = taken.and_then(|()| model::apply(next, &mut self.memory, &self.disk));
+        if let Err(error) = done {
             crate::say(&format!("{error:#}"));
-            return;
+            self.machine = Machine::IoError;
+            return Tick::NoRoom;
         }
         self.memory.write_u64(TICKS, next);
+        if life.disk_wanted > 0 {
+            life.disk_wanted -= 1;
+            self.set_life(&life);
+        }
+        Tick::Done
     }
 
     fn life(&self) -> Life {
@@ -177,7 +199,8 @@ impl Guest {
     }
 
     pub(crate) fn save_devices(&self, mut out: File) -> Result<()> {
-        ensure!(self.machine == Machine::Stopped, "the machine is running");
+        let stands = matches!(self.machine, Machine::Stopped | Machine::IoError);
+        ensure!(stands, "the machine is running");
         if self.misbehaviour() == Misbehaviour::RefuseSave {
             bail!("the devices cannot be saved");
         }
@@ -243,6 +266,14 @@ impl Guest {
             },
             "/fill" => match serde_json::from_slice(&request.body) {
                 Ok(mebibytes) => self.fill(mebibytes),
+                Err(error) => Answer::refusal(400, &error.to_string()),
+            },
+            "/use_disk" => match serde_json::from_slice(&request.body) {
+                Ok(mebibytes) => {
+                    life.disk_wanted = mebibytes;
+                    self.set_life(&life);
+                    Answer::empty(204)
+                }
                 Err(error) => Answer::refusal(400, &error.to_string()),
             },
             "/poweroff" => {

@@ -26,8 +26,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::arguments::Arguments;
-use crate::guest::Guest;
-use crate::monitor::Monitor;
+use crate::guest::{Guest, Tick};
+use crate::monitor::{Monitor, Voice};
 use crate::wire::Wire;
 
 /// Between two changes of memory and disk.
@@ -90,22 +90,25 @@ fn say(line: &str) {
 fn run(arguments: &Arguments) -> Result<()> {
     let guest = Arc::new(Mutex::new(Guest::new(arguments)?));
     let wire = Wire::new(arguments.tap, arguments.mac)?;
-    let running = guest.clone();
+    let (running, voice) = (guest.clone(), Voice::default());
+    let events = voice.clone();
     let thread = std::thread::Builder::new().name("machine".to_owned());
-    thread.spawn(move || machine(&running, wire))?;
-    Monitor::new(arguments.control, guest).serve()
+    thread.spawn(move || machine(&running, wire, &events))?;
+    Monitor::new(arguments.control, guest, voice).serve()
 }
 
 /// The virtual processor: while the machine runs, time passes for the guest and its network answers.
-fn machine(guest: &Mutex<Guest>, mut wire: Wire) {
+fn machine(guest: &Mutex<Guest>, mut wire: Wire, events: &Voice) {
     loop {
         {
             let mut guest = guest
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
             if guest.runs() {
-                guest.tick();
-                wire.poll(&mut guest);
+                match guest.tick() {
+                    Tick::Done => wire.poll(&mut guest),
+                    Tick::NoRoom => events.tell_of_no_room(),
+                }
             }
         }
         wire.wait(TICK);

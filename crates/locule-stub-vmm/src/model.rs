@@ -52,6 +52,18 @@ impl Disk {
     }
 }
 
+/// Takes up mebibyte `number` of the disk behind the model's blocks; the model knows nothing of it. 0: none.
+pub(crate) fn take_up(number: u64, disk: &Disk) -> Result<()> {
+    let content = vec![0xa5; if number == 0 { 0 } else { 1 << 20 }];
+    let at = BLOCKS * BLOCK_STRIDE + (number << 20);
+    let written = rustix::io::pwrite(disk.fd(), &content, at);
+    ensure!(
+        written.context("write the disk")? == content.len(),
+        "the disk is full"
+    );
+    Ok(())
+}
+
 /// Carries out tick `tick`.
 pub(crate) fn apply(tick: u64, memory: &mut Memory, disk: &Disk) -> Result<()> {
     let written = rustix::io::pwrite(disk.fd(), &tick.to_le_bytes(), block_of(tick));

@@ -14,10 +14,41 @@ use serde_json::{Value, json};
 
 use crate::guest::Guest;
 
+/// What speaks to whoever is connected: answers by the monitor, events by the machine. A line is never cut by another.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Voice(Arc<Mutex<Option<UnixStream>>>);
+
+impl Voice {
+    fn connected(&self) -> MutexGuard<'_, Option<UnixStream>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, what: &Value) -> Result<()> {
+        match self.connected().as_mut() {
+            Some(stream) => Ok(stream.write_all(format!("{what}\n").as_bytes())?),
+            None => Ok(()),
+        }
+    }
+
+    /// The guest was stopped in the middle of a write.
+    pub(crate) fn tell_of_no_room(&self) {
+        let data = json!({ "device": "", "node-name": "d0", "operation": "write", "action": "stop", "nospace": true,
+            "reason": "No space left on device" });
+        for event in [
+            json!({ "event": "BLOCK_IO_ERROR", "data": data }),
+            json!({ "event": "STOP" }),
+        ] {
+            // Nobody connected, or somebody who has just left: there is nobody to tell.
+            let _ = self.say(&event);
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Monitor {
     listener: UnixListener,
     guest: Arc<Mutex<Guest>>,
+    voice: Voice,
     /// By name, as `getfd` gave them.
     named: HashMap<String, OwnedFd>,
     /// By number, as `add-fd` gave them.
@@ -25,13 +56,14 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    pub(crate) fn new(control: RawFd, guest: Arc<Mutex<Guest>>) -> Self {
+    pub(crate) fn new(control: RawFd, guest: Arc<Mutex<Guest>>, voice: Voice) -> Self {
         // SAFETY: the driver handed this descriptor over for this purpose; nothing else in the process uses it.
         #[expect(unsafe_code, reason = "a descriptor by number")]
         let listener = unsafe { UnixListener::from_raw_fd(control) };
         Self {
             listener,
             guest,
+            voice,
             named: HashMap::new(),
             sets: HashMap::new(),
         }
@@ -48,15 +80,17 @@ impl Monitor {
             .context("the control socket")?;
         loop {
             let (stream, _) = self.listener.accept().context("the control socket")?;
-            if let Err(error) = self.converse(stream) {
+            if let Err(error) = self.converse(&stream) {
                 crate::say(&format!("a control connection ended: {error:#}"));
             }
+            *self.voice.connected() = None;
         }
     }
 
-    fn converse(&mut self, mut stream: UnixStream) -> Result<()> {
+    fn converse(&mut self, stream: &UnixStream) -> Result<()> {
         let greeting = json!({ "QMP": { "version": { "qemu": { "major": 1, "minor": 0 } }, "capabilities": [] } });
-        writeln!(stream, "{greeting}")?;
+        *self.voice.connected() = Some(stream.try_clone()?);
+        self.voice.say(&greeting)?;
         let mut pending = Vec::new();
         let mut descriptors = Vec::new();
         loop {
@@ -72,12 +106,12 @@ impl Monitor {
                         json!({ "error": error, "id": command["id"] })
                     }
                 };
-                writeln!(stream, "{answer}")?;
+                self.voice.say(&answer)?;
                 if name == "quit" {
                     std::process::exit(0);
                 }
             }
-            if receive(&stream, &mut pending, &mut descriptors)? == 0 {
+            if receive(stream, &mut pending, &mut descriptors)? == 0 {
                 return Ok(());
             }
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use locule_agent_api::{
     AgentError, OnTimeout, Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec,
-    UpdateSandbox,
+    UpdateSandbox, WriteMark,
 };
 use locule_base::clock::SharedClock;
 use locule_ids::SandboxId;
@@ -65,6 +65,7 @@ struct State {
     asked: Vec<(Call, SandboxId)>,
     late: Vec<Asked>,
     away: bool,
+    written: Option<WriteMark>,
 }
 
 /// A simulated host.

@@ -21,6 +21,7 @@ pub fn host_info() -> HostInfo {
         memory_used_bytes: 0,
         memory_limit_bytes: 0,
         ready: true,
+        written: None,
     }
 }
 

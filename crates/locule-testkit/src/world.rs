@@ -131,6 +131,25 @@ impl World {
         row.expect("the sandbox's row")
     }
 
+    /// The only row there is.
+    pub async fn only_row(&self) -> Sandbox {
+        let mut conn = self.connection().await;
+        let id = sqlx::query_scalar("SELECT id FROM sandboxes")
+            .fetch_one(&mut *conn)
+            .await
+            .expect("one row");
+        self.row(SandboxId::from_uuid(id)).await
+    }
+
+    /// Changes a row by hand: as a control plane that died left it.
+    pub async fn leave(&self, id: SandboxId, change: impl FnOnce(&mut Sandbox)) {
+        let (mut conn, seen) = (self.connection().await, self.row(id).await);
+        let mut next = seen.clone();
+        change(&mut next);
+        let written = sandboxes::update(&mut conn, &seen, &next, seen.last_updated).await;
+        assert!(written.expect("write a row"), "its row was overtaken");
+    }
+
     /// What the trail says of a sandbox, oldest first: `actor action status metadata`.
     pub async fn trail(&self, id: SandboxId) -> Vec<String> {
         let mut conn = self.connection().await;

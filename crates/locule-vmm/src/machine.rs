@@ -184,6 +184,10 @@ pub trait Machine: Send + fmt::Debug {
 
     async fn is_running(&mut self) -> Result<bool, VmmError>;
 
+    /// Whether the VMM stopped the guest since this was asked last, because its disk could not be written. `cont` tries the
+    /// same write again. Costs next to nothing.
+    fn disk_failed(&mut self) -> Result<bool, VmmError>;
+
     /// Copies every private page of guest memory into `image`, a clone of the image the machine was started from.
     /// The machine must be stopped. The caller makes it durable.
     async fn capture_memory(&mut self, image: File) -> Result<CaptureStats, VmmError>;

@@ -15,6 +15,8 @@ use crate::machine::VmmError;
 
 /// A VMM that a guest has taken over may send anything: a longer line is an error.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
+/// What is read at most of a VMM that was asked nothing.
+const EVENT_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection to one VMM. One command at a time; an answer that nobody waits for any more is skipped by its number.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(crate) struct Qmp {
     /// Received and not yet a whole line.
     pending: Vec<u8>,
     sent: u64,
+    /// It said that it stopped the guest because of a disk.
+    disk_failed: bool,
 }
 
 /// What one received line is.
@@ -32,18 +36,25 @@ enum Message {
         id: u64,
         result: Result<Value, String>,
     },
+    /// The guest's write to its disk failed, and the guest was stopped in the middle of it.
+    DiskFailed,
     Other,
 }
 
 impl Qmp {
-    /// Connects and agrees on the protocol. The socket listens before the VMM runs, so this waits for its first word.
-    pub(crate) async fn connect(path: &Path, timeout: Duration) -> Result<Self, VmmError> {
-        let stream = UnixStream::connect(path).await.map_err(VmmError::Control)?;
-        let mut qmp = Self {
+    fn new(stream: UnixStream) -> Self {
+        Self {
             stream,
             pending: Vec::new(),
             sent: 0,
-        };
+            disk_failed: false,
+        }
+    }
+
+    /// Connects and agrees on the protocol. The socket listens before the VMM runs, so this waits for its first word.
+    pub(crate) async fn connect(path: &Path, timeout: Duration) -> Result<Self, VmmError> {
+        let stream = UnixStream::connect(path).await.map_err(VmmError::Control)?;
+        let mut qmp = Self::new(stream);
         let greeting = qmp.line();
         tokio::time::timeout(timeout, greeting)
             .await
@@ -76,7 +87,8 @@ impl Qmp {
                     } if answered == id => {
                         return result.map_err(|reason| VmmError::Refused { command, reason });
                     }
-                    // An event, or the answer to a command whose caller gave up.
+                    Message::DiskFailed => self.disk_failed = true,
+                    // Another event, or the answer to a command whose caller gave up.
                     Message::Answer { .. } | Message::Other => {}
                 }
             }
@@ -84,6 +96,24 @@ impl Qmp {
         tokio::time::timeout(timeout, exchange)
             .await
             .map_err(|_| VmmError::Silent { command })?
+    }
+
+    /// Whether it stopped the guest because of a disk, since this was asked last. Reads what has come and waits for nothing.
+    pub(crate) fn disk_failed(&mut self) -> Result<bool, VmmError> {
+        let mut read = 0;
+        while read < EVENT_BYTES_MAX {
+            self.pending.reserve(4096);
+            match self.stream.try_read_buf(&mut self.pending) {
+                Ok(0) => return Err(VmmError::Gone),
+                Ok(bytes) => read += bytes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(gone(error)),
+            }
+        }
+        while let Some(line) = self.whole_line()? {
+            self.disk_failed |= parse(&line)? == Message::DiskFailed;
+        }
+        Ok(std::mem::take(&mut self.disk_failed))
     }
 
     /// Descriptors travel with the first byte.
@@ -116,16 +146,24 @@ impl Qmp {
         Ok(())
     }
 
+    /// The next line of what has come, if it has come whole.
+    fn whole_line(&mut self) -> Result<Option<Vec<u8>>, VmmError> {
+        if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+            let rest = self.pending.split_off(end + 1);
+            return Ok(Some(std::mem::replace(&mut self.pending, rest)));
+        }
+        if self.pending.len() > LINE_BYTES_MAX {
+            return Err(VmmError::Control(io::Error::other(
+                "a line of the control channel is too long",
+            )));
+        }
+        Ok(None)
+    }
+
     async fn line(&mut self) -> Result<Vec<u8>, VmmError> {
         loop {
-            if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
-                let rest = self.pending.split_off(end + 1);
-                return Ok(std::mem::replace(&mut self.pending, rest));
-            }
-            if self.pending.len() > LINE_BYTES_MAX {
-                return Err(VmmError::Control(io::Error::other(
-                    "a line of the control channel is too long",
-                )));
+            if let Some(line) = self.whole_line()? {
+                return Ok(line);
             }
             if self
                 .stream
@@ -155,6 +193,10 @@ fn gone(error: io::Error) -> VmmError {
 fn parse(line: &[u8]) -> Result<Message, VmmError> {
     let bad = |source: serde_json::Error| VmmError::Control(io::Error::other(source));
     let value: Value = serde_json::from_slice(line).map_err(bad)?;
+    let said = |path: &str| value.pointer(path).and_then(Value::as_str);
+    if said("/event") == Some("BLOCK_IO_ERROR") && said("/data/action") == Some("stop") {
+        return Ok(Message::DiskFailed);
+    }
     let Some(id) = value.get("id").and_then(Value::as_u64) else {
         return Ok(Message::Other);
     };
@@ -184,6 +226,8 @@ mod tests {
     fn events_and_foreign_shapes_are_not_answers() {
         let other = [
             r#"{"event":"STOP"}"#,
+            r#"{"event":"BLOCK_IO_ERROR","data":{"action":"report"}}"#,
+            r#"{"event":"BLOCK_IO_ERROR","data":"stop"}"#,
             r#"{"id":"1","return":{}}"#,
             "[]",
             "3",
@@ -206,6 +250,35 @@ mod tests {
         assert_eq!(parse(line).unwrap(), expected);
     }
 
+    const DISK_FAILED: &str = r#"{"timestamp":{"seconds":1,"microseconds":2},"event":"BLOCK_IO_ERROR","data":{"device":"","node-name":"d0","operation":"write","action":"stop","nospace":true,"reason":"No space left on device"}}"#;
+
+    #[tokio::test]
+    async fn a_disk_that_failed_is_told_once_whoever_reads_it() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut qmp = Qmp::new(ours);
+        assert!(!qmp.disk_failed().unwrap(), "nothing was said");
+        let said = format!("{DISK_FAILED}\r\n{{\"event\":\"STOP\"}}\r\n");
+        let mut say = async |text: &str| {
+            tokio::io::AsyncWriteExt::write_all(&mut theirs, text.as_bytes())
+                .await
+                .unwrap();
+        };
+        say(&said).await;
+        qmp.stream.readable().await.unwrap();
+        assert!(qmp.disk_failed().unwrap());
+        assert!(!qmp.disk_failed().unwrap());
+        // In front of the answer to a command.
+        say(&format!("{said}{{\"return\":{{}},\"id\":1}}\r\n")).await;
+        let patience = Duration::from_secs(10);
+        qmp.run("query-status", json!({}), &[], patience)
+            .await
+            .unwrap();
+        assert!(qmp.disk_failed().unwrap());
+        drop(theirs);
+        qmp.stream.readable().await.unwrap();
+        assert!(matches!(qmp.disk_failed(), Err(VmmError::Gone)));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_line_makes_the_parser_panic(
@@ -223,11 +296,7 @@ mod tests {
     #[tokio::test]
     async fn an_endless_line_is_refused() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let mut qmp = Qmp {
-            stream: ours,
-            pending: Vec::new(),
-            sent: 0,
-        };
+        let mut qmp = Qmp::new(ours);
         let garbage = vec![b'x'; 65536];
         let flood = async {
             // Ends when the reader gives up and closes.
@@ -289,11 +358,7 @@ mod fuzz {
         fuzz(&seeds, |said| {
             runtime.block_on(async {
                 let (ours, mut theirs) = UnixStream::pair().unwrap();
-                let mut qmp = Qmp {
-                    stream: ours,
-                    pending: Vec::new(),
-                    sent: 0,
-                };
+                let mut qmp = Qmp::new(ours);
                 let saying = async {
                     theirs.write_all(said).await.unwrap();
                     drop(theirs);

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
+use locule_base::errors::chain;
 use serde_json::{Value, json};
 
-use crate::screen;
-use crate::up::checks;
+use crate::up::{checks, database};
+use crate::{environment, screen};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -16,6 +17,9 @@ pub(crate) struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Take the database for what it is after it went back in time: what this host holds is measured by it again
+    #[arg(long)]
+    accept_database: bool,
 }
 
 /// One thing that was looked at.
@@ -65,16 +69,20 @@ impl Finding {
 /// `true`: nothing is wrong.
 pub(crate) async fn run(args: Args) -> anyhow::Result<bool> {
     let mut findings = vec![programs(), images()];
-    let host = match instance(&args.data_dir) {
-        Err(why) => Err(why),
-        Ok(socket) => Client::new(Connector::Unix(socket.clone()))
-            .host()
-            .await
-            .map_err(|error| format!("the host agent at {} does not answer ({error}): is `locule up` running, and are you root?", socket.display())),
+    let run_dir = run_dir(&args.data_dir);
+    let host = match &run_dir {
+        Err(why) => Err(why.clone()),
+        Ok(run_dir) => look_at_host(&run_dir.join("agent.sock")).await,
     };
-    match &host {
-        Err(why) => findings.push(Finding::of("host agent", Err(why.clone()))),
-        Ok(host) => findings.extend(of_host(host)),
+    match (&host, &run_dir) {
+        (Ok(host), Ok(run_dir)) => {
+            findings.extend(of_host(host));
+            let looked = look_at_database(run_dir, host, args.accept_database).await;
+            findings.push(Finding::of("database", looked));
+        }
+        (Err(why), _) | (_, Err(why)) => {
+            findings.push(Finding::of("host agent", Err(why.clone())));
+        }
     }
     let well = findings.iter().all(|finding| finding.mark != Mark::Wrong);
     if args.json {
@@ -108,8 +116,40 @@ fn images() -> Finding {
     Finding::of("guest images", state)
 }
 
-/// The agent's socket of an installation.
-fn instance(data_dir: &Path) -> Result<PathBuf, String> {
+async fn look_at_host(socket: &Path) -> Result<HostInfo, String> {
+    let host = client(socket).host().await;
+    host.map_err(|error| format!("the host agent at {} does not answer ({error}): is `locule up` running, and are you root?", socket.display()))
+}
+
+fn client(socket: &Path) -> Client {
+    Client::new(Connector::Unix(socket.to_owned()))
+}
+
+/// Whether the database is as far as the host has seen it.
+async fn look_at_database(run_dir: &Path, host: &HostInfo, accept: bool) -> Result<String, String> {
+    let url = environment::database_url().unwrap_or_else(|| database::url(run_dir, "locule"));
+    let pool = locule_store::connect(&url).map_err(|error| chain(&error))?;
+    let now = locule_control::database_mark(&pool).await;
+    pool.close().await;
+    let now = now.map_err(|error| chain(&error))?;
+    let back = host.written.as_ref();
+    let back = back.filter(|seen| locule_control::went_back_in_time(seen, &now));
+    match back {
+        None => Ok(format!("write {now}")),
+        Some(_) if accept => {
+            let host = client(&run_dir.join("agent.sock"));
+            let accepted = host.accept_database(now.clone()).await;
+            accepted.map_err(|error| chain(&error))?;
+            Ok(format!("write {now}, accepted"))
+        }
+        Some(seen) => Err(format!(
+            "it went back in time: it is at write {now}, and this host has seen {seen}. Nothing is cleaned up by it here. Restore a newer backup, or run `locule doctor --accept-database`: then sandboxes that have no row are paused and kept"
+        )),
+    }
+}
+
+/// Where the sockets of an installation are.
+fn run_dir(data_dir: &Path) -> Result<PathBuf, String> {
     let path = data_dir.join("instance");
     let instance = std::fs::read_to_string(&path).map_err(|error| {
         format!(
@@ -117,10 +157,7 @@ fn instance(data_dir: &Path) -> Result<PathBuf, String> {
             data_dir.display()
         )
     })?;
-    Ok(PathBuf::from(format!(
-        "/run/locule-{}/agent.sock",
-        instance.trim()
-    )))
+    Ok(PathBuf::from(format!("/run/locule-{}", instance.trim())))
 }
 
 fn of_host(host: &HostInfo) -> Vec<Finding> {

@@ -8,7 +8,7 @@
 
 mod banner;
 pub(crate) mod checks;
-mod database;
+pub(crate) mod database;
 mod layout;
 mod proof;
 mod queue;
@@ -24,6 +24,7 @@ use anyhow::{Context as _, bail};
 use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
 use locule_base::clock::{Clock as _, SystemClock};
 use locule_control::{Bootstrap, Secrets};
+use locule_store::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{environment, screen};
@@ -182,7 +183,12 @@ async fn bootstrap(
     listen: &SocketAddr,
 ) -> anyhow::Result<layout::Credentials> {
     let pool = locule_store::connect(database)?;
-    locule_store::migrate(&pool).await?;
+    match locule_store::migrate(&pool).await {
+        Err(error @ StoreError::Schema(_)) if environment::database_url().is_none() => {
+            return Err(error).context(layout.is_of_another_version());
+        }
+        migrated => migrated?,
+    }
     let url = format!("http://{listen}");
     let credentials = if let Some(known) = layout.read_credentials(&url)? {
         known

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _};
 use locule_agent_api::{
     AgentError, HostAgent, HostInfo, Order, PROTOCOL_VERSION, ResumeSandbox, SandboxReport,
-    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream,
+    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
 };
 use locule_ids::SandboxId;
 use tokio::sync::{broadcast, oneshot};
@@ -32,6 +32,7 @@ impl HostAgent for Registry {
             memory_used_bytes: used_bytes(&self.host, &self.running()),
             memory_limit_bytes: self.host.config.limits.memory_limit_mib << 20,
             ready: self.is_ready(),
+            written: self.host.database.seen(),
         })
     }
 
@@ -145,5 +146,14 @@ impl HostAgent for Registry {
             }
         }
         Ok(())
+    }
+
+    fn mark(&self, at: WriteMark) {
+        self.host.database.note(at);
+    }
+
+    async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError> {
+        tracing::warn!(mark = %at, seen = ?self.host.database.seen(), "an operator accepts the database as it is");
+        Ok(self.host.database.accept(at).await?)
     }
 }

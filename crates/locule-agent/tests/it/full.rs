@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use locule_agent::OnStop;
 use locule_agent_api::{AgentError, HostAgent as _, ReportedState, SandboxSpec};
+use locule_testkit::eventually;
 
 use crate::host_files::program;
 use crate::process::HostProcess;
-use crate::rig::{order, ready_spec, resume};
+use crate::rig::{Rig, order, ready_spec, resume, spec};
 
 /// Takes every block that is left in a folder's file system. Answers the file that holds them.
 fn fill(folder: &Path) -> PathBuf {
@@ -170,6 +172,96 @@ async fn on_a_full_pool_every_sandbox_can_be_destroyed_and_its_room_comes_back()
     }
     empty(&host.pool());
     host.stop().await;
+}
+
+/// Waits until the last thing that went wrong with it is this.
+async fn is_told(host: &HostProcess, wanted: &SandboxSpec, what: &str) {
+    host.eventually(what, async || {
+        let report = host.report(wanted.sandbox).await.unwrap();
+        assert_eq!(report.state, ReportedState::Running, "{}", host.log());
+        report.last_error.is_some_and(|why| why.contains(what))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_finds_no_room_stands_still_and_goes_on_when_there_is_some() {
+    let mut host = HostProcess::start().await;
+    let (witness, still) = (ready_spec(), ready_spec());
+    for one in [&witness, &still] {
+        host.client().create_sandbox(one.clone()).await.unwrap();
+    }
+    for one in [&witness, &still] {
+        settle(&host, one).await;
+    }
+    fill(&host.pool());
+    let mebibytes = serde_json::json!(8);
+    let told = host
+        .guest(still.sandbox, "use_disk", Some(&mebibytes))
+        .await;
+    assert!(told.is_some(), "{}", host.log());
+    is_told(&host, &still, "stands still until there is room").await;
+    goes_on(&host, &witness).await;
+
+    // The next agent tries once, and says the same.
+    host.kill();
+    host.restart().await;
+    is_told(&host, &still, "stands still until there is room").await;
+    goes_on(&host, &witness).await;
+    let said = || {
+        host.log()
+            .matches("stands still until there is room")
+            .count()
+    };
+    assert_eq!(said(), 2, "{}", host.log());
+
+    empty(&host.pool());
+    is_told(&host, &still, "runs on").await;
+    // It took up where it was: each block is what it should be.
+    goes_on(&host, &still).await;
+    host.client().pause_sandbox(order(&still, 2)).await.unwrap();
+    host.client()
+        .resume_sandbox(resume(&still, 3))
+        .await
+        .unwrap();
+    goes_on(&host, &still).await;
+    assert_eq!(host.report(still.sandbox).await.unwrap().last_error, None);
+    assert_eq!(said(), 2, "{}", host.log());
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_guest_that_finds_no_room_loses_nothing_of_what_it_writes() {
+    let rig = Rig::start().await;
+    let wanted = spec();
+    rig.registry().create_sandbox(wanted.clone()).await.unwrap();
+    fill(&rig.pool());
+    let writing = rig.exec(
+        wanted.sandbox,
+        "wrote=$(head -c 16M /dev/zero | tr '\\0' x | tee ~/f | sha256sum) && sync && sudo sh -c 'echo 3 > /proc/sys/vm/drop_caches' && \
+         [ \"$wrote\" = \"$(sha256sum < ~/f)\" ] && echo whole",
+    );
+    let making_room = async {
+        eventually("the guest stands still", async || {
+            let reports = rig.registry().list_sandboxes().await.unwrap();
+            let why = reports[0].last_error.as_deref();
+            why.is_some_and(|why| why.contains("stands still until there is room"))
+        })
+        .await;
+        empty(&rig.pool());
+    };
+    let (wrote, ()) = tokio::join!(writing, making_room);
+    assert_eq!(
+        (wrote.stdout.as_str(), wrote.exit_code),
+        ("whole\n", 0),
+        "{wrote:?}"
+    );
+    rig.registry()
+        .terminate(vec![wanted.sandbox])
+        .await
+        .unwrap();
+    rig.stop(OnStop::Pause).await;
+    rig.assert_clean();
 }
 
 fn run(name: &str, arguments: &[&str]) {

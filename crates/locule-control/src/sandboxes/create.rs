@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use locule_domain::{Desired, ErrorReason, Event, NewSandbox, Sandbox, SandboxState};
-use locule_ids::SandboxId;
+use locule_ids::{SandboxId, TeamId};
 use locule_store::{idempotency, sandboxes, templates};
 use sha2::{Digest as _, Sha256};
 
 use crate::audit::{self, SandboxEvent};
 use crate::caller::Caller;
 use crate::control::Control;
-use crate::error::ControlError;
+use crate::error::{ControlError, Failure};
 
 const DISK_MB: u32 = 5120;
 /// What the SDKs call the template that we call `minimal`.
@@ -25,7 +25,8 @@ impl Control {
         self.create(caller, wanted, None).await
     }
 
-    /// As [`Self::create_sandbox`]; the same key with the same request gives the same sandbox, however often it is sent.
+    /// As [`Self::create_sandbox`]; the same key with the same request gets the same answer, however often it is sent: the
+    /// same sandbox, or the same error. Whoever wants another try of what failed sends another key.
     pub async fn create_sandbox_once(
         &self,
         caller: &Caller,
@@ -62,7 +63,7 @@ impl Control {
             .await?;
             if let Some(earlier) = earlier {
                 drop(tx);
-                return self.earlier(caller, &hash, &earlier).await;
+                return self.earlier(caller, key, &hash, &earlier).await;
             }
         }
         sandboxes::insert(&mut tx, &sandbox).await?;
@@ -81,10 +82,10 @@ impl Control {
         tx.commit().await.map_err(locule_store::StoreError::from)?;
         locule_base::failpoint::reached("serve.create", "the row is there");
         // The host call goes on when the client leaves: what is half made would otherwise be nobody's.
-        let (control, id) = (self.clone(), sandbox.id);
+        let (control, key) = (self.clone(), key.map(str::to_owned));
         let (done, result) = tokio::sync::oneshot::channel();
         self.0.tasks.spawn_detached("create sandbox", async move {
-            let created = control.settle_new(id).await;
+            let created = control.settle_new(&sandbox, key.as_deref()).await;
             let _ = done.send(created);
         });
         result.await.map_err(ControlError::internal)?
@@ -129,9 +130,11 @@ impl Control {
         }
     }
 
+    /// The answer to a request that was sent before.
     async fn earlier(
         &self,
         caller: &Caller,
+        key: &str,
         hash: &str,
         earlier: &idempotency::Earlier,
     ) -> Result<Sandbox, ControlError> {
@@ -143,6 +146,9 @@ impl Control {
             SandboxState::Pending | SandboxState::Starting => {
                 Err(ControlError::IdempotencyInProgress)
             }
+            SandboxState::Error {
+                reason: ErrorReason::CreateFailed,
+            } => Err(self.failure(caller.team, key, sandbox.id).await?.into()),
             SandboxState::Running
             | SandboxState::Paused
             | SandboxState::Missing
@@ -151,27 +157,41 @@ impl Control {
         }
     }
 
+    /// What the first request of a key was answered, or is about to be.
+    async fn failure(
+        &self,
+        team: TeamId,
+        key: &str,
+        sandbox: SandboxId,
+    ) -> Result<Failure, ControlError> {
+        let _order = self.lock(sandbox).await;
+        let mut conn = self.connection().await?;
+        let failure = idempotency::get(&mut conn, team, key).await?;
+        let failure = failure.and_then(|earlier| earlier.failure);
+        let failure = failure.and_then(|failure| serde_json::from_value(failure).ok());
+        // It was never answered: its control plane died.
+        Ok(failure.unwrap_or(Failure::AgentFailed))
+    }
+
     /// Brings a new row to `running`, or to `error` in the same request: never left pending (W-008).
-    async fn settle_new(&self, id: SandboxId) -> Result<Sandbox, ControlError> {
-        let _order = self.lock(id).await;
-        match self.reconcile(id).await {
-            Ok(sandbox) => Ok(sandbox),
-            Err(error) => {
-                tracing::warn!(sandbox.id = %id, error = locule_base::errors::chain(&error), "create failed");
-                // A host whose answer was lost may have made it: it is asked first.
-                self.learn(id).await?;
-                let failed = Event::Fail(ErrorReason::CreateFailed);
-                // The order may still be on its way: the sweep tells the host to forget it until the host says that it did.
-                let sandbox = self
-                    .observe(id, failed, |sandbox| {
-                        sandbox.cleanup_pending = sandbox.host.is_some();
-                    })
-                    .await?;
-                if sandbox.state == SandboxState::Running {
-                    return Ok(sandbox);
-                }
-                Err(error)
+    async fn settle_new(&self, new: &Sandbox, key: Option<&str>) -> Result<Sandbox, ControlError> {
+        let _order = self.lock(new.id).await;
+        let reconciled = self.reconcile(new.id).await;
+        if let Err(error) = &reconciled {
+            tracing::warn!(sandbox.id = %new.id, error = locule_base::errors::chain(error), "create failed");
+            // Of what a host was ordered the row says so already: here there was none to order.
+            let failed = Event::Fail(ErrorReason::CreateFailed);
+            self.observe(new.id, failed, |row| {
+                row.cleanup_pending = row.host.is_some();
+            })
+            .await?;
+            if let Some(key) = key {
+                let failure =
+                    serde_json::to_value(Failure::from(error)).map_err(ControlError::internal)?;
+                let mut conn = self.connection().await?;
+                idempotency::fail(&mut conn, new.team, key, &failure).await?;
             }
         }
+        reconciled
     }
 }

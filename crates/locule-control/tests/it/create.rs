@@ -2,19 +2,9 @@
 
 use locule_agent_api::{AgentError, ReportedState};
 use locule_control::{ControlError, ListFilter, NewSandbox};
-use locule_domain::{Sandbox, SandboxState};
+use locule_domain::SandboxState;
 use locule_testkit::{Call, Fault, Gate, World};
 use sqlx::PgPool;
-
-/// The only row there is.
-async fn only_row(world: &World) -> Sandbox {
-    let mut conn = world.connection().await;
-    let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM sandboxes")
-        .fetch_one(&mut *conn)
-        .await
-        .unwrap();
-    world.row(locule_ids::SandboxId::from_uuid(id)).await
-}
 
 async fn failing_create(world: &World) -> ControlError {
     let created = world.control.create_sandbox(&world.caller, World::wish());
@@ -50,7 +40,7 @@ async fn a_create_that_the_host_refuses_is_an_error_at_once(pool: PgPool) {
     world.host.fail(Call::Create, Fault::Refuse(full));
     let error = failing_create(&world).await;
     assert!(matches!(error, ControlError::NoCapacity), "{error:?}");
-    let row = only_row(&world).await;
+    let row = world.only_row().await;
     assert_eq!(row.status_reason.as_deref(), Some("create_failed"));
     assert!(row.cleanup_pending);
     assert_eq!(
@@ -82,7 +72,7 @@ async fn a_create_that_comes_late_makes_nothing(pool: PgPool) {
     let world = World::start(pool).await;
     world.host.fail(Call::Create, Fault::Late);
     failing_create(&world).await;
-    let row = only_row(&world).await;
+    let row = world.only_row().await;
     assert!(row.cleanup_pending);
     // The first word does not get through; the second does.
     let broken = AgentError::Internal("a disk is slow".to_owned());
@@ -106,7 +96,7 @@ async fn what_a_late_create_made_is_destroyed(pool: PgPool) {
     assert_eq!(world.host.count(), 1);
     world.sweep().await;
     assert_eq!(world.host.count(), 0);
-    let row = only_row(&world).await;
+    let row = world.only_row().await;
     assert!(!row.cleanup_pending);
     assert_eq!(row.status_reason.as_deref(), Some("create_failed"));
 }
@@ -190,7 +180,7 @@ async fn without_a_host_there_is_no_capacity(pool: PgPool) {
         .unwrap();
     let error = failing_create(&world).await;
     assert!(matches!(error, ControlError::NoCapacity), "{error:?}");
-    let row = only_row(&world).await;
+    let row = world.only_row().await;
     assert_eq!((row.host, row.cleanup_pending), (None, false));
     assert_eq!(row.status_reason.as_deref(), Some("create_failed"));
 }
@@ -206,10 +196,10 @@ async fn a_client_that_leaves_does_not_stop_the_creation(pool: PgPool) {
     }
     // A sweep meanwhile leaves to the request what is the request's.
     world.sweep().await;
-    assert_eq!(only_row(&world).await.state, SandboxState::Starting);
+    assert_eq!(world.only_row().await.state, SandboxState::Starting);
     gate.open();
     locule_testkit::eventually("the sandbox runs", async || {
-        only_row(&world).await.state == SandboxState::Running
+        world.only_row().await.state == SandboxState::Running
     })
     .await;
 }

@@ -80,19 +80,60 @@ async fn requests_at_once_with_one_key_make_one_sandbox(pool: PgPool) {
     assert_eq!((made.len(), world.host.count()), (1, 1));
 }
 
-/// The request was answered with an error; so is its repetition, by the sandbox's own state.
+/// The request was answered with an error; so is its repetition, with the same one, and nothing is tried again.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_key_whose_request_failed_makes_no_second_one(pool: PgPool) {
+async fn a_key_whose_request_failed_gets_its_error_again(pool: PgPool) {
     let world = World::start(pool).await;
-    let broken = AgentError::Internal("no kernel".to_owned());
-    world.host.fail(Call::Create, Fault::Refuse(broken));
-    let create = || {
+    let create = |key: &'static str| {
         world
             .control
-            .create_sandbox_once(&world.caller, World::wish(), "key")
+            .create_sandbox_once(&world.caller, World::wish(), key)
     };
-    create().await.unwrap_err();
-    let again = create().await.unwrap();
-    assert_eq!(again.status_reason.as_deref(), Some("create_failed"));
+    let text = || "no kernel".to_owned();
+    let failures = [
+        ("broken", AgentError::Internal(text())),
+        ("full", AgentError::ResourceExhausted(text())),
+        ("away", AgentError::Unavailable(text())),
+        ("refused", AgentError::InvalidArgument(text())),
+        ("late", AgentError::FailedPrecondition(text())),
+    ];
+    for (key, failure) in failures {
+        world.host.fail(Call::Create, Fault::Refuse(failure));
+        let first = create(key).await.unwrap_err();
+        for _ in 0..2 {
+            let again = create(key).await.unwrap_err();
+            assert_eq!(
+                (again.to_string(), std::mem::discriminant(&again)),
+                (first.to_string(), std::mem::discriminant(&first)),
+                "{key}"
+            );
+        }
+    }
     assert_eq!(world.host.count(), 0);
+    create("another-key").await.unwrap();
+}
+
+/// Whoever would have answered died; what the repetition hears is an error all the same, never a sandbox that is none.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_key_whose_request_failed_unanswered_gets_an_error(pool: PgPool) {
+    let mut world = World::start(pool).await;
+    world.host.fail(Call::Create, Fault::Late);
+    let create = |world: &World| {
+        let control = world.control.clone();
+        let caller = world.caller.clone();
+        async move {
+            control
+                .create_sandbox_once(&caller, World::wish(), "key")
+                .await
+        }
+    };
+    create(&world).await.unwrap_err();
+    let mut conn = world.connection().await;
+    sqlx::query("UPDATE idempotency_keys SET failure = NULL")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    world.restart();
+    let again = create(&world).await.unwrap_err();
+    assert!(matches!(again, ControlError::AgentFailed(_)), "{again:?}");
 }

@@ -7,6 +7,7 @@
 
 mod crash;
 mod create;
+mod database;
 mod end;
 mod idempotency;
 mod life;

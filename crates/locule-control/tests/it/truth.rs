@@ -86,14 +86,7 @@ fn alive() -> Vec<Case> {
         ),
         (S::Starting, Running, YOUNG, Held::Alive, S::Running, runs),
         (S::Starting, Running, YOUNG, Held::Paused, S::Paused, image),
-        (
-            S::Starting,
-            Running,
-            YOUNG,
-            Held::Nothing,
-            S::Starting,
-            none,
-        ),
+        (S::Starting, Running, YOUNG, Held::Nothing, S::Running, runs),
         (S::Starting, Running, OLD, Held::Alive, S::Running, runs),
         (
             S::Starting,

@@ -9,7 +9,7 @@ mod platform;
 mod steps;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use platform::{Platform, python, refused, refused_without_root};
+use platform::{Platform, python, refused, refused_without_root, stub_vmm};
 
 #[test]
 fn the_command_line_does_what_a_docker_user_expects() {
@@ -160,6 +160,87 @@ fn what_cannot_start_says_what_to_do() {
     assert!(said.contains("sudo locule up"), "{said}");
     let said = refused(folder.path(), &["--images", "/no/such/folder"]);
     assert!(said.contains("make images"), "{said}");
+}
+
+/// B-001: until the first release the one migration is edited in place.
+#[test]
+fn a_data_directory_of_another_schema_is_refused_unharmed_and_moved_aside_on_request() {
+    const SPOIL: &str =
+        "UPDATE _sqlx_migrations SET checksum = set_byte(checksum, 0, 255 - get_byte(checksum, 0))";
+    let mut platform = Platform::start_with(&["--qemu", &stub_vmm()]);
+    let id = platform.succeeds(&["sandbox", "create"]).stdout;
+    platform.interrupt();
+    platform.change_database(SPOIL);
+    for _ in 0..2 {
+        let said = platform.refused_again();
+        let told = [
+            &platform.data_dir(),
+            "was made by another version",
+            "--reset",
+            "nothing in it was changed",
+        ];
+        assert!(told.iter().all(|part| said.contains(part)), "{said}");
+        assert!(platform.moved_aside().is_empty());
+    }
+    // The version that made it finds everything as it was.
+    platform.change_database(SPOIL);
+    platform.start_again();
+    platform.succeeds(&["sandbox", "resume", id.trim()]);
+    platform.interrupt();
+
+    platform.change_database(SPOIL);
+    platform.with_options(&["--reset"]);
+    let before = platform.run_dir();
+    platform.start_again();
+    assert_eq!(platform.sandboxes(), 0);
+    let aside = platform.moved_aside();
+    assert!(
+        aside.len() == 1 && aside[0].join("instance").exists(),
+        "{aside:?}"
+    );
+    platform.stop();
+    std::fs::remove_dir_all(before).unwrap();
+}
+
+#[test]
+fn a_database_that_went_back_in_time_is_told_and_judges_nothing_until_it_is_accepted() {
+    let mut platform = Platform::start_with(&["--qemu", &stub_vmm()]);
+    let data = platform.data_dir();
+    let doctor = |platform: &Platform, more: &[&str]| {
+        let args = [&["doctor", "--data-dir", data.as_str()], more].concat();
+        platform.locule(&args, "").stdout
+    };
+    let id = platform.succeeds(&["sandbox", "create"]).stdout;
+    let said = doctor(&platform, &[]);
+    assert!(said.contains("✓ database"), "{said}");
+    platform.interrupt();
+
+    // As if the database were a backup from a thousand orders ago, and the sandbox made since.
+    let remembered = std::path::Path::new(&data).join("agent/database.json");
+    let mark: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&remembered).unwrap()).unwrap();
+    let later = mark["counter"].as_i64().unwrap() + 1000;
+    let later = serde_json::json!({ "cluster": mark["cluster"], "counter": later });
+    std::fs::write(&remembered, later.to_string()).unwrap();
+    platform.change_database("DELETE FROM sandboxes");
+    platform.start_again();
+    platform::until("the log says so", || {
+        let log = std::fs::read_to_string(format!("{data}/logs/serve.log")).unwrap();
+        log.contains("the database went back in time")
+    });
+    let said = doctor(&platform, &[]);
+    assert!(said.contains("✗ database"), "{said}");
+    assert!(said.contains("locule doctor --accept-database"), "{said}");
+    let uuid = id.trim().trim_start_matches("sb-");
+    let kept = format!("{data}/agent/pool/sandboxes/{uuid}/manifest.json");
+    assert!(std::path::Path::new(&kept).exists(), "{kept}");
+
+    let said = doctor(&platform, &["--accept-database"]);
+    assert!(said.contains("accepted"), "{said}");
+    let said = doctor(&platform, &[]);
+    assert!(said.contains("✓ database"), "{said}");
+    assert!(std::path::Path::new(&kept).exists(), "{kept}");
+    platform.stop();
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -35,6 +35,12 @@ pub(crate) struct Ran {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     pub(crate) code: i32,
+}
+
+/// The machine that is none, where what is under test is not the machine.
+pub(crate) fn stub_vmm() -> String {
+    let program = variable("LOCULE_BINARY").with_file_name("locule-stub-vmm");
+    program.to_str().unwrap().to_owned()
 }
 
 fn variable(name: &str) -> PathBuf {
@@ -232,6 +238,49 @@ impl Platform {
         finish(piped(&mut command), "")
     }
 
+    /// A start of the same data directory that must fail: what it said.
+    pub(crate) fn refused_again(&self) -> String {
+        let ran = finish(piped(&mut self.up_command()), "");
+        assert_eq!(ran.code, 1, "{ran:?}");
+        ran.stderr
+    }
+
+    /// From the next start on with these options too.
+    pub(crate) fn with_options(&mut self, more: &[&str]) {
+        self.options.extend(more.iter().copied().map(str::to_owned));
+    }
+
+    /// What lies beside the data directory.
+    pub(crate) fn moved_aside(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.folder().join(LONG)).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| *path != self.data()).collect()
+    }
+
+    /// Changes the database of a platform that is not up.
+    pub(crate) fn change_database(&self, sql: &str) {
+        let data = self.data().join("postgres/data");
+        let owner = fs::metadata(&data).unwrap().uid();
+        let versions = fs::read_dir("/usr/lib/postgresql").unwrap();
+        let programs = versions.map(|entry| entry.unwrap().path().join("bin/postgres"));
+        let postgres = programs.filter(|path| path.exists()).max().unwrap();
+        let mut command = Command::new(postgres);
+        std::os::unix::process::CommandExt::uid(&mut command, owner);
+        command.arg("--single").arg("-D").arg(&data).arg("locule");
+        let ran = finish(piped(&mut command), &format!("{sql}\n"));
+        assert!(ran.code == 0 && !ran.stderr.contains("ERROR"), "{ran:?}");
+    }
+
+    /// Where its sockets are.
+    pub(crate) fn run_dir(&self) -> PathBuf {
+        let instance = fs::read_to_string(self.data().join("instance")).unwrap();
+        Path::new("/run").join(format!("locule-{}", instance.trim()))
+    }
+
+    pub(crate) fn data_dir(&self) -> String {
+        self.data().display().to_string()
+    }
+
     pub(crate) fn credentials(&self) -> Value {
         serde_json::from_slice(&fs::read(self.data().join("credentials.json")).unwrap()).unwrap()
     }
@@ -419,7 +468,7 @@ impl Platform {
             });
             assert_eq!(left.count(), 0, "{folder}");
         }
-        fs::remove_dir_all(format!("/run/locule-{}", instance.trim())).unwrap();
+        fs::remove_dir_all(self.run_dir()).unwrap();
     }
 }
 

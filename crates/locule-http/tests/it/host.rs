@@ -164,4 +164,10 @@ impl HostAgent for Host {
             .retain(|id, _| !sandboxes.contains(id));
         Ok(())
     }
+
+    fn mark(&self, _at: locule_agent_api::WriteMark) {}
+
+    async fn accept_database(&self, _at: locule_agent_api::WriteMark) -> Result<(), AgentError> {
+        Ok(())
+    }
 }

@@ -24,11 +24,17 @@ async fn the_clusters_id_is_written_once(pool: PgPool) {
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn the_write_counter_only_grows_even_when_a_transaction_is_rolled_back(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let id = TeamId::random().as_uuid();
+    cluster::ensure(&mut conn, id, noon()).await.unwrap();
     let mut tx = pool.begin().await.unwrap();
     let first = cluster::next_write(&mut tx).await.unwrap();
     tx.rollback().await.unwrap();
-    let mut conn = pool.acquire().await.unwrap();
-    assert!(cluster::next_write(&mut conn).await.unwrap() > first);
+    assert_eq!(cluster::last_write(&mut conn).await.unwrap(), first);
+    let second = cluster::next_write(&mut conn).await.unwrap();
+    assert_eq!((first.cluster, second.cluster), (id, id));
+    assert!(second.counter > first.counter);
+    assert_eq!(cluster::last_write(&mut conn).await.unwrap(), second);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -115,12 +121,21 @@ async fn an_idempotency_key_belongs_to_the_first_request_of_its_team(pool: PgPoo
     let earlier = Earlier {
         request_hash: "hash".to_owned(),
         sandbox: first,
+        failure: None,
     };
-    assert_eq!(again, Some(earlier));
+    assert_eq!(again.as_ref(), Some(&earlier));
     let foreign = idempotency::claim(&mut conn, other, "key", "hash", second, noon())
         .await
         .unwrap();
     assert_eq!(foreign, None);
+    let failure = serde_json::json!({ "is": "no_capacity" });
+    idempotency::fail(&mut conn, team, "key", &failure)
+        .await
+        .unwrap();
+    let failed = idempotency::get(&mut conn, team, "key").await.unwrap();
+    assert_eq!(failed.unwrap().failure, Some(failure));
+    let foreign = idempotency::get(&mut conn, other, "key").await.unwrap();
+    assert_eq!(foreign.unwrap().failure, None);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]

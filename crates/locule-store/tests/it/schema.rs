@@ -1,9 +1,10 @@
 //! The schema as a whole: what its columns are, and what it refuses.
 
 use locule_ids::TeamId;
-use locule_store::{StoreError, migrate};
+use locule_store::{StoreError, connect, migrate};
 use locule_testkit::builders;
-use sqlx::PgPool;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr as _};
 
 /// B-001.
 #[test]
@@ -11,15 +12,78 @@ fn one_migration_makes_the_whole_schema() {
     assert_eq!(locule_store::MIGRATIONS.iter().count(), 1);
 }
 
-#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn migrating_again_changes_nothing_and_another_schema_is_refused(pool: PgPool) {
+/// Our migrations as another build has them.
+fn of_another_build(change: impl Fn(&str) -> String, more: &[(i64, &'static str)]) -> Migrator {
+    let migration = |version, sql| {
+        let sql = AssertSqlSafe(sql).into_sql_str();
+        Migration::new(version, "".into(), MigrationType::Simple, sql, false)
+    };
+    let ours = locule_store::MIGRATIONS.iter();
+    let ours = ours.map(|one| migration(one.version, change(one.sql.as_str())));
+    let more = more
+        .iter()
+        .map(|(version, sql)| migration(*version, (*sql).to_owned()));
+    Migrator::with_migrations(ours.chain(more).collect())
+}
+
+/// Every table with its columns and what is in it.
+async fn everything(pool: &PgPool) -> Vec<(String, String)> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let mut all = Vec::new();
+    for table in tables {
+        let rows = format!(
+            "SELECT (SELECT json_agg(c ORDER BY ordinal_position)::text FROM information_schema.columns c WHERE table_name = '{table}')
+             || coalesce((SELECT json_agg(t)::text FROM {table} t), '')"
+        );
+        let rows = sqlx::query_scalar(AssertSqlSafe(rows));
+        all.push((table, rows.fetch_one(pool).await.unwrap()));
+    }
+    all
+}
+
+/// B-001: not in part, and not by a build that knows less.
+#[sqlx::test(migrations = false)]
+async fn a_database_of_another_build_is_refused_as_it_is(pool: PgPool) {
+    let earlier = |sql: &str| sql.replace("    failure         JSONB,\n", "");
+    let later = [(2, "CREATE TABLE later (id UUID)")];
+    let builds = [
+        (of_another_build(earlier, &[]), "has been modified"),
+        (of_another_build(str::to_owned, &later), "is missing"),
+    ];
+    for (build, why) in builds {
+        build.run(&pool).await.unwrap();
+        sqlx::query("INSERT INTO users (id, email, created_at, updated_at) VALUES (gen_random_uuid(), 'ada@locule.test', now(), now())")
+            .execute(&pool)
+            .await
+            .unwrap();
+        let before = everything(&pool).await;
+        let refused = migrate(&pool).await.unwrap_err();
+        let StoreError::Schema(cause) = &refused else {
+            panic!("{refused:?}");
+        };
+        assert!(cause.to_string().contains(why), "{cause}");
+        assert_eq!(everything(&pool).await, before);
+        sqlx::raw_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
     migrate(&pool).await.unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET checksum = '\\x00'")
-        .execute(&pool)
-        .await
-        .unwrap();
-    let refused = migrate(&pool).await.unwrap_err();
-    assert!(matches!(refused, StoreError::Schema(_)), "{refused:?}");
+    let ours = everything(&pool).await;
+    migrate(&pool).await.unwrap();
+    assert_eq!(everything(&pool).await, ours);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_not_one_of_another_build() {
+    let nowhere = connect("postgres://locule@localhost/locule?host=/nowhere").unwrap();
+    let error = migrate(&nowhere).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
 }
 
 /// B-002: every entity id is a UUID; only the trail's actor and resource are text.
@@ -90,9 +154,7 @@ async fn what_no_sandbox_may_be_is_refused(pool: PgPool) {
         "generation = NULL",
     ] {
         let sql = format!("UPDATE sandboxes SET {change}");
-        let refused = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .execute(&mut *conn)
-            .await;
+        let refused = sqlx::query(AssertSqlSafe(sql)).execute(&mut *conn).await;
         assert!(refused.is_err(), "{change} was let in");
     }
 }

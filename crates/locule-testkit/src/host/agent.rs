@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use locule_agent_api::{
     AgentError, HostAgent, HostInfo, Order, ResumeSandbox, SandboxReport, SandboxSpec,
-    UpdateSandbox, WatchEvent, WatchStream,
+    UpdateSandbox, WatchEvent, WatchStream, WriteMark,
 };
 use locule_ids::SandboxId;
 
@@ -77,7 +77,10 @@ impl SimHost {
 impl HostAgent for SimHost {
     async fn host(&self) -> Result<HostInfo, AgentError> {
         self.enter(Call::Host).await?;
-        Ok(host_info())
+        Ok(HostInfo {
+            written: self.state().written.clone(),
+            ..host_info()
+        })
     }
 
     async fn create_sandbox(&self, spec: SandboxSpec) -> Result<SandboxReport, AgentError> {
@@ -136,6 +139,20 @@ impl HostAgent for SimHost {
         for sandbox in sandboxes {
             self.end_by_itself(sandbox, "destroyed");
         }
+        Ok(())
+    }
+
+    fn mark(&self, at: WriteMark) {
+        let mut state = self.state();
+        let seen = state.written.as_ref();
+        if seen.is_none_or(|seen| seen.cluster == at.cluster && seen.counter < at.counter) {
+            state.written = Some(at);
+        }
+    }
+
+    async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError> {
+        self.reachable()?;
+        self.state().written = Some(at);
         Ok(())
     }
 }

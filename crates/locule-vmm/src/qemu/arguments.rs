@@ -94,7 +94,8 @@ fn devices(spec: &VmSpec, control: RawFd) -> Vec<(&'static str, String)> {
         ),
         (
             "-device",
-            "virtio-blk-pci,drive=d0,addr=4,disable-legacy=on".to_owned(),
+            // A full pool stops the guest in the middle of its write, until somebody lets it go on; it loses nothing.
+            "virtio-blk-pci,drive=d0,addr=4,disable-legacy=on,werror=enospc".to_owned(),
         ),
         ("-netdev", format!("tap,id=n0,fd={tap}")),
         ("-device", card),

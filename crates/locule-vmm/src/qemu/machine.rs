@@ -167,6 +167,10 @@ impl Machine for QemuMachine {
         Ok(self.status().await? == "running")
     }
 
+    fn disk_failed(&mut self) -> Result<bool, VmmError> {
+        self.qmp.disk_failed()
+    }
+
     async fn capture_memory(&mut self, image: File) -> Result<CaptureStats, VmmError> {
         // Pages written behind the walk would be missing from the image: corruption, found out much later.
         if self.is_running().await? {

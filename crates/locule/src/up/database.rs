@@ -1,6 +1,6 @@
 //! The private PostgreSQL: on a Unix socket that only its user can reach, made the first time.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -23,7 +23,7 @@ pub(super) async fn start(
     let programs = programs()?;
     let (data, sockets) = (
         layout.folder("postgres").join("data"),
-        layout.run_dir().join("postgres"),
+        sockets(&layout.run_dir()),
     );
     if !data.join("PG_VERSION").exists() {
         // Half of one from a crash is made anew: nothing was in it yet.
@@ -67,13 +67,7 @@ pub(super) async fn start(
         on_death_of_up: Signal::SIGINT,
     };
     supervisor.start(service)?;
-    let url = |database: &str| {
-        format!(
-            "postgres://locule@localhost/{database}?host={}",
-            sockets.display()
-        )
-    };
-    let admin = url("postgres");
+    let admin = url(&layout.run_dir(), "postgres");
     let answers = || async {
         let pool = locule_store::connect(&admin).ok()?;
         let made = locule_store::ensure_database(&pool, "locule").await;
@@ -82,7 +76,20 @@ pub(super) async fn start(
     };
     supervisor.until("postgres", PATIENCE, answers).await?;
     progress.done();
-    Ok(url("locule"))
+    Ok(url(&layout.run_dir(), "locule"))
+}
+
+fn sockets(run_dir: &Path) -> PathBuf {
+    run_dir.join("postgres")
+}
+
+/// How one of its databases is reached.
+pub(crate) fn url(run_dir: &Path, database: &str) -> String {
+    let sockets = sockets(run_dir);
+    format!(
+        "postgres://locule@localhost/{database}?host={}",
+        sockets.display()
+    )
 }
 
 /// Debian keeps each version's programs apart; the newest is taken.

@@ -149,6 +149,13 @@ impl Layout {
         )
     }
 
+    pub(super) fn is_of_another_version(&self) -> String {
+        format!(
+            "{} was made by another version of Locule: use that version again, or move the directory aside and start anew with --reset",
+            self.dir.display()
+        )
+    }
+
     pub(super) fn write_credentials(&self, credentials: &Credentials) -> anyhow::Result<()> {
         let path = self.credentials();
         let write = || -> std::io::Result<()> {
