@@ -97,7 +97,7 @@ impl Stock {
     fn wanted(&mut self, now: Duration, most: usize) -> (usize, usize) {
         let peak = self.demand.peak(now);
         let warm = peak.max(self.least).min(most);
-        let behind = (peak - warm.min(peak)).min(STARTED_PER_WARM * most);
+        let behind = peak.saturating_sub(warm).min(STARTED_PER_WARM * most);
         (warm, behind.max(warm.div_ceil(2)))
     }
 }
