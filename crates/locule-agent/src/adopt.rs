@@ -172,7 +172,7 @@ async fn revive(
             vm.machine.cont().await?;
         }
         reached("adopt", "the VM runs");
-        guest::thaw(&vm.net, &manifest.control_key).await?;
+        guest::thaw(&vm.net, &manifest.control_key, &host.clock).await?;
         Ok::<_, LifecycleError>(())
     };
     if let Err(error) = alive.await {

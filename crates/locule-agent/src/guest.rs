@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use locule_agent_api::http1::exchange;
 use locule_base::clock::SharedClock;
-use locule_guest_api::control::{FreezeResponse, InitRequest, InitResponse};
+use locule_guest_api::control::{FreezeResponse, InitRequest, InitResponse, ThawRequest};
 use locule_guest_api::proto::process::{ProcessConfig, StartRequest};
 use locule_guest_api::{ACCESS_TOKEN_HEADER, CONTROL_KEY_HEADER, FREEZE_TIMEOUT, GUEST_PORT};
 use locule_net::SandboxNet;
@@ -22,6 +22,10 @@ use crate::manifest::Manifest;
 const BODY_BYTES_MAX: usize = 64 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// A guest's clock may be off by so much when its sandbox is announced.
+const CLOCK_ERROR_MAX: Duration = Duration::from_millis(40);
+/// On a host that is too busy to set it any better, it is set as well as it can be.
+const CLOCK_TRIES: usize = 3;
 /// The first finds everything cold, the second most of it warm; more gain nothing.
 const WARM_ROUNDS: usize = 3;
 /// A guest may have hundreds of megabytes to write to its disk before it is captured.
@@ -119,6 +123,10 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
+fn unix_nanos(clock: &SharedClock) -> i64 {
+    clock.now().timestamp_nanos_opt().unwrap_or(0)
+}
+
 /// Clock and entropy for a guest whose identity does not matter yet.
 fn new_life(clock: &SharedClock) -> InitRequest {
     InitRequest {
@@ -130,7 +138,7 @@ fn new_life(clock: &SharedClock) -> InitRequest {
         env_vars: std::collections::BTreeMap::new(),
         default_user: None,
         default_workdir: None,
-        timestamp_unix_nanos: clock.now().timestamp_nanos_opt().unwrap_or(0),
+        timestamp_unix_nanos: unix_nanos(clock),
         entropy: STANDARD.encode(random_bytes()),
         run_hooks: false,
         hold: false,
@@ -186,9 +194,17 @@ pub(crate) async fn init(
         run_hooks: true,
         ..new_life(clock)
     };
-    call(net, current_key, "/init", json(&request), CALL_TIMEOUT)
-        .await?
-        .ok_or(GuestError::Nonsense)
+    let mut asked = clock.monotonic();
+    let answer = call(net, current_key, "/init", json(&request), CALL_TIMEOUT).await?;
+    for _ in 0..CLOCK_TRIES {
+        // What was sent so long ago may have been read as late.
+        if clock.monotonic().saturating_sub(asked) <= CLOCK_ERROR_MAX {
+            break;
+        }
+        asked = clock.monotonic();
+        thaw(net, &manifest.control_key, clock).await?;
+    }
+    answer.ok_or(GuestError::Nonsense)
 }
 
 /// Stops the user's processes and writes the guest's dirty pages to its disk. `false`: some would not stop.
@@ -252,9 +268,17 @@ fn command(program: &str, args: &[&str]) -> StartRequest {
     }
 }
 
-pub(crate) async fn thaw(net: &SandboxNet, key: &str) -> Result<(), GuestError> {
+/// Sets the clock, and lets the user's processes go on if they are frozen.
+pub(crate) async fn thaw(
+    net: &SandboxNet,
+    key: &str,
+    clock: &SharedClock,
+) -> Result<(), GuestError> {
+    let now = ThawRequest {
+        timestamp_unix_nanos: unix_nanos(clock),
+    };
     let timeout = FREEZE_TIMEOUT + Duration::from_secs(3);
-    call::<serde_json::Value>(net, key, "/thaw", Vec::new(), timeout)
+    call::<serde_json::Value>(net, key, "/thaw", json(&now), timeout)
         .await
         .map(drop)
 }

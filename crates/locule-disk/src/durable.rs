@@ -4,6 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Tells apart the files of two who write the same one at the same time.
+static WRITES: AtomicU64 = AtomicU64::new(0);
 
 /// Writes `bytes` to `path` (mode 0600) so that a reader sees the old content or the new, also after a crash:
 /// temporary file, fsync, rename, fsync of the folder. Blocks.
@@ -13,7 +17,8 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .file_name()
         .ok_or(io::ErrorKind::InvalidInput)?
         .to_string_lossy();
-    let temporary = folder.join(format!(".{name}.new"));
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    let temporary = folder.join(format!(".{name}.{number}.new"));
     let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // On a full disk half a file must not keep the room that others need.

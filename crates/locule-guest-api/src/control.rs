@@ -56,6 +56,15 @@ pub struct InitResponse {
     pub boot_id: String,
 }
 
+/// `POST /thaw`: lets the user's processes go on after a freeze, at the time it is now. Nothing happens to what is not frozen.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThawRequest {
+    /// Wall clock of the host, nanoseconds since 1970.
+    #[serde(with = "nanos_text")]
+    pub timestamp_unix_nanos: i64,
+}
+
 /// `POST /freeze`: what became of the user's processes.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct FreezeResponse {

@@ -16,7 +16,7 @@ use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use locule_guest_api::FREEZE_TIMEOUT;
-use locule_guest_api::control::{FreezeResponse, InitRequest, InitResponse};
+use locule_guest_api::control::{FreezeResponse, InitRequest, InitResponse, ThawRequest};
 use nix::libc;
 use serde_json::json;
 
@@ -210,10 +210,14 @@ pub(crate) async fn freeze(State(guest): State<Arc<Guest>>) -> Response {
     }
 }
 
-pub(crate) async fn thaw(State(guest): State<Arc<Guest>>) -> Response {
+pub(crate) async fn thaw(
+    State(guest): State<Arc<Guest>>,
+    Json(request): Json<ThawRequest>,
+) -> Response {
     let in_microvm = guest.in_microvm;
     let done = apart(move || {
         if in_microvm {
+            set_clock(request.timestamp_unix_nanos).context("set the clock")?;
             set_frozen(USER_CGROUP, false)?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 //! loses nothing and stands still until it is let go on, which tries the write again.
 
 use super::{Driver, RETRY_AFTER};
+use crate::guest;
 use crate::lifecycle::LifecycleError;
 
 const STANDS_STILL: &str =
@@ -34,6 +35,10 @@ impl Driver {
         self.room_at = Some(now + RETRY_AFTER);
         if let Some(vm) = self.vm.as_mut() {
             vm.machine.cont().await?;
+            let (key, clock) = (&self.manifest.control_key, &self.host.clock);
+            if let Err(error) = guest::thaw(&vm.net, key, clock).await {
+                tracing::warn!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "its clock is behind by as long as it stood still");
+            }
         }
         self.waits_for_room = false;
         self.say_of_the_disk(RUNS_ON);

@@ -53,7 +53,7 @@ pub(crate) async fn pause(
             Ok(())
         }
         Err(error) => {
-            go_on(manifest, &mut vm).await;
+            go_on(host, manifest, &mut vm).await;
             if !is_named {
                 discard(&host.ledger.folder(manifest.sandbox), Some(image));
             }
@@ -142,12 +142,12 @@ fn make_durable(files: &[PathBuf; 3]) -> Result<(), LifecycleError> {
 }
 
 /// After a failed pause the sandbox runs as if nobody had asked.
-async fn go_on(manifest: &Manifest, vm: &mut Vm) {
+async fn go_on(host: &Host, manifest: &Manifest, vm: &mut Vm) {
     if let Err(error) = vm.machine.cont().await {
         tracing::error!(sandbox.id = %manifest.sandbox, error = locule_base::errors::chain(&error), "cannot continue after a failed pause");
         return;
     }
-    if let Err(error) = guest::thaw(&vm.net, &manifest.control_key).await {
+    if let Err(error) = guest::thaw(&vm.net, &manifest.control_key, &host.clock).await {
         tracing::error!(sandbox.id = %manifest.sandbox, error = locule_base::errors::chain(&error), "cannot thaw after a failed pause");
     }
 }

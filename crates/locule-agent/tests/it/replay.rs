@@ -364,7 +364,7 @@ async fn whatever_was_answered_survives_a_crash_behind_any_write() {
     // Each of the syncs is needed: without it something that was answered is lost.
     let needed: [(&str, Forgotten); 6] = [
         ("the pool", str::is_empty),
-        ("a manifest", |path| path.ends_with(".manifest.json.new")),
+        ("a manifest", |path| path.contains("/.manifest.json.")),
         ("an image", |path| {
             ["memory.", "devices.", "disk."]
                 .iter()
