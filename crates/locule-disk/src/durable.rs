@@ -1,13 +1,14 @@
 //! Writing that survives a crash at any instruction: whole or not at all, and on the disk before it is told.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-/// Tells apart the files of two who write the same one at the same time.
-static WRITES: AtomicU64 = AtomicU64::new(0);
+/// Two who write one file take turns: its temporary has one name, so that the next write takes over what a crash left.
+static TURNS: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
 
 /// Writes `bytes` to `path` (mode 0600) so that a reader sees the old content or the new, also after a crash:
 /// temporary file, fsync, rename, fsync of the folder. Blocks.
@@ -17,8 +18,10 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .file_name()
         .ok_or(io::ErrorKind::InvalidInput)?
         .to_string_lossy();
-    let number = WRITES.fetch_add(1, Ordering::Relaxed);
-    let temporary = folder.join(format!(".{name}.{number}.new"));
+    let temporary = folder.join(format!(".{name}.new"));
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(path);
+    let turn = &TURNS[usize::try_from(hash % TURNS.len() as u64).unwrap_or(0)];
+    let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
     let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // On a full disk half a file must not keep the room that others need.
@@ -80,6 +83,25 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"old");
         write_durably(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn two_who_write_one_file_leave_one_of_their_contents() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tombstone");
+        std::thread::scope(|scope| {
+            for letter in [b'a', b'b', b'c', b'd'] {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        write_durably(path, &[letter; 4096]).unwrap();
+                    }
+                });
+            }
+        });
+        let left = fs::read(&path).unwrap();
+        assert_eq!(left, vec![left[0]; 4096]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
