@@ -1,8 +1,41 @@
-//! Logging in.
+//! Signing up, logging in, one's own account.
+
+use std::fmt;
 
 use locule_ids::{TeamId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// What holds a password or a token shows nothing of itself.
+macro_rules! hidden {
+    ($($name:ident),*) => { $(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )* };
+}
+
+hidden!(
+    SignupRequest,
+    LoginRequest,
+    AuthResponse,
+    ActivateRequest,
+    ResetPasswordRequest,
+    ChangePasswordRequest
+);
+
+/// Body of `POST /v1/auth/signup`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct SignupRequest {
+    pub email: String,
+    /// 8 characters or more.
+    #[schema(format = Password)]
+    pub password: String,
+    /// What others see; 1 to 100 characters.
+    pub name: String,
+}
 
 /// Body of `POST /v1/auth/login`.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
@@ -12,31 +45,112 @@ pub struct LoginRequest {
     pub password: String,
 }
 
-impl std::fmt::Debug for LoginRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LoginRequest").finish_non_exhaustive()
-    }
-}
-
 /// Who is logged in, and the token that proves it.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
-pub struct SessionResponse {
+pub struct AuthResponse {
     /// For `Authorization: Bearer`.
     pub token: String,
     #[schema(value_type = String)]
     pub user_id: UserId,
-    /// `null`: a member of no team.
+    /// What the token is for. `null`: the person is in no team.
     #[schema(value_type = Option<String>)]
     pub team_id: Option<TeamId>,
     pub email: String,
     pub name: String,
 }
 
-impl std::fmt::Debug for SessionResponse {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SessionResponse")
-            .field("user_id", &self.user_id)
-            .field("team_id", &self.team_id)
-            .finish_non_exhaustive()
-    }
+/// Answer to signing up: a login, or word of a mail that has to be answered first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum SignupResponse {
+    LoggedIn(AuthResponse),
+    MustActivate {
+        /// For people.
+        message: String,
+    },
+}
+
+/// Body of `POST /v1/auth/activate`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct ActivateRequest {
+    /// From the mail.
+    pub token: String,
+}
+
+/// Body of `POST /v1/me/password/reset`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ForgotPasswordRequest {
+    pub email: String,
+}
+
+/// Body of `POST /v1/me/password/reset/confirm`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct ResetPasswordRequest {
+    /// From the mail.
+    pub token: String,
+    /// 8 characters or more.
+    #[schema(format = Password)]
+    pub new_password: String,
+}
+
+/// Body of `POST /v1/auth/switch-team`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SwitchTeamRequest {
+    #[schema(value_type = String)]
+    pub team_id: TeamId,
+}
+
+/// One's own account.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    #[schema(value_type = String)]
+    pub user_id: UserId,
+    pub name: String,
+    pub email: String,
+    /// Administers the platform.
+    pub is_admin: bool,
+    /// What the token is for. `null`: a team that the person is not in any more, or none.
+    #[schema(value_type = Option<String>)]
+    pub team_id: Option<TeamId>,
+    pub has_password: bool,
+    /// Other ways in.
+    pub providers: Vec<String>,
+}
+
+/// Body of `PATCH /v1/me`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RenameMeRequest {
+    /// 1 to 100 characters.
+    pub name: String,
+}
+
+/// Body of `POST /v1/me/password`.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct ChangePasswordRequest {
+    /// Asked of who has a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Password)]
+    pub current_password: Option<String>,
+    /// 8 characters or more.
+    #[schema(format = Password)]
+    pub new_password: String,
+    /// Asked of who has none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Password)]
+    pub confirm_password: Option<String>,
+}
+
+/// Body of `DELETE /v1/me`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DeleteMeRequest {
+    /// The account's e-mail address.
+    pub confirmation: String,
+}
+
+/// Somebody who was looked for.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct FoundUser {
+    #[schema(value_type = String)]
+    pub user_id: UserId,
+    pub email: String,
 }

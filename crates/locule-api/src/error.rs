@@ -24,12 +24,24 @@ macro_rules! codes {
 codes! {
     /// The request cannot be read, or a value is out of its bounds.
     InvalidRequest = "invalid_request";
+    /// The link of a mail is used, too old, or none of ours.
+    InvalidToken = "invalid_token";
+    /// The account is active already.
+    AlreadyActivated = "already_activated";
     /// No credential, or one that is unknown, expired or revoked.
     Unauthorized = "unauthorized";
+    /// The password that proves who changes it is wrong.
+    WrongPassword = "wrong_password";
     /// The credential does not allow this.
     Forbidden = "forbidden";
     /// The caller acts for no team.
     NoTeam = "no_team";
+    /// The account waits for its activation.
+    AccountNotActivated = "account_not_activated";
+    /// An administrator has shut this account out.
+    AccountDisabled = "account_disabled";
+    /// The account behind this token is not active any more.
+    AccountDeactivated = "account_deactivated";
     /// There is no such thing, or it belongs to another team.
     NotFound = "not_found";
     /// The program to start is not in the sandbox.
@@ -42,6 +54,12 @@ codes! {
     InvalidState = "invalid_state";
     /// Somebody else changed it meanwhile, or it exists already.
     Conflict = "conflict";
+    /// Somebody has just signed up with this address.
+    SignupCooldown = "signup_cooldown";
+    /// Somebody has an account with this e-mail address.
+    EmailTaken = "email_taken";
+    /// The account owns a team that others are in.
+    OwnsTeamWithMembers = "owns_team_with_members";
     /// The idempotency key was used with another request.
     IdempotencyRequestMismatch = "idempotency_request_mismatch";
     /// A request with this idempotency key is still being carried out.

@@ -4,6 +4,8 @@
 //! decides or checks: rules are the control plane's, statuses the HTTP layer's. Unknown fields are ignored on both sides,
 //! so that old and new programs can talk.
 
+pub mod admin;
+pub mod audit;
 pub mod auth;
 pub mod e2b;
 pub mod error;
@@ -12,14 +14,28 @@ pub mod files;
 pub mod processes;
 pub mod sandboxes;
 pub mod stream;
+pub mod teams;
 
-pub use auth::{LoginRequest, SessionResponse};
+pub use admin::{
+    AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, SetActiveRequest, SetByocRequest,
+    SetQuotaRequest,
+};
+pub use audit::{AuditEntry, AuditPage};
+pub use auth::{
+    ActivateRequest, AuthResponse, ChangePasswordRequest, DeleteMeRequest, ForgotPasswordRequest,
+    FoundUser, LoginRequest, Me, RenameMeRequest, ResetPasswordRequest, SignupRequest,
+    SignupResponse, SwitchTeamRequest,
+};
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use exec::{Encoding, ExecRequest, ExecResult, ExecStarted};
 pub use files::{FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory, PathRequest};
 pub use processes::{Process, ProcessList};
 pub use sandboxes::{CreateSandboxRequest, OnTimeout, Sandbox, SandboxStatus};
 pub use stream::{ClientMessage, OnDisconnect, ServerMessage, SignalName, StartMessage};
+pub use teams::{
+    AddMemberRequest, ApiKey, CreateApiKeyRequest, KeyScope, Member, Role, SetRoleRequest, Team,
+    TeamDetail, TeamNameRequest, TeamWithRole,
+};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

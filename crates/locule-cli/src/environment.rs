@@ -2,18 +2,22 @@
 //!
 //! `LOCULE_URL` and `LOCULE_API_KEY` go together: a key is never sent to a server that it was not given for. Without them it
 //! is the last local server, which left a pointer to its credentials in the user's home.
+//!
+//! A login is kept beside that pointer, with the server that it is for.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "this module is where the user's environment is read"
 )]
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 const HELP: &str =
     "no server is known: start one with `locule up`, or set LOCULE_URL and LOCULE_API_KEY";
@@ -41,6 +45,87 @@ struct Pointer {
 struct Credentials {
     url: String,
     api_key: String,
+    email: Option<String>,
+    password: Option<String>,
+}
+
+/// A login, as it is kept.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Login {
+    pub(crate) url: String,
+    pub(crate) email: String,
+    pub(crate) token: String,
+}
+
+/// What somebody logs in with.
+pub(crate) struct Person {
+    pub(crate) email: String,
+    pub(crate) password: String,
+}
+
+fn home() -> anyhow::Result<PathBuf> {
+    let home = variable("HOME").context("HOME is not set")?;
+    Ok(PathBuf::from(home).join(".config/locule"))
+}
+
+/// The last login. One that is for another server than `LOCULE_URL` says is none.
+pub(crate) fn login() -> anyhow::Result<Login> {
+    const HELP: &str = "you are not logged in: `locule login`";
+    let path = home()?.join("login.json");
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(HELP),
+        Err(error) => return Err(unreadable(&path, &error)),
+    };
+    let login: Login = parse(&text, &path)?;
+    match variable("LOCULE_URL") {
+        Some(url) if url != login.url => bail!(
+            "you are logged in at {}, and LOCULE_URL says {url}: `locule login`",
+            login.url
+        ),
+        _ => Ok(login),
+    }
+}
+
+/// Only its owner can read it.
+pub(crate) fn keep_login(login: &Login) -> anyhow::Result<()> {
+    let folder = home()?;
+    let keep = || -> std::io::Result<()> {
+        std::fs::create_dir_all(&folder)?;
+        let (path, new) = (folder.join("login.json"), folder.join("login.json.new"));
+        let mut options = File::options();
+        let options = options.write(true).create(true).truncate(true).mode(0o600);
+        options.open(&new)?.write_all(&serde_json::to_vec(login)?)?;
+        std::fs::rename(&new, &path)
+    };
+    keep().with_context(|| format!("cannot keep the login in {}", folder.display()))
+}
+
+pub(crate) fn forget_login() -> anyhow::Result<()> {
+    let path = home()?.join("login.json");
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where to log in, when nobody said: the server of the environment, else the last local one, whose first person is known.
+pub(crate) fn server() -> anyhow::Result<(String, Option<Person>)> {
+    if let Some(url) = variable("LOCULE_URL") {
+        return Ok((url, None));
+    }
+    let (credentials, _) = local_credentials()?;
+    let Credentials {
+        url,
+        email,
+        password,
+        ..
+    } = credentials;
+    let person = email.zip(password);
+    let person = person.map(|(email, password)| Person { email, password });
+    Ok((url, person))
 }
 
 /// A variable that is set and not empty.
@@ -70,6 +155,16 @@ pub(crate) fn address() -> anyhow::Result<Address> {
 }
 
 fn local() -> anyhow::Result<Address> {
+    let (credentials, path) = local_credentials()?;
+    Ok(Address {
+        url: credentials.url,
+        key: credentials.api_key,
+        origin: Origin::File(path),
+    })
+}
+
+/// What the last local server left, and where.
+fn local_credentials() -> anyhow::Result<(Credentials, PathBuf)> {
     let home = variable("HOME").context(HELP)?;
     let pointer = PathBuf::from(home).join(".config/locule/credentials.json");
     let text = match std::fs::read(&pointer) {
@@ -86,12 +181,7 @@ fn local() -> anyhow::Result<Address> {
         ),
         Err(error) => return Err(unreadable(&path, &error)),
     };
-    let Credentials { url, api_key } = parse(&text, &path)?;
-    Ok(Address {
-        url,
-        key: api_key,
-        origin: Origin::File(path),
-    })
+    Ok((parse(&text, &path)?, path))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {

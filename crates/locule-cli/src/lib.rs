@@ -7,6 +7,9 @@
 //! ```
 //! Data goes to standard output, talk to standard error; every verb has `--json`; an error says what to do.
 
+mod account;
+mod api_key;
+mod audit;
 mod copy;
 mod environment;
 mod exec;
@@ -17,6 +20,7 @@ mod printer;
 mod run;
 mod sandbox;
 mod session;
+mod team;
 mod values;
 mod words;
 
@@ -24,9 +28,13 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+pub use account::{LoginArgs, LogoutArgs};
+pub use api_key::ApiKeyCommand;
+pub use audit::AuditArgs;
 pub use exec::ExecArgs;
 pub use run::RunArgs;
 pub use sandbox::SandboxCommand;
+pub use team::TeamCommand;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -35,6 +43,24 @@ pub enum Command {
     /// Create, list, use and destroy sandboxes
     #[command(subcommand, visible_alias = "sb")]
     Sandbox(SandboxCommand),
+    /// Log in at a server
+    Login(LoginArgs),
+    /// End the login
+    Logout(LogoutArgs),
+    /// Say who is logged in, and for which team
+    Whoami {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Teams, and who is in them
+    #[command(subcommand)]
+    Team(TeamCommand),
+    /// Keys for programs
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
+    /// Show who did what in the team, newest first
+    Audit(AuditArgs),
     /// Print a script that completes this program's commands in your shell
     #[command(
         after_help = "For example:\n  locule completion bash > /etc/bash_completion.d/locule"
@@ -54,12 +80,25 @@ pub async fn run(command: Command, root: &clap::Command) -> ExitCode {
         Command::Run(args) => (run::run(args).await, FAILED),
         Command::Sandbox(SandboxCommand::Exec(args)) => (exec::exec(args).await, FAILED),
         Command::Sandbox(command) => (sandbox::run(command).await, 1),
+        Command::Login(args) => (account::login(args).await, 1),
+        Command::Logout(args) => (logged_in(account::logout(&args)).await, 1),
+        Command::Whoami { json } => (logged_in(account::whoami(json)).await, 1),
+        Command::Team(command) => (logged_in(team::run(command)).await, 1),
+        Command::ApiKey(command) => (logged_in(api_key::run(command)).await, 1),
+        Command::Audit(args) => (logged_in(audit::run(args)).await, 1),
         Command::Completion { shell } => (complete(shell, root), 1),
     };
     done.unwrap_or_else(|error| {
         printer::complain_of(&error);
         ExitCode::from(failed)
     })
+}
+
+/// A verb of somebody with a login.
+async fn logged_in(
+    verb: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
+    verb.await.map_err(account::explained)
 }
 
 /// The same with a runtime of its own.

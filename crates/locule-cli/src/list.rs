@@ -18,7 +18,7 @@ pub(crate) fn word(status: SandboxStatus) -> &'static str {
 }
 
 /// How long ago, in the largest unit that says something.
-fn age(since: TimeDelta) -> String {
+pub(crate) fn age(since: TimeDelta) -> String {
     let seconds = since.num_seconds().max(0);
     match seconds {
         0..120 => format!("{seconds}s"),
@@ -29,18 +29,29 @@ fn age(since: TimeDelta) -> String {
 }
 
 pub(crate) fn table(sandboxes: &[Sandbox], now: DateTime<Utc>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["ID", "STATUS", "TEMPLATE", "VCPUS", "MEMORY", "AGE"]);
-    for sandbox in sandboxes {
-        table.add_row([
+    let rows = sandboxes.iter().map(|sandbox| {
+        [
             sandbox.id.to_string(),
             word(sandbox.status).to_owned(),
             sandbox.template.clone(),
             sandbox.vcpus.to_string(),
             format!("{} MiB", sandbox.memory_mb),
             age(now - sandbox.created_at),
-        ]);
+        ]
+    });
+    columns(["ID", "STATUS", "TEMPLATE", "VCPUS", "MEMORY", "AGE"], rows)
+}
+
+/// Rows under their headings, one a line.
+pub(crate) fn columns<const N: usize>(
+    headings: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(headings);
+    for row in rows {
+        table.add_row(row);
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

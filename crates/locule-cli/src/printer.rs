@@ -22,7 +22,7 @@ pub(crate) fn complain_of(error: &anyhow::Error) {
     complain(&format!("error: {}", words::sentence(error)));
 }
 
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let shown = |letter: char| {
         if letter.is_control() && letter != '\n' && letter != '\t' {
             '\u{fffd}'

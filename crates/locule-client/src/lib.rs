@@ -4,16 +4,18 @@
 //! what changes nothing (GET), what is the same done twice (DELETE), and a create, which carries a key of its own so that
 //! the server knows the second for the first.
 
+mod accounts;
 mod error;
 mod exec;
 mod files;
 
+pub use accounts::AuditFilter;
 pub use error::ClientError;
 pub use exec::{ExecEvent, ExecReader, ExecStream, ExecWriter};
 
 use std::time::Duration;
 
-use http::{HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use locule_api::{
     CreateSandboxRequest, ErrorBody, ExecRequest, ExecStarted, Sandbox, StartMessage,
 };
@@ -34,12 +36,13 @@ const PAUSES: [Duration; 3] = [
 ];
 const IN_PROGRESS_PAUSE: Duration = Duration::from_millis(500);
 
-/// A server and a key for it. Cheap to clone.
+/// A server and what opens it: a key, or a login. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: String,
-    key: HeaderValue,
+    /// None: for signing up and logging in.
+    credential: Option<(HeaderName, HeaderValue)>,
 }
 
 impl std::fmt::Debug for Client {
@@ -52,14 +55,35 @@ impl std::fmt::Debug for Client {
 
 impl Client {
     pub fn new(url: &str, key: &str) -> Result<Self, ClientError> {
+        let key = HeaderValue::from_str(key).map_err(|_| ClientError::Key)?;
+        Self::with(url, Some((HeaderName::from_static("x-api-key"), key)))
+    }
+
+    /// With the token of a login.
+    pub fn with_token(url: &str, token: &str) -> Result<Self, ClientError> {
+        let bearer = HeaderValue::try_from(format!("Bearer {token}"));
+        let bearer = bearer.map_err(|_| ClientError::Key)?;
+        Self::with(url, Some((http::header::AUTHORIZATION, bearer)))
+    }
+
+    /// With nothing, for logging in.
+    pub fn anonymous(url: &str) -> Result<Self, ClientError> {
+        Self::with(url, None)
+    }
+
+    fn with(
+        url: &str,
+        mut credential: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<Self, ClientError> {
         let bad = || ClientError::Address(url.to_owned());
         let parsed = Url::parse(url).map_err(|_| bad())?;
         let host = parsed.host_str().ok_or_else(bad)?;
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(bad());
         }
-        let mut key = HeaderValue::from_str(key).map_err(|_| ClientError::Key)?;
-        key.set_sensitive(true);
+        if let Some((_, value)) = &mut credential {
+            value.set_sensitive(true);
+        }
         // Whoever installed one first is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
@@ -76,14 +100,16 @@ impl Client {
                 .build()
                 .map_err(|source| error::exchange(url, &source))?,
             url: url.trim_end_matches('/').to_owned(),
-            key,
+            credential,
         })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.url))
-            .header("x-api-key", self.key.clone())
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        match &self.credential {
+            Some((name, value)) => request.header(name.clone(), value.clone()),
+            None => request,
+        }
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {

@@ -1,11 +1,8 @@
-//! Who asks, for which team, and how much they may.
+//! Who asks, for which team, and how much they may: as the database has it at this moment, never as a token says (B-155).
 
-use chrono::{DateTime, Utc};
-use locule_ids::{ApiKeyId, TeamId, UserId};
-use locule_store::identity;
-use sha2::{Digest as _, Sha256};
+use locule_domain::{Need, Role, Scope};
+use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
 
-use crate::control::Control;
 use crate::error::ControlError;
 
 /// Recorded in the audit trail.
@@ -23,16 +20,52 @@ pub enum Actor {
     System,
 }
 
-/// How much a credential may.
+/// What somebody is in a team that lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    Full,
-    /// Looking only.
-    Read,
-    /// Everything about sandboxes.
-    Sandbox,
+pub struct Membership {
+    pub team: TeamId,
+    pub role: Role,
 }
 
+/// Somebody who is logged in.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+    /// Of the whole platform.
+    pub is_admin: bool,
+    pub(crate) session: SessionId,
+    pub(crate) session_ends: chrono::DateTime<chrono::Utc>,
+    /// In the team that the token is for. `None`: it is for none, or for one that is deleted or that the person is not in
+    /// any more.
+    pub team: Option<Membership>,
+}
+
+impl Person {
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::User {
+            id: self.id,
+            name: self.name.clone(),
+        }
+    }
+
+    /// What the person is in the token's team.
+    pub fn membership(&self) -> Result<Membership, ControlError> {
+        self.team.ok_or(ControlError::NoTeam)
+    }
+
+    pub fn platform_admin(&self) -> Result<(), ControlError> {
+        if self.is_admin {
+            return Ok(());
+        }
+        Err(ControlError::Forbidden {
+            why: "only platform administrators may do this",
+        })
+    }
+}
+
+/// Whoever acts for a team, person or key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub team: TeamId,
@@ -40,75 +73,45 @@ pub struct Caller {
     pub scope: Scope,
 }
 
-/// The form of a key: the SDKs insist on it.
-pub(crate) const KEY_PREFIX: &str = "e2b_";
-const KEY_DIGITS: usize = 40;
-
-/// What is stored of a key. Keys are 160 random bits: a plain hash is enough, and lookup needs one.
-pub(crate) fn key_hash(key: &str) -> String {
-    hex::encode(Sha256::digest(key.as_bytes()))
-}
-
-fn is_key(text: &str) -> bool {
-    text.strip_prefix(KEY_PREFIX).is_some_and(|rest| {
-        rest.len() == KEY_DIGITS
-            && rest
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    })
-}
-
-/// Whether the text of a key is in it, wherever and whosever.
-pub(crate) fn holds_key(text: &str) -> bool {
-    let length = KEY_PREFIX.len() + KEY_DIGITS;
-    text.match_indices(KEY_PREFIX)
-        .any(|(at, _)| text.get(at..at + length).is_some_and(is_key))
-}
-
-/// Keys used since the last write, and when.
-pub(crate) type UsedKeys = std::sync::Mutex<std::collections::HashMap<ApiKeyId, DateTime<Utc>>>;
-
-impl Control {
-    /// Who an API key stands for.
-    pub async fn authenticate_key(&self, key: &str) -> Result<Caller, ControlError> {
-        if !is_key(key) {
-            return Err(ControlError::Unauthorized);
+impl Caller {
+    pub fn may(&self, need: Need) -> Result<(), ControlError> {
+        if self.scope.allows(need) {
+            return Ok(());
         }
-        let now = self.now();
-        let mut conn = self.connection().await?;
-        let found = identity::key_by_hash(&mut conn, &key_hash(key), now).await?;
-        let found = found.ok_or(ControlError::Unauthorized)?;
-        // Written by the sweep, many at once: a request must not cost a write.
-        self.used_keys().insert(found.id, now);
-        let scope = match found.scope.as_str() {
-            "full" => Scope::Full,
-            "sandbox" => Scope::Sandbox,
-            _ => Scope::Read,
-        };
-        Ok(Caller {
-            team: found.team,
-            actor: Actor::ApiKey {
-                id: found.id,
-                name: found.name,
+        Err(ControlError::Forbidden {
+            why: match self.scope {
+                Scope::Read => "this key may only look",
+                Scope::Full | Scope::Sandbox => "this key may only use sandboxes",
             },
-            scope,
         })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Whoever showed a credential that is good.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    Person(Person),
+    Key(Caller),
+}
 
-    #[test]
-    fn a_key_is_seen_wherever_it_stands() {
-        let key = format!("e2b_{}", "0a".repeat(20));
-        assert!(is_key(&key));
-        for text in [key.clone(), format!("e2b_x{key}y")] {
-            assert!(holds_key(&text), "{text}");
+impl Identity {
+    /// Who is logged in. A key has no account.
+    pub fn person(self) -> Result<Person, ControlError> {
+        match self {
+            Self::Person(person) => Ok(person),
+            Self::Key(_) => Err(ControlError::Unauthorized),
         }
-        for text in ["", "e2b_", &key[..43], &key.to_uppercase(), "é2b_é"] {
-            assert!(!holds_key(text), "{text}");
+    }
+
+    /// Acting for a team: a key's own, or the one of a person's token.
+    pub fn caller(self) -> Result<Caller, ControlError> {
+        match self {
+            Self::Key(caller) => Ok(caller),
+            Self::Person(person) => Ok(Caller {
+                team: person.membership()?.team,
+                actor: person.actor(),
+                scope: Scope::Full,
+            }),
         }
     }
 }

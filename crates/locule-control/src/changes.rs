@@ -5,7 +5,7 @@ use locule_domain::{Desired, Event, Sandbox, SandboxState};
 use locule_ids::SandboxId;
 use locule_store::sandboxes;
 
-use crate::audit::{self, SandboxEvent};
+use crate::audit::{self, Event as Recorded, SandboxEvent};
 use crate::caller::Actor;
 use crate::control::Control;
 use crate::error::ControlError;
@@ -63,13 +63,18 @@ impl Control {
             if next == seen && record.is_none() {
                 return Ok(seen);
             }
+            let starts = seen.desired == Desired::Paused && next.desired == Desired::Running;
+            if starts && next.generation > seen.generation {
+                self.reserve(&mut tx, &next).await?;
+            }
             if !sandboxes::update(&mut tx, &seen, &next, now).await? {
                 continue;
             }
             if let Some((actor, event)) = record {
-                audit::sandbox(&mut tx, &actor, seen.team, id, &event, now).await?;
+                let event = Recorded::Sandbox(id, &event);
+                audit::write(&mut tx, &actor, seen.team, &event, now).await?;
             }
-            tx.commit().await.map_err(locule_store::StoreError::from)?;
+            self.commit(tx).await?;
             next.version += 1;
             next.last_updated = now;
             return Ok(next);

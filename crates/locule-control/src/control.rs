@@ -8,14 +8,16 @@ use hmac::{Hmac, Mac as _};
 use locule_agent_api::{Connector, HostAgent};
 use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
-use locule_domain::Limits;
+use locule_domain::{Limits, Quota};
 use locule_ids::{ApiKeyId, HostId, SandboxId};
 use locule_store::{PgPool, StoreError, cluster};
 use sha2::Sha256;
 
-use crate::caller::UsedKeys;
 use crate::error::ControlError;
-use crate::{sweep, watch};
+use crate::mail::Mailer;
+use crate::passwords::Passwords;
+use crate::rate::{Rates, Tries};
+use crate::{jobs, retention, sweep, watch};
 
 /// Secrets and rules of one cluster.
 #[derive(Clone)]
@@ -24,7 +26,27 @@ pub struct ControlConfig {
     pub platform_key: Vec<u8>,
     /// Signs login tokens.
     pub jwt_secret: Vec<u8>,
+    /// What one sandbox may be.
     pub limits: Limits,
+    /// What one team may use, where it has no limits of its own.
+    pub quota: Quota,
+    pub rates: Rates,
+    /// Without one, an account is active at once, and a forgotten password stays forgotten.
+    pub mailer: Option<Mailer>,
+}
+
+impl ControlConfig {
+    /// With the limits that an installation begins with.
+    pub fn new(platform_key: Vec<u8>, jwt_secret: Vec<u8>) -> Self {
+        Self {
+            platform_key,
+            jwt_secret,
+            limits: Limits::default(),
+            quota: Quota::default(),
+            rates: Rates::default(),
+            mailer: None,
+        }
+    }
 }
 
 impl std::fmt::Debug for ControlConfig {
@@ -63,12 +85,17 @@ pub enum NotReady {
 /// Held by whoever gives orders about a sandbox.
 pub(crate) type OrderGuard = tokio::sync::OwnedMutexGuard<()>;
 
+/// Keys used since the last write, and when.
+type UsedKeys = std::sync::Mutex<HashMap<ApiKeyId, DateTime<Utc>>>;
+
 pub(crate) struct Inner {
     pub(crate) config: ControlConfig,
     pub(crate) pool: PgPool,
     pub(crate) clock: SharedClock,
     pub(crate) tasks: Tasks,
     pub(crate) hosts: Vec<HostLink>,
+    pub(crate) passwords: Passwords,
+    pub(crate) tries: Tries,
     used_keys: UsedKeys,
     /// One order at a time about one sandbox from this process.
     pub(crate) locks: std::sync::Mutex<HashMap<SandboxId, std::sync::Weak<tokio::sync::Mutex<()>>>>,
@@ -100,12 +127,14 @@ impl Control {
             clock,
             tasks,
             hosts,
+            passwords: Passwords::default(),
+            tries: Tries::default(),
             used_keys: UsedKeys::default(),
             locks: std::sync::Mutex::default(),
         }))
     }
 
-    /// Starts what runs in the background: a watch per host, and the sweep.
+    /// Starts what runs in the background: a watch per host, the sweep, jobs, and what forgets what is over.
     pub fn start(&self) {
         for host in &self.0.hosts {
             let (control, host) = (self.clone(), host.clone());
@@ -117,6 +146,12 @@ impl Control {
         self.0
             .tasks
             .spawn("sandbox sweep", |stop| sweep::run(control, stop));
+        let control = self.clone();
+        self.0.tasks.spawn("jobs", |stop| jobs::run(control, stop));
+        let control = self.clone();
+        self.0
+            .tasks
+            .spawn("retention", |stop| retention::run(control, stop));
     }
 
     /// One pass of the sweep, now.
@@ -138,6 +173,10 @@ impl Control {
 
     pub(crate) async fn transaction(&self) -> Result<locule_store::Transaction, ControlError> {
         Ok(self.0.pool.begin().await.map_err(StoreError::from)?)
+    }
+
+    pub(crate) async fn commit(&self, tx: locule_store::Transaction) -> Result<(), ControlError> {
+        Ok(tx.commit().await.map_err(StoreError::from)?)
     }
 
     pub(crate) fn used_keys(&self) -> MutexGuard<'_, HashMap<ApiKeyId, DateTime<Utc>>> {

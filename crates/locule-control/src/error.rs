@@ -1,7 +1,7 @@
 //! What a caller can do about a failure.
 
 use locule_agent_api::AgentError;
-use locule_domain::Invalid;
+use locule_domain::{Exceeded, Invalid};
 use locule_store::StoreError;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,30 @@ pub enum ControlError {
     Invalid(String),
     #[error("the credential is missing, wrong, or not valid any more")]
     Unauthorized,
+    #[error("the password is wrong")]
+    WrongPassword,
+    #[error("this account is not activated yet: follow the link in the mail")]
+    AccountNotActivated,
+    #[error("this account is disabled")]
+    AccountDisabled,
+    #[error("this account is deactivated")]
+    AccountDeactivated,
+    #[error("the link is not valid any more: ask for a new one")]
+    InvalidToken,
+    #[error("this account is active already: log in")]
+    AlreadyActivated,
+    #[error(
+        "somebody has just signed up with this e-mail address: look for the mail, or try again in half an hour"
+    )]
+    SignupCooldown,
+    #[error("somebody has an account with this e-mail address")]
+    EmailTaken,
+    #[error("you own a team that others are in: remove them, or delete the team, first")]
+    OwnsTeamWithMembers,
+    #[error("too many tries; try again later")]
+    RateLimited { retry_after_sec: u64 },
+    #[error(transparent)]
+    QuotaExceeded(#[from] Exceeded),
     #[error("{why}")]
     Forbidden { why: &'static str },
     #[error("you are in no team: create one, or switch to one")]

@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use locule_agent_api::{Order, ReportedState, SandboxReport};
 use locule_domain::Sandbox;
 use locule_ids::{HostId, SandboxId};
-use locule_store::{identity, sandboxes};
+use locule_store::{api_keys, sandboxes};
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{Control, HostLink};
@@ -158,12 +158,12 @@ async fn quarantine(host: &HostLink, report: &SandboxReport) {
 }
 
 impl Control {
-    async fn write_used_keys(&self) -> Result<(), ControlError> {
+    pub(crate) async fn write_used_keys(&self) -> Result<(), ControlError> {
         let used: Vec<_> = std::mem::take(&mut *self.used_keys()).into_iter().collect();
         if used.is_empty() {
             return Ok(());
         }
         let mut conn = self.connection().await?;
-        Ok(identity::touch_keys(&mut conn, &used).await?)
+        Ok(api_keys::touch(&mut conn, &used).await?)
     }
 }

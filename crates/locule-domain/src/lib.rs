@@ -4,9 +4,13 @@
 //! place.
 
 mod limits;
+pub mod people;
+mod quota;
 mod reason;
 mod sandbox;
 
 pub use limits::{Invalid, Limits, NewSandbox, is_safe_name};
+pub use people::{Need, Role, Scope, UnknownWord, UserStatus};
+pub use quota::{Exceeded, Quota, Usage};
 pub use reason::{ErrorReason, StopReason};
 pub use sandbox::{Action, Desired, Event, OnTimeout, Refused, Sandbox, SandboxState, next_action};

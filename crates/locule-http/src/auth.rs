@@ -1,41 +1,108 @@
-//! Logging in and out.
+//! Signing up, logging in and out, switching teams.
 
 use axum::Json;
 use axum::extract::State;
-use http::{HeaderMap, StatusCode};
-use locule_api::{ErrorBody, LoginRequest, SessionResponse};
+use http::StatusCode;
+use locule_api::{
+    ActivateRequest, AuthResponse, ErrorBody, LoginRequest, SignupRequest, SignupResponse,
+    SwitchTeamRequest,
+};
+use locule_control::{Limited, Session, SignedUp};
+use serde::Deserialize;
 
-use crate::caller::bearer;
+use crate::caller::Person;
 use crate::error::ApiError;
-use crate::extract::ApiJson;
+use crate::extract::{ApiJson, ApiQuery, Peer};
 use crate::state::AppState;
 
-/// Log in with an e-mail address and a password.
-#[utoipa::path(post, path = "/v1/auth/login", tag = "auth", security(()),
-    request_body = LoginRequest,
-    responses((status = 200, body = SessionResponse), (status = "4XX", body = ErrorBody)))]
-pub(crate) async fn login(
-    State(app): State<AppState>,
-    ApiJson(request): ApiJson<LoginRequest>,
-) -> Result<Json<SessionResponse>, ApiError> {
-    let session = app.control.login(&request.email, &request.password).await?;
-    Ok(Json(SessionResponse {
+pub(crate) fn auth_view(session: Session) -> AuthResponse {
+    AuthResponse {
         token: session.token,
         user_id: session.user_id,
         team_id: session.team_id,
         email: session.email,
         name: session.name,
-    }))
+    }
+}
+
+/// Make an account, a team of its own, and log in. The first account administers the platform.
+#[utoipa::path(post, path = "/v1/auth/signup", tag = "auth", security(()),
+    responses((status = 201, body = SignupResponse), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn sign_up(
+    State(app): State<AppState>,
+    peer: Peer,
+    ApiJson(request): ApiJson<SignupRequest>,
+) -> Result<(StatusCode, Json<SignupResponse>), ApiError> {
+    app.control.limit(Limited::SignUpByAddress, &peer.0)?;
+    let SignupRequest {
+        email,
+        password,
+        name,
+    } = request;
+    let signed_up = app.control.sign_up(&email, &password, &name).await?;
+    let answer = match signed_up {
+        SignedUp::LoggedIn(session) => SignupResponse::LoggedIn(auth_view(session)),
+        SignedUp::MustActivate => SignupResponse::MustActivate {
+            message: "follow the link in the mail that was sent to you".to_owned(),
+        },
+    };
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// Activate an account with what its mail brought, and log in.
+#[utoipa::path(post, path = "/v1/auth/activate", tag = "auth", security(()),
+    responses((status = 200, body = AuthResponse), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn activate(
+    State(app): State<AppState>,
+    peer: Peer,
+    ApiJson(request): ApiJson<ActivateRequest>,
+) -> Result<Json<AuthResponse>, ApiError> {
+    app.control.limit(Limited::ResetByAddress, &peer.0)?;
+    let session = app.control.activate(&request.token).await?;
+    Ok(Json(auth_view(session)))
+}
+
+/// Log in with an e-mail address and a password.
+#[utoipa::path(post, path = "/v1/auth/login", tag = "auth", security(()),
+    responses((status = 200, body = AuthResponse), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn login(
+    State(app): State<AppState>,
+    peer: Peer,
+    ApiJson(request): ApiJson<LoginRequest>,
+) -> Result<Json<AuthResponse>, ApiError> {
+    app.control.limit(Limited::LoginByAddress, &peer.0)?;
+    let session = app.control.login(&request.email, &request.password).await?;
+    Ok(Json(auth_view(session)))
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct LogoutQuery {
+    /// Every login of the account, not only this one.
+    #[serde(default)]
+    all: bool,
 }
 
 /// End the login that the token belongs to.
-#[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", security(("token" = [])),
+#[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", security(("token" = [])), params(LogoutQuery),
     responses((status = 204), (status = "4XX", body = ErrorBody)))]
 pub(crate) async fn logout(
     State(app): State<AppState>,
-    headers: HeaderMap,
+    Person(person): Person,
+    ApiQuery(query): ApiQuery<LogoutQuery>,
 ) -> Result<StatusCode, ApiError> {
-    let token = bearer(&headers).ok_or_else(ApiError::unauthorized)?;
-    app.control.logout(token).await?;
+    app.control.logout(&person, query.all).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Get a token for another of one's teams. The login stays the same.
+#[utoipa::path(post, path = "/v1/auth/switch-team", tag = "auth", security(("token" = [])),
+    responses((status = 200, body = AuthResponse), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn switch_team(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiJson(request): ApiJson<SwitchTeamRequest>,
+) -> Result<Json<AuthResponse>, ApiError> {
+    let session = app.control.switch_team(&person, request.team_id).await?;
+    Ok(Json(auth_view(session)))
 }

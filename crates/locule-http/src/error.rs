@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::multipart::{MultipartError, MultipartRejection};
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use locule_api::{ErrorBody, ErrorCode};
 use locule_base::errors::chain;
 use locule_control::ControlError;
@@ -73,14 +73,6 @@ impl ApiError {
             status: StatusCode::UNAUTHORIZED,
             code: ErrorCode::Unauthorized,
             message: "send an API key in X-API-Key, or a token in Authorization: Bearer".to_owned(),
-        }
-    }
-
-    pub(crate) fn read_only() -> Self {
-        Self::Request {
-            status: StatusCode::FORBIDDEN,
-            code: ErrorCode::Forbidden,
-            message: "this key may only look".to_owned(),
         }
     }
 
@@ -158,6 +150,19 @@ fn control_status(error: &ControlError) -> (StatusCode, ErrorCode) {
     match error {
         ControlError::Invalid(_) => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
         ControlError::Unauthorized => (StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized),
+        ControlError::WrongPassword => (StatusCode::UNAUTHORIZED, ErrorCode::WrongPassword),
+        ControlError::AccountNotActivated => {
+            (StatusCode::FORBIDDEN, ErrorCode::AccountNotActivated)
+        }
+        ControlError::AccountDisabled => (StatusCode::FORBIDDEN, ErrorCode::AccountDisabled),
+        ControlError::AccountDeactivated => (StatusCode::FORBIDDEN, ErrorCode::AccountDeactivated),
+        ControlError::InvalidToken => (StatusCode::BAD_REQUEST, ErrorCode::InvalidToken),
+        ControlError::AlreadyActivated => (StatusCode::BAD_REQUEST, ErrorCode::AlreadyActivated),
+        ControlError::SignupCooldown => (StatusCode::CONFLICT, ErrorCode::SignupCooldown),
+        ControlError::EmailTaken => (StatusCode::CONFLICT, ErrorCode::EmailTaken),
+        ControlError::OwnsTeamWithMembers => (StatusCode::CONFLICT, ErrorCode::OwnsTeamWithMembers),
+        ControlError::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited),
+        ControlError::QuotaExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, ErrorCode::QuotaExceeded),
         ControlError::Forbidden { .. } => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
         ControlError::NoTeam => (StatusCode::FORBIDDEN, ErrorCode::NoTeam),
         ControlError::NotFound { .. } => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
@@ -206,11 +211,20 @@ impl IntoResponse for ApiError {
         let (status, code) = self.status_and_code();
         let message = self.message();
         self.log(status, code);
+        let retry_after = match &self {
+            Self::Control(ControlError::RateLimited { retry_after_sec }) => Some(*retry_after_sec),
+            Self::Control(_) | Self::Guest(_) | Self::Request { .. } => None,
+        };
         let body = ErrorBody::new(code, message.clone());
         let mut response = (status, Json(body)).into_response();
         if code == ErrorCode::QuotaExceeded {
             let never = HeaderValue::from_static("false");
             response.headers_mut().insert(SHOULD_RETRY, never);
+        }
+        if let Some(seconds) = retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, seconds.into());
         }
         response.extensions_mut().insert(Refused { code, message });
         response

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use axum::Json;
@@ -15,6 +16,7 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::ApiError;
+use crate::state::AppState;
 
 /// A document that takes longer than this to arrive is not waited for.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -132,6 +134,47 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 #[derive(serde::Deserialize)]
 struct IdParameter {
     id: String,
+}
+
+/// Who is at the other end of the connection, as text to tell them apart by.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer(pub(crate) String);
+
+impl FromRequestParts<AppState> for Peer {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &AppState,
+    ) -> Result<Self, Self::Rejection> {
+        let forwarded = app.config.trust_forwarded_for.then(|| {
+            let last = parts
+                .headers
+                .get_all("x-forwarded-for")
+                .iter()
+                .next_back()?;
+            let last = last.to_str().ok()?.rsplit(',').next()?;
+            last.trim().parse::<IpAddr>().ok()
+        });
+        let connected = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
+        let address = forwarded.flatten().or(connected);
+        Ok(Self(address.map(group).unwrap_or_default()))
+    }
+}
+
+/// Where a connection comes from. The listener puts it into each request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeerAddress(pub(crate) IpAddr);
+
+/// One customer has a whole /64 of IPv6.
+fn group(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_string()
+        }
+    }
 }
 
 /// The wish to go on as a `WebSocket`.

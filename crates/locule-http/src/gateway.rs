@@ -9,7 +9,7 @@ use locule_domain::SandboxState;
 use locule_edge::access::{Exposure, Shown, allowed};
 use locule_edge::{Address, Refusal, proxy};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, USE_SANDBOX};
 use crate::running::target;
 use crate::state::AppState;
 
@@ -85,7 +85,8 @@ async fn shown(app: &AppState, headers: &HeaderMap, route: &Route) -> Shown {
         .zip(Some(&route.traffic_token));
     let caller = Caller::of(headers, app).await.ok().flatten();
     Shown {
-        team_key: caller.is_some_and(|caller| caller.team() == route.team && caller.may_write()),
+        team_key: caller
+            .is_some_and(|caller| caller.team() == route.team && caller.may(USE_SANDBOX).is_ok()),
         traffic_token: traffic_token
             .is_some_and(|(shown, token)| same(shown.as_bytes(), token.as_bytes())),
     }
@@ -103,9 +104,20 @@ fn refusal(error: &ControlError) -> Refusal {
         ControlError::InvalidState { .. } | ControlError::Conflict { .. } => Refusal::Changing,
         ControlError::HostUnavailable(_)
         | ControlError::NoCapacity
+        | ControlError::QuotaExceeded(_)
+        | ControlError::RateLimited { .. }
         | ControlError::Unavailable(_) => Refusal::HostUnavailable,
         ControlError::Invalid(_)
         | ControlError::Unauthorized
+        | ControlError::WrongPassword
+        | ControlError::AccountNotActivated
+        | ControlError::AccountDisabled
+        | ControlError::AccountDeactivated
+        | ControlError::InvalidToken
+        | ControlError::AlreadyActivated
+        | ControlError::SignupCooldown
+        | ControlError::EmailTaken
+        | ControlError::OwnsTeamWithMembers
         | ControlError::Forbidden { .. }
         | ControlError::NoTeam
         | ControlError::IdempotencyMismatch

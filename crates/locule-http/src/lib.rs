@@ -10,6 +10,9 @@
 //! sandboxes are not here, and no SQL. The only places that know a status code are [`error`] and the success codes beside
 //! their handlers.
 
+mod admin;
+mod api_keys;
+mod audit;
 mod auth;
 mod caller;
 mod docs;
@@ -20,6 +23,7 @@ mod extract;
 mod files;
 mod gateway;
 mod health;
+mod me;
 mod multipart;
 mod processes;
 mod router;
@@ -28,6 +32,7 @@ mod sandboxes;
 mod serve;
 mod spec;
 mod state;
+mod teams;
 mod views;
 
 pub use router::router;

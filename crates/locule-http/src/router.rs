@@ -16,18 +16,18 @@ use crate::error::ApiError;
 use crate::exec::{self, stream};
 use crate::sandboxes::{create, lifecycle, read};
 use crate::state::{AppState, HttpConfig};
-use crate::{auth, docs, e2b, files, gateway, health, processes, spec};
+use crate::teams::members;
+use crate::{
+    admin, api_keys, audit, auth, docs, e2b, files, gateway, health, me, processes, spec, teams,
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The application and its description.
 pub fn router(state: AppState) -> (Router, OpenApi) {
     let json_bytes_max = state.config.json_bytes_max;
-    let (api, document) = api(&state.config).split_for_parts();
+    let (api, document) = routes(&state.config);
     let api = api
-        .route("/docs", get(docs::docs))
-        .route("/openapi.json", get(spec::as_json))
-        .route("/openapi.yaml", get(spec::as_yaml))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(json_bytes_max))
@@ -40,6 +40,16 @@ pub fn router(state: AppState) -> (Router, OpenApi) {
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid));
     (app, document)
+}
+
+/// Everything that is served but the ports of sandboxes, which the gateway takes out before.
+fn routes(config: &HttpConfig) -> (Router<AppState>, OpenApi) {
+    let (api, document) = api(config).split_for_parts();
+    let api = api
+        .route("/docs", get(docs::docs))
+        .route("/openapi.json", get(spec::as_json))
+        .route("/openapi.yaml", get(spec::as_yaml));
+    (api, document)
 }
 
 /// Browsers may call from anywhere: the credential is a header that a foreign page cannot have.
@@ -55,8 +65,7 @@ fn cross_origin() -> CorsLayer {
 pub(crate) fn api(config: &HttpConfig) -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(spec::base())
         .routes(routes!(health::get_health))
-        .routes(routes!(auth::login))
-        .routes(routes!(auth::logout))
+        .merge(people())
         .routes(routes!(create::create_sandbox, read::list_sandboxes))
         .routes(routes!(read::get_sandbox, lifecycle::destroy_sandbox))
         .routes(routes!(lifecycle::ping_sandbox))
@@ -85,6 +94,40 @@ pub(crate) fn api(config: &HttpConfig) -> OpenApiRouter<AppState> {
         .merge(e2b::routes())
 }
 
+/// Accounts, teams, keys, the trail.
+fn people() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(auth::sign_up))
+        .routes(routes!(auth::activate))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::switch_team))
+        .routes(routes!(me::get_me, me::rename_me, me::delete_me))
+        .routes(routes!(me::change_password))
+        .routes(routes!(me::forgot_password))
+        .routes(routes!(me::reset_password))
+        .routes(routes!(me::search_users))
+        .routes(routes!(teams::list_teams, teams::create_team))
+        .routes(routes!(
+            teams::get_team,
+            teams::rename_team,
+            teams::delete_team
+        ))
+        .routes(routes!(teams::leave_team))
+        .routes(routes!(members::list_members, members::add_member))
+        .routes(routes!(members::set_member_role, members::remove_member))
+        .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
+        .routes(routes!(api_keys::revoke_api_key))
+        .routes(routes!(audit::list_audit_logs))
+        .routes(routes!(audit::list_platform_audit_logs))
+        .routes(routes!(admin::list_all_teams))
+        .routes(routes!(admin::delete_any_team))
+        .routes(routes!(admin::set_team_byoc))
+        .routes(routes!(admin::set_team_quota))
+        .routes(routes!(admin::list_all_users))
+        .routes(routes!(admin::set_user_active))
+}
+
 async fn unknown_route(request: Request) -> Response {
     in_dialect(&request, ApiError::not_found("route"))
 }
@@ -107,5 +150,30 @@ fn in_dialect(request: &Request, failure: ApiError) -> Response {
         response
     } else {
         e2b::error::reworded(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The router's own list, as it prints itself.
+    #[test]
+    fn what_is_served_is_what_is_documented() {
+        let (router, document) = routes();
+        let printed = format!("{router:?}");
+        let served: BTreeSet<&str> = printed
+            .split('"')
+            // All but what catches the rest.
+            .filter(|text| text.starts_with('/') && text.len() > 1 && !text.contains("fallback"))
+            .collect();
+        let documented: BTreeSet<&str> = document.paths.paths.keys().map(String::as_str).collect();
+        assert!(documented.len() > 40);
+        let extra: Vec<&str> = served.difference(&documented).copied().collect();
+        assert_eq!(extra, ["/openapi.json", "/openapi.yaml"]);
+        let missing: Vec<&str> = documented.difference(&served).copied().collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 }

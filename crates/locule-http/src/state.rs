@@ -17,6 +17,8 @@ pub struct HttpConfig {
     pub json_bytes_max: usize,
     /// Of a file that is written in one request, with what is around it; a stream is not bounded.
     pub file_bytes_max: usize,
+    /// Rate limits go by the last address in `X-Forwarded-For`: only behind a proxy that writes it.
+    pub trust_forwarded_for: bool,
 }
 
 impl Default for HttpConfig {
@@ -25,6 +27,7 @@ impl Default for HttpConfig {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             json_bytes_max: 1024 * 1024,
             file_bytes_max: FILE_BYTES_MAX + MULTIPART_OVERHEAD_BYTES,
+            trust_forwarded_for: false,
         }
     }
 }

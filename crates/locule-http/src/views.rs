@@ -28,7 +28,7 @@ pub(crate) fn sandbox_view(sandbox: &domain::Sandbox) -> Sandbox {
 }
 
 /// Times are told to the second.
-fn seconds(time: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn seconds(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(0)
 }
 

@@ -15,6 +15,6 @@ mod base36;
 mod typed;
 
 pub use typed::{
-    ApiKeyId, AuditId, BuildId, ChannelId, HostId, HostRefreshTokenId, HostTokenId, ParseIdError,
-    PermissionId, SandboxId, SessionId, TeamId, TemplateId, UserId,
+    ApiKeyId, AuditId, BuildId, ChannelId, HostId, HostRefreshTokenId, HostTokenId, JobId,
+    ParseIdError, PermissionId, SandboxId, SessionId, TeamId, TemplateId, UserId,
 };

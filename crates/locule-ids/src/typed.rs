@@ -124,6 +124,8 @@ ids! {
     TemplateId = "template", "tpl-";
     /// A login.
     SessionId = "session", "ses-";
+    /// Work that is written down until it is done.
+    JobId = "job", "job-";
     /// A granted platform permission.
     PermissionId = "permission", "perm-";
 }

@@ -14,7 +14,13 @@ CREATE TABLE teams (
     name            TEXT NOT NULL,
     slug            TEXT NOT NULL UNIQUE,
     is_byoc         BOOLEAN NOT NULL DEFAULT FALSE,
+    -- What this team may use at a time, where that is not the default.
+    sandboxes_max   INT,
+    vcpus_max       INT,
+    memory_mb_max   INT,
+    creates_per_minute_max INT,
     created_at      TIMESTAMPTZ NOT NULL,
+    -- Deleted for everybody at once; a job destroys what it still has. Its slug stays taken.
     deleted_at      TIMESTAMPTZ
 );
 
@@ -30,6 +36,9 @@ CREATE TABLE users (
     deleted_at      TIMESTAMPTZ
 );
 CREATE UNIQUE INDEX users_email ON users (lower(email)) WHERE deleted_at IS NULL;
+-- People are looked for by the beginning of their address.
+CREATE INDEX users_email_prefix ON users (lower(email) text_pattern_ops) WHERE deleted_at IS NULL;
+CREATE INDEX users_deleted ON users (deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE users_teams (
     -- Nobody is a member of the platform team.
@@ -41,6 +50,8 @@ CREATE TABLE users_teams (
     PRIMARY KEY (team_id, user_id)
 );
 CREATE INDEX users_teams_user ON users_teams (user_id);
+-- Exactly one owner: the second cannot come, and the first cannot leave (the use cases see to that).
+CREATE UNIQUE INDEX users_teams_owner ON users_teams (team_id) WHERE role = 'owner';
 
 CREATE TABLE sessions (
     id              UUID PRIMARY KEY,
@@ -50,6 +61,34 @@ CREATE TABLE sessions (
     revoked_at      TIMESTAMPTZ
 );
 CREATE INDEX sessions_user ON sessions (user_id);
+
+-- What a mail brings and works once: activation, password reset. Only hashes are kept.
+CREATE TABLE user_tokens (
+    token_hash      TEXT PRIMARY KEY,
+    purpose         TEXT NOT NULL CHECK (purpose IN ('activation', 'password_reset')),
+    user_id         UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    expires_at      TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX user_tokens_user ON user_tokens (user_id);
+
+CREATE TABLE oauth_providers (
+    provider        TEXT NOT NULL,
+    -- Theirs, not ours: text.
+    provider_id     TEXT NOT NULL,
+    user_id         UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    email           TEXT NOT NULL DEFAULT '',
+    created_at      TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (provider, provider_id)
+);
+CREATE UNIQUE INDEX oauth_providers_user ON oauth_providers (user_id, provider);
+
+CREATE TABLE admin_permissions (
+    id              UUID PRIMARY KEY,
+    user_id         UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    permission      TEXT NOT NULL,
+    created_at      TIMESTAMPTZ NOT NULL,
+    UNIQUE (user_id, permission)
+);
 
 CREATE TABLE team_api_keys (
     id              UUID PRIMARY KEY,
@@ -63,20 +102,60 @@ CREATE TABLE team_api_keys (
     created_at      TIMESTAMPTZ NOT NULL,
     last_used       TIMESTAMPTZ
 );
-CREATE INDEX team_api_keys_team ON team_api_keys (team_id);
+CREATE INDEX team_api_keys_team ON team_api_keys (team_id, created_at DESC, id DESC);
+CREATE INDEX team_api_keys_creator ON team_api_keys (created_by);
 
 CREATE TABLE hosts (
     id              UUID PRIMARY KEY,
     type            TEXT NOT NULL DEFAULT 'regular' CHECK (type IN ('regular', 'byoc')),
     team_id         UUID REFERENCES teams (id),
+    provider        TEXT NOT NULL DEFAULT '',
+    availability_zone TEXT NOT NULL DEFAULT '',
+    arch            TEXT NOT NULL DEFAULT '',
     address         TEXT NOT NULL DEFAULT '',
+    cpu_cores       INT NOT NULL DEFAULT 0,
+    memory_mb       INT NOT NULL DEFAULT 0,
+    disk_gb         INT NOT NULL DEFAULT 0,
     status          TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'online', 'unreachable')),
     last_heartbeat_at TIMESTAMPTZ,
+    metadata        JSONB NOT NULL DEFAULT '{}',
+    cert_fingerprint TEXT NOT NULL DEFAULT '',
+    cert_expires_at TIMESTAMPTZ,
     created_by      UUID REFERENCES users (id) ON DELETE SET NULL,
     created_at      TIMESTAMPTZ NOT NULL,
-    updated_at      TIMESTAMPTZ NOT NULL
+    updated_at      TIMESTAMPTZ NOT NULL,
+    CHECK (type = 'byoc' OR team_id IS NULL)
 );
 CREATE INDEX hosts_status ON hosts (status);
+CREATE INDEX hosts_type ON hosts (type);
+CREATE INDEX hosts_team ON hosts (team_id);
+
+CREATE TABLE host_tokens (
+    id              UUID PRIMARY KEY,
+    host_id         UUID NOT NULL REFERENCES hosts (id) ON DELETE CASCADE,
+    created_by      UUID REFERENCES users (id) ON DELETE SET NULL,
+    created_at      TIMESTAMPTZ NOT NULL,
+    expires_at      TIMESTAMPTZ NOT NULL,
+    used_at         TIMESTAMPTZ
+);
+CREATE INDEX host_tokens_host ON host_tokens (host_id);
+
+CREATE TABLE host_tags (
+    host_id         UUID NOT NULL REFERENCES hosts (id) ON DELETE CASCADE,
+    tag             TEXT NOT NULL,
+    PRIMARY KEY (host_id, tag)
+);
+CREATE INDEX host_tags_tag ON host_tags (tag);
+
+CREATE TABLE host_refresh_tokens (
+    id              UUID PRIMARY KEY,
+    host_id         UUID NOT NULL REFERENCES hosts (id) ON DELETE CASCADE,
+    token_hash      TEXT NOT NULL UNIQUE,
+    expires_at      TIMESTAMPTZ NOT NULL,
+    created_at      TIMESTAMPTZ NOT NULL,
+    revoked_at      TIMESTAMPTZ
+);
+CREATE INDEX host_refresh_tokens_host ON host_refresh_tokens (host_id);
 
 CREATE TABLE templates (
     id              UUID PRIMARY KEY,
@@ -129,6 +208,9 @@ CREATE TABLE sandboxes (
 );
 CREATE INDEX sandboxes_team ON sandboxes (team_id, created_at DESC, id DESC);
 CREATE INDEX sandboxes_host ON sandboxes (host_id, status);
+-- What counts against a team's quota.
+CREATE INDEX sandboxes_in_use ON sandboxes (team_id) INCLUDE (vcpus, memory_mb)
+    WHERE status NOT IN ('stopped', 'error') AND desired = 'running';
 -- What every sweep walks through.
 CREATE INDEX sandboxes_unsettled ON sandboxes (id) WHERE status NOT IN ('stopped', 'error') OR cleanup_pending;
 
@@ -159,15 +241,137 @@ CREATE TABLE audit_logs (
 );
 CREATE INDEX audit_logs_team ON audit_logs (team_id, created_at DESC, id DESC);
 
--- What was written to the trail stays in it.
+CREATE INDEX audit_logs_resource ON audit_logs (team_id, resource_type, created_at DESC, id DESC);
+
+-- What was written to the trail stays in it. Only who it was may be forgotten, when a person's account is purged, and only by
+-- `audit_anonymize`: nothing else may change, whoever asks.
 CREATE FUNCTION audit_logs_are_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND current_setting('locule.anonymizing', TRUE) = 'on'
+        AND (NEW.actor_id IS NULL OR NEW.actor_id = OLD.actor_id)
+        AND (NEW.actor_name = 'deleted-user' OR NEW.actor_name = OLD.actor_name)
+        AND (NEW.resource_id IS NULL OR NEW.resource_id = OLD.resource_id)
+        AND NEW.metadata IN (OLD.metadata, OLD.metadata - 'email')
+        AND (NEW.id, NEW.team_id, NEW.actor_type, NEW.resource_type, NEW.action, NEW.scope, NEW.status, NEW.created_at)
+          = (OLD.id, OLD.team_id, OLD.actor_type, OLD.resource_type, OLD.action, OLD.scope, OLD.status, OLD.created_at)
+    THEN
+        RETURN NEW;
+    END IF;
     RAISE EXCEPTION 'the audit trail is append only';
 END $$;
 CREATE TRIGGER audit_logs_append_only BEFORE UPDATE OR DELETE ON audit_logs
     FOR EACH ROW EXECUTE FUNCTION audit_logs_are_append_only();
 CREATE TRIGGER audit_logs_never_emptied BEFORE TRUNCATE ON audit_logs
     FOR EACH STATEMENT EXECUTE FUNCTION audit_logs_are_append_only();
+
+CREATE FUNCTION audit_anonymize(user_id UUID) RETURNS VOID LANGUAGE plpgsql AS $$
+DECLARE
+    person CONSTANT TEXT := 'usr-' || user_id;
+BEGIN
+    PERFORM set_config('locule.anonymizing', 'on', TRUE);
+    UPDATE audit_logs SET
+        actor_name  = CASE WHEN actor_id = person THEN 'deleted-user' ELSE actor_name END,
+        actor_id    = nullif(actor_id, person),
+        metadata    = CASE WHEN resource_id = person THEN metadata - 'email' ELSE metadata END,
+        resource_id = nullif(resource_id, person)
+    WHERE actor_id = person OR resource_id = person;
+    PERFORM set_config('locule.anonymizing', 'off', TRUE);
+END $$;
+
+-- Work that must be done because something was changed: written with the change, taken out when it is done. Whoever takes a
+-- job moves `run_at` behind its lease; a job whose worker died is due again then.
+CREATE TABLE jobs (
+    id              UUID PRIMARY KEY,
+    kind            TEXT NOT NULL,
+    payload         JSONB NOT NULL,
+    attempts        INT NOT NULL DEFAULT 0,
+    run_at          TIMESTAMPTZ NOT NULL,
+    last_error      TEXT,
+    created_at      TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX jobs_due ON jobs (run_at);
+
+CREATE TABLE sandbox_metrics_snapshots (
+    team_id         UUID NOT NULL REFERENCES teams (id),
+    sampled_at      TIMESTAMPTZ NOT NULL,
+    running_count   INT NOT NULL DEFAULT 0,
+    vcpus_reserved  INT NOT NULL DEFAULT 0,
+    memory_mb_reserved INT NOT NULL DEFAULT 0,
+    PRIMARY KEY (team_id, sampled_at)
+);
+
+CREATE TABLE sandbox_metric_points (
+    sandbox_id      UUID NOT NULL,
+    tier            TEXT NOT NULL CHECK (tier IN ('10m', '2h', '24h')),
+    -- Milliseconds: two samples of one second are two points.
+    ts_ms           BIGINT NOT NULL,
+    cpu_pct         DOUBLE PRECISION NOT NULL DEFAULT 0,
+    mem_bytes       BIGINT NOT NULL DEFAULT 0,
+    disk_bytes      BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (sandbox_id, tier, ts_ms)
+);
+
+CREATE TABLE template_builds (
+    id              UUID PRIMARY KEY,
+    team_id         UUID NOT NULL REFERENCES teams (id),
+    template_id     UUID,
+    name            TEXT NOT NULL,
+    base_template   TEXT NOT NULL,
+    recipe          JSONB NOT NULL DEFAULT '[]',
+    healthcheck     TEXT NOT NULL DEFAULT '',
+    vcpus           INT NOT NULL DEFAULT 1,
+    memory_mb       INT NOT NULL DEFAULT 512,
+    skip_pre_post   BOOLEAN NOT NULL DEFAULT FALSE,
+    status          TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'running', 'success', 'failed', 'cancelled')),
+    current_step    INT NOT NULL DEFAULT 0,
+    total_steps     INT NOT NULL DEFAULT 0,
+    logs            JSONB NOT NULL DEFAULT '[]',
+    error           TEXT NOT NULL DEFAULT '',
+    sandbox_id      UUID,
+    host_id         UUID,
+    default_user    TEXT NOT NULL DEFAULT 'root',
+    default_env     JSONB NOT NULL DEFAULT '{}',
+    metadata        JSONB NOT NULL DEFAULT '{}',
+    created_at      TIMESTAMPTZ NOT NULL,
+    started_at      TIMESTAMPTZ,
+    completed_at    TIMESTAMPTZ
+);
+CREATE INDEX template_builds_team ON template_builds (team_id, created_at DESC, id DESC);
+
+CREATE TABLE channels (
+    id              UUID PRIMARY KEY,
+    team_id         UUID NOT NULL REFERENCES teams (id) ON DELETE CASCADE,
+    name            TEXT NOT NULL,
+    provider        TEXT NOT NULL,
+    config          JSONB NOT NULL,
+    event_types     TEXT[] NOT NULL,
+    created_at      TIMESTAMPTZ NOT NULL,
+    updated_at      TIMESTAMPTZ NOT NULL,
+    UNIQUE (team_id, name)
+);
+
+CREATE TABLE daily_usage (
+    team_id         UUID NOT NULL REFERENCES teams (id),
+    day             DATE NOT NULL,
+    cpu_minutes     NUMERIC(18, 4) NOT NULL DEFAULT 0,
+    ram_mb_minutes  NUMERIC(18, 4) NOT NULL DEFAULT 0,
+    PRIMARY KEY (team_id, day)
+);
+
+-- A name that the platform has is no team's. Where the platform's came later, the team's own goes first.
+CREATE FUNCTION templates_keep_platform_names() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    platform CONSTANT UUID := '00000000-0000-0000-0000-000000000000';
+BEGIN
+    IF NEW.team_id <> platform
+        AND EXISTS (SELECT 1 FROM templates WHERE team_id = platform AND name = NEW.name)
+    THEN
+        RAISE EXCEPTION 'the template name % is the platform''s', NEW.name USING ERRCODE = 'unique_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER templates_platform_names BEFORE INSERT OR UPDATE ON templates
+    FOR EACH ROW EXECUTE FUNCTION templates_keep_platform_names();
 
 INSERT INTO teams (id, name, slug, created_at)
     VALUES ('00000000-0000-0000-0000-000000000000', 'Platform', 'platform', '1970-01-01T00:00:00Z');

@@ -4,13 +4,18 @@
 //! here; a row that cannot be is an error that names table and id, never a panic. Writers name the generation they saw;
 //! stale ones lose.
 
+pub mod api_keys;
 pub mod audit;
 pub mod cluster;
 pub mod hosts;
 pub mod idempotency;
-pub mod identity;
+pub mod jobs;
+pub mod members;
 pub mod sandboxes;
+pub mod sessions;
+pub mod teams;
 pub mod templates;
+pub mod users;
 
 pub use sqlx::{PgConnection, PgPool};
 
@@ -58,6 +63,18 @@ impl From<sqlx::Error> for StoreError {
             _ => Self::Database(error),
         }
     }
+}
+
+/// Reads a column that holds one of a few words.
+fn word<T: std::str::FromStr>(
+    table: &'static str,
+    id: impl std::fmt::Display,
+    text: &str,
+) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Impossible {
+        table,
+        id: id.to_string(),
+    })
 }
 
 /// Opens a pool of connections. Does not wait for the first one.

@@ -3,7 +3,7 @@
 mod row;
 
 use chrono::{DateTime, Utc};
-use locule_domain::{Sandbox, SandboxState};
+use locule_domain::{Sandbox, SandboxState, Usage};
 use locule_ids::{HostId, SandboxId, TeamId};
 use sqlx::PgConnection;
 
@@ -213,3 +213,43 @@ pub async fn unsettled(
 
 const UNSETTLED: &str = "WHERE (status NOT IN ('stopped', 'error') OR cleanup_pending)
        AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2";
+
+/// What of a team's must go when the team goes: what is not settled, and what only seems to have ended and might come back.
+pub async fn left_of(
+    conn: &mut PgConnection,
+    team: TeamId,
+    made_until: DateTime<Utc>,
+    after: Option<SandboxId>,
+    limit: i64,
+) -> Result<Vec<Read>, StoreError> {
+    let rows: Vec<SandboxRow> = sqlx::query_as(select(
+        "WHERE team_id = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
+           AND (status NOT IN ('stopped', 'error') OR cleanup_pending
+                OR (desired <> 'gone' AND status_reason IN ('vm_lost', 'image_lost')))
+         ORDER BY id LIMIT $4",
+    ))
+    .bind(team.as_uuid())
+    .bind(made_until)
+    .bind(after.map(SandboxId::as_uuid))
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// What a team's sandboxes use that run or are wanted to.
+pub async fn usage(conn: &mut PgConnection, team: TeamId) -> Result<Usage, StoreError> {
+    let (sandboxes, vcpus, memory_mb): (i64, i64, i64) = sqlx::query_as(
+        "SELECT count(*), coalesce(sum(vcpus), 0)::bigint, coalesce(sum(memory_mb), 0)::bigint FROM sandboxes
+         WHERE team_id = $1 AND status NOT IN ('stopped', 'error') AND desired = 'running'",
+    )
+    .bind(team.as_uuid())
+    .fetch_one(conn)
+    .await?;
+    let whole = |value| u32::try_from(value).unwrap_or(u32::MAX);
+    Ok(Usage {
+        sandboxes: whole(sandboxes),
+        vcpus: whole(vcpus),
+        memory_mb: whole(memory_mb),
+    })
+}

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use locule_domain::{Desired, OnTimeout, Sandbox, SandboxState};
+use locule_domain::{Desired, OnTimeout, Role, Sandbox, SandboxState, UserStatus};
 use locule_ids::{HostId, SandboxId, TeamId, TemplateId, UserId};
-use locule_store::{PgConnection, identity, sandboxes};
+use locule_store::{PgConnection, members, sandboxes, teams, users};
 
 /// A moment that the database keeps to the last digit.
 pub fn noon() -> DateTime<Utc> {
@@ -98,23 +98,37 @@ impl SandboxRow {
     }
 }
 
+/// An active user. Panics when the database refuses it.
+pub async fn user(conn: &mut PgConnection, email: &str) -> UserId {
+    let user = users::User {
+        id: UserId::random(),
+        email: email.to_owned(),
+        password_hash: None,
+        name: email.split('@').next().unwrap_or_default().to_owned(),
+        is_admin: false,
+        status: UserStatus::Active,
+        created_at: noon(),
+    };
+    let inserted = users::insert(conn, &user).await.expect("insert a user");
+    assert!(inserted, "{email} is taken");
+    user.id
+}
+
 /// A user with a team of its own. Panics when the database refuses it.
 pub async fn team(conn: &mut PgConnection, name: &str) -> (UserId, TeamId) {
-    let (user, team) = (UserId::random(), TeamId::random());
-    let row = identity::User {
-        id: user,
-        email: format!("{name}@locule.test"),
-        password_hash: None,
+    let user = user(conn, &format!("{name}@locule.test")).await;
+    let id = TeamId::random();
+    let team = teams::Team {
+        id,
         name: name.to_owned(),
-        is_admin: false,
-        status: "active".to_owned(),
+        slug: id.as_uuid().simple().to_string()[..12].to_owned(),
+        is_byoc: false,
+        created_at: noon(),
     };
-    let slug = &team.as_uuid().simple().to_string()[..12];
-    identity::insert_user(conn, &row, noon())
+    let inserted = teams::insert(conn, &team).await.expect("insert a team");
+    assert!(inserted, "the slug is taken");
+    members::insert(conn, id, user, Role::Owner, true, noon())
         .await
-        .expect("insert a user");
-    identity::insert_team(conn, team, name, slug, user, noon())
-        .await
-        .expect("insert a team");
-    (user, team)
+        .expect("insert an owner");
+    (user, id)
 }

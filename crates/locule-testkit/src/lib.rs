@@ -15,4 +15,4 @@ mod world;
 pub use host::SimHost;
 pub use plan::{Call, Fault, Gate};
 pub use wait::{comes_true, eventually};
-pub use world::{EMAIL, World};
+pub use world::{EMAIL, PASSWORD, World, person};

@@ -7,10 +7,10 @@ use locule_agent_api::Connector;
 use locule_base::clock::{Clock as _, ManualClock};
 use locule_base::tasks::Tasks;
 use locule_control::{
-    Bootstrap, Caller, Control, ControlConfig, ControlError, HostLink, NewSandbox, Secrets,
-    bootstrap,
+    Caller, Control, ControlConfig, ControlError, Credential, HostLink, Identity, NewApiKey,
+    NewSandbox, Person, Scope, SignedUp, bootstrap,
 };
-use locule_domain::{Limits, Sandbox};
+use locule_domain::Sandbox;
 use locule_ids::{HostId, SandboxId};
 use locule_store::{PgPool, PooledConnection, sandboxes};
 
@@ -18,6 +18,7 @@ use crate::builders::noon;
 use crate::host::SimHost;
 
 pub const EMAIL: &str = "admin@locule.test";
+pub const PASSWORD: &str = "a password of this test";
 
 /// Everything there is. Panics where the machinery around a test fails.
 #[derive(Debug)]
@@ -31,31 +32,31 @@ pub struct World {
     pub host: Arc<SimHost>,
     /// Whoever holds the first key.
     pub caller: Caller,
-    pub secrets: Secrets,
+    /// Who made that key, logged in: the first person, and so the platform's administrator.
+    pub person: Person,
 }
 
 impl World {
     pub async fn start(pool: PgPool) -> Self {
         let clock = Arc::new(ManualClock::at(noon()));
-        let secrets = Secrets {
-            email: EMAIL.to_owned(),
-            password: "a password of this test".to_owned(),
-            api_key: format!("e2b_{}", "0123456789".repeat(4)),
-        };
-        let wanted = Bootstrap {
-            admin: secrets.clone(),
-            host_address: "unix".to_owned(),
-        };
-        let host_id = bootstrap(&pool, &wanted, clock.now())
+        let host_id = bootstrap(&pool, "unix", clock.now())
             .await
             .expect("bootstrap");
         let host = SimHost::new(clock.clone());
         let tasks = Tasks::new();
         let control = control(&pool, &clock, &tasks, host_id, &host);
-        let caller = control
-            .authenticate_key(&secrets.api_key)
-            .await
-            .expect("the first key");
+        let session = control.sign_up(EMAIL, PASSWORD, "Administrator").await;
+        let session = session.and_then(SignedUp::session).expect("sign up");
+        let person = person(&control, &session.token).await;
+        let wanted = NewApiKey {
+            name: "first key".to_owned(),
+            scope: Scope::Full,
+            expires_at: None,
+        };
+        let made = control.create_api_key(&person, &wanted).await;
+        let (_, key) = made.expect("make a key");
+        let identity = control.authenticate(Credential::Key(&key)).await;
+        let caller = identity.and_then(Identity::caller).expect("the first key");
         Self {
             pool,
             clock,
@@ -64,7 +65,7 @@ impl World {
             host_id,
             host,
             caller,
-            secrets,
+            person,
         }
     }
 
@@ -169,6 +170,14 @@ impl World {
     }
 }
 
+/// Whoever a token stands for.
+pub async fn person(control: &Control, token: &str) -> Person {
+    let identity = control.authenticate(Credential::Token(token)).await;
+    identity
+        .and_then(Identity::person)
+        .expect("a person's token")
+}
+
 fn control(
     pool: &PgPool,
     clock: &Arc<ManualClock>,
@@ -181,11 +190,7 @@ fn control(
         agent: host.clone(),
         connector: Connector::Unix("/nowhere/agent.sock".into()),
     };
-    let config = ControlConfig {
-        platform_key: vec![1; 32],
-        jwt_secret: vec![2; 32],
-        limits: Limits::default(),
-    };
+    let config = ControlConfig::new(vec![1; 32], vec![2; 32]);
     Control::new(
         config,
         pool.clone(),

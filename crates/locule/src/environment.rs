@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use locule_control::MailConfig;
 
 fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -18,6 +19,9 @@ pub(crate) struct ServeSecrets {
     pub(crate) database_url: String,
     pub(crate) platform_key: Vec<u8>,
     pub(crate) jwt_secret: Vec<u8>,
+    pub(crate) mail: Option<MailConfig>,
+    /// A proxy in front says who asks.
+    pub(crate) trust_forwarded_for: bool,
 }
 
 /// Names of the variables that carry secrets from `up` to `serve`.
@@ -59,10 +63,45 @@ pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
     Ok(ServeSecrets {
         platform_key: key(PLATFORM_KEY, &platform_key)?,
         jwt_secret: key(JWT_SECRET, &jwt_secret)?,
+        mail: mail()?,
         database_url,
+        trust_forwarded_for: text("LOCULE__HTTP__TRUST_FORWARDED_FOR").as_deref() == Some("true"),
     })
 }
 
+/// What of `up`'s own environment is for `serve`.
+pub(crate) fn of_serve() -> impl Iterator<Item = (&'static str, String)> {
+    let names = [
+        "LOCULE__HTTP__PUBLIC_URL",
+        "LOCULE__HTTP__TRUST_FORWARDED_FOR",
+        "SMTP_HOST",
+        "SMTP_PORT",
+        "SMTP_USERNAME",
+        "SMTP_PASSWORD",
+        "SMTP_FROM_EMAIL",
+    ];
+    names
+        .into_iter()
+        .filter_map(|name| Some((name, text(name)?)))
+}
+
+/// None without `SMTP_HOST`.
+fn mail() -> anyhow::Result<Option<MailConfig>> {
+    let Some(host) = text("SMTP_HOST") else {
+        return Ok(None);
+    };
+    let port = text("SMTP_PORT")
+        .map(|port| port.parse::<u16>())
+        .transpose();
+    Ok(Some(MailConfig {
+        host,
+        port: port.context("SMTP_PORT is no port")?.unwrap_or(587),
+        login: text("SMTP_USERNAME").zip(text("SMTP_PASSWORD")),
+        from: text("SMTP_FROM_EMAIL").context("SMTP_HOST is set but SMTP_FROM_EMAIL is not")?,
+        public_url: text("LOCULE__HTTP__PUBLIC_URL")
+            .context("SMTP_HOST is set but LOCULE__HTTP__PUBLIC_URL, which links in mails begin with, is not")?,
+    }))
+}
 /// What of the log is written; see the documentation of `tracing_subscriber::EnvFilter`.
 pub(crate) const LOG: &str = "LOCULE_LOG";
 

@@ -10,8 +10,7 @@ use locule_agent_api::{Client, Connector};
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
 use locule_base::telemetry::{self, LogFormat};
-use locule_control::{Control, ControlConfig, HostLink};
-use locule_domain::Limits;
+use locule_control::{Control, ControlConfig, HostLink, Mailer};
 use locule_http::{AppState, HttpConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -55,11 +54,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             connector,
         }
     };
-    let config = ControlConfig {
-        platform_key: secrets.platform_key,
-        jwt_secret: secrets.jwt_secret,
-        limits: Limits::default(),
-    };
+    let mut config = ControlConfig::new(secrets.platform_key, secrets.jwt_secret);
+    config.mailer = secrets.mail.as_ref().map(Mailer::new).transpose()?;
     let (tasks, clock) = (Tasks::new(), SystemClock::shared());
     let control = Control::new(
         config,
@@ -69,7 +65,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         hosts.into_iter().map(link).collect(),
     );
     control.start();
-    let app = AppState::new(control, tasks.clone(), clock, HttpConfig::default());
+    let http = HttpConfig {
+        trust_forwarded_for: secrets.trust_forwarded_for,
+        ..HttpConfig::default()
+    };
+    let app = AppState::new(control, tasks.clone(), clock, http);
     let (router, _document) = locule_http::router(app);
     let listener = TcpListener::bind(args.listen)
         .await

@@ -23,7 +23,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
 use locule_base::clock::{Clock as _, SystemClock};
-use locule_control::{Bootstrap, Secrets};
+use locule_base::tasks::Tasks;
+use locule_control::{
+    Control, ControlConfig, ControlError, Credential, NewApiKey, Scope, SignedUp,
+};
 use locule_store::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -175,8 +178,7 @@ async fn start(
     Ok(())
 }
 
-/// Schema, first user, key and host: finished before the port opens. The credentials are on the disk before the database
-/// has their hashes: no crash in between can lose what nobody could read again.
+/// Schema, host, first account and key: finished before the port opens, so that nobody else can be the first.
 async fn bootstrap(
     layout: &Layout,
     database: &str,
@@ -189,36 +191,64 @@ async fn bootstrap(
         }
         migrated => migrated?,
     }
-    let url = format!("http://{listen}");
-    let credentials = if let Some(known) = layout.read_credentials(&url)? {
-        known
-    } else {
-        if locule_control::is_bootstrapped(&pool, ADMIN).await? {
-            bail!("{}", layout.credentials_are_gone());
-        }
-        let secrets = Secrets::random(ADMIN);
-        let made = layout::Credentials {
-            url,
-            email: secrets.email,
-            password: secrets.password,
-            api_key: secrets.api_key,
-        };
-        layout.write_credentials(&made)?;
-        made
-    };
-    let wanted = Bootstrap {
-        admin: Secrets {
-            email: credentials.email.clone(),
-            password: credentials.password.clone(),
-            api_key: credentials.api_key.clone(),
-        },
-        host_address: layout.agent_socket().to_string_lossy().into_owned(),
-    };
-    locule_control::bootstrap(&pool, &wanted, SystemClock::new().now())
+    let clock = SystemClock::shared();
+    let socket = layout.agent_socket();
+    locule_control::bootstrap(&pool, &socket.to_string_lossy(), clock.now())
         .await
         .context("set up the database")?;
+    let key = |name| hex::decode(layout.secret(name)?).context("a secret is not hexadecimal");
+    let config = ControlConfig::new(key("platform_key")?, key("jwt_secret")?);
+    let control = Control::new(config, pool.clone(), clock, Tasks::new(), Vec::new());
+    let credentials = first_account(layout, &control, format!("http://{listen}")).await?;
     pool.close().await;
     Ok(credentials)
+}
+
+/// Signs the administrator up, as anybody signs up, and makes a key. What nobody could read again is on the disk before the
+/// database has its hash; whatever a crash left undone is done by the next start.
+async fn first_account(
+    layout: &Layout,
+    control: &Control,
+    url: String,
+) -> anyhow::Result<layout::Credentials> {
+    let known = layout.read_credentials(&url)?;
+    if known.is_none() && control.has_account(ADMIN).await? {
+        bail!("{}", layout.credentials_are_gone());
+    }
+    let mut credentials = if let Some(known) = known {
+        known
+    } else {
+        let new = layout::Credentials {
+            url,
+            email: ADMIN.to_owned(),
+            password: locule_control::new_password(),
+            api_key: String::new(),
+        };
+        layout.write_credentials(&new)?;
+        new
+    };
+    if credentials.api_key.is_empty() {
+        let (email, password) = (&credentials.email, &credentials.password);
+        let session = match control.sign_up(email, password, "Administrator").await {
+            Err(ControlError::EmailTaken) => control.login(email, password).await,
+            signed_up => signed_up.and_then(SignedUp::session),
+        };
+        let token = session.context("sign the administrator up")?.token;
+        credentials.api_key = first_key(control, &token).await.context("make a key")?;
+        layout.write_credentials(&credentials)?;
+    }
+    Ok(credentials)
+}
+
+async fn first_key(control: &Control, token: &str) -> Result<String, ControlError> {
+    let identity = control.authenticate(Credential::Token(token)).await?;
+    let wanted = NewApiKey {
+        name: "first key".to_owned(),
+        scope: Scope::Full,
+        expires_at: None,
+    };
+    let (_, key) = control.create_api_key(&identity.person()?, &wanted).await?;
+    Ok(key)
 }
 
 async fn start_agent(
@@ -292,12 +322,15 @@ async fn start_serve(
         args: ["serve", "--no-migrate", "--listen", &listen.to_string()]
             .map(str::to_owned)
             .into(),
-        environment: vec![
+        environment: [
             (environment::DATABASE_URL, database.to_owned()),
             (environment::REDIS_URL, redis.to_owned()),
             (environment::PLATFORM_KEY, layout.secret("platform_key")?),
             (environment::JWT_SECRET, layout.secret("jwt_secret")?),
-        ],
+        ]
+        .into_iter()
+        .chain(environment::of_serve())
+        .collect(),
         user: Some(layout.user()),
         log: layout.log("serve"),
         oom_score_adj: 0,

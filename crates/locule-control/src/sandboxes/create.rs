@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use locule_domain::{Desired, ErrorReason, Event, NewSandbox, Sandbox, SandboxState};
+use locule_domain::{Desired, ErrorReason, NewSandbox, Sandbox, SandboxState};
 use locule_ids::{SandboxId, TeamId};
 use locule_store::{idempotency, sandboxes, templates};
 use sha2::{Digest as _, Sha256};
 
-use crate::audit::{self, SandboxEvent};
+use crate::audit::{self, Event, SandboxEvent};
 use crate::caller::Caller;
 use crate::control::Control;
 use crate::error::{ControlError, Failure};
@@ -66,20 +66,14 @@ impl Control {
                 return self.earlier(caller, key, &hash, &earlier).await;
             }
         }
+        self.reserve_new(&mut tx, &sandbox).await?;
         sandboxes::insert(&mut tx, &sandbox).await?;
         let event = SandboxEvent::Create {
             template: wanted.template,
         };
-        audit::sandbox(
-            &mut tx,
-            &caller.actor,
-            caller.team,
-            sandbox.id,
-            &event,
-            sandbox.created_at,
-        )
-        .await?;
-        tx.commit().await.map_err(locule_store::StoreError::from)?;
+        let (event, now) = (Event::Sandbox(sandbox.id, &event), sandbox.created_at);
+        audit::write(&mut tx, &caller.actor, caller.team, &event, now).await?;
+        self.commit(tx).await?;
         locule_base::failpoint::reached("serve.create", "the row is there");
         // The host call goes on when the client leaves: what is half made would otherwise be nobody's.
         let (control, key) = (self.clone(), key.map(str::to_owned));
@@ -180,7 +174,7 @@ impl Control {
         if let Err(error) = &reconciled {
             tracing::warn!(sandbox.id = %new.id, error = locule_base::errors::chain(error), "create failed");
             // Of what a host was ordered the row says so already: here there was none to order.
-            let failed = Event::Fail(ErrorReason::CreateFailed);
+            let failed = locule_domain::Event::Fail(ErrorReason::CreateFailed);
             self.observe(new.id, failed, |row| {
                 row.cleanup_pending = row.host.is_some();
             })

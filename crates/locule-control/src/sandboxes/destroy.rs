@@ -1,7 +1,7 @@
 //! Destroying.
 
 use locule_domain::{Desired, Sandbox};
-use locule_ids::SandboxId;
+use locule_ids::{SandboxId, TeamId};
 
 use crate::audit::SandboxEvent;
 use crate::caller::{Actor, Caller};
@@ -17,13 +17,26 @@ impl Control {
         caller: &Caller,
         id: SandboxId,
     ) -> Result<(), ControlError> {
+        let event = SandboxEvent::Destroy { reason: None };
+        self.destroy_as(&caller.actor, caller.team, id, &event)
+            .await
+    }
+
+    /// As [`Self::destroy_sandbox`], for whoever it is; `event` is what the trail says.
+    pub(crate) async fn destroy_as(
+        &self,
+        actor: &Actor,
+        team: TeamId,
+        id: SandboxId,
+        event: &SandboxEvent,
+    ) -> Result<(), ControlError> {
         let _order = self.lock(id).await;
-        let sandbox = self.get_sandbox(caller.team, id).await?;
+        let sandbox = self.get_sandbox(team, id).await?;
         if sandbox.state.is_final() && !sandbox.state.is_inferred() {
             return Ok(());
         }
         let wanted = self
-            .change(id, |seen| Ok(wish_gone(seen, &caller.actor)))
+            .change(id, |seen| Ok(wish_gone(seen, actor, event)))
             .await?;
         match self.reconcile(id).await {
             Ok(_) => Ok(()),
@@ -33,7 +46,7 @@ impl Control {
     }
 }
 
-fn wish_gone(seen: &Sandbox, actor: &Actor) -> Option<Change> {
+fn wish_gone(seen: &Sandbox, actor: &Actor, event: &SandboxEvent) -> Option<Change> {
     if seen.desired == Desired::Gone {
         return None;
     }
@@ -43,9 +56,8 @@ fn wish_gone(seen: &Sandbox, actor: &Actor) -> Option<Change> {
     next.status_reason = None;
     // It seems to have ended already; should its host come up with it after all, it is destroyed there.
     next.cleanup_pending = seen.state.is_final() && seen.host.is_some();
-    let event = SandboxEvent::Destroy { reason: None };
     Some(Change {
         next,
-        record: Some((actor.clone(), event)),
+        record: Some((actor.clone(), event.clone())),
     })
 }

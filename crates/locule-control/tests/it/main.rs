@@ -13,5 +13,6 @@ mod idempotency;
 mod life;
 mod second_line;
 mod stale;
+mod teams;
 mod truth;
 mod watch;

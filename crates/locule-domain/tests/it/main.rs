@@ -1,5 +1,7 @@
 //! The laws of a sandbox's life, and its whole table.
 
+mod people;
+
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
-use http::HeaderValue;
+use http::{HeaderValue, header};
 use locule_api::e2b::E2bError;
 
 use crate::error::{Refused, SHOULD_RETRY};
@@ -18,12 +18,13 @@ pub(crate) fn reworded(response: Response) -> Response {
         message: refused.message,
         error_code: Some(refused.code.as_str().to_owned()),
     };
-    let retry = response.headers().get(SHOULD_RETRY).cloned();
-    let mut response = (status, Json(body)).into_response();
-    if let Some(retry) = retry {
-        response.headers_mut().insert(SHOULD_RETRY, retry);
+    let mut reworded = (status, Json(body)).into_response();
+    for name in [SHOULD_RETRY, header::RETRY_AFTER] {
+        if let Some(value) = response.headers().get(&name) {
+            reworded.headers_mut().insert(name, value.clone());
+        }
     }
-    response
+    reworded
 }
 
 pub(crate) async fn reword(response: Response) -> Response {

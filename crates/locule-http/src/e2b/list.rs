@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::filter::labels;
 use super::known::Known;
 use super::views::{Tokens, alive, detail, listed, template_name};
-use crate::caller::Caller;
+use crate::caller::{Caller, USE_SANDBOX};
 use crate::error::ApiError;
 use crate::extract::ApiQuery;
 use crate::state::AppState;
@@ -84,7 +84,10 @@ pub(crate) async fn get_sandbox(
 ) -> Result<Json<SandboxDetail>, ApiError> {
     let Known { caller, sandbox } = known;
     let listed = alive(&sandbox)?;
-    let tokens = caller.may_write().then(|| Tokens::of(&app, &sandbox));
+    let tokens = caller
+        .may(USE_SANDBOX)
+        .is_ok()
+        .then(|| Tokens::of(&app, &sandbox));
     Ok(Json(detail(listed, &sandbox, tokens)))
 }
 

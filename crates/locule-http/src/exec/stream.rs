@@ -12,12 +12,13 @@ use axum::response::Response;
 use futures::StreamExt as _;
 use http::HeaderMap;
 use locule_api::{ClientMessage, ErrorBody, OnDisconnect, ServerMessage, StartMessage};
+use locule_control::Credential;
 use locule_edge::{Selector, Signal, Start, patiently};
 use locule_ids::SandboxId;
 
 use self::session::{How, Session};
 use super::started;
-use crate::caller::Caller;
+use crate::caller::{Caller, USE_SANDBOX};
 use crate::error::ApiError;
 use crate::extract::{ApiPath, Id, Upgrade, message};
 use crate::processes::selector;
@@ -156,14 +157,15 @@ async fn authenticated(
     socket: &mut WebSocket,
 ) -> Result<Caller, ApiError> {
     if let Some(caller) = caller? {
-        return if caller.may_write() {
-            Ok(caller)
-        } else {
-            Err(ApiError::read_only())
-        };
+        caller.may(USE_SANDBOX)?;
+        return Ok(caller);
     }
     match first_message(socket).await? {
-        ClientMessage::Auth { token } => Caller::of_token(&token, app).await,
+        ClientMessage::Auth { token } => {
+            let caller = Caller::by(Credential::bearer(&token), app).await?;
+            caller.may(USE_SANDBOX)?;
+            Ok(caller)
+        }
         ClientMessage::Start(_)
         | ClientMessage::Stdin { .. }
         | ClientMessage::StdinClose

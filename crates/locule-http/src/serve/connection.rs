@@ -25,6 +25,7 @@ use tower::ServiceExt as _;
 use super::ListenerLimits;
 use super::farewell::{Farewell, Heard, Unread};
 use super::quiet::Place;
+use crate::extract::PeerAddress;
 
 const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -58,6 +59,7 @@ pub(super) async fn serve(
     if let Err(error) = keep_alive(&stream) {
         tracing::debug!(%error, "TCP keep-alive not set");
     }
+    let peer = stream.peer_addr().ok().map(|peer| PeerAddress(peer.ip()));
     let (doing, done) = watch::channel(Phase::Reading);
     let doing = Arc::new(doing);
     let evicted = place.evicted.clone();
@@ -69,7 +71,10 @@ pub(super) async fn serve(
         stop: stop.clone(),
         farewell: None,
     };
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         answer(&app, &doing, request.map(|body| unread.watch(body)))
     });
     let connection = http1::Builder::new()

@@ -135,7 +135,8 @@ async fn no_operation_breaks_whatever_it_is_sent(pool: PgPool) {
                 let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
                 let uri = path
                     .replace("{id}", &text(pick(parameter.clone())))
-                    .replace("{selector}", &text(pick(parameter)));
+                    .replace("{selector}", &text(pick(parameter.clone())))
+                    .replace("{user_id}", &text(pick(parameter)));
                 let body = pick(any_body().boxed());
                 let kinds = [
                     "application/json",

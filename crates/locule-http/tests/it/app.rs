@@ -9,10 +9,9 @@ use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Request, StatusCode};
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
-use locule_control::{Bootstrap, Control, ControlConfig, HostLink, Secrets, bootstrap};
+use locule_control::{Control, ControlConfig, HostLink, bootstrap};
 use locule_http::{AppState, HttpConfig, ListenerLimits, serve_within};
-use locule_ids::SandboxId;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
@@ -20,6 +19,7 @@ use tower::ServiceExt as _;
 use crate::host::Host;
 
 pub(crate) const EMAIL: &str = "admin@locule.test";
+pub(crate) const PASSWORD: &str = "a password of this test";
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -31,11 +31,32 @@ impl Drop for App {
 
 pub(crate) struct App {
     router: Router,
-    pool: PgPool,
+    pub(crate) pool: PgPool,
     tasks: Tasks,
     pub(crate) host: Arc<Host>,
     pub(crate) key: String,
-    pub(crate) password: String,
+    /// Of the first person, the platform's administrator.
+    pub(crate) token: String,
+}
+
+/// Somebody who is logged in.
+#[derive(Debug, Clone)]
+pub(crate) struct Signed {
+    pub(crate) token: String,
+    pub(crate) user: String,
+    /// Empty: none.
+    pub(crate) team: String,
+}
+
+impl Signed {
+    pub(crate) fn of(answer: &Value) -> Self {
+        let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            token: text("token"),
+            user: text("user_id"),
+            team: text("team_id"),
+        }
+    }
 }
 
 pub(crate) struct Answer {
@@ -47,18 +68,38 @@ pub(crate) struct Answer {
 
 impl App {
     pub(crate) async fn start(pool: PgPool) -> Self {
-        Self::start_within(pool, HttpConfig::default()).await
+        Self::start_with(pool, |_| {}).await
+    }
+
+    /// As [`Self::start`], with other limits.
+    pub(crate) async fn start_with(pool: PgPool, change: impl FnOnce(&mut ControlConfig)) -> Self {
+        Self::deserted(pool, change).await.with_somebody().await
     }
 
     /// With other bounds of what clients may send.
     pub(crate) async fn start_within(pool: PgPool, http: HttpConfig) -> Self {
+        Self::bare(pool, |_| {}, http).await.with_somebody().await
+    }
+
+    /// With nobody in it.
+    pub(crate) async fn deserted(pool: PgPool, change: impl FnOnce(&mut ControlConfig)) -> Self {
+        Self::bare(pool, change, HttpConfig::default()).await
+    }
+
+    async fn with_somebody(mut self) -> Self {
+        self.token = self.sign_up(EMAIL).await.token;
+        let wanted = json!({ "name": "first key" });
+        self.key = self.new_key(&self.token, &wanted).await;
+        self
+    }
+
+    async fn bare(
+        pool: PgPool,
+        change: impl FnOnce(&mut ControlConfig),
+        http: HttpConfig,
+    ) -> Self {
         let clock = SystemClock::shared();
-        let admin = Secrets::random(EMAIL);
-        let wanted = Bootstrap {
-            admin: admin.clone(),
-            host_address: "unix".to_owned(),
-        };
-        let id = bootstrap(&pool, &wanted, clock.now()).await.unwrap();
+        let id = bootstrap(&pool, "unix", clock.now()).await.unwrap();
         let tasks = Tasks::new();
         let host = Host::start(&tasks);
         let link = HostLink {
@@ -66,11 +107,8 @@ impl App {
             agent: host.clone(),
             connector: host.connector(),
         };
-        let config = ControlConfig {
-            platform_key: vec![1; 32],
-            jwt_secret: vec![2; 32],
-            limits: locule_domain::Limits::default(),
-        };
+        let mut config = ControlConfig::new(vec![1; 32], vec![2; 32]);
+        change(&mut config);
         let control = Control::new(
             config,
             pool.clone(),
@@ -84,9 +122,53 @@ impl App {
             host,
             pool,
             tasks,
-            key: admin.api_key,
-            password: admin.password,
+            key: String::new(),
+            token: String::new(),
         }
+    }
+
+    /// A new person with a team of their own.
+    pub(crate) async fn sign_up(&self, email: &str) -> Signed {
+        let body = json!({ "email": email, "password": PASSWORD, "name": email.split('@').next() });
+        let answer = self.as_nobody("POST", "/v1/auth/signup", &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.json);
+        Signed::of(&answer.json)
+    }
+
+    pub(crate) async fn login(&self, email: &str) -> Signed {
+        let body = json!({ "email": email, "password": PASSWORD });
+        let answer = self.as_nobody("POST", "/v1/auth/login", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.json);
+        Signed::of(&answer.json)
+    }
+
+    /// A key of the token's team.
+    pub(crate) async fn new_key(&self, token: &str, wanted: &Value) -> String {
+        let made = self.by(token, "POST", "/v1/api-keys", wanted).await;
+        assert_eq!(made.status, 201, "{}", made.json);
+        made.json["key"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn as_nobody(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_string())).unwrap())
+            .await
+    }
+
+    /// With a token.
+    pub(crate) async fn by(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        self.send(request.body(Body::from(body)).unwrap()).await
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -139,25 +221,8 @@ impl App {
 
     /// The key of another team, that has nothing.
     pub(crate) async fn stranger(&self) -> String {
-        let key = format!("e2b_{}", "7".repeat(40));
-        let team = SandboxId::random().as_uuid();
-        sqlx::query(
-            "INSERT INTO teams (id, name, slug, created_at) VALUES ($1, 'x', 'aaaaaa-bbbbbb', now())",
-        )
-        .bind(team)
-        .execute(&self.pool)
-        .await
-        .unwrap();
-        sqlx::query(
-            "INSERT INTO team_api_keys (id, team_id, name, key_hash, key_prefix, created_at)
-             VALUES ($1, $1, 'x', encode(sha256($2::bytea), 'hex'), 'e2b_777777', now())",
-        )
-        .bind(team)
-        .bind(key.as_bytes())
-        .execute(&self.pool)
-        .await
-        .unwrap();
-        key
+        let stranger = self.sign_up("stranger@locule.test").await;
+        self.new_key(&stranger.token, &json!({})).await
     }
 
     /// A new sandbox's id in the native form.

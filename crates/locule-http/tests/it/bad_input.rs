@@ -93,37 +93,6 @@ async fn ids_owners_and_states_are_checked_in_order(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn every_operation_but_the_open_ones_wants_a_credential(pool: PgPool) {
-    let app = App::start(pool).await;
-    let id = SandboxId::random();
-    let document = serde_json::to_value(locule_http::document()).unwrap();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, _) in item.as_object().unwrap() {
-            if path == "/health" || path.ends_with("/login") || path.ends_with("/stream") {
-                continue;
-            }
-            let uri = path
-                .replace("{id}", &id.to_string())
-                .replace("{selector}", "1");
-            for key in [
-                None,
-                Some("e2b_0000000000000000000000000000000000000000"),
-                Some("x"),
-            ] {
-                let mut request = Request::builder()
-                    .method(method.to_uppercase().as_str())
-                    .uri(&uri);
-                if let Some(key) = key {
-                    request = request.header("x-api-key", key);
-                }
-                let answer = app.send(request.body(Body::empty()).unwrap()).await;
-                assert_eq!(answer.status, 401, "{method} {path}");
-            }
-        }
-    }
-}
-
-#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_bad_create_in_the_other_dialect_makes_nothing(pool: PgPool) {
     let app = App::start(pool).await;
     let big = format!(r#"{{"templateID":"{}"}}"#, "x".repeat(2 << 20));
@@ -195,7 +164,10 @@ fn operations() -> Vec<(String, String)> {
     let paths = document["paths"].as_object().unwrap();
     let mut operations = Vec::new();
     for (path, item) in paths {
-        if path.contains("{id}") && !path.ends_with("exec/stream") && !path.contains("}/stream") {
+        if path.contains("sandboxes/{id}")
+            && !path.ends_with("exec/stream")
+            && !path.contains("}/stream")
+        {
             for method in item.as_object().unwrap().keys() {
                 operations.push((method.to_uppercase(), path.replace("{selector}", "1")));
             }

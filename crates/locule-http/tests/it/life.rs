@@ -6,7 +6,7 @@ use locule_ids::SandboxId;
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::app::{App, EMAIL};
+use crate::app::{App, EMAIL, PASSWORD};
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_native_life(pool: PgPool) {
@@ -93,7 +93,7 @@ async fn logging_in_gives_a_token_that_works_until_logout(pool: PgPool) {
     let app = App::start(pool).await;
     let wrong = json!({"email": EMAIL, "password": "wrong"}).to_string();
     assert_eq!(app.call("POST", "/v1/auth/login", &wrong).await.status, 401);
-    let right = json!({"email": EMAIL, "password": app.password}).to_string();
+    let right = json!({"email": EMAIL, "password": PASSWORD}).to_string();
     let session = app.call("POST", "/v1/auth/login", &right).await;
     assert_eq!(session.status, 200, "{}", session.json);
     let bearer = format!("Bearer {}", session.json["token"].as_str().unwrap());

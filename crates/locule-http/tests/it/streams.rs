@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::app::{App, EMAIL, PATIENCE};
+use crate::app::{App, EMAIL, PASSWORD, PATIENCE};
 
 const SIGKILL: i32 = 9;
 
@@ -359,7 +359,7 @@ async fn a_command_that_is_not_there_closes_with_its_own_code(pool: PgPool) {
 async fn a_login_token_in_the_first_message_opens_the_stream(pool: PgPool) {
     let app = App::start(pool).await;
     let id = app.sandbox().await;
-    let login = json!({"email": EMAIL, "password": app.password}).to_string();
+    let login = json!({"email": EMAIL, "password": PASSWORD}).to_string();
     let session = app.call("POST", "/v1/auth/login", &login).await;
     let path = format!("/v1/sandboxes/{id}/exec/stream");
     let mut socket = Socket::open(app.listen().await, &path, None).await;

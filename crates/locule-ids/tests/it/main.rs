@@ -120,6 +120,7 @@ macro_rules! for_every_kind {
         $check!(locule_ids::BuildId, "bld-");
         $check!(locule_ids::ChannelId, "ch-");
         $check!(locule_ids::PermissionId, "perm-");
+        $check!(locule_ids::JobId, "job-");
     };
 }
 
@@ -134,7 +135,7 @@ fn every_kind_has_its_prefix_and_reads_no_other() {
             assert_eq!(format!(concat!($prefix, "{}"), id.base36()).parse(), Ok(id));
             for other in [
                 "sb-", "usr-", "team-", "host-", "htok-", "hrt-", "key-", "log-", "bld-", "ch-",
-                "perm-", "",
+                "perm-", "job-", "",
             ] {
                 if other != $prefix {
                     let foreign = format!("{other}{body}");

@@ -1,9 +1,11 @@
-//! Users, teams, sessions, keys: who somebody is and for which team.
+//! Sessions and keys: what somebody comes in with, and for how long.
 
 use std::time::Duration;
 
+use locule_domain::{Role, Scope, UserStatus};
 use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
-use locule_store::{PgConnection, StoreError, identity};
+use locule_store::sessions::{self, Purpose};
+use locule_store::{PgConnection, StoreError, api_keys, members, teams, users};
 use locule_testkit::builders::{self, noon};
 use sqlx::PgPool;
 
@@ -18,131 +20,119 @@ async fn key(
     user: UserId,
     team: TeamId,
     hash: &str,
-) -> Result<identity::ApiKey, StoreError> {
-    let key = identity::ApiKey {
+) -> Result<api_keys::ApiKey, StoreError> {
+    let key = api_keys::ApiKey {
         id: ApiKeyId::random(),
         team,
         name: "first".to_owned(),
-        scope: "full".to_owned(),
+        prefix: "e2b_012345".to_owned(),
+        scope: Scope::Read,
+        created_by: Some(user),
+        creator_email: None,
+        created_at: noon(),
+        expires_at: None,
+        last_used: None,
     };
-    identity::insert_key(conn, &key, hash, "e2b_012345", user, noon()).await?;
+    api_keys::insert(conn, &key, hash).await?;
     Ok(key)
 }
 
-/// W-055: an address is free again once its user is deleted.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_e_mail_address_is_one_users_however_it_is_spelt(pool: PgPool) {
+async fn a_session_lives_until_it_ends_or_is_revoked_or_its_user_is_gone(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (ada, _) = builders::team(&mut conn, "ada").await;
-    let found = identity::user_by_email(&mut conn, "ADA@locule.test")
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(found.id, ada);
-    let twin = identity::User {
-        id: UserId::random(),
-        email: "Ada@Locule.Test".to_owned(),
-        ..found
-    };
-    identity::insert_user(&mut conn, &twin, noon())
-        .await
-        .unwrap_err();
-    run(&mut conn, "UPDATE users SET deleted_at = now()").await;
-    assert!(
-        identity::user_by_email(&mut conn, "ada@locule.test")
-            .await
-            .unwrap()
-            .is_none()
-    );
-    identity::insert_user(&mut conn, &twin, noon())
-        .await
-        .unwrap();
-}
-
-/// B-133, B-134.
-#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_login_is_for_the_default_team_else_the_first_that_lives(pool: PgPool) {
-    let mut conn = pool.acquire().await.unwrap();
-    let (ada, own) = builders::team(&mut conn, "ada").await;
-    let (_, other) = builders::team(&mut conn, "bob").await;
-    let join = sqlx::query(
-        "INSERT INTO users_teams (team_id, user_id, role, created_at) VALUES ($1, $2, 'member', '2000-01-01Z')",
-    );
-    join.bind(other.as_uuid())
-        .bind(ada.as_uuid())
-        .execute(&mut *conn)
-        .await
-        .unwrap();
-    let default = identity::login_team(&mut conn, ada).await.unwrap();
-    assert_eq!(default, Some((own, "owner".to_owned())));
-    let delete =
-        sqlx::query("UPDATE teams SET deleted_at = now() WHERE id = $1").bind(own.as_uuid());
-    delete.execute(&mut *conn).await.unwrap();
-    let next = identity::login_team(&mut conn, ada).await.unwrap();
-    assert_eq!(next, Some((other, "member".to_owned())));
-    run(&mut conn, "UPDATE teams SET deleted_at = now()").await;
-    assert_eq!(identity::login_team(&mut conn, ada).await.unwrap(), None);
-}
-
-/// B-006: no user can be a member of the platform team.
-#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn nobody_is_a_member_of_the_platform_team(pool: PgPool) {
-    let mut conn = pool.acquire().await.unwrap();
-    let (ada, _) = builders::team(&mut conn, "ada").await;
-    let join = sqlx::query(
-        "INSERT INTO users_teams (team_id, user_id, created_at) VALUES ($1, $2, now())",
-    );
-    let joined = join.bind(TeamId::PLATFORM.as_uuid()).bind(ada.as_uuid());
-    let refused = joined.execute(&mut *conn).await.unwrap_err();
-    assert!(
-        refused.to_string().contains("check constraint"),
-        "{refused}"
-    );
-}
-
-#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_session_lives_until_it_ends_or_is_revoked(pool: PgPool) {
-    let mut conn = pool.acquire().await.unwrap();
-    let (ada, team) = builders::team(&mut conn, "ada").await;
-    let (_, other) = builders::team(&mut conn, "bob").await;
     let session = SessionId::random();
-    identity::insert_session(&mut conn, session, ada, noon(), noon() + LATER)
+    let insert = |id| (id, ada, noon(), noon() + LATER);
+    let (id, user, from, until) = insert(session);
+    sessions::insert(&mut conn, id, user, from, until)
         .await
         .unwrap();
-    let alive = identity::session(&mut conn, session, Some(team), noon())
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!((alive.user.id, alive.role.as_deref()), (ada, Some("owner")));
-    // A team of others gives no role, whatever a token says (B-155).
-    let foreign = identity::session(&mut conn, session, Some(other), noon())
+    let (user, ends) = sessions::get(&mut conn, session, noon())
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(foreign.role, None);
+    assert_eq!((user.id, ends), (ada, noon() + LATER));
     assert!(
-        identity::session(&mut conn, session, None, noon())
-            .await
-            .unwrap()
-            .unwrap()
-            .role
-            .is_none()
-    );
-    assert!(
-        identity::session(&mut conn, session, None, noon() + LATER)
+        sessions::get(&mut conn, session, noon() + LATER)
             .await
             .unwrap()
             .is_none()
     );
-    identity::revoke_session(&mut conn, session, noon())
+    sessions::revoke(&mut conn, session, noon()).await.unwrap();
+    assert!(
+        sessions::get(&mut conn, session, noon())
+            .await
+            .unwrap()
+            .is_none()
+    );
+
+    let (one, two) = (SessionId::random(), SessionId::random());
+    for id in [one, two] {
+        sessions::insert(&mut conn, id, ada, noon(), noon() + LATER)
+            .await
+            .unwrap();
+    }
+    sessions::revoke_all(&mut conn, ada, noon()).await.unwrap();
+    for id in [one, two] {
+        assert!(
+            sessions::get(&mut conn, id, noon())
+                .await
+                .unwrap()
+                .is_none()
+        );
+    }
+    let last = SessionId::random();
+    sessions::insert(&mut conn, last, ada, noon(), noon() + LATER)
+        .await
+        .unwrap();
+    users::set_status(&mut conn, ada, UserStatus::Deleted, noon())
         .await
         .unwrap();
     assert!(
-        identity::session(&mut conn, session, None, noon())
+        sessions::get(&mut conn, last, noon())
             .await
             .unwrap()
             .is_none()
     );
+    sessions::purge(&mut conn, noon() + LATER * 2)
+        .await
+        .unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM sessions")
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_mailed_token_works_once_for_one_thing_and_not_for_long(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (ada, _) = builders::team(&mut conn, "ada").await;
+    let reset = Purpose::PasswordReset;
+    sessions::insert_token(&mut conn, reset, ada, "old", noon() + LATER)
+        .await
+        .unwrap();
+    sessions::insert_token(&mut conn, reset, ada, "new", noon() + LATER)
+        .await
+        .unwrap();
+    for (purpose, hash, at) in [
+        (reset, "old", noon()),
+        (reset, "new", noon() + LATER),
+        (Purpose::Activation, "new", noon()),
+    ] {
+        let taken = sessions::take_token(&mut conn, purpose, hash, at)
+            .await
+            .unwrap();
+        assert_eq!(taken, None, "{purpose:?} {hash}");
+    }
+    let take = async || {
+        let mut conn = pool.acquire().await.unwrap();
+        sessions::take_token(&mut conn, reset, "new", noon())
+            .await
+            .unwrap()
+    };
+    let all = futures::future::join_all((0..8).map(|_| take())).await;
+    assert_eq!(all.iter().flatten().collect::<Vec<_>>(), [&ada]);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -150,29 +140,23 @@ async fn a_key_works_until_it_expires_or_its_team_is_gone(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (ada, team) = builders::team(&mut conn, "ada").await;
     let made = key(&mut conn, ada, team, "hash").await.unwrap();
+    let found = api_keys::by_hash(&mut conn, "hash", noon()).await.unwrap();
+    assert_eq!(found, Some(made));
     assert_eq!(
-        identity::key_by_hash(&mut conn, "hash", noon())
-            .await
-            .unwrap(),
-        Some(made)
-    );
-    assert_eq!(
-        identity::key_by_hash(&mut conn, "other", noon())
-            .await
-            .unwrap(),
+        api_keys::by_hash(&mut conn, "other", noon()).await.unwrap(),
         None
     );
     key(&mut conn, ada, team, "hash").await.unwrap_err();
     let expire = sqlx::query("UPDATE team_api_keys SET expires_at = $1").bind(noon() + LATER);
     expire.execute(&mut *conn).await.unwrap();
     assert!(
-        identity::key_by_hash(&mut conn, "hash", noon())
+        api_keys::by_hash(&mut conn, "hash", noon())
             .await
             .unwrap()
             .is_some()
     );
     assert!(
-        identity::key_by_hash(&mut conn, "hash", noon() + LATER)
+        api_keys::by_hash(&mut conn, "hash", noon() + LATER)
             .await
             .unwrap()
             .is_none()
@@ -180,11 +164,49 @@ async fn a_key_works_until_it_expires_or_its_team_is_gone(pool: PgPool) {
     run(&mut conn, "UPDATE team_api_keys SET expires_at = NULL").await;
     run(&mut conn, "UPDATE teams SET deleted_at = now()").await;
     assert!(
-        identity::key_by_hash(&mut conn, "hash", noon())
+        api_keys::by_hash(&mut conn, "hash", noon())
             .await
             .unwrap()
             .is_none()
     );
+}
+
+/// B-184: keys go with the membership, and with the account.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn keys_go_with_whoever_made_them(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (ada, team) = builders::team(&mut conn, "ada").await;
+    let (bob, own) = builders::team(&mut conn, "bob").await;
+    members::insert(&mut conn, team, bob, Role::Member, false, noon())
+        .await
+        .unwrap();
+    for (user, team, hash) in [(ada, team, "ada"), (bob, team, "bob"), (bob, own, "own")] {
+        key(&mut conn, user, team, hash).await.unwrap();
+    }
+    let listed = api_keys::list(&mut conn, team).await.unwrap();
+    let mut makers: Vec<_> = listed
+        .iter()
+        .filter_map(|key| key.creator_email.as_deref())
+        .collect();
+    makers.sort_unstable();
+    assert_eq!(makers, ["ada@locule.test", "bob@locule.test"]);
+    members::remove(&mut conn, team, bob).await.unwrap();
+    let left: Vec<_> = api_keys::list(&mut conn, team).await.unwrap();
+    assert_eq!(
+        left.iter().map(|key| key.created_by).collect::<Vec<_>>(),
+        [Some(ada)]
+    );
+    assert_eq!(api_keys::list(&mut conn, own).await.unwrap().len(), 1);
+    api_keys::delete_made_by(&mut conn, bob).await.unwrap();
+    assert!(api_keys::list(&mut conn, own).await.unwrap().is_empty());
+    // A key is revoked by its own team only.
+    let id = left[0].id;
+    assert_eq!(api_keys::lock(&mut conn, own, id).await.unwrap(), None);
+    api_keys::delete(&mut conn, own, id).await.unwrap();
+    let kept = api_keys::lock(&mut conn, team, id).await.unwrap();
+    assert_eq!(kept.unwrap().created_by, Some(ada));
+    teams::delete(&mut conn, team, noon()).await.unwrap();
+    assert!(api_keys::list(&mut conn, team).await.unwrap().is_empty());
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -194,8 +216,8 @@ async fn the_last_use_of_keys_is_written_at_once_and_never_backwards(pool: PgPoo
     let first = key(&mut conn, ada, team, "1").await.unwrap().id;
     let second = key(&mut conn, ada, team, "2").await.unwrap().id;
     let used = [(first, noon() + LATER), (second, noon())];
-    identity::touch_keys(&mut conn, &used).await.unwrap();
-    identity::touch_keys(&mut conn, &[(first, noon())])
+    api_keys::touch(&mut conn, &used).await.unwrap();
+    api_keys::touch(&mut conn, &[(first, noon())])
         .await
         .unwrap();
     let times: Vec<chrono::DateTime<chrono::Utc>> =

@@ -9,5 +9,6 @@ mod audit;
 mod identity;
 mod lists;
 mod others;
+mod people;
 mod sandboxes;
 mod schema;

@@ -2,7 +2,7 @@
 
 use locule_ids::{HostId, SandboxId, TeamId, TemplateId};
 use locule_store::idempotency::{self, Earlier};
-use locule_store::{StoreError, cluster, hosts, templates};
+use locule_store::{PgConnection, StoreError, cluster, hosts, templates};
 use locule_testkit::builders::{self, noon};
 use sqlx::PgPool;
 
@@ -59,6 +59,19 @@ async fn this_machines_host_keeps_its_id_and_takes_its_new_address(pool: PgPool)
     assert!(hosts::online(&mut conn).await.unwrap().is_empty());
 }
 
+async fn insert_template(
+    conn: &mut PgConnection,
+    id: TemplateId,
+    team: TeamId,
+    name: &str,
+) -> Result<(), sqlx::Error> {
+    let insert = sqlx::query(
+        "INSERT INTO templates (id, team_id, name, created_at) VALUES ($1, $2, $3, now())",
+    );
+    let insert = insert.bind(id.as_uuid()).bind(team.as_uuid()).bind(name);
+    insert.execute(conn).await.map(drop)
+}
+
 /// W-054: team first, whichever was made first.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_name_means_the_teams_own_template_before_the_platforms(pool: PgPool) {
@@ -73,31 +86,22 @@ async fn a_name_means_the_teams_own_template_before_the_platforms(pool: PgPool) 
         (shared.id, shared.default_user.as_str()),
         (TemplateId::MINIMAL, "user")
     );
-    let own = TemplateId::random();
-    let insert = sqlx::query(
-        "INSERT INTO templates (id, team_id, name, created_at) VALUES ($1, $2, 'minimal', now())",
-    );
-    insert
-        .bind(own.as_uuid())
-        .bind(team.as_uuid())
-        .execute(&mut *conn)
-        .await
-        .unwrap();
-    assert_eq!(
-        templates::find(&mut conn, team, "minimal")
-            .await
+    let (own, later) = (TemplateId::random(), TemplateId::random());
+    for (id, owner, name) in [(own, team, "base"), (later, TeamId::PLATFORM, "base")] {
+        insert_template(&mut conn, id, owner, name).await.unwrap();
+    }
+    for (asks, means) in [(team, own), (other, later)] {
+        let found = templates::find(&mut conn, asks, "base").await.unwrap();
+        assert_eq!(found.unwrap().id, means);
+    }
+    // What is the platform's already, no team can take.
+    let taken = insert_template(&mut conn, TemplateId::random(), team, "minimal").await;
+    assert!(
+        taken
+            .unwrap_err()
+            .as_database_error()
             .unwrap()
-            .unwrap()
-            .id,
-        own
-    );
-    assert_eq!(
-        templates::find(&mut conn, other, "minimal")
-            .await
-            .unwrap()
-            .unwrap()
-            .id,
-        TemplateId::MINIMAL
+            .is_unique_violation()
     );
     assert_eq!(
         templates::find(&mut conn, team, "nothing").await.unwrap(),

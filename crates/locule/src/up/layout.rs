@@ -24,6 +24,8 @@ pub(super) struct Credentials {
     pub(super) url: String,
     pub(super) email: String,
     pub(super) password: String,
+    /// Empty until it is made.
+    #[serde(default)]
     pub(super) api_key: String,
 }
 

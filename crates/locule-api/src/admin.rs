@@ -1,0 +1,82 @@
+//! What platform administrators see.
+
+use chrono::{DateTime, Utc};
+use locule_ids::UserId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::teams::Team;
+
+/// Any team, as administrators see it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AdminTeam {
+    #[serde(flatten)]
+    pub team: Team,
+    pub deleted_at: Option<DateTime<Utc>>,
+    pub member_count: i64,
+    pub owner_name: String,
+    pub owner_email: String,
+    /// Not ended yet, in a deleted team too.
+    pub active_sandbox_count: i64,
+    pub channel_count: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AdminTeamPage {
+    pub teams: Vec<AdminTeam>,
+    pub total: i64,
+    pub page: i64,
+    pub per_page: i64,
+    pub total_pages: i64,
+}
+
+/// Anybody, as administrators see them.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AdminUser {
+    #[schema(value_type = String)]
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+    pub is_admin: bool,
+    /// `inactive`, `active` or `disabled`.
+    pub status: String,
+    pub created_at: DateTime<Utc>,
+    pub teams_joined: i64,
+    pub teams_owned: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AdminUserPage {
+    pub users: Vec<AdminUser>,
+    pub total: i64,
+    pub page: i64,
+    pub per_page: i64,
+    pub total_pages: i64,
+}
+
+/// Body of `PUT /v1/admin/teams/{id}/byoc`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SetByocRequest {
+    pub enabled: bool,
+}
+
+/// Body of `PUT /v1/admin/teams/{id}/quota`. What is absent or `null` is the platform's default.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct SetQuotaRequest {
+    /// Running, or wanted to be.
+    #[schema(minimum = 0)]
+    pub sandboxes_max: Option<i32>,
+    #[schema(minimum = 0)]
+    pub vcpus_max: Option<i32>,
+    #[schema(minimum = 0)]
+    pub memory_mb_max: Option<i32>,
+    #[schema(minimum = 0)]
+    pub creates_per_minute_max: Option<i32>,
+}
+
+/// Body of `PUT /v1/admin/users/{id}/active`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SetActiveRequest {
+    pub active: bool,
+}

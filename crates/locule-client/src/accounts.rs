@@ -1,0 +1,175 @@
+//! Logins, teams, keys, the trail.
+
+use http::Method;
+use locule_api::{
+    AddMemberRequest, ApiKey, AuditPage, AuthResponse, CreateApiKeyRequest, LoginRequest, Me,
+    Member, Role, SetRoleRequest, SwitchTeamRequest, TeamNameRequest, TeamWithRole,
+};
+use locule_ids::{ApiKeyId, TeamId, UserId};
+use reqwest::Url;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Client, ClientError, LOOK_TIMEOUT, WORK_TIMEOUT, json};
+
+/// Which entries of the trail. Empty lists do not filter.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    pub resource_types: Vec<String>,
+    pub actions: Vec<String>,
+    pub limit: u32,
+    /// `next_before` of the page before.
+    pub before: Option<String>,
+}
+
+impl AuditFilter {
+    fn query(&self) -> String {
+        let resources = self.resource_types.iter().map(|one| ("resource_type", one));
+        let actions = self.actions.iter().map(|one| ("action", one));
+        let before = self.before.iter().map(|one| ("before", one));
+        let limit = self.limit.to_string();
+        let pairs = resources.chain(actions).chain(before);
+        let pairs = pairs.chain([("limit", &limit)]);
+        // Only for its way of writing a query.
+        let url = Url::parse_with_params("http://server", pairs);
+        url.ok()
+            .and_then(|url| url.query().map(str::to_owned))
+            .unwrap_or_default()
+    }
+}
+
+impl Client {
+    async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        json(self.send_again(self.look(path)).await?).await
+    }
+
+    /// Sends a change once: nobody can tell whether an unanswered one was carried out.
+    async fn tell(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<reqwest::Response, ClientError> {
+        let request = self.request(method, path).timeout(WORK_TIMEOUT);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        self.send(request).await
+    }
+
+    pub async fn login(&self, email: &str, password: &str) -> Result<AuthResponse, ClientError> {
+        let body = LoginRequest {
+            email: email.to_owned(),
+            password: password.to_owned(),
+        };
+        let request = self.request(Method::POST, "/v1/auth/login");
+        json(self.send(request.timeout(LOOK_TIMEOUT).json(&body)).await?).await
+    }
+
+    /// Ends this login, or all of the account.
+    pub async fn logout(&self, all: bool) -> Result<(), ClientError> {
+        let path = format!("/v1/auth/logout?all={all}");
+        self.tell(Method::POST, &path, None::<&()>).await.map(drop)
+    }
+
+    pub async fn me(&self) -> Result<Me, ClientError> {
+        self.read("/v1/me").await
+    }
+
+    pub async fn list_teams(&self) -> Result<Vec<TeamWithRole>, ClientError> {
+        self.read("/v1/teams").await
+    }
+
+    pub async fn create_team(&self, name: &str) -> Result<TeamWithRole, ClientError> {
+        let body = TeamNameRequest {
+            name: name.to_owned(),
+        };
+        json(self.tell(Method::POST, "/v1/teams", Some(&body)).await?).await
+    }
+
+    /// A token for another of one's teams.
+    pub async fn switch_team(&self, team_id: TeamId) -> Result<AuthResponse, ClientError> {
+        let body = SwitchTeamRequest { team_id };
+        let path = "/v1/auth/switch-team";
+        json(self.tell(Method::POST, path, Some(&body)).await?).await
+    }
+
+    pub async fn rename_team(&self, team: TeamId, name: &str) -> Result<(), ClientError> {
+        let body = TeamNameRequest {
+            name: name.to_owned(),
+        };
+        let path = format!("/v1/teams/{team}");
+        self.tell(Method::PATCH, &path, Some(&body)).await.map(drop)
+    }
+
+    pub async fn delete_team(&self, team: TeamId) -> Result<(), ClientError> {
+        let path = format!("/v1/teams/{team}");
+        self.tell(Method::DELETE, &path, None::<&()>)
+            .await
+            .map(drop)
+    }
+
+    pub async fn leave_team(&self, team: TeamId) -> Result<(), ClientError> {
+        let path = format!("/v1/teams/{team}/leave");
+        self.tell(Method::POST, &path, None::<&()>).await.map(drop)
+    }
+
+    pub async fn list_members(&self, team: TeamId) -> Result<Vec<Member>, ClientError> {
+        self.read(&format!("/v1/teams/{team}/members")).await
+    }
+
+    pub async fn add_member(&self, team: TeamId, email: &str) -> Result<Member, ClientError> {
+        let body = AddMemberRequest {
+            email: email.to_owned(),
+        };
+        let path = format!("/v1/teams/{team}/members");
+        json(self.tell(Method::POST, &path, Some(&body)).await?).await
+    }
+
+    pub async fn set_member_role(
+        &self,
+        team: TeamId,
+        user: UserId,
+        role: Role,
+    ) -> Result<(), ClientError> {
+        let path = format!("/v1/teams/{team}/members/{user}");
+        let body = SetRoleRequest { role };
+        self.tell(Method::PATCH, &path, Some(&body)).await.map(drop)
+    }
+
+    pub async fn remove_member(&self, team: TeamId, user: UserId) -> Result<(), ClientError> {
+        let path = format!("/v1/teams/{team}/members/{user}");
+        self.tell(Method::DELETE, &path, None::<&()>)
+            .await
+            .map(drop)
+    }
+
+    pub async fn list_api_keys(&self) -> Result<Vec<ApiKey>, ClientError> {
+        self.read("/v1/api-keys").await
+    }
+
+    pub async fn create_api_key(
+        &self,
+        wanted: &CreateApiKeyRequest,
+    ) -> Result<ApiKey, ClientError> {
+        json(
+            self.tell(Method::POST, "/v1/api-keys", Some(wanted))
+                .await?,
+        )
+        .await
+    }
+
+    pub async fn revoke_api_key(&self, id: ApiKeyId) -> Result<(), ClientError> {
+        let path = format!("/v1/api-keys/{id}");
+        self.tell(Method::DELETE, &path, None::<&()>)
+            .await
+            .map(drop)
+    }
+
+    /// Newest first.
+    pub async fn list_audit(&self, filter: &AuditFilter) -> Result<AuditPage, ClientError> {
+        self.read(&format!("/v1/audit-logs?{}", filter.query()))
+            .await
+    }
+}

@@ -1,0 +1,66 @@
+//! Deleting one's account: the teams that nobody else is in go with it.
+
+use locule_domain::{Role, UserStatus};
+use locule_ids::TeamId;
+use locule_store::{api_keys, members, sessions, teams, users};
+
+use crate::audit::{self, Event};
+use crate::caller::Person;
+use crate::control::Control;
+use crate::error::ControlError;
+use crate::jobs::Work;
+
+impl Control {
+    /// The row is forgotten later; what the person could come in with works no more from now on.
+    pub async fn delete_me(&self, person: &Person, confirmation: &str) -> Result<(), ControlError> {
+        if !confirmation.trim().eq_ignore_ascii_case(&person.email) {
+            let why = "confirmation must be your e-mail address".to_owned();
+            return Err(ControlError::Invalid(why));
+        }
+        let (actor, now) = (person.actor(), self.now());
+        let mut tx = self.transaction().await?;
+        let mut of: Vec<(TeamId, Role)> = teams::of_user(&mut tx, person.id)
+            .await?
+            .into_iter()
+            .map(|(team, role)| (team.id, role))
+            .collect();
+        // Always in this order, teams before people: nobody waits for each other.
+        of.sort_unstable_by_key(|(team, _)| *team);
+        let mut works: Vec<Work> = Vec::new();
+        for (team, _) in &of {
+            let Some(locked) = teams::lock(&mut tx, *team).await? else {
+                continue;
+            };
+            match members::role(&mut tx, *team, person.id).await? {
+                Some(Role::Owner) if members::list(&mut tx, *team).await?.len() > 1 => {
+                    return Err(ControlError::OwnsTeamWithMembers);
+                }
+                Some(Role::Owner) => {
+                    works.push(
+                        self.delete_locked(&mut tx, &locked, &actor, locked.id)
+                            .await?,
+                    );
+                }
+                Some(Role::Admin | Role::Member) => {
+                    members::remove(&mut tx, *team, person.id).await?;
+                    let event = Event::MemberLeave(person.id);
+                    audit::write(&mut tx, &actor, *team, &event, now).await?;
+                }
+                None => {}
+            }
+        }
+        users::lock(&mut tx, person.id)
+            .await?
+            .ok_or(ControlError::Unauthorized)?;
+        if !teams::of_user(&mut tx, person.id).await?.is_empty() {
+            let why = "you were just added to a team; try again".to_owned();
+            return Err(ControlError::Conflict { why });
+        }
+        api_keys::delete_made_by(&mut tx, person.id).await?;
+        sessions::revoke_all(&mut tx, person.id, now).await?;
+        users::set_status(&mut tx, person.id, UserStatus::Deleted, now).await?;
+        self.commit(tx).await?;
+        self.work_now(works).await;
+        Ok(())
+    }
+}

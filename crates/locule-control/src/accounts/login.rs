@@ -1,0 +1,77 @@
+//! Logging in and out, and from one team to another.
+
+use locule_domain::{UserStatus, people};
+use locule_ids::TeamId;
+use locule_store::{members, sessions, users};
+
+use crate::authenticate::Session;
+use crate::caller::{Membership, Person};
+use crate::control::Control;
+use crate::error::ControlError;
+use crate::rate::Limited;
+
+impl Control {
+    /// For the person's default team if it lives, else the first that does, else for none (B-133).
+    pub async fn login(&self, email: &str, password: &str) -> Result<Session, ControlError> {
+        let email = people::email(email)?;
+        self.limit(Limited::LoginByAccount, &email)?;
+        people::check_password_size(password)?;
+        let mut conn = self.connection().await?;
+        let user = users::by_email(&mut conn, &email).await?;
+        // Hashing is slow: others need the connection meanwhile.
+        drop(conn);
+        let hash = user.as_ref().and_then(|user| user.password_hash.as_deref());
+        let right = self.0.passwords.verify(hash, password).await?;
+        let user = user.filter(|_| right).ok_or(ControlError::Unauthorized)?;
+        match user.status {
+            UserStatus::Active => {}
+            UserStatus::Inactive => return Err(ControlError::AccountNotActivated),
+            UserStatus::Disabled => return Err(ControlError::AccountDisabled),
+            UserStatus::Deleted => return Err(ControlError::Unauthorized),
+        }
+        let mut tx = self.transaction().await?;
+        // Whatever changed while the password was compared counts: a disabled user must not keep a session.
+        let fresh = users::lock(&mut tx, user.id).await?;
+        let same = |fresh: &users::User| {
+            fresh.status == user.status && fresh.password_hash == user.password_hash
+        };
+        let fresh = fresh.filter(same).ok_or(ControlError::Unauthorized)?;
+        let session = self.open_session(&mut tx, &fresh).await?;
+        self.commit(tx).await?;
+        Ok(session)
+    }
+
+    /// Ends the person's session, or all of them.
+    pub async fn logout(&self, person: &Person, all: bool) -> Result<(), ControlError> {
+        let mut conn = self.connection().await?;
+        let now = self.now();
+        if all {
+            sessions::revoke_all(&mut conn, person.id, now).await?;
+        } else {
+            sessions::revoke(&mut conn, person.session, now).await?;
+        }
+        Ok(())
+    }
+
+    /// A token of the same session for another of the person's teams (B-136, B-153).
+    pub async fn switch_team(
+        &self,
+        person: &Person,
+        team: TeamId,
+    ) -> Result<Session, ControlError> {
+        let mut tx = self.transaction().await?;
+        let missing = ControlError::NotFound { what: "team" };
+        locule_store::teams::lock(&mut tx, team)
+            .await?
+            .ok_or(missing)?;
+        let role = members::role(&mut tx, team, person.id).await?;
+        let role = role.ok_or(ControlError::Forbidden {
+            why: "you are not a member of this team",
+        })?;
+        let switched = Person {
+            team: Some(Membership { team, role }),
+            ..person.clone()
+        };
+        self.session_of(&switched)
+    }
+}

@@ -1,0 +1,44 @@
+//! One's own account.
+
+use locule_domain::people;
+use locule_store::users;
+
+use crate::authenticate::Session;
+use crate::caller::Person;
+use crate::control::Control;
+use crate::error::ControlError;
+
+/// An account as its owner sees it.
+#[derive(Debug, Clone)]
+pub struct Me {
+    pub name: String,
+    pub email: String,
+    pub has_password: bool,
+    /// Other ways in.
+    pub providers: Vec<String>,
+}
+
+impl Control {
+    pub async fn me(&self, person: &Person) -> Result<Me, ControlError> {
+        let mut conn = self.connection().await?;
+        let user = users::by_email(&mut conn, &person.email).await?;
+        let user = user.ok_or(ControlError::Unauthorized)?;
+        Ok(Me {
+            name: user.name,
+            email: user.email,
+            has_password: user.password_hash.is_some(),
+            providers: Vec::new(),
+        })
+    }
+
+    /// The new token is for the same team as the old one (W-058).
+    pub async fn rename_me(&self, person: &Person, name: &str) -> Result<Session, ControlError> {
+        let name = people::person_name(name)?;
+        let mut conn = self.connection().await?;
+        users::set_name(&mut conn, person.id, &name, self.now()).await?;
+        self.session_of(&Person {
+            name,
+            ..person.clone()
+        })
+    }
+}

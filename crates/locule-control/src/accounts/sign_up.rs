@@ -1,0 +1,124 @@
+//! Signing up: a person, a team of their own, and a session at once.
+
+use locule_domain::{Role, UserStatus, people};
+use locule_ids::UserId;
+use locule_store::PgConnection;
+use locule_store::sessions::{self, Purpose};
+use locule_store::users::{self, User};
+
+use crate::authenticate::{Session, secret_hash};
+use crate::control::Control;
+use crate::error::ControlError;
+use crate::jobs::Task;
+use crate::mail::{ACTIVATION_MINUTES, Letter};
+
+/// What came of signing up.
+#[derive(Debug, Clone)]
+pub enum SignedUp {
+    LoggedIn(Session),
+    /// A mail says how it goes on.
+    MustActivate,
+}
+
+impl SignedUp {
+    /// The login, where there is one at once.
+    pub fn session(self) -> Result<Session, ControlError> {
+        match self {
+            Self::LoggedIn(session) => Ok(session),
+            Self::MustActivate => Err(ControlError::AccountNotActivated),
+        }
+    }
+}
+
+impl Control {
+    pub async fn has_account(&self, email: &str) -> Result<bool, ControlError> {
+        let mut conn = self.connection().await?;
+        Ok(users::by_email(&mut conn, email).await?.is_some())
+    }
+
+    /// The first who signs up administers the platform. There is no other way to begin. Where mails can be sent, an account
+    /// waits until the address is shown to be its owner's.
+    pub async fn sign_up(
+        &self,
+        email: &str,
+        password: &str,
+        name: &str,
+    ) -> Result<SignedUp, ControlError> {
+        let (email, name) = (people::email(email)?, people::person_name(name)?);
+        people::check_password(password)?;
+        let hash = self.0.passwords.hash(password).await?;
+        let must_activate = self.0.config.mailer.is_some();
+        let mut tx = self.transaction().await?;
+        let mut user = User {
+            id: UserId::random(),
+            email,
+            password_hash: Some(hash),
+            name,
+            is_admin: false,
+            status: UserStatus::Inactive,
+            created_at: self.now(),
+        };
+        self.make_room(&mut tx, &user.email).await?;
+        if !users::insert(&mut tx, &user).await? {
+            return Err(ControlError::EmailTaken);
+        }
+        if must_activate {
+            let task = Task::Letter {
+                to: user.id,
+                letter: Letter::Activation,
+            };
+            let work = self.insert_work(&mut tx, task).await?;
+            self.commit(tx).await?;
+            self.work_soon(work);
+            return Ok(SignedUp::MustActivate);
+        }
+        let session = self.welcome(&mut tx, &mut user).await?;
+        self.commit(tx).await?;
+        Ok(SignedUp::LoggedIn(session))
+    }
+
+    /// Somebody who followed the link in the mail.
+    pub async fn activate(&self, token: &str) -> Result<Session, ControlError> {
+        let mut tx = self.transaction().await?;
+        let hash = secret_hash(token);
+        let id = sessions::take_token(&mut tx, Purpose::Activation, &hash, self.now()).await?;
+        let id = id.ok_or(ControlError::InvalidToken)?;
+        let user = users::lock(&mut tx, id).await?;
+        let mut user = user.ok_or(ControlError::InvalidToken)?;
+        if user.status != UserStatus::Inactive {
+            return Err(ControlError::AlreadyActivated);
+        }
+        let session = self.welcome(&mut tx, &mut user).await?;
+        self.commit(tx).await?;
+        Ok(session)
+    }
+
+    /// An address that was never shown to be anybody's is free again after a while.
+    async fn make_room(&self, conn: &mut PgConnection, email: &str) -> Result<(), ControlError> {
+        let Some(seen) = users::by_email(conn, email).await? else {
+            return Ok(());
+        };
+        if seen.status != UserStatus::Inactive {
+            return Err(ControlError::EmailTaken);
+        }
+        if self.now() - seen.created_at < chrono::Duration::minutes(ACTIVATION_MINUTES) {
+            return Err(ControlError::SignupCooldown);
+        }
+        Ok(users::delete_inactive(conn, seen.id).await?)
+    }
+
+    /// A person's beginning: active, with a team, logged in.
+    async fn welcome(
+        &self,
+        conn: &mut PgConnection,
+        user: &mut User,
+    ) -> Result<Session, ControlError> {
+        user.is_admin = users::is_first(conn).await?;
+        user.status = UserStatus::Active;
+        users::activate(conn, user.id, user.is_admin, self.now()).await?;
+        let team_name = format!("{}'s Team", user.name);
+        self.insert_team(conn, &team_name, user.id, Role::Owner, true)
+            .await?;
+        self.open_session(conn, user).await
+    }
+}

@@ -1,0 +1,163 @@
+//! What platform administrators do. Each asks the database whether it is one who asks (B-105).
+
+use locule_domain::{Role, UserStatus};
+use locule_ids::{TeamId, UserId};
+pub use locule_store::teams::{Listed as ListedTeam, OwnLimits};
+pub use locule_store::users::Listed as ListedUser;
+use locule_store::{api_keys, sessions, teams, users};
+
+use crate::audit::{self, Event};
+use crate::caller::Person;
+use crate::control::Control;
+use crate::error::ControlError;
+use crate::jobs::{Task, Why};
+
+/// Of the lists that administrators page through.
+pub const PER_PAGE: i64 = 100;
+
+/// Rows that a page skips; pages count from one.
+fn offset(page: i64) -> Result<i64, ControlError> {
+    let wrong = || ControlError::Invalid("page must be between 1 and 1000000".to_owned());
+    let page = Some(page).filter(|page| (1..=1_000_000).contains(page));
+    page.map(|page| (page - 1) * PER_PAGE).ok_or_else(wrong)
+}
+
+impl Control {
+    pub async fn list_all_teams(
+        &self,
+        admin: &Person,
+        page: i64,
+    ) -> Result<(Vec<ListedTeam>, i64), ControlError> {
+        admin.platform_admin()?;
+        let offset = offset(page)?;
+        let mut conn = self.connection().await?;
+        Ok(teams::page(&mut conn, PER_PAGE, offset).await?)
+    }
+
+    pub async fn list_all_users(
+        &self,
+        admin: &Person,
+        page: i64,
+    ) -> Result<(Vec<ListedUser>, i64), ControlError> {
+        admin.platform_admin()?;
+        let offset = offset(page)?;
+        let mut conn = self.connection().await?;
+        Ok(users::page(&mut conn, PER_PAGE, offset).await?)
+    }
+
+    /// Whether a team may bring hosts of its own. Not taken back while it has some (D-20).
+    pub async fn set_byoc(
+        &self,
+        admin: &Person,
+        team: TeamId,
+        enabled: bool,
+    ) -> Result<(), ControlError> {
+        admin.platform_admin()?;
+        let mut tx = self.transaction().await?;
+        let missing = ControlError::NotFound { what: "team" };
+        if team == TeamId::PLATFORM {
+            return Err(missing);
+        }
+        let seen = teams::lock(&mut tx, team).await?.ok_or(missing)?;
+        if seen.is_byoc == enabled {
+            return Ok(());
+        }
+        if !enabled && teams::has_hosts(&mut tx, team).await? {
+            let why = "the team has hosts of its own: delete them first".to_owned();
+            return Err(ControlError::Conflict { why });
+        }
+        teams::set_byoc(&mut tx, team, enabled).await?;
+        let event = Event::TeamSetByoc { team, enabled };
+        audit::write(
+            &mut tx,
+            &admin.actor(),
+            TeamId::PLATFORM,
+            &event,
+            self.now(),
+        )
+        .await?;
+        self.commit(tx).await
+    }
+
+    /// Gives a team limits of its own, all at once: what is not given is the default again.
+    pub async fn set_limits(
+        &self,
+        admin: &Person,
+        team: TeamId,
+        own: OwnLimits,
+    ) -> Result<(), ControlError> {
+        admin.platform_admin()?;
+        let each = [
+            own.sandboxes_max,
+            own.vcpus_max,
+            own.memory_mb_max,
+            own.creates_per_minute_max,
+        ];
+        if each.into_iter().flatten().any(|limit| limit < 0) {
+            let why = "a limit must be 0 or more".to_owned();
+            return Err(ControlError::Invalid(why));
+        }
+        let mut tx = self.transaction().await?;
+        let missing = ControlError::NotFound { what: "team" };
+        teams::lock(&mut tx, team).await?.ok_or(missing)?;
+        teams::set_limits(&mut tx, team, own).await?;
+        let event = Event::TeamSetQuota(team);
+        audit::write(
+            &mut tx,
+            &admin.actor(),
+            TeamId::PLATFORM,
+            &event,
+            self.now(),
+        )
+        .await?;
+        self.commit(tx).await
+    }
+
+    /// Shuts somebody out, or lets them in again. Who is shut out loses sessions and keys at once, and what runs for their
+    /// own teams ends.
+    pub async fn set_active(
+        &self,
+        admin: &Person,
+        user: UserId,
+        active: bool,
+    ) -> Result<(), ControlError> {
+        admin.platform_admin()?;
+        if user == admin.id && !active {
+            let why = "you cannot deactivate yourself".to_owned();
+            return Err(ControlError::Invalid(why));
+        }
+        let now = self.now();
+        let mut tx = self.transaction().await?;
+        let missing = ControlError::NotFound { what: "user" };
+        let seen = users::lock(&mut tx, user).await?.ok_or(missing)?;
+        if (seen.status == UserStatus::Active) == active {
+            return Ok(());
+        }
+        let email = seen.email.as_str();
+        let (status, event) = if active {
+            (UserStatus::Active, Event::UserActivate { user, email })
+        } else {
+            (UserStatus::Disabled, Event::UserDeactivate { user, email })
+        };
+        users::set_status(&mut tx, user, status, now).await?;
+        audit::write(&mut tx, &admin.actor(), TeamId::PLATFORM, &event, now).await?;
+        let mut works = Vec::new();
+        if !active {
+            sessions::revoke_all(&mut tx, user, now).await?;
+            api_keys::delete_made_by(&mut tx, user).await?;
+            let owned = teams::of_user(&mut tx, user).await?;
+            for (team, _) in owned.iter().filter(|(_, role)| *role == Role::Owner) {
+                let task = Task::DestroySandboxes {
+                    team: team.id,
+                    made_until: now,
+                    reason: Why::OwnerDisabled,
+                    tell: None,
+                };
+                works.push(self.insert_work(&mut tx, task).await?);
+            }
+        }
+        self.commit(tx).await?;
+        self.work_now(works).await;
+        Ok(())
+    }
+}

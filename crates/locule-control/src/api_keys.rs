@@ -1,0 +1,92 @@
+//! Keys of teams: made by any member, shown once, revoked by whoever made them and by who runs the team (W-039).
+
+use chrono::{DateTime, Utc};
+use locule_domain::{Role, Scope, people};
+use locule_ids::ApiKeyId;
+use locule_store::api_keys;
+pub use locule_store::api_keys::ApiKey;
+
+use crate::audit::{self, Event};
+use crate::authenticate::{new_key, secret_hash};
+use crate::caller::Person;
+use crate::control::Control;
+use crate::error::ControlError;
+
+/// A key that somebody wants.
+#[derive(Debug, Clone)]
+pub struct NewApiKey {
+    /// May be empty.
+    pub name: String,
+    pub scope: Scope,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl Control {
+    /// The key's row, and the key, which nobody can read again.
+    pub async fn create_api_key(
+        &self,
+        person: &Person,
+        wanted: &NewApiKey,
+    ) -> Result<(ApiKey, String), ControlError> {
+        let (name, now) = (people::key_name(&wanted.name)?, self.now());
+        if wanted.expires_at.is_some_and(|at| at <= now) {
+            let why = "expires_at must be in the future".to_owned();
+            return Err(ControlError::Invalid(why));
+        }
+        let team = person.membership()?.team;
+        let mut tx = self.transaction().await?;
+        self.team_to_change(&mut tx, person, team, Role::Member)
+            .await?;
+        let (secret, prefix) = new_key();
+        let key = ApiKey {
+            id: ApiKeyId::random(),
+            team,
+            name,
+            prefix,
+            scope: wanted.scope,
+            created_by: Some(person.id),
+            creator_email: Some(person.email.clone()),
+            created_at: now,
+            expires_at: wanted.expires_at,
+            last_used: None,
+        };
+        api_keys::insert(&mut tx, &key, &secret_hash(&secret)).await?;
+        let event = Event::ApiKeyCreate {
+            key: key.id,
+            name: &key.name,
+        };
+        audit::write(&mut tx, &person.actor(), team, &event, now).await?;
+        self.commit(tx).await?;
+        Ok((key, secret))
+    }
+
+    /// Newest first.
+    pub async fn list_api_keys(&self, person: &Person) -> Result<Vec<ApiKey>, ControlError> {
+        let team = person.membership()?.team;
+        // What was used just now must not look unused.
+        self.write_used_keys().await?;
+        let mut conn = self.connection().await?;
+        Ok(api_keys::list(&mut conn, team).await?)
+    }
+
+    /// One that is not there is revoked already.
+    pub async fn revoke_api_key(&self, person: &Person, id: ApiKeyId) -> Result<(), ControlError> {
+        let team = person.membership()?.team;
+        let mut tx = self.transaction().await?;
+        let (_, role) = self
+            .team_to_change(&mut tx, person, team, Role::Member)
+            .await?;
+        let Some(key) = api_keys::lock(&mut tx, team, id).await? else {
+            return Ok(());
+        };
+        if role < Role::Admin && key.created_by != Some(person.id) {
+            return Err(ControlError::Forbidden {
+                why: "members revoke their own keys only",
+            });
+        }
+        api_keys::delete(&mut tx, team, id).await?;
+        let event = Event::ApiKeyRevoke(id);
+        audit::write(&mut tx, &person.actor(), team, &event, self.now()).await?;
+        self.commit(tx).await
+    }
+}

@@ -1,0 +1,269 @@
+//! Credentials: what is shown, what it stands for, and what new ones are made of.
+
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use locule_domain::UserStatus;
+use locule_ids::{ApiKeyId, SandboxId, SessionId, TeamId, UserId};
+use locule_store::users::User;
+use locule_store::{PgConnection, api_keys, members, sessions};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::caller::{Actor, Caller, Identity, Membership, Person};
+use crate::control::Control;
+use crate::error::ControlError;
+
+const SESSION_HOURS: i64 = 6;
+const KEY_START: &str = "e2b_";
+const KEY_DIGITS: usize = 40;
+
+/// What a request shows.
+#[derive(Clone, Copy)]
+pub enum Credential<'a> {
+    Key(&'a str),
+    Token(&'a str),
+}
+
+impl std::fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "Key",
+            Self::Token(_) => "Token",
+        })
+    }
+}
+
+impl<'a> Credential<'a> {
+    /// What follows `Bearer`: a login token, or a key, which begins like no token.
+    pub fn bearer(text: &'a str) -> Self {
+        if text.starts_with(KEY_START) {
+            Self::Key(text)
+        } else {
+            Self::Token(text)
+        }
+    }
+}
+
+/// Somebody is logged in; `token` proves it.
+#[derive(Clone)]
+pub struct Session {
+    pub token: String,
+    pub user_id: UserId,
+    pub team_id: Option<TeamId>,
+    pub email: String,
+    pub name: String,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("user_id", &self.user_id)
+            .field("team_id", &self.team_id)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    sub: UserId,
+    sid: SessionId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    team_id: Option<TeamId>,
+    /// Hints for a user interface; no decision reads them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    email: String,
+    name: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_admin: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    typ: Option<String>,
+    iat: i64,
+    exp: i64,
+}
+
+/// What is stored of a secret that is random enough to be looked up by.
+pub(crate) fn secret_hash(secret: &str) -> String {
+    hex::encode(Sha256::digest(secret.as_bytes()))
+}
+
+fn is_key(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.strip_prefix(KEY_START)
+        .is_some_and(|rest| rest.len() == KEY_DIGITS && rest.bytes().all(is_digit))
+}
+
+/// Whether the text of a key is in it, wherever and whosever.
+fn holds_key(text: &str) -> bool {
+    let length = KEY_START.len() + KEY_DIGITS;
+    text.match_indices(KEY_START)
+        .any(|(at, _)| text.get(at..at + length).is_some_and(is_key))
+}
+
+/// A new API key, and what it is known by: the one form there is.
+pub(crate) fn new_key() -> (String, String) {
+    let key = format!(
+        "{KEY_START}{}",
+        hex::encode(rand::random::<[u8; KEY_DIGITS / 2]>())
+    );
+    let prefix = key.chars().take(10).collect();
+    (key, prefix)
+}
+
+/// What a mail brings: 32 digits.
+pub(crate) fn new_mailed_token() -> String {
+    hex::encode(rand::random::<[u8; 16]>())
+}
+
+impl Control {
+    /// Who a credential stands for.
+    pub async fn authenticate(&self, credential: Credential<'_>) -> Result<Identity, ControlError> {
+        match credential {
+            Credential::Key(key) => self.key(key).await.map(Identity::Key),
+            Credential::Token(token) => self.person(token).await.map(Identity::Person),
+        }
+    }
+
+    async fn key(&self, key: &str) -> Result<Caller, ControlError> {
+        if !is_key(key) {
+            return Err(ControlError::Unauthorized);
+        }
+        let now = self.now();
+        let mut conn = self.connection().await?;
+        let found = api_keys::by_hash(&mut conn, &secret_hash(key), now).await?;
+        let found = found.ok_or(ControlError::Unauthorized)?;
+        self.used(found.id, now);
+        Ok(Caller {
+            team: found.team,
+            actor: Actor::ApiKey {
+                id: found.id,
+                name: found.name,
+            },
+            scope: found.scope,
+        })
+    }
+
+    /// Written by the sweep, many at once: a request must not cost a write.
+    fn used(&self, key: ApiKeyId, now: DateTime<Utc>) {
+        self.used_keys().insert(key, now);
+    }
+
+    async fn person(&self, token: &str) -> Result<Person, ControlError> {
+        let claims = self.claims(token)?;
+        let mut conn = self.connection().await?;
+        let (user, session_ends) = sessions::get(&mut conn, claims.sid, self.now())
+            .await?
+            .filter(|(user, _)| user.id == claims.sub)
+            .ok_or(ControlError::Unauthorized)?;
+        if user.status != UserStatus::Active {
+            return Err(ControlError::AccountDeactivated);
+        }
+        let team = match claims.team_id {
+            None => None,
+            Some(team) => {
+                let role = members::role(&mut conn, team, user.id).await?;
+                role.map(|role| Membership { team, role })
+            }
+        };
+        Ok(Person {
+            id: user.id,
+            email: user.email,
+            name: user.name,
+            is_admin: user.is_admin,
+            session: claims.sid,
+            session_ends,
+            team,
+        })
+    }
+
+    /// What a token says that we have signed, at whatever time.
+    fn signed(&self, token: &str) -> Option<Claims> {
+        let key = DecodingKey::from_secret(&self.0.config.jwt_secret);
+        let mut validation = Validation::new(Algorithm::HS256);
+        // The session's row says when it ends, by our own clock.
+        validation.validate_exp = false;
+        let decoded = jsonwebtoken::decode(token, &key, &validation).ok()?;
+        Some(decoded.claims)
+    }
+
+    fn claims(&self, token: &str) -> Result<Claims, ControlError> {
+        // A host's token is no user's (B-129).
+        let claims = self.signed(token).filter(|claims| claims.typ.is_none());
+        claims.ok_or(ControlError::Unauthorized)
+    }
+
+    /// Whether `word` is a credential of this platform, or of this one of its sandboxes. Also one that is not valid any more:
+    /// what runs in a sandbox has no business with any (W-037).
+    pub fn is_credential(&self, sandbox: SandboxId, word: &str) -> bool {
+        holds_key(word)
+            || self.signed(word).is_some()
+            || word == self.access_token(sandbox)
+            || word == self.traffic_token(sandbox)
+    }
+
+    /// Logs somebody in, for the team that a login is for.
+    pub(crate) async fn open_session(
+        &self,
+        conn: &mut PgConnection,
+        user: &User,
+    ) -> Result<Session, ControlError> {
+        let team = members::login_team(conn, user.id).await?;
+        let (id, now) = (SessionId::random(), self.now());
+        let ends = now + chrono::Duration::hours(SESSION_HOURS);
+        sessions::insert(conn, id, user.id, now, ends).await?;
+        let person = Person {
+            id: user.id,
+            email: user.email.clone(),
+            name: user.name.clone(),
+            is_admin: user.is_admin,
+            session: id,
+            session_ends: ends,
+            team: team.map(|(team, role)| Membership { team, role }),
+        };
+        self.session_of(&person)
+    }
+
+    /// A token for a session that there is.
+    pub(crate) fn session_of(&self, person: &Person) -> Result<Session, ControlError> {
+        let team_id = person.team.map(|membership| membership.team);
+        let claims = Claims {
+            sub: person.id,
+            sid: person.session,
+            team_id,
+            role: person.team.map(|membership| membership.role.to_string()),
+            email: person.email.clone(),
+            name: person.name.clone(),
+            is_admin: person.is_admin,
+            typ: None,
+            iat: self.now().timestamp(),
+            exp: person.session_ends.timestamp(),
+        };
+        let key = EncodingKey::from_secret(&self.0.config.jwt_secret);
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
+            .map_err(ControlError::internal)?;
+        Ok(Session {
+            token,
+            user_id: person.id,
+            team_id,
+            email: person.email.clone(),
+            name: person.name.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_seen_wherever_it_stands() {
+        let key = format!("e2b_{}", "0a".repeat(20));
+        assert!(is_key(&key));
+        for text in [key.clone(), format!("e2b_x{key}y")] {
+            assert!(holds_key(&text), "{text}");
+        }
+        for text in ["", "e2b_", &key[..43], &key.to_uppercase(), "é2b_é"] {
+            assert!(!holds_key(text), "{text}");
+        }
+    }
+}

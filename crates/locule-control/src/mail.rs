@@ -1,0 +1,173 @@
+//! Mails. What is to be sent is a job, written with the change that it tells of; tokens are made when it is sent, so that none
+//! lies around in the job.
+
+use lettre::message::Mailbox;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use locule_domain::UserStatus;
+use locule_ids::UserId;
+use locule_store::sessions::{self, Purpose};
+use locule_store::users::{self, User};
+use serde::{Deserialize, Serialize};
+
+use crate::authenticate::{new_mailed_token, secret_hash};
+use crate::control::Control;
+use crate::error::ControlError;
+
+const IMPLICIT_TLS_PORT: u16 = 465;
+const SEND_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+pub(crate) const ACTIVATION_MINUTES: i64 = 30;
+const RESET_MINUTES: i64 = 15;
+
+/// A mail server, and how mails look.
+#[derive(Clone)]
+pub struct MailConfig {
+    pub host: String,
+    /// 465 speaks TLS from the beginning; on every other, TLS is begun, but for a server on this machine.
+    pub port: u16,
+    pub login: Option<(String, String)>,
+    pub from: String,
+    /// What links in mails begin with.
+    pub public_url: String,
+}
+
+impl std::fmt::Debug for MailConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MailConfig")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MailSetupError {
+    #[error("{from:?} is no address that mails can come from")]
+    From {
+        from: String,
+        source: lettre::address::AddressError,
+    },
+    #[error("TLS cannot be set up for mails")]
+    Tls(#[source] lettre::transport::smtp::Error),
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    public_url: String,
+}
+
+impl std::fmt::Debug for Mailer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailer").finish_non_exhaustive()
+    }
+}
+
+impl Mailer {
+    pub fn new(config: &MailConfig) -> Result<Self, MailSetupError> {
+        let from = config.from.parse().map_err(|source| MailSetupError::From {
+            from: config.from.clone(),
+            source,
+        })?;
+        let host = config.host.as_str();
+        let here = host == "localhost"
+            || host
+                .parse()
+                .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        let transport = match config.port {
+            IMPLICIT_TLS_PORT => AsyncSmtpTransport::<Tokio1Executor>::relay(host),
+            _ if here => Ok(AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(
+                host,
+            )),
+            _ => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(host),
+        };
+        let mut transport = transport
+            .map_err(MailSetupError::Tls)?
+            .port(config.port)
+            .timeout(Some(SEND_TIMEOUT));
+        if let Some((name, password)) = &config.login {
+            transport = transport.credentials(Credentials::new(name.clone(), password.clone()));
+        }
+        Ok(Self {
+            transport: transport.build(),
+            from,
+            public_url: config.public_url.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    async fn send(&self, to: &User, subject: &str, text: String) -> Result<(), ControlError> {
+        let address = to.email.parse().map_err(ControlError::internal)?;
+        let message = Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, address))
+            .subject(subject)
+            .body(text)
+            .map_err(ControlError::internal)?;
+        let sent = self.transport.send(message).await;
+        sent.map(drop).map_err(ControlError::internal)
+    }
+}
+
+/// What a person is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Letter {
+    Activation,
+    PasswordReset,
+    PasswordChanged,
+}
+
+impl Control {
+    /// Sends a letter to somebody who is still there and whom it still concerns.
+    pub(crate) async fn send_letter(&self, to: UserId, letter: Letter) -> Result<(), ControlError> {
+        let Some(mailer) = &self.0.config.mailer else {
+            return Ok(());
+        };
+        let mut tx = self.transaction().await?;
+        let Some(user) = users::lock(&mut tx, to).await? else {
+            return Ok(());
+        };
+        let wanted = match letter {
+            Letter::Activation => UserStatus::Inactive,
+            Letter::PasswordReset | Letter::PasswordChanged => UserStatus::Active,
+        };
+        if user.status != wanted {
+            return Ok(());
+        }
+        let token = new_mailed_token();
+        let purpose = match letter {
+            Letter::Activation => Some((Purpose::Activation, ACTIVATION_MINUTES)),
+            Letter::PasswordReset => Some((Purpose::PasswordReset, RESET_MINUTES)),
+            Letter::PasswordChanged => None,
+        };
+        if let Some((purpose, minutes)) = purpose {
+            let ends = self.now() + chrono::Duration::minutes(minutes);
+            sessions::insert_token(&mut tx, purpose, to, &secret_hash(&token), ends).await?;
+        }
+        self.commit(tx).await?;
+        let base = &mailer.public_url;
+        let (subject, text) = match letter {
+            Letter::Activation => (
+                "Activate your account",
+                format!(
+                    "Follow this link within {ACTIVATION_MINUTES} minutes to activate your account:\n\n{base}/activate?token={token}\n\nIf you did not sign up, ignore this mail.\n"
+                ),
+            ),
+            Letter::PasswordReset => (
+                "Reset your password",
+                format!(
+                    "Follow this link within {RESET_MINUTES} minutes to set a new password:\n\n{base}/reset-password?token={token}\n\nIf you did not ask for it, ignore this mail: your password stays as it is.\n"
+                ),
+            ),
+            Letter::PasswordChanged => (
+                "Your password was changed",
+                format!(
+                    "The password of your account at {base} was changed, and every login of it has ended.\n\nIf that was not you, reset it at once.\n"
+                ),
+            ),
+        };
+        mailer.send(&user, subject, text).await
+    }
+}

@@ -1,0 +1,66 @@
+//! Passwords: Argon2id, beside the async workers, and only so many at a time: each takes 19 MiB for as long as it lasts.
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use tokio::sync::Semaphore;
+
+use crate::error::ControlError;
+
+/// A hash that no password has: an unknown e-mail address costs as much time as a wrong password.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$aMlYKO8EdGpJhhaG0rcRB0o5wXGnBPGgHTNbTIKnp9M";
+const AT_ONCE: usize = 4;
+
+#[derive(Debug)]
+pub(crate) struct Passwords {
+    turns: Semaphore,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self {
+            turns: Semaphore::new(AT_ONCE),
+        }
+    }
+}
+
+impl Passwords {
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ControlError> + Send + 'static,
+    ) -> Result<T, ControlError> {
+        let _turn = self.turns.acquire().await.map_err(ControlError::internal)?;
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(ControlError::internal)?
+    }
+
+    pub(crate) async fn hash(&self, password: &str) -> Result<String, ControlError> {
+        let password = password.to_owned();
+        self.work(move || {
+            let hash = Argon2::default().hash_password(password.as_bytes());
+            hash.map(|hash| hash.to_string())
+                .map_err(|error| ControlError::internal(error.to_string()))
+        })
+        .await
+    }
+
+    /// Whether it is the one. Without a hash it is not, and takes as long to say.
+    pub(crate) async fn verify(
+        &self,
+        hash: Option<&str>,
+        password: &str,
+    ) -> Result<bool, ControlError> {
+        let known = hash.is_some();
+        let (hash, password) = (hash.unwrap_or(NOBODY).to_owned(), password.to_owned());
+        let right = self
+            .work(move || {
+                let parsed = PasswordHash::new(&hash)
+                    .map_err(|error| ControlError::internal(error.to_string()))?;
+                Ok(Argon2::default()
+                    .verify_password(password.as_bytes(), &parsed)
+                    .is_ok())
+            })
+            .await?;
+        Ok(right && known)
+    }
+}

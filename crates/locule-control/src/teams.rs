@@ -1,0 +1,134 @@
+//! Teams and who is in them. Every decision is made on rows that are locked until the change is done (B-155).
+
+mod delete;
+mod members;
+
+pub use locule_store::members::Member;
+pub use locule_store::teams::Team;
+
+use locule_domain::{Role, people};
+use locule_ids::{TeamId, UserId};
+use locule_store::{PgConnection, members as rows, teams};
+
+use crate::audit::{self, Event};
+use crate::caller::Person;
+use crate::control::Control;
+use crate::error::ControlError;
+
+/// Slugs have 48 random bits: a second try is never needed, a fourth never makes sense.
+const SLUG_TRIES: usize = 3;
+
+/// Twelve digits in two groups (B-156).
+fn new_slug() -> String {
+    let digits = hex::encode(rand::random::<[u8; 6]>());
+    format!("{}-{}", &digits[..6], &digits[6..])
+}
+
+impl Control {
+    /// A new team with its first member.
+    pub(crate) async fn insert_team(
+        &self,
+        conn: &mut PgConnection,
+        name: &str,
+        user: UserId,
+        role: Role,
+        is_default: bool,
+    ) -> Result<Team, ControlError> {
+        let mut team = Team {
+            id: TeamId::random(),
+            name: name.to_owned(),
+            slug: new_slug(),
+            is_byoc: false,
+            created_at: self.now(),
+        };
+        for _ in 0..SLUG_TRIES {
+            if teams::insert(conn, &team).await? {
+                rows::insert(conn, team.id, user, role, is_default, team.created_at).await?;
+                return Ok(team);
+            }
+            team.slug = new_slug();
+        }
+        Err(ControlError::internal("no slug is free"))
+    }
+
+    /// The team that somebody wants to change: locked, with what they are in it. It must be the one that their token is for.
+    pub(crate) async fn team_to_change(
+        &self,
+        conn: &mut PgConnection,
+        person: &Person,
+        team: TeamId,
+        least: Role,
+    ) -> Result<(Team, Role), ControlError> {
+        own_team(person, team)?;
+        let locked = teams::lock(conn, team).await?.ok_or(ControlError::NoTeam)?;
+        let role = rows::role_to_act(conn, team, person.id)
+            .await?
+            .ok_or(ControlError::NoTeam)?;
+        if role < least {
+            return Err(ControlError::Forbidden {
+                why: "your role in the team does not allow this",
+            });
+        }
+        Ok((locked, role))
+    }
+
+    pub async fn create_team(&self, person: &Person, name: &str) -> Result<Team, ControlError> {
+        let name = people::team_name(name)?;
+        let mut tx = self.transaction().await?;
+        let team = self
+            .insert_team(&mut tx, &name, person.id, Role::Owner, false)
+            .await?;
+        self.commit(tx).await?;
+        Ok(team)
+    }
+
+    /// By the time the person joined.
+    pub async fn list_teams(&self, person: &Person) -> Result<Vec<(Team, Role)>, ControlError> {
+        let mut conn = self.connection().await?;
+        Ok(teams::of_user(&mut conn, person.id).await?)
+    }
+
+    pub async fn get_team(
+        &self,
+        person: &Person,
+        team: TeamId,
+    ) -> Result<(Team, Vec<Member>), ControlError> {
+        own_team(person, team)?;
+        let mut conn = self.connection().await?;
+        let own = teams::of_user(&mut conn, person.id).await?;
+        let found = own.into_iter().find(|(own, _)| own.id == team);
+        let (found, _) = found.ok_or(ControlError::NoTeam)?;
+        Ok((found, rows::list(&mut conn, team).await?))
+    }
+
+    pub async fn rename_team(
+        &self,
+        person: &Person,
+        team: TeamId,
+        name: &str,
+    ) -> Result<(), ControlError> {
+        let name = people::team_name(name)?;
+        let mut tx = self.transaction().await?;
+        let (seen, _) = self
+            .team_to_change(&mut tx, person, team, Role::Admin)
+            .await?;
+        teams::rename(&mut tx, team, &name).await?;
+        let event = Event::TeamRename {
+            team,
+            old_name: &seen.name,
+            new_name: &name,
+        };
+        audit::write(&mut tx, &person.actor(), team, &event, self.now()).await?;
+        self.commit(tx).await
+    }
+}
+
+/// A token is good for one team at a time.
+fn own_team(person: &Person, team: TeamId) -> Result<(), ControlError> {
+    if person.membership()?.team == team {
+        return Ok(());
+    }
+    Err(ControlError::Forbidden {
+        why: "this token is for another team: switch to this one first",
+    })
+}

@@ -1,0 +1,64 @@
+//! Deleting a team: gone for everybody at once, and a job that ends what it still runs (W-015).
+
+use locule_domain::Role;
+use locule_ids::TeamId;
+use locule_store::{PgConnection, teams};
+
+use super::Team;
+use crate::audit::{self, Event};
+use crate::caller::{Actor, Person};
+use crate::control::Control;
+use crate::error::ControlError;
+use crate::jobs::{Task, Why, Work};
+
+impl Control {
+    pub async fn delete_team(&self, person: &Person, team: TeamId) -> Result<(), ControlError> {
+        let mut tx = self.transaction().await?;
+        let (locked, _) = self
+            .team_to_change(&mut tx, person, team, Role::Owner)
+            .await?;
+        let work = self
+            .delete_locked(&mut tx, &locked, &person.actor(), team)
+            .await?;
+        self.commit(tx).await?;
+        self.work_now(vec![work]).await;
+        Ok(())
+    }
+
+    /// A platform administrator deletes any team. It is told in the platform's trail.
+    pub async fn delete_any_team(&self, admin: &Person, team: TeamId) -> Result<(), ControlError> {
+        admin.platform_admin()?;
+        let mut tx = self.transaction().await?;
+        let missing = ControlError::NotFound { what: "team" };
+        if team == TeamId::PLATFORM {
+            return Err(missing);
+        }
+        let locked = teams::lock(&mut tx, team).await?.ok_or(missing)?;
+        let work = self
+            .delete_locked(&mut tx, &locked, &admin.actor(), TeamId::PLATFORM)
+            .await?;
+        self.commit(tx).await?;
+        self.work_now(vec![work]).await;
+        Ok(())
+    }
+
+    /// Whatever is made for it from now on is refused: who makes something locks the team's row first.
+    pub(crate) async fn delete_locked(
+        &self,
+        conn: &mut PgConnection,
+        team: &Team,
+        actor: &Actor,
+        trail: TeamId,
+    ) -> Result<Work, ControlError> {
+        let now = self.now();
+        teams::delete(conn, team.id, now).await?;
+        audit::write(conn, actor, trail, &Event::TeamDelete(team.id), now).await?;
+        let task = Task::DestroySandboxes {
+            team: team.id,
+            made_until: now,
+            reason: Why::TeamDeleted,
+            tell: Some(trail),
+        };
+        self.insert_work(conn, task).await
+    }
+}

@@ -1,0 +1,180 @@
+//! A deleted team: what it ran ends, however long that takes and whoever dies meanwhile (W-015).
+
+use std::time::Duration;
+
+use locule_control::{ControlError, Credential};
+use locule_domain::{Desired, SandboxState, StopReason};
+use locule_testkit::{World, builders, person};
+use sqlx::PgPool;
+
+async fn jobs(world: &World) -> i64 {
+    let count = sqlx::query_scalar("SELECT count(*) FROM jobs");
+    count.fetch_one(&world.pool).await.unwrap()
+}
+
+/// What the team's trail says of the team.
+async fn told(world: &World) -> Vec<String> {
+    let rows = sqlx::query_scalar(
+        "SELECT actor_type || ' ' || action FROM audit_logs WHERE resource_type = 'team' ORDER BY created_at, ctid",
+    );
+    rows.fetch_all(&world.pool).await.unwrap()
+}
+
+async fn delete(world: &World) {
+    let team = world.caller.team;
+    world
+        .control
+        .delete_team(&world.person, team)
+        .await
+        .unwrap();
+}
+
+/// Its first try may have been somebody's who died: later the lease is over.
+async fn later(world: &World) {
+    world.sweep().await;
+    world.pass(Duration::from_mins(10));
+    world.control.run_due_jobs().await.unwrap();
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn what_it_ran_is_destroyed_and_that_is_told(pool: PgPool) {
+    let world = World::start(pool).await;
+    let (running, paused) = (world.create().await.id, world.create().await.id);
+    world.pause(paused).await.unwrap();
+    // One that a host holds no more, and one that was never placed.
+    let lost = world.create().await.id;
+    world.host.lose(lost);
+    let mut conn = world.connection().await;
+    let pending = builders::sandbox(world.caller.team)
+        .insert(&mut conn)
+        .await
+        .id;
+    drop(conn);
+    delete(&world).await;
+    assert_eq!(world.host.count(), 0);
+    for id in [running, paused, lost, pending] {
+        let row = world.row(id).await;
+        let ended = SandboxState::Stopped {
+            reason: StopReason::Destroyed,
+        };
+        assert_eq!((row.state, row.desired), (ended, Desired::Gone));
+        let trail = world.trail(id).await;
+        assert_eq!(
+            trail.last().unwrap(),
+            r#"system destroy warning {"reason":"team_deleted"}"#
+        );
+    }
+    assert_eq!(jobs(&world).await, 0);
+    assert_eq!(told(&world).await, ["user delete", "system emptied"]);
+    // The key that made them is worth nothing, and nothing new is made with what was authenticated before.
+    let refused = world
+        .control
+        .create_sandbox(&world.caller, World::wish())
+        .await;
+    assert!(matches!(refused, Err(ControlError::NoTeam)), "{refused:?}");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_host_that_is_away_destroys_when_it_is_back_also_for_another_control_plane(pool: PgPool) {
+    let mut world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.go_away();
+    delete(&world).await;
+    assert!(world.row(id).await.cleanup_pending);
+    assert_eq!(told(&world).await, ["user delete"]);
+    world.restart();
+    later(&world).await;
+    assert_eq!((jobs(&world).await, told(&world).await.len()), (1, 1));
+    world.host.come_back();
+    later(&world).await;
+    assert_eq!(world.host.count(), 0);
+    assert!(!world.row(id).await.cleanup_pending);
+    assert_eq!(jobs(&world).await, 0);
+    assert_eq!(told(&world).await, ["user delete", "system emptied"]);
+}
+
+/// A sandbox that is thought lost and comes back belongs to nobody any more.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn what_comes_back_after_its_team_is_gone_is_destroyed(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    let report = world.host.lose(id).unwrap();
+    world.sweep().await;
+    assert!(
+        world.row(id).await.state.is_inferred(),
+        "{:?}",
+        world.row(id).await
+    );
+    delete(&world).await;
+    world.host.hold(report);
+    later(&world).await;
+    later(&world).await;
+    assert_eq!(world.host.count(), 0);
+    assert_eq!(jobs(&world).await, 0);
+}
+
+/// A worker that died in the middle: the job is due again when its lease is over, and not before.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_job_whose_worker_died_is_done_by_another(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    let task = serde_json::json!({
+        "task": "destroy_sandboxes",
+        "team": world.caller.team,
+        "made_until": builders::noon(),
+        "reason": "owner_disabled",
+        "tell": null,
+    });
+    sqlx::query(
+        "INSERT INTO jobs (id, kind, payload, run_at, created_at) VALUES (gen_random_uuid(), 'destroy_sandboxes', $1, $2, $2)",
+    )
+    .bind(task)
+    .bind(builders::noon() + Duration::from_mins(2))
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    world.control.run_due_jobs().await.unwrap();
+    assert_eq!((jobs(&world).await, world.host.count()), (1, 1));
+    world.pass(Duration::from_mins(2));
+    world.control.run_due_jobs().await.unwrap();
+    assert_eq!((jobs(&world).await, world.host.count()), (0, 0));
+    assert!(world.row(id).await.state.is_final());
+}
+
+/// A session ends by our clock; W-055, B-080: after 15 days a deleted person is forgotten.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn time_ends_sessions_and_takes_deleted_people(pool: PgPool) {
+    let world = World::start(pool).await;
+    let signed_up = world
+        .control
+        .sign_up("ada@locule.test", "long enough", "Ada")
+        .await;
+    let session = signed_up.unwrap().session().unwrap();
+    let ada = person(&world.control, &session.token).await;
+    world.pass(Duration::from_hours(6));
+    let over = world
+        .control
+        .authenticate(Credential::Token(&session.token))
+        .await;
+    assert!(matches!(over, Err(ControlError::Unauthorized)), "{over:?}");
+    world
+        .control
+        .delete_me(&ada, "ada@locule.test")
+        .await
+        .unwrap();
+    let known = "SELECT count(*) FROM audit_logs WHERE actor_name = $1";
+    let count = async |name: &str| -> i64 {
+        sqlx::query_scalar(known)
+            .bind(name)
+            .fetch_one(&world.pool)
+            .await
+            .unwrap()
+    };
+    assert_eq!((count("Ada").await, count("deleted-user").await), (1, 0));
+    world.pass(Duration::from_hours(24 * 14));
+    world.control.forget_what_is_over().await.unwrap();
+    assert_eq!(count("Ada").await, 1);
+    world.pass(Duration::from_hours(25));
+    world.control.forget_what_is_over().await.unwrap();
+    assert_eq!((count("Ada").await, count("deleted-user").await), (0, 1));
+}

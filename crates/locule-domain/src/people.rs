@@ -1,0 +1,267 @@
+//! Who may do what in a team, what a key may, and what people, teams and keys may be called.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::limits::Invalid;
+
+/// A word that is none of those a column may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an unknown word")]
+pub struct UnknownWord;
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $text:literal,)* })*) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$of])* $variant,)* }
+
+        impl $name {
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                match text { $($text => Ok(Self::$variant),)* _ => Err(UnknownWord) }
+            }
+        }
+    )* };
+}
+
+words! {
+    /// What somebody is in a team. The later may whatever the earlier may.
+    Role {
+        /// Uses the team: its sandboxes, keys of its own.
+        Member = "member",
+        /// Also says who is in it, and what it is called.
+        Admin = "admin",
+        /// Also ends it. Exactly one, from its beginning on: never removed, demoted or gone (B-150).
+        Owner = "owner",
+    }
+
+    /// Whether somebody may come in.
+    UserStatus {
+        /// Signed up, and has not shown yet that the address is theirs.
+        Inactive = "inactive",
+        Active = "active",
+        /// Shut out by a platform administrator.
+        Disabled = "disabled",
+        Deleted = "deleted",
+    }
+
+    /// How much a key may.
+    Scope {
+        /// Whatever keys may at all.
+        Full = "full",
+        /// Look, and neither change nor open anything.
+        Read = "read",
+        /// Everything about sandboxes.
+        Sandbox = "sandbox",
+    }
+}
+
+/// What an operation asks of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// It is about sandboxes.
+    pub sandboxes: bool,
+    /// It changes nothing and opens nothing.
+    pub looks: bool,
+}
+
+impl Scope {
+    pub const fn allows(self, need: Need) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Read => need.looks,
+            Self::Sandbox => need.sandboxes,
+        }
+    }
+}
+
+const EMAIL_BYTES_MAX: usize = 254;
+const NAME_CHARS_MAX: usize = 100;
+const TEAM_NAME_MAX: usize = 128;
+const PASSWORD_CHARS_MIN: usize = 8;
+/// Longer ones are refused before they are hashed.
+const PASSWORD_BYTES_MAX: usize = 512;
+const SEARCH_CHARS_MIN: usize = 3;
+
+fn invalid<T>(text: &str) -> Result<T, Invalid> {
+    Err(Invalid(text.to_owned()))
+}
+
+/// An e-mail address in the one way it is written down: trimmed, lower case.
+pub fn email(text: &str) -> Result<String, Invalid> {
+    let text = text.trim().to_ascii_lowercase();
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
+    match text.split_once('@') {
+        Some((name, domain))
+            if text.len() <= EMAIL_BYTES_MAX
+                && plain(name)
+                && plain(domain)
+                && !domain.contains('@') =>
+        {
+            Ok(text)
+        }
+        _ => invalid("email must be an e-mail address in ASCII letters"),
+    }
+}
+
+/// A person's name, trimmed.
+pub fn person_name(text: &str) -> Result<String, Invalid> {
+    let text = text.trim();
+    let fits = (1..=NAME_CHARS_MAX).contains(&text.chars().count());
+    if fits && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    invalid("name must be 1 to 100 characters, none of them a control character")
+}
+
+/// A team's name, trimmed: `^[A-Za-z0-9 _\-@']{1,128}$` (B-140).
+pub fn team_name(text: &str) -> Result<String, Invalid> {
+    let text = text.trim();
+    let allowed = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'_' | b'-' | b'@' | b'\'')
+    };
+    if (1..=TEAM_NAME_MAX).contains(&text.len()) && text.bytes().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    invalid("name must be 1 to 128 letters, digits, spaces or any of _ - @ '")
+}
+
+/// What a key is called; one without a name has one too.
+pub fn key_name(text: &str) -> Result<String, Invalid> {
+    if text.trim().is_empty() {
+        return Ok("Unnamed API Key".to_owned());
+    }
+    person_name(text)
+}
+
+/// Whether a password may be somebody's.
+pub fn check_password(text: &str) -> Result<(), Invalid> {
+    if text.chars().count() < PASSWORD_CHARS_MIN {
+        return invalid("a password must have 8 characters at least");
+    }
+    check_password_size(text)
+}
+
+/// Whether a password is worth hashing.
+pub fn check_password_size(text: &str) -> Result<(), Invalid> {
+    if text.len() > PASSWORD_BYTES_MAX {
+        return invalid("a password may have 512 bytes at most");
+    }
+    Ok(())
+}
+
+/// The beginning of an e-mail address that people are looked for by (B-041).
+pub fn search_prefix(text: &str) -> Result<String, Invalid> {
+    let text = text.trim().to_lowercase();
+    let fits = text.chars().count() >= SEARCH_CHARS_MIN && text.len() <= EMAIL_BYTES_MAX;
+    if fits && text.contains('@') && !text.contains('\0') {
+        return Ok(text);
+    }
+    invalid("email must be 3 characters at least and contain an @")
+}
+
+/// A text in which nothing means anything to `LIKE`, with `\` as its escape character (B-040).
+pub fn like_literal(text: &str) -> String {
+    let mut literal = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '\\' | '%' | '_') {
+            literal.push('\\');
+        }
+        literal.push(letter);
+    }
+    literal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        for role in Role::ALL {
+            assert_eq!(role.as_str().parse(), Ok(*role));
+        }
+        assert_eq!("Owner".parse::<Role>(), Err(UnknownWord));
+        assert!(Role::Owner > Role::Admin && Role::Admin > Role::Member);
+    }
+
+    #[test]
+    fn a_key_may_what_its_scope_says() {
+        for (sandboxes, looks) in [(true, true), (true, false), (false, true), (false, false)] {
+            let need = Need { sandboxes, looks };
+            assert!(Scope::Full.allows(need));
+            assert_eq!(Scope::Read.allows(need), looks);
+            assert_eq!(Scope::Sandbox.allows(need), sandboxes);
+        }
+    }
+
+    #[test]
+    fn addresses_are_ascii_with_one_at() {
+        assert_eq!(email(" Ada@Locule.Test ").unwrap(), "ada@locule.test");
+        let long = format!("{}@a", "x".repeat(254));
+        for bad in [
+            "",
+            "a",
+            "@",
+            "a@",
+            "@b",
+            "a@b@c",
+            "a b@c",
+            "ä@b.c",
+            "a@b\0",
+            long.as_str(),
+        ] {
+            assert!(email(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_short_and_without_control_characters() {
+        assert_eq!(
+            person_name(" Ada Lovelace\u{301} ").unwrap(),
+            "Ada Lovelace\u{301}"
+        );
+        for bad in ["", "  ", "a\u{7}b", "a\nb", &"x".repeat(101)] {
+            assert!(person_name(bad).is_err(), "{bad:?}");
+        }
+        for good in ["a", "R2-D2 @ home", "Ada's Team_1"] {
+            assert_eq!(team_name(good).unwrap(), good);
+        }
+        for bad in ["", " ", "a/b", "ä", "a\nb", &"x".repeat(129)] {
+            assert!(team_name(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(key_name(" ").unwrap(), "Unnamed API Key");
+    }
+
+    #[test]
+    fn a_password_is_neither_short_nor_endless() {
+        check_password("12345678").unwrap();
+        check_password("ääääääää").unwrap();
+        check_password("1234567").unwrap_err();
+        check_password(&"x".repeat(513)).unwrap_err();
+    }
+
+    #[test]
+    fn a_search_wants_an_at() {
+        assert_eq!(search_prefix(" A_%@ ").unwrap(), "a_%@");
+        for bad in ["", "a@", "abc", "a@\0"] {
+            assert!(search_prefix(bad).is_err(), "{bad:?}");
+        }
+    }
+}

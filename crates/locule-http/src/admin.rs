@@ -1,0 +1,149 @@
+//! What platform administrators do with teams and people.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use locule_api::{
+    AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, ErrorBody, SetActiveRequest,
+    SetByocRequest, SetQuotaRequest,
+};
+use locule_control::{OwnLimits, PER_PAGE};
+use locule_ids::{TeamId, UserId};
+use serde::Deserialize;
+
+use crate::caller::PlatformAdmin;
+use crate::error::ApiError;
+use crate::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::state::AppState;
+use crate::teams::team_view;
+use crate::views::seconds;
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// From 1.
+    #[param(minimum = 1)]
+    page: Option<i64>,
+}
+
+/// List every team, the deleted ones last.
+#[utoipa::path(get, path = "/v1/admin/teams", tag = "admin", security(("token" = [])), params(PageQuery),
+    responses((status = 200, body = AdminTeamPage), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn list_all_teams(
+    State(app): State<AppState>,
+    PlatformAdmin(admin): PlatformAdmin,
+    ApiQuery(query): ApiQuery<PageQuery>,
+) -> Result<Json<AdminTeamPage>, ApiError> {
+    let page = query.page.unwrap_or(1);
+    let (teams, total) = app.control.list_all_teams(&admin, page).await?;
+    let view = |listed: locule_control::ListedTeam| AdminTeam {
+        team: team_view(listed.team),
+        deleted_at: listed.deleted_at.map(seconds),
+        member_count: listed.member_count,
+        owner_name: listed.owner_name,
+        owner_email: listed.owner_email,
+        active_sandbox_count: listed.active_sandbox_count,
+        channel_count: listed.channel_count,
+    };
+    Ok(Json(AdminTeamPage {
+        teams: teams.into_iter().map(view).collect(),
+        total,
+        page,
+        per_page: PER_PAGE,
+        total_pages: pages(total),
+    }))
+}
+
+/// List every person who has an account.
+#[utoipa::path(get, path = "/v1/admin/users", tag = "admin", security(("token" = [])), params(PageQuery),
+    responses((status = 200, body = AdminUserPage), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn list_all_users(
+    State(app): State<AppState>,
+    PlatformAdmin(admin): PlatformAdmin,
+    ApiQuery(query): ApiQuery<PageQuery>,
+) -> Result<Json<AdminUserPage>, ApiError> {
+    let page = query.page.unwrap_or(1);
+    let (users, total) = app.control.list_all_users(&admin, page).await?;
+    let view = |listed: locule_control::ListedUser| AdminUser {
+        id: listed.user.id,
+        email: listed.user.email,
+        name: listed.user.name,
+        is_admin: listed.user.is_admin,
+        status: listed.user.status.to_string(),
+        created_at: seconds(listed.user.created_at),
+        teams_joined: listed.teams_joined,
+        teams_owned: listed.teams_owned,
+    };
+    Ok(Json(AdminUserPage {
+        users: users.into_iter().map(view).collect(),
+        total,
+        page,
+        per_page: PER_PAGE,
+        total_pages: pages(total),
+    }))
+}
+
+fn pages(total: i64) -> i64 {
+    (total + PER_PAGE - 1) / PER_PAGE
+}
+
+/// Say whether a team may bring hosts of its own. Not taken back while it has some.
+#[utoipa::path(put, path = "/v1/admin/teams/{id}/byoc", tag = "admin", security(("token" = [])),
+    params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn set_team_byoc(
+    State(app): State<AppState>,
+    PlatformAdmin(admin): PlatformAdmin,
+    ApiPath(id): ApiPath<TeamId>,
+    ApiJson(request): ApiJson<SetByocRequest>,
+) -> Result<StatusCode, ApiError> {
+    app.control.set_byoc(&admin, id, request.enabled).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Give a team limits of its own.
+#[utoipa::path(put, path = "/v1/admin/teams/{id}/quota", tag = "admin", security(("token" = [])),
+    params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn set_team_quota(
+    State(app): State<AppState>,
+    PlatformAdmin(admin): PlatformAdmin,
+    ApiPath(id): ApiPath<TeamId>,
+    ApiJson(request): ApiJson<SetQuotaRequest>,
+) -> Result<StatusCode, ApiError> {
+    let own = OwnLimits {
+        sandboxes_max: request.sandboxes_max,
+        vcpus_max: request.vcpus_max,
+        memory_mb_max: request.memory_mb_max,
+        creates_per_minute_max: request.creates_per_minute_max,
+    };
+    app.control.set_limits(&admin, id, own).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Delete any team with everything it runs.
+#[utoipa::path(delete, path = "/v1/admin/teams/{id}", tag = "admin", security(("token" = [])),
+    params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn delete_any_team(
+    State(app): State<AppState>,
+    PlatformAdmin(admin): PlatformAdmin,
+    ApiPath(id): ApiPath<TeamId>,
+) -> Result<StatusCode, ApiError> {
+    app.control.delete_any_team(&admin, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Shut somebody out, or let them in again. Shutting out ends their logins, their keys, and what their own teams run.
+#[utoipa::path(put, path = "/v1/admin/users/{id}/active", tag = "admin", security(("token" = [])),
+    params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn set_user_active(
+    State(app): State<AppState>,
+    PlatformAdmin(admin): PlatformAdmin,
+    ApiPath(id): ApiPath<UserId>,
+    ApiJson(request): ApiJson<SetActiveRequest>,
+) -> Result<StatusCode, ApiError> {
+    app.control.set_active(&admin, id, request.active).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

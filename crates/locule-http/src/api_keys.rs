@@ -1,0 +1,82 @@
+//! Keys of the token's team.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use locule_api::{ApiKey, CreateApiKeyRequest, ErrorBody, KeyScope};
+use locule_control::{NewApiKey, Scope};
+use locule_ids::ApiKeyId;
+
+use crate::caller::Member;
+use crate::error::ApiError;
+use crate::extract::{ApiPath, OptionalJson};
+use crate::state::AppState;
+use crate::views::seconds;
+
+fn key_view(key: locule_control::ApiKey, secret: Option<String>) -> ApiKey {
+    ApiKey {
+        id: key.id,
+        team_id: key.team,
+        name: key.name,
+        key_prefix: key.prefix,
+        scope: match key.scope {
+            Scope::Full => KeyScope::Full,
+            Scope::Read => KeyScope::Read,
+            Scope::Sandbox => KeyScope::Sandbox,
+        },
+        created_by: key.created_by,
+        creator_email: key.creator_email,
+        created_at: seconds(key.created_at),
+        expires_at: key.expires_at.map(seconds),
+        last_used: key.last_used.map(seconds),
+        key: secret,
+    }
+}
+
+/// Make a key for the team. The answer is the only one that holds it.
+#[utoipa::path(post, path = "/v1/api-keys", tag = "api-keys", security(("token" = [])),
+    request_body = CreateApiKeyRequest,
+    responses((status = 201, body = ApiKey), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn create_api_key(
+    State(app): State<AppState>,
+    Member(person): Member,
+    OptionalJson(request): OptionalJson<CreateApiKeyRequest>,
+) -> Result<(StatusCode, Json<ApiKey>), ApiError> {
+    let wanted = NewApiKey {
+        name: request.name,
+        scope: match request.scope {
+            KeyScope::Full => Scope::Full,
+            KeyScope::Read => Scope::Read,
+            KeyScope::Sandbox => Scope::Sandbox,
+        },
+        expires_at: request.expires_at,
+    };
+    let (key, secret) = app.control.create_api_key(&person, &wanted).await?;
+    Ok((StatusCode::CREATED, Json(key_view(key, Some(secret)))))
+}
+
+/// List the team's keys, newest first, without the keys themselves.
+#[utoipa::path(get, path = "/v1/api-keys", tag = "api-keys", security(("token" = [])),
+    responses((status = 200, body = Vec<ApiKey>), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn list_api_keys(
+    State(app): State<AppState>,
+    Member(person): Member,
+) -> Result<Json<Vec<ApiKey>>, ApiError> {
+    let keys = app.control.list_api_keys(&person).await?;
+    Ok(Json(
+        keys.into_iter().map(|key| key_view(key, None)).collect(),
+    ))
+}
+
+/// Revoke a key: one's own, or any for the owner and admins. One that is not there is fine.
+#[utoipa::path(delete, path = "/v1/api-keys/{id}", tag = "api-keys", security(("token" = [])),
+    params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn revoke_api_key(
+    State(app): State<AppState>,
+    Member(person): Member,
+    ApiPath(id): ApiPath<ApiKeyId>,
+) -> Result<StatusCode, ApiError> {
+    app.control.revoke_api_key(&person, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

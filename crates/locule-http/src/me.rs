@@ -1,0 +1,128 @@
+//! One's own account, and finding others'.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use locule_api::{
+    AuthResponse, ChangePasswordRequest, DeleteMeRequest, ErrorBody, ForgotPasswordRequest,
+    FoundUser, Me, RenameMeRequest, ResetPasswordRequest,
+};
+use locule_control::Limited;
+use serde::Deserialize;
+
+use crate::auth::auth_view;
+use crate::caller::Person;
+use crate::error::ApiError;
+use crate::extract::{ApiJson, ApiQuery, Peer};
+use crate::state::AppState;
+
+/// Look at one's own account.
+#[utoipa::path(get, path = "/v1/me", tag = "me", security(("token" = [])),
+    responses((status = 200, body = Me), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn get_me(
+    State(app): State<AppState>,
+    Person(person): Person,
+) -> Result<Json<Me>, ApiError> {
+    let me = app.control.me(&person).await?;
+    Ok(Json(Me {
+        user_id: person.id,
+        name: me.name,
+        email: me.email,
+        is_admin: person.is_admin,
+        team_id: person.team.map(|membership| membership.team),
+        has_password: me.has_password,
+        providers: me.providers,
+    }))
+}
+
+/// Change one's name. The answer holds a token that says so, for the same team.
+#[utoipa::path(patch, path = "/v1/me", tag = "me", security(("token" = [])),
+    responses((status = 200, body = AuthResponse), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn rename_me(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiJson(request): ApiJson<RenameMeRequest>,
+) -> Result<Json<AuthResponse>, ApiError> {
+    let session = app.control.rename_me(&person, &request.name).await?;
+    Ok(Json(auth_view(session)))
+}
+
+/// Change one's password, or get one. Every login of the account ends.
+#[utoipa::path(post, path = "/v1/me/password", tag = "me", security(("token" = [])),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn change_password(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiJson(request): ApiJson<ChangePasswordRequest>,
+) -> Result<StatusCode, ApiError> {
+    let (current, new) = (request.current_password.as_deref(), &request.new_password);
+    let confirmed = request.confirm_password.as_deref();
+    app.control
+        .change_password(&person, current, new, confirmed)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ask for a mail with which a forgotten password is set anew. The answer is the same whether there is such an account.
+#[utoipa::path(post, path = "/v1/me/password/reset", tag = "me", security(()),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn forgot_password(
+    State(app): State<AppState>,
+    peer: Peer,
+    ApiJson(request): ApiJson<ForgotPasswordRequest>,
+) -> Result<StatusCode, ApiError> {
+    app.control.limit(Limited::ResetByAddress, &peer.0)?;
+    app.control.forgot_password(&request.email).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Set a new password with what the mail brought. Every login of the account ends.
+#[utoipa::path(post, path = "/v1/me/password/reset/confirm", tag = "me", security(()),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn reset_password(
+    State(app): State<AppState>,
+    peer: Peer,
+    ApiJson(request): ApiJson<ResetPasswordRequest>,
+) -> Result<StatusCode, ApiError> {
+    app.control.limit(Limited::ResetByAddress, &peer.0)?;
+    let ResetPasswordRequest {
+        token,
+        new_password,
+    } = request;
+    app.control.reset_password(&token, &new_password).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Delete one's account, and the teams that nobody else is in.
+#[utoipa::path(delete, path = "/v1/me", tag = "me", security(("token" = [])),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn delete_me(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiJson(request): ApiJson<DeleteMeRequest>,
+) -> Result<StatusCode, ApiError> {
+    app.control
+        .delete_me(&person, &request.confirmation)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SearchQuery {
+    /// How the address begins: 3 characters or more, one of them `@`.
+    email: String,
+}
+
+/// Find people by the beginning of their e-mail address; ten at most.
+#[utoipa::path(get, path = "/v1/users/search", tag = "users", security(("token" = [])), params(SearchQuery),
+    responses((status = 200, body = Vec<FoundUser>), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn search_users(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiQuery(query): ApiQuery<SearchQuery>,
+) -> Result<Json<Vec<FoundUser>>, ApiError> {
+    let found = app.control.search_users(&person, &query.email).await?;
+    let view = |(user_id, email)| FoundUser { user_id, email };
+    Ok(Json(found.into_iter().map(view).collect()))
+}

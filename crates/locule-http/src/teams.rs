@@ -1,0 +1,117 @@
+//! Teams.
+
+pub(crate) mod members;
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use locule_api::{ErrorBody, Role, Team, TeamDetail, TeamNameRequest, TeamWithRole};
+use locule_ids::TeamId;
+
+use self::members::member_view;
+use crate::caller::{Member, Person};
+use crate::error::ApiError;
+use crate::extract::{ApiJson, ApiPath};
+use crate::state::AppState;
+use crate::views::seconds;
+
+pub(crate) fn team_view(team: locule_control::Team) -> Team {
+    Team {
+        id: team.id,
+        name: team.name,
+        slug: team.slug,
+        is_byoc: team.is_byoc,
+        created_at: seconds(team.created_at),
+    }
+}
+
+pub(crate) fn role_view(role: locule_control::Role) -> Role {
+    match role {
+        locule_control::Role::Owner => Role::Owner,
+        locule_control::Role::Admin => Role::Admin,
+        locule_control::Role::Member => Role::Member,
+    }
+}
+
+/// List one's teams, in the order of joining.
+#[utoipa::path(get, path = "/v1/teams", tag = "teams", security(("token" = [])),
+    responses((status = 200, body = Vec<TeamWithRole>), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn list_teams(
+    State(app): State<AppState>,
+    Person(person): Person,
+) -> Result<Json<Vec<TeamWithRole>>, ApiError> {
+    let teams = app.control.list_teams(&person).await?;
+    let view = |(team, role)| TeamWithRole {
+        team: team_view(team),
+        role: role_view(role),
+    };
+    Ok(Json(teams.into_iter().map(view).collect()))
+}
+
+/// Make a team. Its maker owns it.
+#[utoipa::path(post, path = "/v1/teams", tag = "teams", security(("token" = [])),
+    responses((status = 201, body = TeamWithRole), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn create_team(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiJson(request): ApiJson<TeamNameRequest>,
+) -> Result<(StatusCode, Json<TeamWithRole>), ApiError> {
+    let team = app.control.create_team(&person, &request.name).await?;
+    let made = TeamWithRole {
+        team: team_view(team),
+        role: Role::Owner,
+    };
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// Look at a team and who is in it. Like all below, it must be the team that the token is for.
+#[utoipa::path(get, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = String, Path)),
+    responses((status = 200, body = TeamDetail), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn get_team(
+    State(app): State<AppState>,
+    Member(person): Member,
+    ApiPath(id): ApiPath<TeamId>,
+) -> Result<Json<TeamDetail>, ApiError> {
+    let (team, members) = app.control.get_team(&person, id).await?;
+    Ok(Json(TeamDetail {
+        team: team_view(team),
+        members: members.into_iter().map(member_view).collect(),
+    }))
+}
+
+/// Rename a team. For its owner and admins.
+#[utoipa::path(patch, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn rename_team(
+    State(app): State<AppState>,
+    Member(person): Member,
+    ApiPath(id): ApiPath<TeamId>,
+    ApiJson(request): ApiJson<TeamNameRequest>,
+) -> Result<StatusCode, ApiError> {
+    app.control.rename_team(&person, id, &request.name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Delete a team with everything it runs. For its owner. What a host that is away still holds ends when it returns.
+#[utoipa::path(delete, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn delete_team(
+    State(app): State<AppState>,
+    Member(person): Member,
+    ApiPath(id): ApiPath<TeamId>,
+) -> Result<StatusCode, ApiError> {
+    app.control.delete_team(&person, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Leave a team. Keys that one made for it work no more. The owner cannot.
+#[utoipa::path(post, path = "/v1/teams/{id}/leave", tag = "teams", security(("token" = [])), params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn leave_team(
+    State(app): State<AppState>,
+    Member(person): Member,
+    ApiPath(id): ApiPath<TeamId>,
+) -> Result<StatusCode, ApiError> {
+    app.control.leave_team(&person, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,83 @@
+//! Who is in a team.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use locule_api::{AddMemberRequest, ErrorBody, Member, Role, SetRoleRequest};
+use locule_ids::{TeamId, UserId};
+
+use super::role_view;
+use crate::caller::Member as Caller;
+use crate::error::ApiError;
+use crate::extract::{ApiJson, ApiPath};
+use crate::state::AppState;
+use crate::views::seconds;
+
+pub(crate) fn member_view(member: locule_control::Member) -> Member {
+    Member {
+        user_id: member.user,
+        name: member.name,
+        email: member.email,
+        role: role_view(member.role),
+        joined_at: seconds(member.joined_at),
+    }
+}
+
+/// List who is in a team, in the order of joining.
+#[utoipa::path(get, path = "/v1/teams/{id}/members", tag = "teams", security(("token" = [])),
+    params(("id" = String, Path)),
+    responses((status = 200, body = Vec<Member>), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn list_members(
+    State(app): State<AppState>,
+    Caller(person): Caller,
+    ApiPath(id): ApiPath<TeamId>,
+) -> Result<Json<Vec<Member>>, ApiError> {
+    let members = app.control.list_members(&person, id).await?;
+    Ok(Json(members.into_iter().map(member_view).collect()))
+}
+
+/// Add somebody who has an account, as a member. For the owner and admins.
+#[utoipa::path(post, path = "/v1/teams/{id}/members", tag = "teams", security(("token" = [])),
+    params(("id" = String, Path)),
+    responses((status = 201, body = Member), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn add_member(
+    State(app): State<AppState>,
+    Caller(person): Caller,
+    ApiPath(id): ApiPath<TeamId>,
+    ApiJson(request): ApiJson<AddMemberRequest>,
+) -> Result<(StatusCode, Json<Member>), ApiError> {
+    let added = app.control.add_member(&person, id, &request.email).await?;
+    Ok((StatusCode::CREATED, Json(member_view(added))))
+}
+
+/// Make a member an admin, or the other way round. For the owner and admins; never of the owner.
+#[utoipa::path(patch, path = "/v1/teams/{id}/members/{user_id}", tag = "teams", security(("token" = [])),
+    params(("id" = String, Path), ("user_id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn set_member_role(
+    State(app): State<AppState>,
+    Caller(person): Caller,
+    ApiPath((id, user)): ApiPath<(TeamId, UserId)>,
+    ApiJson(request): ApiJson<SetRoleRequest>,
+) -> Result<StatusCode, ApiError> {
+    let role = match request.role {
+        Role::Owner => locule_control::Role::Owner,
+        Role::Admin => locule_control::Role::Admin,
+        Role::Member => locule_control::Role::Member,
+    };
+    app.control.set_member_role(&person, id, user, role).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Remove somebody, and the keys they made for the team. For the owner and admins; never the owner.
+#[utoipa::path(delete, path = "/v1/teams/{id}/members/{user_id}", tag = "teams", security(("token" = [])),
+    params(("id" = String, Path), ("user_id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+pub(crate) async fn remove_member(
+    State(app): State<AppState>,
+    Caller(person): Caller,
+    ApiPath((id, user)): ApiPath<(TeamId, UserId)>,
+) -> Result<StatusCode, ApiError> {
+    app.control.remove_member(&person, id, user).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

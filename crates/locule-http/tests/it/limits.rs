@@ -1,0 +1,186 @@
+//! How often and how much: rates with `Retry-After`, quotas of a team.
+
+use std::time::Duration;
+
+use locule_control::Rate;
+use locule_domain::Quota;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::app::{App, EMAIL};
+
+const ONCE: Rate = Rate {
+    count: 1,
+    per: Duration::from_mins(10),
+};
+
+fn refused(answer: &crate::app::Answer, shown: &str) {
+    assert_eq!(answer.status, 429, "{shown}: {}", answer.json);
+    assert_eq!(answer.json["error"]["code"], "rate_limited", "{shown}");
+    let wait: u64 = answer.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=601).contains(&wait), "{shown}: {wait}");
+}
+
+/// W-038.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn who_tries_too_often_is_told_when_to_come_back(pool: PgPool) {
+    let app = App::start_with(pool, |config| {
+        config.rates.login_by_account = ONCE;
+        config.rates.search_by_account = ONCE;
+        config.rates.sign_up_by_address = Rate { count: 2, ..ONCE };
+    })
+    .await;
+    let login = |email: &str| json!({ "email": email, "password": "not this one" });
+    let first = app.as_nobody("POST", "/v1/auth/login", &login(EMAIL)).await;
+    assert_eq!(first.status, 401);
+    let again = app.as_nobody("POST", "/v1/auth/login", &login(EMAIL)).await;
+    refused(&again, "login");
+    let other = app
+        .as_nobody("POST", "/v1/auth/login", &login("other@locule.test"))
+        .await;
+    assert_eq!(other.status, 401);
+    let search = "/v1/users/search?email=a@b";
+    assert_eq!(
+        app.by(&app.token, "GET", search, &Value::Null).await.status,
+        200
+    );
+    refused(
+        &app.by(&app.token, "GET", search, &Value::Null).await,
+        "search",
+    );
+    app.sign_up("second@locule.test").await;
+    let third = json!({ "email": "third@locule.test", "password": "long enough", "name": "x" });
+    refused(
+        &app.as_nobody("POST", "/v1/auth/signup", &third).await,
+        "sign-up",
+    );
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn tries_of_one_address_are_counted_together(pool: PgPool) {
+    let app = App::start_with(pool, |config| {
+        config.rates.login_by_address = Rate { count: 2, ..ONCE };
+    })
+    .await;
+    for (number, status) in [(1, 401), (2, 401), (3, 429)] {
+        let body = json!({ "email": format!("{number}@locule.test"), "password": "not this one" });
+        let answer = app.as_nobody("POST", "/v1/auth/login", &body).await;
+        assert_eq!(answer.status, status, "{number}");
+    }
+}
+
+/// W-047: a clear 429 that says not to try again, in both dialects; what ends makes room.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_team_that_has_used_up_its_quota_is_told_so(pool: PgPool) {
+    let app = App::start_with(pool, |config| {
+        config.quota = Quota {
+            sandboxes_max: 2,
+            ..Quota::default()
+        };
+    })
+    .await;
+    let first = app.sandbox().await;
+    app.sandbox().await;
+    let refused = app.call("POST", "/v1/sandboxes", "{}").await;
+    assert_eq!(refused.status, 429, "{}", refused.json);
+    assert_eq!(refused.json["error"]["code"], "quota_exceeded");
+    assert!(
+        refused.json["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("2 running sandboxes")
+    );
+    assert_eq!(refused.headers["should-retry"], "false");
+    let other = app
+        .call("POST", "/v2/sandboxes", r#"{"templateID":"base"}"#)
+        .await;
+    assert_eq!(
+        (other.status.as_u16(), &other.json["code"]),
+        (429, &json!(429))
+    );
+    assert_eq!(other.headers["should-retry"], "false");
+    // A paused one uses nothing, and takes its place again when it is resumed, or does not.
+    let path = format!("/v1/sandboxes/{first}");
+    app.call("POST", &format!("{path}/pause"), "").await;
+    let second = app.sandbox().await;
+    let resumed = app.call("POST", &format!("{path}/resume"), "").await;
+    assert_eq!(resumed.json["error"]["code"], "quota_exceeded");
+    app.call("DELETE", &format!("/v1/sandboxes/{second}"), "")
+        .await;
+    let resumed = app.call("POST", &format!("{path}/resume"), "").await;
+    assert_eq!(resumed.json["status"], "running");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn sizes_and_speed_have_their_limits_too(pool: PgPool) {
+    let app = App::start_with(pool, |config| {
+        config.quota = Quota {
+            vcpus_max: 3,
+            memory_mb_max: 4096,
+            creates_per_minute_max: 2,
+            ..Quota::default()
+        };
+    })
+    .await;
+    for (body, what) in [
+        (r#"{"vcpus":4}"#, "3 vCPUs"),
+        (r#"{"memory_mb":4097}"#, "4096 MiB of memory"),
+    ] {
+        let refused = app.call("POST", "/v1/sandboxes", body).await;
+        assert_eq!(refused.status, 429, "{}", refused.json);
+        assert!(
+            refused.json["error"]["message"]
+                .as_str()
+                .unwrap()
+                .contains(what),
+            "{}",
+            refused.json
+        );
+    }
+    app.sandbox().await;
+    app.sandbox().await;
+    refused(&app.call("POST", "/v1/sandboxes", "{}").await, "create");
+}
+
+/// No two take the last place.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn many_at_once_do_not_pass_the_quota(pool: PgPool) {
+    let app = App::start_with(pool, |config| {
+        config.quota = Quota {
+            sandboxes_max: 3,
+            ..Quota::default()
+        };
+    })
+    .await;
+    let tries = (0..12).map(|_| app.call("POST", "/v1/sandboxes", "{}"));
+    let answers = futures::future::join_all(tries).await;
+    let made = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!((made, app.host.count()), (3, 3));
+}
+
+/// What one team may, another may not.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_team_can_have_limits_of_its_own(pool: PgPool) {
+    let app = App::start(pool).await;
+    let ada = app.sign_up("ada@locule.test").await;
+    let key = app.new_key(&ada.token, &json!({})).await;
+    let path = format!("/v1/admin/teams/{}/quota", ada.team);
+    let set = async |body: Value| {
+        app.by(&app.token, "PUT", &path, &body)
+            .await
+            .status
+            .as_u16()
+    };
+    assert_eq!(set(json!({ "sandboxes_max": -1 })).await, 400);
+    assert_eq!(set(json!({ "sandboxes_max": 0 })).await, 204);
+    let refused = app.call_as(&key, "POST", "/v1/sandboxes", "{}").await;
+    assert_eq!(refused.json["error"]["code"], "quota_exceeded");
+    app.sandbox().await;
+    assert_eq!(set(json!({})).await, 204);
+    let made = app.call_as(&key, "POST", "/v1/sandboxes", "{}").await;
+    assert_eq!(made.status, 201, "{}", made.json);
+}

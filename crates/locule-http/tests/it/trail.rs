@@ -1,0 +1,141 @@
+//! The audit trail as it is read.
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::app::{App, Signed};
+
+const NONE: Value = Value::Null;
+
+async fn read(app: &App, token: &str, query: &str) -> Value {
+    let path = format!("/v1/audit-logs{query}");
+    let answer = app.by(token, "GET", &path, &NONE).await;
+    assert_eq!(answer.status, 200, "{query}: {}", answer.json);
+    answer.json
+}
+
+fn told(page: &Value) -> Vec<String> {
+    let entries = page["items"].as_array().unwrap().iter();
+    entries
+        .map(|entry| {
+            let word = |name: &str| entry[name].as_str().unwrap_or("-").to_owned();
+            [
+                word("actor_type"),
+                word("actor_name"),
+                word("resource_type"),
+                word("action"),
+                word("scope"),
+                word("status"),
+                entry["metadata"].to_string(),
+            ]
+            .join(" ")
+        })
+        .collect()
+}
+
+/// B-081, B-082, B-085, B-088: who did what, and who may read it.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_trail_tells_who_did_what_to_whom_it_concerns(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (ada, bob) = (
+        app.sign_up("ada@locule.test").await,
+        app.sign_up("bob@locule.test").await,
+    );
+    let key = app.new_key(&ada.token, &json!({ "name": "robot" })).await;
+    app.call_as(&key, "POST", "/v1/sandboxes", "{}").await;
+    let team = format!("/v1/teams/{}", ada.team);
+    let members = format!("{team}/members");
+    app.by(
+        &ada.token,
+        "POST",
+        &members,
+        &json!({ "email": "bob@locule.test" }),
+    )
+    .await;
+    app.by(&ada.token, "PATCH", &team, &json!({ "name": "New" }))
+        .await;
+    let switched = app
+        .by(
+            &bob.token,
+            "POST",
+            "/v1/auth/switch-team",
+            &json!({ "team_id": ada.team }),
+        )
+        .await;
+    let bob = Signed::of(&switched.json);
+    let all = read(&app, &ada.token, "").await;
+    assert_eq!(
+        told(&all),
+        [
+            r#"user ada team rename team info {"new_name":"New","old_name":"ada's Team"}"#,
+            r#"user ada member add admin success {"email":"bob@locule.test","role":"member"}"#,
+            r#"api_key robot sandbox create team success {"template":"minimal"}"#,
+            r#"user ada api_key create team success {"name":"robot"}"#,
+        ]
+    );
+    assert_eq!(all["items"][1]["resource_id"], bob.user);
+    assert_eq!(all["items"][1]["actor_id"], ada.user);
+    assert!(
+        all["items"][2]["actor_id"]
+            .as_str()
+            .unwrap()
+            .starts_with("key-")
+    );
+    let seen_by_bob = read(&app, &bob.token, "").await;
+    assert_eq!(seen_by_bob["items"].as_array().unwrap().len(), 3);
+    app.by(&bob.token, "POST", &format!("{team}/leave"), &NONE)
+        .await;
+    let last = read(&app, &ada.token, "?limit=1").await;
+    assert_eq!(told(&last), ["user bob member leave admin info null"]);
+    // Another team's trail is another team's.
+    assert!(told(&read(&app, &app.token, "?resource_type=team").await).is_empty());
+}
+
+/// B-086, B-087, B-089, W-051.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn pages_follow_each_other_without_a_gap(pool: PgPool) {
+    let app = App::start(pool).await;
+    let ada = app.sign_up("ada@locule.test").await;
+    for _ in 0..23 {
+        app.new_key(&ada.token, &json!({})).await;
+    }
+    app.by(&ada.token, "POST", "/v1/sandboxes", &json!({}))
+        .await;
+    // All in one second, as a busy second has it.
+    let mut seen = Vec::new();
+    let mut query = "?limit=5".to_owned();
+    loop {
+        let page = read(&app, &ada.token, &query).await;
+        let ids = page["items"].as_array().unwrap().iter();
+        seen.extend(ids.map(|entry| entry["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next_before"].as_str() else {
+            break;
+        };
+        query = format!("?limit=5&before={next}&before_id=log-ignored");
+    }
+    let unique: std::collections::BTreeSet<_> = seen.iter().collect();
+    assert_eq!((seen.len(), unique.len()), (24, 24));
+    for (query, count) in [
+        ("", 24),
+        ("?limit=100000", 24),
+        ("?resource_type=sandbox", 1),
+        ("?resource_type=sandbox,api_key&action=create", 24),
+        ("?resource_type=sandbox&resource_type=team", 1),
+        ("?action=destroy", 0),
+    ] {
+        let page = read(&app, &ada.token, query).await;
+        assert_eq!(page["items"].as_array().unwrap().len(), count, "{query}");
+    }
+    for wrong in [
+        "?limit=0",
+        "?limit=-1",
+        "?limit=x",
+        "?before=x",
+        "?before=1.x",
+        "?action=%00",
+    ] {
+        let path = format!("/v1/audit-logs{wrong}");
+        let answer = app.by(&ada.token, "GET", &path, &NONE).await;
+        assert_eq!(answer.json["error"]["code"], "invalid_request", "{wrong}");
+    }
+}
