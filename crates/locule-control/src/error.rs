@@ -128,7 +128,19 @@ impl From<&ControlError> for Failure {
             ControlError::HostUnavailable(_) => Self::HostUnavailable,
             ControlError::AgentFailed(_) => Self::AgentFailed,
             ControlError::Unavailable(_) => Self::Unavailable,
+            // Answered before a sandbox is there, or never by a create.
             ControlError::Unauthorized
+            | ControlError::WrongPassword
+            | ControlError::AccountNotActivated
+            | ControlError::AccountDisabled
+            | ControlError::AccountDeactivated
+            | ControlError::InvalidToken
+            | ControlError::AlreadyActivated
+            | ControlError::SignupCooldown
+            | ControlError::EmailTaken
+            | ControlError::OwnsTeamWithMembers
+            | ControlError::RateLimited { .. }
+            | ControlError::QuotaExceeded(_)
             | ControlError::Forbidden { .. }
             | ControlError::NoTeam
             | ControlError::InvalidState { .. }

@@ -93,11 +93,7 @@ impl App {
         self
     }
 
-    async fn bare(
-        pool: PgPool,
-        change: impl FnOnce(&mut ControlConfig),
-        http: HttpConfig,
-    ) -> Self {
+    async fn bare(pool: PgPool, change: impl FnOnce(&mut ControlConfig), http: HttpConfig) -> Self {
         let clock = SystemClock::shared();
         let id = bootstrap(&pool, "unix", clock.now()).await.unwrap();
         let tasks = Tasks::new();

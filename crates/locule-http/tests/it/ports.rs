@@ -139,9 +139,7 @@ async fn programs_inside_see_their_own_tokens_and_none_of_ours(pool: PgPool) {
         .await;
     let text = |name: &str| made.json[name].as_str().unwrap().to_owned();
     let (id, traffic) = (text("sandboxID"), text("trafficAccessToken"));
-    let login = json!({"email": EMAIL, "password": app.password}).to_string();
-    let session = app.call("POST", "/v1/auth/login", &login).await;
-    let session = session.json["token"].as_str().unwrap();
+    let session = app.login(EMAIL).await.token;
     let basic = STANDARD.encode(format!("user:{}", app.key));
     let foreign_jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmVk";
     for (name, value, passes) in [
