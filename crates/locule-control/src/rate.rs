@@ -76,7 +76,7 @@ impl Rates {
     }
 }
 
-/// More are not remembered: the longest allowed ones are forgotten first.
+/// More are not remembered: whoever has waited longest is forgotten first.
 const REMEMBERED_MAX: usize = 100_000;
 
 /// For each who tried: when they would be back where they began, if they tried no more.
@@ -88,10 +88,7 @@ impl Tries {
     fn count(&self, key: Key, rate: Rate, now: DateTime<Utc>) -> Result<(), Duration> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED_MAX {
-            known.retain(|_, clear_at| *clear_at > now);
-        }
-        if known.len() >= REMEMBERED_MAX {
-            known.clear();
+            forget(&mut known, now);
         }
         let per = Duration::from_std(rate.per).unwrap_or(Duration::MAX);
         let each = per / i32::try_from(rate.count.max(1)).unwrap_or(i32::MAX);
@@ -101,6 +98,17 @@ impl Tries {
         }
         known.insert(key, clear_at);
         Ok(())
+    }
+}
+
+/// Whoever is back where they began, and if that is not enough half of the others: the half that would be there soonest, so
+/// that a flood of new names does not free one who has tried too often.
+fn forget(known: &mut HashMap<Key, DateTime<Utc>>, now: DateTime<Utc>) {
+    known.retain(|_, clear_at| *clear_at > now);
+    if known.len() >= REMEMBERED_MAX {
+        let mut ends: Vec<DateTime<Utc>> = known.values().copied().collect();
+        let (_, middle, _) = ends.select_nth_unstable(REMEMBERED_MAX / 2);
+        known.retain(|_, clear_at| *clear_at > *middle);
     }
 }
 
@@ -158,13 +166,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn what_is_remembered_is_bounded_and_a_flood_frees_nobody() {
         let tries = Tries::default();
         let rate = Rates::default().login_by_address;
+        let count = |who: &str| {
+            let who = Key::Limited(Limited::LoginByAddress, who.to_owned());
+            tries.count(who, rate, DateTime::UNIX_EPOCH)
+        };
+        for _ in 0..rate.count {
+            count("ada").unwrap();
+        }
+        count("ada").unwrap_err();
         for number in 0..=REMEMBERED_MAX {
-            let who = Key::Limited(Limited::LoginByAddress, number.to_string());
-            tries.count(who, rate, DateTime::UNIX_EPOCH).unwrap();
+            count(&number.to_string()).unwrap();
         }
         assert!(tries.0.lock().unwrap().len() <= REMEMBERED_MAX);
+        count("ada").unwrap_err();
     }
 }
