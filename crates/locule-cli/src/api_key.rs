@@ -117,14 +117,25 @@ fn table(keys: &[ApiKey]) -> String {
     let now = environment::now();
     let rows = keys.iter().map(|key| {
         let used = key.last_used.map(|at| format!("{} ago", age(now - at)));
+        let expires = key.expires_at.map(|at| {
+            if at > now {
+                format!("in {}", age(at - now))
+            } else {
+                "expired".to_owned()
+            }
+        });
         [
             key.id.to_string(),
             harmless(&key.name),
             format!("{}…", key.key_prefix),
             word(key.scope).to_owned(),
+            expires.unwrap_or_else(|| "never".to_owned()),
             key.creator_email.clone().unwrap_or_default(),
             used.unwrap_or_else(|| "never".to_owned()),
         ]
     });
-    columns(["ID", "NAME", "KEY", "SCOPE", "MADE BY", "USED"], rows)
+    columns(
+        ["ID", "NAME", "KEY", "SCOPE", "EXPIRES", "MADE BY", "USED"],
+        rows,
+    )
 }

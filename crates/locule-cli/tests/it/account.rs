@@ -183,7 +183,10 @@ fn a_key_is_shown_once() {
     });
     let listed = desk.well(&["api-key", "ls"]);
     assert!(
-        listed.contains("e2b_111111…") && listed.contains("read") && !listed.contains(key.trim()),
+        listed.contains("e2b_111111…")
+            && listed.contains("read  ")
+            && listed.contains("in 119m")
+            && !listed.contains(key.trim()),
         "{listed}"
     );
     let keys = desk.json(&["api-key", "ls"]);
