@@ -1,6 +1,7 @@
 //! Builds a platform and lets a program of `locule-e2e` measure it, or shake it.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
@@ -44,7 +45,8 @@ fn on_a_platform(places: &Places, profile: &str, name: &str, own: Vec<OsString>)
         "dev" => "debug",
         other => other,
     });
-    let folder = places.target.join(name);
+    // Not in the build's own folder: PostgreSQL's user cannot pass into the home of root. Nor in memory, as /tmp may be.
+    let folder = Path::new("/var/tmp").join(format!("locule-{name}"));
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot create {}", folder.display()))?;
     run(cargo()

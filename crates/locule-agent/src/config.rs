@@ -28,6 +28,8 @@ pub struct Limits {
     pub bandwidth_mbit: u32,
     /// What all VMs together may really use, in mebibytes. Above it the longest idle sandbox is paused.
     pub memory_limit_mib: u64,
+    /// A paused sandbox's memory image in more pieces than this is written anew.
+    pub image_extents_max: u32,
 }
 
 impl Limits {
@@ -53,6 +55,7 @@ impl Default for Limits {
             memory_overcommit: 2.0,
             bandwidth_mbit: 1000,
             memory_limit_mib: memory_mib() * LIMIT_PERCENT / 100,
+            image_extents_max: 8192,
         }
     }
 }

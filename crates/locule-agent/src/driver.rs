@@ -9,6 +9,7 @@ mod begin;
 mod clocks;
 mod disk;
 mod orders;
+mod pieces;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,6 +121,7 @@ pub(crate) struct Driver {
     waits_for_room: bool,
     /// Not before this moment it is let go on again.
     room_at: Option<Duration>,
+    pieces: pieces::Pieces,
     /// The highest order that was tried. The manifest holds the highest that was carried out.
     tried: i64,
 }
@@ -217,6 +219,7 @@ impl Driver {
                 retry_at: None,
                 waits_for_room: false,
                 room_at: None,
+                pieces: pieces::Pieces::default(),
             },
             handle,
             inbox,
@@ -292,12 +295,14 @@ impl Driver {
                 },
                 () = ended => self.vmm_ended().await,
                 _ = tick.tick() => {
+                    self.look_at_the_image();
                     self.look_at_the_disk().await;
                     self.look_at_the_clocks().await
                 }
             };
             self.publish();
             if matches!(next, Next::Gone) {
+                self.leave_the_image().await;
                 self.set_vm(None);
                 return;
             }
@@ -347,6 +352,7 @@ impl Driver {
     /// Writes the end down, then gives everything back. On failure the sandbox is as it was.
     async fn finish(&mut self, reason: &str) -> Result<(), LifecycleError> {
         let host = self.host.clone();
+        self.leave_the_image().await;
         reached("destroy", "nothing done");
         let mut ended = self.manifest.clone();
         ended.generation = ended.generation.max(self.tried);
@@ -366,6 +372,7 @@ impl Driver {
 
     /// Pauses the running VM. On failure it runs on and the failure is remembered.
     async fn pause(&mut self, reason: Option<String>) -> Result<(), LifecycleError> {
+        self.leave_the_image().await;
         self.activity.drain(DRAIN).await;
         let Some(vm) = self.take_vm() else {
             return Ok(());
@@ -393,6 +400,7 @@ impl Driver {
         let host = self.host.clone();
         host.check_room(&self.manifest)?;
         let slot = host.slots.take().ok_or(LifecycleError::NoSlot)?;
+        self.pieces.stop();
         let vm = lifecycle::resume(&host, &mut self.manifest, image, slot).await?;
         self.activity.open_up();
         self.set_vm(Some(vm));

@@ -9,6 +9,7 @@ use locule_base::tasks::Tasks;
 use locule_disk::Pool;
 use locule_net::HostNet;
 use locule_vmm::{Accelerator, AcceleratorChoice, Vmm};
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::database::Database;
@@ -37,6 +38,8 @@ pub(crate) struct Host {
     pub(crate) goldens: Goldens,
     pub(crate) changes: Changes,
     pub(crate) warm: WarmPool,
+    /// Images are rewritten one at a time: the disk is there for the sandboxes that run.
+    pub(crate) rewrites: Semaphore,
 }
 
 impl Host {

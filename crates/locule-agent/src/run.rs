@@ -12,6 +12,7 @@ use locule_base::tasks::Tasks;
 use locule_disk::{DiskError, Pool, PoolOptions};
 use locule_net::{HostNet, NetError};
 use locule_vmm::{Qemu, VmmError};
+use tokio::sync::Semaphore;
 
 use crate::config::{Config, OnStop};
 use crate::database::Database;
@@ -113,13 +114,8 @@ impl Agent {
                 "no KVM: guests run in TCG, for development and trusted code only"
             );
         }
-        let pool = Pool::open(
-            &config.data_dir,
-            PoolOptions {
-                size_bytes: config.pool_bytes,
-            },
-        )
-        .await?;
+        let size_bytes = config.pool_bytes;
+        let pool = Pool::open(&config.data_dir, PoolOptions { size_bytes }).await?;
         let net = HostNet::open(&config.instance, &config.data_dir, config.net_options()).await?;
         let ledger = Ledger::open(pool.root()).map_err(file("open", pool.root()))?;
         let database = Database::start(&config.data_dir, &tasks);
@@ -140,6 +136,7 @@ impl Agent {
             goldens: Goldens::default(),
             changes: Changes::new(),
             warm: WarmPool::default(),
+            rewrites: Semaphore::new(1),
             config,
         });
         let registry = Registry::new(host.clone());

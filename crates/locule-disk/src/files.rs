@@ -13,14 +13,7 @@ use crate::DiskError;
 /// there is no silent copy. Blocks.
 pub fn clone_file(from: &Path, to: &Path) -> Result<File, DiskError> {
     let source = File::open(from).map_err(DiskError::file("open", from))?;
-    let options = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .clone();
-    let target = options.open(to).map_err(DiskError::file("create", to))?;
+    let target = create_private(to).map_err(DiskError::file("create", to))?;
     match ioctl_ficlone(&target, &source) {
         Ok(()) => Ok(target),
         Err(error) => {
@@ -31,6 +24,17 @@ pub fn clone_file(from: &Path, to: &Path) -> Result<File, DiskError> {
     }
 }
 
+/// A new, empty file that its owner alone may read and write.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+}
+
 /// Copies a file from another filesystem, holes kept as holes, and makes it durable. Blocks.
 pub fn import_sparse(from: &Path, to: &Path) -> Result<(), DiskError> {
     let source = File::open(from).map_err(DiskError::file("open", from))?;
@@ -39,11 +43,17 @@ pub fn import_sparse(from: &Path, to: &Path) -> Result<(), DiskError> {
         .map_err(DiskError::file("look at", from))?
         .len();
     let target = File::create(to).map_err(DiskError::file("create", to))?;
-    copy_extents(&source, &target, length).map_err(DiskError::file("write", to))?;
+    copy_extents(&source, &target, length, || true).map_err(DiskError::file("write", to))?;
     target.sync_all().map_err(DiskError::file("write", to))
 }
 
-fn copy_extents(source: &File, target: &File, length: u64) -> io::Result<()> {
+/// Copies what is no hole, and asks before each step whether to go on.
+pub(crate) fn copy_extents(
+    source: &File,
+    target: &File,
+    length: u64,
+    go_on: impl Fn() -> bool,
+) -> io::Result<()> {
     target.set_len(length)?;
     let mut buffer = vec![0; 1024 * 1024];
     let mut at = 0;
@@ -57,6 +67,9 @@ fn copy_extents(source: &File, target: &File, length: u64) -> io::Result<()> {
         let end = seek(source, SeekFrom::Hole(data))?;
         at = data;
         while at < end {
+            if !go_on() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
             let wanted = usize::try_from(end - at)
                 .unwrap_or(usize::MAX)
                 .min(buffer.len());

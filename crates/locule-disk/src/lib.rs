@@ -4,11 +4,13 @@
 //! was acknowledged. Knows no sandbox: its callers name the files.
 
 mod durable;
+mod extents;
 mod files;
 mod loopdev;
 mod pool;
 
 pub use durable::{is_full, remove_tree, sync_dir, sync_file, write_durably};
+pub use extents::{extents, rewrite};
 pub use files::{allocated_bytes, clone_file, import_sparse};
 pub use pool::{Pool, PoolOptions};
 

@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// Memory promised to running sandboxes, as a multiple of that limit
     #[arg(long, default_value_t = Limits::default().memory_overcommit)]
     memory_overcommit: f64,
+    /// A paused sandbox's memory image in more extents than this is written anew in the background
+    #[arg(long, default_value_t = Limits::default().image_extents_max)]
+    image_extents_max: u32,
     /// The user that may speak to the agent, besides root
     #[arg(long, requires = "peer_gid")]
     peer_uid: Option<u32>,
@@ -88,6 +91,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             memory_limit_mib: args
                 .memory_limit
                 .unwrap_or(Limits::default().memory_limit_mib),
+            image_extents_max: args.image_extents_max,
             ..Limits::default()
         },
         warm_max: args.warm,

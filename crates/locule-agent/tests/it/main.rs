@@ -9,6 +9,7 @@ mod host_files;
 mod hostile;
 mod memory;
 mod orders;
+mod pieces;
 mod process;
 mod renewed;
 mod replay;

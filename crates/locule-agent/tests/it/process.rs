@@ -29,6 +29,7 @@ pub(crate) struct HostProcess {
     warm: u32,
     /// What all VMs may use together, in mebibytes.
     memory_limit: Option<u32>,
+    image_extents_max: Option<u32>,
     pool_mib: u32,
     /// The version that the stub says it has.
     stub_version: Option<&'static str>,
@@ -94,6 +95,7 @@ impl HostProcess {
             child: None,
             warm: 0,
             memory_limit: None,
+            image_extents_max: None,
             pool_mib: 4096,
             stub_version: None,
             trace: None,
@@ -146,6 +148,9 @@ impl HostProcess {
         command.args(["--pool-size", &self.pool_mib.to_string()]);
         command.args(["--instance", &self.instance]);
         command.args(["--warm", &self.warm.to_string()]);
+        if let Some(most) = self.image_extents_max {
+            command.args(["--image-extents-max", &most.to_string()]);
+        }
         if let Some(limit) = self.memory_limit {
             command.args(["--memory-limit", &limit.to_string()]);
         }
@@ -208,6 +213,13 @@ impl HostProcess {
     /// From now on all VMs together may use so many mebibytes.
     pub(crate) async fn restart_with_limit(&mut self, mebibytes: u32) {
         self.memory_limit = Some(mebibytes);
+        self.kill();
+        self.restart().await;
+    }
+
+    /// From now on every image that is in pieces at all is written anew.
+    pub(crate) async fn restart_rewriting(&mut self) {
+        self.image_extents_max = Some(0);
         self.kill();
         self.restart().await;
     }

@@ -36,7 +36,7 @@ pub(crate) fn look_around(world: &World) -> Result<()> {
             continue;
         }
         if let Some(seen) = settle::settle(world, &mut api, &mut tracked) {
-            settle::agrees(world, &tracked, seen);
+            settle::agrees(world, &mut api, &tracked, seen);
             count_extents(world, &tracked);
             world.count("looked at");
         }
@@ -106,7 +106,7 @@ pub(crate) fn every_promise(world: &World) -> Result<()> {
             world.fault(&format!("{} {id} cannot be looked at", tracked.label));
             continue;
         };
-        settle::agrees(world, &tracked, seen);
+        let seen = settle::agrees(world, &mut api, &tracked, seen);
         if seen == Seen::Paused {
             tracked.known.begin(Order::Resume);
             match api.resume(&id) {

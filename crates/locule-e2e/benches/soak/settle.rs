@@ -65,19 +65,22 @@ pub(crate) fn settle(world: &World, api: &mut Api, tracked: &mut Tracked) -> Opt
     Some(seen)
 }
 
-/// The row and the host say the same, and what the host says is true.
-pub(crate) fn agrees(world: &World, tracked: &Tracked, seen: Seen) {
+/// What it is once the row and the host say the same, and what the host says is true. Both are looked at each time: an order
+/// that nobody was told the end of may still be carried out.
+pub(crate) fn agrees(world: &World, api: &mut Api, tracked: &Tracked, seen: Seen) -> Seen {
     let Some(id) = tracked.id.as_deref() else {
-        return;
+        return seen;
     };
-    let mut wrong = String::new();
+    let (mut last, mut wrong) = (seen, String::new());
     let right = clock::until(AGREEMENT, || {
-        wrong = disagreement(world, id, seen);
+        (last, _) = look(api, id)?;
+        wrong = disagreement(world, id, last);
         wrong.is_empty().then_some(())
     });
     if right.is_none() && world.quiet().is_some() {
-        world.fault(&format!("{} {id} is {seen:?}, but {wrong}", tracked.label));
+        world.fault(&format!("{} {id} is {last:?}, but {wrong}", tracked.label));
     }
+    last
 }
 
 /// Empty: they agree.

@@ -9,7 +9,7 @@ use locule_e2e::clock;
 use locule_e2e::http::Answer;
 use locule_e2e::oracle::{Order, Seen};
 use locule_e2e::random::Random;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::settle;
 use crate::world::{Shared, Tracked, World, locked};
@@ -63,14 +63,8 @@ impl Worker<'_> {
         let mut answer = self.ask("create", &tracked, |api| {
             api.create(&wanted, key.as_deref())
         });
-        if let Some(key) = &key {
-            let deadline = clock::now() + RETRY;
-            while answer.is_none() && clock::now() < deadline {
-                std::thread::sleep(Duration::from_millis(200));
-                answer = self.ask("create again", &tracked, |api| {
-                    api.create(&wanted, Some(key))
-                });
-            }
+        if let (None, Some(key)) = (&answer, &key) {
+            answer = self.create_again(&wanted, key);
         }
         // The same key gives the same sandbox, also one that failed: that is no promise of a running one.
         let created =
@@ -88,6 +82,27 @@ impl Worker<'_> {
         if known {
             self.owned.push(shared);
         }
+    }
+
+    /// Repeats a create until it is told what came of it. The key keeps an error as well: that answer is the last one, too.
+    fn create_again(&mut self, wanted: &Value, key: &str) -> Option<Answer> {
+        let deadline = clock::now() + RETRY;
+        while clock::now() < deadline {
+            std::thread::sleep(Duration::from_millis(200));
+            let Ok(answer) = self.counted("create again", |api| api.create(wanted, Some(key)))
+            else {
+                continue;
+            };
+            let body = answer.json();
+            match (answer.status, body["error"]["code"].as_str()) {
+                // The first try goes on, or nobody is there who could know of it.
+                (409, _) | (503, Some("not_ready")) => {}
+                _ => return answer.is_success().then_some(answer),
+            }
+        }
+        self.world
+            .fault(&format!("nobody says what came of the create of {key}"));
+        None
     }
 
     /// Whether a create that was not acknowledged made a sandbox all the same.
@@ -114,16 +129,12 @@ impl Worker<'_> {
         call: impl FnOnce(&mut Api) -> io::Result<Answer>,
     ) -> Option<Answer> {
         let mark = self.world.quiet();
-        let answer = call(&mut self.api);
+        let answer = self.counted(what, call);
         let undisturbed = mark.is_some() && mark == self.world.quiet();
         let excused = self.world.is_lost(tracked) || !undisturbed;
         match answer {
-            Ok(answer) if answer.is_success() => {
-                self.world.count(what);
-                Some(answer)
-            }
+            Ok(answer) if answer.is_success() => Some(answer),
             Ok(answer) => {
-                self.world.count(format!("{what} {}", answer.status));
                 let certain = tracked.known.certain().is_some() || what == "create";
                 if !excused && (answer.status >= 500 || certain) {
                     let id = tracked.id.as_deref().unwrap_or_default();
@@ -137,17 +148,33 @@ impl Worker<'_> {
                 None
             }
             Err(error) => {
-                self.world.count(format!("{what} unanswered"));
                 if !excused {
                     self.world.fault(&format!(
                         "{what} of {} got no answer in quiet times: {error}",
                         tracked.label
                     ));
                 }
-                std::thread::sleep(Duration::from_millis(100));
                 None
             }
         }
+    }
+
+    /// One request, counted by how it was answered.
+    fn counted(
+        &mut self,
+        what: &str,
+        call: impl FnOnce(&mut Api) -> io::Result<Answer>,
+    ) -> io::Result<Answer> {
+        let answer = call(&mut self.api);
+        match &answer {
+            Ok(answer) if answer.is_success() => self.world.count(what),
+            Ok(answer) => self.world.count(format!("{what} {}", answer.status)),
+            Err(_) => {
+                self.world.count(format!("{what} unanswered"));
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        answer
     }
 
     fn order(&mut self, tracked: &mut Tracked, order: Order) -> bool {
