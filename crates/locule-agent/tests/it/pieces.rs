@@ -61,8 +61,8 @@ async fn an_image_in_pieces_is_written_anew_and_is_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_dies_while_it_writes_an_image_anew_loses_nothing() {
     let mut host = HostProcess::start().await;
-    host.restart_rewriting().await;
     for step in [1, 2] {
+        host.restart_rewriting().await;
         let wanted = ready_spec();
         let client = host.client();
         client.create_sandbox(wanted.clone()).await.unwrap();
@@ -70,7 +70,7 @@ async fn an_agent_that_dies_while_it_writes_an_image_anew_loses_nothing() {
         host.arm("rewrite", step);
         client.pause_sandbox(order(&wanted, 2)).await.unwrap();
         host.wait_for_death();
-        host.restart().await;
+        host.restart_leaving_images().await;
         let found = host.report(wanted.sandbox).await.unwrap();
         assert_eq!(found.state, ReportedState::Paused);
         assert!(!has_leftover(&host, &wanted, 1));

@@ -224,6 +224,12 @@ impl HostProcess {
         self.restart().await;
     }
 
+    /// As [`Self::restart`]; from now on images are left as they are.
+    pub(crate) async fn restart_leaving_images(&mut self) {
+        self.image_extents_max = None;
+        self.restart().await;
+    }
+
     /// Returns as soon as `what` is so; shows the log when it never is.
     pub(crate) async fn eventually(&self, what: &str, is_so: impl AsyncFnMut() -> bool) {
         assert!(comes_true(is_so).await, "{what}: {}", self.log());
