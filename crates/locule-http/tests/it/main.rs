@@ -5,6 +5,7 @@ mod anything;
 mod app;
 mod bad_input;
 mod bad_people;
+mod contract;
 mod database;
 mod docs;
 mod guest;
