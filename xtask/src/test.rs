@@ -18,6 +18,8 @@ use crate::{images, python, run};
 
 /// The public SDK that the compatible API is held against, and what runs its tests.
 const PYTHON: &[&str] = &["e2b==2.63.0", "pytest==8.4.2"];
+/// What holds the served API against its document.
+const SCHEMATHESIS: &[&str] = &["schemathesis==4.32.5"];
 
 /// Variables that tests find the outside by.
 type Environment = Vec<(&'static str, OsString)>;
@@ -42,6 +44,10 @@ pub(crate) fn test(places: &Places, names: &[String]) -> Result<()> {
         environment.push(("LOCULE_IMAGES", places.target.join("images").into()));
         let python = python::environment(places, "sdk", PYTHON)?;
         environment.push(("LOCULE_PYTHON", python.join("python3").into()));
+    }
+    if chosen.iter().any(|ring| ring.part == Part::Contract) {
+        let programs = python::environment(places, "contract", SCHEMATHESIS)?;
+        environment.push(("LOCULE_SCHEMATHESIS", programs.join("schemathesis").into()));
     }
     let servers = Servers::start()?;
     environment.extend(servers.environment());

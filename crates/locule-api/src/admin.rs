@@ -5,6 +5,7 @@ use locule_ids::UserId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
 use crate::teams::Team;
 
 /// Any team, as administrators see it.
@@ -33,7 +34,7 @@ pub struct AdminTeamPage {
 /// Anybody, as administrators see them.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AdminUser {
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::UserId)]
     pub id: UserId,
     pub email: String,
     pub name: String,

@@ -5,10 +5,12 @@ use locule_ids::AuditId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// Something that happened, and who did it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::AuditId)]
     pub id: AuditId,
     /// `user`, `api_key` or `system`.
     pub actor_type: String,

@@ -6,6 +6,8 @@ use locule_ids::{TeamId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// What holds a password or a token shows nothing of itself.
 macro_rules! hidden {
     ($($name:ident),*) => { $(
@@ -29,19 +31,21 @@ hidden!(
 /// Body of `POST /v1/auth/signup`.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct SignupRequest {
+    #[schema(value_type = schema::Email)]
     pub email: String,
-    /// 8 characters or more.
-    #[schema(format = Password)]
+    #[schema(value_type = schema::NewPassword)]
     pub password: String,
-    /// What others see; 1 to 100 characters.
+    /// What others see.
+    #[schema(value_type = schema::Name)]
     pub name: String,
 }
 
 /// Body of `POST /v1/auth/login`.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct LoginRequest {
+    #[schema(value_type = schema::Email)]
     pub email: String,
-    #[schema(format = Password)]
+    #[schema(format = Password, max_length = 512)]
     pub password: String,
 }
 
@@ -50,10 +54,10 @@ pub struct LoginRequest {
 pub struct AuthResponse {
     /// For `Authorization: Bearer`.
     pub token: String,
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::UserId)]
     pub user_id: UserId,
     /// What the token is for. `null`: the person is in no team.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::TeamId>)]
     pub team_id: Option<TeamId>,
     pub email: String,
     pub name: String,
@@ -80,6 +84,7 @@ pub struct ActivateRequest {
 /// Body of `POST /v1/me/password/reset`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ForgotPasswordRequest {
+    #[schema(value_type = schema::Email)]
     pub email: String,
 }
 
@@ -88,29 +93,28 @@ pub struct ForgotPasswordRequest {
 pub struct ResetPasswordRequest {
     /// From the mail.
     pub token: String,
-    /// 8 characters or more.
-    #[schema(format = Password)]
+    #[schema(value_type = schema::NewPassword)]
     pub new_password: String,
 }
 
 /// Body of `POST /v1/auth/switch-team`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SwitchTeamRequest {
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::TeamId)]
     pub team_id: TeamId,
 }
 
 /// One's own account.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Me {
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::UserId)]
     pub user_id: UserId,
     pub name: String,
     pub email: String,
     /// Administers the platform.
     pub is_admin: bool,
     /// What the token is for. `null`: a team that the person is not in any more, or none.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::TeamId>)]
     pub team_id: Option<TeamId>,
     pub has_password: bool,
     /// Other ways in.
@@ -120,7 +124,7 @@ pub struct Me {
 /// Body of `PATCH /v1/me`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RenameMeRequest {
-    /// 1 to 100 characters.
+    #[schema(value_type = schema::Name)]
     pub name: String,
 }
 
@@ -129,14 +133,13 @@ pub struct RenameMeRequest {
 pub struct ChangePasswordRequest {
     /// Asked of who has a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(format = Password)]
+    #[schema(format = Password, max_length = 512)]
     pub current_password: Option<String>,
-    /// 8 characters or more.
-    #[schema(format = Password)]
+    #[schema(value_type = schema::NewPassword)]
     pub new_password: String,
     /// Asked of who has none yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(format = Password)]
+    #[schema(format = Password, max_length = 512)]
     pub confirm_password: Option<String>,
 }
 
@@ -150,7 +153,7 @@ pub struct DeleteMeRequest {
 /// Somebody who was looked for.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FoundUser {
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::UserId)]
     pub user_id: UserId,
     pub email: String,
 }

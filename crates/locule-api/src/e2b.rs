@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+use crate::{object, schema};
 
 /// Legacy field that clients insist on; carries nothing.
 pub const CLIENT_ID: &str = "00000000";
@@ -30,37 +32,51 @@ pub struct E2bError {
 #[schema(as = e2b::NewSandbox)]
 pub struct NewSandbox {
     #[serde(rename = "templateID")]
+    #[schema(value_type = schema::TemplateName)]
     pub template_id: String,
     /// Seconds until the sandbox is killed or paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::life_seconds)]
     pub timeout: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::optional_labels)]
     pub metadata: Option<BTreeMap<String, String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::optional_environment)]
     pub env_vars: Option<BTreeMap<String, String>>,
     /// Pause instead of kill when the time is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_pause: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::only_true)]
     pub auto_pause_memory: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "object::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub auto_resume: Option<AutoResume>,
     #[serde(
         default,
         rename = "allow_internet_access",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(schema_with = schema::only_true)]
     pub allow_internet_access: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "object::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub network: Option<Network>,
     /// Refused unless empty: not supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub iam: Option<Value>,
+    #[schema(schema_with = schema::nothing)]
+    pub iam: Option<Map<String, Value>>,
     /// Refused unless empty: not supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub volume_mounts: Option<Value>,
+    #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
+    pub volume_mounts: Option<Vec<Value>>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -79,26 +95,26 @@ pub struct Network {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_public_traffic: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>)]
-    pub allow_out: Option<Value>,
+    #[schema(value_type = Option<Vec<String>>, max_items = 0)]
+    pub allow_out: Option<Vec<Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>)]
-    pub deny_out: Option<Value>,
+    #[schema(value_type = Option<Vec<String>>, max_items = 0)]
+    pub deny_out: Option<Vec<Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub rules: Option<Value>,
+    #[schema(schema_with = schema::nothing)]
+    pub rules: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub mask_request_host: Option<Value>,
+    #[schema(max_length = 0)]
+    pub mask_request_host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<u16>>)]
-    pub https_ports: Option<Value>,
+    #[schema(value_type = Option<Vec<u16>>, max_items = 0)]
+    pub https_ports: Option<Vec<Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<String>>)]
-    pub dns_servers: Option<Value>,
+    #[schema(value_type = Option<Vec<String>>, max_items = 0)]
+    pub dns_servers: Option<Vec<Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub egress_proxy: Option<Value>,
+    #[schema(schema_with = schema::nothing)]
+    pub egress_proxy: Option<Map<String, Value>>,
 }
 
 /// Answer of create and connect.
@@ -109,6 +125,7 @@ pub struct Sandbox {
     #[serde(rename = "templateID")]
     pub template_id: String,
     #[serde(rename = "sandboxID")]
+    #[schema(value_type = schema::BareSandboxId)]
     pub sandbox_id: String,
     #[serde(rename = "clientID")]
     pub client_id: String,
@@ -139,6 +156,7 @@ pub struct ListedSandbox {
     #[serde(rename = "templateID")]
     pub template_id: String,
     #[serde(rename = "sandboxID")]
+    #[schema(value_type = schema::BareSandboxId)]
     pub sandbox_id: String,
     #[serde(rename = "clientID")]
     pub client_id: String,
@@ -185,9 +203,11 @@ pub struct Lifecycle {
 pub struct ConnectSandbox {
     /// `false` (boot anew from the disk) is refused: not supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::only_true)]
     pub memory: Option<bool>,
     /// Seconds from now that the sandbox must at least live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::life_seconds)]
     pub timeout: Option<i64>,
 }
 
@@ -196,6 +216,7 @@ pub struct ConnectSandbox {
 #[schema(as = e2b::SetTimeout)]
 pub struct SetTimeout {
     /// Seconds from now; 0: over now.
+    #[schema(schema_with = schema::given_seconds)]
     pub timeout: i64,
 }
 
@@ -205,6 +226,7 @@ pub struct SetTimeout {
 pub struct Refresh {
     /// Seconds, at most 3600.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 3600)]
     pub duration: Option<i64>,
 }
 
@@ -215,9 +237,11 @@ pub struct Refresh {
 pub struct PauseSandbox {
     /// `false` (keep the disk only) is refused: not supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::only_true)]
     pub memory: Option<bool>,
     /// `true` is refused: not supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::only_false)]
     pub require_healthy_guest: Option<bool>,
 }
 
@@ -228,12 +252,14 @@ pub struct PauseSandbox {
 pub struct ResumeSandbox {
     /// `false` (boot anew from the disk) is refused: not supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::only_true)]
     pub memory: Option<bool>,
     /// `true` is refused unless it was created so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_pause: Option<bool>,
     /// Seconds; 15 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::life_seconds)]
     pub timeout: Option<i64>,
 }
 

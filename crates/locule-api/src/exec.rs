@@ -6,14 +6,18 @@ use locule_ids::SandboxId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// Body of `POST /v1/sandboxes/{id}/exec`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ExecRequest {
     /// The program; looked up in the sandbox's `PATH`.
+    #[schema(min_length = 1)]
     pub cmd: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// Seconds after which it is killed; 30 when absent. Ignored in the background.
+    #[schema(minimum = 0, maximum = 86400)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_sec: Option<i64>,
     /// Answer as soon as it has started, with its process id.
@@ -45,7 +49,7 @@ pub enum Encoding {
 /// A command that has ended.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ExecResult {
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::SandboxId)]
     pub sandbox_id: SandboxId,
     pub cmd: String,
     pub stdout: String,
@@ -60,7 +64,7 @@ pub struct ExecResult {
 /// A command that runs in the background.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ExecStarted {
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::SandboxId)]
     pub sandbox_id: SandboxId,
     pub cmd: String,
     pub pid: u32,

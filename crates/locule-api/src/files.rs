@@ -3,17 +3,22 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// Names one file or directory.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PathRequest {
+    #[schema(value_type = schema::FilePath)]
     pub path: String,
 }
 
 /// Body of `POST /v1/sandboxes/{id}/files/list`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ListFilesRequest {
+    #[schema(value_type = schema::FilePath)]
     pub path: String,
-    /// Levels to descend; 0 means 1.
+    /// Levels to descend; 0 means 1, and more than 64 are 64.
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
     #[serde(default)]
     pub depth: u32,
 }

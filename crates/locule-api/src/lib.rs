@@ -11,8 +11,10 @@ pub mod e2b;
 pub mod error;
 pub mod exec;
 pub mod files;
+mod object;
 pub mod processes;
 pub mod sandboxes;
+pub mod schema;
 pub mod stream;
 pub mod teams;
 
@@ -29,6 +31,7 @@ pub use auth::{
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use exec::{Encoding, ExecRequest, ExecResult, ExecStarted};
 pub use files::{FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory, PathRequest};
+pub use object::Object;
 pub use processes::{Process, ProcessList};
 pub use sandboxes::{CreateSandboxRequest, OnTimeout, Sandbox, SandboxStatus};
 pub use stream::{ClientMessage, OnDisconnect, ServerMessage, SignalName, StartMessage};

@@ -7,24 +7,31 @@ use locule_ids::SandboxId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// Body of `POST /v1/sandboxes`. Everything has a default.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct CreateSandboxRequest {
     /// What to start from; `minimal` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::TemplateName>)]
     pub template: Option<String>,
     /// Zero or less: the default of 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::vcpus)]
     pub vcpus: Option<i64>,
     /// Zero or less: the default of 512.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::memory_mb)]
     pub memory_mb: Option<i64>,
     /// Idle seconds after which the sandbox is paused; 0: never.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::seconds)]
     pub timeout_sec: Option<i64>,
     /// Seconds from now after which `on_timeout` happens, idle or not; absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::life_seconds)]
     pub expires_in_sec: Option<i64>,
     /// What happens at `expires_at`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,9 +41,11 @@ pub struct CreateSandboxRequest {
     pub auto_resume: Option<bool>,
     /// Environment of every process in the sandbox.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(schema_with = schema::environment)]
     pub envs: BTreeMap<String, String>,
     /// Free text to find the sandbox by.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(schema_with = schema::labels)]
     pub labels: BTreeMap<String, String>,
 }
 
@@ -64,7 +73,7 @@ pub enum SandboxStatus {
 /// A sandbox as its team sees it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Sandbox {
-    #[schema(value_type = String, example = "sb-6ba7b810-9dad-11d1-80b4-00c04fd430c8")]
+    #[schema(value_type = schema::SandboxId)]
     pub id: SandboxId,
     pub status: SandboxStatus,
     /// Why it is `stopped` or `error`.

@@ -7,6 +7,8 @@ use locule_ids::{ApiKeyId, TeamId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// What somebody is in a team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -28,7 +30,7 @@ impl fmt::Display for Role {
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Team {
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::TeamId)]
     pub id: TeamId,
     pub name: String,
     /// Never changes, and is never given to another team.
@@ -55,7 +57,7 @@ pub struct TeamDetail {
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Member {
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::UserId)]
     pub user_id: UserId,
     pub name: String,
     pub email: String,
@@ -66,7 +68,7 @@ pub struct Member {
 /// Body of `POST /v1/teams` and `PATCH /v1/teams/{id}`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TeamNameRequest {
-    /// 1 to 128 letters, digits, spaces or any of `_ - @ '`.
+    #[schema(value_type = schema::TeamName)]
     pub name: String,
 }
 
@@ -74,13 +76,14 @@ pub struct TeamNameRequest {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AddMemberRequest {
     /// Of an account that there is.
+    #[schema(value_type = schema::Email)]
     pub email: String,
 }
 
 /// Body of `PATCH /v1/teams/{id}/members/{user_id}`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SetRoleRequest {
-    /// `admin` or `member`.
+    #[schema(schema_with = schema::given_role)]
     pub role: Role,
 }
 
@@ -101,6 +104,8 @@ pub enum KeyScope {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct CreateApiKeyRequest {
+    /// Empty: one is made up.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: String,
     pub scope: KeyScope,
     /// Never unless set.
@@ -110,9 +115,9 @@ pub struct CreateApiKeyRequest {
 
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct ApiKey {
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::ApiKeyId)]
     pub id: ApiKeyId,
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::TeamId)]
     pub team_id: TeamId,
     pub name: String,
     /// Its first ten characters.
@@ -120,7 +125,7 @@ pub struct ApiKey {
     pub scope: KeyScope,
     /// Absent when that account is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::UserId>)]
     pub created_by: Option<UserId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creator_email: Option<String>,

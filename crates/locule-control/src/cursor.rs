@@ -14,7 +14,9 @@ pub(crate) fn read<T>(
     id: impl Fn(&str) -> Result<T, ParseIdError>,
 ) -> Result<(DateTime<Utc>, T), ControlError> {
     let parsed = text.split_once('.').and_then(|(micros, digits)| {
-        let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+        // Nothing is older than the platform; what is far older fits no database.
+        let micros = micros.parse::<u64>().ok()?;
+        let at = DateTime::from_timestamp_micros(i64::try_from(micros).ok()?)?;
         Some((at, id(digits).ok()?))
     });
     parsed.ok_or_else(|| ControlError::Invalid("the page token is not one of ours".to_owned()))

@@ -122,9 +122,9 @@ pub fn email(text: &str) -> Result<String, Invalid> {
 
 /// A person's name, trimmed.
 pub fn person_name(text: &str) -> Result<String, Invalid> {
+    let controlled = text.chars().any(char::is_control);
     let text = text.trim();
-    let fits = (1..=NAME_CHARS_MAX).contains(&text.chars().count());
-    if fits && !text.chars().any(char::is_control) {
+    if (1..=NAME_CHARS_MAX).contains(&text.chars().count()) && !controlled {
         return Ok(text.to_owned());
     }
     invalid("name must be 1 to 100 characters, none of them a control character")
@@ -132,19 +132,19 @@ pub fn person_name(text: &str) -> Result<String, Invalid> {
 
 /// A team's name, trimmed: `^[A-Za-z0-9 _\-@']{1,128}$` (B-140).
 pub fn team_name(text: &str) -> Result<String, Invalid> {
-    let text = text.trim();
     let allowed = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'_' | b'-' | b'@' | b'\'')
     };
-    if (1..=TEAM_NAME_MAX).contains(&text.len()) && text.bytes().all(allowed) {
-        return Ok(text.to_owned());
+    let trimmed = text.trim();
+    if (1..=TEAM_NAME_MAX).contains(&trimmed.len()) && text.bytes().all(allowed) {
+        return Ok(trimmed.to_owned());
     }
     invalid("name must be 1 to 128 letters, digits, spaces or any of _ - @ '")
 }
 
 /// What a key is called; one without a name has one too.
 pub fn key_name(text: &str) -> Result<String, Invalid> {
-    if text.trim().is_empty() {
+    if text.trim_matches(' ').is_empty() {
         return Ok("Unnamed API Key".to_owned());
     }
     person_name(text)
@@ -168,12 +168,12 @@ pub fn check_password_size(text: &str) -> Result<(), Invalid> {
 
 /// The beginning of an e-mail address that people are looked for by (B-041).
 pub fn search_prefix(text: &str) -> Result<String, Invalid> {
-    let text = text.trim().to_lowercase();
-    let fits = text.chars().count() >= SEARCH_CHARS_MIN && text.len() <= EMAIL_BYTES_MAX;
-    if fits && text.contains('@') && !text.contains('\0') {
+    let text = text.trim().to_ascii_lowercase();
+    let fits = (SEARCH_CHARS_MIN..=EMAIL_BYTES_MAX).contains(&text.len());
+    if fits && text.split('@').count() == 2 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(text);
     }
-    invalid("email must be 3 characters at least and contain an @")
+    invalid("email must be the beginning of an e-mail address: 3 ASCII letters at least, and its @")
 }
 
 /// A text in which nothing means anything to `LIKE`, with `\` as its escape character (B-040).
@@ -237,13 +237,13 @@ mod tests {
             person_name(" Ada Lovelace\u{301} ").unwrap(),
             "Ada Lovelace\u{301}"
         );
-        for bad in ["", "  ", "a\u{7}b", "a\nb", &"x".repeat(101)] {
+        for bad in ["", "  ", "a\u{7}b", "a\nb", "a\n", &"x".repeat(101)] {
             assert!(person_name(bad).is_err(), "{bad:?}");
         }
         for good in ["a", "R2-D2 @ home", "Ada's Team_1"] {
             assert_eq!(team_name(good).unwrap(), good);
         }
-        for bad in ["", " ", "a/b", "ä", "a\nb", &"x".repeat(129)] {
+        for bad in ["", " ", "a/b", "ä", "a\nb", "\ta", &"x".repeat(129)] {
             assert!(team_name(bad).is_err(), "{bad:?}");
         }
         assert_eq!(key_name(" ").unwrap(), "Unnamed API Key");

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use locule_api::{
-    AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, ErrorBody, SetActiveRequest,
-    SetByocRequest, SetQuotaRequest,
+    AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, SetActiveRequest, SetByocRequest,
+    SetQuotaRequest, schema,
 };
 use locule_control::{OwnLimits, PER_PAGE};
 use locule_ids::{TeamId, UserId};
@@ -22,13 +22,13 @@ use crate::views::seconds;
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// From 1.
-    #[param(minimum = 1)]
+    #[param(minimum = 1, maximum = 1_000_000)]
     page: Option<i64>,
 }
 
 /// List every team, the deleted ones last.
 #[utoipa::path(get, path = "/v1/admin/teams", tag = "admin", security(("token" = [])), params(PageQuery),
-    responses((status = 200, body = AdminTeamPage), (status = "4XX", body = ErrorBody)))]
+    responses((status = 200, body = AdminTeamPage)))]
 pub(crate) async fn list_all_teams(
     State(app): State<AppState>,
     PlatformAdmin(admin): PlatformAdmin,
@@ -56,7 +56,7 @@ pub(crate) async fn list_all_teams(
 
 /// List every person who has an account.
 #[utoipa::path(get, path = "/v1/admin/users", tag = "admin", security(("token" = [])), params(PageQuery),
-    responses((status = 200, body = AdminUserPage), (status = "4XX", body = ErrorBody)))]
+    responses((status = 200, body = AdminUserPage)))]
 pub(crate) async fn list_all_users(
     State(app): State<AppState>,
     PlatformAdmin(admin): PlatformAdmin,
@@ -89,8 +89,9 @@ fn pages(total: i64) -> i64 {
 
 /// Say whether a team may bring hosts of its own. Not taken back while it has some.
 #[utoipa::path(put, path = "/v1/admin/teams/{id}/byoc", tag = "admin", security(("token" = [])),
-    params(("id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+    params(("id" = schema::TeamId, Path)),
+    request_body = SetByocRequest,
+    responses((status = 204), (status = 404), (status = 409)))]
 pub(crate) async fn set_team_byoc(
     State(app): State<AppState>,
     PlatformAdmin(admin): PlatformAdmin,
@@ -103,8 +104,9 @@ pub(crate) async fn set_team_byoc(
 
 /// Give a team limits of its own.
 #[utoipa::path(put, path = "/v1/admin/teams/{id}/quota", tag = "admin", security(("token" = [])),
-    params(("id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+    params(("id" = schema::TeamId, Path)),
+    request_body = SetQuotaRequest,
+    responses((status = 204), (status = 404)))]
 pub(crate) async fn set_team_quota(
     State(app): State<AppState>,
     PlatformAdmin(admin): PlatformAdmin,
@@ -123,8 +125,8 @@ pub(crate) async fn set_team_quota(
 
 /// Delete any team with everything it runs.
 #[utoipa::path(delete, path = "/v1/admin/teams/{id}", tag = "admin", security(("token" = [])),
-    params(("id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+    params(("id" = schema::TeamId, Path)),
+    responses((status = 204), (status = 404)))]
 pub(crate) async fn delete_any_team(
     State(app): State<AppState>,
     PlatformAdmin(admin): PlatformAdmin,
@@ -136,8 +138,9 @@ pub(crate) async fn delete_any_team(
 
 /// Shut somebody out, or let them in again. Shutting out ends their logins, their keys, and what their own teams run.
 #[utoipa::path(put, path = "/v1/admin/users/{id}/active", tag = "admin", security(("token" = [])),
-    params(("id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+    params(("id" = schema::UserId, Path)),
+    request_body = SetActiveRequest,
+    responses((status = 204), (status = 404)))]
 pub(crate) async fn set_user_active(
     State(app): State<AppState>,
     PlatformAdmin(admin): PlatformAdmin,

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::{ApiKey, CreateApiKeyRequest, ErrorBody, KeyScope};
+use locule_api::{ApiKey, CreateApiKeyRequest, KeyScope, schema};
 use locule_control::{NewApiKey, Scope};
 use locule_ids::ApiKeyId;
 
@@ -11,7 +11,7 @@ use crate::caller::Member;
 use crate::error::ApiError;
 use crate::extract::{ApiPath, OptionalJson};
 use crate::state::AppState;
-use crate::views::seconds;
+use crate::views::{of_our_era, seconds};
 
 fn key_view(key: locule_control::ApiKey, secret: Option<String>) -> ApiKey {
     ApiKey {
@@ -35,8 +35,8 @@ fn key_view(key: locule_control::ApiKey, secret: Option<String>) -> ApiKey {
 
 /// Make a key for the team. The answer is the only one that holds it.
 #[utoipa::path(post, path = "/v1/api-keys", tag = "api-keys", security(("token" = [])),
-    request_body = CreateApiKeyRequest,
-    responses((status = 201, body = ApiKey), (status = "4XX", body = ErrorBody)))]
+    request_body = Option<CreateApiKeyRequest>,
+    responses((status = 201, body = ApiKey)))]
 pub(crate) async fn create_api_key(
     State(app): State<AppState>,
     Member(person): Member,
@@ -49,7 +49,7 @@ pub(crate) async fn create_api_key(
             KeyScope::Read => Scope::Read,
             KeyScope::Sandbox => Scope::Sandbox,
         },
-        expires_at: request.expires_at,
+        expires_at: request.expires_at.map(of_our_era).transpose()?,
     };
     let (key, secret) = app.control.create_api_key(&person, &wanted).await?;
     Ok((StatusCode::CREATED, Json(key_view(key, Some(secret)))))
@@ -57,7 +57,7 @@ pub(crate) async fn create_api_key(
 
 /// List the team's keys, newest first, without the keys themselves.
 #[utoipa::path(get, path = "/v1/api-keys", tag = "api-keys", security(("token" = [])),
-    responses((status = 200, body = Vec<ApiKey>), (status = "4XX", body = ErrorBody)))]
+    responses((status = 200, body = Vec<ApiKey>)))]
 pub(crate) async fn list_api_keys(
     State(app): State<AppState>,
     Member(person): Member,
@@ -70,8 +70,8 @@ pub(crate) async fn list_api_keys(
 
 /// Revoke a key: one's own, or any for the owner and admins. One that is not there is fine.
 #[utoipa::path(delete, path = "/v1/api-keys/{id}", tag = "api-keys", security(("token" = [])),
-    params(("id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+    params(("id" = schema::ApiKeyId, Path)),
+    responses((status = 204)))]
 pub(crate) async fn revoke_api_key(
     State(app): State<AppState>,
     Member(person): Member,

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use locule_api::{AuditEntry, AuditPage, ErrorBody};
+use locule_api::{AuditEntry, AuditPage, schema};
 use locule_control::{TrailFilter, TrailPage};
 
 use crate::caller::{Member, PlatformAdmin};
@@ -19,6 +19,7 @@ use crate::views::seconds;
 )]
 pub(crate) struct AuditQuery {
     /// `next_before` of the page before.
+    #[param(value_type = Option<schema::PageToken>)]
     before: Option<String>,
     /// 50 unless given; more than 200 are 200.
     #[param(minimum = 1)]
@@ -83,7 +84,7 @@ fn page_view(page: TrailPage) -> AuditPage {
 
 /// Read the team's audit trail, newest first. Members see what is about its work, the owner and admins all.
 #[utoipa::path(get, path = "/v1/audit-logs", tag = "audit", security(("token" = [])), params(AuditQuery),
-    responses((status = 200, body = AuditPage), (status = "4XX", body = ErrorBody)))]
+    responses((status = 200, body = AuditPage)))]
 pub(crate) async fn list_audit_logs(
     State(app): State<AppState>,
     Member(person): Member,
@@ -97,7 +98,7 @@ pub(crate) async fn list_audit_logs(
 
 /// Read the platform's own audit trail.
 #[utoipa::path(get, path = "/v1/admin/audit-logs", tag = "admin", security(("token" = [])), params(AuditQuery),
-    responses((status = 200, body = AuditPage), (status = "4XX", body = ErrorBody)))]
+    responses((status = 200, body = AuditPage)))]
 pub(crate) async fn list_platform_audit_logs(
     State(app): State<AppState>,
     PlatformAdmin(admin): PlatformAdmin,

@@ -4,8 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use locule_api::{
-    ActivateRequest, AuthResponse, ErrorBody, LoginRequest, SignupRequest, SignupResponse,
-    SwitchTeamRequest,
+    ActivateRequest, AuthResponse, LoginRequest, SignupRequest, SignupResponse, SwitchTeamRequest,
 };
 use locule_control::{Limited, Session, SignedUp};
 use serde::Deserialize;
@@ -27,7 +26,8 @@ pub(crate) fn auth_view(session: Session) -> AuthResponse {
 
 /// Make an account, a team of its own, and log in. The first account administers the platform.
 #[utoipa::path(post, path = "/v1/auth/signup", tag = "auth", security(()),
-    responses((status = 201, body = SignupResponse), (status = "4XX", body = ErrorBody)))]
+    request_body = SignupRequest,
+    responses((status = 201, body = SignupResponse), (status = 409), (status = 429)))]
 pub(crate) async fn sign_up(
     State(app): State<AppState>,
     peer: Peer,
@@ -51,7 +51,8 @@ pub(crate) async fn sign_up(
 
 /// Activate an account with what its mail brought, and log in.
 #[utoipa::path(post, path = "/v1/auth/activate", tag = "auth", security(()),
-    responses((status = 200, body = AuthResponse), (status = "4XX", body = ErrorBody)))]
+    request_body = ActivateRequest,
+    responses((status = 200, body = AuthResponse), (status = 429)))]
 pub(crate) async fn activate(
     State(app): State<AppState>,
     peer: Peer,
@@ -64,7 +65,8 @@ pub(crate) async fn activate(
 
 /// Log in with an e-mail address and a password.
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", security(()),
-    responses((status = 200, body = AuthResponse), (status = "4XX", body = ErrorBody)))]
+    request_body = LoginRequest,
+    responses((status = 200, body = AuthResponse), (status = 401), (status = 403), (status = 429)))]
 pub(crate) async fn login(
     State(app): State<AppState>,
     peer: Peer,
@@ -85,7 +87,7 @@ pub(crate) struct LogoutQuery {
 
 /// End the login that the token belongs to.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", security(("token" = [])), params(LogoutQuery),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+    responses((status = 204)))]
 pub(crate) async fn logout(
     State(app): State<AppState>,
     Person(person): Person,
@@ -97,7 +99,8 @@ pub(crate) async fn logout(
 
 /// Get a token for another of one's teams. The login stays the same.
 #[utoipa::path(post, path = "/v1/auth/switch-team", tag = "auth", security(("token" = [])),
-    responses((status = 200, body = AuthResponse), (status = "4XX", body = ErrorBody)))]
+    request_body = SwitchTeamRequest,
+    responses((status = 200, body = AuthResponse), (status = 404)))]
 pub(crate) async fn switch_team(
     State(app): State<AppState>,
     Person(person): Person,

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt as _;
 use http::StatusCode;
-use locule_api::{Encoding, ErrorBody, ErrorCode, ExecRequest, ExecResult, ExecStarted};
+use locule_api::{Encoding, ErrorCode, ExecRequest, ExecResult, ExecStarted, schema};
 use locule_base::tasks::Tasks;
 use locule_edge::{Ended, Event, Events, Guest, GuestError, Selector, Signal, Start, patiently};
 
@@ -27,10 +27,9 @@ const TIMEOUT_MAX_SEC: i64 = 24 * 60 * 60;
 const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Run a command and wait for it, or start it in the background.
-#[utoipa::path(post, path = "/v1/sandboxes/{id}/exec", tag = "processes", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/exec", tag = "processes", params(("id" = schema::SandboxId, Path)),
     request_body = ExecRequest,
-    responses((status = 200, body = ExecResult), (status = 202, body = ExecStarted),
-        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = ExecResult), (status = 202, body = ExecStarted)))]
 pub(crate) async fn exec(
     State(app): State<AppState>,
     running: Running,

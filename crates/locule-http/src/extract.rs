@@ -1,7 +1,5 @@
 //! Extractors whose refusals are in our envelope. Unknown fields are ignored everywhere.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -10,10 +8,10 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use bytes::Bytes;
 use http::request::Parts;
+use locule_api::Object;
 use locule_ids::SandboxId;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -28,29 +26,6 @@ where
     match tokio::time::timeout(BODY_TIMEOUT, body).await {
         Ok(read) => Ok(read?),
         Err(_) => Err(ApiError::too_slow()),
-    }
-}
-
-/// A JSON object and nothing else: left to itself, a structure also reads itself from an array, field by field.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
-    }
-}
-
-struct ObjectVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = Object<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
     }
 }
 
@@ -73,7 +48,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
     }
 }
 
-/// A JSON body that may be missing; no `Content-Type` is asked for.
+/// A JSON body that may be missing or `null`; no `Content-Type` is asked for.
 #[derive(Debug)]
 pub(crate) struct OptionalJson<T>(pub(crate) T);
 
@@ -85,8 +60,8 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self(T::default()));
         }
-        let Json(Object(value)) = Json::from_bytes(&body)?;
-        Ok(Self(value))
+        let Json(value) = Json::<Option<Object<T>>>::from_bytes(&body)?;
+        Ok(Self(value.map(|Object(value)| value).unwrap_or_default()))
     }
 }
 
@@ -131,7 +106,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
 struct IdParameter {
     id: String,
 }

@@ -7,8 +7,8 @@ use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use locule_api::{
-    ErrorBody, ErrorCode, FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory,
-    PathRequest,
+    ErrorCode, FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory, PathRequest,
+    schema,
 };
 use locule_edge::{Entry, EntryKind};
 
@@ -52,15 +52,16 @@ fn named(path: &str) -> Result<&str, ApiError> {
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "a multipart body is read part by part")]
 struct FileUpload {
+    #[schema(value_type = schema::FilePath)]
     path: String,
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
 }
 
 /// Write a file: multipart, parts `path` and `file`.
-#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/write", tag = "files", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/write", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body(content = FileUpload, content_type = "multipart/form-data"),
-    responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 204), (status = 413), (status = 507)))]
 pub(crate) async fn write_file(
     State(app): State<AppState>,
     running: Running,
@@ -85,9 +86,9 @@ pub(crate) async fn write_file(
 }
 
 /// Write a file of any size: multipart, part `path` before part `file`.
-#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/stream/write", tag = "files", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/stream/write", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body(content = FileUpload, content_type = "multipart/form-data"),
-    responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 204), (status = 507)))]
 pub(crate) async fn write_file_stream(
     running: Running,
     parts: Upload,
@@ -97,9 +98,9 @@ pub(crate) async fn write_file_stream(
 }
 
 /// Read a file.
-#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/read", tag = "files", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/read", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body = PathRequest,
-    responses((status = 200, content_type = "application/octet-stream"), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, content_type = "application/octet-stream")))]
 pub(crate) async fn read_file(
     running: Running,
     ApiJson(request): ApiJson<PathRequest>,
@@ -115,9 +116,9 @@ pub(crate) async fn read_file(
 }
 
 /// Read a file of any size as it comes.
-#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/stream/read", tag = "files", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/stream/read", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body = PathRequest,
-    responses((status = 200, content_type = "application/octet-stream"), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, content_type = "application/octet-stream")))]
 pub(crate) async fn read_file_stream(
     running: Running,
     ApiJson(request): ApiJson<PathRequest>,
@@ -140,9 +141,9 @@ where
 }
 
 /// List a directory.
-#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/list", tag = "files", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/list", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body = ListFilesRequest,
-    responses((status = 200, body = FileList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = FileList)))]
 pub(crate) async fn list_files(
     running: Running,
     ApiJson(request): ApiJson<ListFilesRequest>,
@@ -155,9 +156,9 @@ pub(crate) async fn list_files(
 }
 
 /// Make a directory and its parents.
-#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/mkdir", tag = "files", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/mkdir", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body = PathRequest,
-    responses((status = 200, body = MadeDirectory), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = MadeDirectory), (status = 507)))]
 pub(crate) async fn make_directory(
     running: Running,
     ApiJson(request): ApiJson<PathRequest>,
@@ -167,9 +168,9 @@ pub(crate) async fn make_directory(
 }
 
 /// Remove a file, or a directory with all that is in it.
-#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/remove", tag = "files", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/remove", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body = PathRequest,
-    responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 204)))]
 pub(crate) async fn remove_file(
     running: Running,
     ApiJson(request): ApiJson<PathRequest>,

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use locule_api::{
-    AuthResponse, ChangePasswordRequest, DeleteMeRequest, ErrorBody, ForgotPasswordRequest,
-    FoundUser, Me, RenameMeRequest, ResetPasswordRequest,
+    AuthResponse, ChangePasswordRequest, DeleteMeRequest, ForgotPasswordRequest, FoundUser, Me,
+    RenameMeRequest, ResetPasswordRequest, schema,
 };
 use locule_control::Limited;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use crate::state::AppState;
 
 /// Look at one's own account.
 #[utoipa::path(get, path = "/v1/me", tag = "me", security(("token" = [])),
-    responses((status = 200, body = Me), (status = "4XX", body = ErrorBody)))]
+    responses((status = 200, body = Me)))]
 pub(crate) async fn get_me(
     State(app): State<AppState>,
     Person(person): Person,
@@ -37,7 +37,8 @@ pub(crate) async fn get_me(
 
 /// Change one's name. The answer holds a token that says so, for the same team.
 #[utoipa::path(patch, path = "/v1/me", tag = "me", security(("token" = [])),
-    responses((status = 200, body = AuthResponse), (status = "4XX", body = ErrorBody)))]
+    request_body = RenameMeRequest,
+    responses((status = 200, body = AuthResponse)))]
 pub(crate) async fn rename_me(
     State(app): State<AppState>,
     Person(person): Person,
@@ -49,7 +50,8 @@ pub(crate) async fn rename_me(
 
 /// Change one's password, or get one. Every login of the account ends.
 #[utoipa::path(post, path = "/v1/me/password", tag = "me", security(("token" = [])),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+    request_body = ChangePasswordRequest,
+    responses((status = 204)))]
 pub(crate) async fn change_password(
     State(app): State<AppState>,
     Person(person): Person,
@@ -65,7 +67,8 @@ pub(crate) async fn change_password(
 
 /// Ask for a mail with which a forgotten password is set anew. The answer is the same whether there is such an account.
 #[utoipa::path(post, path = "/v1/me/password/reset", tag = "me", security(()),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+    request_body = ForgotPasswordRequest,
+    responses((status = 204), (status = 429)))]
 pub(crate) async fn forgot_password(
     State(app): State<AppState>,
     peer: Peer,
@@ -78,7 +81,8 @@ pub(crate) async fn forgot_password(
 
 /// Set a new password with what the mail brought. Every login of the account ends.
 #[utoipa::path(post, path = "/v1/me/password/reset/confirm", tag = "me", security(()),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+    request_body = ResetPasswordRequest,
+    responses((status = 204), (status = 429)))]
 pub(crate) async fn reset_password(
     State(app): State<AppState>,
     peer: Peer,
@@ -95,7 +99,8 @@ pub(crate) async fn reset_password(
 
 /// Delete one's account, and the teams that nobody else is in.
 #[utoipa::path(delete, path = "/v1/me", tag = "me", security(("token" = [])),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+    request_body = DeleteMeRequest,
+    responses((status = 204), (status = 409)))]
 pub(crate) async fn delete_me(
     State(app): State<AppState>,
     Person(person): Person,
@@ -111,12 +116,13 @@ pub(crate) async fn delete_me(
 #[into_params(parameter_in = Query)]
 pub(crate) struct SearchQuery {
     /// How the address begins: 3 characters or more, one of them `@`.
+    #[param(value_type = schema::EmailPrefix)]
     email: String,
 }
 
 /// Find people by the beginning of their e-mail address; ten at most.
 #[utoipa::path(get, path = "/v1/users/search", tag = "users", security(("token" = [])), params(SearchQuery),
-    responses((status = 200, body = Vec<FoundUser>), (status = "4XX", body = ErrorBody)))]
+    responses((status = 200, body = Vec<FoundUser>), (status = 429)))]
 pub(crate) async fn search_users(
     State(app): State<AppState>,
     Person(person): Person,

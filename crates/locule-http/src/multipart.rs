@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 
 use crate::error::ApiError;
 
-const PATH_BYTES_MAX: usize = 4096;
+/// As the guest has it.
+const PATH_BYTES_MAX: usize = 4095;
 const CHUNKS_IN_FLIGHT: usize = 4;
 
 /// What to do with a `file` part that comes before the `path` part.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::{ErrorBody, Process, ProcessList};
+use locule_api::{Process, ProcessList, SignalName, schema};
 use locule_edge::{Selector, Signal};
 use serde::Deserialize;
 
@@ -18,8 +18,10 @@ pub(crate) struct ProcessPath {
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct SignalQuery {
-    /// `SIGHUP`, `SIGINT`, `SIGQUIT`, `SIGKILL` (default) or `SIGTERM`.
+    /// `SIGKILL` unless another is named.
+    #[param(value_type = Option<SignalName>)]
     signal: Option<String>,
 }
 
@@ -30,8 +32,8 @@ pub(crate) fn selector(text: &str) -> Selector {
 }
 
 /// List the processes that callers started.
-#[utoipa::path(get, path = "/v1/sandboxes/{id}/processes", tag = "processes", params(("id" = String, Path)),
-    responses((status = 200, body = ProcessList), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+#[utoipa::path(get, path = "/v1/sandboxes/{id}/processes", tag = "processes", params(("id" = schema::SandboxId, Path)),
+    responses((status = 200, body = ProcessList)))]
 pub(crate) async fn list_processes(
     State(app): State<AppState>,
     running: Running,
@@ -51,8 +53,8 @@ pub(crate) async fn list_processes(
 
 /// Send a signal to a process; SIGKILL unless another is named.
 #[utoipa::path(delete, path = "/v1/sandboxes/{id}/processes/{selector}", tag = "processes",
-    params(("id" = String, Path), ("selector" = String, Path, description = "A process id, else a tag"), SignalQuery),
-    responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    params(("id" = schema::SandboxId, Path), ("selector" = String, Path, description = "A process id, else a tag"), SignalQuery),
+    responses((status = 204)))]
 pub(crate) async fn kill_process(
     State(app): State<AppState>,
     running: Running,

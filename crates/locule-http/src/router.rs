@@ -8,7 +8,6 @@ use http::{HeaderName, StatusCode};
 use locule_api::ErrorCode;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,33 +22,29 @@ use crate::{
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The application and its description.
-pub fn router(state: AppState) -> (Router, OpenApi) {
+/// The application.
+pub fn router(state: AppState) -> Router {
     let json_bytes_max = state.config.json_bytes_max;
-    let (api, document) = routes(&state.config);
-    let api = api
+    let api = routes(&state.config)
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(json_bytes_max))
         .layer(cross_origin())
         .with_state(state.clone());
     // An outer router: the gateway must see a request before it is routed.
-    let app = Router::new()
+    Router::new()
         .fallback_service(api)
         .layer(middleware::from_fn_with_state(state, gateway::gateway))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid));
-    (app, document)
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
 }
 
 /// Everything that is served but the ports of sandboxes, which the gateway takes out before.
-fn routes(config: &HttpConfig) -> (Router<AppState>, OpenApi) {
-    let (api, document) = api(config).split_for_parts();
-    let api = api
-        .route("/docs", get(docs::docs))
+fn routes(config: &HttpConfig) -> Router<AppState> {
+    let (api, _) = api(config).split_for_parts();
+    api.route("/docs", get(docs::docs))
         .route("/openapi.json", get(spec::as_json))
-        .route("/openapi.yaml", get(spec::as_yaml));
-    (api, document)
+        .route("/openapi.yaml", get(spec::as_yaml))
 }
 
 /// Browsers may call from anywhere: the credential is a header that a foreign page cannot have.
@@ -143,10 +138,14 @@ async fn unknown_method(request: Request) -> Response {
     )
 }
 
-/// `/v1/…` speaks the native dialect, the rest the other.
+/// Whether a path's refusals are in the native dialect; the rest speaks the other.
+pub(crate) fn is_native(path: &str) -> bool {
+    path.starts_with("/v1/")
+}
+
 fn in_dialect(request: &Request, failure: ApiError) -> Response {
     let response = failure.into_response();
-    if request.uri().path().starts_with("/v1/") {
+    if is_native(request.uri().path()) {
         response
     } else {
         e2b::error::reworded(response)
@@ -159,10 +158,10 @@ mod tests {
 
     use super::*;
 
-    /// The router's own list, as it prints itself.
+    /// The router's own list, as it prints itself. `tests/it/methods.rs` asks for the methods.
     #[test]
     fn what_is_served_is_what_is_documented() {
-        let (router, document) = routes(&HttpConfig::default());
+        let (router, document) = (routes(&HttpConfig::default()), spec::document());
         let printed = format!("{router:?}");
         let served: BTreeSet<&str> = printed
             .split('"')

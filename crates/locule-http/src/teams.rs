@@ -5,7 +5,7 @@ pub(crate) mod members;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::{ErrorBody, Role, Team, TeamDetail, TeamNameRequest, TeamWithRole};
+use locule_api::{Role, Team, TeamDetail, TeamNameRequest, TeamWithRole, schema};
 use locule_ids::TeamId;
 
 use self::members::member_view;
@@ -35,7 +35,7 @@ pub(crate) fn role_view(role: locule_control::Role) -> Role {
 
 /// List one's teams, in the order of joining.
 #[utoipa::path(get, path = "/v1/teams", tag = "teams", security(("token" = [])),
-    responses((status = 200, body = Vec<TeamWithRole>), (status = "4XX", body = ErrorBody)))]
+    responses((status = 200, body = Vec<TeamWithRole>)))]
 pub(crate) async fn list_teams(
     State(app): State<AppState>,
     Person(person): Person,
@@ -50,7 +50,8 @@ pub(crate) async fn list_teams(
 
 /// Make a team. Its maker owns it.
 #[utoipa::path(post, path = "/v1/teams", tag = "teams", security(("token" = [])),
-    responses((status = 201, body = TeamWithRole), (status = "4XX", body = ErrorBody)))]
+    request_body = TeamNameRequest,
+    responses((status = 201, body = TeamWithRole)))]
 pub(crate) async fn create_team(
     State(app): State<AppState>,
     Person(person): Person,
@@ -65,8 +66,8 @@ pub(crate) async fn create_team(
 }
 
 /// Look at a team and who is in it. Like all below, it must be the team that the token is for.
-#[utoipa::path(get, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = String, Path)),
-    responses((status = 200, body = TeamDetail), (status = "4XX", body = ErrorBody)))]
+#[utoipa::path(get, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = schema::TeamId, Path)),
+    responses((status = 200, body = TeamDetail)))]
 pub(crate) async fn get_team(
     State(app): State<AppState>,
     Member(person): Member,
@@ -80,8 +81,9 @@ pub(crate) async fn get_team(
 }
 
 /// Rename a team. For its owner and admins.
-#[utoipa::path(patch, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+#[utoipa::path(patch, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = schema::TeamId, Path)),
+    request_body = TeamNameRequest,
+    responses((status = 204)))]
 pub(crate) async fn rename_team(
     State(app): State<AppState>,
     Member(person): Member,
@@ -93,8 +95,8 @@ pub(crate) async fn rename_team(
 }
 
 /// Delete a team with everything it runs. For its owner. What a host that is away still holds ends when it returns.
-#[utoipa::path(delete, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+#[utoipa::path(delete, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = schema::TeamId, Path)),
+    responses((status = 204)))]
 pub(crate) async fn delete_team(
     State(app): State<AppState>,
     Member(person): Member,
@@ -105,8 +107,8 @@ pub(crate) async fn delete_team(
 }
 
 /// Leave a team. Keys that one made for it work no more. The owner cannot.
-#[utoipa::path(post, path = "/v1/teams/{id}/leave", tag = "teams", security(("token" = [])), params(("id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+#[utoipa::path(post, path = "/v1/teams/{id}/leave", tag = "teams", security(("token" = [])), params(("id" = schema::TeamId, Path)),
+    responses((status = 204)))]
 pub(crate) async fn leave_team(
     State(app): State<AppState>,
     Member(person): Member,

@@ -1,8 +1,10 @@
 //! Domain sandboxes as the native dialect shows them.
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, Datelike as _, SubsecRound as _, Utc};
 use locule_api::{Sandbox, SandboxStatus};
 use locule_domain as domain;
+
+use crate::error::ApiError;
 
 pub(crate) fn sandbox_view(sandbox: &domain::Sandbox) -> Sandbox {
     let reason = sandbox.state.reason().map(str::to_owned);
@@ -30,6 +32,14 @@ pub(crate) fn sandbox_view(sandbox: &domain::Sandbox) -> Sandbox {
 /// Times are told to the second.
 pub(crate) fn seconds(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(0)
+}
+
+/// A time that is written with a year of four digits. What lies further off fits neither RFC 3339 nor the database.
+pub(crate) fn of_our_era(time: DateTime<Utc>) -> Result<DateTime<Utc>, ApiError> {
+    if (0..=9999).contains(&time.year()) {
+        return Ok(time);
+    }
+    Err(ApiError::invalid("a time must be in the years 0 to 9999"))
 }
 
 /// What is not known yet is left out.

@@ -70,7 +70,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         ..HttpConfig::default()
     };
     let app = AppState::new(control, tasks.clone(), clock, http);
-    let (router, _document) = locule_http::router(app);
+    let router = locule_http::router(app);
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("listen on {}", args.listen))?;

@@ -11,18 +11,24 @@ pub(crate) struct Ring {
     pub(crate) serial: bool,
     /// Boots microVMs.
     pub(crate) needs_images: bool,
-    /// What of these crates' tests: a fuzz target runs for seconds, in a ring of its own.
+    /// What of these crates' tests.
     pub(crate) part: Part,
 }
 
+/// Tests that take long, or need more than the others of their crate, are in modules of a certain name and in rings of
+/// their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
+    /// All but what the other parts are.
     Tests,
+    /// Runs for seconds.
     FuzzTargets,
+    /// Runs Schemathesis.
+    Contract,
 }
 
-/// Tests of modules with this name are fuzz targets.
 const FUZZ_MODULE: &str = "fuzz::";
+const CONTRACT_MODULE: &str = "contract::";
 /// How long each of them runs in its ring.
 pub(crate) const FUZZ_SECONDS: &str = "10";
 
@@ -33,6 +39,7 @@ pub(crate) const RINGS: &[Ring] = &[
     Ring { name: "store", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-store"] },
     Ring { name: "control", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-control", "locule-testkit"] },
     Ring { name: "http", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-http"] },
+    Ring { name: "contract", serial: false, needs_images: false, part: Part::Contract, packages: &["locule-http"] },
     Ring { name: "cli", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-client", "locule-cli"] },
     Ring { name: "host", serial: true, needs_images: true, part: Part::Tests, packages: &[
         "locule-vmm", "locule-net", "locule-disk", "locule-guest", "locule-agent", "locule-stub-vmm"] },
@@ -50,18 +57,20 @@ impl Ring {
             .iter()
             .map(|package| format!("package(={package})"))
             .collect();
-        let not = match self.part {
-            Part::Tests => "not ",
-            Part::FuzzTargets => "",
+        let part = match self.part {
+            Part::Tests => format!("not test({FUZZ_MODULE}) & not test({CONTRACT_MODULE})"),
+            Part::FuzzTargets => format!("test({FUZZ_MODULE})"),
+            Part::Contract => format!("test({CONTRACT_MODULE})"),
         };
-        format!("({}) & {not}test({FUZZ_MODULE})", terms.join(" | "))
+        format!("({}) & {part}", terms.join(" | "))
     }
 
     /// The same for the built-in runner.
     pub(crate) fn plain_filter(&self) -> &'static [&'static str] {
         match self.part {
-            Part::Tests => &["--skip", FUZZ_MODULE],
+            Part::Tests => &["--skip", FUZZ_MODULE, "--skip", CONTRACT_MODULE],
             Part::FuzzTargets => &[FUZZ_MODULE],
+            Part::Contract => &[CONTRACT_MODULE],
         }
     }
 }
@@ -95,10 +104,17 @@ mod tests {
     }
 
     #[test]
-    fn fuzz_targets_run_in_their_own_ring_only() {
-        let filters = ["http", "fuzz"].map(|name| choose(&[name.to_owned()]).unwrap()[0].filter());
-        assert_eq!(filters[0], "(package(=locule-http)) & not test(fuzz::)");
-        assert!(filters[1].ends_with(") & test(fuzz::)"), "{}", filters[1]);
+    fn what_has_a_ring_of_its_own_runs_in_no_other() {
+        let filter = |name: &str| choose(&[name.to_owned()]).unwrap()[0].filter();
+        assert_eq!(
+            filter("http"),
+            "(package(=locule-http)) & not test(fuzz::) & not test(contract::)"
+        );
+        assert_eq!(
+            filter("contract"),
+            "(package(=locule-http)) & test(contract::)"
+        );
+        assert!(filter("fuzz").ends_with(") & test(fuzz::)"));
     }
 
     #[test]

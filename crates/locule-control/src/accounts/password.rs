@@ -25,6 +25,7 @@ impl Control {
         let old_hash = user.ok_or(ControlError::Unauthorized)?.password_hash;
         if let Some(hash) = &old_hash {
             let current = current.ok_or_else(|| missing("current_password"))?;
+            people::check_password_size(current)?;
             if !self.0.passwords.verify(Some(hash), current).await? {
                 return Err(ControlError::WrongPassword);
             }

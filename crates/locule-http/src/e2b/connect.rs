@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::e2b::{ConnectSandbox, E2bError, ResumeSandbox, Sandbox};
+use locule_api::e2b::{ConnectSandbox, ResumeSandbox, Sandbox};
+use locule_api::schema;
 use locule_domain::{OnTimeout, SandboxState};
 
 use super::create::positive;
@@ -19,9 +20,9 @@ const TIMEOUT_V2_SEC: i64 = 300;
 type Connected = Result<(StatusCode, Json<Sandbox>), ApiError>;
 
 /// Connect to a sandbox: 200 when it was running, 201 when it had to be resumed.
-#[utoipa::path(post, path = "/sandboxes/{id}/connect", tag = "e2b", operation_id = "e2b_connect_sandbox_v1", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/sandboxes/{id}/connect", tag = "e2b", operation_id = "e2b_connect_sandbox_v1", params(("id" = schema::BareSandboxId, Path)),
     request_body = Option<ConnectSandbox>,
-    responses((status = 200, body = Sandbox), (status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
+    responses((status = 200, body = Sandbox), (status = 201, body = Sandbox), (status = 429)))]
 pub(crate) async fn connect_v1(
     State(app): State<AppState>,
     known: Known,
@@ -31,9 +32,9 @@ pub(crate) async fn connect_v1(
 }
 
 /// Connect to a sandbox: 200 when it was running, 201 when it had to be resumed.
-#[utoipa::path(post, path = "/v2/sandboxes/{id}/connect", tag = "e2b", operation_id = "e2b_connect_sandbox", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v2/sandboxes/{id}/connect", tag = "e2b", operation_id = "e2b_connect_sandbox", params(("id" = schema::BareSandboxId, Path)),
     request_body = Option<ConnectSandbox>,
-    responses((status = 200, body = Sandbox), (status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
+    responses((status = 200, body = Sandbox), (status = 201, body = Sandbox), (status = 429)))]
 pub(crate) async fn connect_v2(
     State(app): State<AppState>,
     known: Known,
@@ -43,9 +44,9 @@ pub(crate) async fn connect_v2(
 }
 
 /// Resume a paused sandbox; 409 when it runs.
-#[utoipa::path(post, path = "/sandboxes/{id}/resume", tag = "e2b", operation_id = "e2b_resume_sandbox", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/sandboxes/{id}/resume", tag = "e2b", operation_id = "e2b_resume_sandbox", params(("id" = schema::BareSandboxId, Path)),
     request_body = Option<ResumeSandbox>,
-    responses((status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
+    responses((status = 201, body = Sandbox), (status = 429)))]
 pub(crate) async fn resume(
     State(app): State<AppState>,
     known: Known,

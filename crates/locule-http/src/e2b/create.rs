@@ -5,8 +5,9 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::e2b::{E2bError, Network, Sandbox};
-use serde_json::Value;
+use locule_api::e2b::{Network, Sandbox};
+use locule_api::schema;
+use serde_json::{Map, Value};
 
 use super::views::{Tokens, created, template_name};
 use crate::caller::Caller;
@@ -20,8 +21,9 @@ const TIMEOUT_V2_SEC: i64 = 300;
 
 /// Create a sandbox (15 seconds unless told otherwise).
 #[utoipa::path(post, path = "/sandboxes", tag = "e2b", operation_id = "e2b_create_sandbox_v1",
+    params(("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "The same key with the same request gives the same sandbox")),
     request_body = locule_api::e2b::NewSandbox,
-    responses((status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
+    responses((status = 201, body = Sandbox), (status = 404), (status = 409), (status = 422), (status = 429), (status = 502)))]
 pub(crate) async fn create_v1(
     State(app): State<AppState>,
     caller: Caller,
@@ -33,8 +35,9 @@ pub(crate) async fn create_v1(
 
 /// Create a sandbox (five minutes unless told otherwise).
 #[utoipa::path(post, path = "/v2/sandboxes", tag = "e2b", operation_id = "e2b_create_sandbox",
+    params(("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "The same key with the same request gives the same sandbox")),
     request_body = locule_api::e2b::NewSandbox,
-    responses((status = 201, body = Sandbox), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
+    responses((status = 201, body = Sandbox), (status = 404), (status = 409), (status = 422), (status = 429), (status = 502)))]
 pub(crate) async fn create_v2(
     State(app): State<AppState>,
     caller: Caller,
@@ -85,10 +88,8 @@ fn new_sandbox(
 
 /// A rule that would not be enforced must not look as if it were.
 fn refuse_what_is_not_enforced(request: &locule_api::e2b::NewSandbox) -> Result<(), ApiError> {
-    let network = request.network.as_ref();
-    let has = |pick: fn(&Network) -> &Option<Value>| {
-        network.is_some_and(|all| is_said(pick(all).as_ref()))
-    };
+    let nothing = Network::default();
+    let network = request.network.as_ref().unwrap_or(&nothing);
     let asked = [
         (
             "autoPauseMemory: false",
@@ -98,18 +99,30 @@ fn refuse_what_is_not_enforced(request: &locule_api::e2b::NewSandbox) -> Result<
             "allow_internet_access: false",
             request.allow_internet_access == Some(false),
         ),
-        ("iam", is_said(request.iam.as_ref())),
-        ("volumeMounts", is_said(request.volume_mounts.as_ref())),
-        ("network.allowOut", has(|network| &network.allow_out)),
-        ("network.denyOut", has(|network| &network.deny_out)),
-        ("network.rules", has(|network| &network.rules)),
+        ("iam", any_said(request.iam.as_ref())),
+        ("volumeMounts", has_items(request.volume_mounts.as_ref())),
+        ("network.allowOut", has_items(network.allow_out.as_ref())),
+        ("network.denyOut", has_items(network.deny_out.as_ref())),
+        ("network.rules", any_said(network.rules.as_ref())),
         (
             "network.maskRequestHost",
-            has(|network| &network.mask_request_host),
+            network
+                .mask_request_host
+                .as_ref()
+                .is_some_and(|text| !text.is_empty()),
         ),
-        ("network.httpsPorts", has(|network| &network.https_ports)),
-        ("network.dnsServers", has(|network| &network.dns_servers)),
-        ("network.egressProxy", has(|network| &network.egress_proxy)),
+        (
+            "network.httpsPorts",
+            has_items(network.https_ports.as_ref()),
+        ),
+        (
+            "network.dnsServers",
+            has_items(network.dns_servers.as_ref()),
+        ),
+        (
+            "network.egressProxy",
+            any_said(network.egress_proxy.as_ref()),
+        ),
     ];
     match asked.into_iter().find(|(_, asked)| *asked) {
         Some((what, _)) => Err(ApiError::invalid(format!("{what} is not supported"))),
@@ -117,14 +130,22 @@ fn refuse_what_is_not_enforced(request: &locule_api::e2b::NewSandbox) -> Result<
     }
 }
 
+fn has_items(list: Option<&Vec<Value>>) -> bool {
+    list.is_some_and(|items| !items.is_empty())
+}
+
+fn any_said(object: Option<&Map<String, Value>>) -> bool {
+    object.is_some_and(|fields| fields.values().any(is_said))
+}
+
 /// Whether it says anything: an empty list or object does not.
-fn is_said(value: Option<&Value>) -> bool {
+fn is_said(value: &Value) -> bool {
     match value {
-        None | Some(Value::Null) => false,
-        Some(Value::Array(items)) => !items.is_empty(),
-        Some(Value::Object(fields)) => fields.values().any(|field| is_said(Some(field))),
-        Some(Value::String(text)) => !text.is_empty(),
-        Some(Value::Bool(_) | Value::Number(_)) => true,
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => fields.values().any(is_said),
+        Value::String(text) => !text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn labels(metadata: &str) -> Result<BTreeMap<String, String>, ApiErro
         .collect()
 }
 
-/// Percent-decodes once. `None`: not UTF-8 afterwards. A lone `%` stays.
+/// Percent-decodes once. `None`: not text afterwards. A lone `%` stays.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -35,7 +35,10 @@ fn decode(text: &str) -> Option<String> {
             rest = tail;
         }
     }
-    String::from_utf8(bytes).ok()
+    // No label holds a zero byte.
+    String::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.contains('\0'))
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -59,7 +62,9 @@ mod tests {
     #[test]
     fn odd_percent_signs_do_no_harm() {
         assert_eq!(labels("a=100%").unwrap()["a"], "100%");
-        labels("a=%25FF").unwrap_err();
+        for wrong in ["a=%25FF", "a=\0", "a%2500=b"] {
+            labels(wrong).unwrap_err();
+        }
         assert!(labels("").unwrap().is_empty());
     }
 }

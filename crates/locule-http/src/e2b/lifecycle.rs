@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::e2b::{E2bError, PauseSandbox, Refresh, SetTimeout};
+use locule_api::e2b::{PauseSandbox, Refresh, SetTimeout};
+use locule_api::schema;
 use locule_domain::SandboxState;
 
 use super::known::Known;
@@ -14,8 +15,8 @@ const REFRESH_MAX_SEC: i64 = 3600;
 const REFRESH_DEFAULT_SEC: i64 = 60;
 
 /// Kill a sandbox; 404 when it is gone already.
-#[utoipa::path(delete, path = "/sandboxes/{id}", tag = "e2b", operation_id = "e2b_kill_sandbox", params(("id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
+#[utoipa::path(delete, path = "/sandboxes/{id}", tag = "e2b", operation_id = "e2b_kill_sandbox", params(("id" = schema::BareSandboxId, Path)),
+    responses((status = 204)))]
 pub(crate) async fn kill(
     State(app): State<AppState>,
     // One that has ended is not found here, while the native dialect lets it be destroyed again.
@@ -27,9 +28,9 @@ pub(crate) async fn kill(
 }
 
 /// Pause a sandbox; 409 when it is paused already.
-#[utoipa::path(post, path = "/sandboxes/{id}/pause", tag = "e2b", operation_id = "e2b_pause_sandbox", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/sandboxes/{id}/pause", tag = "e2b", operation_id = "e2b_pause_sandbox", params(("id" = schema::BareSandboxId, Path)),
     request_body = Option<PauseSandbox>,
-    responses((status = 204), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
+    responses((status = 204)))]
 pub(crate) async fn pause(
     State(app): State<AppState>,
     known: Known,
@@ -49,9 +50,9 @@ pub(crate) async fn pause(
 }
 
 /// Set how long the sandbox lives from now on; 0 ends it now.
-#[utoipa::path(post, path = "/sandboxes/{id}/timeout", tag = "e2b", operation_id = "e2b_set_timeout", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/sandboxes/{id}/timeout", tag = "e2b", operation_id = "e2b_set_timeout", params(("id" = schema::BareSandboxId, Path)),
     request_body = SetTimeout,
-    responses((status = 204), (status = "4XX", body = E2bError), (status = "5XX", body = E2bError)))]
+    responses((status = 204)))]
 pub(crate) async fn set_timeout(
     State(app): State<AppState>,
     known: Known,
@@ -67,9 +68,9 @@ pub(crate) async fn set_timeout(
 }
 
 /// Let the sandbox live at least so long from now on.
-#[utoipa::path(post, path = "/sandboxes/{id}/refreshes", tag = "e2b", operation_id = "e2b_refresh_sandbox", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/sandboxes/{id}/refreshes", tag = "e2b", operation_id = "e2b_refresh_sandbox", params(("id" = schema::BareSandboxId, Path)),
     request_body = Option<Refresh>,
-    responses((status = 204), (status = "4XX", body = E2bError)))]
+    responses((status = 204)))]
 pub(crate) async fn refresh(
     State(app): State<AppState>,
     known: Known,

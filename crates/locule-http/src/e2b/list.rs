@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use locule_api::e2b::{E2bError, ListedSandbox, SandboxDetail};
+use locule_api::e2b::{ListedSandbox, SandboxDetail};
+use locule_api::schema;
 use locule_control::ListFilter;
 use locule_domain::SandboxState;
 use serde::Deserialize;
@@ -16,26 +17,35 @@ use crate::caller::{Caller, USE_SANDBOX};
 use crate::error::ApiError;
 use crate::extract::ApiQuery;
 use crate::state::AppState;
+use crate::views::of_our_era;
 
 const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
 const LIMIT_MAX: u32 = 100;
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// A query string, encoded, whose keys and values are encoded once more.
     metadata: Option<String>,
     /// `running`, `paused`, or both with a comma.
+    #[param(pattern = "^(running|paused)(,(running|paused))*$")]
     state: Option<String>,
     /// `desc` (default) or `asc`, by start time.
+    #[param(pattern = "^(asc|desc)$")]
     order: Option<String>,
     started_after: Option<DateTime<Utc>>,
+    #[param(value_type = Option<schema::TemplateName>)]
     template: Option<String>,
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
+    /// `x-next-token` of the page before.
+    #[param(value_type = Option<schema::PageToken>)]
     next_token: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListV1Query {
     /// As in the newer list.
     metadata: Option<String>,
@@ -45,7 +55,7 @@ type Listed = (HeaderMap, Json<Vec<ListedSandbox>>);
 
 /// List running and paused sandboxes, page by page.
 #[utoipa::path(get, path = "/v2/sandboxes", tag = "e2b", operation_id = "e2b_list_sandboxes", params(ListQuery),
-    responses((status = 200, body = Vec<ListedSandbox>), (status = "4XX", body = E2bError)))]
+    responses((status = 200, body = Vec<ListedSandbox>, headers(("x-next-token" = schema::PageToken, description = "What follows; absent on the last page")))))]
 pub(crate) async fn list_v2(
     State(app): State<AppState>,
     caller: Caller,
@@ -56,7 +66,7 @@ pub(crate) async fn list_v2(
 
 /// List running sandboxes.
 #[utoipa::path(get, path = "/sandboxes", tag = "e2b", operation_id = "e2b_list_sandboxes_v1", params(ListV1Query),
-    responses((status = 200, body = Vec<ListedSandbox>), (status = "4XX", body = E2bError)))]
+    responses((status = 200, body = Vec<ListedSandbox>)))]
 pub(crate) async fn list_v1(
     State(app): State<AppState>,
     caller: Caller,
@@ -76,8 +86,8 @@ pub(crate) async fn list_v1(
 }
 
 /// Look at one sandbox.
-#[utoipa::path(get, path = "/sandboxes/{id}", tag = "e2b", operation_id = "e2b_get_sandbox", params(("id" = String, Path)),
-    responses((status = 200, body = SandboxDetail), (status = "4XX", body = E2bError)))]
+#[utoipa::path(get, path = "/sandboxes/{id}", tag = "e2b", operation_id = "e2b_get_sandbox", params(("id" = schema::BareSandboxId, Path)),
+    responses((status = 200, body = SandboxDetail)))]
 pub(crate) async fn get_sandbox(
     State(app): State<AppState>,
     known: Known,
@@ -109,8 +119,8 @@ fn filter(query: ListQuery) -> Result<ListFilter, ApiError> {
         return Err(ApiError::invalid("limit must be between 1 and 100"));
     }
     let template = query.template.as_deref().map(template_name);
-    if template.is_some_and(|template| template.contains(':')) {
-        return Err(ApiError::invalid("template must be named without a tag"));
+    if template.is_some_and(|template| !locule_domain::is_safe_name(template)) {
+        return Err(ApiError::invalid("template must be a name, without a tag"));
     }
     let ascending = match query.order.as_deref() {
         None | Some("desc") => false,
@@ -121,7 +131,7 @@ fn filter(query: ListQuery) -> Result<ListFilter, ApiError> {
         states: states(query.state.as_deref())?,
         labels: labels(query.metadata.as_deref().unwrap_or_default())?,
         template: template.map(str::to_owned),
-        started_after: query.started_after,
+        started_after: query.started_after.map(of_our_era).transpose()?,
         ascending,
         limit: Some(limit),
         cursor: query.next_token.filter(|token| !token.is_empty()),

@@ -11,7 +11,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::response::Response;
 use futures::StreamExt as _;
 use http::HeaderMap;
-use locule_api::{ClientMessage, ErrorBody, OnDisconnect, ServerMessage, StartMessage};
+use locule_api::{ClientMessage, OnDisconnect, ServerMessage, StartMessage, schema};
 use locule_control::Credential;
 use locule_edge::{Selector, Signal, Start, patiently};
 use locule_ids::SandboxId;
@@ -35,8 +35,8 @@ const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 const TIMEOUT_MAX_SEC: i64 = 7 * 24 * 60 * 60;
 
 /// Run a command over a WebSocket: see `ClientMessage` and `ServerMessage`.
-#[utoipa::path(get, path = "/v1/sandboxes/{id}/exec/stream", tag = "processes", params(("id" = String, Path)),
-    responses((status = 101, description = "Switching to WebSocket"), (status = "4XX", body = ErrorBody)))]
+#[utoipa::path(get, path = "/v1/sandboxes/{id}/exec/stream", tag = "processes", params(("id" = schema::SandboxId, Path)),
+    responses((status = 101, description = "Switching to WebSocket")))]
 pub(crate) async fn exec_stream(
     State(app): State<AppState>,
     Id(id): Id,
@@ -49,8 +49,8 @@ pub(crate) async fn exec_stream(
 
 /// Follow a process that runs already; leaving does not end it.
 #[utoipa::path(get, path = "/v1/sandboxes/{id}/processes/{selector}/stream", tag = "processes",
-    params(("id" = String, Path), ("selector" = String, Path)),
-    responses((status = 101, description = "Switching to WebSocket"), (status = "4XX", body = ErrorBody)))]
+    params(("id" = schema::SandboxId, Path), ("selector" = String, Path)),
+    responses((status = 101, description = "Switching to WebSocket")))]
 pub(crate) async fn process_stream(
     State(app): State<AppState>,
     Id(id): Id,

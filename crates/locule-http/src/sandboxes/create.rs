@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::{CreateSandboxRequest, ErrorBody, OnTimeout, Sandbox};
+use locule_api::{CreateSandboxRequest, OnTimeout, Sandbox, schema};
 use locule_domain::NewSandbox;
 
 use crate::caller::Caller;
@@ -18,8 +18,9 @@ const TEMPLATE_DEFAULT: &str = "minimal";
 
 /// Create a sandbox from a template.
 #[utoipa::path(post, path = "/v1/sandboxes", tag = "sandboxes",
+    params(("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "The same key with the same request gives the same sandbox")),
     request_body = CreateSandboxRequest,
-    responses((status = 201, body = Sandbox), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 201, body = Sandbox), (status = 404), (status = 409), (status = 422), (status = 429), (status = 502)))]
 pub(crate) async fn create_sandbox(
     State(app): State<AppState>,
     caller: Caller,

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::{ErrorBody, Sandbox};
+use locule_api::{Sandbox, schema};
 
 use crate::caller::Caller;
 use crate::error::ApiError;
@@ -12,8 +12,8 @@ use crate::state::AppState;
 use crate::views::sandbox_view;
 
 /// Destroy a sandbox. One that has ended already is fine.
-#[utoipa::path(delete, path = "/v1/sandboxes/{id}", tag = "sandboxes", params(("id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+#[utoipa::path(delete, path = "/v1/sandboxes/{id}", tag = "sandboxes", params(("id" = schema::SandboxId, Path)),
+    responses((status = 204)))]
 pub(crate) async fn destroy_sandbox(
     State(app): State<AppState>,
     caller: Caller,
@@ -24,8 +24,8 @@ pub(crate) async fn destroy_sandbox(
 }
 
 /// Reset the idle time of a running sandbox.
-#[utoipa::path(post, path = "/v1/sandboxes/{id}/ping", tag = "sandboxes", params(("id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/ping", tag = "sandboxes", params(("id" = schema::SandboxId, Path)),
+    responses((status = 204)))]
 pub(crate) async fn ping_sandbox(
     State(app): State<AppState>,
     caller: Caller,
@@ -36,8 +36,8 @@ pub(crate) async fn ping_sandbox(
 }
 
 /// Pause a running sandbox, keeping its memory.
-#[utoipa::path(post, path = "/v1/sandboxes/{id}/pause", tag = "sandboxes", params(("id" = String, Path)),
-    responses((status = 200, body = Sandbox), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/pause", tag = "sandboxes", params(("id" = schema::SandboxId, Path)),
+    responses((status = 200, body = Sandbox)))]
 pub(crate) async fn pause_sandbox(
     State(app): State<AppState>,
     caller: Caller,
@@ -48,8 +48,8 @@ pub(crate) async fn pause_sandbox(
 }
 
 /// Resume a paused sandbox where it was.
-#[utoipa::path(post, path = "/v1/sandboxes/{id}/resume", tag = "sandboxes", params(("id" = String, Path)),
-    responses((status = 200, body = Sandbox), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/resume", tag = "sandboxes", params(("id" = schema::SandboxId, Path)),
+    responses((status = 200, body = Sandbox), (status = 429)))]
 pub(crate) async fn resume_sandbox(
     State(app): State<AppState>,
     caller: Caller,

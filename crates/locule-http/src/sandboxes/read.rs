@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use locule_api::{ErrorBody, Sandbox};
+use locule_api::{Sandbox, schema};
 use locule_control::ListFilter;
 
 use crate::caller::Caller;
@@ -16,7 +16,7 @@ const LISTED_MAX: usize = 1000;
 
 /// List the team's sandboxes, newest first; stopped and failed ones are left out.
 #[utoipa::path(get, path = "/v1/sandboxes", tag = "sandboxes",
-    responses((status = 200, body = Vec<Sandbox>), (status = "4XX", body = ErrorBody)))]
+    responses((status = 200, body = Vec<Sandbox>)))]
 pub(crate) async fn list_sandboxes(
     State(app): State<AppState>,
     caller: Caller,
@@ -38,8 +38,8 @@ pub(crate) async fn list_sandboxes(
 }
 
 /// Look at one sandbox, in whatever state it is.
-#[utoipa::path(get, path = "/v1/sandboxes/{id}", tag = "sandboxes", params(("id" = String, Path)),
-    responses((status = 200, body = Sandbox), (status = "4XX", body = ErrorBody)))]
+#[utoipa::path(get, path = "/v1/sandboxes/{id}", tag = "sandboxes", params(("id" = schema::SandboxId, Path)),
+    responses((status = 200, body = Sandbox)))]
 pub(crate) async fn get_sandbox(
     State(app): State<AppState>,
     caller: Caller,

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::{AddMemberRequest, ErrorBody, Member, Role, SetRoleRequest};
+use locule_api::{AddMemberRequest, Member, Role, SetRoleRequest, schema};
 use locule_ids::{TeamId, UserId};
 
 use super::role_view;
@@ -25,8 +25,8 @@ pub(crate) fn member_view(member: locule_control::Member) -> Member {
 
 /// List who is in a team, in the order of joining.
 #[utoipa::path(get, path = "/v1/teams/{id}/members", tag = "teams", security(("token" = [])),
-    params(("id" = String, Path)),
-    responses((status = 200, body = Vec<Member>), (status = "4XX", body = ErrorBody)))]
+    params(("id" = schema::TeamId, Path)),
+    responses((status = 200, body = Vec<Member>)))]
 pub(crate) async fn list_members(
     State(app): State<AppState>,
     Caller(person): Caller,
@@ -38,8 +38,9 @@ pub(crate) async fn list_members(
 
 /// Add somebody who has an account, as a member. For the owner and admins.
 #[utoipa::path(post, path = "/v1/teams/{id}/members", tag = "teams", security(("token" = [])),
-    params(("id" = String, Path)),
-    responses((status = 201, body = Member), (status = "4XX", body = ErrorBody)))]
+    params(("id" = schema::TeamId, Path)),
+    request_body = AddMemberRequest,
+    responses((status = 201, body = Member), (status = 404)))]
 pub(crate) async fn add_member(
     State(app): State<AppState>,
     Caller(person): Caller,
@@ -52,8 +53,9 @@ pub(crate) async fn add_member(
 
 /// Make a member an admin, or the other way round. For the owner and admins; never of the owner.
 #[utoipa::path(patch, path = "/v1/teams/{id}/members/{user_id}", tag = "teams", security(("token" = [])),
-    params(("id" = String, Path), ("user_id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+    params(("id" = schema::TeamId, Path), ("user_id" = schema::UserId, Path)),
+    request_body = SetRoleRequest,
+    responses((status = 204), (status = 404)))]
 pub(crate) async fn set_member_role(
     State(app): State<AppState>,
     Caller(person): Caller,
@@ -71,8 +73,8 @@ pub(crate) async fn set_member_role(
 
 /// Remove somebody, and the keys they made for the team. For the owner and admins; never the owner.
 #[utoipa::path(delete, path = "/v1/teams/{id}/members/{user_id}", tag = "teams", security(("token" = [])),
-    params(("id" = String, Path), ("user_id" = String, Path)),
-    responses((status = 204), (status = "4XX", body = ErrorBody)))]
+    params(("id" = schema::TeamId, Path), ("user_id" = schema::UserId, Path)),
+    responses((status = 204), (status = 404)))]
 pub(crate) async fn remove_member(
     State(app): State<AppState>,
     Caller(person): Caller,

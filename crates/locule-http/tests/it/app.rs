@@ -114,7 +114,7 @@ impl App {
         );
         let state = AppState::new(control, tasks.clone(), clock, http);
         Self {
-            router: locule_http::router(state).0,
+            router: locule_http::router(state),
             host,
             pool,
             tasks,

@@ -3,6 +3,8 @@
 //! `chunks` prints each argument, base64, as a chunk of its own and exits with 3; `fail` prints to standard error; `cat`
 //! prints its input until that is closed; `sleep` ends when it is signalled; `stuck` does not read; others are not there.
 
+mod filesystem;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -53,21 +55,21 @@ struct Process {
 
 /// Everything behind port 49983.
 pub(crate) fn agent(seen: Arc<Seen>) -> Router {
-    let processes = rpc::Router::new().add_service(Arc::new(Service(seen.clone())));
+    let services = rpc::Router::new().add_service(Arc::new(Service(seen.clone())));
+    let services = filesystem::register(services, seen.clone());
     let control = any(|State(seen): State<Arc<Seen>>| async move {
         seen.control_calls.fetch_add(1, Ordering::SeqCst);
     });
     let mut router = Router::new()
         .route("/health", get(|| async { StatusCode::NO_CONTENT }))
         .route("/files", get(read).post(write))
-        .route("/filesystem.Filesystem/{method}", any(no_path))
         .layer(axum::extract::DefaultBodyLimit::disable());
     for path in locule_guest_api::CONTROL_PATHS {
         router = router.route(path, control.clone());
     }
     router
         .with_state(seen)
-        .fallback_service(processes.into_axum_service())
+        .fallback_service(services.into_axum_service())
 }
 
 /// The web server on port 8080.
@@ -79,9 +81,9 @@ pub(crate) fn web(seen: Arc<Seen>) -> Router {
         .with_state(seen)
 }
 
-async fn no_path() -> Answer {
-    let body = serde_json::json!({ "code": "not_found", "message": "the path does not exist" });
-    (StatusCode::NOT_FOUND, axum::Json(body)).into_response()
+/// What the kernel would take.
+fn is_path(text: &str) -> bool {
+    text.len() < 4096 && !text.contains('\0')
 }
 
 #[derive(serde::Deserialize)]
@@ -106,6 +108,9 @@ async fn write(
     Query(query): Query<FileQuery>,
     body: Body,
 ) -> Answer {
+    if !is_path(&query.path) {
+        return refused(StatusCode::BAD_REQUEST, "not a path");
+    }
     if query.path == "/full" {
         return refused(StatusCode::INSUFFICIENT_STORAGE, "not enough disk space");
     }

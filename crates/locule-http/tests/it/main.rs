@@ -4,6 +4,8 @@
 mod anything;
 mod app;
 mod bad_input;
+mod bad_people;
+mod contract;
 mod database;
 mod docs;
 mod guest;
@@ -14,6 +16,7 @@ mod listener;
 mod lists;
 mod mail;
 mod matrix;
+mod methods;
 mod people;
 mod ports;
 mod streams;

@@ -87,7 +87,7 @@ rows! {
     "GET" "/v1/sandboxes/{id}/processes/{selector}/stream" TheTeam 404 USE, false, sandbox, nothing;
     // The guest of these tests has no such files.
     "POST" "/v1/sandboxes/{id}/files/list" TheTeam 404 USE, true, sandbox, |_| json!({ "path": "/" });
-    "POST" "/v1/sandboxes/{id}/files/mkdir" TheTeam 404 USE, false, sandbox, |_| json!({ "path": "/new" });
+    "POST" "/v1/sandboxes/{id}/files/mkdir" TheTeam 200 USE, false, sandbox, |_| json!({ "path": "/new" });
     "POST" "/v1/sandboxes/{id}/files/read" TheTeam 404 USE, true, sandbox, |_| json!({ "path": "/none" });
     "POST" "/v1/sandboxes/{id}/files/stream/read" TheTeam 404 USE, true, sandbox, |_| json!({ "path": "/none" });
     "POST" "/v1/sandboxes/{id}/files/remove" TheTeam 404 USE, false, sandbox, |_| json!({ "path": "/x" });

@@ -1,0 +1,207 @@
+//! What Rust's types do not say of themselves, for the document: how ids and names look, and values of which only a part is
+//! taken. Checks are the control plane's; `make test` holds the two against each other.
+
+use std::borrow::Cow;
+
+use utoipa::openapi::schema::{AnyOfBuilder, Object, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
+use utoipa::{PartialSchema, ToSchema};
+
+/// An id: its prefix and a UUID.
+macro_rules! uuid {
+    ($prefix:literal) => {
+        concat!(
+            "^",
+            $prefix,
+            "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+        )
+    };
+}
+
+/// 128 bits in base 36; the largest is `f5lxx1zz5pnorynqglhzmsp33`.
+macro_rules! digits {
+    () => {
+        "([0-9a-e][0-9a-z]{2}|f[0-4][0-9a-z]|f5[0-9a-l])[0-9a-z]{22}"
+    };
+}
+
+macro_rules! texts {
+    ($($(#[doc = $doc:literal])+ $name:ident, $shown:literal, $length:expr, $example:literal, $pattern:expr;)*) => { $(
+        $(#[doc = $doc])+
+        #[derive(Debug)]
+        pub struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .description(Some(concat!($($doc),+).trim_start()))
+                    .min_length(Some(*$length.start()))
+                    .max_length(Some(*$length.end()))
+                    .pattern((!$pattern.is_empty()).then_some($pattern))
+                    .examples([$example])
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed($shown)
+            }
+        }
+    )* };
+}
+
+texts! {
+    /// A sandbox.
+    SandboxId, "SandboxId", 39..=39, "sb-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("sb-");
+    /// A person.
+    UserId, "UserId", 40..=40, "usr-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("usr-");
+    /// A team.
+    TeamId, "TeamId", 41..=41, "team-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("team-");
+    /// An API key, which is not the key itself.
+    ApiKeyId, "ApiKeyId", 40..=40, "key-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("key-");
+    /// An entry of the audit trail.
+    AuditId, "AuditId", 40..=40, "log-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("log-");
+    /// A sandbox: 128 bits as 25 digits of base 36.
+    BareSandboxId, "e2b.SandboxId", 25..=25, "6dfzh5ik5uxynzmlf5cshamdk", concat!("^", digits!(), "$");
+    /// An e-mail address of ASCII letters.
+    Email, "Email", 3..=254, "ada@example.org", "^[!-?A-~]+@[!-?A-~]+$";
+    /// How an e-mail address begins, with its `@`.
+    EmailPrefix, "EmailPrefix", 3..=254, "ada@ex", "^[!-?A-~]*@[!-?A-~]*$";
+    /// A new password: 8 characters or more.
+    NewPassword, "NewPassword", 8..=512, "correct horse battery staple", "";
+    /// What somebody or something is called: without control characters, and not only spaces.
+    Name, "Name", 1..=100, "Ada Lovelace",
+        r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+    /// Letters, digits, spaces or any of `_ - @ '`, and not only spaces.
+    TeamName, "TeamName", 1..=128, "Ada's team", "^[A-Za-z0-9 _@'-]*[A-Za-z0-9_@'-][A-Za-z0-9 _@'-]*$";
+    /// What to start from.
+    TemplateName, "TemplateName", 1..=64, "minimal", "^[A-Za-z0-9][A-Za-z0-9._-]*$";
+    /// Made up by the client, for one request and its repetitions.
+    IdempotencyKey, "IdempotencyKey", 1..=255, "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "^[a-z0-9-]+$";
+    /// A path in the sandbox.
+    FilePath, "FilePath", 1..=4095, "/home/user/a.txt", r"^[^\x00]+$";
+    /// Where the page before ended, as its answer said; empty for the first page.
+    PageToken, "PageToken", 0..=44, "1764030000000000.6dfzh5ik5uxynzmlf5cshamdk", concat!("^([0-9]{1,18}[.]", digits!(), ")?$");
+}
+
+const TIMEOUT_MAX_SEC: i64 = 30 * 24 * 60 * 60;
+const VCPUS_MAX: i64 = 8;
+const MEMORY_MB_MIN: i64 = 128;
+const MEMORY_MB_MAX: i64 = 8192;
+const ENTRIES_MAX: usize = 256;
+const TEXT_BYTES_MAX: usize = 16 * 1024;
+
+fn nullable(one: Type) -> SchemaType {
+    SchemaType::from_iter([one, Type::Null])
+}
+
+fn number(least: Option<i64>, most: i64) -> Object {
+    ObjectBuilder::new()
+        .schema_type(nullable(Type::Integer))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(least)
+        .maximum(Some(most))
+        .build()
+}
+
+fn either(one: Object, other: Object) -> Schema {
+    AnyOfBuilder::new().item(one).item(other).into()
+}
+
+pub(crate) fn vcpus() -> Object {
+    number(None, VCPUS_MAX)
+}
+
+/// Zero or less stands for the default.
+pub(crate) fn memory_mb() -> Schema {
+    either(number(None, 0), number(Some(MEMORY_MB_MIN), MEMORY_MB_MAX))
+}
+
+/// From none at all.
+pub(crate) fn seconds() -> Object {
+    number(Some(0), TIMEOUT_MAX_SEC)
+}
+
+pub(crate) fn life_seconds() -> Object {
+    number(Some(1), TIMEOUT_MAX_SEC)
+}
+
+/// As [`seconds`], and may not be missing.
+pub(crate) fn given_seconds() -> Object {
+    let mut given = seconds();
+    given.schema_type = Type::Integer.into();
+    given
+}
+
+pub(crate) fn environment() -> Object {
+    entries(r"^[^=\x00]+$")
+}
+
+pub(crate) fn labels() -> Object {
+    entries(r"^[^\x00]+$")
+}
+
+fn entries(names: &str) -> Object {
+    let text = |pattern: &str| {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .max_length(Some(TEXT_BYTES_MAX))
+            .pattern(Some(pattern))
+            .build()
+    };
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property_names(Some(text(names)))
+        .additional_properties(Some(Schema::from(text(r"^[^\x00]*$"))))
+        .max_properties(Some(ENTRIES_MAX))
+        .build()
+}
+
+/// As [`labels`], or `null`.
+pub(crate) fn optional_labels() -> Object {
+    or_null(labels())
+}
+
+/// As [`environment`], or `null`.
+pub(crate) fn optional_environment() -> Object {
+    or_null(environment())
+}
+
+fn or_null(mut object: Object) -> Object {
+    object.schema_type = nullable(Type::Object);
+    object
+}
+
+/// The other value would ask for what is not supported.
+pub(crate) fn only_true() -> Object {
+    only(true)
+}
+
+pub(crate) fn only_false() -> Object {
+    only(false)
+}
+
+fn only(value: bool) -> Object {
+    ObjectBuilder::new()
+        .schema_type(nullable(Type::Boolean))
+        .enum_values(Some([serde_json::json!(value), serde_json::Value::Null]))
+        .build()
+}
+
+/// Something would ask for what is not supported.
+pub(crate) fn nothing() -> Object {
+    ObjectBuilder::new()
+        .schema_type(nullable(Type::Object))
+        .max_properties(Some(0))
+        .build()
+}
+
+/// An owner is made by no request.
+pub(crate) fn given_role() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["admin", "member"]))
+        .build()
+}

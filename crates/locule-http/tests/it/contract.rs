@@ -1,0 +1,182 @@
+//! Schemathesis holds the served application against the document it serves: what may be called, with what, and how that
+//! is answered.
+//!
+//! `contract/schemathesis.toml` says what is checked, `contract/calls.py` gives the calls credentials and things that there
+//! are. CONTRIBUTING.md says how to read a failure.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use locule_control::{ControlConfig, Rate};
+use locule_domain::Quota;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::app::{App, PASSWORD};
+
+const CALLS_MIN: usize = 2000;
+/// Far more than it takes: a server that hangs must not hang the ring.
+const PATIENCE: Duration = Duration::from_mins(4);
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/contract");
+
+/// So many that nobody is told to come back later: what that looks like is `limits.rs`'s.
+fn generous(config: &mut ControlConfig) {
+    let rate = Rate {
+        count: 1_000_000,
+        per: Duration::from_mins(1),
+    };
+    let rates = &mut config.rates;
+    for one in [
+        &mut rates.login_by_address,
+        &mut rates.login_by_account,
+        &mut rates.sign_up_by_address,
+        &mut rates.reset_by_address,
+        &mut rates.reset_by_account,
+        &mut rates.search_by_account,
+    ] {
+        *one = rate;
+    }
+    config.quota = Quota {
+        sandboxes_max: 1_000_000,
+        vcpus_max: 1_000_000,
+        memory_mb_max: 1_000_000_000,
+        creates_per_minute_max: 1_000_000,
+    };
+}
+
+/// Runs the program to its end: whether it found nothing, and what it said.
+async fn schemathesis(address: SocketAddr, world: &Value, events: &Path) -> (bool, String) {
+    #[expect(clippy::disallowed_methods, reason = "how xtask says where it is")]
+    let program = std::env::var("LOCULE_SCHEMATHESIS").unwrap();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this test runs the program that it is about"
+    )]
+    let mut command = tokio::process::Command::new(program);
+    command
+        .arg("--config-file")
+        .arg(format!("{FOLDER}/schemathesis.toml"))
+        .args(["run", "--no-color", "--report", "ndjson"])
+        .arg("--report-ndjson-path")
+        .arg(events)
+        .arg(format!("http://{address}/openapi.json"))
+        .current_dir(events.parent().unwrap())
+        .env("SCHEMATHESIS_HOOKS", "calls")
+        .env("PYTHONPATH", FOLDER)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("LOCULE_WORLD", world.to_string())
+        .kill_on_drop(true);
+    let ran = tokio::time::timeout(PATIENCE, command.output()).await;
+    let ran = ran.expect("it ends in time").unwrap();
+    let said = [ran.stdout, ran.stderr].concat();
+    (
+        ran.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+/// A line of the report, as far as it is of interest: what was sent may hold numbers and text that are none to Rust.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "ScenarioFinished")]
+    finished: Option<Scenario>,
+}
+
+#[derive(Deserialize)]
+struct Scenario {
+    recorder: Recorder,
+}
+
+#[derive(Deserialize)]
+struct Recorder {
+    /// Method and path of the operation.
+    label: String,
+    #[serde(default)]
+    interactions: BTreeMap<String, Call>,
+}
+
+#[derive(Deserialize)]
+struct Call {
+    request: Sent,
+    /// `None`: it was not answered.
+    response: Option<Received>,
+}
+
+#[derive(Deserialize)]
+struct Sent {
+    method: String,
+}
+
+#[derive(Deserialize)]
+struct Received {
+    status_code: u16,
+}
+
+/// The answers to the calls of each operation, by its method and path.
+fn answers(events: &str) -> BTreeMap<String, Vec<u16>> {
+    let mut answers: BTreeMap<String, Vec<u16>> = BTreeMap::new();
+    for line in events.lines() {
+        let event: Event = serde_json::from_str(line).unwrap();
+        let Some(Scenario { recorder }) = event.finished else {
+            continue;
+        };
+        for call in recorder.interactions.into_values() {
+            // Methods that the document does not have are tried too, and belong to no operation.
+            if recorder.label.split(' ').next() == Some(&call.request.method) {
+                let answer = call.response.expect("every call is answered");
+                let of_operation = answers.entry(recorder.label.clone()).or_default();
+                of_operation.push(answer.status_code);
+            }
+        }
+    }
+    answers
+}
+
+/// Success that no made-up call can have, and the test that has it.
+const ELSEWHERE: [(&str, &str); 4] = [
+    ("GET /v1/sandboxes/{id}/exec/stream", "streams.rs"),
+    (
+        "GET /v1/sandboxes/{id}/processes/{selector}/stream",
+        "streams.rs",
+    ),
+    ("POST /v1/auth/activate", "mail.rs"),
+    ("POST /v1/me/password/reset/confirm", "mail.rs"),
+];
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn every_answer_is_one_that_the_document_tells(pool: PgPool) {
+    let app = App::start_with(pool, generous).await;
+    let address = app.listen().await;
+    let world = json!({
+        "url": format!("http://{address}"),
+        "password": PASSWORD,
+        "admin": app.token,
+        "key": app.key,
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let events = folder.path().join("events.ndjson");
+    let (well, said) = schemathesis(address, &world, &events).await;
+    assert!(well, "{said}");
+    let answers = answers(&std::fs::read_to_string(events).unwrap());
+    let calls = answers.values().map(Vec::len).sum::<usize>();
+    assert!(calls >= CALLS_MIN, "only {calls} calls\n{said}");
+    let document = serde_json::to_value(locule_http::document()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let operation = format!("{} {path}", method.to_uppercase());
+            let statuses = answers
+                .get(&operation)
+                .unwrap_or_else(|| panic!("{operation}: no call"));
+            assert!(
+                statuses.iter().all(|status| *status < 500),
+                "{operation}: {statuses:?}"
+            );
+            let succeeded = statuses.iter().any(|status| (200..300).contains(status));
+            let elsewhere = ELSEWHERE.iter().any(|(known, _)| *known == operation);
+            assert_eq!(succeeded, !elsewhere, "{operation}: {statuses:?}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The guest's files as directories see them. A directory is there when a file is in it.
+
+use std::sync::Arc;
+
+use futures::stream;
+use locule_guest_api::proto::filesystem as wire;
+use locule_guest_api::rpc::{
+    ConnectError, Encodable, RequestContext, Response, Router, ServiceRequest, ServiceResult,
+    ServiceStream,
+};
+
+use super::{Seen, is_path};
+
+/// The files of the guest.
+struct Service(Arc<Seen>);
+
+/// Adds the service.
+pub(super) fn register(router: Router, seen: Arc<Seen>) -> Router {
+    router.add_service(Arc::new(Service(seen)))
+}
+
+fn entry(path: &str, kind: wire::FileType, size: usize) -> wire::EntryInfo {
+    wire::EntryInfo {
+        name: path.rsplit('/').next().unwrap_or_default().to_owned(),
+        path: path.to_owned(),
+        r#type: kind.into(),
+        size: i64::try_from(size).unwrap(),
+        mode: 0o644,
+        permissions: "-rw-r--r--".to_owned(),
+        owner: "user".to_owned(),
+        group: "user".to_owned(),
+        ..Default::default()
+    }
+}
+
+fn unsupported<T>() -> ServiceResult<T> {
+    Err(ConnectError::unimplemented("not in this guest"))
+}
+
+impl Service {
+    /// The files in a directory, or the file itself.
+    fn under(&self, path: &str) -> Result<Vec<wire::EntryInfo>, ConnectError> {
+        let files = self.0.files.lock().unwrap();
+        let folder = format!("{}/", path.trim_end_matches('/'));
+        let found: Vec<_> = files
+            .iter()
+            .filter(|(name, _)| name.starts_with(&folder) || *name == path)
+            .map(|(name, bytes)| entry(name, wire::FileType::FILE_TYPE_FILE, bytes.len()))
+            .collect();
+        if found.is_empty() {
+            return Err(ConnectError::not_found("the path does not exist"));
+        }
+        Ok(found)
+    }
+}
+
+impl wire::Filesystem for Service {
+    async fn stat<'a>(
+        &'a self,
+        _: RequestContext,
+        request: ServiceRequest<'_, wire::StatRequest>,
+    ) -> ServiceResult<impl Encodable<wire::StatResponse> + Send + use<'a>> {
+        Response::ok(wire::StatResponse {
+            entry: self.under(request.path)?.remove(0).into(),
+            ..Default::default()
+        })
+    }
+
+    async fn make_dir<'a>(
+        &'a self,
+        _: RequestContext,
+        request: ServiceRequest<'_, wire::MakeDirRequest>,
+    ) -> ServiceResult<impl Encodable<wire::MakeDirResponse> + Send + use<'a>> {
+        if !is_path(request.path) {
+            return Err(ConnectError::invalid_argument("not a path"));
+        }
+        Response::ok(wire::MakeDirResponse {
+            entry: entry(request.path, wire::FileType::FILE_TYPE_DIRECTORY, 0).into(),
+            ..Default::default()
+        })
+    }
+
+    async fn list_dir<'a>(
+        &'a self,
+        _: RequestContext,
+        request: ServiceRequest<'_, wire::ListDirRequest>,
+    ) -> ServiceResult<impl Encodable<wire::ListDirResponse> + Send + use<'a>> {
+        Response::ok(wire::ListDirResponse {
+            entries: self.under(request.path)?,
+            ..Default::default()
+        })
+    }
+
+    async fn remove<'a>(
+        &'a self,
+        _: RequestContext,
+        request: ServiceRequest<'_, wire::RemoveRequest>,
+    ) -> ServiceResult<impl Encodable<wire::RemoveResponse> + Send + use<'a>> {
+        self.0.files.lock().unwrap().remove(request.path);
+        Response::ok(wire::RemoveResponse::default())
+    }
+
+    async fn r#move<'a>(
+        &'a self,
+        _: RequestContext,
+        _: ServiceRequest<'_, wire::MoveRequest>,
+    ) -> ServiceResult<impl Encodable<wire::MoveResponse> + Send + use<'a>> {
+        unsupported::<wire::MoveResponse>()
+    }
+
+    async fn watch_dir(
+        &self,
+        _: RequestContext,
+        _: ServiceRequest<'_, wire::WatchDirRequest>,
+    ) -> ServiceResult<ServiceStream<impl Encodable<wire::WatchDirResponse> + Send + use<>>> {
+        let none = Vec::<Result<wire::WatchDirResponse, ConnectError>>::new();
+        Ok(Response::stream(stream::iter(none)))
+    }
+
+    async fn create_watcher<'a>(
+        &'a self,
+        _: RequestContext,
+        _: ServiceRequest<'_, wire::CreateWatcherRequest>,
+    ) -> ServiceResult<impl Encodable<wire::CreateWatcherResponse> + Send + use<'a>> {
+        unsupported::<wire::CreateWatcherResponse>()
+    }
+
+    async fn get_watcher_events<'a>(
+        &'a self,
+        _: RequestContext,
+        _: ServiceRequest<'_, wire::GetWatcherEventsRequest>,
+    ) -> ServiceResult<impl Encodable<wire::GetWatcherEventsResponse> + Send + use<'a>> {
+        unsupported::<wire::GetWatcherEventsResponse>()
+    }
+
+    async fn remove_watcher<'a>(
+        &'a self,
+        _: RequestContext,
+        _: ServiceRequest<'_, wire::RemoveWatcherRequest>,
+    ) -> ServiceResult<impl Encodable<wire::RemoveWatcherResponse> + Send + use<'a>> {
+        unsupported::<wire::RemoveWatcherResponse>()
+    }
+}
