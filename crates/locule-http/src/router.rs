@@ -18,7 +18,8 @@ use crate::sandboxes::{create, lifecycle, read};
 use crate::state::{AppState, HttpConfig};
 use crate::teams::members;
 use crate::{
-    admin, api_keys, audit, auth, docs, e2b, files, gateway, health, me, processes, spec, teams,
+    admin, api_keys, audit, auth, docs, e2b, files, gateway, health, me, oauth, processes, spec,
+    teams,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -107,6 +108,10 @@ fn people() -> OpenApiRouter<AppState> {
         .routes(routes!(me::forgot_password))
         .routes(routes!(me::reset_password))
         .routes(routes!(me::search_users))
+        .routes(routes!(oauth::begin_oauth))
+        .routes(routes!(oauth::finish_oauth))
+        .routes(routes!(oauth::connect_provider))
+        .routes(routes!(oauth::disconnect_provider))
         .routes(routes!(teams::list_teams, teams::create_team))
         .routes(routes!(
             teams::get_team,
@@ -143,10 +148,11 @@ async fn unknown_method(request: Request) -> Response {
     )
 }
 
-/// `/v1/…` speaks the native dialect, the rest the other.
+/// `/v1/…` and `/auth/…` speak the native dialect, the rest the other.
 fn in_dialect(request: &Request, failure: ApiError) -> Response {
     let response = failure.into_response();
-    if request.uri().path().starts_with("/v1/") {
+    let path = request.uri().path();
+    if path.starts_with("/v1/") || path.starts_with("/auth/") {
         response
     } else {
         e2b::error::reworded(response)

@@ -14,6 +14,7 @@ mod listener;
 mod lists;
 mod mail;
 mod matrix;
+mod oauth;
 mod people;
 mod ports;
 mod streams;
