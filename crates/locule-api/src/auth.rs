@@ -117,8 +117,15 @@ pub struct Me {
     #[schema(value_type = Option<schema::TeamId>)]
     pub team_id: Option<TeamId>,
     pub has_password: bool,
-    /// Other ways in.
+    /// Other ways in, such as `github`.
     pub providers: Vec<String>,
+}
+
+/// Answer to `GET /v1/me/providers/{provider}/connect`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ConnectProviderResponse {
+    /// Where the browser that got this answer is to go.
+    pub auth_url: String,
 }
 
 /// Body of `PATCH /v1/me`.

@@ -28,6 +28,8 @@ codes! {
     InvalidToken = "invalid_token";
     /// The account is active already.
     AlreadyActivated = "already_activated";
+    /// The account's only way in cannot be taken away.
+    LastLoginMethod = "last_login_method";
     /// No credential, or one that is unknown, expired or revoked.
     Unauthorized = "unauthorized";
     /// The password that proves who changes it is wrong.
@@ -44,6 +46,8 @@ codes! {
     AccountDeactivated = "account_deactivated";
     /// There is no such thing, or it belongs to another team.
     NotFound = "not_found";
+    /// Nobody comes in by way of this provider here.
+    ProviderNotFound = "provider_not_found";
     /// The program to start is not in the sandbox.
     CommandNotFound = "command_not_found";
     /// The program to start may not be executed, or is none.

@@ -24,9 +24,9 @@ pub use admin::{
 };
 pub use audit::{AuditEntry, AuditPage};
 pub use auth::{
-    ActivateRequest, AuthResponse, ChangePasswordRequest, DeleteMeRequest, ForgotPasswordRequest,
-    FoundUser, LoginRequest, Me, RenameMeRequest, ResetPasswordRequest, SignupRequest,
-    SignupResponse, SwitchTeamRequest,
+    ActivateRequest, AuthResponse, ChangePasswordRequest, ConnectProviderResponse, DeleteMeRequest,
+    ForgotPasswordRequest, FoundUser, LoginRequest, Me, RenameMeRequest, ResetPasswordRequest,
+    SignupRequest, SignupResponse, SwitchTeamRequest,
 };
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use exec::{Encoding, ExecRequest, ExecResult, ExecStarted};

@@ -69,6 +69,15 @@ pub(crate) enum Event<'a> {
         user: UserId,
         email: &'a str,
     },
+    /// Another way into an account, or one less.
+    UserConnect {
+        user: UserId,
+        provider: &'a str,
+    },
+    UserDisconnect {
+        user: UserId,
+        provider: &'a str,
+    },
 }
 
 /// How the trail words an event.
@@ -159,6 +168,14 @@ impl Event<'_> {
             Self::UserDeactivate { user, email } => {
                 let email = json!({ "email": email });
                 words("user", user, "deactivate", ("admin", "warning"), email)
+            }
+            Self::UserConnect { user, provider } => {
+                let provider = json!({ "provider": provider });
+                words("user", user, "connect", ("admin", "success"), provider)
+            }
+            Self::UserDisconnect { user, provider } => {
+                let provider = json!({ "provider": provider });
+                words("user", user, "disconnect", ("admin", "warning"), provider)
             }
         }
     }

@@ -14,6 +14,7 @@ use locule_store::{PgPool, StoreError, cluster};
 use sha2::Sha256;
 
 use crate::error::ControlError;
+use crate::github::Github;
 use crate::mail::Mailer;
 use crate::passwords::Passwords;
 use crate::rate::{Rates, Tries};
@@ -33,6 +34,8 @@ pub struct ControlConfig {
     pub rates: Rates,
     /// Without one, an account is active at once, and a forgotten password stays forgotten.
     pub mailer: Option<Mailer>,
+    /// Without one, nobody comes in by way of GitHub.
+    pub github: Option<Github>,
 }
 
 impl ControlConfig {
@@ -45,6 +48,7 @@ impl ControlConfig {
             quota: Quota::default(),
             rates: Rates::default(),
             mailer: None,
+            github: None,
         }
     }
 }
@@ -111,6 +115,12 @@ impl std::fmt::Debug for Control {
             .field("hosts", &self.0.hosts)
             .finish_non_exhaustive()
     }
+}
+
+/// The one place where HMAC gets its key.
+pub(crate) fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+    Hmac::<Sha256>::new_from_slice(key).expect("any key length")
 }
 
 impl Control {
@@ -220,9 +230,7 @@ impl Control {
     }
 
     fn derive(&self, purpose: &[u8], sandbox: SandboxId) -> String {
-        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0.config.platform_key).expect("any key length");
+        let mut mac = keyed(&self.0.config.platform_key);
         mac.update(purpose);
         mac.update(sandbox.as_uuid().as_bytes());
         hex::encode(mac.finalize().into_bytes())

@@ -24,6 +24,8 @@ pub enum ControlError {
     InvalidToken,
     #[error("this account is active already: log in")]
     AlreadyActivated,
+    #[error("this is the only way into the account: set a password first")]
+    LastLoginMethod,
     #[error(
         "somebody has just signed up with this e-mail address: look for the mail, or try again in half an hour"
     )]
@@ -42,6 +44,8 @@ pub enum ControlError {
     NoTeam,
     #[error("{what} not found")]
     NotFound { what: &'static str },
+    #[error("nobody comes in by way of this provider here")]
+    ProviderNotFound,
     /// Not in this state.
     #[error("{why}")]
     InvalidState { why: String },
@@ -136,6 +140,7 @@ impl From<&ControlError> for Failure {
             | ControlError::AccountDeactivated
             | ControlError::InvalidToken
             | ControlError::AlreadyActivated
+            | ControlError::LastLoginMethod
             | ControlError::SignupCooldown
             | ControlError::EmailTaken
             | ControlError::OwnsTeamWithMembers
@@ -143,6 +148,7 @@ impl From<&ControlError> for Failure {
             | ControlError::QuotaExceeded(_)
             | ControlError::Forbidden { .. }
             | ControlError::NoTeam
+            | ControlError::ProviderNotFound
             | ControlError::InvalidState { .. }
             | ControlError::IdempotencyMismatch
             | ControlError::IdempotencyInProgress

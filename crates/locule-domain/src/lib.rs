@@ -4,6 +4,7 @@
 //! place.
 
 mod limits;
+pub mod oauth;
 pub mod people;
 mod quota;
 mod reason;

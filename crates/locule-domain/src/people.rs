@@ -39,6 +39,7 @@ macro_rules! words {
         }
     )* };
 }
+pub(crate) use words;
 
 words! {
     /// What somebody is in a team. The later may whatever the earlier may.

@@ -110,13 +110,19 @@ fn keep(
     }
 }
 
+fn is_our_cookie(cookie: &str) -> bool {
+    // Browsers let nobody but the host itself set those whose names begin so.
+    let name = cookie.strip_prefix("__Host-").unwrap_or(cookie);
+    name.starts_with(OUR_COOKIE_PREFIX)
+}
+
 fn without_ours(cookies: &HeaderValue) -> Option<HeaderValue> {
     let kept: Vec<&str> = cookies
         .to_str()
         .ok()?
         .split(';')
         .map(str::trim)
-        .filter(|cookie| !cookie.starts_with(OUR_COOKIE_PREFIX))
+        .filter(|cookie| !is_our_cookie(cookie))
         .collect();
     let kept = HeaderValue::from_str(&kept.join("; ")).ok()?;
     (!kept.is_empty()).then_some(kept)
@@ -155,7 +161,7 @@ mod tests {
             ("e2b-sandbox-id", "x"),
             ("e2b-traffic-access-token", "x"),
             ("locule-control-key", "x"),
-            ("cookie", "locule_session=1; theirs=2"),
+            ("cookie", "locule_session=1; theirs=2; __Host-locule_x=1"),
             ("cookie", "locule_session=1"),
             ("x-access-token", "theirs"),
         ];
@@ -232,7 +238,7 @@ mod fuzz {
                 let judged = name == header::AUTHORIZATION || name == ACCESS_TOKEN_HEADER;
                 let text = String::from_utf8_lossy(value.as_bytes());
                 assert!(!(judged && text.contains("secret")), "{value:?}");
-                let ours = |cookie: &str| cookie.trim().starts_with(OUR_COOKIE_PREFIX);
+                let ours = |cookie: &str| is_our_cookie(cookie.trim());
                 if name == header::COOKIE {
                     assert!(!value.to_str().unwrap_or_default().split(';').any(ours));
                 }

@@ -158,6 +158,7 @@ fn control_status(error: &ControlError) -> (StatusCode, ErrorCode) {
         ControlError::AccountDeactivated => (StatusCode::FORBIDDEN, ErrorCode::AccountDeactivated),
         ControlError::InvalidToken => (StatusCode::BAD_REQUEST, ErrorCode::InvalidToken),
         ControlError::AlreadyActivated => (StatusCode::BAD_REQUEST, ErrorCode::AlreadyActivated),
+        ControlError::LastLoginMethod => (StatusCode::BAD_REQUEST, ErrorCode::LastLoginMethod),
         ControlError::SignupCooldown => (StatusCode::CONFLICT, ErrorCode::SignupCooldown),
         ControlError::EmailTaken => (StatusCode::CONFLICT, ErrorCode::EmailTaken),
         ControlError::OwnsTeamWithMembers => (StatusCode::CONFLICT, ErrorCode::OwnsTeamWithMembers),
@@ -166,6 +167,7 @@ fn control_status(error: &ControlError) -> (StatusCode, ErrorCode) {
         ControlError::Forbidden { .. } => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
         ControlError::NoTeam => (StatusCode::FORBIDDEN, ErrorCode::NoTeam),
         ControlError::NotFound { .. } => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
+        ControlError::ProviderNotFound => (StatusCode::NOT_FOUND, ErrorCode::ProviderNotFound),
         ControlError::InvalidState { .. } => (StatusCode::CONFLICT, ErrorCode::InvalidState),
         ControlError::Conflict { .. } => (StatusCode::CONFLICT, ErrorCode::Conflict),
         ControlError::IdempotencyMismatch => (

@@ -115,11 +115,13 @@ fn refusal(error: &ControlError) -> Refusal {
         | ControlError::AccountDeactivated
         | ControlError::InvalidToken
         | ControlError::AlreadyActivated
+        | ControlError::LastLoginMethod
         | ControlError::SignupCooldown
         | ControlError::EmailTaken
         | ControlError::OwnsTeamWithMembers
         | ControlError::Forbidden { .. }
         | ControlError::NoTeam
+        | ControlError::ProviderNotFound
         | ControlError::IdempotencyMismatch
         | ControlError::IdempotencyInProgress
         | ControlError::AgentFailed(_)

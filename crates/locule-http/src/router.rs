@@ -17,7 +17,8 @@ use crate::sandboxes::{create, lifecycle, read};
 use crate::state::{AppState, HttpConfig};
 use crate::teams::members;
 use crate::{
-    admin, api_keys, audit, auth, docs, e2b, files, gateway, health, me, processes, spec, teams,
+    admin, api_keys, audit, auth, docs, e2b, files, gateway, health, me, oauth, processes, spec,
+    teams,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -102,6 +103,10 @@ fn people() -> OpenApiRouter<AppState> {
         .routes(routes!(me::forgot_password))
         .routes(routes!(me::reset_password))
         .routes(routes!(me::search_users))
+        .routes(routes!(oauth::begin_oauth))
+        .routes(routes!(oauth::finish_oauth))
+        .routes(routes!(oauth::connect_provider))
+        .routes(routes!(oauth::disconnect_provider))
         .routes(routes!(teams::list_teams, teams::create_team))
         .routes(routes!(
             teams::get_team,
@@ -140,7 +145,7 @@ async fn unknown_method(request: Request) -> Response {
 
 /// Whether a path's refusals are in the native dialect; the rest speaks the other.
 pub(crate) fn is_native(path: &str) -> bool {
-    path.starts_with("/v1/")
+    path.starts_with("/v1/") || path.starts_with("/auth/")
 }
 
 fn in_dialect(request: &Request, failure: ApiError) -> Response {

@@ -11,6 +11,7 @@ pub mod hosts;
 pub mod idempotency;
 pub mod jobs;
 pub mod members;
+pub mod oauth_providers;
 pub mod sandboxes;
 pub mod sessions;
 pub mod teams;

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use locule_control::MailConfig;
+use locule_control::{GITHUB_TIMEOUT, GithubConfig, MailConfig};
 
 fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -20,6 +20,7 @@ pub(crate) struct ServeSecrets {
     pub(crate) platform_key: Vec<u8>,
     pub(crate) jwt_secret: Vec<u8>,
     pub(crate) mail: Option<MailConfig>,
+    pub(crate) github: Option<GithubConfig>,
     /// A proxy in front says who asks.
     pub(crate) trust_forwarded_for: bool,
 }
@@ -29,6 +30,10 @@ pub(crate) const PLATFORM_KEY: &str = "LOCULE__SECRETS__PLATFORM_KEY";
 pub(crate) const JWT_SECRET: &str = "LOCULE__SECRETS__JWT_SECRET";
 pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
 pub(crate) const REDIS_URL: &str = "REDIS_URL";
+/// Where browsers reach this API.
+const PUBLIC_URL: &str = "LOCULE__HTTP__PUBLIC_URL";
+/// Where browsers find the dashboard, if elsewhere.
+const DASHBOARD_URL: &str = "LOCULE__HTTP__DASHBOARD_URL";
 
 pub(crate) fn database_url() -> Option<String> {
     text(DATABASE_URL)
@@ -64,6 +69,7 @@ pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
         platform_key: key(PLATFORM_KEY, &platform_key)?,
         jwt_secret: key(JWT_SECRET, &jwt_secret)?,
         mail: mail()?,
+        github: github()?,
         database_url,
         trust_forwarded_for: text("LOCULE__HTTP__TRUST_FORWARDED_FOR").as_deref() == Some("true"),
     })
@@ -72,13 +78,18 @@ pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
 /// What of `up`'s own environment is for `serve`.
 pub(crate) fn of_serve() -> impl Iterator<Item = (&'static str, String)> {
     let names = [
-        "LOCULE__HTTP__PUBLIC_URL",
+        PUBLIC_URL,
+        DASHBOARD_URL,
         "LOCULE__HTTP__TRUST_FORWARDED_FOR",
         "SMTP_HOST",
         "SMTP_PORT",
         "SMTP_USERNAME",
         "SMTP_PASSWORD",
         "SMTP_FROM_EMAIL",
+        "OAUTH_GITHUB_CLIENT_ID",
+        "OAUTH_GITHUB_CLIENT_SECRET",
+        "OAUTH_GITHUB_URL",
+        "OAUTH_GITHUB_API_URL",
     ];
     names
         .into_iter()
@@ -98,10 +109,39 @@ fn mail() -> anyhow::Result<Option<MailConfig>> {
         port: port.context("SMTP_PORT is no port")?.unwrap_or(587),
         login: text("SMTP_USERNAME").zip(text("SMTP_PASSWORD")),
         from: text("SMTP_FROM_EMAIL").context("SMTP_HOST is set but SMTP_FROM_EMAIL is not")?,
-        public_url: text("LOCULE__HTTP__PUBLIC_URL")
+        public_url: text(PUBLIC_URL)
             .context("SMTP_HOST is set but LOCULE__HTTP__PUBLIC_URL, which links in mails begin with, is not")?,
     }))
 }
+
+/// None without `OAUTH_GITHUB_CLIENT_ID` and `OAUTH_GITHUB_CLIENT_SECRET`.
+fn github() -> anyhow::Result<Option<GithubConfig>> {
+    let (client_id, client_secret) = match (
+        text("OAUTH_GITHUB_CLIENT_ID"),
+        text("OAUTH_GITHUB_CLIENT_SECRET"),
+    ) {
+        (None, None) => return Ok(None),
+        (Some(id), Some(secret)) => (id, secret),
+        _ => bail!("set both OAUTH_GITHUB_CLIENT_ID and OAUTH_GITHUB_CLIENT_SECRET, or neither"),
+    };
+    let public_url = text(PUBLIC_URL).context("OAUTH_GITHUB_CLIENT_ID is set but LOCULE__HTTP__PUBLIC_URL, where browsers reach this API, is not")?;
+    let own = text("OAUTH_GITHUB_URL");
+    // Where an installation of one's own answers programs.
+    let own_api = own
+        .as_ref()
+        .map(|url| format!("{}/api/v3", url.trim_end_matches('/')));
+    let api_url = text("OAUTH_GITHUB_API_URL").or(own_api);
+    Ok(Some(GithubConfig {
+        client_id,
+        client_secret,
+        url: own.unwrap_or_else(|| "https://github.com".to_owned()),
+        api_url: api_url.unwrap_or_else(|| "https://api.github.com".to_owned()),
+        dashboard_url: text(DASHBOARD_URL).unwrap_or_else(|| public_url.clone()),
+        public_url,
+        timeout: GITHUB_TIMEOUT,
+    }))
+}
+
 /// What of the log is written; see the documentation of `tracing_subscriber::EnvFilter`.
 pub(crate) const LOG: &str = "LOCULE_LOG";
 

@@ -2,7 +2,7 @@
 
 use locule_domain::{Role, UserStatus};
 use locule_ids::TeamId;
-use locule_store::{api_keys, members, sessions, teams, users};
+use locule_store::{api_keys, members, oauth_providers, sessions, teams, users};
 
 use crate::audit::{self, Event};
 use crate::caller::Person;
@@ -57,6 +57,7 @@ impl Control {
             return Err(ControlError::Conflict { why });
         }
         api_keys::delete_made_by(&mut tx, person.id).await?;
+        oauth_providers::remove_all(&mut tx, person.id).await?;
         sessions::revoke_all(&mut tx, person.id, now).await?;
         users::set_status(&mut tx, person.id, UserStatus::Deleted, now).await?;
         self.commit(tx).await?;

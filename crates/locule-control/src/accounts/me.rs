@@ -1,7 +1,7 @@
 //! One's own account.
 
 use locule_domain::people;
-use locule_store::users;
+use locule_store::{oauth_providers, users};
 
 use crate::authenticate::Session;
 use crate::caller::Person;
@@ -27,7 +27,7 @@ impl Control {
             name: user.name,
             email: user.email,
             has_password: user.password_hash.is_some(),
-            providers: Vec::new(),
+            providers: oauth_providers::of_user(&mut conn, user.id).await?,
         })
     }
 

@@ -108,7 +108,7 @@ impl Control {
     }
 
     /// A person's beginning: active, with a team, logged in.
-    async fn welcome(
+    pub(super) async fn welcome(
         &self,
         conn: &mut PgConnection,
         user: &mut User,

@@ -1,5 +1,6 @@
 //! The laws of a sandbox's life, and its whole table.
 
+mod oauth;
 mod people;
 
 use std::fmt::Write as _;

@@ -202,6 +202,11 @@ impl App {
 
     pub(crate) async fn listen_within(&self, limits: ListenerLimits) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.listen_on(listener, limits)
+    }
+
+    /// On a port that was known before the application was made.
+    pub(crate) fn listen_on(&self, listener: TcpListener, limits: ListenerLimits) -> SocketAddr {
         let address = listener.local_addr().unwrap();
         let app = self.router.clone();
         self.tasks.spawn("listener", |stop| async move {

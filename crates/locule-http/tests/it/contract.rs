@@ -136,7 +136,11 @@ fn answers(events: &str) -> BTreeMap<String, Vec<u16>> {
 }
 
 /// Success that no made-up call can have, and the test that has it.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("GET /auth/oauth/{provider}", "oauth.rs"),
+    ("GET /auth/oauth/{provider}/callback", "oauth.rs"),
+    ("GET /v1/me/providers/{provider}/connect", "oauth.rs"),
+    ("DELETE /v1/me/providers/{provider}", "oauth.rs"),
     ("GET /v1/sandboxes/{id}/exec/stream", "streams.rs"),
     (
         "GET /v1/sandboxes/{id}/processes/{selector}/stream",

@@ -17,6 +17,7 @@ mod lists;
 mod mail;
 mod matrix;
 mod methods;
+mod oauth;
 mod people;
 mod ports;
 mod streams;

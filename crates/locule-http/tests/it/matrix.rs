@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use self::rows::{ROWS, Row, Trail};
 use crate::app::{App, Signed};
+use crate::oauth::provider::Provider;
 
 /// What an operation asks of who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,7 +267,8 @@ async fn recorded(app: &App, what: &str) -> i64 {
 /// B-155, B-158, W-032, W-039; and that no change is without its event.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn everybody_may_what_they_may_and_nothing_else(pool: PgPool) {
-    let app = App::start(pool).await;
+    let github = Provider::open().await.client("https://locule.test");
+    let app = App::start_with(pool, |config| config.github = Some(github)).await;
     let address = app.listen().await;
     let cast = Cast::assemble(&app).await;
     for row in ROWS {

@@ -8,6 +8,7 @@
 mod audit;
 mod identity;
 mod lists;
+mod oauth_providers;
 mod others;
 mod people;
 mod sandboxes;

@@ -121,6 +121,8 @@ def of_file(path):
     return of_sandbox(body=lambda: {"path": path()} if next(numbers) % 3 else {})
 
 
+# None is set up: nobody is sent out of this test.
+PROVIDER = lambda _: Stage(path={"provider": "github"})
 EITHER = of_sandbox(lambda number: sandbox(paused=number % 2 == 0))
 RUNNING = of_sandbox(lambda _: sandbox())
 
@@ -133,6 +135,10 @@ STAGES = {
     "switch_team": at_times(lambda: {"team_id": mate().team}),
     "sign_up": at_times(lambda: {"email": f"call{next(numbers)}@contract.test"}),
     "login": at_times(lambda: {"email": mate().email, "password": WORLD["password"]}),
+    "begin_oauth": PROVIDER,
+    "finish_oauth": PROVIDER,
+    "connect_provider": PROVIDER,
+    "disconnect_provider": PROVIDER,
     "get_team": of_team(steady_team),
     "rename_team": of_team(steady_team),
     "list_members": of_team(steady_team),

@@ -42,7 +42,7 @@ macro_rules! rows {
             path: |s| {
                 let fill: fn(&Stage) -> &str = $fill;
                 let query = if $path.ends_with("/search") { "?email=x@matrix" } else { "" };
-                let path = $path.replace("{id}", fill(s)).replace("{user_id}", &s.member).replace("{selector}", "1");
+                let path = $path.replace("{id}", fill(s)).replace("{user_id}", &s.member).replace("{selector}", "1").replace("{provider}", "github");
                 path + query
             },
             access: Access::$access,
@@ -130,6 +130,9 @@ rows! {
     "DELETE" "/v1/me" Account 400 OWN, false, none, |_| json!({ "confirmation": "no" });
     "POST" "/v1/me/password" Account 400 OWN, false, none, |_| json!({ "new_password": "long enough" });
 
+    "GET" "/v1/me/providers/{provider}/connect" Account 200 Trail::Looks, true, none, nothing;
+    "DELETE" "/v1/me/providers/{provider}" Account 404 Trail::None("nothing is connected; see `oauth` for the rest"), false, none, nothing;
+
     "GET" "/v1/admin/teams" Platform 200 Trail::Looks, true, none, nothing;
     "DELETE" "/v1/admin/teams/{id}" Platform 204 Trail::Event("team delete"), false, team, nothing;
     "PUT" "/v1/admin/teams/{id}/byoc" Platform 204 Trail::Event("team set_byoc"), false, team, |_| json!({ "enabled": true });
@@ -139,6 +142,8 @@ rows! {
         |s| s.removed.as_str(), |_| json!({ "active": true });
     "GET" "/v1/admin/audit-logs" Platform 200 Trail::Looks, true, none, nothing;
 
+    "GET" "/auth/oauth/{provider}" Open 302 Trail::Looks, true, none, nothing;
+    "GET" "/auth/oauth/{provider}/callback" Open 302 Trail::Looks, true, none, nothing;
     "POST" "/v1/auth/signup" Open 400 OWN, false, none, |_| json!({ "email": "no", "password": "long enough", "name": "x" });
     "POST" "/v1/auth/activate" Open 400 OWN, false, none, |_| json!({ "token": "no" });
     "POST" "/v1/me/password/reset" Open 204 OWN, false, none, |_| json!({ "email": "nobody@matrix.test" });

@@ -1,0 +1,96 @@
+//! Another way into one's account, and one less.
+
+use locule_domain::UserStatus;
+use locule_domain::oauth::Intent;
+use locule_ids::{SessionId, TeamId, UserId};
+use locule_store::{oauth_providers, sessions, users};
+
+use super::state::State;
+use super::{Finished, OauthRefusal, SentAway, row};
+use crate::audit::{self, Event};
+use crate::caller::{Actor, Person};
+use crate::control::Control;
+use crate::error::ControlError;
+use crate::github::{GITHUB, Github, Identity};
+
+impl Control {
+    /// Somebody who is logged in wants another way in.
+    pub fn begin_connect(&self, github: &Github, person: &Person) -> SentAway {
+        let states = self.states();
+        let new = states.begin(Intent::Connect, self.now(), rand::random());
+        let cookie = states.connect_cookie(&new.nonce, person.id, person.session);
+        SentAway {
+            url: github.authorize_url(&new.nonce, &new.challenge),
+            state_cookie: new.cookie,
+            connect_cookie: Some(cookie),
+        }
+    }
+
+    /// Whose account it is, by the cookie that was given to their login.
+    pub(super) fn who_connects(
+        &self,
+        state: &State,
+        cookie: Option<&str>,
+    ) -> Result<(UserId, SessionId), OauthRefusal> {
+        let read = cookie.and_then(|cookie| self.states().read_connect(cookie, &state.nonce));
+        read.ok_or(OauthRefusal::InvalidState)
+    }
+
+    /// The login that began it must still be one: whoever logged out, or was logged out, connects nothing.
+    pub(super) async fn connect(
+        &self,
+        user: UserId,
+        session: SessionId,
+        identity: &Identity,
+    ) -> Result<Finished, OauthRefusal> {
+        let (mut tx, now) = (self.transaction().await?, self.now());
+        let user = users::lock(&mut tx, user).await?;
+        let login = sessions::get(&mut tx, session, now).await?;
+        let user = user
+            .filter(|user| login.is_some_and(|(whose, _)| whose.id == user.id))
+            .ok_or(OauthRefusal::InvalidState)?;
+        if user.status != UserStatus::Active {
+            return Err(OauthRefusal::AccountDeactivated);
+        }
+        if oauth_providers::owner(&mut tx, row(identity)).await? == Some(user.id) {
+            return Ok(Finished::Connected);
+        }
+        let email = identity.email.as_deref().unwrap_or_default();
+        if !oauth_providers::insert(&mut tx, row(identity), user.id, email, now).await? {
+            return Err(OauthRefusal::AlreadyLinked);
+        }
+        let actor = Actor::User {
+            id: user.id,
+            name: user.name,
+        };
+        let event = Event::UserConnect {
+            user: user.id,
+            provider: GITHUB,
+        };
+        audit::write(&mut tx, &actor, TeamId::PLATFORM, &event, now).await?;
+        self.commit(tx).await?;
+        Ok(Finished::Connected)
+    }
+
+    /// Nobody loses their last way in.
+    pub async fn disconnect(&self, person: &Person, provider: &str) -> Result<(), ControlError> {
+        let mut tx = self.transaction().await?;
+        let user = users::lock(&mut tx, person.id).await?;
+        let user = user.ok_or(ControlError::Unauthorized)?;
+        let connected = oauth_providers::of_user(&mut tx, user.id).await?;
+        if !connected.iter().any(|connected| connected == provider) {
+            return Err(ControlError::NotFound { what: "provider" });
+        }
+        if user.password_hash.is_none() && connected.len() == 1 {
+            return Err(ControlError::LastLoginMethod);
+        }
+        oauth_providers::remove(&mut tx, user.id, provider).await?;
+        let event = Event::UserDisconnect {
+            user: user.id,
+            provider,
+        };
+        let (actor, now) = (person.actor(), self.now());
+        audit::write(&mut tx, &actor, TeamId::PLATFORM, &event, now).await?;
+        self.commit(tx).await
+    }
+}

@@ -1,0 +1,207 @@
+//! Coming in by way of another platform: redirects and cookies. What they mean is decided in `locule_control`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use locule_api::ConnectProviderResponse;
+use locule_control::{Finished, Github, Limited, Returned, STATE_SECONDS, SentAway, Session};
+use serde::Deserialize;
+
+use crate::caller::Person;
+use crate::cookies::{Cookies, Kind};
+use crate::error::ApiError;
+use crate::extract::{ApiPath, ApiQuery, Peer};
+use crate::state::AppState;
+
+const STATE: &str = "oauth_state";
+const CONNECT: &str = "oauth_connect";
+/// The page reads what it is given at once.
+const PAGE_SECONDS: u64 = 60;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum WantedIntent {
+    #[default]
+    Login,
+    Signup,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct BeginQuery {
+    /// `signup` also makes an account where there is none.
+    #[serde(default)]
+    #[param(inline)]
+    intent: WantedIntent,
+}
+
+/// What the other platform sends somebody back with.
+#[derive(Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FinishQuery {
+    code: Option<String>,
+    state: Option<String>,
+    error: Option<String>,
+}
+
+fn cookies(github: &Github) -> Cookies {
+    Cookies {
+        secure: github.is_secure(),
+    }
+}
+
+fn keep(headers: &mut HeaderMap, cookies: Cookies, sent: &SentAway) {
+    let ours = [
+        (STATE, Some(&sent.state_cookie)),
+        (CONNECT, sent.connect_cookie.as_ref()),
+    ];
+    for (name, value) in ours {
+        // Of an earlier journey nothing is left.
+        let seconds = value.map_or(0, |_| STATE_SECONDS);
+        let value = value.map_or("", String::as_str);
+        cookies.set(headers, Kind::Ours, (name, value), seconds);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// Only ever to an address that the operator has named.
+fn redirect(to: &str, mut headers: HeaderMap) -> Result<Response, ApiError> {
+    let to = HeaderValue::try_from(to).map_err(|_| ApiError::invalid("not a valid address"))?;
+    headers.insert(header::LOCATION, to);
+    // The address that is left holds a code.
+    let none = HeaderValue::from_static("no-referrer");
+    headers.insert(header::REFERRER_POLICY, none);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok((StatusCode::FOUND, headers).into_response())
+}
+
+/// Go to another platform to log in. For browsers.
+#[utoipa::path(get, path = "/auth/oauth/{provider}", tag = "auth", security(()),
+    params(("provider" = String, Path, description = "`github`"), BeginQuery),
+    responses((status = 302, description = "To the other platform; a cookie is kept meanwhile"), (status = 404), (status = 429)))]
+pub(crate) async fn begin_oauth(
+    State(app): State<AppState>,
+    peer: Peer,
+    ApiPath(provider): ApiPath<String>,
+    ApiQuery(query): ApiQuery<BeginQuery>,
+) -> Result<Response, ApiError> {
+    app.control.limit(Limited::LoginByAddress, &peer.0)?;
+    let github = app.control.provider(&provider)?;
+    let may_sign_up = query.intent == WantedIntent::Signup;
+    let sent = app.control.begin_oauth(github, may_sign_up);
+    let mut headers = HeaderMap::new();
+    keep(&mut headers, cookies(github), &sent);
+    redirect(&sent.url, headers)
+}
+
+/// Come back from another platform. For browsers: what came of it is in cookies that the page under `/auth/` reads, or in
+/// the address as `error`, or as `connected` or `connect_error` of the settings.
+#[utoipa::path(get, path = "/auth/oauth/{provider}/callback", tag = "auth", security(()),
+    params(("provider" = String, Path, description = "`github`"), FinishQuery),
+    responses((status = 302, description = "To the dashboard"), (status = 404), (status = 429)))]
+pub(crate) async fn finish_oauth(
+    State(app): State<AppState>,
+    peer: Peer,
+    ApiPath(provider): ApiPath<String>,
+    ApiQuery(query): ApiQuery<FinishQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    app.control.limit(Limited::LoginByAddress, &peer.0)?;
+    let github = app.control.provider(&provider)?;
+    let cookies = cookies(github);
+    let (state_cookie, connect_cookie) =
+        (cookies.get(&headers, STATE), cookies.get(&headers, CONNECT));
+    let returned = Returned {
+        state_cookie: state_cookie.as_deref(),
+        connect_cookie: connect_cookie.as_deref(),
+        state: query.state.as_deref(),
+        code: query.code.as_deref(),
+        error: query.error.as_deref(),
+    };
+    let finished = app.control.finish_oauth(github, returned).await;
+    let mut headers = HeaderMap::new();
+    for name in [STATE, CONNECT] {
+        cookies.set(&mut headers, Kind::Ours, (name, ""), 0);
+    }
+    if let Finished::SignedIn { session, is_new } = &finished {
+        tell(&mut headers, cookies, session, *is_new);
+    }
+    redirect(
+        &destination(github.dashboard_url(), &provider, &finished),
+        headers,
+    )
+}
+
+/// In cookies, not in the address: addresses are kept and shown around.
+fn tell(headers: &mut HeaderMap, cookies: Cookies, session: &Session, is_new: bool) {
+    let user = session.user_id.to_string();
+    let team = session.team_id.map(|team| team.to_string());
+    let told = [
+        ("oauth_token", Some(session.token.as_str())),
+        ("oauth_user_id", Some(user.as_str())),
+        ("oauth_team_id", team.as_deref()),
+        ("oauth_email", Some(session.email.as_str())),
+        ("oauth_name", Some(session.name.as_str())),
+        ("oauth_new_signup", is_new.then_some("1")),
+    ];
+    for (name, value) in told {
+        // What an earlier login left is not this one's.
+        let seconds = value.map_or(0, |_| PAGE_SECONDS);
+        cookies.set(
+            headers,
+            Kind::Page,
+            (name, value.unwrap_or_default()),
+            seconds,
+        );
+    }
+}
+
+fn destination(dashboard: &str, provider: &str, finished: &Finished) -> String {
+    let page = format!("{dashboard}/auth/{provider}/callback");
+    let settings = format!("{dashboard}/dashboard/settings");
+    match finished {
+        Finished::SignedIn { .. } => page,
+        Finished::Connected => format!("{settings}?connected={provider}"),
+        Finished::Refused {
+            why,
+            connecting: true,
+        } => {
+            format!("{settings}?connect_error={}", why.as_str())
+        }
+        Finished::Refused {
+            why,
+            connecting: false,
+        } => format!("{page}?error={}", why.as_str()),
+    }
+}
+
+/// Begin to connect another platform as a way into one's account. The browser that gets the answer is to go where it says.
+#[utoipa::path(get, path = "/v1/me/providers/{provider}/connect", tag = "me", security(("token" = [])),
+    params(("provider" = String, Path, description = "`github`")),
+    responses((status = 200, body = ConnectProviderResponse), (status = 404)))]
+pub(crate) async fn connect_provider(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiPath(provider): ApiPath<String>,
+) -> Result<(HeaderMap, Json<ConnectProviderResponse>), ApiError> {
+    let github = app.control.provider(&provider)?;
+    let sent = app.control.begin_connect(github, &person);
+    let mut headers = HeaderMap::new();
+    keep(&mut headers, cookies(github), &sent);
+    let auth_url = sent.url;
+    Ok((headers, Json(ConnectProviderResponse { auth_url })))
+}
+
+/// Take away a way into one's account, unless it is the last.
+#[utoipa::path(delete, path = "/v1/me/providers/{provider}", tag = "me", security(("token" = [])),
+    params(("provider" = String, Path, description = "`github`")),
+    responses((status = 204), (status = 404)))]
+pub(crate) async fn disconnect_provider(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiPath(provider): ApiPath<String>,
+) -> Result<StatusCode, ApiError> {
+    app.control.disconnect(&person, &provider).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,66 @@
+//! Which identities of other platforms are whose.
+
+use locule_domain::UserStatus;
+use locule_store::oauth_providers::{self, Identity};
+use locule_store::users;
+use locule_testkit::builders::{self, noon};
+use sqlx::PgPool;
+
+const ONE: Identity<'static> = Identity {
+    provider: "github",
+    provider_id: "1",
+};
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_identity_is_one_users_and_of_each_provider_a_user_has_one(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let ada = builders::user(&mut conn, "ada@locule.test").await;
+    let bob = builders::user(&mut conn, "bob@locule.test").await;
+    let two = Identity {
+        provider_id: "2",
+        ..ONE
+    };
+    let elsewhere = Identity {
+        provider: "another",
+        ..ONE
+    };
+    for (identity, user, made) in [
+        (ONE, ada, true),
+        (ONE, ada, false),
+        (ONE, bob, false),
+        (two, ada, false),
+        (elsewhere, ada, true),
+        (two, bob, true),
+    ] {
+        let inserted = oauth_providers::insert(&mut conn, identity, user, "", noon()).await;
+        assert_eq!(inserted.unwrap(), made, "{identity:?}");
+    }
+    let of_ada = oauth_providers::of_user(&mut conn, ada).await.unwrap();
+    assert_eq!(of_ada, ["another", "github"]);
+    oauth_providers::remove(&mut conn, ada, "github")
+        .await
+        .unwrap();
+    let owner = oauth_providers::owner(&mut conn, ONE).await.unwrap();
+    assert_eq!(owner, None);
+    oauth_providers::remove_all(&mut conn, ada).await.unwrap();
+    let of_ada = oauth_providers::of_user(&mut conn, ada).await.unwrap();
+    assert!(of_ada.is_empty());
+    let owner = oauth_providers::owner(&mut conn, two).await.unwrap();
+    assert_eq!(owner, Some(bob));
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn identities_go_with_their_user(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let ada = builders::user(&mut conn, "ada@locule.test").await;
+    oauth_providers::insert(&mut conn, ONE, ada, "", noon())
+        .await
+        .unwrap();
+    users::set_status(&mut conn, ada, UserStatus::Deleted, noon())
+        .await
+        .unwrap();
+    let later = noon() + chrono::Duration::days(1);
+    assert_eq!(users::purge(&mut conn, later, 10).await.unwrap(), 1);
+    let owner = oauth_providers::owner(&mut conn, ONE).await.unwrap();
+    assert_eq!(owner, None);
+}
