@@ -51,7 +51,7 @@ pub(crate) async fn rename_me(
 /// Change one's password, or get one. Every login of the account ends.
 #[utoipa::path(post, path = "/v1/me/password", tag = "me", security(("token" = [])),
     request_body = ChangePasswordRequest,
-    responses((status = 204)))]
+    responses((status = 204), (status = 429)))]
 pub(crate) async fn change_password(
     State(app): State<AppState>,
     Person(person): Person,

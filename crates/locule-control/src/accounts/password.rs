@@ -8,6 +8,7 @@ use crate::control::Control;
 use crate::error::ControlError;
 use crate::jobs::Task;
 use crate::mail::Letter;
+use crate::rate::Limited;
 
 impl Control {
     /// `current` is asked of who has a password, `confirmed` of who has none yet.
@@ -26,6 +27,8 @@ impl Control {
         if let Some(hash) = &old_hash {
             let current = current.ok_or_else(|| missing("current_password"))?;
             people::check_password_size(current)?;
+            // Whoever has but the token must not find the password with it.
+            self.limit(Limited::LoginByAccount, &person.email)?;
             if !self.0.passwords.verify(Some(hash), current).await? {
                 return Err(ControlError::WrongPassword);
             }

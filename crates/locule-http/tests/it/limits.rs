@@ -39,6 +39,9 @@ async fn who_tries_too_often_is_told_when_to_come_back(pool: PgPool) {
     assert_eq!(first.status, 401);
     let again = app.as_nobody("POST", "/v1/auth/login", &login(EMAIL)).await;
     refused(&again, "login");
+    let guess = json!({ "current_password": "not this one", "new_password": "long enough" });
+    let guessed = app.by(&app.token, "POST", "/v1/me/password", &guess).await;
+    refused(&guessed, "the same by a session");
     let other = app
         .as_nobody("POST", "/v1/auth/login", &login("other@locule.test"))
         .await;

@@ -226,7 +226,7 @@ class Credentials:
         if right(ParameterLocation.PATH) and number % 8:
             for name in case.path_parameters:
                 about = stage.path[name]
-                in_other_dialect = not case.operation.path.startswith("/v1/")
+                in_other_dialect = name == "id" and not case.operation.path.startswith("/v1/")
                 case.path_parameters[name] = bare(about) if in_other_dialect else about
         if right(ParameterLocation.BODY) and isinstance(case.body, dict):
             make_right(case.body, stage)
