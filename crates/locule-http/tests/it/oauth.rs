@@ -11,8 +11,9 @@ use locule_domain::UserStatus;
 use locule_http::ListenerLimits;
 use locule_ids::UserId;
 use locule_store::users;
+use locule_testkit::eventually;
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::net::TcpListener;
 
 use self::browser::Browser;
@@ -349,7 +350,25 @@ async fn of_many_windows_that_come_back_at_once_one_makes_the_account(pool: PgPo
         assert!(end.ends_with("/auth/github/callback"), "{end}");
         browser
     });
-    let windows = futures::future::join_all(come).await;
+    // Nobody is made before some have seen that nobody is there.
+    let outside = async || {
+        let options = scene.app.pool.connect_options();
+        PgConnection::connect_with(&options).await.unwrap()
+    };
+    let (mut gate, mut watch) = (outside().await, outside().await);
+    for begin in ["BEGIN", "LOCK TABLE oauth_providers IN SHARE MODE"] {
+        sqlx::query(begin).execute(&mut gate).await.unwrap();
+    }
+    let open = async {
+        eventually("some wait for each other", async || {
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut watch).await.unwrap();
+            waiting >= 3
+        })
+        .await;
+        gate.close().await.unwrap();
+    };
+    let (windows, ()) = tokio::join!(futures::future::join_all(come), open);
     let user = scene.signed(&windows[0]).user;
     assert!(
         windows
