@@ -2,9 +2,10 @@
 
 use locule_domain::{Role, UserStatus};
 use locule_ids::{TeamId, UserId};
+use locule_store::teams::Team;
 pub use locule_store::teams::{Listed as ListedTeam, OwnLimits};
 pub use locule_store::users::Listed as ListedUser;
-use locule_store::{api_keys, sessions, teams, users};
+use locule_store::{PgConnection, api_keys, sessions, teams, users};
 
 use crate::audit::{self, Event};
 use crate::caller::Person;
@@ -22,7 +23,26 @@ fn offset(page: i64) -> Result<i64, ControlError> {
     page.map(|page| (page - 1) * PER_PAGE).ok_or_else(wrong)
 }
 
+/// A team that an administrator changes, locked. The platform's own is none.
+pub(crate) async fn any_team(conn: &mut PgConnection, team: TeamId) -> Result<Team, ControlError> {
+    let missing = ControlError::NotFound { what: "team" };
+    if team == TeamId::PLATFORM {
+        return Err(missing);
+    }
+    teams::lock(conn, team).await?.ok_or(missing)
+}
+
 impl Control {
+    /// Into the platform's own trail.
+    async fn tell_platform(
+        &self,
+        conn: &mut PgConnection,
+        admin: &Person,
+        event: &Event<'_>,
+    ) -> Result<(), ControlError> {
+        audit::write(conn, &admin.actor(), TeamId::PLATFORM, event, self.now()).await
+    }
+
     pub async fn list_all_teams(
         &self,
         admin: &Person,
@@ -54,11 +74,7 @@ impl Control {
     ) -> Result<(), ControlError> {
         admin.platform_admin()?;
         let mut tx = self.transaction().await?;
-        let missing = ControlError::NotFound { what: "team" };
-        if team == TeamId::PLATFORM {
-            return Err(missing);
-        }
-        let seen = teams::lock(&mut tx, team).await?.ok_or(missing)?;
+        let seen = any_team(&mut tx, team).await?;
         if seen.is_byoc == enabled {
             return Ok(());
         }
@@ -68,14 +84,7 @@ impl Control {
         }
         teams::set_byoc(&mut tx, team, enabled).await?;
         let event = Event::TeamSetByoc { team, enabled };
-        audit::write(
-            &mut tx,
-            &admin.actor(),
-            TeamId::PLATFORM,
-            &event,
-            self.now(),
-        )
-        .await?;
+        self.tell_platform(&mut tx, admin, &event).await?;
         self.commit(tx).await
     }
 
@@ -98,18 +107,10 @@ impl Control {
             return Err(ControlError::Invalid(why));
         }
         let mut tx = self.transaction().await?;
-        let missing = ControlError::NotFound { what: "team" };
-        teams::lock(&mut tx, team).await?.ok_or(missing)?;
+        any_team(&mut tx, team).await?;
         teams::set_limits(&mut tx, team, own).await?;
         let event = Event::TeamSetQuota(team);
-        audit::write(
-            &mut tx,
-            &admin.actor(),
-            TeamId::PLATFORM,
-            &event,
-            self.now(),
-        )
-        .await?;
+        self.tell_platform(&mut tx, admin, &event).await?;
         self.commit(tx).await
     }
 
@@ -140,7 +141,7 @@ impl Control {
             (UserStatus::Disabled, Event::UserDeactivate { user, email })
         };
         users::set_status(&mut tx, user, status, now).await?;
-        audit::write(&mut tx, &admin.actor(), TeamId::PLATFORM, &event, now).await?;
+        self.tell_platform(&mut tx, admin, &event).await?;
         let mut works = Vec::new();
         if !active {
             sessions::revoke_all(&mut tx, user, now).await?;

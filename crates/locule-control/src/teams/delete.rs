@@ -5,6 +5,7 @@ use locule_ids::TeamId;
 use locule_store::{PgConnection, teams};
 
 use super::Team;
+use crate::admin::any_team;
 use crate::audit::{self, Event};
 use crate::caller::{Actor, Person};
 use crate::control::Control;
@@ -29,11 +30,7 @@ impl Control {
     pub async fn delete_any_team(&self, admin: &Person, team: TeamId) -> Result<(), ControlError> {
         admin.platform_admin()?;
         let mut tx = self.transaction().await?;
-        let missing = ControlError::NotFound { what: "team" };
-        if team == TeamId::PLATFORM {
-            return Err(missing);
-        }
-        let locked = teams::lock(&mut tx, team).await?.ok_or(missing)?;
+        let locked = any_team(&mut tx, team).await?;
         let work = self
             .delete_locked(&mut tx, &locked, &admin.actor(), TeamId::PLATFORM)
             .await?;
