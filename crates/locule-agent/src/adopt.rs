@@ -28,7 +28,7 @@ use nix::unistd::Pid;
 use crate::guest;
 use crate::host::Host;
 use crate::ledger::{Entry, sandbox_of};
-use crate::lifecycle::{LifecycleError, Vm, bury, clear};
+use crate::lifecycle::{LifecycleError, Vm, bury, clear, clear_by_and_by};
 use crate::manifest::{Held, Manifest};
 use crate::registry::Registry;
 
@@ -75,20 +75,13 @@ pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), L
     end_orphans(host, &keep).await;
     // The room that their files hold comes back only now.
     for manifest in ended {
-        clean_up(host, &manifest).await;
+        clear_by_and_by(host, &manifest, None).await;
     }
     sweep(host, &keep).await
 }
 
 fn is_buried(host: &Host, folder: &Path) -> bool {
     sandbox_of(folder).is_some_and(|sandbox| host.ledger.is_buried(sandbox))
-}
-
-/// What is gone is gone, even when its files will not go: the next start tries again.
-async fn clean_up(host: &Arc<Host>, manifest: &Manifest) {
-    if let Err(error) = clear(host, manifest, None).await {
-        tracing::error!(sandbox.id = %manifest.sandbox, error = locule_base::errors::chain(&error), "cannot clean up a sandbox");
-    }
 }
 
 fn remove_folder(folder: &Path) -> Result<(), LifecycleError> {
@@ -137,7 +130,7 @@ async fn take_up(
             } else {
                 tracing::warn!(sandbox.id = %manifest.sandbox, "its VM is gone");
                 bury(host, &mut manifest, "vm_lost").await?;
-                clean_up(host, &manifest).await;
+                clear_by_and_by(host, &manifest, None).await;
                 Ok(None)
             }
         }

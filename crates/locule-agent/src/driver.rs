@@ -361,10 +361,7 @@ impl Driver {
         reached("destroy", "buried");
         self.activity.cut();
         let vm = self.take_vm();
-        if let Err(error) = lifecycle::clear(&host, &self.manifest, vm).await {
-            // Buried is gone: what is left of it is removed at the next start.
-            tracing::error!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "cannot clean up a sandbox");
-        }
+        lifecycle::clear_by_and_by(&host, &self.manifest, vm).await;
         reached("destroy", "cleared");
         self.tell();
         Ok(())

@@ -33,7 +33,7 @@ use crate::host::Host;
 use crate::slots::Slot;
 
 pub(crate) use pause::pause;
-pub(crate) use remove::{bury, clear};
+pub(crate) use remove::{bury, clear, clear_by_and_by};
 pub(crate) use resume::resume;
 pub(crate) use start::{Steps, claim, create, from_golden};
 

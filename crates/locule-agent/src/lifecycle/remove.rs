@@ -1,7 +1,9 @@
 //! The end of a sandbox: written down first, cleaned up after.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use locule_base::errors::chain;
 use locule_base::failpoint::reached;
 
 use super::{LifecycleError, Vm};
@@ -9,6 +11,9 @@ use crate::golden::blocking;
 use crate::host::Host;
 use crate::ledger::Tombstone;
 use crate::manifest::{Held, Manifest};
+
+/// What cannot be removed now is tried again after this.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Commits the end with its reason. Until this succeeds nothing of the sandbox is touched.
 pub(crate) async fn bury(
@@ -48,4 +53,25 @@ pub(crate) async fn clear(
             .map_err(LifecycleError::io("remove the sandbox's files"))
     })
     .await
+}
+
+/// As [`clear`], for one that is buried. Whatever will not go now goes later: on a full disk the tombstone that stands for
+/// the files may find no room before those of others are gone.
+pub(crate) async fn clear_by_and_by(host: &Arc<Host>, manifest: &Manifest, vm: Option<Vm>) {
+    let Err(error) = clear(host, manifest, vm).await else {
+        return;
+    };
+    tracing::error!(sandbox.id = %manifest.sandbox, error = chain(&error), "cannot clean up a sandbox; tried again");
+    let (again, manifest) = (host.clone(), manifest.clone());
+    host.tasks.spawn("clean up", |stop| async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+            if clear(&again, &manifest, None).await.is_ok() {
+                return Ok(());
+            }
+        }
+    });
 }
