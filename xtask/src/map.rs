@@ -13,7 +13,7 @@ mod tests {
         ("locule-ids", &[]),
         ("locule-base", &[]),
         ("locule-api", &["locule-ids"]),
-        ("locule-agent-api", &["locule-ids"]),
+        ("locule-agent-api", &["locule-domain", "locule-ids"]),
         ("locule-guest-api", &[]),
         ("locule-domain", &["locule-ids"]),
         ("locule-store", &["locule-domain", "locule-ids"]),

@@ -3,11 +3,12 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use locule_domain::{OnTimeout, Timeouts};
 
 use crate::AgentError;
 use crate::messages::{
-    HostInfo, OnTimeout, Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec,
-    UpdateSandbox, WarmStock, WriteMark,
+    HostInfo, Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox,
+    WarmStock, WriteMark,
 };
 use crate::proto::hostagent::v1 as wire;
 
@@ -32,14 +33,23 @@ fn unix_ms(time: Option<DateTime<Utc>>) -> i64 {
     time.map_or(0, |time| time.timestamp_millis())
 }
 
-fn on_timeout(value: buffa::EnumValue<wire::OnTimeout>) -> Result<OnTimeout, AgentError> {
-    match value.as_known() {
+fn timeouts(
+    timeout_sec: u32,
+    expires_at_unix_ms: i64,
+    on_timeout: buffa::EnumValue<wire::OnTimeout>,
+) -> Result<Timeouts, AgentError> {
+    let on_timeout = match on_timeout.as_known() {
         Some(wire::OnTimeout::ON_TIMEOUT_KILL | wire::OnTimeout::ON_TIMEOUT_UNSPECIFIED) => {
-            Ok(OnTimeout::Kill)
+            OnTimeout::Kill
         }
-        Some(wire::OnTimeout::ON_TIMEOUT_PAUSE) => Ok(OnTimeout::Pause),
-        None => Err(AgentError::InvalidArgument("unknown on_timeout".to_owned())),
-    }
+        Some(wire::OnTimeout::ON_TIMEOUT_PAUSE) => OnTimeout::Pause,
+        None => return Err(AgentError::InvalidArgument("unknown on_timeout".to_owned())),
+    };
+    Ok(Timeouts {
+        timeout_sec,
+        expires_at: time(expires_at_unix_ms)?,
+        on_timeout,
+    })
 }
 
 impl From<OnTimeout> for wire::OnTimeout {
@@ -61,7 +71,7 @@ impl From<SandboxSpec> for wire::CreateSandboxRequest {
             template: spec.template,
             vcpus: spec.vcpus,
             memory_mb: spec.memory_mb,
-            timeout_sec: spec.timeout_sec,
+            timeout_sec: spec.timeouts.timeout_sec,
             sandbox_id: spec.sandbox.to_string(),
             disk_size_mb: spec.disk_size_mb,
             team_id: spec.team.to_string(),
@@ -69,8 +79,8 @@ impl From<SandboxSpec> for wire::CreateSandboxRequest {
             default_user: spec.default_user,
             generation: spec.generation,
             access_token: spec.access_token,
-            expires_at_unix_ms: unix_ms(spec.expires_at),
-            on_timeout: wire::OnTimeout::from(spec.on_timeout).into(),
+            expires_at_unix_ms: unix_ms(spec.timeouts.expires_at),
+            on_timeout: wire::OnTimeout::from(spec.timeouts.on_timeout).into(),
             auto_resume: spec.auto_resume,
             env: spec.env.into_iter().collect(),
             labels: spec.labels.into_iter().collect(),
@@ -92,9 +102,11 @@ impl TryFrom<wire::CreateSandboxRequest> for SandboxSpec {
             vcpus: request.vcpus,
             memory_mb: request.memory_mb,
             disk_size_mb: request.disk_size_mb,
-            timeout_sec: request.timeout_sec,
-            expires_at: time(request.expires_at_unix_ms)?,
-            on_timeout: on_timeout(request.on_timeout)?,
+            timeouts: timeouts(
+                request.timeout_sec,
+                request.expires_at_unix_ms,
+                request.on_timeout,
+            )?,
             auto_resume: request.auto_resume,
             default_user: request.default_user,
             env: request.env.into_iter().collect(),
@@ -128,11 +140,11 @@ impl From<ResumeSandbox> for wire::ResumeSandboxRequest {
     fn from(resume: ResumeSandbox) -> Self {
         Self {
             sandbox_id: resume.sandbox.to_string(),
-            timeout_sec: resume.timeout_sec,
+            timeout_sec: resume.timeouts.timeout_sec,
             generation: resume.generation,
             access_token: resume.access_token,
-            expires_at_unix_ms: unix_ms(resume.expires_at),
-            on_timeout: wire::OnTimeout::from(resume.on_timeout).into(),
+            expires_at_unix_ms: unix_ms(resume.timeouts.expires_at),
+            on_timeout: wire::OnTimeout::from(resume.timeouts.on_timeout).into(),
             ..Default::default()
         }
     }
@@ -145,9 +157,11 @@ impl TryFrom<wire::ResumeSandboxRequest> for ResumeSandbox {
         Ok(Self {
             sandbox: parse_id(&request.sandbox_id)?,
             generation: request.generation,
-            timeout_sec: request.timeout_sec,
-            expires_at: time(request.expires_at_unix_ms)?,
-            on_timeout: on_timeout(request.on_timeout)?,
+            timeouts: timeouts(
+                request.timeout_sec,
+                request.expires_at_unix_ms,
+                request.on_timeout,
+            )?,
             access_token: request.access_token,
         })
     }
@@ -157,10 +171,10 @@ impl From<UpdateSandbox> for wire::UpdateSandboxRequest {
     fn from(update: UpdateSandbox) -> Self {
         Self {
             sandbox_id: update.sandbox.to_string(),
-            timeout_sec: update.timeout_sec,
+            timeout_sec: update.timeouts.timeout_sec,
             generation: update.generation,
-            expires_at_unix_ms: unix_ms(update.expires_at),
-            on_timeout: wire::OnTimeout::from(update.on_timeout).into(),
+            expires_at_unix_ms: unix_ms(update.timeouts.expires_at),
+            on_timeout: wire::OnTimeout::from(update.timeouts.on_timeout).into(),
             ..Default::default()
         }
     }
@@ -173,9 +187,11 @@ impl TryFrom<wire::UpdateSandboxRequest> for UpdateSandbox {
         Ok(Self {
             sandbox: parse_id(&request.sandbox_id)?,
             generation: request.generation,
-            timeout_sec: request.timeout_sec,
-            expires_at: time(request.expires_at_unix_ms)?,
-            on_timeout: on_timeout(request.on_timeout)?,
+            timeouts: timeouts(
+                request.timeout_sec,
+                request.expires_at_unix_ms,
+                request.on_timeout,
+            )?,
         })
     }
 }
@@ -196,7 +212,7 @@ impl From<SandboxReport> for wire::SandboxInfo {
             host_ip: report.host_ip,
             created_at_unix: report.created_at.timestamp(),
             last_active_at_unix: report.last_active_at.map_or(0, |time| time.timestamp()),
-            timeout_sec: report.timeout_sec,
+            timeout_sec: report.timeouts.timeout_sec,
             team_id: report.team.to_string(),
             template_id: report.template_id.to_string(),
             metadata: report.metadata.into_iter().collect(),
@@ -205,8 +221,8 @@ impl From<SandboxReport> for wire::SandboxInfo {
             last_error: report.last_error.unwrap_or_default(),
             guest_ip: report.guest_ip,
             started_at_unix_ms: unix_ms(report.started_at),
-            expires_at_unix_ms: unix_ms(report.expires_at),
-            on_timeout: wire::OnTimeout::from(report.on_timeout).into(),
+            expires_at_unix_ms: unix_ms(report.timeouts.expires_at),
+            on_timeout: wire::OnTimeout::from(report.timeouts.on_timeout).into(),
             disk_size_mb: report.disk_size_mb,
             unresponsive: report.unresponsive,
             ready_ms: report.ready_ms,
@@ -241,9 +257,7 @@ impl TryFrom<wire::SandboxInfo> for SandboxReport {
             vcpus: info.vcpus,
             memory_mb: info.memory_mb,
             disk_size_mb: info.disk_size_mb,
-            timeout_sec: info.timeout_sec,
-            expires_at: time(info.expires_at_unix_ms)?,
-            on_timeout: on_timeout(info.on_timeout)?,
+            timeouts: timeouts(info.timeout_sec, info.expires_at_unix_ms, info.on_timeout)?,
             guest_ip: info.guest_ip,
             host_ip: info.host_ip,
             metadata: info.metadata.into_iter().collect(),

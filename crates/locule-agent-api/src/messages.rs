@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
+use locule_domain::Timeouts;
 use locule_ids::{SandboxId, TeamId, TemplateId};
 use serde::{Deserialize, Serialize};
 
@@ -36,15 +37,6 @@ impl WriteMark {
     }
 }
 
-/// What happens when `expires_at` has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnTimeout {
-    #[default]
-    Kill,
-    Pause,
-}
-
 /// A sandbox to create.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SandboxSpec {
@@ -57,10 +49,7 @@ pub struct SandboxSpec {
     pub vcpus: u32,
     pub memory_mb: u32,
     pub disk_size_mb: u32,
-    /// Idle seconds after which it is paused; 0 for never.
-    pub timeout_sec: u32,
-    pub expires_at: Option<DateTime<Utc>>,
-    pub on_timeout: OnTimeout,
+    pub timeouts: Timeouts,
     pub auto_resume: bool,
     pub default_user: String,
     pub env: BTreeMap<String, String>,
@@ -89,9 +78,7 @@ pub struct Order {
 pub struct ResumeSandbox {
     pub sandbox: SandboxId,
     pub generation: i64,
-    pub timeout_sec: u32,
-    pub expires_at: Option<DateTime<Utc>>,
-    pub on_timeout: OnTimeout,
+    pub timeouts: Timeouts,
     pub access_token: String,
 }
 
@@ -104,14 +91,12 @@ impl std::fmt::Debug for ResumeSandbox {
     }
 }
 
-/// New clocks for a running sandbox.
+/// New timeouts for a running sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdateSandbox {
     pub sandbox: SandboxId,
     pub generation: i64,
-    pub timeout_sec: u32,
-    pub expires_at: Option<DateTime<Utc>>,
-    pub on_timeout: OnTimeout,
+    pub timeouts: Timeouts,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,9 +125,7 @@ pub struct SandboxReport {
     pub vcpus: u32,
     pub memory_mb: u32,
     pub disk_size_mb: u32,
-    pub timeout_sec: u32,
-    pub expires_at: Option<DateTime<Utc>>,
-    pub on_timeout: OnTimeout,
+    pub timeouts: Timeouts,
     pub guest_ip: String,
     pub host_ip: String,
     /// Versions: kernel, VMM, agent, guest agent.

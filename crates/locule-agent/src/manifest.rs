@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use locule_agent_api::{OnTimeout, ReportedState, SandboxReport, SandboxSpec};
+use locule_agent_api::{ReportedState, SandboxReport, SandboxSpec};
+use locule_domain::{OnTimeout, Timeouts};
 use locule_ids::{SandboxId, TeamId, TemplateId};
 use locule_vmm::{Identity, Shape, VmmHandle};
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,23 @@ pub(crate) enum Held {
     Stopped,
 }
 
+/// The fields of [`Timeouts`] in the manifest's file.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Timeouts")]
+struct TimeoutFields {
+    timeout_sec: u32,
+    expires_at: Option<DateTime<Utc>>,
+    #[serde(with = "OnTimeoutWord")]
+    on_timeout: OnTimeout,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "OnTimeout", rename_all = "snake_case")]
+enum OnTimeoutWord {
+    Kill,
+    Pause,
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     pub(crate) sandbox: SandboxId,
@@ -46,9 +64,8 @@ pub(crate) struct Manifest {
     pub(crate) vcpus: u32,
     pub(crate) memory_mb: u32,
     pub(crate) disk_size_mb: u32,
-    pub(crate) timeout_sec: u32,
-    pub(crate) expires_at: Option<DateTime<Utc>>,
-    pub(crate) on_timeout: OnTimeout,
+    #[serde(flatten, with = "TimeoutFields")]
+    pub(crate) timeouts: Timeouts,
     pub(crate) auto_resume: bool,
     pub(crate) default_user: String,
     pub(crate) env: BTreeMap<String, String>,
@@ -92,9 +109,7 @@ impl Manifest {
             vcpus: spec.vcpus,
             memory_mb: spec.memory_mb,
             disk_size_mb: spec.disk_size_mb,
-            timeout_sec: spec.timeout_sec,
-            expires_at: spec.expires_at,
-            on_timeout: spec.on_timeout,
+            timeouts: spec.timeouts,
             auto_resume: spec.auto_resume,
             default_user: spec.default_user,
             env: spec.env,
@@ -143,9 +158,7 @@ impl Manifest {
             vcpus: self.vcpus,
             memory_mb: self.memory_mb,
             disk_size_mb: self.disk_size_mb,
-            timeout_sec: self.timeout_sec,
-            expires_at: self.expires_at,
-            on_timeout: self.on_timeout,
+            timeouts: self.timeouts,
             guest_ip: locule_net::GUEST_IP.to_string(),
             host_ip: String::new(),
             metadata: self.metadata.clone(),

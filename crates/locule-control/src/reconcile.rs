@@ -1,10 +1,8 @@
 //! The one path that brings a sandbox from what was seen to what is wanted. The API calls it at once, the sweep later.
 
-use locule_agent_api::{
-    self as agent, AgentError, Order, ResumeSandbox, SandboxSpec, UpdateSandbox,
-};
+use locule_agent_api::{AgentError, Order, ResumeSandbox, SandboxSpec, UpdateSandbox};
 use locule_base::failpoint::reached;
-use locule_domain::{Action, ErrorReason, Event, OnTimeout, Sandbox, SandboxState, next_action};
+use locule_domain::{Action, ErrorReason, Event, Sandbox, SandboxState, next_action};
 use locule_ids::SandboxId;
 use locule_store::{cluster, hosts, sandboxes, templates};
 
@@ -15,13 +13,6 @@ use crate::reports::why_gone;
 
 /// More steps than any wish takes.
 const STEPS_MAX: usize = 8;
-
-pub(crate) fn on_timeout(value: OnTimeout) -> agent::OnTimeout {
-    match value {
-        OnTimeout::Kill => agent::OnTimeout::Kill,
-        OnTimeout::Pause => agent::OnTimeout::Pause,
-    }
-}
 
 impl Control {
     pub(crate) fn host_of(&self, sandbox: &Sandbox) -> Result<HostLink, ControlError> {
@@ -70,9 +61,7 @@ impl Control {
                 let resume = ResumeSandbox {
                     sandbox: order.sandbox,
                     generation: order.generation,
-                    timeout_sec: sandbox.timeout_sec,
-                    expires_at: sandbox.expires_at,
-                    on_timeout: on_timeout(sandbox.on_timeout),
+                    timeouts: sandbox.timeouts,
                     access_token: self.access_token(sandbox.id),
                 };
                 reached("serve.resume", "the wish is written");
@@ -113,9 +102,7 @@ impl Control {
         let update = UpdateSandbox {
             sandbox: order.sandbox,
             generation: order.generation,
-            timeout_sec: sandbox.timeout_sec,
-            expires_at: sandbox.expires_at,
-            on_timeout: on_timeout(sandbox.on_timeout),
+            timeouts: sandbox.timeouts,
         };
         let report = host.agent.update_sandbox(update).await?;
         self.take_report(host.id, &report).await
@@ -183,9 +170,7 @@ impl Control {
             vcpus: row.vcpus,
             memory_mb: row.memory_mb,
             disk_size_mb: row.disk_size_mb,
-            timeout_sec: row.timeout_sec,
-            expires_at: row.expires_at,
-            on_timeout: on_timeout(row.on_timeout),
+            timeouts: row.timeouts,
             auto_resume: row.auto_resume,
             default_user: template
                 .map(|template| template.default_user)

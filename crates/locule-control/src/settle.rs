@@ -144,11 +144,12 @@ impl Control {
     ) -> Result<(), ControlError> {
         let late = |at: DateTime<Utc>| now - at > SECOND_LINE;
         let idle_since = report.last_active_at.max(sandbox.last_active_at);
-        let idle_time = chrono::Duration::seconds(i64::from(sandbox.timeout_sec));
-        let expired = sandbox.expires_at.is_some_and(late);
-        let idle = sandbox.timeout_sec > 0 && idle_since.is_some_and(|at| late(at + idle_time));
+        let idle_time = chrono::Duration::seconds(i64::from(sandbox.timeouts.timeout_sec));
+        let expired = sandbox.timeouts.expires_at.is_some_and(late);
+        let idle =
+            sandbox.timeouts.timeout_sec > 0 && idle_since.is_some_and(|at| late(at + idle_time));
         let reason = StopReason::Expired.as_str();
-        let (desired, reason, event) = match (expired, sandbox.on_timeout) {
+        let (desired, reason, event) = match (expired, sandbox.timeouts.on_timeout) {
             (true, OnTimeout::Kill) => {
                 let event = SandboxEvent::Destroy {
                     reason: Some(reason),

@@ -9,9 +9,11 @@ pub mod people;
 mod quota;
 mod reason;
 mod sandbox;
+mod timeouts;
 
 pub use limits::{Invalid, Limits, NewSandbox, is_safe_name};
 pub use people::{Need, Role, Scope, UnknownWord, UserStatus};
 pub use quota::{Exceeded, Quota, Usage};
 pub use reason::{ErrorReason, StopReason};
-pub use sandbox::{Action, Desired, Event, OnTimeout, Refused, Sandbox, SandboxState, next_action};
+pub use sandbox::{Action, Desired, Event, Refused, Sandbox, SandboxState, next_action};
+pub use timeouts::{OnTimeout, Timeouts};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::sandbox::OnTimeout;
+use crate::timeouts::OnTimeout;
 
 /// What an operator allows one sandbox to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use chrono::{DateTime, Utc};
 use locule_ids::{HostId, SandboxId, TeamId, TemplateId};
 
 use crate::reason::{ErrorReason, StopReason};
+use crate::timeouts::Timeouts;
 
 /// What was last seen of a sandbox: its `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,23 +100,6 @@ impl Desired {
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Gone => "gone",
-        }
-    }
-}
-
-/// What happens when `expires_at` has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnTimeout {
-    #[default]
-    Kill,
-    Pause,
-}
-
-impl OnTimeout {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Kill => "kill",
-            Self::Pause => "pause",
         }
     }
 }
@@ -221,11 +205,9 @@ pub struct Sandbox {
     pub vcpus: u32,
     pub memory_mb: u32,
     pub disk_size_mb: u32,
-    pub timeout_sec: u32,
-    pub expires_at: Option<DateTime<Utc>>,
+    pub timeouts: Timeouts,
     /// The length that `expires_at` was last set from.
     pub timeout_given_sec: Option<u32>,
-    pub on_timeout: OnTimeout,
     pub auto_resume: bool,
     pub public_traffic: bool,
     pub env: BTreeMap<String, String>,
@@ -247,6 +229,7 @@ impl Sandbox {
 
     /// A connect only ever extends: the later of the two moments. `None` stays none.
     pub fn extended(&self, now: DateTime<Utc>, seconds: u32) -> Option<DateTime<Utc>> {
-        self.expires_at.map(|at| at.max(Self::expiry(now, seconds)))
+        let at = self.timeouts.expires_at;
+        at.map(|at| at.max(Self::expiry(now, seconds)))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use locule_domain::{Desired, OnTimeout, Role, Sandbox, SandboxState, UserStatus};
+use locule_domain::{Desired, Role, Sandbox, SandboxState, Timeouts, UserStatus};
 use locule_ids::{HostId, SandboxId, TeamId, TemplateId, UserId};
 use locule_store::{PgConnection, members, sandboxes, teams, users};
 
@@ -34,10 +34,8 @@ pub fn sandbox(team: TeamId) -> SandboxRow {
         vcpus: 1,
         memory_mb: 512,
         disk_size_mb: 5120,
-        timeout_sec: 0,
-        expires_at: None,
+        timeouts: Timeouts::default(),
         timeout_given_sec: None,
-        on_timeout: OnTimeout::Kill,
         auto_resume: false,
         public_traffic: false,
         env: BTreeMap::new(),

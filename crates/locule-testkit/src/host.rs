@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use locule_agent_api::{
-    AgentError, OnTimeout, Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec,
-    UpdateSandbox, WriteMark,
+    AgentError, Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox,
+    WriteMark,
 };
 use locule_base::clock::SharedClock;
+use locule_domain::OnTimeout;
 use locule_ids::SandboxId;
 use tokio::sync::broadcast;
 
@@ -196,18 +197,20 @@ impl SimHost {
             .iter()
             .filter(|report| report.state == ReportedState::Running)
         {
-            let idle_time = chrono::Duration::seconds(i64::from(report.timeout_sec));
+            let idle_time = chrono::Duration::seconds(i64::from(report.timeouts.timeout_sec));
             let is_idle = report
                 .last_active_at
                 .is_some_and(|last| now - last > idle_time);
-            match report.on_timeout {
-                OnTimeout::Kill if report.expires_at.is_some_and(|at| at <= now) => {
+            match report.timeouts.on_timeout {
+                OnTimeout::Kill if report.timeouts.expires_at.is_some_and(|at| at <= now) => {
                     self.end_by_itself(report.sandbox, "expired");
                 }
-                OnTimeout::Pause if report.expires_at.is_some_and(|at| at <= now) => {
+                OnTimeout::Pause if report.timeouts.expires_at.is_some_and(|at| at <= now) => {
                     self.pause_by_itself(report.sandbox, "expired");
                 }
-                OnTimeout::Kill | OnTimeout::Pause if report.timeout_sec > 0 && is_idle => {
+                OnTimeout::Kill | OnTimeout::Pause
+                    if report.timeouts.timeout_sec > 0 && is_idle =>
+                {
                     self.pause_by_itself(report.sandbox, "idle");
                 }
                 OnTimeout::Kill | OnTimeout::Pause => {}
@@ -256,18 +259,14 @@ impl SimHost {
                 if report.state == ReportedState::Paused {
                     report.state = ReportedState::Running;
                     (report.reason, report.last_error) = (None, None);
-                    report.timeout_sec = resume.timeout_sec;
-                    report.expires_at = resume.expires_at;
-                    report.on_timeout = resume.on_timeout;
+                    report.timeouts = resume.timeouts;
                     (report.started_at, report.last_active_at) = (Some(now), Some(now));
                 }
                 Some(report.clone())
             }
             Asked::Update(update) => {
                 let report = known(&mut state, update.sandbox, update.generation)?;
-                report.timeout_sec = update.timeout_sec;
-                report.expires_at = update.expires_at;
-                report.on_timeout = update.on_timeout;
+                report.timeouts = update.timeouts;
                 Some(report.clone())
             }
             Asked::Ping(sandbox) => {

@@ -1,6 +1,6 @@
 //! The two clocks of a running sandbox: how long it was idle, and when its time is over.
 
-use locule_agent_api::OnTimeout;
+use locule_domain::OnTimeout;
 
 use super::{Driver, Next, RETRY_AFTER};
 
@@ -15,15 +15,20 @@ impl Driver {
             return Next::Go;
         }
         let now = self.host.clock.now();
-        if self.manifest.expires_at.is_some_and(|at| at <= now) {
-            return match self.manifest.on_timeout {
+        if self
+            .manifest
+            .timeouts
+            .expires_at
+            .is_some_and(|at| at <= now)
+        {
+            return match self.manifest.timeouts.on_timeout {
                 OnTimeout::Kill => self.expire().await,
                 OnTimeout::Pause => self.pause_by_itself("expired").await,
             };
         }
-        let idle = chrono::Duration::seconds(i64::from(self.manifest.timeout_sec));
+        let idle = chrono::Duration::seconds(i64::from(self.manifest.timeouts.timeout_sec));
         let is_idle = !self.activity.is_open() && now - self.activity.last() > idle;
-        if self.manifest.timeout_sec > 0 && is_idle {
+        if self.manifest.timeouts.timeout_sec > 0 && is_idle {
             self.pause_by_itself("idle").await
         } else {
             Next::Go

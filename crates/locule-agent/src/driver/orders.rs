@@ -113,9 +113,7 @@ impl Driver {
         let image = self.image();
         let before = self.manifest.clone();
         self.manifest.generation = resume.generation;
-        self.manifest.timeout_sec = resume.timeout_sec;
-        self.manifest.expires_at = resume.expires_at;
-        self.manifest.on_timeout = resume.on_timeout;
+        self.manifest.timeouts = resume.timeouts;
         let done = match image {
             Some(image) if self.vm.is_none() => {
                 self.manifest.access_token = resume.access_token;
@@ -138,9 +136,7 @@ impl Driver {
         }
         let before = self.manifest.clone();
         self.manifest.generation = update.generation;
-        self.manifest.timeout_sec = update.timeout_sec;
-        self.manifest.expires_at = update.expires_at;
-        self.manifest.on_timeout = update.on_timeout;
+        self.manifest.timeouts = update.timeouts;
         if let Err(error) = self.write_down().await {
             self.manifest = before;
             return Err(error.into());

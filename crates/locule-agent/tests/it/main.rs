@@ -175,8 +175,8 @@ async fn clocks_are_kept_and_ends_have_reasons() {
     let rig = Rig::start().await;
     let agent = rig.registry();
     let (mut idle, mut expiring, shutdown, killed) = (spec(), spec(), spec(), spec());
-    idle.timeout_sec = 1;
-    expiring.expires_at = Some(chrono::DateTime::UNIX_EPOCH);
+    idle.timeouts.timeout_sec = 1;
+    expiring.timeouts.expires_at = Some(chrono::DateTime::UNIX_EPOCH);
     for wanted in [&idle, &expiring, &shutdown, &killed] {
         agent.create_sandbox(wanted.clone()).await.unwrap();
     }

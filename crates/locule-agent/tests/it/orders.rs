@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use locule_agent_api::{
-    AgentError, Client, HostAgent as _, OnTimeout, Order, ReportedState, SandboxSpec, UpdateSandbox,
+    AgentError, Client, HostAgent as _, Order, ReportedState, SandboxSpec, UpdateSandbox,
 };
+use locule_domain::Timeouts;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -78,10 +79,8 @@ async fn deliver(
         Kind::Update => {
             let update = UpdateSandbox {
                 sandbox: wanted.sandbox,
-                timeout_sec: 0,
                 generation,
-                expires_at: None,
-                on_timeout: OnTimeout::Kill,
+                timeouts: Timeouts::default(),
             };
             client.update_sandbox(update).await.map(drop)
         }

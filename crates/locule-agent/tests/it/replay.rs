@@ -12,6 +12,7 @@ use locule_agent_api::{
     AgentError, HostAgent as _, Order, ReportedState, SandboxSpec, UpdateSandbox,
 };
 use locule_base::clock::SystemClock;
+use locule_domain::Timeouts;
 use locule_ids::SandboxId;
 
 use self::disk::{Content, Crash, Tree};
@@ -100,10 +101,11 @@ impl Story<'_> {
         let updated = async {
             let update = UpdateSandbox {
                 sandbox: id,
-                timeout_sec: 77,
                 generation: 10,
-                expires_at: None,
-                on_timeout: wanted.on_timeout,
+                timeouts: Timeouts {
+                    timeout_sec: 77,
+                    ..wanted.timeouts
+                },
             };
             client.update_sandbox(update).await.map(drop)
         };

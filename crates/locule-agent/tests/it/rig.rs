@@ -10,10 +10,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use locule_agent::{Agent, Config, Limits, OnStop, Registry};
 use locule_agent_api::http1::exchange;
-use locule_agent_api::{
-    HostAgent as _, OnTimeout, Order, ReportedState, ResumeSandbox, SandboxSpec,
-};
+use locule_agent_api::{HostAgent as _, Order, ReportedState, ResumeSandbox, SandboxSpec};
 use locule_base::tasks::Tasks;
+use locule_domain::Timeouts;
 use locule_ids::{SandboxId, TeamId, TemplateId};
 use locule_testkit::eventually;
 use locule_vmm::{AcceleratorWish, Shape, find_by_name};
@@ -70,9 +69,7 @@ pub(crate) fn spec() -> SandboxSpec {
         vcpus: 1,
         memory_mb: 256,
         disk_size_mb: 5120,
-        timeout_sec: 0,
-        expires_at: None,
-        on_timeout: OnTimeout::Kill,
+        timeouts: Timeouts::default(),
         auto_resume: false,
         default_user: "user".to_owned(),
         env: std::collections::BTreeMap::new(),
@@ -85,9 +82,7 @@ pub(crate) fn resume(spec: &SandboxSpec, generation: i64) -> ResumeSandbox {
     ResumeSandbox {
         sandbox: spec.sandbox,
         generation,
-        timeout_sec: 0,
-        expires_at: None,
-        on_timeout: OnTimeout::Kill,
+        timeouts: Timeouts::default(),
         access_token: TOKEN.to_owned(),
     }
 }

@@ -24,7 +24,7 @@ impl Control {
         match sandbox.state {
             SandboxState::Running => {
                 let now = self.now();
-                if sandbox.extended(now, seconds) == sandbox.expires_at {
+                if sandbox.extended(now, seconds) == sandbox.timeouts.expires_at {
                     must_be(&sandbox, SandboxState::Running)?;
                     return Ok((sandbox, false));
                 }

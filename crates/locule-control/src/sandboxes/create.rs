@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use locule_domain::{Desired, ErrorReason, NewSandbox, Sandbox, SandboxState};
+use locule_domain::{Desired, ErrorReason, NewSandbox, Sandbox, SandboxState, Timeouts};
 use locule_ids::{SandboxId, TeamId};
 use locule_store::{idempotency, sandboxes, templates};
 use sha2::{Digest as _, Sha256};
@@ -106,10 +106,12 @@ impl Control {
             vcpus,
             memory_mb,
             disk_size_mb: DISK_MB,
-            timeout_sec: wanted.timeout_sec,
-            expires_at: given.map(|seconds| Sandbox::expiry(now, seconds)),
+            timeouts: Timeouts {
+                timeout_sec: wanted.timeout_sec,
+                expires_at: given.map(|seconds| Sandbox::expiry(now, seconds)),
+                on_timeout: wanted.on_timeout,
+            },
             timeout_given_sec: given,
-            on_timeout: wanted.on_timeout,
             auto_resume: wanted.auto_resume,
             public_traffic: wanted.public_traffic,
             env: wanted.env.clone(),

@@ -48,10 +48,10 @@ impl Control {
             match seconds {
                 Some(seconds) => {
                     next.timeout_given_sec = Some(seconds);
-                    next.expires_at = Some(Sandbox::expiry(now, seconds));
+                    next.timeouts.expires_at = Some(Sandbox::expiry(now, seconds));
                 }
-                None if next.expires_at.is_some_and(|at| at <= now) => {
-                    next.expires_at = next
+                None if next.timeouts.expires_at.is_some_and(|at| at <= now) => {
+                    next.timeouts.expires_at = next
                         .timeout_given_sec
                         .map(|seconds| Sandbox::expiry(now, seconds));
                 }

@@ -37,7 +37,7 @@ impl Control {
     ) -> Result<Sandbox, ControlError> {
         let wanted = self.want(id, None, |next| {
             must_be(next, SandboxState::Running)?;
-            next.expires_at = expires_at(next);
+            next.timeouts.expires_at = expires_at(next);
             next.timeout_given_sec = Some(seconds);
             (next.desired, next.status_reason) = (Desired::Running, None);
             Ok(())

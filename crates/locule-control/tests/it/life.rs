@@ -208,27 +208,30 @@ async fn a_timeout_is_from_now_and_a_connect_only_extends(pool: PgPool) {
     let created = world.create_as(wish).await;
     let (id, start) = (created.id, created.created_at);
     let at = |seconds| Some(start + Duration::from_secs(seconds));
-    assert_eq!(created.expires_at, at(300));
+    assert_eq!(created.timeouts.expires_at, at(300));
     world.pass(Duration::from_secs(10));
     let set = world
         .control
         .set_timeout(&world.caller, id, 60)
         .await
         .unwrap();
-    assert_eq!((set.expires_at, set.timeout_given_sec), (at(70), Some(60)));
+    assert_eq!(
+        (set.timeouts.expires_at, set.timeout_given_sec),
+        (at(70), Some(60))
+    );
     let same = world
         .control
         .connect_sandbox(&world.caller, id, 30)
         .await
         .unwrap();
-    assert_eq!((same.0.expires_at, same.1), (at(70), false));
+    assert_eq!((same.0.timeouts.expires_at, same.1), (at(70), false));
     let more = world
         .control
         .connect_sandbox(&world.caller, id, 120)
         .await
         .unwrap();
-    assert_eq!((more.0.expires_at, more.1), (at(130), false));
-    assert_eq!(world.host.report(id).unwrap().expires_at, at(130));
+    assert_eq!((more.0.timeouts.expires_at, more.1), (at(130), false));
+    assert_eq!(world.host.report(id).unwrap().timeouts.expires_at, at(130));
     world.pause(id).await.unwrap();
     world.pass(Duration::from_secs(990));
     let woken = world
@@ -236,7 +239,7 @@ async fn a_timeout_is_from_now_and_a_connect_only_extends(pool: PgPool) {
         .connect_sandbox(&world.caller, id, 60)
         .await
         .unwrap();
-    assert_eq!((woken.0.expires_at, woken.1), (at(1060), true));
+    assert_eq!((woken.0.timeouts.expires_at, woken.1), (at(1060), true));
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -251,9 +254,9 @@ async fn a_resume_past_the_end_gives_the_last_given_time_anew(pool: PgPool) {
     world.pass(Duration::from_secs(1000));
     let resumed = world.resume(created.id).await.unwrap();
     let wanted = created.created_at + Duration::from_secs(1300);
-    assert_eq!(resumed.expires_at, Some(wanted));
+    assert_eq!(resumed.timeouts.expires_at, Some(wanted));
     assert_eq!(
-        world.host.report(created.id).unwrap().expires_at,
+        world.host.report(created.id).unwrap().timeouts.expires_at,
         Some(wanted)
     );
 }

@@ -31,8 +31,8 @@ async fn a_host_that_missed_the_clocks_is_told_again(pool: PgPool) {
     let (row, held) = (world.row(id).await, world.host.report(id).unwrap());
     assert_eq!(held.generation, row.generation);
     assert_eq!(
-        (held.expires_at, held.state),
-        (row.expires_at, ReportedState::Running)
+        (held.timeouts.expires_at, held.state),
+        (row.timeouts.expires_at, ReportedState::Running)
     );
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn resume(
     known.is(SandboxState::Paused)?;
     let OptionalJson(request) = body?;
     with_memory(request.memory)?;
-    if request.auto_pause == Some(true) && known.sandbox.on_timeout != OnTimeout::Pause {
+    if request.auto_pause == Some(true) && known.sandbox.timeouts.on_timeout != OnTimeout::Pause {
         return Err(ApiError::invalid("autoPause is set when it is created"));
     }
     let seconds = positive(request.timeout.unwrap_or(TIMEOUT_V1_SEC))?;

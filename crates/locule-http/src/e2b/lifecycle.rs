@@ -84,7 +84,7 @@ pub(crate) async fn refresh(
     let Known { caller, sandbox } = known;
     let wanted = app.clock.now() + chrono::TimeDelta::seconds(seconds.into());
     // A sandbox without an end lives longer than any refresh.
-    if sandbox.expires_at.is_some_and(|end| end < wanted) {
+    if sandbox.timeouts.expires_at.is_some_and(|end| end < wanted) {
         app.control
             .set_timeout(&caller.0, sandbox.id, seconds)
             .await?;

@@ -91,7 +91,7 @@ pub(super) fn listed(sandbox: &domain::Sandbox) -> Option<ListedSandbox> {
 }
 
 fn end_at(sandbox: &domain::Sandbox, started_at: DateTime<Utc>) -> DateTime<Utc> {
-    sandbox.expires_at.unwrap_or(started_at + FAR)
+    sandbox.timeouts.expires_at.unwrap_or(started_at + FAR)
 }
 
 /// What has ended is not found in this dialect.
@@ -114,7 +114,7 @@ pub(super) fn detail(
             ..Network::default()
         },
         lifecycle: Lifecycle {
-            on_timeout: match sandbox.on_timeout {
+            on_timeout: match sandbox.timeouts.on_timeout {
                 domain::OnTimeout::Kill => OnTimeout::Kill,
                 domain::OnTimeout::Pause => OnTimeout::Pause,
             },

@@ -135,13 +135,13 @@ impl HostAgent for Host {
         self.resumes.fetch_add(1, Ordering::SeqCst);
         self.change(resume.sandbox, resume.generation, |report| {
             report.state = ReportedState::Running;
-            report.expires_at = resume.expires_at;
+            report.timeouts.expires_at = resume.timeouts.expires_at;
         })
     }
 
     async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError> {
         self.change(update.sandbox, update.generation, |report| {
-            report.expires_at = update.expires_at;
+            report.timeouts.expires_at = update.timeouts.expires_at;
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use locule_domain::{Desired, OnTimeout, Sandbox, SandboxState};
+use locule_domain::{Desired, OnTimeout, Sandbox, SandboxState, Timeouts};
 use locule_ids::{HostId, SandboxId, TeamId, TemplateId};
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -83,7 +83,7 @@ fn desired(text: &str) -> Option<Desired> {
 }
 
 fn on_timeout(text: &str) -> Option<OnTimeout> {
-    [OnTimeout::Kill, OnTimeout::Pause]
+    OnTimeout::ALL
         .into_iter()
         .find(|value| value.as_str() == text)
 }
@@ -115,12 +115,14 @@ impl TryFrom<SandboxRow> for Sandbox {
             vcpus: number(row.vcpus)?,
             memory_mb: number(row.memory_mb)?,
             disk_size_mb: number(row.disk_size_mb)?,
-            timeout_sec: number(row.timeout_sec)?,
+            timeouts: Timeouts {
+                timeout_sec: number(row.timeout_sec)?,
+                expires_at: row.expires_at,
+                on_timeout: on_timeout(&row.on_timeout).ok_or_else(impossible)?,
+            },
             timeout_given_sec: row.timeout_given_sec.map(number).transpose()?,
-            on_timeout: on_timeout(&row.on_timeout).ok_or_else(impossible)?,
             template: row.template,
             status_reason: row.status_reason,
-            expires_at: row.expires_at,
             auto_resume: row.auto_resume,
             public_traffic: row.public_traffic,
             env: texts(row.env.0)?,

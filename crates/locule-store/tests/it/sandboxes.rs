@@ -21,10 +21,10 @@ async fn what_is_written_is_read_back(pool: PgPool) {
             sandbox.generation = 7;
             sandbox.status_reason = Some("idle".to_owned());
             sandbox.last_error = Some("the last resume failed".to_owned());
-            sandbox.timeout_sec = 30;
-            sandbox.expires_at = Some(noon() + Duration::from_mins(1));
+            sandbox.timeouts.timeout_sec = 30;
+            sandbox.timeouts.expires_at = Some(noon() + Duration::from_mins(1));
             sandbox.timeout_given_sec = Some(60);
-            sandbox.on_timeout = OnTimeout::Pause;
+            sandbox.timeouts.on_timeout = OnTimeout::Pause;
             sandbox.auto_resume = true;
             sandbox.public_traffic = true;
             sandbox.env = BTreeMap::from([("NAME".to_owned(), "ä\"'\\".to_owned())]);
