@@ -24,12 +24,12 @@ impl Host {
                 other.sandbox != manifest.sandbox
                     && matches!(other.held, Held::Running { .. } | Held::Creating)
             })
-            .map(|other| u64::from(other.memory_mb))
+            .map(|other| u64::from(other.memory_mib))
             .sum();
         if self
             .config
             .limits
-            .fits(promised + u64::from(manifest.memory_mb))
+            .fits(promised + u64::from(manifest.memory_mib))
         {
             Ok(())
         } else {

@@ -21,7 +21,7 @@ pub enum OnStop {
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub vcpus_max: u32,
-    pub memory_mb_max: u32,
+    pub memory_mib_max: u32,
     /// Memory promised to running sandboxes, as a multiple of what they may use together: they rarely use all of it.
     pub memory_overcommit: f64,
     /// What one sandbox may send, and receive, over the network in Mbit/s.
@@ -51,7 +51,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             vcpus_max: 8,
-            memory_mb_max: 8192,
+            memory_mib_max: 8192,
             memory_overcommit: 2.0,
             bandwidth_mbit: 1000,
             memory_limit_mib: memory_mib() * LIMIT_PERCENT / 100,

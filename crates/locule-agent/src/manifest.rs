@@ -62,7 +62,8 @@ pub(crate) struct Manifest {
     pub(crate) template: String,
     pub(crate) template_id: TemplateId,
     pub(crate) vcpus: u32,
-    pub(crate) memory_mb: u32,
+    #[serde(rename = "memory_mb")]
+    pub(crate) memory_mib: u32,
     pub(crate) disk_size_mb: u32,
     #[serde(flatten, with = "TimeoutFields")]
     pub(crate) timeouts: Timeouts,
@@ -107,7 +108,7 @@ impl Manifest {
             template: spec.template,
             template_id: spec.template_id,
             vcpus: spec.vcpus,
-            memory_mb: spec.memory_mb,
+            memory_mib: spec.memory_mib,
             disk_size_mb: spec.disk_size_mb,
             timeouts: spec.timeouts,
             auto_resume: spec.auto_resume,
@@ -129,7 +130,7 @@ impl Manifest {
     pub(crate) fn shape(&self) -> Shape {
         Shape {
             vcpus: self.vcpus,
-            memory_mib: self.memory_mb,
+            memory_mib: self.memory_mib,
         }
     }
 
@@ -156,7 +157,7 @@ impl Manifest {
             template: self.template.clone(),
             template_id: self.template_id,
             vcpus: self.vcpus,
-            memory_mb: self.memory_mb,
+            memory_mib: self.memory_mib,
             disk_size_mb: self.disk_size_mb,
             timeouts: self.timeouts,
             guest_ip: locule_net::GUEST_IP.to_string(),

@@ -228,8 +228,8 @@ impl Registry {
         let limits = self.host.config.limits;
         if spec.vcpus == 0
             || spec.vcpus > limits.vcpus_max
-            || spec.memory_mb < 128
-            || spec.memory_mb > limits.memory_mb_max
+            || spec.memory_mib < 128
+            || spec.memory_mib > limits.memory_mib_max
         {
             return Err(AgentError::InvalidArgument(
                 "the size is outside this host's limits".to_owned(),

@@ -99,7 +99,7 @@ impl Control {
         let each = [
             own.sandboxes_max,
             own.vcpus_max,
-            own.memory_mb_max,
+            own.memory_mib_max,
             own.creates_per_minute_max,
         ];
         if each.into_iter().flatten().any(|limit| limit < 0) {

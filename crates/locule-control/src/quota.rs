@@ -44,7 +44,7 @@ impl Control {
         let more = Usage {
             sandboxes: 1,
             vcpus: sandbox.vcpus,
-            memory_mb: sandbox.memory_mb,
+            memory_mib: sandbox.memory_mib,
         };
         quota.check(used, more)?;
         Ok(quota)

@@ -168,7 +168,7 @@ impl Control {
             template: row.template,
             template_id: row.template_id,
             vcpus: row.vcpus,
-            memory_mb: row.memory_mb,
+            memory_mib: row.memory_mib,
             disk_size_mb: row.disk_size_mb,
             timeouts: row.timeouts,
             auto_resume: row.auto_resume,

@@ -9,8 +9,8 @@ use crate::timeouts::OnTimeout;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     pub vcpus_max: u32,
-    pub memory_mb_min: u32,
-    pub memory_mb_max: u32,
+    pub memory_mib_min: u32,
+    pub memory_mib_max: u32,
     /// Longest idle or life time that may be asked for.
     pub timeout_max: Duration,
     /// Variables or labels of one sandbox.
@@ -23,8 +23,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             vcpus_max: 8,
-            memory_mb_min: 128,
-            memory_mb_max: 8192,
+            memory_mib_min: 128,
+            memory_mib_max: 8192,
             timeout_max: Duration::from_hours(720),
             entries_max: 256,
             text_bytes_max: 16 * 1024,
@@ -39,7 +39,7 @@ pub struct NewSandbox {
     /// One unless said.
     pub vcpus: Option<u32>,
     /// 512 unless said.
-    pub memory_mb: Option<u32>,
+    pub memory_mib: Option<u32>,
     /// Idle seconds after which it is paused; 0 for never.
     pub timeout_sec: u32,
     /// After this it ends or is paused, whatever it does.
@@ -60,7 +60,7 @@ pub struct Invalid(pub String);
 impl NewSandbox {
     /// The size that this wish comes to: vCPUs and mebibytes.
     pub fn size(&self) -> (u32, u32) {
-        (self.vcpus.unwrap_or(1), self.memory_mb.unwrap_or(512))
+        (self.vcpus.unwrap_or(1), self.memory_mib.unwrap_or(512))
     }
 
     /// Checks everything that can be checked without asking anybody (W-047).
@@ -75,10 +75,10 @@ impl NewSandbox {
         if vcpus == 0 || vcpus > limits.vcpus_max {
             return fail(format!("vcpus must be between 1 and {}", limits.vcpus_max));
         }
-        if memory < limits.memory_mb_min || memory > limits.memory_mb_max {
+        if memory < limits.memory_mib_min || memory > limits.memory_mib_max {
             return fail(format!(
                 "memory_mb must be between {} and {}",
-                limits.memory_mb_min, limits.memory_mb_max
+                limits.memory_mib_min, limits.memory_mib_max
             ));
         }
         let longest = limits.timeout_max.as_secs();
@@ -152,11 +152,11 @@ mod tests {
                 ..wish()
             },
             NewSandbox {
-                memory_mb: Some(8193),
+                memory_mib: Some(8193),
                 ..wish()
             },
             NewSandbox {
-                memory_mb: Some(127),
+                memory_mib: Some(127),
                 ..wish()
             },
             NewSandbox {

@@ -5,7 +5,7 @@
 pub struct Usage {
     pub sandboxes: u32,
     pub vcpus: u32,
-    pub memory_mb: u32,
+    pub memory_mib: u32,
 }
 
 /// What an operator allows one team.
@@ -13,7 +13,7 @@ pub struct Usage {
 pub struct Quota {
     pub sandboxes_max: u32,
     pub vcpus_max: u32,
-    pub memory_mb_max: u32,
+    pub memory_mib_max: u32,
     pub creates_per_minute_max: u32,
 }
 
@@ -22,7 +22,7 @@ impl Default for Quota {
         Self {
             sandboxes_max: 1000,
             vcpus_max: 4000,
-            memory_mb_max: 4 * 1024 * 1024,
+            memory_mib_max: 4 * 1024 * 1024,
             creates_per_minute_max: 12_000,
         }
     }
@@ -49,9 +49,9 @@ impl Quota {
             ("vCPUs", self.vcpus_max, used.vcpus, more.vcpus),
             (
                 "MiB of memory",
-                self.memory_mb_max,
-                used.memory_mb,
-                more.memory_mb,
+                self.memory_mib_max,
+                used.memory_mib,
+                more.memory_mib,
             ),
         ];
         for (what, limit, used, more) in rows {
@@ -72,13 +72,13 @@ mod tests {
         let quota = Quota {
             sandboxes_max: 2,
             vcpus_max: 4,
-            memory_mb_max: 1024,
+            memory_mib_max: 1024,
             creates_per_minute_max: 1,
         };
-        let used = |sandboxes, vcpus, memory_mb| Usage {
+        let used = |sandboxes, vcpus, memory_mib| Usage {
             sandboxes,
             vcpus,
-            memory_mb,
+            memory_mib,
         };
         let more = used(1, 2, 512);
         quota.check(used(1, 2, 512), more).unwrap();

@@ -203,7 +203,7 @@ pub struct Sandbox {
     pub template: String,
     pub template_id: TemplateId,
     pub vcpus: u32,
-    pub memory_mb: u32,
+    pub memory_mib: u32,
     pub disk_size_mb: u32,
     pub timeouts: Timeouts,
     /// The length that `expires_at` was last set from.

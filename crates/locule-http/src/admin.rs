@@ -116,7 +116,7 @@ pub(crate) async fn set_team_quota(
     let own = OwnLimits {
         sandboxes_max: request.sandboxes_max,
         vcpus_max: request.vcpus_max,
-        memory_mb_max: request.memory_mb_max,
+        memory_mib_max: request.memory_mb_max,
         creates_per_minute_max: request.creates_per_minute_max,
     };
     app.control.set_limits(&admin, id, own).await?;

@@ -15,7 +15,7 @@ pub(crate) fn sandbox_view(sandbox: &domain::Sandbox) -> Sandbox {
         last_error: sandbox.last_error.clone(),
         template: sandbox.template.clone(),
         vcpus: sandbox.vcpus,
-        memory_mb: sandbox.memory_mb,
+        memory_mb: sandbox.memory_mib,
         timeout_sec: sandbox.timeouts.timeout_sec,
         guest_ip: known(&sandbox.guest_ip),
         host_ip: known(&sandbox.host_ip),

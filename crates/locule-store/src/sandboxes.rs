@@ -44,7 +44,7 @@ pub async fn insert(conn: &mut PgConnection, sandbox: &Sandbox) -> Result<(), St
     .bind(&sandbox.template)
     .bind(sandbox.template_id.as_uuid())
     .bind(number(sandbox.vcpus))
-    .bind(number(sandbox.memory_mb))
+    .bind(number(sandbox.memory_mib))
     .bind(number(sandbox.disk_size_mb))
     .bind(number(sandbox.timeouts.timeout_sec))
     .bind(sandbox.timeouts.expires_at)
@@ -239,7 +239,7 @@ pub async fn left_of(
 
 /// What a team's sandboxes use that run or are wanted to.
 pub async fn usage(conn: &mut PgConnection, team: TeamId) -> Result<Usage, StoreError> {
-    let (sandboxes, vcpus, memory_mb): (i64, i64, i64) = sqlx::query_as(
+    let (sandboxes, vcpus, memory_mib): (i64, i64, i64) = sqlx::query_as(
         "SELECT count(*), coalesce(sum(vcpus), 0)::bigint, coalesce(sum(memory_mb), 0)::bigint FROM sandboxes
          WHERE team_id = $1 AND status NOT IN ('stopped', 'error') AND desired = 'running'",
     )
@@ -250,6 +250,6 @@ pub async fn usage(conn: &mut PgConnection, team: TeamId) -> Result<Usage, Store
     Ok(Usage {
         sandboxes: whole(sandboxes),
         vcpus: whole(vcpus),
-        memory_mb: whole(memory_mb),
+        memory_mib: whole(memory_mib),
     })
 }

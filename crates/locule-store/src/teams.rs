@@ -69,7 +69,7 @@ pub async fn lock(conn: &mut PgConnection, id: TeamId) -> Result<Option<Team>, S
 pub struct OwnLimits {
     pub sandboxes_max: Option<i32>,
     pub vcpus_max: Option<i32>,
-    pub memory_mb_max: Option<i32>,
+    pub memory_mib_max: Option<i32>,
     pub creates_per_minute_max: Option<i32>,
 }
 
@@ -84,7 +84,7 @@ pub async fn set_limits(
     .bind(id.as_uuid())
     .bind(own.sandboxes_max)
     .bind(own.vcpus_max)
-    .bind(own.memory_mb_max)
+    .bind(own.memory_mib_max)
     .bind(own.creates_per_minute_max)
     .execute(conn)
     .await?;
@@ -109,10 +109,10 @@ pub async fn lock_quota(
         own.and_then(|own| u32::try_from(own).ok())
             .unwrap_or(default)
     };
-    Ok(own.map(|(sandboxes, vcpus, memory_mb, creates)| Quota {
+    Ok(own.map(|(sandboxes, vcpus, memory_mib, creates)| Quota {
         sandboxes_max: or(sandboxes, default.sandboxes_max),
         vcpus_max: or(vcpus, default.vcpus_max),
-        memory_mb_max: or(memory_mb, default.memory_mb_max),
+        memory_mib_max: or(memory_mib, default.memory_mib_max),
         creates_per_minute_max: or(creates, default.creates_per_minute_max),
     }))
 }

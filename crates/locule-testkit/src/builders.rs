@@ -32,7 +32,7 @@ pub fn sandbox(team: TeamId) -> SandboxRow {
         template: "minimal".to_owned(),
         template_id: TemplateId::MINIMAL,
         vcpus: 1,
-        memory_mb: 512,
+        memory_mib: 512,
         disk_size_mb: 5120,
         timeouts: Timeouts::default(),
         timeout_given_sec: None,

@@ -37,7 +37,7 @@ pub fn running(spec: SandboxSpec, now: DateTime<Utc>) -> SandboxReport {
         template: spec.template,
         template_id: spec.template_id,
         vcpus: spec.vcpus,
-        memory_mb: spec.memory_mb,
+        memory_mib: spec.memory_mib,
         disk_size_mb: spec.disk_size_mb,
         timeouts: spec.timeouts,
         guest_ip: "169.254.0.21".to_owned(),

@@ -343,8 +343,8 @@ async fn whatever_was_answered_survives_a_crash_behind_any_write() {
         host: &host,
         steps: Vec::new(),
     };
-    let shape = |memory_mb| SandboxSpec {
-        memory_mb,
+    let shape = |memory_mib| SandboxSpec {
+        memory_mib,
         ..spec()
     };
     // The first is made of a machine that waits, the second of its golden image.

@@ -41,7 +41,7 @@ pub(crate) struct Ran {
 /// Of the shape that an agent keeps ready.
 pub(crate) fn ready_spec() -> SandboxSpec {
     SandboxSpec {
-        memory_mb: 512,
+        memory_mib: 512,
         ..spec()
     }
 }
@@ -67,7 +67,7 @@ pub(crate) fn spec() -> SandboxSpec {
         template: "minimal".to_owned(),
         template_id: TemplateId::MINIMAL,
         vcpus: 1,
-        memory_mb: 256,
+        memory_mib: 256,
         disk_size_mb: 5120,
         timeouts: Timeouts::default(),
         auto_resume: false,

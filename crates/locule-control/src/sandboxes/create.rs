@@ -86,7 +86,7 @@ impl Control {
     }
 
     fn row(&self, caller: &Caller, wanted: &NewSandbox, template: &templates::Template) -> Sandbox {
-        let ((vcpus, memory_mb), now) = (wanted.size(), self.now());
+        let ((vcpus, memory_mib), now) = (wanted.size(), self.now());
         let given = wanted
             .expires_in
             .map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
@@ -104,7 +104,7 @@ impl Control {
             template: template.name.clone(),
             template_id: template.id,
             vcpus,
-            memory_mb,
+            memory_mib,
             disk_size_mb: DISK_MB,
             timeouts: Timeouts {
                 timeout_sec: wanted.timeout_sec,

@@ -133,7 +133,7 @@ async fn what_may_not_be_is_refused_before_there_is_a_row(pool: PgPool) {
             ..World::wish()
         },
         NewSandbox {
-            memory_mb: Some(u32::MAX),
+            memory_mib: Some(u32::MAX),
             ..World::wish()
         },
         NewSandbox {

@@ -73,7 +73,7 @@ fn new_sandbox(
     Ok(locule_domain::NewSandbox {
         template: template_name(&request.template_id).to_owned(),
         vcpus: None,
-        memory_mb: None,
+        memory_mib: None,
         timeout_sec: 0,
         expires_in: Some(Duration::from_secs(
             positive(request.timeout.unwrap_or(timeout_default))?.into(),

@@ -82,7 +82,7 @@ pub(super) fn listed(sandbox: &domain::Sandbox) -> Option<ListedSandbox> {
         end_at: end_at(sandbox, started_at),
         envd_version: ENVD_VERSION.to_owned(),
         cpu_count: sandbox.vcpus,
-        memory_mb: sandbox.memory_mb,
+        memory_mb: sandbox.memory_mib,
         disk_size_mb: sandbox.disk_size_mb,
         state: state(sandbox)?,
         alias: Some(template(sandbox)),

@@ -62,7 +62,7 @@ fn new_sandbox(request: CreateSandboxRequest) -> Result<NewSandbox, ApiError> {
             .template
             .unwrap_or_else(|| TEMPLATE_DEFAULT.to_owned()),
         vcpus: size(request.vcpus, "vcpus")?,
-        memory_mb: size(request.memory_mb, "memory_mb")?,
+        memory_mib: size(request.memory_mb, "memory_mb")?,
         timeout_sec: idle_seconds(request.timeout_sec)?,
         expires_in,
         on_timeout: match request.on_timeout {

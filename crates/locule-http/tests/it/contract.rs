@@ -42,7 +42,7 @@ fn generous(config: &mut ControlConfig) {
     config.quota = Quota {
         sandboxes_max: 1_000_000,
         vcpus_max: 1_000_000,
-        memory_mb_max: 1_000_000_000,
+        memory_mib_max: 1_000_000_000,
         creates_per_minute_max: 1_000_000,
     };
 }

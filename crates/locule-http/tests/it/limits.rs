@@ -123,7 +123,7 @@ async fn sizes_and_speed_have_their_limits_too(pool: PgPool) {
     let app = App::start_with(pool, |config| {
         config.quota = Quota {
             vcpus_max: 3,
-            memory_mb_max: 4096,
+            memory_mib_max: 4096,
             creates_per_minute_max: 2,
             ..Quota::default()
         };

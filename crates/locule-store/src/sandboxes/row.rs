@@ -113,7 +113,7 @@ impl TryFrom<SandboxRow> for Sandbox {
             cleanup_pending: row.cleanup_pending,
             template_id: TemplateId::from_uuid(row.template_id),
             vcpus: number(row.vcpus)?,
-            memory_mb: number(row.memory_mb)?,
+            memory_mib: number(row.memory_mb)?,
             disk_size_mb: number(row.disk_size_mb)?,
             timeouts: Timeouts {
                 timeout_sec: number(row.timeout_sec)?,
