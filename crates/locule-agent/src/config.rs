@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use locule_net::NetOptions;
-use locule_vmm::{AcceleratorWish, Shape};
+use locule_vmm::{AcceleratorSetting, Shape};
 
 use crate::admission::memory_mib;
 
@@ -70,7 +70,7 @@ pub struct Config {
     pub instance: String,
     /// The guest image bundle.
     pub images: PathBuf,
-    pub accelerator: AcceleratorWish,
+    pub accelerator: AcceleratorSetting,
     /// Another program than the installed QEMU.
     pub qemu: Option<PathBuf>,
     /// Size of the pool file where one is needed.

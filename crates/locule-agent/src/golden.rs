@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use locule_disk::{DiskError, clone_file, import_sparse, sync_dir, sync_file, write_durably};
-use locule_vmm::{MemorySource, Shape, seal_image};
+use locule_vmm::{MemorySource, Shape, seal_memory};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -131,7 +131,7 @@ async fn load(key: String, folder: PathBuf) -> Result<Golden, LifecycleError> {
             })?;
         let memory =
             File::open(folder.join("memory")).map_err(LifecycleError::io("open golden memory"))?;
-        let memory = seal_image(&memory).map_err(LifecycleError::io("seal golden memory"))?;
+        let memory = seal_memory(&memory).map_err(LifecycleError::io("seal golden memory"))?;
         Ok(Golden {
             key,
             folder,

@@ -8,7 +8,7 @@ use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
 use locule_disk::Pool;
 use locule_net::HostNet;
-use locule_vmm::{Accelerator, AcceleratorChoice, Vmm};
+use locule_vmm::{Accelerator, AcceleratorKind, Vmm};
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
@@ -31,7 +31,7 @@ pub(crate) struct Host {
     pub(crate) pool: Pool,
     pub(crate) net: HostNet,
     pub(crate) vmm: Arc<dyn Vmm>,
-    pub(crate) accelerator: AcceleratorChoice,
+    pub(crate) accelerator: Accelerator,
     pub(crate) ledger: Ledger,
     pub(crate) database: Arc<Database>,
     pub(crate) slots: Slots,
@@ -61,7 +61,7 @@ impl Host {
     /// The guest kernel's. No secret is on it: every program in the guest can read it.
     pub(crate) fn kernel_command_line(&self) -> String {
         let mut line = "console=ttyS0 quiet panic=-1".to_owned();
-        if self.accelerator.accelerator == Accelerator::Tcg {
+        if self.accelerator.kind == AcceleratorKind::Tcg {
             // Against a speculating processor, which an emulator is not: there each change between user and kernel would
             // empty the emulated TLB, twice.
             line += " mitigations=off";

@@ -33,6 +33,6 @@ mod watch;
 pub use config::{Config, Limits, OnStop};
 pub use images::{BadBundle, Bundle};
 pub use ledger::{Finding, Findings, examine};
-pub use locule_vmm::{AcceleratorWish, Shape};
+pub use locule_vmm::{AcceleratorSetting, Shape};
 pub use registry::Registry;
 pub use run::{Agent, RunError, run};

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use locule_agent_api::{ReportedState, SandboxReport, SandboxSpec};
 use locule_domain::{OnTimeout, Timeouts};
 use locule_ids::{SandboxId, TeamId, TemplateId};
-use locule_vmm::{Identity, Shape, VmmHandle};
+use locule_vmm::{Shape, VmmHandle, VmmIdentity};
 use serde::{Deserialize, Serialize};
 
 /// Where a sandbox is in its life on this host.
@@ -83,7 +83,7 @@ pub(crate) struct Manifest {
     pub(crate) ready_ms: u32,
     /// What runs its VM, or saved its image: no other loads it. Absent in what agents before this field wrote.
     #[serde(default)]
-    pub(crate) vmm: Option<Identity>,
+    pub(crate) vmm: Option<VmmIdentity>,
 }
 
 impl std::fmt::Debug for Manifest {
@@ -135,7 +135,7 @@ impl Manifest {
     }
 
     /// The VMM that saved its image, or runs it. Manifests from before the field say it among what users are told.
-    pub(crate) fn saved_by(&self) -> Option<Identity> {
+    pub(crate) fn saved_by(&self) -> Option<VmmIdentity> {
         let told = || self.metadata.get("vmm_version")?.parse().ok();
         self.vmm.clone().or_else(told)
     }

@@ -100,15 +100,15 @@ impl Agent {
     pub async fn start(config: Config, tasks: Tasks) -> Result<Self, RunError> {
         make_folders(&config)?;
         let bundle = Bundle::open(&config.images)?;
-        let accelerator = locule_vmm::choose(
+        let accelerator = locule_vmm::choose_accelerator(
             config.accelerator,
             &bundle.kernel(),
             &bundle.initramfs(),
             &config.run_dir,
         )
         .await?;
-        let vmm = Qemu::find(accelerator.accelerator, config.qemu.as_deref()).await?;
-        if let Some(why) = &accelerator.why {
+        let vmm = Qemu::find(accelerator.kind, config.qemu.as_deref()).await?;
+        if let Some(why) = &accelerator.reason {
             tracing::warn!(
                 why,
                 "no KVM: guests run in TCG, for development and trusted code only"

@@ -28,7 +28,7 @@ pub enum DiskError {
     #[error(
         "not enough disk space for the pool in {path}: {free_mib} MiB free, {needed_mib} MiB needed; free some, or use another --data-dir"
     )]
-    NoRoom {
+    InsufficientSpace {
         path: PathBuf,
         free_mib: u64,
         needed_mib: u64,
@@ -46,7 +46,7 @@ impl DiskError {
     pub fn is_full(&self) -> bool {
         match self {
             Self::File { source, .. } => is_full(source),
-            Self::NoRoom { .. } => true,
+            Self::InsufficientSpace { .. } => true,
             Self::TooSmall { .. } | Self::Command(_) | Self::NoLoopDevice(_) => false,
         }
     }

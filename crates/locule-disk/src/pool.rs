@@ -125,7 +125,7 @@ async fn make(dir: &Path, file: &Path, options: PoolOptions) -> Result<(), DiskE
     };
     let size = size / MIB * MIB;
     if free < size + size / 20 {
-        return Err(DiskError::NoRoom {
+        return Err(DiskError::InsufficientSpace {
             path: dir.to_owned(),
             free_mib: free / MIB,
             needed_mib: (size + size / 20) / MIB,

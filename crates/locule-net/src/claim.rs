@@ -74,7 +74,7 @@ impl Claim {
                 Err(error) => return Err(NetError::file("claim", &claim.path)(error)),
             }
         }
-        Err(NetError::NoBlock)
+        Err(NetError::NoFreeBlock)
     }
 
     /// This machine has an address of the block already.

@@ -50,7 +50,7 @@ pub enum NetError {
     #[error(
         "all 64 address blocks of this host are claimed by other instances; see /run/locule/claims"
     )]
-    NoBlock,
+    NoFreeBlock,
 }
 
 impl NetError {

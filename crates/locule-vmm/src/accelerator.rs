@@ -1,7 +1,8 @@
-//! KVM when a guest really runs under it, else TCG, said aloud.
+//! Selects KVM where a guest really runs under it, and TCG with a reason where it does not.
 //!
-//! That `/dev/kvm` opens proves nothing: some hosts have one that runs a stock kernel in an instruction emulator and
-//! never gets through its first second. So a guest is started, and must say something.
+//! A `/dev/kvm` that can be opened proves nothing: some hosts have a device that runs a stock kernel in an instruction
+//! emulator and never completes the first second of its boot. The probe therefore boots a guest and waits for the first
+//! line of the guest agent.
 
 use std::fmt;
 use std::fs::File;
@@ -14,15 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::VmmError;
 
-/// What runs a guest's instructions.
+/// What executes the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Accelerator {
+pub enum AcceleratorKind {
     Kvm,
     Tcg,
 }
 
-impl fmt::Display for Accelerator {
+impl fmt::Display for AcceleratorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Kvm => "kvm",
@@ -31,17 +32,17 @@ impl fmt::Display for Accelerator {
     }
 }
 
-/// What the operator asked for.
+/// The operator's setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum AcceleratorWish {
+pub enum AcceleratorSetting {
     #[default]
     Auto,
     Kvm,
     Tcg,
 }
 
-impl FromStr for AcceleratorWish {
+impl FromStr for AcceleratorSetting {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -49,12 +50,12 @@ impl FromStr for AcceleratorWish {
             "auto" => Ok(Self::Auto),
             "kvm" => Ok(Self::Kvm),
             "tcg" => Ok(Self::Tcg),
-            _ => Err("the accelerator is auto, kvm or tcg".to_owned()),
+            _ => Err("the accelerator must be auto, kvm or tcg".to_owned()),
         }
     }
 }
 
-impl fmt::Display for AcceleratorWish {
+impl fmt::Display for AcceleratorSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Auto => "auto",
@@ -64,46 +65,48 @@ impl fmt::Display for AcceleratorWish {
     }
 }
 
-/// What is used, and why not the better one.
+/// The accelerator in use.
 #[derive(Debug, Clone)]
-pub struct AcceleratorChoice {
-    pub accelerator: Accelerator,
-    /// Why it is not KVM.
-    pub why: Option<String>,
+pub struct Accelerator {
+    pub kind: AcceleratorKind,
+    /// Why KVM is not used.
+    pub reason: Option<String>,
 }
 
-/// What the guest agent prints first; see the guest's boot.
-const SIGN_OF_LIFE: &str = "locule-guest: booting";
+/// The first line that the guest agent prints; see the guest's boot.
+const FIRST_LINE: &str = "locule-guest: booting";
 const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Decides. Under `Kvm` a host that cannot is an error; under `Auto` it is a reason.
-pub async fn choose(
-    wish: AcceleratorWish,
+/// Selects the accelerator. A host without working KVM is an error under `Kvm`, and a reason to use TCG under `Auto`.
+pub async fn choose_accelerator(
+    setting: AcceleratorSetting,
     kernel: &Path,
     initramfs: &Path,
     scratch: &Path,
-) -> Result<AcceleratorChoice, VmmError> {
-    let kvm = match wish {
-        AcceleratorWish::Tcg => Err("TCG was asked for".to_owned()),
-        AcceleratorWish::Auto | AcceleratorWish::Kvm => probe_kvm(kernel, initramfs, scratch).await,
+) -> Result<Accelerator, VmmError> {
+    let kvm = match setting {
+        AcceleratorSetting::Tcg => Err("the configuration selects TCG".to_owned()),
+        AcceleratorSetting::Auto | AcceleratorSetting::Kvm => {
+            probe_kvm(kernel, initramfs, scratch).await
+        }
     };
-    match (kvm, wish) {
-        (Ok(()), _) => Ok(AcceleratorChoice {
-            accelerator: Accelerator::Kvm,
-            why: None,
+    match (kvm, setting) {
+        (Ok(()), _) => Ok(Accelerator {
+            kind: AcceleratorKind::Kvm,
+            reason: None,
         }),
-        (Err(why), AcceleratorWish::Kvm) => Err(VmmError::Unusable(why)),
-        (Err(why), _) => Ok(AcceleratorChoice {
-            accelerator: Accelerator::Tcg,
-            why: Some(why),
+        (Err(reason), AcceleratorSetting::Kvm) => Err(VmmError::Unusable(reason)),
+        (Err(reason), _) => Ok(Accelerator {
+            kind: AcceleratorKind::Tcg,
+            reason: Some(reason),
         }),
     }
 }
 
-/// Starts the real kernel under KVM and waits for the first words of the guest agent.
+/// Boots the bundle's kernel under KVM and waits for the first line of the guest agent.
 async fn probe_kvm(kernel: &Path, initramfs: &Path, scratch: &Path) -> Result<(), String> {
     if !Path::new("/dev/kvm").exists() {
-        return Err("there is no /dev/kvm".to_owned());
+        return Err("this host has no /dev/kvm".to_owned());
     }
     let console = scratch.join("kvm-probe.console");
     let _ = std::fs::remove_file(&console);
@@ -136,26 +139,26 @@ async fn probe_kvm(kernel: &Path, initramfs: &Path, scratch: &Path) -> Result<()
         .timeout(PROBE_TIMEOUT)
         .run();
     let mut run = Box::pin(run);
-    let ended = loop {
+    let exited = loop {
         // Dropping the future kills the probe.
         match tokio::time::timeout(Duration::from_millis(50), &mut run).await {
-            Ok(ended) => break Some(ended),
-            Err(_) if said(&console) => break None,
+            Ok(exited) => break Some(exited),
+            Err(_) if has_first_line(&console) => break None,
             Err(_) => {}
         }
     };
-    let spoke = said(&console);
+    let booted = has_first_line(&console);
     let _ = std::fs::remove_file(&console);
-    match ended {
-        _ if spoke => Ok(()),
-        Some(Err(error)) => Err(format!("a probe guest under KVM did not run: {error}")),
-        // It panicked or rebooted: `-no-reboot` makes that an orderly end.
-        Some(Ok(_)) | None => Err("a probe guest under KVM ended without a word".to_owned()),
+    match exited {
+        _ if booted => Ok(()),
+        Some(Err(error)) => Err(format!("the probe guest did not run under KVM: {error}")),
+        // The guest panicked or rebooted: `-no-reboot` turns both into exit status 0.
+        Some(Ok(_)) | None => Err("the probe guest printed nothing under KVM".to_owned()),
     }
 }
 
-fn said(console: &Path) -> bool {
+fn has_first_line(console: &Path) -> bool {
     let mut text = Vec::new();
     let read = File::open(console).and_then(|file| file.take(1024 * 1024).read_to_end(&mut text));
-    read.is_ok() && String::from_utf8_lossy(&text).contains(SIGN_OF_LIFE)
+    read.is_ok() && String::from_utf8_lossy(&text).contains(FIRST_LINE)
 }

@@ -1,8 +1,8 @@
-//! Which pages of guest memory belong to this machine alone, and their copy into an image.
+//! Finds the pages that a VM wrote since its restore, and copies them into a memory file.
 //!
-//! While the machine is stopped, a page of its private memory mapping that is present and anonymous, or swapped out, was
-//! written since the restore. Nothing else was. The VMM is not asked: this works for any of them. A page of zeros is
-//! dirty like any other; copying too much is harmless, copying too little is corruption.
+//! While the VM is stopped, exactly those pages of its private memory mapping were written since the restore that are
+//! present and anonymous, or swapped out. This needs no help of the VMM, so it works for every VMM. A written page of zeros
+//! counts as dirty: copying too much is harmless, copying too little is corruption.
 
 mod pagemap;
 
@@ -12,18 +12,18 @@ use std::ops::Range;
 
 use crate::machine::MemoryFile;
 
-/// Runs of dirty pages are rounded out to this, so that an image does not fall into single-page extents.
+/// Runs of dirty pages are rounded out to this size, so that the file does not fragment into single-page extents.
 const GRAIN: u64 = 64 * 1024;
 const BUFFER_BYTES: usize = 1024 * 1024;
 
-/// What a capture copied.
+/// The amount that a capture copied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CaptureStats {
-    /// Pages that were really dirty.
+    /// Pages that were dirty.
     pub dirty_pages: u64,
     /// Contiguous runs written.
     pub runs: u64,
-    /// Bytes written, neighbours included.
+    /// Bytes written, with the clean pages that rounding includes.
     pub bytes: u64,
 }
 
@@ -31,17 +31,17 @@ pub struct CaptureStats {
 pub enum CaptureError {
     #[error("read the memory map of process {pid}")]
     Maps { pid: u32, source: io::Error },
-    #[error("guest memory is mapped as {found} bytes instead of {expected}")]
+    #[error("the VMM maps {found} bytes of guest memory instead of {expected}")]
     Unexpected { expected: u64, found: u64 },
-    #[error("find the dirty pages")]
+    #[error("find the dirty pages of guest memory")]
     Scan(#[source] io::Error),
-    #[error("read a dirty page")]
+    #[error("read a dirty page of guest memory")]
     Read(#[source] io::Error),
-    #[error("write the image")]
+    #[error("write the memory file")]
     Write(#[source] io::Error),
 }
 
-/// One mapping of the memory file: addresses in the process, and where they lie in the file.
+/// One mapping of the memory file: the addresses in the process, and their offset in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mapping {
     addresses: Range<u64>,
@@ -91,7 +91,7 @@ pub fn capture(pid: u32, memory: MemoryFile, image: &File) -> Result<CaptureStat
     Ok(stats)
 }
 
-/// A line of `/proc/PID/maps`, if it is a mapping of the memory file.
+/// Parses a line of `/proc/PID/maps`. `None` if it is not a mapping of the memory file.
 fn parse_mapping(line: &str, memory: MemoryFile) -> Option<Mapping> {
     let mut fields = line.split_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
@@ -111,11 +111,11 @@ fn parse_mapping(line: &str, memory: MemoryFile) -> Option<Mapping> {
     })
 }
 
-/// Rounds runs out to the grain, within the mapping, and joins those that then touch.
+/// Rounds runs out to the grain, within the mapping, and joins those that touch afterwards.
 fn round_out(runs: &[Range<u64>], within: &Range<u64>) -> Vec<Range<u64>> {
     let mut rounded: Vec<Range<u64>> = Vec::new();
     for run in runs {
-        // The grain counts from the mapping's start: file offsets are what should be aligned.
+        // Counted from the start of the mapping, because offsets in the file must be aligned, not addresses.
         let low = within.start + (run.start - within.start) / GRAIN * GRAIN;
         let high =
             (within.start + (run.end - within.start).div_ceil(GRAIN) * GRAIN).min(within.end);
@@ -161,13 +161,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn only_the_memory_file_is_found_in_a_map() {
+    fn only_mappings_of_the_memory_file_are_parsed() {
         let memory = MemoryFile {
             device: rustix::fs::makedev(0, 1),
             inode: 77,
             bytes: 0,
         };
-        let line = "7f0000000000-7f0010000000 rw-p 00001000 00:01 77 /memfd:locule-image (deleted)";
+        let line =
+            "7f0000000000-7f0010000000 rw-p 00001000 00:01 77 /memfd:locule-memory (deleted)";
         let found = parse_mapping(line, memory).unwrap();
         assert_eq!(
             found,

@@ -1,8 +1,8 @@
-//! A control group per VMM, where the agent was given a place to make some: version 2 only.
+//! A control group (version 2) for each VMM, where the agent may create groups.
 //!
-//! The place is beside the agent's own group, under a group that was delegated to it (systemd: `Delegate=yes` with
-//! `DelegateSubgroup=`), or the root of the hierarchy. A group that holds processes cannot have limited children, so a
-//! service without a subgroup has no such place; it is said once, and VMMs run without.
+//! The agent creates them beside its own group, under a parent that was delegated to it (systemd: `Delegate=yes` with
+//! `DelegateSubgroup=`), or at the root of the hierarchy. A group that contains processes cannot have children with limits,
+//! so a service without a subgroup has no parent for them; the agent logs that once, and VMMs run without groups.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use crate::machine::Shape;
 
-const WANTED: [&str; 3] = ["cpu", "memory", "pids"];
-/// What a VMM may use beside its guest's memory: its own, and one GiB of translated code at most.
+const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
+/// The memory that a VMM may use beside its guest's memory: its own, and at most one GiB of translated code.
 const OVERHEAD_MIB: u64 = 1536;
 const PREFIX: &str = "vmm-";
 
-/// Where groups are made.
+/// The folder for the groups of VMMs.
 #[derive(Debug, Clone)]
 pub(crate) struct Groups {
     folder: PathBuf,
@@ -23,16 +23,16 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    /// Looks for the place. The error says in words why there is none.
+    /// Finds the folder. The error is the reason why this agent cannot create groups.
     pub(crate) fn find() -> Result<Self, String> {
         let read = |path| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
         let mounts = read("/proc/self/mountinfo")?;
         let mount = mount_point(&mounts).ok_or("cgroup version 2 is not mounted")?;
         let own = read("/proc/self/cgroup")?;
         let own = own.lines().find_map(|line| line.strip_prefix("0::/"));
-        let own = own.ok_or("this process is in no group of version 2")?;
-        let folder = place(&mount, own, is_delegated)
-            .ok_or("the agent's group has no delegated parent (systemd: DelegateSubgroup=)")?;
+        let own = own.ok_or("this process is in no group of cgroup version 2")?;
+        let folder = parent_for(&mount, own, is_delegated)
+            .ok_or("the agent's group has no delegated parent; set Delegate=yes and DelegateSubgroup= in its systemd unit")?;
         let groups = Self::open(folder)?;
         groups.sweep();
         Ok(groups)
@@ -44,10 +44,10 @@ impl Groups {
             let offered = offered.split_whitespace().any(|offer| offer == *name);
             offered && fs::write(folder.join("cgroup.subtree_control"), format!("+{name}")).is_ok()
         };
-        let controllers: Vec<_> = WANTED.into_iter().filter(usable).collect();
+        let controllers: Vec<_> = CONTROLLERS.into_iter().filter(usable).collect();
         if controllers.is_empty() {
             let folder = folder.display();
-            return Err(format!("{folder} hands on none of cpu, memory and pids"));
+            return Err(format!("{folder} delegates none of cpu, memory and pids"));
         }
         Ok(Self {
             folder,
@@ -55,7 +55,7 @@ impl Groups {
         })
     }
 
-    /// Groups whose VMM ended while no agent looked. One with processes stays: the kernel refuses to remove it.
+    /// Removes the groups of VMMs that exited while no agent ran. The kernel refuses to remove a group with processes.
     fn sweep(&self) {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(PREFIX) {
@@ -64,7 +64,7 @@ impl Groups {
         }
     }
 
-    /// A group for the VMM `name`, with limits that fit its shape.
+    /// Creates the group of the VMM `name` with limits for its shape.
     pub(crate) fn make(&self, name: &str, shape: Shape, threads_max: u64) -> io::Result<Group> {
         let folder = self.folder.join(format!("{PREFIX}{name}"));
         match fs::create_dir(&folder) {
@@ -86,7 +86,7 @@ impl Groups {
         Ok(group)
     }
 
-    /// The group that a running VMM is in, when it is one of these.
+    /// The group of a running VMM, if this agent created it.
     pub(crate) fn of(&self, pid: u32) -> Option<Group> {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
@@ -101,25 +101,25 @@ impl Groups {
 pub(crate) struct Group(PathBuf);
 
 impl Group {
-    /// Whoever writes `0` to it is in the group.
-    pub(crate) fn entrance(&self) -> io::Result<File> {
+    /// Moves every process that writes `0` to it into the group.
+    pub(crate) fn membership_file(&self) -> io::Result<File> {
         File::options()
             .write(true)
             .open(self.0.join("cgroup.procs"))
     }
 
-    /// For when its VMM has ended; a VMM that has not keeps it.
+    /// Removes the group of a VMM that has exited. The group of a running VMM stays.
     pub(crate) fn remove(&self) {
         let _ = fs::remove_dir(&self.0);
     }
 }
 
-/// Runs in a child between fork and exec: no allocation.
-pub(crate) fn enter(mut entrance: &File) -> io::Result<()> {
-    entrance.write_all(b"0")
+/// Moves the calling process into a group. Runs in a child between fork and exec, so it must not allocate.
+pub(crate) fn enter(mut membership_file: &File) -> io::Result<()> {
+    membership_file.write_all(b"0")
 }
 
-/// Where version 2 is mounted whole.
+/// The mount point of the whole hierarchy of cgroup version 2.
 fn mount_point(mountinfo: &str) -> Option<PathBuf> {
     let mut lines = mountinfo.lines();
     lines.find_map(|line| {
@@ -130,7 +130,8 @@ fn mount_point(mountinfo: &str) -> Option<PathBuf> {
     })
 }
 
-fn place(mount: &Path, own: &str, is_delegated: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+/// The folder for groups beside `own`, the group of this process.
+fn parent_for(mount: &Path, own: &str, is_delegated: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     if own.is_empty() {
         return Some(mount.to_owned());
     }
@@ -138,7 +139,7 @@ fn place(mount: &Path, own: &str, is_delegated: impl Fn(&Path) -> bool) -> Optio
     (parent != mount && is_delegated(&parent)).then_some(parent)
 }
 
-/// How systemd marks a group that it leaves alone.
+/// Whether systemd marked the group as delegated.
 fn is_delegated(folder: &Path) -> bool {
     ["trusted.delegate", "user.delegate"].iter().any(|name| {
         let mut value = [0; 8];
@@ -157,7 +158,7 @@ mod tests {
     };
 
     #[test]
-    fn a_place_is_a_delegated_parent_or_the_root() {
+    fn groups_are_created_under_a_delegated_parent_or_the_root() {
         let mount = Path::new("/sys/fs/cgroup");
         let yes = |path: &Path| path.ends_with("locule.service");
         let cases = [
@@ -171,7 +172,7 @@ mod tests {
         ];
         for (own, expected) in cases {
             assert_eq!(
-                place(mount, own, yes).as_deref(),
+                parent_for(mount, own, yes).as_deref(),
                 expected.map(Path::new),
                 "{own}"
             );
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_mount_of_version_2_counts() {
+    fn only_a_mount_of_the_whole_version_2_hierarchy_is_used() {
         let first = "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu";
         let part = "40 31 0:38 /docker/1 /part rw - cgroup2 cgroup2 rw";
         let whole = "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw";
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_follow_the_shape_and_only_what_is_handed_on_is_set() {
+    fn limits_follow_the_shape_and_are_set_for_delegated_controllers_only() {
         let folder = tempfile::tempdir().unwrap();
         let open = || Groups::open(folder.path().to_owned());
         fs::write(folder.path().join("cgroup.controllers"), "hugetlb io\n").unwrap();
@@ -204,11 +205,11 @@ mod tests {
         assert!(!group.0.join("pids.max").exists());
     }
 
-    /// Version 2 as the kernel has it, mounted where only this thread sees it: as root.
+    /// Uses the kernel's own hierarchy, mounted in a namespace of this thread. Needs root.
     #[test]
-    fn a_group_holds_its_process_and_goes_after_it() {
+    fn a_group_with_a_process_stays_and_an_empty_one_is_removed() {
         let mount = tempfile::tempdir().unwrap();
-        // SAFETY: changes which mounts this test's own thread sees, and nothing else.
+        // SAFETY: changes only which mounts the thread of this test sees.
         #[expect(unsafe_code, reason = "unshare")]
         let unshared = unsafe { libc::unshare(libc::CLONE_NEWNS) };
         assert_eq!(unshared, 0, "needs root");
@@ -223,17 +224,19 @@ mod tests {
         };
         let name = format!("test-{}", std::process::id());
         let group = groups.make(&name, SHAPE, 9).unwrap();
-        let entrance = group.entrance().unwrap();
+        let membership_file = group.membership_file().unwrap();
         #[expect(
             clippy::disallowed_methods,
-            reason = "the child of this test is what is moved"
+            reason = "the test moves its child into the group"
         )]
         let mut command = std::process::Command::new("cat");
         command.stdin(std::process::Stdio::piped());
         // SAFETY: one write to an open file.
         #[expect(unsafe_code, reason = "pre_exec")]
         unsafe {
-            std::os::unix::process::CommandExt::pre_exec(&mut command, move || enter(&entrance));
+            std::os::unix::process::CommandExt::pre_exec(&mut command, move || {
+                enter(&membership_file)
+            });
         }
         let mut child = command.spawn().unwrap();
         let found = groups.of(child.id()).unwrap();

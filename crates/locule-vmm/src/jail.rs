@@ -1,8 +1,8 @@
-//! The root that a VMM sees: a read-only tmpfs with read-only binds of what its program needs, and nothing else.
+//! The root file system of a VMM: a read-only tmpfs with read-only bind mounts of what the program needs, and nothing else.
 //!
-//! Made once per start of the agent, in a mount namespace of its own that only a descriptor keeps alive. Every VMM gets a
-//! copy of that namespace and mounts its own /proc in it. So a start copies a few dozen mounts, not the host's table; no
-//! VMM keeps a mount of the host busy; and nothing is ever mounted on the host, so nothing can be left there.
+//! The agent builds it once per start, in a mount namespace that only a descriptor refers to. Every VMM gets a copy of that
+//! namespace and mounts its own /proc in it. A start therefore copies a few dozen mounts instead of the host's mount table,
+//! a VMM keeps no mount of the host busy, and the host's own namespace never gets a mount that could be left behind.
 
 mod contents;
 mod elf;
@@ -20,40 +20,41 @@ use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use crate::machine::VmmError;
 pub(crate) use contents::contents_for;
 
-/// Where the root is put together, inside its own namespace: a folder that every host has and no VMM's program is in.
-const WORKPLACE: &str = "/sys";
-/// Folders and empty files to bind over: more than enough, and no more than that.
+/// The mount point of the root inside its own namespace: a folder that exists on every host and holds no VMM program.
+const BUILD_DIR: &str = "/sys";
+/// Limits for the mount points, which are folders and empty files: ample for any VMM program.
 const ROOT_OPTIONS: &std::ffi::CStr = c"mode=755,size=64k,nr_inodes=4096";
 
-/// What a bound path is for.
+/// How the jail uses a bound path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// May be executed: the program, its loader, its libraries.
+    /// Executable: the program, its loader, its libraries.
     Code,
     Data,
-    /// Made anew, open to all who are in the jail: the host's own may be root's alone.
+    /// A new device node with mode 0666. The host's node may be accessible to root alone.
     Device,
 }
 
-/// One path of the host that the jail has too, under the same name. Links are followed when it is bound.
+/// A path of the host that the jail contains under the same name. Binding follows symbolic links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bind {
     pub(crate) path: PathBuf,
     pub(crate) used_as: Use,
 }
 
-/// A mount namespace to copy. Cheap to clone; goes with its last clone.
+/// A mount namespace to copy. Cheap to clone; the namespace ends with the last clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Jail(Arc<OwnedFd>);
 
 impl Jail {
-    /// Makes the root. Blocks for a few milliseconds.
+    /// Builds the root. Blocks for a few milliseconds.
     pub(crate) fn build(binds: Vec<Bind>) -> Result<Self, VmmError> {
-        // The thread enters the new namespace for good, so it is used once.
+        // The thread cannot leave the new namespace, so it serves this one call.
         let thread = std::thread::Builder::new().name("vmm-jail".to_owned());
         let built = thread.spawn(move || build_here(&binds));
         let built = built.map_err(failed("start a thread"))?.join();
-        let namespace = built.map_err(|_| VmmError::Unusable("making the jail panicked".into()))?;
+        let namespace =
+            built.map_err(|_| VmmError::Unusable("the jail builder panicked".into()))?;
         Ok(Self(Arc::new(namespace?)))
     }
 
@@ -62,31 +63,31 @@ impl Jail {
     }
 }
 
-fn failed<E: Into<io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> VmmError {
-    let what = what.into();
+fn failed<E: Into<io::Error>>(step: impl Into<String>) -> impl FnOnce(E) -> VmmError {
+    let step = step.into();
     move |source| VmmError::Jail {
-        what,
+        step,
         source: source.into(),
     }
 }
 
 fn build_here(binds: &[Bind]) -> Result<OwnedFd, VmmError> {
-    // SAFETY: changes which mounts this thread sees, and nothing else; the thread ends with its caller.
+    // SAFETY: changes only which mounts this thread sees; the thread ends with its caller.
     #[expect(unsafe_code, reason = "unshare")]
     if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
         let error = io::Error::last_os_error();
-        return Err(failed("make a mount namespace")(error));
+        return Err(failed("create a mount namespace")(error));
     }
-    // This thread's alone since it has its own namespace: folders must be open to the VMM's user.
+    // The unshare gave this thread an umask of its own. The VMM's user must be able to enter the folders.
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    rustix::mount::mount_change("/", private).map_err(failed("part from the host's mounts"))?;
-    let namespace = File::open("/proc/thread-self/ns/mnt").map_err(failed("keep the namespace"))?;
-    let root = Path::new(WORKPLACE);
+    rustix::mount::mount_change("/", private).map_err(failed("make the mounts private"))?;
+    let namespace = File::open("/proc/thread-self/ns/mnt").map_err(failed("open the namespace"))?;
+    let root = Path::new(BUILD_DIR);
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     rustix::mount::mount("locule-jail", root, "tmpfs", flags, ROOT_OPTIONS)
         .map_err(failed("mount the root"))?;
-    fs::create_dir(root.join("proc")).map_err(failed("make /proc"))?;
+    fs::create_dir(root.join("proc")).map_err(failed("create /proc"))?;
     for bind in binds {
         attach(root, bind).map_err(failed(format!("bind {}", bind.path.display())))?;
     }
@@ -96,7 +97,7 @@ fn build_here(binds: &[Bind]) -> Result<OwnedFd, VmmError> {
     Ok(namespace.into())
 }
 
-/// Binds one path under the same name, read-only.
+/// Binds one path read-only under the same name.
 fn attach(root: &Path, bind: &Bind) -> io::Result<()> {
     let target = root.join(bind.path.strip_prefix("/").unwrap_or(&bind.path));
     let source = fs::metadata(&bind.path)?;
@@ -107,7 +108,7 @@ fn attach(root: &Path, bind: &Bind) -> io::Result<()> {
         target.parent().map(fs::create_dir_all).transpose()?;
         if bind.used_as == Use::Device {
             make_device(&target, source.rdev())?;
-            // Onto itself: a mount of its own is what may hold a device, while the root may not.
+            // Bound onto itself: the root is mounted without devices, a separate mount allows this one.
             from = &target;
         } else {
             File::create_new(&target)?;
@@ -126,11 +127,11 @@ fn attach(root: &Path, bind: &Bind) -> io::Result<()> {
 fn make_device(path: &Path, device: u64) -> io::Result<()> {
     let mode = Mode::from_raw_mode(0o666);
     mknodat(CWD, path, FileType::CharacterDevice, mode, device)?;
-    // The mask took some of it away.
+    // The umask cleared some of the mode bits.
     Ok(rustix::fs::chmod(path, mode)?)
 }
 
-/// The old root lands on top of the new one, and is taken off with everything below it.
+/// Makes `root` the root. The old root is then mounted on top of it and is detached with everything below.
 fn change_root(root: &Path) -> io::Result<()> {
     rustix::process::chdir(root)?;
     rustix::process::pivot_root(".", ".")?;

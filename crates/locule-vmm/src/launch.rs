@@ -1,8 +1,9 @@
-//! Starts a VMM process that owns nothing but what it was handed.
+//! Starts a VMM process that has access only to the descriptors it is given.
 //!
-//! Own user, no capability, no way to gain one; a root of its own with nothing in it but the program (see [`crate::jail`]);
-//! empty network, PID and IPC namespaces; every descriptor named; limits; own session and no death signal, so that it
-//! outlives the agent; output to a file, because a pipe would die with the agent.
+//! The process has a user of its own, no capability and no way to gain one; a root file system with only its program (see
+//! [`crate::jail`]); empty network, PID and IPC namespaces; an explicit list of descriptors; and resource limits. It outlives
+//! the agent: it has a session of its own and no parent death signal, and its output goes to a file, because a pipe would
+//! break when the agent exits.
 
 mod filter;
 
@@ -20,32 +21,32 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use crate::cgroup;
 use crate::jail::Jail;
 
-/// What to start.
+/// A VMM process to start.
 #[derive(Debug)]
 pub(crate) struct Launch<'a> {
     pub(crate) program: &'a Path,
     pub(crate) args: Vec<OsString>,
     pub(crate) uid: u32,
-    /// Stay open in the child, under the same numbers.
+    /// Stay open in the child under the same numbers.
     pub(crate) descriptors: Vec<BorrowedFd<'a>>,
     pub(crate) log: &'a Path,
     pub(crate) jail: &'a Jail,
-    /// The way into the control group that it is to run in.
+    /// The membership file of the control group for the process.
     pub(crate) group: Option<File>,
-    /// No file it writes may grow beyond this.
+    /// The limit for the size of every file that the process writes.
     pub(crate) file_bytes_max: u64,
 }
 
-/// A guest's memory is the VMM's largest part: when the host runs out, a VMM goes before the agent and the database.
+/// When the host runs out of memory, the kernel kills VMMs, which use most of it, before the agent and the database.
 const OOM_SCORE: &[u8] = b"500";
 const OPEN_FILES_MAX: u64 = 1024;
-/// vCPUs, and at most 64 workers for its disk.
+/// Threads for the vCPUs and for at most 64 disk workers.
 pub(crate) const THREADS_MAX: u64 = 512;
-/// Less than any dump needs. Nought would still feed a `core_pattern` that names a program; one ends that as well.
+/// Too small for any dump. With zero the kernel still pipes a dump to a `core_pattern` program; with one it does not.
 const CORE_BYTES_MAX: u64 = 1;
 
 impl Launch<'_> {
-    /// Starts it and returns its pid. The caller waits for it by a pidfd.
+    /// Starts the process and returns its pid. The caller waits for the process through a pidfd.
     pub(crate) fn start(self) -> io::Result<u32> {
         let log = File::options().create(true).append(true).open(self.log)?;
         #[expect(
@@ -71,7 +72,7 @@ impl Launch<'_> {
             file_bytes_max: self.file_bytes_max,
             filter: filter::build(),
         };
-        // SAFETY: `apply` makes system calls only; what it uses was allocated before the fork.
+        // SAFETY: `apply` makes system calls only; its data was allocated before the fork.
         #[expect(unsafe_code, reason = "pre_exec")]
         unsafe {
             command.pre_exec(move || confinement.apply());
@@ -80,12 +81,12 @@ impl Launch<'_> {
     }
 }
 
-/// A new PID namespace is entered by the next child of the thread that asked for it, so that thread is used once. The
-/// VMM sees no process but itself, and can signal none.
+/// Spawns the process in a PID namespace of its own: it sees and signals no process but itself. The namespace applies to
+/// the next children of the calling thread, so the thread serves this one call.
 fn spawn_in_pid_namespace(mut command: Command) -> io::Result<u32> {
     let thread = std::thread::Builder::new().name("vmm-launch".to_owned());
     let spawned = thread.spawn(move || {
-        // SAFETY: changes which namespace this thread's children are born in, and nothing else.
+        // SAFETY: changes only the PID namespace of this thread's future children.
         #[expect(unsafe_code, reason = "unshare")]
         check(unsafe { libc::unshare(libc::CLONE_NEWPID) })?;
         Ok(command.spawn()?.id())
@@ -103,7 +104,7 @@ fn check(result: impl Into<libc::c_long>) -> io::Result<()> {
     }
 }
 
-/// What a child does to itself between fork and exec. Nothing below may allocate or lock.
+/// The restrictions that a child applies to itself between fork and exec. The methods must not allocate or lock.
 struct Confinement {
     uid: u32,
     kept: Vec<RawFd>,
@@ -114,10 +115,10 @@ struct Confinement {
 }
 
 impl Confinement {
-    /// In an order that matters: what needs a right comes before the step that gives the right up.
+    /// The order matters: a step that needs a privilege comes before the step that drops it.
     fn apply(&self) -> io::Result<()> {
         rustix::process::setsid()?;
-        // Best effort: a host without /proc has no order to set.
+        // Best effort: without /proc the score cannot be set.
         if let Ok(score) = rustix::fs::open(
             c"/proc/self/oom_score_adj",
             rustix::fs::OFlags::WRONLY,
@@ -129,10 +130,10 @@ impl Confinement {
             cgroup::enter(group)?;
         }
         self.limit()?;
-        self.part_from_the_host()?;
-        self.become_nobody()?;
+        self.enter_namespaces()?;
+        self.drop_privileges()?;
         self.keep_only_named_descriptors()?;
-        self.filter_calls()
+        self.filter_system_calls()
     }
 
     fn limit(&self) -> io::Result<()> {
@@ -146,7 +147,7 @@ impl Confinement {
             let (current, maximum) = (Some(most), Some(most));
             setrlimit(resource, Rlimit { current, maximum })?;
         }
-        // A write beyond the limit is an error to the VMM, not its end: a guest that floods its console loses output.
+        // A write beyond the limit then fails instead of killing the VMM: a guest that floods its console loses output.
         // SAFETY: ignoring a signal installs no handler; it survives the exec.
         #[expect(unsafe_code, reason = "signal")]
         let before = unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
@@ -156,8 +157,9 @@ impl Confinement {
         Ok(())
     }
 
-    /// The jail's mounts instead of the host's, as a copy that this process alone has, with its own /proc.
-    fn part_from_the_host(&self) -> io::Result<()> {
+    /// Replaces the host's mounts by a private copy of the jail's, with a /proc of its own, and leaves the host's network
+    /// and IPC namespaces.
+    fn enter_namespaces(&self) -> io::Result<()> {
         let namespaces = libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWNS;
         let flags = libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
         #[expect(
@@ -179,7 +181,8 @@ impl Confinement {
         }
     }
 
-    fn become_nobody(&self) -> io::Result<()> {
+    /// Changes to the VMM's user, without groups and capabilities.
+    fn drop_privileges(&self) -> io::Result<()> {
         const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
         let (header, none) = ([CAPABILITY_VERSION_3, 0], [0_u32; 6]);
         let uid = self.uid;
@@ -190,7 +193,7 @@ impl Confinement {
         )]
         // SAFETY: plain system calls on this process; the slices and arrays outlive the calls.
         unsafe {
-            // Dropping stops at the first capability the kernel does not know.
+            // The call fails for the first capability that the kernel does not know.
             let mut capability = 0;
             while libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) == 0 {
                 capability += 1;
@@ -198,7 +201,7 @@ impl Confinement {
             check(libc::setgroups(0, std::ptr::null()))?;
             check(libc::syscall(libc::SYS_setresgid, uid, uid, uid))?;
             check(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
-            // The change of user leaves the inheritable set as it was.
+            // The change of user does not clear the inheritable set.
             check(libc::syscall(
                 libc::SYS_capset,
                 header.as_ptr(),
@@ -208,7 +211,7 @@ impl Confinement {
         }
     }
 
-    /// Whatever the agent has open, of its own or by accident, ends at the exec; then the list is kept.
+    /// Marks every descriptor of the agent to be closed at the exec, except those in the list.
     fn keep_only_named_descriptors(&self) -> io::Result<()> {
         #[expect(
             unsafe_code,
@@ -226,8 +229,8 @@ impl Confinement {
         Ok(())
     }
 
-    /// Last: it takes calls away that the steps before it needed.
-    fn filter_calls(&self) -> io::Result<()> {
+    /// Must be the last step: the filter refuses system calls that the earlier steps make.
+    fn filter_system_calls(&self) -> io::Result<()> {
         let program = libc::sock_fprog {
             len: u16::try_from(self.filter.len()).unwrap_or(u16::MAX),
             filter: self.filter.as_ptr().cast_mut(),

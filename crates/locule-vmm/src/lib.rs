@@ -1,12 +1,12 @@
 //! Start, restore, stop and capture one VMM process.
 //!
-//! Owns what a virtual machine monitor is to the rest of the house: the [`Vmm`] driver that starts one and the
-//! [`Machine`] that is one. A driver exists for QEMU; Firecracker and a stub for tests fit the same two traits. Never
-//! decides *when* anything happens, and knows no sandbox, network or disk pool: memory, disk, tap and console arrive as
-//! descriptors.
+//! This crate owns the interface to a virtual machine monitor: a [`Vmm`] is a driver that starts VMMs, and a [`Machine`]
+//! is one running VMM process. The driver is QEMU's; Firecracker and the stub VMM of the tests fit the same two traits.
+//! The crate does not decide *when* a VM starts or stops, and knows no sandbox, network or disk pool: its callers pass
+//! memory, disk, tap and console as descriptors.
 //!
-//! Two seams are kept apart on purpose: where memory comes from ([`MemorySource`]) and how changed pages are found
-//! ([`capture`]). Neither needs the VMM's help.
+//! The source of guest memory ([`MemorySource`]) and the search for changed pages ([`capture`]) are two separate parts.
+//! Neither needs the help of the VMM.
 
 mod accelerator;
 pub mod capture;
@@ -19,12 +19,12 @@ mod qemu;
 mod qmp;
 mod seal;
 
-pub use accelerator::{Accelerator, AcceleratorChoice, AcceleratorWish, choose};
+pub use accelerator::{Accelerator, AcceleratorKind, AcceleratorSetting, choose_accelerator};
 pub use capture::CaptureStats;
 pub use machine::{
-    Identity, Machine, MemoryFile, MemorySource, ParseIdentityError, Shape, VmSpec, Vmm, VmmError,
-    VmmHandle,
+    Machine, MemoryFile, MemorySource, ParseVmmIdentityError, Shape, VmSpec, Vmm, VmmError,
+    VmmHandle, VmmIdentity,
 };
 pub use process::find_by_name;
 pub use qemu::Qemu;
-pub use seal::seal_image;
+pub use seal::seal_memory;

@@ -1,4 +1,4 @@
-//! The two traits and what passes through them.
+//! The traits of a VMM driver and of a running VMM, and the types in their signatures.
 
 use std::fmt;
 use std::fs::File;
@@ -12,19 +12,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::{CaptureError, CaptureStats};
 
-/// What a snapshot can be loaded by. Two VMMs with the same identity load each other's device state.
+/// Identifies the VMMs that can load a snapshot: two VMMs with the same identity load each other's device state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct VmmIdentity {
     pub driver: String,
-    /// Versioned machine type, never an alias.
+    /// The versioned machine type, never an alias.
     pub machine: String,
     pub cpu: String,
     pub accelerator: String,
-    /// Major and minor; a patch release loads what another wrote.
+    /// Major and minor version: patch releases of one minor version load each other's device state.
     pub version: String,
 }
 
-impl fmt::Display for Identity {
+impl fmt::Display for VmmIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -34,20 +34,20 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Not what an identity prints as.
+/// The text is not a printed [`VmmIdentity`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the identity of a VMM")]
-pub struct ParseIdentityError;
+#[error("not a VMM identity (example: qemu-7.2 pc-q35-7.2 Nehalem-v1 tcg)")]
+pub struct ParseVmmIdentityError;
 
-impl std::str::FromStr for Identity {
-    type Err = ParseIdentityError;
+impl std::str::FromStr for VmmIdentity {
+    type Err = ParseVmmIdentityError;
 
-    fn from_str(text: &str) -> Result<Self, ParseIdentityError> {
+    fn from_str(text: &str) -> Result<Self, ParseVmmIdentityError> {
         let words: Vec<_> = text.split(' ').map(str::to_owned).collect();
         let [program, machine, cpu, accelerator] = words.as_slice() else {
-            return Err(ParseIdentityError);
+            return Err(ParseVmmIdentityError);
         };
-        let (driver, version) = program.rsplit_once('-').ok_or(ParseIdentityError)?;
+        let (driver, version) = program.rsplit_once('-').ok_or(ParseVmmIdentityError)?;
         Ok(Self {
             driver: driver.to_owned(),
             machine: machine.clone(),
@@ -58,33 +58,33 @@ impl std::str::FromStr for Identity {
     }
 }
 
-/// The size of a machine.
+/// The size of a VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Shape {
     pub vcpus: u32,
     pub memory_mib: u32,
 }
 
-/// Where guest memory comes from.
+/// The source of guest memory.
 #[derive(Debug, Clone)]
 pub enum MemorySource {
-    /// Mapped shared: the file becomes the image. For the boot of a template.
+    /// Mapped shared, so that the file becomes the memory of a template snapshot. For the boot of a template.
     Boot(Arc<File>),
-    /// Mapped privately, shared by many: a write-sealed memfd.
+    /// A write-sealed memfd that many VMMs map privately.
     Sealed(Arc<OwnedFd>),
-    /// Mapped privately, this machine's own image file.
+    /// The memory file of this VM alone, mapped privately.
     Private(Arc<File>),
 }
 
-/// One machine to start.
+/// Everything that a driver needs to start a VM.
 #[derive(Debug)]
 pub struct VmSpec {
-    /// Shown in the process list; a sweep finds leftovers by it.
+    /// Shown in the process list. A sweep finds leftover VMMs by it.
     pub name: String,
-    /// The type of the machine whose state is restored, where it is not the driver's own.
+    /// The machine type that saved the device state to restore, where it is not the driver's own.
     pub machine: Option<String>,
     pub shape: Shape,
-    /// The VMM's own user. Files it must open are readable by it.
+    /// The user that the VMM runs as. This user can read every file that the VMM opens.
     pub uid: u32,
     pub memory: MemorySource,
     pub kernel: Arc<File>,
@@ -97,25 +97,25 @@ pub struct VmSpec {
     pub mac: String,
     /// Open for writing only.
     pub console: OwnedFd,
-    /// Where the control socket is bound; removed first if something is there.
+    /// The path of the control socket. An existing file is removed first.
     pub control: PathBuf,
-    /// What the VMM itself prints.
+    /// The file for the output of the VMM itself.
     pub log: PathBuf,
-    /// Wait for device state instead of booting.
+    /// The VMM waits for device state instead of booting.
     pub restore: bool,
 }
 
-/// Enough to find a running VMM again after a restart of its agent.
+/// Identifies a running VMM across a restart of the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VmmHandle {
     pub pid: u32,
-    /// With the pid this names one process for ever: a reused pid started later.
+    /// The start time. Together with the pid it identifies one process for good: a reused pid has a later start time.
     pub start_ticks: u64,
     pub control: PathBuf,
     pub memory: MemoryFile,
 }
 
-/// Which mapping of the VMM is the guest's memory: the file behind it.
+/// The file behind guest memory. It identifies the mapping of guest memory in the VMM's address space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryFile {
     pub device: u64,
@@ -125,58 +125,58 @@ pub struct MemoryFile {
 
 #[derive(Debug, thiserror::Error)]
 pub enum VmmError {
-    #[error("{program} is not installed: apt-get install qemu-system-x86")]
+    #[error("{program} is not installed; run `apt-get install qemu-system-x86`")]
     NotInstalled { program: String },
-    #[error("make the VMM's jail: {what}")]
-    Jail { what: String, source: io::Error },
+    #[error("set up the jail of the VMM: {step}")]
+    Jail { step: String, source: io::Error },
     #[error("start the VMM")]
     Start(#[source] io::Error),
-    #[error("the VMM ended while starting: {output}")]
-    EndedEarly { output: String },
-    #[error("the VMM is gone")]
-    Gone,
-    #[error("the VMM did not answer {command} in time")]
-    Silent { command: &'static str },
-    #[error("the VMM refused {command}: {reason}")]
+    #[error("the VMM exited while it was starting: {output}")]
+    ExitedEarly { output: String },
+    #[error("the VMM process has exited")]
+    Exited,
+    #[error("the VMM did not answer `{command}` in time")]
+    Timeout { command: &'static str },
+    #[error("the VMM refused `{command}`: {reason}")]
     Refused {
         command: &'static str,
         reason: String,
     },
-    #[error("talk to the VMM")]
+    #[error("use the control channel of the VMM")]
     Control(#[source] io::Error),
     #[error("capture guest memory")]
     Capture(#[from] CaptureError),
-    #[error("this host cannot run guests: {0}")]
+    #[error("this host cannot run VMs: {0}")]
     Unusable(String),
 }
 
-/// A driver: one way to run machines.
+/// A driver for one kind of VMM.
 #[async_trait]
 pub trait Vmm: Send + Sync + fmt::Debug {
-    fn identity(&self) -> Identity;
+    fn identity(&self) -> VmmIdentity;
 
-    /// Whether it promises to load what the other saved, as a machine of the type that saved it.
-    fn loads(&self, saved: &Identity) -> bool;
+    /// Whether the driver can load device state that `saved` wrote, as a VM of the same machine type.
+    fn can_load(&self, saved: &VmmIdentity) -> bool;
 
-    /// Starts a VMM. One that boots runs at once; one that restores waits for its device state.
+    /// Starts a VMM. With `restore` it waits for device state; without, it boots at once.
     async fn start(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError>;
 
-    /// Takes over a VMM that another agent process started. `Gone` when it is not there any more.
+    /// Adopts a VMM that another agent process started. Fails with `Exited` when the process does not exist any more.
     async fn adopt(&self, handle: &VmmHandle) -> Result<Box<dyn Machine>, VmmError>;
 }
 
-/// One VMM process. Has one owner; dropping it leaves the process alone.
+/// One VMM process. It has one owner; dropping the value does not end the process.
 #[async_trait]
 pub trait Machine: Send + fmt::Debug {
     fn handle(&self) -> &VmmHandle;
 
-    /// Loads device state into a machine started with `restore`; it stays stopped.
+    /// Loads device state into a VM that was started with `restore`. The VM stays stopped.
     async fn load_devices(&mut self, state: File) -> Result<(), VmmError>;
 
-    /// Writes the state of every device, no memory and no disk. The machine must be stopped.
+    /// Writes the state of every device, without memory and disk. The VM must be stopped.
     async fn save_devices(&mut self, out: File) -> Result<(), VmmError>;
 
-    /// Lets the vCPUs run.
+    /// Starts or continues the vCPUs.
     async fn cont(&mut self) -> Result<(), VmmError>;
 
     /// Stops the vCPUs and flushes the disk.
@@ -184,17 +184,17 @@ pub trait Machine: Send + fmt::Debug {
 
     async fn is_running(&mut self) -> Result<bool, VmmError>;
 
-    /// Whether the VMM stopped the guest since this was asked last, because its disk could not be written. `cont` tries the
-    /// same write again. Costs next to nothing.
+    /// Whether the VMM stopped the guest because of a failed disk write since the last call. `cont` retries the write.
+    /// Cheap enough to call often.
     fn disk_failed(&mut self) -> Result<bool, VmmError>;
 
-    /// Copies every private page of guest memory into `image`, a clone of the image the machine was started from.
-    /// The machine must be stopped. The caller makes it durable.
+    /// Copies every private page of guest memory into `image`, a clone of the memory file that the VM was started from.
+    /// The VM must be stopped. The caller makes the file durable.
     async fn capture_memory(&mut self, image: File) -> Result<CaptureStats, VmmError>;
 
-    /// Ends when the process is gone. May be cancelled and asked again.
+    /// Completes when the process has exited. Safe to cancel and to call again.
     async fn exited(&mut self);
 
-    /// Ends the process: asked first, killed after two seconds. Returns when it is gone.
+    /// Ends the process: asks it to quit, and kills it after two seconds. Returns when the process has exited.
     async fn end(&mut self) -> Result<(), VmmError>;
 }

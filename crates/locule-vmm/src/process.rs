@@ -1,4 +1,4 @@
-//! One process, held by a descriptor that can never mean another one.
+//! A process, held by a pidfd, which never refers to another process.
 
 use std::fs;
 use std::io;
@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use tokio::io::unix::AsyncFd;
 
-/// A process, ours or adopted.
+/// A child process, or an adopted one.
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) start_ticks: u64,
@@ -15,7 +15,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Opens a living process. `None`: there is none, or it is another one that got the same pid.
+    /// Opens a running process. `None`: the process has exited, or another process got its pid.
     pub(crate) fn open(pid: u32, start_ticks: Option<u64>) -> io::Result<Option<Self>> {
         let Some(raw) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
             return Ok(None);
@@ -25,7 +25,7 @@ impl Process {
             Err(rustix::io::Errno::SRCH) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        // Read after opening: the descriptor now pins whatever process the pid names.
+        // Read after opening: the descriptor now pins the process that has this pid.
         let Some((state, ticks)) = state_and_start(pid) else {
             return Ok(None);
         };
@@ -45,50 +45,50 @@ impl Process {
         }))
     }
 
-    /// Ends when the process has.
+    /// Completes when the process has exited.
     pub(crate) async fn exited(&self) {
-        // An error means that the runtime is going down: nobody waits any more.
+        // An error means that the runtime shuts down: no task waits any more.
         if let Ok(_ready) = self.pidfd.readable().await {
             reap(self.pidfd.get_ref());
         }
     }
 
     pub(crate) fn kill(&self) {
-        // Gone already is what was wanted.
+        // An error means that the process has exited already.
         let _ = rustix::process::pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL);
     }
 }
 
-/// A process just started, killed unless somebody claims it: whoever gave up starting it leaves nothing running.
+/// Kills a newly started process when it is dropped, until [`Self::disarm`]: a start that is given up leaves no process.
 #[derive(Debug)]
-pub(crate) struct Unclaimed(Option<Process>);
+pub(crate) struct KillOnDrop(Option<Process>);
 
-impl Unclaimed {
+impl KillOnDrop {
     pub(crate) fn new(process: Process) -> Self {
         Self(Some(process))
     }
 
-    pub(crate) fn claim(mut self) -> Option<Process> {
+    pub(crate) fn disarm(mut self) -> Option<Process> {
         self.0.take()
     }
 
-    /// Ends when the process has.
+    /// Completes when the process has exited.
     pub(crate) async fn exited(&self) {
         if let Some(process) = &self.0 {
             process.exited().await;
         }
     }
 
-    /// Kills it and waits for its end, also of one that is ending by itself: none is left behind as a zombie.
+    /// Kills the process and reaps it, also one that is exiting by itself: no zombie is left behind.
     pub(crate) async fn end(self) {
-        if let Some(process) = self.claim() {
+        if let Some(process) = self.disarm() {
             process.kill();
             process.exited().await;
         }
     }
 }
 
-impl Drop for Unclaimed {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
         if let Some(process) = &self.0 {
             process.kill();
@@ -96,7 +96,7 @@ impl Drop for Unclaimed {
     }
 }
 
-/// Reaps a dead process when it is our child; somebody else's is not ours to reap.
+/// Reaps an exited process that is a child of this one. The call fails for any other process, which has its own parent.
 fn reap(pidfd: &OwnedFd) {
     let _ = rustix::process::waitid(
         WaitId::PidFd(pidfd.as_fd()),
@@ -109,15 +109,15 @@ fn state_and_start(pid: u32) -> Option<(char, u64)> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// The command's name may hold spaces and parentheses: fields are counted from the last `)`.
+/// The command's name may contain spaces and parentheses: fields are counted from the last `)`.
 fn parse_stat(stat: &str) -> Option<(char, u64)> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?.chars().next()?;
     Some((state, fields.nth(18)?.parse().ok()?))
 }
 
-/// Every process whose command line holds `-name` followed by a name that `wanted` accepts. For sweeps.
-pub fn find_by_name(wanted: impl Fn(&str) -> bool) -> Vec<u32> {
+/// The pids of all processes whose command line contains `-name NAME` with a name that `matches` accepts. For sweeps.
+pub fn find_by_name(matches: impl Fn(&str) -> bool) -> Vec<u32> {
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {
@@ -127,7 +127,7 @@ pub fn find_by_name(wanted: impl Fn(&str) -> bool) -> Vec<u32> {
             .map(String::from_utf8_lossy)
             .collect();
         args.windows(2)
-            .any(|pair| pair[0] == "-name" && wanted(&pair[1]))
+            .any(|pair| pair[0] == "-name" && matches(&pair[1]))
     })
     .collect()
 }
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_name_cannot_confuse_the_parser() {
+    fn a_command_name_with_parentheses_does_not_confuse_the_stat_parser() {
         let rest = "S 1 1 1 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4711 0 0";
         assert_eq!(
             parse_stat(&format!("12 (a) Z 1 (b)) {rest}")),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reused_pid_is_not_the_same_process() {
+    async fn a_pid_with_another_start_time_is_another_process() {
         let pid = std::process::id();
         let me = Process::open(pid, None).unwrap().unwrap();
         assert!(Process::open(pid, Some(me.start_ticks)).unwrap().is_some());

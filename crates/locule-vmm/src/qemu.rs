@@ -1,8 +1,8 @@
 //! The QEMU driver.
 //!
-//! Every descriptor is opened by the agent and handed over; QEMU opens nothing by a path of its own but its firmware.
-//! Device state is saved by `xen-save-devices-state`, which any accelerator has and which writes no memory and no disk,
-//! and is loaded through the ordinary incoming path, which skips firmware and so leaves guest memory alone.
+//! The agent opens every file and passes the descriptors; QEMU opens only its firmware by path. Device state is saved with
+//! `xen-save-devices-state`, which works under any accelerator and writes neither memory nor disk. It is loaded as an
+//! ordinary incoming migration, which skips firmware and so does not touch guest memory.
 
 mod arguments;
 mod machine;
@@ -17,57 +17,60 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::accelerator::Accelerator;
+use crate::accelerator::AcceleratorKind;
 use crate::cgroup::{Group, Groups};
 use crate::jail::{Jail, contents_for};
 use crate::launch::{Launch, THREADS_MAX};
 use crate::machine::{
-    Identity, Machine, MemoryFile, MemorySource, VmSpec, Vmm, VmmError, VmmHandle,
+    Machine, MemoryFile, MemorySource, VmSpec, Vmm, VmmError, VmmHandle, VmmIdentity,
 };
-use crate::process::{Process, Unclaimed};
+use crate::process::{KillOnDrop, Process};
 use crate::qmp::Qmp;
 use machine::QemuMachine;
 
 pub(crate) const PROGRAM: &str = "/usr/bin/qemu-system-x86_64";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What a program calls itself when it is QEMU, and not another that speaks like it.
+/// The name in QEMU's version text. Another program with the same interface has another name.
 const DRIVER: &str = "qemu";
-/// A VMM may always write this much into a file: device state, its log, the guest's console.
+/// The lower bound of the file size limit: device state, the log and the guest's console fit in it.
 const FILE_BYTES_MIN: u64 = 64 << 20;
 
-/// QEMU as installed on this host, or another program with the same command line and control channel.
+/// The QEMU that is installed on this host, or another program with the same command line and control channel.
 #[derive(Debug, Clone)]
 pub struct Qemu {
     program: PathBuf,
-    identity: Identity,
-    /// Types of machines that it can be, aliases among them.
+    identity: VmmIdentity,
+    /// Machine types that the program supports, aliases included.
     machines: Vec<String>,
-    accelerator: Accelerator,
+    accelerator: AcceleratorKind,
     jail: Jail,
     groups: Option<Groups>,
 }
 
 impl Qemu {
-    /// Asks the program (the installed QEMU unless said) what it is and what it needs, and makes the jail for it.
-    pub async fn find(accelerator: Accelerator, program: Option<&Path>) -> Result<Self, VmmError> {
+    /// Queries the program (by default the installed QEMU) for its version and needs, and sets up its jail.
+    pub async fn find(
+        accelerator: AcceleratorKind,
+        program: Option<&Path>,
+    ) -> Result<Self, VmmError> {
         let program = std::path::absolute(program.unwrap_or(PROGRAM.as_ref()))
             .map_err(|error| VmmError::Unusable(error.to_string()))?;
         let (driver, major, minor) = version::version_of(&program).await?;
         let machines = version::machines(&program).await;
         let cpu = match accelerator {
-            Accelerator::Kvm => "host",
-            // The newest baseline that TCG emulates whole.
-            Accelerator::Tcg => "Nehalem-v1",
+            AcceleratorKind::Kvm => "host",
+            // The newest CPU model that TCG emulates completely.
+            AcceleratorKind::Tcg => "Nehalem-v1",
         };
         let contents = contents_for(&program, driver == DRIVER, accelerator).await?;
         let groups = Groups::find();
-        if let Err(why) = &groups {
-            tracing::info!(why, "VMMs run without a control group of their own");
+        if let Err(reason) = &groups {
+            tracing::info!(reason, "VMMs run without control groups of their own");
         }
         Ok(Self {
             program,
-            identity: Identity {
+            identity: VmmIdentity {
                 driver,
                 machine: format!("pc-q35-{major}.{minor}"),
                 cpu: cpu.to_owned(),
@@ -81,7 +84,7 @@ impl Qemu {
         })
     }
 
-    /// The group a new VMM is to run in, when there is a place for one.
+    /// The control group for a new VMM, where this agent can make one.
     fn group_for(&self, spec: &VmSpec) -> std::io::Result<Option<Group>> {
         let groups = self.groups.as_ref();
         groups
@@ -89,7 +92,7 @@ impl Qemu {
             .transpose()
     }
 
-    /// Starts the process, in its jail.
+    /// Starts the process in its jail.
     fn launch(
         &self,
         spec: &VmSpec,
@@ -117,19 +120,19 @@ impl Qemu {
             ],
             log: &spec.log,
             jail: &self.jail,
-            group: group.map(Group::entrance).transpose()?,
+            group: group.map(Group::membership_file).transpose()?,
             file_bytes_max: disk_bytes.max(FILE_BYTES_MIN),
         };
         launch.start()
     }
 
-    /// Starts the process and speaks with it; one that fails leaves none behind.
+    /// Starts the process and connects to its control channel. Leaves no process behind on failure.
     async fn connect(
         &self,
         spec: &VmSpec,
         group: Option<&Group>,
     ) -> Result<(VmmHandle, Process, Qmp), VmmError> {
-        // A leftover socket of an earlier life of this slot.
+        // An earlier VMM of this slot may have left its socket.
         let _ = std::fs::remove_file(&spec.control);
         let listener = UnixListener::bind(&spec.control).map_err(VmmError::Start)?;
         std::fs::set_permissions(&spec.control, std::fs::Permissions::from_mode(0o600))
@@ -138,12 +141,12 @@ impl Qemu {
         let pid = self
             .launch(spec, &listener, group)
             .map_err(VmmError::Start)?;
-        let ended_early = || VmmError::EndedEarly {
+        let exited_early = || VmmError::ExitedEarly {
             output: last_line(&spec.log),
         };
         let process = Process::open(pid, None)
             .map_err(VmmError::Start)?
-            .ok_or_else(ended_early)?;
+            .ok_or_else(exited_early)?;
         let handle = VmmHandle {
             pid,
             start_ticks: process.start_ticks,
@@ -151,39 +154,39 @@ impl Qemu {
             memory,
         };
         drop(listener);
-        let process = Unclaimed::new(process);
+        let process = KillOnDrop::new(process);
         let connected = tokio::select! {
             connected = Qmp::connect(&spec.control, CONNECT_TIMEOUT) => connected,
-            () = process.exited() => Err(VmmError::Gone),
+            () = process.exited() => Err(VmmError::Exited),
         };
         let mut qmp = match connected {
             Ok(qmp) => qmp,
             Err(error) => {
                 process.end().await;
-                let early = matches!(error, VmmError::Gone);
-                return Err(if early { ended_early() } else { error });
+                let early = matches!(error, VmmError::Exited);
+                return Err(if early { exited_early() } else { error });
             }
         };
-        // A machine that boots becomes an image: looked at once, then, and not on the hot path of a restore.
+        // A VM that boots becomes a template snapshot: one check here covers every restore, and stays off its hot path.
         if !spec.restore
             && let Err(error) = machine::check_memory_blocks(&mut qmp).await
         {
             process.end().await;
             return Err(error);
         }
-        let process = process.claim().ok_or(VmmError::Gone)?;
+        let process = process.disarm().ok_or(VmmError::Exited)?;
         Ok((handle, process, qmp))
     }
 }
 
 #[async_trait]
 impl Vmm for Qemu {
-    fn identity(&self) -> Identity {
+    fn identity(&self) -> VmmIdentity {
         self.identity.clone()
     }
 
-    fn loads(&self, saved: &Identity) -> bool {
-        version::loads(&self.identity, &self.machines, saved)
+    fn can_load(&self, saved: &VmmIdentity) -> bool {
+        version::can_load(&self.identity, &self.machines, saved)
     }
 
     async fn start(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError> {
@@ -202,10 +205,10 @@ impl Vmm for Qemu {
     async fn adopt(&self, handle: &VmmHandle) -> Result<Box<dyn Machine>, VmmError> {
         let opened =
             Process::open(handle.pid, Some(handle.start_ticks)).map_err(VmmError::Control)?;
-        let process = opened.ok_or(VmmError::Gone)?;
+        let process = opened.ok_or(VmmError::Exited)?;
         let qmp = tokio::select! {
             connected = Qmp::connect(&handle.control, CONNECT_TIMEOUT) => connected?,
-            () = process.exited() => return Err(VmmError::Gone),
+            () = process.exited() => return Err(VmmError::Exited),
         };
         let group = self.groups.as_ref();
         let group = group.and_then(|groups| groups.of(handle.pid));
@@ -235,7 +238,7 @@ fn memory_file(source: &MemorySource) -> std::io::Result<MemoryFile> {
     }
 }
 
-/// What the VMM said last, for an error message.
+/// The last line of the VMM's output, for an error message.
 fn last_line(log: &PathBuf) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text[text.len().saturating_sub(2000)..]).into_owned();
@@ -243,6 +246,6 @@ fn last_line(log: &PathBuf) -> String {
         .lines()
         .rev()
         .find(|line| !line.trim().is_empty())
-        .unwrap_or("it said nothing");
+        .unwrap_or("the VMM printed nothing");
     line.chars().take(400).collect()
 }

@@ -1,4 +1,4 @@
-//! A memory image that many VMMs may map and none can change.
+//! Guest memory that many VMMs map and none can change.
 
 use std::fs::File;
 use std::io;
@@ -6,11 +6,11 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{MemfdFlags, SealFlags, SeekFrom, seek};
 
-/// Copies the non-zero extents of `image` into a memfd and seals it against writes, for ever.
-pub fn seal_image(image: &File) -> io::Result<OwnedFd> {
+/// Copies the data extents of the memory file `image` into a memfd and seals the memfd against writes for good.
+pub fn seal_memory(image: &File) -> io::Result<OwnedFd> {
     let length = image.metadata()?.len();
     let memfd = rustix::fs::memfd_create(
-        c"locule-image",
+        c"locule-memory",
         MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
     )?;
     rustix::fs::ftruncate(&memfd, length)?;
@@ -18,7 +18,7 @@ pub fn seal_image(image: &File) -> io::Result<OwnedFd> {
     while at < length {
         let data = match seek(image, SeekFrom::Data(at)) {
             Ok(data) => data,
-            // Only a hole is left.
+            // The rest of the file is a hole.
             Err(rustix::io::Errno::NXIO) => break,
             Err(error) => return Err(error.into()),
         };
@@ -57,12 +57,12 @@ mod tests {
     use std::io::{Seek as _, Write as _};
 
     #[test]
-    fn a_sealed_image_holds_the_same_bytes_and_refuses_writes() {
+    fn sealed_memory_has_the_bytes_of_the_file_and_refuses_writes() {
         let mut image = tempfile::tempfile().unwrap();
         image.set_len(4 << 20).unwrap();
         image.seek(io::SeekFrom::Start(1 << 20)).unwrap();
         image.write_all(&[7; 5000]).unwrap();
-        let sealed = seal_image(&image).unwrap();
+        let sealed = seal_memory(&image).unwrap();
         let mut bytes = vec![0; 4 << 20];
         assert_eq!(
             rustix::io::pread(&sealed, &mut bytes, 0).unwrap(),

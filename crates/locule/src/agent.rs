@@ -26,7 +26,7 @@ pub(crate) struct Args {
     images: PathBuf,
     /// auto, kvm or tcg
     #[arg(long, default_value = "auto")]
-    accel: locule_agent::AcceleratorWish,
+    accel: locule_agent::AcceleratorSetting,
     /// Another program than the installed QEMU
     #[arg(long)]
     qemu: Option<PathBuf>,

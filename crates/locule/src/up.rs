@@ -50,7 +50,7 @@ pub(crate) struct Args {
     listen: SocketAddr,
     /// What runs the guests: kvm, tcg, or the better one that works here
     #[arg(long, default_value = "auto")]
-    accel: locule_agent::AcceleratorWish,
+    accel: locule_agent::AcceleratorSetting,
     /// The guest images (default: beside the program, or /usr/share/locule/images)
     #[arg(long)]
     images: Option<PathBuf>,

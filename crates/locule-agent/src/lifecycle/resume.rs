@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use locule_disk::clone_file;
-use locule_vmm::{Identity, MemorySource};
+use locule_vmm::{MemorySource, VmmIdentity};
 
 use super::start::{Steps, awaken, prepare, settle};
 use super::{LifecycleError, Start, Vm};
@@ -38,10 +38,10 @@ pub(crate) async fn resume(
 }
 
 /// An image is loaded by the VMM that saved it, or by a newer one as the machine that it was, or not at all.
-fn start_of(host: &Host, saved_by: Option<&Identity>) -> Result<Start, LifecycleError> {
+fn start_of(host: &Host, saved_by: Option<&VmmIdentity>) -> Result<Start, LifecycleError> {
     let installed = host.vmm.identity();
     match saved_by {
-        Some(saved_by) if !host.vmm.loads(saved_by) => Err(LifecycleError::OtherVmm {
+        Some(saved_by) if !host.vmm.can_load(saved_by) => Err(LifecycleError::OtherVmm {
             needed: saved_by.to_string(),
             installed: installed.to_string(),
         }),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use locule_base::failpoint::reached;
 use locule_disk::{clone_file, sync_dir};
-use locule_vmm::{Identity, MemorySource, Shape, VmmError};
+use locule_vmm::{MemorySource, Shape, VmmError, VmmIdentity};
 
 use super::{LifecycleError, Start, Vm, open_files, spec_for};
 use crate::golden::{Golden, blocking};
@@ -168,7 +168,7 @@ pub(super) async fn awaken(
     let init = guest::init(&vm.net, key, manifest, &host.clock);
     let answer = tokio::select! {
         answer = init => answer?,
-        () = vm.machine.exited() => return Err(VmmError::Gone.into()),
+        () = vm.machine.exited() => return Err(VmmError::Exited.into()),
     };
     steps.done("the guest is new");
     let said = |text: String| text.chars().take(128).collect::<String>();
@@ -189,7 +189,7 @@ pub(super) async fn settle(
     manifest: &mut Manifest,
     vm: Vm,
     alive: Result<(), LifecycleError>,
-    runs_on: Identity,
+    runs_on: VmmIdentity,
     steps: Steps,
 ) -> Result<Vm, LifecycleError> {
     match alive {
@@ -205,7 +205,7 @@ async fn commit_running(
     host: &Arc<Host>,
     manifest: &mut Manifest,
     vm: Vm,
-    runs_on: Identity,
+    runs_on: VmmIdentity,
     steps: Steps,
 ) -> Result<Vm, LifecycleError> {
     let before = manifest.clone();

@@ -20,8 +20,8 @@ impl HostAgent for Registry {
         Ok(HostInfo {
             protocol: PROTOCOL_VERSION,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            accelerator: self.host.accelerator.accelerator.to_string(),
-            accelerator_reason: self.host.accelerator.why.clone().unwrap_or_default(),
+            accelerator: self.host.accelerator.kind.to_string(),
+            accelerator_reason: self.host.accelerator.reason.clone().unwrap_or_default(),
             vmm: self.host.vmm.identity().to_string(),
             cpu_cores: std::thread::available_parallelism()
                 .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),

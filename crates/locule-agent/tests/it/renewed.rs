@@ -21,7 +21,9 @@ use locule_guest_api::control::InitRequest;
 use locule_guest_api::{CONTROL_KEY_HEADER, GUEST_PORT};
 use locule_net::{HostNet, NetOptions, SandboxNet};
 use locule_testkit::eventually;
-use locule_vmm::{Accelerator, Machine, MemorySource, Qemu, Shape, VmSpec, Vmm as _, seal_image};
+use locule_vmm::{
+    AcceleratorKind, Machine, MemorySource, Qemu, Shape, VmSpec, Vmm as _, seal_memory,
+};
 use serde_json::Value;
 
 use crate::rig::{Rig, TOKEN, images, order, resume, spec};
@@ -187,7 +189,7 @@ impl Image {
         let memory = File::open(folder.path().join("memory")).unwrap();
         Self {
             control_key: manifest["control_key"].as_str().unwrap().to_owned(),
-            memory: Arc::new(seal_image(&memory).unwrap()),
+            memory: Arc::new(seal_memory(&memory).unwrap()),
             folder,
         }
     }
@@ -345,7 +347,7 @@ async fn ten_clones_of_one_image_draw_no_random_number_twice() {
     let instance = format!("{:08x}", rand::random::<u32>());
     let host = HostNet::open(&instance, folder.path(), NetOptions::default());
     let host = host.await.unwrap();
-    let qemu = Qemu::find(Accelerator::Tcg, None).await.unwrap();
+    let qemu = Qemu::find(AcceleratorKind::Tcg, None).await.unwrap();
     let mut seen = BTreeSet::new();
     for number in 0..CLONES {
         let drawn = draws(&image, &host, &qemu, number).await;

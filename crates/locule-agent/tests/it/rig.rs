@@ -15,7 +15,7 @@ use locule_base::tasks::Tasks;
 use locule_domain::Timeouts;
 use locule_ids::{SandboxId, TeamId, TemplateId};
 use locule_testkit::eventually;
-use locule_vmm::{AcceleratorWish, Shape, find_by_name};
+use locule_vmm::{AcceleratorSetting, Shape, find_by_name};
 use serde_json::{Value, json};
 
 pub(crate) const TOKEN: &str = "test-token";
@@ -119,7 +119,7 @@ impl Rig {
             run_dir: self.run_dir(),
             instance: self.instance.clone(),
             images: images(),
-            accelerator: AcceleratorWish::Tcg,
+            accelerator: AcceleratorSetting::Tcg,
             qemu: None,
             warm_max: self.warm.load(std::sync::atomic::Ordering::Relaxed),
             pool_bytes: Some(3 << 30),

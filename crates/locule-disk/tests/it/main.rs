@@ -80,7 +80,7 @@ async fn a_pool_that_does_not_fit_is_refused_and_changes_nothing() {
     };
     assert!(matches!(
         open(1 << 60).await.unwrap_err(),
-        DiskError::NoRoom { .. }
+        DiskError::InsufficientSpace { .. }
     ));
     assert!(matches!(
         open(1 << 20).await.unwrap_err(),

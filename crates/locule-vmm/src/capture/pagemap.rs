@@ -1,5 +1,5 @@
-//! Asks the kernel which pages of a mapping are private: one `PAGEMAP_SCAN` call on Linux 6.7 and later, else the
-//! `/proc/PID/pagemap` entries one by one.
+//! Finds the private pages of a mapping: with the `PAGEMAP_SCAN` call on Linux 6.7 and later, else from the single entries
+//! of `/proc/PID/pagemap`.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ const PAGEMAP_SCAN: libc::c_ulong = 0xc060_6610;
 const IS_FILE: u64 = 1 << 2;
 const IS_PRESENT: u64 = 1 << 3;
 const IS_SWAPPED: u64 = 1 << 4;
-/// Regions fetched by one call.
+/// The most regions that one call returns.
 const REGIONS: usize = 4096;
 
 #[repr(C)]
@@ -44,7 +44,7 @@ struct ScanArgument {
 pub(super) fn dirty_ranges(pid: u32, addresses: Range<u64>) -> io::Result<Vec<Range<u64>>> {
     let pagemap = File::open(format!("/proc/{pid}/pagemap"))?;
     match scan(&pagemap, addresses.clone()) {
-        // The kernel does not know the call.
+        // The kernel does not have the call.
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL)) => {
             read_entries(&pagemap, addresses)
         }
@@ -70,7 +70,7 @@ fn scan(pagemap: &File, addresses: Range<u64>) -> io::Result<Vec<Range<u64>>> {
             return_mask: IS_PRESENT | IS_SWAPPED,
             ..ScanArgument::default()
         };
-        // SAFETY: `argument` is the structure of PAGEMAP_SCAN; `regions` has room for the number it names; both live through the call.
+        // SAFETY: `argument` is the structure of PAGEMAP_SCAN; `regions` has the length that the argument names; both outlive the call.
         #[expect(unsafe_code, reason = "ioctl")]
         let count = unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN, &raw mut argument) };
         if count < 0 {
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_of_asking_agree() {
+    fn the_scan_call_and_the_pagemap_entries_find_the_same_pages() {
         let file = tempfile::tempfile().unwrap();
         file.set_len(64 * PAGE).unwrap();
         let length = usize::try_from(64 * PAGE).unwrap();
@@ -144,8 +144,8 @@ mod tests {
             // SAFETY: inside the mapping.
             #[expect(unsafe_code, reason = "a page of the mapping")]
             let page = unsafe { base.cast::<u8>().add(offset) };
-            // Zero over zero: a page that was written is dirty, whatever it holds.
-            // SAFETY: writable memory that nobody else looks at.
+            // Zero over zero: a written page is dirty, whatever its content.
+            // SAFETY: writable memory that only this test uses.
             #[expect(unsafe_code, reason = "writes the page")]
             unsafe {
                 page.write_volatile(0);

@@ -1,4 +1,4 @@
-//! What a VMM's program needs to run, asked of the program itself and of its dynamic loader.
+//! The files that a VMM program needs, as reported by the program itself and by its dynamic loader.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -8,25 +8,26 @@ use std::path::{Component, Path, PathBuf};
 use locule_base::command::Command;
 
 use super::{Bind, Use, elf, failed};
-use crate::accelerator::Accelerator;
+use crate::accelerator::AcceleratorKind;
 use crate::machine::VmmError;
 
-/// Which libraries the loader finds outside its default folders is written here.
+/// Tells the loader the libraries outside its default folders.
 const LOADER_CACHE: &str = "/etc/ld.so.cache";
 const DEVICES: [&str; 2] = ["/dev/null", "/dev/urandom"];
 
-/// Everything `program` may see. `has_firmware`: it is a QEMU, which has folders of firmware and loadable accelerators.
+/// Every path that `program` may see. `has_firmware`: the program is a QEMU, which has firmware folders and loadable
+/// accelerators.
 pub(crate) async fn contents_for(
     program: &Path,
     has_firmware: bool,
-    accelerator: Accelerator,
+    accelerator: AcceleratorKind,
 ) -> Result<Vec<Bind>, VmmError> {
     let mut contents = Contents::default();
     contents.add(program, Use::Code);
     for device in DEVICES {
         contents.add(device, Use::Device);
     }
-    if accelerator == Accelerator::Kvm {
+    if accelerator == AcceleratorKind::Kvm {
         contents.add("/dev/kvm", Use::Device);
     }
     let loader =
@@ -63,7 +64,7 @@ impl Contents {
         self.0.insert(plain(path.as_ref()), used_as);
     }
 
-    /// A path inside a folder that is bound comes with it.
+    /// The paths to bind, without those inside a folder that is bound anyway.
     fn into_binds(self) -> Vec<Bind> {
         let covered = |path: &Path| {
             let folders = path.ancestors().skip(1);
@@ -81,7 +82,7 @@ impl Contents {
     }
 }
 
-/// Without `.` and `..`, links left as they are: the name under which the program will ask for it.
+/// Removes `.` and `..` but keeps symbolic links: the program opens the file under this name.
 fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -94,8 +95,8 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// Distributions build accelerators as modules, in a folder `qemu` beside the libraries. The other modules there
-/// (displays, sound, remote disks) are for devices that no sandbox has.
+/// Accelerators that a distribution builds as modules, in a folder `qemu` beside the libraries. The other modules in it
+/// (displays, sound, remote disks) belong to devices that no sandbox has.
 fn accelerator_modules(libraries: &[PathBuf]) -> Vec<PathBuf> {
     let folders = libraries.iter().filter_map(|library| library.parent());
     let folders = folders.filter_map(|folder| fs::canonicalize(folder.join("qemu")).ok());
@@ -112,7 +113,7 @@ fn is_accelerator(path: &Path) -> bool {
     name.starts_with("accel-") && path.extension() == Some(OsStr::new("so"))
 }
 
-/// QEMU says itself where it looks.
+/// The folders in which QEMU looks for firmware, as QEMU lists them.
 async fn firmware_folders(program: &Path) -> Result<Vec<PathBuf>, VmmError> {
     let output = Command::new(program).args(["-L", "help"]).run().await;
     let output = output.map_err(|error| VmmError::Unusable(error.to_string()))?;
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_named_as_the_program_will_ask_for_it() {
+    fn dots_are_removed_from_the_path_of_a_bind() {
         let cases = [
             ("/usr/bin/../share/qemu", "/usr/share/qemu"),
             ("/lib64/./ld.so", "/lib64/ld.so"),
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_bound_folder_holds_is_not_bound_again() {
+    fn a_path_inside_a_bound_folder_is_not_bound_again() {
         let mut contents = Contents::default();
         for path in ["/a/b/c", "/a/b", "/a/bc", "/a/b/c/d"] {
             contents.add(path, Use::Data);

@@ -1,4 +1,4 @@
-//! Which interpreter a program asks for, and which libraries that one would load.
+//! The dynamic loader that an ELF program names, and the libraries that the loader loads for it.
 
 use std::fs::File;
 use std::io;
@@ -14,14 +14,14 @@ const HEADER_BYTES: usize = 64;
 const SEGMENT_BYTES: usize = 56;
 const INTERPRETER_BYTES_MAX: usize = 4096;
 
-/// The dynamic loader named in a program. `None`: linked statically, or a library.
+/// The dynamic loader that a program names. `None` for a static program and for a library.
 pub(super) fn interpreter(program: &Path) -> io::Result<Option<PathBuf>> {
     let file = File::open(program)?;
     let mut header = [0; HEADER_BYTES];
     file.read_exact_at(&mut header, 0)?;
-    // 64 bits, little-endian: what this host executes.
+    // 64 bits, little-endian: the format that this host executes.
     if !header.starts_with(b"\x7fELF\x02\x01") {
-        return Err(io::Error::other("it is not a 64-bit ELF program"));
+        return Err(io::Error::other("not a 64-bit ELF program"));
     }
     let table = number(&header, 32, 8);
     for index in 0..number(&header, 56, 2) {
@@ -44,17 +44,21 @@ fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
     bytes.fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }
 
-/// Asks the loader what it would load for `object`, in the empty environment that a VMM is started in.
+/// Asks the loader for the libraries of `object`, with the empty environment that a VMM starts with.
 pub(super) async fn libraries(loader: &Path, object: &Path) -> Result<Vec<PathBuf>, VmmError> {
     let listing = Command::new("env").arg("-i").arg(loader).arg("--list");
     let output = listing.arg(object).run().await;
     let output = output.map_err(|error| VmmError::Unusable(error.to_string()))?;
     let listing = String::from_utf8_lossy(&output.stdout);
-    parse_listing(&listing)
-        .map_err(|library| VmmError::Unusable(format!("{}: no {library}", object.display())))
+    parse_listing(&listing).map_err(|library| {
+        VmmError::Unusable(format!(
+            "{} needs {library}, which the loader does not find",
+            object.display()
+        ))
+    })
 }
 
-/// `name => path (address)` or `path (address)`; the kernel's own library has no path.
+/// Lines are `name => path (address)` or `path (address)`; the kernel's own library has no path.
 fn parse_listing(listing: &str) -> Result<Vec<PathBuf>, String> {
     let mut paths = Vec::new();
     for line in listing.lines().map(str::trim) {
@@ -75,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listing_names_the_files_and_what_is_missing() {
+    fn a_loader_listing_yields_the_libraries_and_the_first_missing_one() {
         let listing = "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibz.so.1 => /lib/a b/libz.so.1 (0x00007f)\n\t/lib64/ld.so (0x1)\n";
         let expected: Vec<PathBuf> = vec!["/lib/a b/libz.so.1".into(), "/lib64/ld.so".into()];
         assert_eq!(parse_listing(listing), Ok(expected));
@@ -96,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_program_is_refused() {
+    fn a_script_has_no_interpreter_and_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("script");
         std::fs::write(&script, "#!/bin/sh\n").unwrap();

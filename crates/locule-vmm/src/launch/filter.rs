@@ -1,8 +1,8 @@
-//! A system call filter under QEMU's own: what no VMM has any business with, whatever its program installs.
+//! A system call filter below QEMU's own. It refuses calls that no VMM needs, whichever filter the program itself installs.
 //!
-//! QEMU's `-sandbox` comes into force late in its start and leaves out much (new user namespaces, `io_uring`, vsock,
-//! which no network namespace contains). This one is there from the first instruction. Everything else is allowed: a list of
-//! what QEMU needs would break with each release.
+//! QEMU's `-sandbox` takes effect late in its start and does not cover everything (new user namespaces, `io_uring`, and
+//! vsock, which network namespaces do not isolate). This filter is active from the first instruction. It allows all other
+//! calls: a list of the calls that QEMU needs would break with each release.
 
 use libc::sock_filter;
 
@@ -11,11 +11,11 @@ const AUDIT_ARCH: u32 = if cfg!(target_arch = "aarch64") {
 } else {
     0xc000_003e
 };
-/// Offsets in `struct seccomp_data`. Only the low half of an argument is looked at: the kernel takes an int there.
+/// Offsets in `struct seccomp_data`. The filter checks the low half of an argument only, because the kernel reads an int.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
-/// The x32 calls, the same ones under other numbers.
+/// Marks the numbers of the x32 interface, which offers the same calls.
 const X32: u32 = 0x4000_0000;
 
 const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
@@ -32,7 +32,7 @@ const NEW_NAMESPACE: libc::c_int = libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET;
 
-/// Those that an empty network namespace makes harmless. Netlink, packets, vsock and the rest are not needed.
+/// The families that an empty network namespace makes harmless. A VMM needs no other (netlink, packet, vsock).
 const SOCKET_FAMILIES: [libc::c_int; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
 
 const DENIED: &[libc::c_long] = &[
@@ -58,7 +58,7 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_pidfd_open,
     libc::SYS_pidfd_getfd,
     libc::SYS_kcmp,
-    // parts of the kernel with a long list of past faults
+    // parts of the kernel with a long record of vulnerabilities
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
     libc::SYS_userfaultfd,
@@ -71,7 +71,7 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_fanotify_init,
     libc::SYS_name_to_handle_at,
     libc::SYS_open_by_handle_at,
-    // the machine itself
+    // the host itself
     libc::SYS_init_module,
     libc::SYS_finit_module,
     libc::SYS_delete_module,
@@ -96,7 +96,7 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_modify_ldt,
 ];
 
-/// The filter as the kernel takes it.
+/// The filter in the kernel's format.
 pub(super) fn build() -> Vec<sock_filter> {
     let refuse = refusal(libc::EPERM);
     let mut filter = vec![
@@ -110,7 +110,7 @@ pub(super) fn build() -> Vec<sock_filter> {
     for denied in DENIED {
         filter.extend([jump(EQUAL, low(*denied), 0, 1), refuse]);
     }
-    // Its flags are behind a pointer: the C library then takes `clone`, whose flags can be seen.
+    // The flags of `clone3` are behind a pointer. The C library falls back to `clone`, whose flags the filter can check.
     let absent = refusal(libc::ENOSYS);
     filter.extend([jump(EQUAL, low(libc::SYS_clone3), 0, 1), absent]);
     filter.extend([
@@ -137,7 +137,7 @@ fn step(code: u32, value: u32) -> sock_filter {
 
 fn jump(code: u32, value: u32, when_true: u8, when_false: u8) -> sock_filter {
     sock_filter {
-        // The codes are small numbers, of a type that is wider than the field.
+        // The codes are small numbers in a type that is wider than the field.
         code: u16::try_from(code).unwrap_or(u16::MAX),
         jt: when_true,
         jf: when_false,
@@ -153,7 +153,7 @@ fn allow() -> sock_filter {
     step(RETURN, libc::SECCOMP_RET_ALLOW)
 }
 
-/// A call's number; the table has no negative ones.
+/// The number of a system call, which is never negative.
 fn low(number: libc::c_long) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
@@ -162,8 +162,8 @@ fn low(number: libc::c_long) -> u32 {
 mod tests {
     use super::*;
 
-    /// What the filter answers to one call.
-    fn answer(architecture: u32, number: u32, argument: u32) -> u32 {
+    /// The verdict of the filter for one call.
+    fn verdict(architecture: u32, number: u32, argument: u32) -> u32 {
         let filter = build();
         let (mut at, mut loaded) = (0, 0);
         loop {
@@ -190,11 +190,11 @@ mod tests {
     }
 
     fn call(number: libc::c_long, argument: libc::c_int) -> u32 {
-        answer(AUDIT_ARCH, low(number), argument.cast_unsigned())
+        verdict(AUDIT_ARCH, low(number), argument.cast_unsigned())
     }
 
     #[test]
-    fn every_call_of_the_list_is_refused_and_every_other_allowed() {
+    fn listed_calls_are_refused_and_all_other_calls_are_allowed() {
         let special = [libc::SYS_clone, libc::SYS_clone3, libc::SYS_socket];
         for number in 0..600 {
             if special.contains(&number) {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_may_be_made_and_a_namespace_may_not() {
+    fn clone_may_create_a_thread_but_no_namespace() {
         let thread = libc::CLONE_VM | libc::CLONE_THREAD | libc::CLONE_SIGHAND;
         assert_eq!(call(libc::SYS_clone, thread), libc::SECCOMP_RET_ALLOW);
         for flag in [libc::CLONE_NEWUSER, libc::CLONE_NEWNET, libc::CLONE_NEWNS] {
@@ -220,20 +220,20 @@ mod tests {
     }
 
     #[test]
-    fn only_families_that_the_namespace_holds_back_have_sockets() {
+    fn sockets_are_limited_to_families_that_a_network_namespace_isolates() {
         for family in 0..50 {
             let allowed = SOCKET_FAMILIES.contains(&family);
-            let answer = call(libc::SYS_socket, family);
-            assert_eq!(answer == libc::SECCOMP_RET_ALLOW, allowed, "{family}");
+            let verdict = call(libc::SYS_socket, family);
+            assert_eq!(verdict == libc::SECCOMP_RET_ALLOW, allowed, "{family}");
         }
     }
 
     #[test]
-    fn no_other_door_leads_to_the_same_calls() {
+    fn calls_through_another_architecture_are_refused() {
         let i386 = 0x4000_0003;
         let killed = libc::SECCOMP_RET_KILL_PROCESS;
-        assert_eq!(answer(i386, low(libc::SYS_getpid), 0), killed);
+        assert_eq!(verdict(i386, low(libc::SYS_getpid), 0), killed);
         let x32 = X32 | low(libc::SYS_mount);
-        assert_eq!(answer(AUDIT_ARCH, x32, 0), refusal(libc::EPERM).k);
+        assert_eq!(verdict(AUDIT_ARCH, x32, 0), refusal(libc::EPERM).k);
     }
 }

@@ -1,14 +1,14 @@
-//! QEMU's command line. The device list, its order and its addresses are part of what a snapshot can be loaded by.
+//! QEMU's command line. A snapshot loads only with the same devices, in the same order and at the same addresses.
 
 use std::ffi::OsString;
 use std::os::fd::{AsRawFd as _, RawFd};
 
-use crate::accelerator::Accelerator;
-use crate::machine::{Identity, MemorySource, VmSpec};
+use crate::accelerator::AcceleratorKind;
+use crate::machine::{MemorySource, VmSpec, VmmIdentity};
 
 pub(super) fn build(
-    identity: &Identity,
-    accelerator: Accelerator,
+    identity: &VmmIdentity,
+    accelerator: AcceleratorKind,
     spec: &VmSpec,
     control: RawFd,
 ) -> Vec<OsString> {
@@ -20,7 +20,7 @@ pub(super) fn build(
         "none",
         "-sandbox",
         "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-        // The device state has no configuration section: `xen-save-devices-state` writes none.
+        // `xen-save-devices-state` writes no configuration section, so the load must not expect one.
         "-global",
         "migration.send-configuration=off",
     ]
@@ -41,8 +41,8 @@ pub(super) fn build(
 
 /// Machine, processor and memory.
 fn board(
-    identity: &Identity,
-    accelerator: Accelerator,
+    identity: &VmmIdentity,
+    accelerator: AcceleratorKind,
     spec: &VmSpec,
 ) -> [(&'static str, String); 7] {
     let (image, share) = match &spec.memory {
@@ -55,7 +55,7 @@ fn board(
         "{},memory-backend=m0,usb=off,vmport=off,smbus=off,sata=off,suppress-vmdesc=on,mem-merge=off,dump-guest-core=off",
         spec.machine.as_ref().unwrap_or(&identity.machine)
     );
-    // Reopened through the descriptor: works whatever folder the file is in.
+    // Reopened through the descriptor, because the file's folder is not in the jail.
     let backend = format!(
         "memory-backend-file,id=m0,size={memory}M,mem-path=/proc/self/fd/{image},share={share}"
     );
@@ -94,7 +94,7 @@ fn devices(spec: &VmSpec, control: RawFd) -> Vec<(&'static str, String)> {
         ),
         (
             "-device",
-            // A full pool stops the guest in the middle of its write, until somebody lets it go on; it loses nothing.
+            // A full pool stops the guest before the write completes. `cont` retries the write, so no data is lost.
             "virtio-blk-pci,drive=d0,addr=4,disable-legacy=on,werror=enospc".to_owned(),
         ),
         ("-netdev", format!("tap,id=n0,fd={tap}")),
@@ -106,7 +106,7 @@ fn devices(spec: &VmSpec, control: RawFd) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What the guest boots.
+/// Kernel, initramfs and command line of the guest.
 fn guest(spec: &VmSpec) -> [(&'static str, String); 3] {
     let (kernel, initramfs) = (spec.kernel.as_raw_fd(), spec.initramfs.as_raw_fd());
     [

@@ -1,4 +1,4 @@
-//! One running QEMU.
+//! A running QEMU process.
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
@@ -50,7 +50,7 @@ impl QemuMachine {
     }
 }
 
-/// Memory that a guest could write outside its RAM would be lost by a capture: a QEMU that has any is refused.
+/// Refuses a QEMU whose guest can write memory outside its RAM: a capture would lose such memory.
 pub(super) async fn check_memory_blocks(qmp: &mut Qmp) -> Result<(), VmmError> {
     let command = json!({ "command-line": "info ramblock" });
     let answer = qmp
@@ -59,13 +59,13 @@ pub(super) async fn check_memory_blocks(qmp: &mut Qmp) -> Result<(), VmmError> {
     match unknown_memory_block(answer.as_str().unwrap_or_default()) {
         None => Ok(()),
         Some(block) => Err(VmmError::Unusable(format!(
-            "QEMU has a memory block {block} that no snapshot would hold"
+            "QEMU has a memory block `{block}`, which a snapshot would not contain"
         ))),
     }
 }
 
 const GUEST_MEMORY: &str = "m0";
-/// Firmware and tables: made anew by every VMM, read-only for the guest.
+/// Firmware and tables: every VMM creates them anew, and the guest cannot write them.
 const FIRMWARE_BLOCKS: [&str; 5] = [
     "pc.bios",
     "pc.rom",
@@ -74,14 +74,14 @@ const FIRMWARE_BLOCKS: [&str; 5] = [
     "/rom@etc/acpi/rsdp",
 ];
 
-/// The first block of `info ramblock` that is not expected; a list without the guest's memory counts as one.
+/// The first unexpected block of `info ramblock`. A list without guest memory also counts as unexpected.
 fn unknown_memory_block(listing: &str) -> Option<String> {
     let names = || {
         let rows = listing.lines().skip(1);
         rows.filter_map(|row| row.split_whitespace().next())
     };
     if !names().any(|name| name == GUEST_MEMORY) {
-        return Some("in place of guest memory".to_owned());
+        return Some("instead of guest memory".to_owned());
     }
     let unknown = names().find(|name| *name != GUEST_MEMORY && !FIRMWARE_BLOCKS.contains(name));
     unknown.map(str::to_owned)
@@ -111,7 +111,7 @@ impl Machine for QemuMachine {
             )
             .await?;
         let loaded = async {
-            // QEMU announces no end that is safe to wait for; the load takes a few milliseconds.
+            // QEMU sends no event that reliably marks the end of the load, which takes a few milliseconds.
             while self.status().await? == "inmigrate" {
                 tokio::time::sleep(Duration::from_micros(500)).await;
             }
@@ -119,7 +119,7 @@ impl Machine for QemuMachine {
         };
         tokio::time::timeout(LOAD_TIMEOUT, loaded)
             .await
-            .map_err(|_| VmmError::Silent {
+            .map_err(|_| VmmError::Timeout {
                 command: "migrate-incoming",
             })?
     }
@@ -136,7 +136,7 @@ impl Machine for QemuMachine {
             .qmp
             .run("xen-save-devices-state", save, &[], LOAD_TIMEOUT)
             .await;
-        // A set without users goes away by itself once its last descriptor is removed.
+        // QEMU frees a descriptor set when its last descriptor is removed and nothing uses it.
         let removed = self
             .qmp
             .run(
@@ -172,11 +172,11 @@ impl Machine for QemuMachine {
     }
 
     async fn capture_memory(&mut self, image: File) -> Result<CaptureStats, VmmError> {
-        // Pages written behind the walk would be missing from the image: corruption, found out much later.
+        // Pages that the guest writes behind the scan would be missing from the snapshot: corruption that shows much later.
         if self.is_running().await? {
             return Err(VmmError::Refused {
                 command: "capture",
-                reason: "the machine is running".to_owned(),
+                reason: "the VM is running".to_owned(),
             });
         }
         let (pid, memory) = (self.handle.pid, self.handle.memory);
@@ -192,7 +192,7 @@ impl Machine for QemuMachine {
     }
 
     async fn end(&mut self) -> Result<(), VmmError> {
-        // Whatever it answers, what counts is that the process goes.
+        // The answer does not matter: only the exit of the process counts.
         let _ = self.qmp.run("quit", json!({}), &[], QUIT_TIMEOUT).await;
         if tokio::time::timeout(QUIT_TIMEOUT, self.process.exited())
             .await
@@ -217,7 +217,7 @@ mod tests {
 ";
 
     #[test]
-    fn memory_that_no_snapshot_would_hold_is_noticed() {
+    fn a_memory_block_that_a_snapshot_would_not_contain_is_found() {
         assert_eq!(unknown_memory_block(LISTING), None);
         let graphics = format!("{LISTING}    vga.vram    4 KiB  0x0\r\n");
         assert_eq!(unknown_memory_block(&graphics).as_deref(), Some("vga.vram"));

@@ -1,4 +1,4 @@
-//! What a program says it is.
+//! The version and the machine types that a VMM program reports.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use locule_base::command::{Command, CommandError};
 
 use super::PROGRAM;
-use crate::machine::{Identity, VmmError};
+use crate::machine::{VmmError, VmmIdentity};
 
 /// Driver name, major and minor version.
 pub(super) async fn version_of(program: &Path) -> Result<(String, u32, u32), VmmError> {
@@ -27,7 +27,7 @@ pub(super) async fn version_of(program: &Path) -> Result<(String, u32, u32), Vmm
     let text = String::from_utf8_lossy(&output.stdout);
     parse_version(&text).ok_or_else(|| {
         let program = program.display();
-        VmmError::Unusable(format!("{program} does not say its version"))
+        VmmError::Unusable(format!("{program} does not print its version"))
     })
 }
 
@@ -43,7 +43,7 @@ fn parse_version(text: &str) -> Option<(String, u32, u32)> {
     is_word.then_some((driver, major, minor))
 }
 
-/// None where the program does not say: then it loads what it saved itself, and nothing else.
+/// The supported machine types. Empty where the program does not list them: it can then load its own snapshots only.
 pub(super) async fn machines(program: &Path) -> Vec<String> {
     let output = Command::new(program)
         .args(["-machine", "help"])
@@ -58,14 +58,14 @@ pub(super) async fn machines(program: &Path) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// A newer QEMU loads what an older one saved, as long as it keeps the versioned machine type: that is its promise.
-pub(super) fn loads(own: &Identity, machines: &[String], saved: &Identity) -> bool {
-    let number = |identity: &Identity| {
+/// QEMU guarantees that a newer version loads the device state of an older one, as long as it supports the machine type.
+pub(super) fn can_load(own: &VmmIdentity, machines: &[String], saved: &VmmIdentity) -> bool {
+    let number = |identity: &VmmIdentity| {
         let (major, minor) = identity.version.split_once('.')?;
         Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
     };
-    let same = |identity: &Identity| {
-        let Identity {
+    let same = |identity: &VmmIdentity| {
+        let VmmIdentity {
             driver,
             cpu,
             accelerator,
@@ -85,32 +85,38 @@ pub(super) fn loads(own: &Identity, machines: &[String], saved: &Identity) -> bo
 mod tests {
     use super::*;
 
-    fn identity(text: &str) -> Identity {
-        let identity: Identity = text.parse().unwrap();
+    fn identity(text: &str) -> VmmIdentity {
+        let identity: VmmIdentity = text.parse().unwrap();
         assert_eq!(identity.to_string(), text);
         identity
     }
 
     #[test]
-    fn a_newer_qemu_loads_what_an_older_one_saved_as_long_as_it_keeps_the_machine() {
+    fn a_newer_qemu_loads_an_older_snapshot_while_it_supports_the_machine_type() {
         let own = identity("qemu-10.0 pc-q35-10.0 Nehalem-v1 tcg");
         let machines = ["pc-q35-10.0", "pc-q35-7.2"].map(str::to_owned);
-        let loads = |saved| loads(&own, &machines, &identity(saved));
-        assert!(loads("qemu-10.0 pc-q35-10.0 Nehalem-v1 tcg"));
-        assert!(loads("qemu-7.2 pc-q35-7.2 Nehalem-v1 tcg"));
-        assert!(loads("qemu-9.2 pc-q35-7.2 Nehalem-v1 tcg"));
-        assert!(!loads("qemu-7.1 pc-q35-7.1 Nehalem-v1 tcg"), "not kept");
+        let can_load = |saved| can_load(&own, &machines, &identity(saved));
+        assert!(can_load("qemu-10.0 pc-q35-10.0 Nehalem-v1 tcg"));
+        assert!(can_load("qemu-7.2 pc-q35-7.2 Nehalem-v1 tcg"));
+        assert!(can_load("qemu-9.2 pc-q35-7.2 Nehalem-v1 tcg"));
         assert!(
-            !loads("qemu-10.1 pc-q35-7.2 Nehalem-v1 tcg"),
-            "from the future"
+            !can_load("qemu-7.1 pc-q35-7.1 Nehalem-v1 tcg"),
+            "unsupported machine type"
         );
-        assert!(!loads("qemu-7.2 pc-q35-7.2 host kvm"), "never mixed");
-        assert!(!loads("stub-7.2 pc-q35-7.2 Nehalem-v1 tcg"));
-        "qemu-7.2 pc-q35-7.2".parse::<Identity>().unwrap_err();
+        assert!(
+            !can_load("qemu-10.1 pc-q35-7.2 Nehalem-v1 tcg"),
+            "saved by a newer version"
+        );
+        assert!(
+            !can_load("qemu-7.2 pc-q35-7.2 host kvm"),
+            "another CPU and accelerator"
+        );
+        assert!(!can_load("stub-7.2 pc-q35-7.2 Nehalem-v1 tcg"));
+        "qemu-7.2 pc-q35-7.2".parse::<VmmIdentity>().unwrap_err();
     }
 
     #[test]
-    fn the_version_is_read_from_what_qemu_prints() {
+    fn the_version_is_parsed_from_qemus_version_text() {
         let debian = "QEMU emulator version 7.2.19 (Debian 1:7.2+dfsg-7+deb12u16)\nCopyright (c)";
         let found = |name: &str, major, minor| Some((name.to_owned(), major, minor));
         assert_eq!(parse_version(debian), found("qemu", 7, 2));

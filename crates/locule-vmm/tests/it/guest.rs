@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use locule_testkit::eventually;
 use locule_vmm::{
-    Accelerator, Machine, MemorySource, Qemu, Shape, VmSpec, Vmm as _, VmmError, VmmHandle,
+    AcceleratorKind, Machine, MemorySource, Qemu, Shape, VmSpec, Vmm as _, VmmError, VmmHandle,
 };
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -150,7 +150,7 @@ async fn boot() -> Golden {
     let devices = guest.save().await;
     guest.machine.end().await.unwrap();
     Golden {
-        sealed: Arc::new(locule_vmm::seal_image(&image).unwrap()),
+        sealed: Arc::new(locule_vmm::seal_memory(&image).unwrap()),
         image,
         devices,
         console: guest.console(),
@@ -166,7 +166,7 @@ pub(crate) fn memory_image() -> File {
 }
 
 pub(crate) async fn qemu() -> Qemu {
-    Qemu::find(Accelerator::Tcg, None).await.unwrap()
+    Qemu::find(AcceleratorKind::Tcg, None).await.unwrap()
 }
 
 /// The image bundle: kernel and initramfs. Made by `make images`; without it these tests fail.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use locule_base::command::Command;
-use locule_vmm::{Accelerator, MemorySource, Qemu, Vmm as _};
+use locule_vmm::{AcceleratorKind, MemorySource, Qemu, Vmm as _};
 use tempfile::TempDir;
 
 use crate::guest::{self, Guest, UID};
@@ -26,7 +26,9 @@ impl Prober {
     async fn make(options: &[&str]) -> Self {
         let folder = open_folder();
         let program = crate::compile_with("prober", folder.path(), options).await;
-        let vmm = Qemu::find(Accelerator::Tcg, Some(&program)).await.unwrap();
+        let vmm = Qemu::find(AcceleratorKind::Tcg, Some(&program))
+            .await
+            .unwrap();
         assert_eq!(vmm.identity().driver, "probe");
         Self {
             vmm,
@@ -78,7 +80,7 @@ fn results(log: &str) -> HashMap<String, String> {
 fn sealed_image() -> OwnedFd {
     let image = tempfile::tempfile().unwrap();
     image.set_len(128 << 20).unwrap();
-    locule_vmm::seal_image(&image).unwrap()
+    locule_vmm::seal_memory(&image).unwrap()
 }
 
 /// A folder that any user may look into: what is refused below is refused by the jail.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use locule_base::command::Command;
 use locule_testkit::eventually;
-use locule_vmm::{Accelerator, AcceleratorWish, MemorySource, Vmm as _, VmmError, VmmHandle};
+use locule_vmm::{
+    AcceleratorKind, AcceleratorSetting, MemorySource, Vmm as _, VmmError, VmmHandle,
+};
 
 use crate::guest::{self, Guest, UID};
 
@@ -85,7 +87,7 @@ async fn a_taken_over_vmm_owns_nothing_and_cannot_write_the_golden_image() {
     let held = std::fs::read_dir(proc.join("fd")).unwrap().flatten();
     let held = held.map(|entry| entry.path()).filter(|path| {
         let target = std::fs::read_link(path).unwrap_or_default();
-        target.to_string_lossy().contains("memfd:locule-image")
+        target.to_string_lossy().contains("memfd:locule-memory")
     });
     let held: Vec<_> = held.collect();
     assert!(!held.is_empty());
@@ -119,7 +121,7 @@ async fn a_vmm_outlives_its_owner_and_its_death_is_seen_by_the_next() {
         ..handle.clone()
     };
     let gone = qemu.adopt(&another).await.unwrap_err();
-    assert!(matches!(gone, VmmError::Gone), "{gone:?}");
+    assert!(matches!(gone, VmmError::Exited), "{gone:?}");
 
     let mut machine = qemu.adopt(&handle).await.unwrap();
     assert!(machine.is_running().await.unwrap());
@@ -141,9 +143,9 @@ async fn a_vmm_outlives_its_owner_and_its_death_is_seen_by_the_next() {
         .await
         .unwrap();
     let gone = qemu.adopt(&handle).await.unwrap_err();
-    assert!(matches!(gone, VmmError::Gone), "{gone:?}");
+    assert!(matches!(gone, VmmError::Exited), "{gone:?}");
     let gone = machine.cont().await.unwrap_err();
-    assert!(matches!(gone, VmmError::Gone), "{gone:?}");
+    assert!(matches!(gone, VmmError::Exited), "{gone:?}");
 }
 
 #[tokio::test]
@@ -180,7 +182,7 @@ async fn a_vmm_that_cannot_start_says_why() {
     let empty = tempfile::tempfile().unwrap();
     std::os::unix::fs::fchown(&empty, Some(UID), None).unwrap();
     let error = Guest::start_with(Arc::new(empty), "", memory, false).await;
-    let Err(VmmError::EndedEarly { output }) = error.map(|_guest| ()) else {
+    let Err(VmmError::ExitedEarly { output }) = error.map(|_guest| ()) else {
         panic!("an empty kernel was started");
     };
     assert!(output.contains("kernel"), "{output}");
@@ -192,11 +194,12 @@ async fn a_silent_guest_is_no_proof_of_kvm() {
     let kernel = guest::images().join("kernel");
     let initramfs = guest::initramfs().await;
     let silent = format!("/proc/{}/fd/{}", std::process::id(), initramfs.as_raw_fd());
-    let choose = |wish| locule_vmm::choose(wish, &kernel, silent.as_ref(), scratch.path());
-    let choice = choose(AcceleratorWish::Auto).await.unwrap();
-    assert_eq!(choice.accelerator, Accelerator::Tcg);
-    assert!(choice.why.is_some_and(|why| !why.is_empty()));
-    let error = choose(AcceleratorWish::Kvm).await.unwrap_err();
+    let choose =
+        |setting| locule_vmm::choose_accelerator(setting, &kernel, silent.as_ref(), scratch.path());
+    let choice = choose(AcceleratorSetting::Auto).await.unwrap();
+    assert_eq!(choice.kind, AcceleratorKind::Tcg);
+    assert!(choice.reason.is_some_and(|reason| !reason.is_empty()));
+    let error = choose(AcceleratorSetting::Kvm).await.unwrap_err();
     assert!(matches!(error, VmmError::Unusable(_)), "{error:?}");
 }
 
@@ -205,10 +208,10 @@ async fn the_bundle_decides_between_kvm_and_tcg_with_a_reason() {
     let scratch = tempfile::tempdir().unwrap();
     let images = guest::images();
     let (kernel, initramfs) = (images.join("kernel"), images.join("initramfs"));
-    let wish = AcceleratorWish::Auto;
-    let choice = locule_vmm::choose(wish, &kernel, &initramfs, scratch.path())
+    let setting = AcceleratorSetting::Auto;
+    let choice = locule_vmm::choose_accelerator(setting, &kernel, &initramfs, scratch.path())
         .await
         .unwrap();
-    assert_eq!(choice.accelerator == Accelerator::Tcg, choice.why.is_some());
+    assert_eq!(choice.kind == AcceleratorKind::Tcg, choice.reason.is_some());
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
 }

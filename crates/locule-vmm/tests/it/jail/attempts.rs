@@ -7,7 +7,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 
 use locule_testkit::eventually;
-use locule_vmm::{Accelerator, Qemu};
+use locule_vmm::{AcceleratorKind, Qemu};
 
 use super::{Prober, open_folder, open_to_all};
 use crate::guest::{Reaper, UID};
@@ -337,7 +337,7 @@ async fn a_setuid_program_gives_it_nothing() {
 async fn with_kvm_it_may_open_that_device_as_well_and_is_in_no_group_for_it() {
     let folder = open_folder();
     let program = crate::compile_with("prober", folder.path(), &[]).await;
-    let found = Qemu::find(Accelerator::Kvm, Some(&program)).await;
+    let found = Qemu::find(AcceleratorKind::Kvm, Some(&program)).await;
     if !Path::new("/dev/kvm").exists() {
         let error = found.unwrap_err();
         assert!(error.to_string().contains("/dev/kvm"), "{error}");

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use locule_base::command::Command;
-use locule_vmm::{Accelerator, Qemu, VmmError};
+use locule_vmm::{AcceleratorKind, Qemu, VmmError};
 
 use super::{Prober, open_folder, open_to_all, waiting_qemu};
 
@@ -52,7 +52,7 @@ async fn its_root_holds_its_program_and_what_that_loads_and_nothing_else() {
         "{held:?}"
     );
     assert!(
-        held.iter().any(|link| link.contains("memfd:locule-image")),
+        held.iter().any(|link| link.contains("memfd:locule-memory")),
         "{held:?}"
     );
 }
@@ -172,7 +172,7 @@ async fn nothing_is_mounted_on_the_host_while_it_runs_or_after() {
 async fn a_program_that_cannot_be_jailed_is_refused_in_words() {
     let folder = open_folder();
     let find = async |program: &Path| {
-        let error = Qemu::find(Accelerator::Tcg, Some(program))
+        let error = Qemu::find(AcceleratorKind::Tcg, Some(program))
             .await
             .unwrap_err();
         let source = std::error::Error::source(&error).map(ToString::to_string);
