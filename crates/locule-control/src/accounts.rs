@@ -1,14 +1,96 @@
-//! What people do about their own accounts, one use case a file.
+//! [`Accounts`]: the use cases about people, teams, API keys and the audit log. One's own account is here, one use case a file.
 
 mod delete;
+pub(crate) mod limit;
 mod login;
-mod me;
-mod oauth;
+pub(crate) mod me;
+pub(crate) mod oauth;
 mod password;
 mod reset;
 mod search;
-mod sign_up;
+pub(crate) mod sign_up;
 
-pub use me::Me;
-pub use oauth::{Finished, OauthRefusal, Returned, STATE_SECONDS, SentAway};
-pub use sign_up::SignedUp;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use locule_ids::ApiKeyId;
+
+use self::limit::{Limited, Rates};
+use crate::core::Core;
+use crate::github::Github;
+use crate::jobs::Jobs;
+use crate::mail::Mailer;
+use crate::passwords::Passwords;
+use crate::rate::Tries;
+
+/// Secrets, limits and external services of the accounts of one cluster.
+#[derive(Clone)]
+pub struct AccountsConfig {
+    /// Signs login tokens.
+    pub jwt_secret: Vec<u8>,
+    pub rates: Rates,
+    /// Without a mailer, an account is active at once, and a forgotten password cannot be reset.
+    pub mailer: Option<Mailer>,
+    /// Without it, nobody can sign in with GitHub.
+    pub github: Option<Github>,
+}
+
+impl AccountsConfig {
+    /// The configuration of a new installation.
+    pub fn new(jwt_secret: Vec<u8>) -> Self {
+        Self {
+            jwt_secret,
+            rates: Rates::default(),
+            mailer: None,
+            github: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for AccountsConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountsConfig")
+            .field("rates", &self.rates)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: AccountsConfig,
+    pub(crate) jobs: Jobs,
+    pub(crate) passwords: Passwords,
+    pub(crate) tries: Tries<(Limited, String)>,
+    /// API keys used since the last write, and when.
+    pub(crate) used_keys: Mutex<HashMap<ApiKeyId, DateTime<Utc>>>,
+}
+
+/// People, their sessions, teams and API keys, and the audit log. Cheap to clone.
+#[derive(Clone)]
+pub struct Accounts {
+    pub(crate) core: Core,
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Accounts")
+            .field("config", &self.inner.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Accounts {
+    pub(crate) fn new(core: Core, config: AccountsConfig, jobs: Jobs) -> Self {
+        Self {
+            core,
+            inner: Arc::new(Inner {
+                config,
+                jobs,
+                passwords: Passwords::default(),
+                tries: Tries::default(),
+                used_keys: Mutex::default(),
+            }),
+        }
+    }
+}

@@ -7,9 +7,9 @@ pub use locule_store::teams::{Listed as ListedTeam, OwnLimits};
 pub use locule_store::users::Listed as ListedUser;
 use locule_store::{PgConnection, api_keys, sessions, teams, users};
 
+use crate::accounts::Accounts;
 use crate::audit::{self, Event};
 use crate::caller::Person;
-use crate::control::Control;
 use crate::error::ControlError;
 use crate::jobs::{Task, Why};
 
@@ -32,7 +32,7 @@ pub(crate) async fn any_team(conn: &mut PgConnection, team: TeamId) -> Result<Te
     teams::lock(conn, team).await?.ok_or(missing)
 }
 
-impl Control {
+impl Accounts {
     /// Into the platform's own trail.
     async fn tell_platform(
         &self,
@@ -40,7 +40,14 @@ impl Control {
         admin: &Person,
         event: &Event<'_>,
     ) -> Result<(), ControlError> {
-        audit::write(conn, &admin.actor(), TeamId::PLATFORM, event, self.now()).await
+        audit::write(
+            conn,
+            &admin.actor(),
+            TeamId::PLATFORM,
+            event,
+            self.core.now(),
+        )
+        .await
     }
 
     pub async fn list_all_teams(
@@ -50,7 +57,7 @@ impl Control {
     ) -> Result<(Vec<ListedTeam>, i64), ControlError> {
         admin.platform_admin()?;
         let offset = offset(page)?;
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         Ok(teams::page(&mut conn, PER_PAGE, offset).await?)
     }
 
@@ -61,7 +68,7 @@ impl Control {
     ) -> Result<(Vec<ListedUser>, i64), ControlError> {
         admin.platform_admin()?;
         let offset = offset(page)?;
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         Ok(users::page(&mut conn, PER_PAGE, offset).await?)
     }
 
@@ -73,7 +80,7 @@ impl Control {
         enabled: bool,
     ) -> Result<(), ControlError> {
         admin.platform_admin()?;
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let seen = any_team(&mut tx, team).await?;
         if seen.is_byoc == enabled {
             return Ok(());
@@ -85,7 +92,7 @@ impl Control {
         teams::set_byoc(&mut tx, team, enabled).await?;
         let event = Event::TeamSetByoc { team, enabled };
         self.tell_platform(&mut tx, admin, &event).await?;
-        self.commit(tx).await
+        self.core.commit(tx).await
     }
 
     /// Gives a team limits of its own, all at once: what is not given is the default again.
@@ -106,12 +113,12 @@ impl Control {
             let why = "a limit must be 0 or more".to_owned();
             return Err(ControlError::Invalid(why));
         }
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         any_team(&mut tx, team).await?;
         teams::set_limits(&mut tx, team, own).await?;
         let event = Event::TeamSetQuota(team);
         self.tell_platform(&mut tx, admin, &event).await?;
-        self.commit(tx).await
+        self.core.commit(tx).await
     }
 
     /// Shuts somebody out, or lets them in again. Who is shut out loses sessions and keys at once, and what runs for their
@@ -127,8 +134,8 @@ impl Control {
             let why = "you cannot deactivate yourself".to_owned();
             return Err(ControlError::Invalid(why));
         }
-        let now = self.now();
-        let mut tx = self.transaction().await?;
+        let now = self.core.now();
+        let mut tx = self.core.transaction().await?;
         let missing = ControlError::NotFound { what: "user" };
         let seen = users::lock(&mut tx, user).await?.ok_or(missing)?;
         if (seen.status == UserStatus::Active) == active {
@@ -154,11 +161,11 @@ impl Control {
                     reason: Why::OwnerDisabled,
                     tell: None,
                 };
-                works.push(self.insert_work(&mut tx, task).await?);
+                works.push(self.inner.jobs.insert_work(&mut tx, task).await?);
             }
         }
-        self.commit(tx).await?;
-        self.work_now(works).await;
+        self.core.commit(tx).await?;
+        self.inner.jobs.work_now(works).await;
         Ok(())
     }
 }

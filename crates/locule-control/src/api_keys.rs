@@ -1,16 +1,21 @@
 //! Keys of teams: made by any member, shown once, revoked by whoever made them and by who runs the team (W-039).
 
+use std::sync::PoisonError;
+
 use chrono::{DateTime, Utc};
 use locule_domain::{Role, Scope, people};
 use locule_ids::ApiKeyId;
 use locule_store::api_keys;
 pub use locule_store::api_keys::ApiKey;
 
+use crate::accounts::Accounts;
 use crate::audit::{self, Event};
-use crate::authenticate::{new_key, secret_hash};
 use crate::caller::Person;
-use crate::control::Control;
 use crate::error::ControlError;
+use crate::secrets::{new_api_key, secret_hash};
+
+/// The period of the job that writes when keys were last used.
+pub(crate) const PERIOD: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// A key that somebody wants.
 #[derive(Debug, Clone)]
@@ -21,23 +26,23 @@ pub struct NewApiKey {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-impl Control {
+impl Accounts {
     /// The key's row, and the key, which nobody can read again.
     pub async fn create_api_key(
         &self,
         person: &Person,
         wanted: &NewApiKey,
     ) -> Result<(ApiKey, String), ControlError> {
-        let (name, now) = (people::key_name(&wanted.name)?, self.now());
+        let (name, now) = (people::key_name(&wanted.name)?, self.core.now());
         if wanted.expires_at.is_some_and(|at| at <= now) {
             let why = "expires_at must be in the future".to_owned();
             return Err(ControlError::Invalid(why));
         }
         let team = person.membership()?.team;
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         self.team_to_change(&mut tx, person, team, Role::Member)
             .await?;
-        let (secret, prefix) = new_key();
+        let (secret, prefix) = new_api_key();
         let key = ApiKey {
             id: ApiKeyId::random(),
             team,
@@ -56,7 +61,7 @@ impl Control {
             name: &key.name,
         };
         audit::write(&mut tx, &person.actor(), team, &event, now).await?;
-        self.commit(tx).await?;
+        self.core.commit(tx).await?;
         Ok((key, secret))
     }
 
@@ -65,14 +70,14 @@ impl Control {
         let team = person.membership()?.team;
         // What was used just now must not look unused.
         self.write_used_keys().await?;
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         Ok(api_keys::list(&mut conn, team).await?)
     }
 
     /// One that is not there is revoked already.
     pub async fn revoke_api_key(&self, person: &Person, id: ApiKeyId) -> Result<(), ControlError> {
         let team = person.membership()?.team;
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let (_, role) = self
             .team_to_change(&mut tx, person, team, Role::Member)
             .await?;
@@ -86,7 +91,24 @@ impl Control {
         }
         api_keys::delete(&mut tx, team, id).await?;
         let event = Event::ApiKeyRevoke(id);
-        audit::write(&mut tx, &person.actor(), team, &event, self.now()).await?;
-        self.commit(tx).await
+        audit::write(&mut tx, &person.actor(), team, &event, self.core.now()).await?;
+        self.core.commit(tx).await
+    }
+
+    /// Writes when keys were last used, for all keys used since the last write: a request must not cost a write.
+    pub(crate) async fn write_used_keys(&self) -> Result<(), ControlError> {
+        let used = std::mem::take(
+            &mut *self
+                .inner
+                .used_keys
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        if used.is_empty() {
+            return Ok(());
+        }
+        let used: Vec<_> = used.into_iter().collect();
+        let mut conn = self.core.connection().await?;
+        Ok(api_keys::touch(&mut conn, &used).await?)
     }
 }

@@ -1,21 +1,21 @@
 //! Credentials: what is shown, what it stands for, and what new ones are made of.
 
+use std::sync::PoisonError;
+
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use locule_domain::UserStatus;
-use locule_ids::{ApiKeyId, SandboxId, SessionId, TeamId, UserId};
+use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
 use locule_store::users::User;
 use locule_store::{PgConnection, api_keys, members, sessions};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+use crate::accounts::Accounts;
 use crate::caller::{Actor, Caller, Identity, Membership, Person};
-use crate::control::Control;
 use crate::error::ControlError;
+use crate::secrets::{contains_api_key, is_api_key, secret_hash, starts_like_api_key};
 
 const SESSION_HOURS: i64 = 6;
-const KEY_START: &str = "e2b_";
-const KEY_DIGITS: usize = 40;
 
 /// What a request shows.
 #[derive(Clone, Copy)]
@@ -36,7 +36,7 @@ impl std::fmt::Debug for Credential<'_> {
 impl<'a> Credential<'a> {
     /// What follows `Bearer`: a login token, or a key, which begins like no token.
     pub fn bearer(text: &'a str) -> Self {
-        if text.starts_with(KEY_START) {
+        if starts_like_api_key(text) {
             Self::Key(text)
         } else {
             Self::Token(text)
@@ -82,40 +82,7 @@ struct Claims {
     exp: i64,
 }
 
-/// What is stored of a secret that is random enough to be looked up by.
-pub(crate) fn secret_hash(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret.as_bytes()))
-}
-
-fn is_key(text: &str) -> bool {
-    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    text.strip_prefix(KEY_START)
-        .is_some_and(|rest| rest.len() == KEY_DIGITS && rest.bytes().all(is_digit))
-}
-
-/// Whether the text of a key is in it, wherever and whosever.
-fn holds_key(text: &str) -> bool {
-    let length = KEY_START.len() + KEY_DIGITS;
-    text.match_indices(KEY_START)
-        .any(|(at, _)| text.get(at..at + length).is_some_and(is_key))
-}
-
-/// A new API key, and what it is known by: the one form there is.
-pub(crate) fn new_key() -> (String, String) {
-    let key = format!(
-        "{KEY_START}{}",
-        hex::encode(rand::random::<[u8; KEY_DIGITS / 2]>())
-    );
-    let prefix = key.chars().take(10).collect();
-    (key, prefix)
-}
-
-/// What a mail brings: 32 digits.
-pub(crate) fn new_mailed_token() -> String {
-    hex::encode(rand::random::<[u8; 16]>())
-}
-
-impl Control {
+impl Accounts {
     /// Who a credential stands for.
     pub async fn authenticate(&self, credential: Credential<'_>) -> Result<Identity, ControlError> {
         match credential {
@@ -125,11 +92,11 @@ impl Control {
     }
 
     async fn key(&self, key: &str) -> Result<Caller, ControlError> {
-        if !is_key(key) {
+        if !is_api_key(key) {
             return Err(ControlError::Unauthorized);
         }
-        let now = self.now();
-        let mut conn = self.connection().await?;
+        let now = self.core.now();
+        let mut conn = self.core.connection().await?;
         let found = api_keys::by_hash(&mut conn, &secret_hash(key), now).await?;
         let found = found.ok_or(ControlError::Unauthorized)?;
         self.used(found.id, now);
@@ -145,13 +112,16 @@ impl Control {
 
     /// Written by the sweep, many at once: a request must not cost a write.
     fn used(&self, key: ApiKeyId, now: DateTime<Utc>) {
-        self.used_keys().insert(key, now);
+        let used_keys = self.inner.used_keys.lock();
+        used_keys
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, now);
     }
 
     async fn person(&self, token: &str) -> Result<Person, ControlError> {
         let claims = self.claims(token)?;
-        let mut conn = self.connection().await?;
-        let (user, session_ends) = sessions::get(&mut conn, claims.sid, self.now())
+        let mut conn = self.core.connection().await?;
+        let (user, session_ends) = sessions::get(&mut conn, claims.sid, self.core.now())
             .await?
             .filter(|(user, _)| user.id == claims.sub)
             .ok_or(ControlError::Unauthorized)?;
@@ -178,7 +148,7 @@ impl Control {
 
     /// What a token says that we have signed, at whatever time.
     fn signed(&self, token: &str) -> Option<Claims> {
-        let key = DecodingKey::from_secret(&self.0.config.jwt_secret);
+        let key = DecodingKey::from_secret(&self.inner.config.jwt_secret);
         let mut validation = Validation::new(Algorithm::HS256);
         // The session's row says when it ends, by our own clock.
         validation.validate_exp = false;
@@ -192,13 +162,10 @@ impl Control {
         claims.ok_or(ControlError::Unauthorized)
     }
 
-    /// Whether `word` is a credential of this platform, or of this one of its sandboxes. Also one that is not valid any more:
-    /// what runs in a sandbox has no business with any (W-037).
-    pub fn is_credential(&self, sandbox: SandboxId, word: &str) -> bool {
-        holds_key(word)
-            || self.signed(word).is_some()
-            || word == self.access_token(sandbox)
-            || word == self.traffic_token(sandbox)
+    /// Whether a word of a request for a sandbox's port is a credential of this platform: a login token or an API key, valid or
+    /// not. A program in a sandbox must not receive either (W-037).
+    pub fn is_credential(&self, word: &str) -> bool {
+        contains_api_key(word) || self.signed(word).is_some()
     }
 
     /// Logs somebody in, for the team that a login is for.
@@ -208,7 +175,7 @@ impl Control {
         user: &User,
     ) -> Result<Session, ControlError> {
         let team = members::login_team(conn, user.id).await?;
-        let (id, now) = (SessionId::random(), self.now());
+        let (id, now) = (SessionId::random(), self.core.now());
         let ends = now + chrono::Duration::hours(SESSION_HOURS);
         sessions::insert(conn, id, user.id, now, ends).await?;
         let person = Person {
@@ -235,10 +202,10 @@ impl Control {
             name: person.name.clone(),
             is_admin: person.is_admin,
             typ: None,
-            iat: self.now().timestamp(),
+            iat: self.core.now().timestamp(),
             exp: person.session_ends.timestamp(),
         };
-        let key = EncodingKey::from_secret(&self.0.config.jwt_secret);
+        let key = EncodingKey::from_secret(&self.inner.config.jwt_secret);
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
             .map_err(ControlError::internal)?;
         Ok(Session {
@@ -248,22 +215,5 @@ impl Control {
             email: person.email.clone(),
             name: person.name.clone(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_seen_wherever_it_stands() {
-        let key = format!("e2b_{}", "0a".repeat(20));
-        assert!(is_key(&key));
-        for text in [key.clone(), format!("e2b_x{key}y")] {
-            assert!(holds_key(&text), "{text}");
-        }
-        for text in ["", "e2b_", &key[..43], &key.to_uppercase(), "é2b_é"] {
-            assert!(!holds_key(text), "{text}");
-        }
     }
 }

@@ -7,8 +7,8 @@ use locule_store::sandboxes;
 
 use crate::audit::{self, Event as Recorded, SandboxEvent};
 use crate::caller::Actor;
-use crate::control::Control;
 use crate::error::ControlError;
+use crate::sandboxes::Sandboxes;
 
 /// Tries of a write that somebody else overtook.
 const WRITES_MAX: usize = 8;
@@ -41,7 +41,7 @@ fn by_itself(seen: &Sandbox, next: &Sandbox) -> Option<SandboxEvent> {
     (paused && has_reason && seen.desired != Desired::Paused).then_some(SandboxEvent::AutoPause)
 }
 
-impl Control {
+impl Sandboxes {
     /// Reads, decides, writes. `decide` may be asked several times; none of it is written unless all of it is. Answers the
     /// row as it is now.
     pub(crate) async fn change(
@@ -50,7 +50,7 @@ impl Control {
         decide: impl Fn(&Sandbox) -> Result<Option<Change>, ControlError>,
     ) -> Result<Sandbox, ControlError> {
         for _ in 0..WRITES_MAX {
-            let (mut tx, now) = (self.transaction().await?, self.now());
+            let (mut tx, now) = (self.core.transaction().await?, self.core.now());
             let seen = sandboxes::get(&mut tx, id)
                 .await?
                 .ok_or(ControlError::NotFound { what: "sandbox" })?;
@@ -74,7 +74,7 @@ impl Control {
                 let event = Recorded::Sandbox(id, &event);
                 audit::write(&mut tx, &actor, seen.team, &event, now).await?;
             }
-            self.commit(tx).await?;
+            self.core.commit(tx).await?;
             next.version += 1;
             next.last_updated = now;
             return Ok(next);

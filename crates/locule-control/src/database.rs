@@ -5,8 +5,9 @@ use locule_agent_api::WriteMark;
 use locule_store::cluster::{self, Written};
 use locule_store::{PgPool, StoreError};
 
-use crate::control::{Control, HostLink};
 use crate::error::ControlError;
+use crate::hosts::HostLink;
+use crate::sandboxes::Sandboxes;
 
 /// PostgreSQL writes a sequence down so many numbers ahead. Where it crashes before that is on the disk, numbers that were
 /// sent already are drawn again.
@@ -30,13 +31,13 @@ pub fn went_back_in_time(seen: &WriteMark, now: &WriteMark) -> bool {
     seen.cluster != now.cluster || seen.counter > now.counter + AHEAD
 }
 
-impl Control {
+impl Sandboxes {
     /// Whether what this host holds may be measured by what is in the database.
     pub(crate) async fn may_judge(&self, host: &HostLink) -> Result<bool, ControlError> {
         let Some(seen) = host.agent.host().await?.written else {
             return Ok(true);
         };
-        let now = database_mark(&self.0.pool).await?;
+        let now = database_mark(&self.core.pool).await?;
         let back = went_back_in_time(&seen, &now);
         if back {
             tracing::error!(host.id = %host.id, %seen, %now, "the database went back in time: nothing on this host is judged by it until `locule doctor --accept-database` is run there");

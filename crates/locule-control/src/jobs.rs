@@ -8,16 +8,17 @@ use futures::StreamExt as _;
 use locule_ids::{JobId, TeamId, UserId};
 use locule_store::{PgConnection, jobs, sandboxes};
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
 
 use crate::audit::{self, Event, SandboxEvent};
 use crate::caller::Actor;
-use crate::control::Control;
+use crate::core::Core;
 use crate::error::ControlError;
-use crate::mail::Letter;
+use crate::letters::{Letter, send_letter};
+use crate::mail::Mailer;
+use crate::sandboxes::Sandboxes;
 
 /// How often it is looked whether something is due.
-const PERIOD: Duration = Duration::from_secs(5);
+pub(crate) const PERIOD: Duration = Duration::from_secs(5);
 /// Nobody else takes a job for so long.
 const LEASE: chrono::Duration = chrono::Duration::minutes(2);
 /// Whoever caused the work waits for it no longer than this; it goes on.
@@ -73,27 +74,30 @@ pub(crate) struct Work {
     attempts: i32,
 }
 
-pub(crate) async fn run(control: Control, stop: CancellationToken) -> anyhow::Result<()> {
-    loop {
-        if let Err(error) = control.run_due_jobs().await {
-            let error = locule_base::errors::chain(&error);
-            tracing::warn!(error, "cannot look for jobs; tried again");
-        }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(PERIOD) => {}
-        }
-    }
+/// Runs the tasks of the `jobs` table. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Jobs {
+    core: Core,
+    sandboxes: Sandboxes,
+    mailer: Option<Mailer>,
 }
 
-impl Control {
+impl Jobs {
+    pub(crate) fn new(core: Core, sandboxes: Sandboxes, mailer: Option<Mailer>) -> Self {
+        Self {
+            core,
+            sandboxes,
+            mailer,
+        }
+    }
+
     /// Writes work down with the change that makes it necessary. Whoever does so gets the first try, after the commit.
     pub(crate) async fn insert_work(
         &self,
         conn: &mut PgConnection,
         task: Task,
     ) -> Result<Work, ControlError> {
-        let (id, now) = (JobId::random(), self.now());
+        let (id, now) = (JobId::random(), self.core.now());
         let payload = serde_json::to_value(&task).map_err(ControlError::internal)?;
         let kind = match task {
             Task::DestroySandboxes { .. } => "destroy_sandboxes",
@@ -109,19 +113,19 @@ impl Control {
 
     /// Begins what was just written down, and lets nobody wait for it.
     pub(crate) fn work_soon(&self, work: Work) {
-        let control = self.clone();
-        self.0
+        let jobs = self.clone();
+        self.core
             .tasks
-            .spawn_detached("job", async move { control.attempt(work).await });
+            .spawn_detached("job", async move { jobs.attempt(work).await });
     }
 
     /// Does what was just written down, and waits for it for a while. It is done in any case, by and by.
     pub(crate) async fn work_now(&self, works: Vec<Work>) {
-        let control = self.clone();
+        let jobs = self.clone();
         let (done, result) = tokio::sync::oneshot::channel();
-        self.0.tasks.spawn_detached("job", async move {
+        self.core.tasks.spawn_detached("job", async move {
             for work in works {
-                control.attempt(work).await;
+                jobs.attempt(work).await;
             }
             let _ = done.send(());
         });
@@ -129,9 +133,9 @@ impl Control {
     }
 
     /// One pass over what is due.
-    pub async fn run_due_jobs(&self) -> Result<(), ControlError> {
-        let now = self.now();
-        let mut conn = self.connection().await?;
+    pub(crate) async fn run_due(&self) -> Result<(), ControlError> {
+        let now = self.core.now();
+        let mut conn = self.core.connection().await?;
         let due = jobs::claim(&mut conn, now, now + LEASE, CLAIMED_AT_ONCE).await?;
         drop(conn);
         for job in due {
@@ -156,9 +160,9 @@ impl Control {
         let error = locule_base::errors::chain(&error);
         tracing::warn!(job.id = %id, attempts, error, "a job is not done; it is tried again");
         let wait = 1_i64 << attempts.clamp(0, 10);
-        let again = self.now() + chrono::Duration::seconds(wait.min(RETRY_SEC_MAX));
+        let again = self.core.now() + chrono::Duration::seconds(wait.min(RETRY_SEC_MAX));
         let postponed = async {
-            let mut conn = self.connection().await?;
+            let mut conn = self.core.connection().await?;
             Ok::<_, ControlError>(jobs::postpone(&mut conn, id, again, &error).await?)
         };
         if let Err(error) = postponed.await {
@@ -179,7 +183,7 @@ impl Control {
                 tell.map(|trail| (trail, Event::TeamEmptied(team)))
             }
             Task::Letter { to, letter } => {
-                match self.send_letter(to, letter).await {
+                match send_letter(&self.core, self.mailer.as_ref(), to, letter).await {
                     Err(error) if work.attempts >= LETTER_ATTEMPTS => {
                         let error = locule_base::errors::chain(&error);
                         tracing::error!(job.id = %work.id, error, "a mail is given up");
@@ -189,12 +193,12 @@ impl Control {
                 None
             }
         };
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         if let Some((trail, event)) = told {
-            audit::write(&mut tx, &Actor::System, trail, &event, self.now()).await?;
+            audit::write(&mut tx, &Actor::System, trail, &event, self.core.now()).await?;
         }
         jobs::finish(&mut tx, work.id).await?;
-        self.commit(tx).await
+        self.core.commit(tx).await
     }
 
     /// Fails until nothing is left, and nothing that a host has still to confirm.
@@ -215,7 +219,9 @@ impl Control {
             let destroyed = page.into_iter().map(async |(id, row)| {
                 // One that cannot be read cannot be destroyed either, and must not hide the others.
                 row?;
-                self.destroy_as(&Actor::System, team, id, &event).await
+                self.sandboxes
+                    .destroy_as(&Actor::System, team, id, &event)
+                    .await
             });
             let results: Vec<Result<(), ControlError>> = futures::stream::iter(destroyed)
                 .buffer_unordered(TOGETHER)
@@ -240,7 +246,7 @@ impl Control {
         made_until: DateTime<Utc>,
         after: Option<locule_ids::SandboxId>,
     ) -> Result<Vec<sandboxes::Read>, ControlError> {
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         Ok(sandboxes::left_of(&mut conn, team, made_until, after, PAGE).await?)
     }
 }

@@ -4,20 +4,12 @@
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
-use locule_domain::UserStatus;
-use locule_ids::UserId;
-use locule_store::sessions::{self, Purpose};
-use locule_store::users::{self, User};
-use serde::{Deserialize, Serialize};
+use locule_store::users::User;
 
-use crate::authenticate::{new_mailed_token, secret_hash};
-use crate::control::Control;
 use crate::error::ControlError;
 
 const IMPLICIT_TLS_PORT: u16 = 465;
 const SEND_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
-pub(crate) const ACTIVATION_MINUTES: i64 = 30;
-const RESET_MINUTES: i64 = 15;
 
 /// A mail server, and how mails look.
 #[derive(Clone)]
@@ -56,7 +48,7 @@ pub enum MailSetupError {
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
-    public_url: String,
+    pub(crate) public_url: String,
 }
 
 impl std::fmt::Debug for Mailer {
@@ -97,7 +89,12 @@ impl Mailer {
         })
     }
 
-    async fn send(&self, to: &User, subject: &str, text: String) -> Result<(), ControlError> {
+    pub(crate) async fn send(
+        &self,
+        to: &User,
+        subject: &str,
+        text: String,
+    ) -> Result<(), ControlError> {
         let address = to.email.parse().map_err(ControlError::internal)?;
         let message = Message::builder()
             .from(self.from.clone())
@@ -107,67 +104,5 @@ impl Mailer {
             .map_err(ControlError::internal)?;
         let sent = self.transport.send(message).await;
         sent.map(drop).map_err(ControlError::internal)
-    }
-}
-
-/// What a person is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Letter {
-    Activation,
-    PasswordReset,
-    PasswordChanged,
-}
-
-impl Control {
-    /// Sends a letter to somebody who is still there and whom it still concerns.
-    pub(crate) async fn send_letter(&self, to: UserId, letter: Letter) -> Result<(), ControlError> {
-        let Some(mailer) = &self.0.config.mailer else {
-            return Ok(());
-        };
-        let mut tx = self.transaction().await?;
-        let Some(user) = users::lock(&mut tx, to).await? else {
-            return Ok(());
-        };
-        let wanted = match letter {
-            Letter::Activation => UserStatus::Inactive,
-            Letter::PasswordReset | Letter::PasswordChanged => UserStatus::Active,
-        };
-        if user.status != wanted {
-            return Ok(());
-        }
-        let token = new_mailed_token();
-        let purpose = match letter {
-            Letter::Activation => Some((Purpose::Activation, ACTIVATION_MINUTES)),
-            Letter::PasswordReset => Some((Purpose::PasswordReset, RESET_MINUTES)),
-            Letter::PasswordChanged => None,
-        };
-        if let Some((purpose, minutes)) = purpose {
-            let ends = self.now() + chrono::Duration::minutes(minutes);
-            sessions::insert_token(&mut tx, purpose, to, &secret_hash(&token), ends).await?;
-        }
-        self.commit(tx).await?;
-        let base = &mailer.public_url;
-        let (subject, text) = match letter {
-            Letter::Activation => (
-                "Activate your account",
-                format!(
-                    "Follow this link within {ACTIVATION_MINUTES} minutes to activate your account:\n\n{base}/activate?token={token}\n\nIf you did not sign up, ignore this mail.\n"
-                ),
-            ),
-            Letter::PasswordReset => (
-                "Reset your password",
-                format!(
-                    "Follow this link within {RESET_MINUTES} minutes to set a new password:\n\n{base}/reset-password?token={token}\n\nIf you did not ask for it, ignore this mail: your password stays as it is.\n"
-                ),
-            ),
-            Letter::PasswordChanged => (
-                "Your password was changed",
-                format!(
-                    "The password of your account at {base} was changed, and every login of it has ended.\n\nIf that was not you, reset it at once.\n"
-                ),
-            ),
-        };
-        mailer.send(&user, subject, text).await
     }
 }

@@ -3,11 +3,11 @@
 use locule_domain::{Quota, Sandbox, Usage};
 use locule_store::{PgConnection, sandboxes, teams};
 
-use crate::control::Control;
 use crate::error::ControlError;
 use crate::rate::Rate;
+use crate::sandboxes::Sandboxes;
 
-impl Control {
+impl Sandboxes {
     /// Makes room for a sandbox that is to run again.
     pub(crate) async fn reserve(
         &self,
@@ -28,7 +28,8 @@ impl Control {
             count: quota.creates_per_minute_max,
             per: std::time::Duration::from_mins(1),
         };
-        self.limit_creates(sandbox.team, rate)
+        let now = self.core.now();
+        self.inner.creates.count(sandbox.team, rate, now)
     }
 
     async fn room(
@@ -36,7 +37,7 @@ impl Control {
         conn: &mut PgConnection,
         sandbox: &Sandbox,
     ) -> Result<Quota, ControlError> {
-        let default = self.0.config.quota;
+        let default = self.inner.config.quota;
         // A team that is being deleted gets nothing new.
         let quota = teams::lock_quota(conn, sandbox.team, default).await?;
         let quota = quota.ok_or(ControlError::NoTeam)?;

@@ -6,15 +6,16 @@ use locule_domain::{Action, ErrorReason, Event, Sandbox, SandboxState, next_acti
 use locule_ids::SandboxId;
 use locule_store::{cluster, hosts, sandboxes, templates};
 
-use crate::control::{Control, HostLink};
 use crate::database::mark;
 use crate::error::ControlError;
+use crate::hosts::HostLink;
 use crate::reports::why_gone;
+use crate::sandboxes::Sandboxes;
 
 /// More steps than any wish takes.
 const STEPS_MAX: usize = 8;
 
-impl Control {
+impl Sandboxes {
     pub(crate) fn host_of(&self, sandbox: &Sandbox) -> Result<HostLink, ControlError> {
         let link = sandbox.host.and_then(|host| self.host(host));
         let gone = || {
@@ -28,7 +29,7 @@ impl Control {
     /// Step by step until nothing is left to do. The caller holds the sandbox's lock.
     pub(crate) async fn reconcile(&self, id: SandboxId) -> Result<Sandbox, ControlError> {
         for _ in 0..STEPS_MAX {
-            let mut conn = self.connection().await?;
+            let mut conn = self.core.connection().await?;
             let sandbox = sandboxes::get(&mut conn, id)
                 .await?
                 .ok_or(ControlError::NotFound { what: "sandbox" })?;
@@ -123,7 +124,7 @@ impl Control {
 
     /// Every order draws from the write counter first, and is sent with what it drew.
     async fn order(&self, host: &HostLink, sandbox: &Sandbox) -> Result<Order, ControlError> {
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         host.agent.mark(mark(cluster::next_write(&mut conn).await?));
         Ok(Order {
             sandbox: sandbox.id,
@@ -133,7 +134,7 @@ impl Control {
 
     /// Chooses a host, and writes it down as the reservation.
     async fn place(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let online = hosts::online(&mut tx).await?;
         let host = online
             .iter()
@@ -146,7 +147,7 @@ impl Control {
             .apply(Event::Placed)
             .map_err(ControlError::internal)?;
         // Overtaken: whoever it was is placing it, or wants something else of it.
-        if sandboxes::update(&mut tx, sandbox, &next, self.now()).await? {
+        if sandboxes::update(&mut tx, sandbox, &next, self.core.now()).await? {
             tx.commit().await.map_err(locule_store::StoreError::from)?;
         }
         Ok(())
@@ -157,7 +158,7 @@ impl Control {
     async fn create_on_host(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
         let host = self.host_of(sandbox)?;
         let order = self.order(&host, sandbox).await?;
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         let template = templates::find(&mut conn, sandbox.team, &sandbox.template).await?;
         drop(conn);
         let row = sandbox.clone();

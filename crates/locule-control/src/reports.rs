@@ -14,13 +14,13 @@ use locule_ids::{HostId, SandboxId};
 use locule_store::sandboxes;
 
 use crate::changes::Change;
-use crate::control::Control;
 use crate::error::ControlError;
+use crate::sandboxes::Sandboxes;
 
 /// A create that takes longer than this is not under way any more.
 pub(crate) const CREATE_BUDGET: chrono::Duration = chrono::Duration::seconds(240);
 
-impl Control {
+impl Sandboxes {
     /// Writes what a host says of a sandbox.
     pub(crate) async fn take_report(
         &self,
@@ -41,7 +41,7 @@ impl Control {
 
     /// Asks the host what it holds of this sandbox, and writes it down. The caller holds the sandbox's lock.
     pub(crate) async fn learn(&self, id: SandboxId) -> Result<(), ControlError> {
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         let Some(sandbox) = sandboxes::get(&mut conn, id).await? else {
             return Ok(());
         };
@@ -55,7 +55,7 @@ impl Control {
         };
         match reports.iter().find(|report| report.sandbox == id) {
             Some(report) => self.take_report(host.id, report).await,
-            None => self.absent(&sandbox, self.now()).await,
+            None => self.absent(&sandbox, self.core.now()).await,
         }
     }
 

@@ -5,8 +5,8 @@ use locule_domain::SandboxState;
 use locule_ids::{HostId, SandboxId, TeamId};
 use locule_store::sandboxes;
 
-use crate::control::Control;
 use crate::error::ControlError;
+use crate::sandboxes::Sandboxes;
 
 /// The way to a sandbox, for the edge.
 #[derive(Debug, Clone)]
@@ -25,10 +25,10 @@ pub struct Route {
     pub traffic_token: String,
 }
 
-impl Control {
+impl Sandboxes {
     /// The way to a sandbox, whoever asks: the edge decides what they may.
     pub async fn route(&self, id: SandboxId) -> Result<Route, ControlError> {
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         let sandbox = sandboxes::get(&mut conn, id)
             .await?
             .ok_or(ControlError::NotFound { what: "sandbox" })?;
@@ -53,7 +53,7 @@ impl Control {
 
     /// Resumes a paused sandbox because somebody visits it. Only one that was made so wakes.
     pub async fn wake(&self, id: SandboxId) -> Result<Route, ControlError> {
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         let sandbox = sandboxes::get(&mut conn, id)
             .await?
             .ok_or(ControlError::NotFound { what: "sandbox" })?;

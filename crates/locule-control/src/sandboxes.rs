@@ -1,36 +1,170 @@
-//! The use cases about sandboxes, one a file.
+//! [`Sandboxes`]: the use cases about sandboxes, one a file.
 
 mod connect;
 mod create;
 mod destroy;
-mod list;
+pub(crate) mod list;
 mod pause;
 mod resume;
 mod timeout;
 
-pub use list::{ListFilter, Page};
+use std::sync::Arc;
 
-use locule_domain::{Desired, Sandbox, SandboxState};
-use locule_ids::{SandboxId, TeamId};
-use locule_store::sandboxes;
+use hmac::Mac as _;
+use locule_domain::{Desired, Limits, Quota, Sandbox, SandboxState};
+use locule_ids::{HostId, SandboxId, TeamId};
+use locule_store::{cluster, sandboxes};
 
-use crate::control::Control;
+use crate::core::Core;
 use crate::error::ControlError;
+use crate::hosts::HostLink;
+use crate::locks::{Locks, OrderGuard};
+use crate::rate::Tries;
+use crate::secrets::keyed;
 
-impl Control {
+/// Secrets and limits of the sandboxes of one cluster.
+#[derive(Clone)]
+pub struct SandboxesConfig {
+    /// Access tokens and traffic tokens of sandboxes are derived from it.
+    pub platform_key: Vec<u8>,
+    /// The largest sandbox that a request may ask for.
+    pub limits: Limits,
+    /// The quota of a team that has none of its own.
+    pub quota: Quota,
+}
+
+impl SandboxesConfig {
+    /// The configuration of a new installation.
+    pub fn new(platform_key: Vec<u8>) -> Self {
+        Self {
+            platform_key,
+            limits: Limits::default(),
+            quota: Quota::default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for SandboxesConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SandboxesConfig")
+            .field("limits", &self.limits)
+            .field("quota", &self.quota)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The reason why no sandbox can be created now.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    #[error("the database does not answer")]
+    Database,
+    #[error("no host is ready")]
+    Host,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: SandboxesConfig,
+    pub(crate) hosts: Vec<HostLink>,
+    pub(crate) creates: Tries<TeamId>,
+    locks: Locks,
+}
+
+/// Sandboxes of every team: create, list, pause, resume, destroy, route, and reconcile with the hosts. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandboxes {
+    pub(crate) core: Core,
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Sandboxes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandboxes")
+            .field("hosts", &self.inner.hosts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sandboxes {
+    pub(crate) fn new(core: Core, config: SandboxesConfig, hosts: Vec<HostLink>) -> Self {
+        Self {
+            core,
+            inner: Arc::new(Inner {
+                config,
+                hosts,
+                creates: Tries::default(),
+                locks: Locks::default(),
+            }),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.config.limits
+    }
+
+    pub(crate) fn host(&self, id: HostId) -> Option<&HostLink> {
+        self.inner.hosts.iter().find(|host| host.id == id)
+    }
+
+    /// Waits until no other order about the sandbox is in progress in this process.
+    pub(crate) async fn lock(&self, sandbox: SandboxId) -> OrderGuard {
+        self.inner.locks.lock(sandbox).await
+    }
+
+    /// As [`Self::lock`]; `None` while an order is in progress.
+    pub(crate) fn try_lock(&self, sandbox: SandboxId) -> Option<OrderGuard> {
+        self.inner.locks.try_lock(sandbox)
+    }
+
+    /// The token that clients of one sandbox send to its guest agent. It never changes, so that an SDK object keeps working.
+    pub fn access_token(&self, sandbox: SandboxId) -> String {
+        self.derive(b"access", sandbox)
+    }
+
+    /// The token that visitors of a private sandbox's ports send.
+    pub fn traffic_token(&self, sandbox: SandboxId) -> String {
+        self.derive(b"traffic", sandbox)
+    }
+
+    /// Whether a word is one of the two tokens of this sandbox.
+    pub fn is_token_of(&self, sandbox: SandboxId, word: &str) -> bool {
+        word == self.access_token(sandbox) || word == self.traffic_token(sandbox)
+    }
+
+    fn derive(&self, purpose: &[u8], sandbox: SandboxId) -> String {
+        let mut mac = keyed(&self.inner.config.platform_key);
+        mac.update(purpose);
+        mac.update(sandbox.as_uuid().as_bytes());
+        hex::encode(mac.finalize().into_bytes())
+    }
+
+    /// Whether sandboxes can be created.
+    pub async fn ready(&self) -> Result<(), NotReady> {
+        let connection = self.core.connection().await;
+        let mut conn = connection.map_err(|_| NotReady::Database)?;
+        cluster::ping(&mut conn)
+            .await
+            .map_err(|_| NotReady::Database)?;
+        for host in &self.inner.hosts {
+            if host.agent.host().await.is_ok_and(|host| host.ready) {
+                return Ok(());
+            }
+        }
+        Err(NotReady::Host)
+    }
+
     /// A team's sandbox, in any state. Another team's is not found, not forbidden.
     pub async fn get_sandbox(&self, team: TeamId, id: SandboxId) -> Result<Sandbox, ControlError> {
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         let found = sandboxes::get(&mut conn, id)
             .await?
             .filter(|sandbox| sandbox.team == team);
         found.ok_or(ControlError::NotFound { what: "sandbox" })
     }
 
-    /// It was used just now.
+    /// Records that the sandbox was used at this moment.
     pub async fn touch(&self, id: SandboxId) -> Result<(), ControlError> {
-        let mut conn = self.connection().await?;
-        Ok(sandboxes::touch(&mut conn, id, self.now()).await?)
+        let mut conn = self.core.connection().await?;
+        Ok(sandboxes::touch(&mut conn, id, self.core.now()).await?)
     }
 }
 

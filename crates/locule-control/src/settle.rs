@@ -21,9 +21,9 @@ use locule_store::sandboxes;
 use crate::audit::SandboxEvent;
 use crate::caller::Actor;
 use crate::changes::Change;
-use crate::control::Control;
 use crate::error::ControlError;
 use crate::reports::CREATE_BUDGET;
+use crate::sandboxes::Sandboxes;
 use crate::sweep::{Answer, Held};
 
 /// A row that changed a moment ago may be ahead of the list that was just fetched.
@@ -31,7 +31,7 @@ const SETTLING: chrono::Duration = chrono::Duration::seconds(5);
 /// Hosts look at the clocks; where one has not acted so long after the time, the control plane does.
 const SECOND_LINE: chrono::Duration = chrono::Duration::seconds(30);
 
-impl Control {
+impl Sandboxes {
     pub(crate) async fn settle(&self, id: SandboxId, held: &Held) -> Result<(), ControlError> {
         // An order is under way: whoever gave it settles it.
         let Some(_order) = self.try_lock(id) else {
@@ -67,7 +67,7 @@ impl Control {
     }
 
     async fn row_for_sweep(&self, id: SandboxId) -> Result<Option<Sandbox>, ControlError> {
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         Ok(sandboxes::get(&mut conn, id).await?)
     }
 

@@ -11,32 +11,17 @@ use futures::StreamExt as _;
 use locule_agent_api::{Order, ReportedState, SandboxReport};
 use locule_domain::Sandbox;
 use locule_ids::{HostId, SandboxId};
-use locule_store::{api_keys, sandboxes};
-use tokio_util::sync::CancellationToken;
+use locule_store::sandboxes;
 
-use crate::control::{Control, HostLink};
 use crate::error::ControlError;
+use crate::hosts::HostLink;
+use crate::sandboxes::Sandboxes;
 
-const PERIOD: Duration = Duration::from_secs(15);
+pub(crate) const PERIOD: Duration = Duration::from_secs(15);
 /// Rows read at a time.
 const PAGE: u16 = 500;
 /// Sandboxes settled at the same time: a slow order holds up a few, not all.
 const TOGETHER: usize = 8;
-
-pub(crate) async fn run(control: Control, stop: CancellationToken) -> anyhow::Result<()> {
-    loop {
-        if let Err(error) = once(&control).await {
-            tracing::warn!(
-                error = locule_base::errors::chain(&error),
-                "a sweep failed; the next one tries again"
-            );
-        }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(PERIOD) => {}
-        }
-    }
-}
 
 /// What the hosts that answered hold, by host.
 pub(crate) struct Held {
@@ -46,11 +31,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    async fn ask(control: &Control) -> Self {
-        let asked_at = control.now();
-        let answers = control.0.hosts.iter().map(async |host| {
+    async fn ask(sandboxes: &Sandboxes) -> Self {
+        let asked_at = sandboxes.core.now();
+        let answers = sandboxes.inner.hosts.iter().map(async |host| {
             // Of one that is not judged nothing is known, as of one that is silent.
-            control.may_judge(host).await.ok().filter(|may| *may)?;
+            sandboxes.may_judge(host).await.ok().filter(|may| *may)?;
             let reports = host.agent.list_sandboxes().await.ok()?;
             let by_id = |report: SandboxReport| (report.sandbox, report);
             Some((host.id, reports.into_iter().map(by_id).collect()))
@@ -82,18 +67,17 @@ pub(crate) enum Answer<'a> {
 }
 
 /// One pass over the truth.
-pub(crate) async fn once(control: &Control) -> Result<(), ControlError> {
-    control.write_used_keys().await?;
-    let held = Held::ask(control).await;
+pub(crate) async fn once(sandboxes: &Sandboxes) -> Result<(), ControlError> {
+    let held = Held::ask(sandboxes).await;
     let (mut seen, mut after) = (HashSet::new(), None);
     loop {
-        let mut conn = control.connection().await?;
+        let mut conn = sandboxes.core.connection().await?;
         let page = sandboxes::unsettled(&mut conn, after, i64::from(PAGE)).await?;
         drop(conn);
         after = page.last().map(|(id, _)| *id);
         let full = page.len() == usize::from(PAGE);
         seen.extend(page.iter().map(|(id, _)| *id));
-        settle_all(control, page, &held).await;
+        settle_all(sandboxes, page, &held).await;
         if !full {
             break;
         }
@@ -108,16 +92,16 @@ pub(crate) async fn once(control: &Control) -> Result<(), ControlError> {
             .collect();
         for reports in others.chunks(usize::from(PAGE)) {
             let ids: Vec<SandboxId> = reports.iter().map(|report| report.sandbox).collect();
-            let mut conn = control.connection().await?;
+            let mut conn = sandboxes.core.connection().await?;
             let rows = sandboxes::get_many(&mut conn, &ids).await?;
             drop(conn);
             let known: HashSet<SandboxId> = rows.iter().map(|(id, _)| *id).collect();
-            settle_all(control, rows, &held).await;
+            settle_all(sandboxes, rows, &held).await;
             for report in reports
                 .iter()
                 .filter(|report| !known.contains(&report.sandbox))
             {
-                if let Some(host) = control.host(*host) {
+                if let Some(host) = sandboxes.host(*host) {
                     quarantine(host, report).await;
                 }
             }
@@ -126,10 +110,10 @@ pub(crate) async fn once(control: &Control) -> Result<(), ControlError> {
     Ok(())
 }
 
-async fn settle_all(control: &Control, rows: Vec<sandboxes::Read>, held: &Held) {
+async fn settle_all(sandboxes: &Sandboxes, rows: Vec<sandboxes::Read>, held: &Held) {
     let settled = rows.into_iter().map(async |(id, row)| {
         let settled = match row {
-            Ok(sandbox) => control.settle(sandbox.id, held).await,
+            Ok(sandbox) => sandboxes.settle(sandbox.id, held).await,
             Err(error) => Err(error.into()),
         };
         if let Err(error) = settled {
@@ -154,16 +138,5 @@ async fn quarantine(host: &HostLink, report: &SandboxReport) {
         if let Err(error) = host.agent.pause_sandbox(order).await {
             tracing::warn!(sandbox.id = %sandbox, error = locule_base::errors::chain(&error), "cannot pause it");
         }
-    }
-}
-
-impl Control {
-    pub(crate) async fn write_used_keys(&self) -> Result<(), ControlError> {
-        let used: Vec<_> = std::mem::take(&mut *self.used_keys()).into_iter().collect();
-        if used.is_empty() {
-            return Ok(());
-        }
-        let mut conn = self.connection().await?;
-        Ok(api_keys::touch(&mut conn, &used).await?)
     }
 }

@@ -10,9 +10,9 @@ use locule_domain::{Role, people};
 use locule_ids::{TeamId, UserId};
 use locule_store::{PgConnection, members as rows, teams};
 
+use crate::accounts::Accounts;
 use crate::audit::{self, Event};
 use crate::caller::Person;
-use crate::control::Control;
 use crate::error::ControlError;
 
 /// Slugs have 48 random bits: a second try is never needed, a fourth never makes sense.
@@ -24,7 +24,7 @@ fn new_slug() -> String {
     format!("{}-{}", &digits[..6], &digits[6..])
 }
 
-impl Control {
+impl Accounts {
     /// A new team with its first member.
     pub(crate) async fn insert_team(
         &self,
@@ -39,7 +39,7 @@ impl Control {
             name: name.to_owned(),
             slug: new_slug(),
             is_byoc: false,
-            created_at: self.now(),
+            created_at: self.core.now(),
         };
         for _ in 0..SLUG_TRIES {
             if teams::insert(conn, &team).await? {
@@ -74,17 +74,17 @@ impl Control {
 
     pub async fn create_team(&self, person: &Person, name: &str) -> Result<Team, ControlError> {
         let name = people::team_name(name)?;
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let team = self
             .insert_team(&mut tx, &name, person.id, Role::Owner, false)
             .await?;
-        self.commit(tx).await?;
+        self.core.commit(tx).await?;
         Ok(team)
     }
 
     /// By the time the person joined.
     pub async fn list_teams(&self, person: &Person) -> Result<Vec<(Team, Role)>, ControlError> {
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         Ok(teams::of_user(&mut conn, person.id).await?)
     }
 
@@ -94,7 +94,7 @@ impl Control {
         team: TeamId,
     ) -> Result<(Team, Vec<Member>), ControlError> {
         own_team(person, team)?;
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         let own = teams::of_user(&mut conn, person.id).await?;
         let found = own.into_iter().find(|(own, _)| own.id == team);
         let (found, _) = found.ok_or(ControlError::NoTeam)?;
@@ -108,7 +108,7 @@ impl Control {
         name: &str,
     ) -> Result<(), ControlError> {
         let name = people::team_name(name)?;
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let (seen, _) = self
             .team_to_change(&mut tx, person, team, Role::Admin)
             .await?;
@@ -118,8 +118,8 @@ impl Control {
             old_name: &seen.name,
             new_name: &name,
         };
-        audit::write(&mut tx, &person.actor(), team, &event, self.now()).await?;
-        self.commit(tx).await
+        audit::write(&mut tx, &person.actor(), team, &event, self.core.now()).await?;
+        self.core.commit(tx).await
     }
 }
 

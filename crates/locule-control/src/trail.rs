@@ -4,8 +4,8 @@ use locule_domain::Role;
 use locule_ids::{AuditId, TeamId};
 use locule_store::audit::{self, Filter};
 
+use crate::accounts::Accounts;
 use crate::caller::Person;
-use crate::control::Control;
 use crate::cursor;
 use crate::error::ControlError;
 
@@ -33,7 +33,7 @@ pub struct TrailPage {
     pub next: Option<String>,
 }
 
-impl Control {
+impl Accounts {
     /// Members see what is about the team's work, owners and admins all (B-088).
     pub async fn list_trail(
         &self,
@@ -74,7 +74,7 @@ impl Control {
             before,
             limit: limit.min(LIMIT_MAX),
         };
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         let entries = audit::list(&mut conn, team, &filter).await?;
         let next = entries
             .last()

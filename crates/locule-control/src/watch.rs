@@ -7,11 +7,12 @@ use locule_agent_api::WatchEvent;
 use locule_base::backoff::Backoff;
 use tokio_util::sync::CancellationToken;
 
-use crate::control::{Control, HostLink};
 use crate::error::ControlError;
+use crate::hosts::HostLink;
+use crate::sandboxes::Sandboxes;
 
 pub(crate) async fn run(
-    control: Control,
+    sandboxes: Sandboxes,
     host: HostLink,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -19,7 +20,7 @@ pub(crate) async fn run(
     loop {
         let watched = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            watched = follow(&control, &host) => watched,
+            watched = follow(&sandboxes, &host) => watched,
         };
         match watched {
             Ok(()) => backoff.reset(),
@@ -34,11 +35,11 @@ pub(crate) async fn run(
     }
 }
 
-async fn follow(control: &Control, host: &HostLink) -> anyhow::Result<()> {
+async fn follow(sandboxes: &Sandboxes, host: &HostLink) -> anyhow::Result<()> {
     let mut events = host.agent.watch_sandboxes().await?;
     while let Some(event) = events.next().await {
         if let WatchEvent::Report { report, .. } = event? {
-            match control.take_report(host.id, &report).await {
+            match sandboxes.take_report(host.id, &report).await {
                 Ok(()) => {}
                 // Nothing can be written now: all of it is told again by the next watch.
                 Err(error @ ControlError::Unavailable(_)) => return Err(error.into()),

@@ -35,7 +35,7 @@ pub(crate) async fn list_all_teams(
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Json<AdminTeamPage>, ApiError> {
     let page = query.page.unwrap_or(1);
-    let (teams, total) = app.control.list_all_teams(&admin, page).await?;
+    let (teams, total) = app.accounts.list_all_teams(&admin, page).await?;
     let view = |listed: locule_control::ListedTeam| AdminTeam {
         team: team_view(listed.team),
         deleted_at: listed.deleted_at.map(seconds),
@@ -63,7 +63,7 @@ pub(crate) async fn list_all_users(
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Json<AdminUserPage>, ApiError> {
     let page = query.page.unwrap_or(1);
-    let (users, total) = app.control.list_all_users(&admin, page).await?;
+    let (users, total) = app.accounts.list_all_users(&admin, page).await?;
     let view = |listed: locule_control::ListedUser| AdminUser {
         id: listed.user.id,
         email: listed.user.email,
@@ -98,7 +98,7 @@ pub(crate) async fn set_team_byoc(
     ApiPath(id): ApiPath<TeamId>,
     ApiJson(request): ApiJson<SetByocRequest>,
 ) -> Result<StatusCode, ApiError> {
-    app.control.set_byoc(&admin, id, request.enabled).await?;
+    app.accounts.set_byoc(&admin, id, request.enabled).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -119,7 +119,7 @@ pub(crate) async fn set_team_quota(
         memory_mib_max: request.memory_mb_max,
         creates_per_minute_max: request.creates_per_minute_max,
     };
-    app.control.set_limits(&admin, id, own).await?;
+    app.accounts.set_limits(&admin, id, own).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -132,7 +132,7 @@ pub(crate) async fn delete_any_team(
     PlatformAdmin(admin): PlatformAdmin,
     ApiPath(id): ApiPath<TeamId>,
 ) -> Result<StatusCode, ApiError> {
-    app.control.delete_any_team(&admin, id).await?;
+    app.accounts.delete_any_team(&admin, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -147,6 +147,6 @@ pub(crate) async fn set_user_active(
     ApiPath(id): ApiPath<UserId>,
     ApiJson(request): ApiJson<SetActiveRequest>,
 ) -> Result<StatusCode, ApiError> {
-    app.control.set_active(&admin, id, request.active).await?;
+    app.accounts.set_active(&admin, id, request.active).await?;
     Ok(StatusCode::NO_CONTENT)
 }

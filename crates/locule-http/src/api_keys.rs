@@ -51,7 +51,7 @@ pub(crate) async fn create_api_key(
         },
         expires_at: request.expires_at.map(of_our_era).transpose()?,
     };
-    let (key, secret) = app.control.create_api_key(&person, &wanted).await?;
+    let (key, secret) = app.accounts.create_api_key(&person, &wanted).await?;
     Ok((StatusCode::CREATED, Json(key_view(key, Some(secret)))))
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn list_api_keys(
     State(app): State<AppState>,
     Member(person): Member,
 ) -> Result<Json<Vec<ApiKey>>, ApiError> {
-    let keys = app.control.list_api_keys(&person).await?;
+    let keys = app.accounts.list_api_keys(&person).await?;
     Ok(Json(
         keys.into_iter().map(|key| key_view(key, None)).collect(),
     ))
@@ -77,6 +77,6 @@ pub(crate) async fn revoke_api_key(
     Member(person): Member,
     ApiPath(id): ApiPath<ApiKeyId>,
 ) -> Result<StatusCode, ApiError> {
-    app.control.revoke_api_key(&person, id).await?;
+    app.accounts.revoke_api_key(&person, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -92,7 +92,7 @@ pub(crate) async fn list_audit_logs(
 ) -> Result<Json<AuditPage>, ApiError> {
     let filter = filter(query.as_deref())?;
     Ok(Json(page_view(
-        app.control.list_trail(&person, filter).await?,
+        app.accounts.list_trail(&person, filter).await?,
     )))
 }
 
@@ -105,7 +105,7 @@ pub(crate) async fn list_platform_audit_logs(
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, ApiError> {
     let filter = filter(query.as_deref())?;
-    let page = app.control.list_platform_trail(&admin, filter).await?;
+    let page = app.accounts.list_platform_trail(&admin, filter).await?;
     Ok(Json(page_view(page)))
 }
 

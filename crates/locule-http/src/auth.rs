@@ -33,13 +33,13 @@ pub(crate) async fn sign_up(
     peer: Peer,
     ApiJson(request): ApiJson<SignupRequest>,
 ) -> Result<(StatusCode, Json<SignupResponse>), ApiError> {
-    app.control.limit(Limited::SignUpByAddress, &peer.0)?;
+    app.accounts.limit(Limited::SignUpByAddress, &peer.0)?;
     let SignupRequest {
         email,
         password,
         name,
     } = request;
-    let signed_up = app.control.sign_up(&email, &password, &name).await?;
+    let signed_up = app.accounts.sign_up(&email, &password, &name).await?;
     let answer = match signed_up {
         SignedUp::LoggedIn(session) => SignupResponse::LoggedIn(auth_view(session)),
         SignedUp::MustActivate => SignupResponse::MustActivate {
@@ -58,8 +58,8 @@ pub(crate) async fn activate(
     peer: Peer,
     ApiJson(request): ApiJson<ActivateRequest>,
 ) -> Result<Json<AuthResponse>, ApiError> {
-    app.control.limit(Limited::ResetByAddress, &peer.0)?;
-    let session = app.control.activate(&request.token).await?;
+    app.accounts.limit(Limited::ResetByAddress, &peer.0)?;
+    let session = app.accounts.activate(&request.token).await?;
     Ok(Json(auth_view(session)))
 }
 
@@ -72,8 +72,11 @@ pub(crate) async fn login(
     peer: Peer,
     ApiJson(request): ApiJson<LoginRequest>,
 ) -> Result<Json<AuthResponse>, ApiError> {
-    app.control.limit(Limited::LoginByAddress, &peer.0)?;
-    let session = app.control.login(&request.email, &request.password).await?;
+    app.accounts.limit(Limited::LoginByAddress, &peer.0)?;
+    let session = app
+        .accounts
+        .login(&request.email, &request.password)
+        .await?;
     Ok(Json(auth_view(session)))
 }
 
@@ -93,7 +96,7 @@ pub(crate) async fn logout(
     Person(person): Person,
     ApiQuery(query): ApiQuery<LogoutQuery>,
 ) -> Result<StatusCode, ApiError> {
-    app.control.logout(&person, query.all).await?;
+    app.accounts.logout(&person, query.all).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -106,6 +109,6 @@ pub(crate) async fn switch_team(
     Person(person): Person,
     ApiJson(request): ApiJson<SwitchTeamRequest>,
 ) -> Result<Json<AuthResponse>, ApiError> {
-    let session = app.control.switch_team(&person, request.team_id).await?;
+    let session = app.accounts.switch_team(&person, request.team_id).await?;
     Ok(Json(auth_view(session)))
 }

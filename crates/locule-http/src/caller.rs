@@ -58,7 +58,7 @@ impl Caller {
     }
 
     pub(crate) async fn by(credential: Credential<'_>, app: &AppState) -> Result<Self, ApiError> {
-        let identity = app.control.authenticate(credential).await?;
+        let identity = app.accounts.authenticate(credential).await?;
         Ok(Self(identity.caller()?))
     }
 
@@ -102,7 +102,7 @@ impl FromRequestParts<AppState> for Person {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let credential = shown(&parts.headers)?.ok_or_else(ApiError::unauthorized)?;
-        let identity = app.control.authenticate(credential).await?;
+        let identity = app.accounts.authenticate(credential).await?;
         Ok(Self(identity.person()?))
     }
 }

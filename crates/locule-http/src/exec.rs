@@ -46,7 +46,7 @@ pub(crate) async fn exec(
     let cmd = request.cmd.clone();
     let events = running.guest.start(wanted(request, Some(timeout))).await?;
     let output = collect(events, &running.guest, &app.tasks).await;
-    app.control.touch(running.id).await.ok();
+    app.sandboxes.touch(running.id).await.ok();
     let (ended, output) = output?;
     let duration = app.clock.monotonic().saturating_sub(started);
     let (stdout, stderr, encoding) = output.text();
@@ -97,7 +97,7 @@ async fn start(
     let cmd = request.cmd.clone();
     let mut events = running.guest.start(wanted(request, None)).await?;
     let pid = started(&mut events).await?;
-    app.control.touch(running.id).await.ok();
+    app.sandboxes.touch(running.id).await.ok();
     let result = ExecStarted {
         sandbox_id: running.id,
         cmd,

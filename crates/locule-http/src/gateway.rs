@@ -39,7 +39,7 @@ pub(crate) async fn gateway(
 
 async fn forward(app: &AppState, address: Address, request: Request) -> Result<Response, Refusal> {
     let mut route = app
-        .control
+        .sandboxes
         .route(address.sandbox)
         .await
         .map_err(|error| refusal(&error))?;
@@ -57,7 +57,9 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
     }
     match route.state {
         SandboxState::Running => {
-            let ours = |word: &str| app.control.is_credential(address.sandbox, word);
+            let ours = |word: &str| {
+                app.accounts.is_credential(word) || app.sandboxes.is_token_of(address.sandbox, word)
+            };
             Ok(proxy(target(route), address.port, request, ours, &app.tasks).await)
         }
         SandboxState::Pending | SandboxState::Starting => Err(Refusal::Changing),
@@ -70,9 +72,9 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
 
 /// Of many who visit at once, the first wakes it; for the others it runs by then.
 async fn wake(app: &AppState, address: Address) -> Result<Route, Refusal> {
-    let woken = match app.control.wake(address.sandbox).await {
+    let woken = match app.sandboxes.wake(address.sandbox).await {
         Err(ControlError::InvalidState { .. } | ControlError::Conflict { .. }) => {
-            app.control.route(address.sandbox).await
+            app.sandboxes.route(address.sandbox).await
         }
         woken => woken,
     };

@@ -12,7 +12,7 @@ use crate::state::AppState;
 #[utoipa::path(get, path = "/health", tag = "service", security(()),
     responses((status = 200, body = Health), (status = 503, body = ErrorBody)))]
 pub(crate) async fn get_health(State(app): State<AppState>) -> Response {
-    match app.control.ready().await {
+    match app.sandboxes.ready().await {
         Ok(()) => Json(Health {
             status: "ok".to_owned(),
             version: app.config.version,

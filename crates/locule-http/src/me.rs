@@ -23,7 +23,7 @@ pub(crate) async fn get_me(
     State(app): State<AppState>,
     Person(person): Person,
 ) -> Result<Json<Me>, ApiError> {
-    let me = app.control.me(&person).await?;
+    let me = app.accounts.me(&person).await?;
     Ok(Json(Me {
         user_id: person.id,
         name: me.name,
@@ -44,7 +44,7 @@ pub(crate) async fn rename_me(
     Person(person): Person,
     ApiJson(request): ApiJson<RenameMeRequest>,
 ) -> Result<Json<AuthResponse>, ApiError> {
-    let session = app.control.rename_me(&person, &request.name).await?;
+    let session = app.accounts.rename_me(&person, &request.name).await?;
     Ok(Json(auth_view(session)))
 }
 
@@ -59,7 +59,7 @@ pub(crate) async fn change_password(
 ) -> Result<StatusCode, ApiError> {
     let (current, new) = (request.current_password.as_deref(), &request.new_password);
     let confirmed = request.confirm_password.as_deref();
-    app.control
+    app.accounts
         .change_password(&person, current, new, confirmed)
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -74,8 +74,8 @@ pub(crate) async fn forgot_password(
     peer: Peer,
     ApiJson(request): ApiJson<ForgotPasswordRequest>,
 ) -> Result<StatusCode, ApiError> {
-    app.control.limit(Limited::ResetByAddress, &peer.0)?;
-    app.control.forgot_password(&request.email).await?;
+    app.accounts.limit(Limited::ResetByAddress, &peer.0)?;
+    app.accounts.forgot_password(&request.email).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -88,12 +88,12 @@ pub(crate) async fn reset_password(
     peer: Peer,
     ApiJson(request): ApiJson<ResetPasswordRequest>,
 ) -> Result<StatusCode, ApiError> {
-    app.control.limit(Limited::ResetByAddress, &peer.0)?;
+    app.accounts.limit(Limited::ResetByAddress, &peer.0)?;
     let ResetPasswordRequest {
         token,
         new_password,
     } = request;
-    app.control.reset_password(&token, &new_password).await?;
+    app.accounts.reset_password(&token, &new_password).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -106,7 +106,7 @@ pub(crate) async fn delete_me(
     Person(person): Person,
     ApiJson(request): ApiJson<DeleteMeRequest>,
 ) -> Result<StatusCode, ApiError> {
-    app.control
+    app.accounts
         .delete_me(&person, &request.confirmation)
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -128,7 +128,7 @@ pub(crate) async fn search_users(
     Person(person): Person,
     ApiQuery(query): ApiQuery<SearchQuery>,
 ) -> Result<Json<Vec<FoundUser>>, ApiError> {
-    let found = app.control.search_users(&person, &query.email).await?;
+    let found = app.accounts.search_users(&person, &query.email).await?;
     let view = |(user_id, email)| FoundUser { user_id, email };
     Ok(Json(found.into_iter().map(view).collect()))
 }

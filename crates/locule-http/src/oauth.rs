@@ -86,10 +86,10 @@ pub(crate) async fn begin_oauth(
     ApiPath(provider): ApiPath<String>,
     ApiQuery(query): ApiQuery<BeginQuery>,
 ) -> Result<Response, ApiError> {
-    app.control.limit(Limited::LoginByAddress, &peer.0)?;
-    let github = app.control.provider(&provider)?;
+    app.accounts.limit(Limited::LoginByAddress, &peer.0)?;
+    let github = app.accounts.provider(&provider)?;
     let may_sign_up = query.intent == WantedIntent::Signup;
-    let sent = app.control.begin_oauth(github, may_sign_up);
+    let sent = app.accounts.begin_oauth(github, may_sign_up);
     let mut headers = HeaderMap::new();
     keep(&mut headers, cookies(github), &sent);
     redirect(&sent.url, headers)
@@ -107,8 +107,8 @@ pub(crate) async fn finish_oauth(
     ApiQuery(query): ApiQuery<FinishQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    app.control.limit(Limited::LoginByAddress, &peer.0)?;
-    let github = app.control.provider(&provider)?;
+    app.accounts.limit(Limited::LoginByAddress, &peer.0)?;
+    let github = app.accounts.provider(&provider)?;
     let cookies = cookies(github);
     let (state_cookie, connect_cookie) =
         (cookies.get(&headers, STATE), cookies.get(&headers, CONNECT));
@@ -119,7 +119,7 @@ pub(crate) async fn finish_oauth(
         code: query.code.as_deref(),
         error: query.error.as_deref(),
     };
-    let finished = app.control.finish_oauth(github, returned).await;
+    let finished = app.accounts.finish_oauth(github, returned).await;
     let mut headers = HeaderMap::new();
     for name in [STATE, CONNECT] {
         cookies.set(&mut headers, Kind::Ours, (name, ""), 0);
@@ -185,8 +185,8 @@ pub(crate) async fn connect_provider(
     Person(person): Person,
     ApiPath(provider): ApiPath<String>,
 ) -> Result<(HeaderMap, Json<ConnectProviderResponse>), ApiError> {
-    let github = app.control.provider(&provider)?;
-    let sent = app.control.begin_connect(github, &person);
+    let github = app.accounts.provider(&provider)?;
+    let sent = app.accounts.begin_connect(github, &person);
     let mut headers = HeaderMap::new();
     keep(&mut headers, cookies(github), &sent);
     let auth_url = sent.url;
@@ -202,6 +202,6 @@ pub(crate) async fn disconnect_provider(
     Person(person): Person,
     ApiPath(provider): ApiPath<String>,
 ) -> Result<StatusCode, ApiError> {
-    app.control.disconnect(&person, &provider).await?;
+    app.accounts.disconnect(&person, &provider).await?;
     Ok(StatusCode::NO_CONTENT)
 }

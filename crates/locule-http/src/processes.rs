@@ -39,7 +39,7 @@ pub(crate) async fn list_processes(
     running: Running,
 ) -> Result<Json<ProcessList>, ApiError> {
     let listed = running.guest.list_processes().await?;
-    app.control.touch(running.id).await.ok();
+    app.sandboxes.touch(running.id).await.ok();
     let processes = listed.into_iter().map(|process| Process {
         pid: process.pid,
         tag: process.tag,
@@ -73,6 +73,6 @@ pub(crate) async fn kill_process(
         .guest
         .signal(&selector(&path.selector), signal)
         .await?;
-    app.control.touch(running.id).await.ok();
+    app.sandboxes.touch(running.id).await.ok();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -24,7 +24,7 @@ impl Running {
         team: TeamId,
         id: SandboxId,
     ) -> Result<Self, ApiError> {
-        let route = match app.control.route(id).await {
+        let route = match app.sandboxes.route(id).await {
             Ok(route) => route,
             Err(ControlError::NotFound { .. }) => return Err(no_route(app, team, id).await?),
             Err(error) => return Err(error.into()),
@@ -42,7 +42,7 @@ impl Running {
 
 /// Why there is no way to a sandbox: there is none such, it is in no state for one, or its host is away, in this order.
 async fn no_route(app: &AppState, team: TeamId, id: SandboxId) -> Result<ApiError, ApiError> {
-    let sandbox = app.control.get_sandbox(team, id).await?;
+    let sandbox = app.sandboxes.get_sandbox(team, id).await?;
     wants(sandbox.state, SandboxState::Running)?;
     Ok(ApiError::host_unavailable())
 }

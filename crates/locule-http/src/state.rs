@@ -2,7 +2,7 @@
 
 use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
-use locule_control::Control;
+use locule_control::{Accounts, ControlPlane, Sandboxes};
 
 const FILE_BYTES_MAX: usize = 100 * 1024 * 1024;
 /// The parts around a file in a multipart body.
@@ -35,7 +35,8 @@ impl Default for HttpConfig {
 /// Cheap to clone; one per process.
 #[derive(Clone)]
 pub struct AppState {
-    pub(crate) control: Control,
+    pub(crate) sandboxes: Sandboxes,
+    pub(crate) accounts: Accounts,
     /// Owns what outlives a request: upgraded connections, clean-up after a client that left.
     pub(crate) tasks: Tasks,
     pub(crate) clock: SharedClock,
@@ -51,9 +52,15 @@ impl std::fmt::Debug for AppState {
 }
 
 impl AppState {
-    pub fn new(control: Control, tasks: Tasks, clock: SharedClock, config: HttpConfig) -> Self {
+    pub fn new(
+        control: ControlPlane,
+        tasks: Tasks,
+        clock: SharedClock,
+        config: HttpConfig,
+    ) -> Self {
         Self {
-            control,
+            sandboxes: control.sandboxes,
+            accounts: control.accounts,
             tasks,
             clock,
             config,

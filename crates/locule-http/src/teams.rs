@@ -40,7 +40,7 @@ pub(crate) async fn list_teams(
     State(app): State<AppState>,
     Person(person): Person,
 ) -> Result<Json<Vec<TeamWithRole>>, ApiError> {
-    let teams = app.control.list_teams(&person).await?;
+    let teams = app.accounts.list_teams(&person).await?;
     let view = |(team, role)| TeamWithRole {
         team: team_view(team),
         role: role_view(role),
@@ -57,7 +57,7 @@ pub(crate) async fn create_team(
     Person(person): Person,
     ApiJson(request): ApiJson<TeamNameRequest>,
 ) -> Result<(StatusCode, Json<TeamWithRole>), ApiError> {
-    let team = app.control.create_team(&person, &request.name).await?;
+    let team = app.accounts.create_team(&person, &request.name).await?;
     let made = TeamWithRole {
         team: team_view(team),
         role: Role::Owner,
@@ -73,7 +73,7 @@ pub(crate) async fn get_team(
     Member(person): Member,
     ApiPath(id): ApiPath<TeamId>,
 ) -> Result<Json<TeamDetail>, ApiError> {
-    let (team, members) = app.control.get_team(&person, id).await?;
+    let (team, members) = app.accounts.get_team(&person, id).await?;
     Ok(Json(TeamDetail {
         team: team_view(team),
         members: members.into_iter().map(member_view).collect(),
@@ -90,7 +90,7 @@ pub(crate) async fn rename_team(
     ApiPath(id): ApiPath<TeamId>,
     ApiJson(request): ApiJson<TeamNameRequest>,
 ) -> Result<StatusCode, ApiError> {
-    app.control.rename_team(&person, id, &request.name).await?;
+    app.accounts.rename_team(&person, id, &request.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -102,7 +102,7 @@ pub(crate) async fn delete_team(
     Member(person): Member,
     ApiPath(id): ApiPath<TeamId>,
 ) -> Result<StatusCode, ApiError> {
-    app.control.delete_team(&person, id).await?;
+    app.accounts.delete_team(&person, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -114,6 +114,6 @@ pub(crate) async fn leave_team(
     Member(person): Member,
     ApiPath(id): ApiPath<TeamId>,
 ) -> Result<StatusCode, ApiError> {
-    app.control.leave_team(&person, id).await?;
+    app.accounts.leave_team(&person, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

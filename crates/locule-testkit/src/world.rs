@@ -7,8 +7,8 @@ use locule_agent_api::Connector;
 use locule_base::clock::{Clock as _, ManualClock};
 use locule_base::tasks::Tasks;
 use locule_control::{
-    Caller, Control, ControlConfig, ControlError, Credential, HostLink, Identity, NewApiKey,
-    NewSandbox, Person, Scope, SignedUp, bootstrap,
+    Accounts, Caller, ControlConfig, ControlError, ControlPlane, Credential, HostLink, Identity,
+    NewApiKey, NewSandbox, Person, Sandboxes, Scope, SignedUp, bootstrap,
 };
 use locule_domain::Sandbox;
 use locule_ids::{HostId, SandboxId};
@@ -25,7 +25,9 @@ pub const PASSWORD: &str = "a password of this test";
 pub struct World {
     pub pool: PgPool,
     pub clock: Arc<ManualClock>,
-    pub control: Control,
+    pub control: ControlPlane,
+    pub sandboxes: Sandboxes,
+    pub accounts: Accounts,
     pub tasks: Tasks,
     /// The host that the installation begins with, by the id it has in the database.
     pub host_id: HostId,
@@ -45,21 +47,24 @@ impl World {
         let host = SimHost::new(clock.clone());
         let tasks = Tasks::new();
         let control = control(&pool, &clock, &tasks, host_id, &host);
-        let session = control.sign_up(EMAIL, PASSWORD, "Administrator").await;
+        let accounts = control.accounts.clone();
+        let session = accounts.sign_up(EMAIL, PASSWORD, "Administrator").await;
         let session = session.and_then(SignedUp::session).expect("sign up");
-        let person = person(&control, &session.token).await;
+        let person = person(&accounts, &session.token).await;
         let wanted = NewApiKey {
             name: "first key".to_owned(),
             scope: Scope::Full,
             expires_at: None,
         };
-        let made = control.create_api_key(&person, &wanted).await;
+        let made = accounts.create_api_key(&person, &wanted).await;
         let (_, key) = made.expect("make a key");
-        let identity = control.authenticate(Credential::Key(&key)).await;
+        let identity = accounts.authenticate(Credential::Key(&key)).await;
         let caller = identity.and_then(Identity::caller).expect("the first key");
         Self {
             pool,
             clock,
+            sandboxes: control.sandboxes.clone(),
+            accounts,
             control,
             tasks,
             host_id,
@@ -80,6 +85,8 @@ impl World {
             self.host_id,
             &self.host,
         );
+        self.sandboxes = self.control.sandboxes.clone();
+        self.accounts = self.control.accounts.clone();
     }
 
     pub fn pass(&self, time: Duration) {
@@ -109,20 +116,20 @@ impl World {
     }
 
     pub async fn create_as(&self, wish: NewSandbox) -> Sandbox {
-        let created = self.control.create_sandbox(&self.caller, wish).await;
+        let created = self.sandboxes.create_sandbox(&self.caller, wish).await;
         created.expect("create a sandbox")
     }
 
     pub async fn pause(&self, id: SandboxId) -> Result<Sandbox, ControlError> {
-        self.control.pause_sandbox(&self.caller, id).await
+        self.sandboxes.pause_sandbox(&self.caller, id).await
     }
 
     pub async fn resume(&self, id: SandboxId) -> Result<Sandbox, ControlError> {
-        self.control.resume_sandbox(&self.caller, id).await
+        self.sandboxes.resume_sandbox(&self.caller, id).await
     }
 
     pub async fn destroy(&self, id: SandboxId) -> Result<(), ControlError> {
-        self.control.destroy_sandbox(&self.caller, id).await
+        self.sandboxes.destroy_sandbox(&self.caller, id).await
     }
 
     /// The row as it is.
@@ -171,8 +178,8 @@ impl World {
 }
 
 /// Whoever a token stands for.
-pub async fn person(control: &Control, token: &str) -> Person {
-    let identity = control.authenticate(Credential::Token(token)).await;
+pub async fn person(accounts: &Accounts, token: &str) -> Person {
+    let identity = accounts.authenticate(Credential::Token(token)).await;
     identity
         .and_then(Identity::person)
         .expect("a person's token")
@@ -184,14 +191,14 @@ fn control(
     tasks: &Tasks,
     id: HostId,
     host: &Arc<SimHost>,
-) -> Control {
+) -> ControlPlane {
     let link = HostLink {
         id,
         agent: host.clone(),
         connector: Connector::Unix("/nowhere/agent.sock".into()),
     };
     let config = ControlConfig::new(vec![1; 32], vec![2; 32]);
-    Control::new(
+    ControlPlane::new(
         config,
         pool.clone(),
         clock.clone(),

@@ -10,7 +10,7 @@ use locule_agent_api::{Client, Connector};
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
 use locule_base::telemetry::{self, LogFormat};
-use locule_control::{Control, ControlConfig, Github, HostLink, Mailer};
+use locule_control::{ControlConfig, ControlPlane, Github, HostLink, Mailer};
 use locule_http::{AppState, HttpConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -55,10 +55,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         }
     };
     let mut config = ControlConfig::new(secrets.platform_key, secrets.jwt_secret);
-    config.github = secrets.github.map(Github::new).transpose()?;
-    config.mailer = secrets.mail.as_ref().map(Mailer::new).transpose()?;
+    config.accounts.github = secrets.github.map(Github::new).transpose()?;
+    config.accounts.mailer = secrets.mail.as_ref().map(Mailer::new).transpose()?;
     let (tasks, clock) = (Tasks::new(), SystemClock::shared());
-    let control = Control::new(
+    let control = ControlPlane::new(
         config,
         pool,
         clock.clone(),

@@ -25,7 +25,7 @@ use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
 use locule_base::clock::{Clock as _, SystemClock};
 use locule_base::tasks::Tasks;
 use locule_control::{
-    Control, ControlConfig, ControlError, Credential, NewApiKey, Scope, SignedUp,
+    Accounts, ControlConfig, ControlError, ControlPlane, Credential, NewApiKey, Scope, SignedUp,
 };
 use locule_store::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
@@ -198,8 +198,8 @@ async fn bootstrap(
         .context("set up the database")?;
     let key = |name| hex::decode(layout.secret(name)?).context("a secret is not hexadecimal");
     let config = ControlConfig::new(key("platform_key")?, key("jwt_secret")?);
-    let control = Control::new(config, pool.clone(), clock, Tasks::new(), Vec::new());
-    let credentials = first_account(layout, &control, format!("http://{listen}")).await?;
+    let control = ControlPlane::new(config, pool.clone(), clock, Tasks::new(), Vec::new());
+    let credentials = first_account(layout, &control.accounts, format!("http://{listen}")).await?;
     pool.close().await;
     Ok(credentials)
 }
@@ -208,11 +208,11 @@ async fn bootstrap(
 /// database has its hash; whatever a crash left undone is done by the next start.
 async fn first_account(
     layout: &Layout,
-    control: &Control,
+    accounts: &Accounts,
     url: String,
 ) -> anyhow::Result<layout::Credentials> {
     let known = layout.read_credentials(&url)?;
-    if known.is_none() && control.has_account(ADMIN).await? {
+    if known.is_none() && accounts.has_account(ADMIN).await? {
         bail!("{}", layout.credentials_are_gone());
     }
     let mut credentials = if let Some(known) = known {
@@ -229,25 +229,27 @@ async fn first_account(
     };
     if credentials.api_key.is_empty() {
         let (email, password) = (&credentials.email, &credentials.password);
-        let session = match control.sign_up(email, password, "Administrator").await {
-            Err(ControlError::EmailTaken) => control.login(email, password).await,
+        let session = match accounts.sign_up(email, password, "Administrator").await {
+            Err(ControlError::EmailTaken) => accounts.login(email, password).await,
             signed_up => signed_up.and_then(SignedUp::session),
         };
         let token = session.context("sign the administrator up")?.token;
-        credentials.api_key = first_key(control, &token).await.context("make a key")?;
+        credentials.api_key = first_key(accounts, &token).await.context("make a key")?;
         layout.write_credentials(&credentials)?;
     }
     Ok(credentials)
 }
 
-async fn first_key(control: &Control, token: &str) -> Result<String, ControlError> {
-    let identity = control.authenticate(Credential::Token(token)).await?;
+async fn first_key(accounts: &Accounts, token: &str) -> Result<String, ControlError> {
+    let identity = accounts.authenticate(Credential::Token(token)).await?;
     let wanted = NewApiKey {
         name: "first key".to_owned(),
         scope: Scope::Full,
         expires_at: None,
     };
-    let (_, key) = control.create_api_key(&identity.person()?, &wanted).await?;
+    let (_, key) = accounts
+        .create_api_key(&identity.person()?, &wanted)
+        .await?;
     Ok(key)
 }
 

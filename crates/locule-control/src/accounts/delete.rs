@@ -4,21 +4,21 @@ use locule_domain::{Role, UserStatus};
 use locule_ids::TeamId;
 use locule_store::{api_keys, members, oauth_providers, sessions, teams, users};
 
+use crate::accounts::Accounts;
 use crate::audit::{self, Event};
 use crate::caller::Person;
-use crate::control::Control;
 use crate::error::ControlError;
 use crate::jobs::Work;
 
-impl Control {
+impl Accounts {
     /// The row is forgotten later; what the person could come in with works no more from now on.
     pub async fn delete_me(&self, person: &Person, confirmation: &str) -> Result<(), ControlError> {
         if !confirmation.trim().eq_ignore_ascii_case(&person.email) {
             let why = "confirmation must be your e-mail address".to_owned();
             return Err(ControlError::Invalid(why));
         }
-        let (actor, now) = (person.actor(), self.now());
-        let mut tx = self.transaction().await?;
+        let (actor, now) = (person.actor(), self.core.now());
+        let mut tx = self.core.transaction().await?;
         let mut of: Vec<(TeamId, Role)> = teams::of_user(&mut tx, person.id)
             .await?
             .into_iter()
@@ -60,8 +60,8 @@ impl Control {
         oauth_providers::remove_all(&mut tx, person.id).await?;
         sessions::revoke_all(&mut tx, person.id, now).await?;
         users::set_status(&mut tx, person.id, UserStatus::Deleted, now).await?;
-        self.commit(tx).await?;
-        self.work_now(works).await;
+        self.core.commit(tx).await?;
+        self.inner.jobs.work_now(works).await;
         Ok(())
     }
 }

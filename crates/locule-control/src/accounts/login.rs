@@ -4,24 +4,24 @@ use locule_domain::{UserStatus, people};
 use locule_ids::TeamId;
 use locule_store::{members, sessions, users};
 
+use super::limit::Limited;
+use crate::accounts::Accounts;
 use crate::authenticate::Session;
 use crate::caller::{Membership, Person};
-use crate::control::Control;
 use crate::error::ControlError;
-use crate::rate::Limited;
 
-impl Control {
+impl Accounts {
     /// For the person's default team if it lives, else the first that does, else for none (B-133).
     pub async fn login(&self, email: &str, password: &str) -> Result<Session, ControlError> {
         let email = people::email(email)?;
         self.limit(Limited::LoginByAccount, &email)?;
         people::check_password_size(password)?;
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         let user = users::by_email(&mut conn, &email).await?;
         // Hashing is slow: others need the connection meanwhile.
         drop(conn);
         let hash = user.as_ref().and_then(|user| user.password_hash.as_deref());
-        let right = self.0.passwords.verify(hash, password).await?;
+        let right = self.inner.passwords.verify(hash, password).await?;
         let user = user.filter(|_| right).ok_or(ControlError::Unauthorized)?;
         match user.status {
             UserStatus::Active => {}
@@ -29,7 +29,7 @@ impl Control {
             UserStatus::Disabled => return Err(ControlError::AccountDisabled),
             UserStatus::Deleted => return Err(ControlError::Unauthorized),
         }
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         // Whatever changed while the password was compared counts: a disabled user must not keep a session.
         let fresh = users::lock(&mut tx, user.id).await?;
         let same = |fresh: &users::User| {
@@ -37,14 +37,14 @@ impl Control {
         };
         let fresh = fresh.filter(same).ok_or(ControlError::Unauthorized)?;
         let session = self.open_session(&mut tx, &fresh).await?;
-        self.commit(tx).await?;
+        self.core.commit(tx).await?;
         Ok(session)
     }
 
     /// Ends the person's session, or all of them.
     pub async fn logout(&self, person: &Person, all: bool) -> Result<(), ControlError> {
-        let mut conn = self.connection().await?;
-        let now = self.now();
+        let mut conn = self.core.connection().await?;
+        let now = self.core.now();
         if all {
             sessions::revoke_all(&mut conn, person.id, now).await?;
         } else {
@@ -59,7 +59,7 @@ impl Control {
         person: &Person,
         team: TeamId,
     ) -> Result<Session, ControlError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let missing = ControlError::NotFound { what: "team" };
         locule_store::teams::lock(&mut tx, team)
             .await?

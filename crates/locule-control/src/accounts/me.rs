@@ -3,9 +3,9 @@
 use locule_domain::people;
 use locule_store::{oauth_providers, users};
 
+use crate::accounts::Accounts;
 use crate::authenticate::Session;
 use crate::caller::Person;
-use crate::control::Control;
 use crate::error::ControlError;
 
 /// An account as its owner sees it.
@@ -18,9 +18,9 @@ pub struct Me {
     pub providers: Vec<String>,
 }
 
-impl Control {
+impl Accounts {
     pub async fn me(&self, person: &Person) -> Result<Me, ControlError> {
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         let user = users::by_email(&mut conn, &person.email).await?;
         let user = user.ok_or(ControlError::Unauthorized)?;
         Ok(Me {
@@ -34,8 +34,8 @@ impl Control {
     /// The new token is for the same team as the old one (W-058).
     pub async fn rename_me(&self, person: &Person, name: &str) -> Result<Session, ControlError> {
         let name = people::person_name(name)?;
-        let mut conn = self.connection().await?;
-        users::set_name(&mut conn, person.id, &name, self.now()).await?;
+        let mut conn = self.core.connection().await?;
+        users::set_name(&mut conn, person.id, &name, self.core.now()).await?;
         self.session_of(&Person {
             name,
             ..person.clone()

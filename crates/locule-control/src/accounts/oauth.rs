@@ -5,9 +5,7 @@
 //! ```
 
 mod connect;
-mod state;
-
-pub use state::STATE_SECONDS;
+pub(crate) mod state;
 
 use locule_base::errors::chain;
 use locule_domain::UserStatus;
@@ -18,8 +16,8 @@ use locule_store::oauth_providers::{self, Identity as Row};
 use locule_store::users::{self, User};
 
 use self::state::{State, States};
+use crate::accounts::Accounts;
 use crate::authenticate::Session;
-use crate::control::Control;
 use crate::error::ControlError;
 use crate::github::{ExchangeError, GITHUB, Github, Identity};
 
@@ -132,15 +130,15 @@ impl From<StoreError> for OauthRefusal {
     }
 }
 
-impl Control {
+impl Accounts {
     /// One that is set up.
     pub fn provider(&self, name: &str) -> Result<&Github, ControlError> {
-        let github = self.0.config.github.as_ref().filter(|_| name == GITHUB);
+        let github = self.inner.config.github.as_ref().filter(|_| name == GITHUB);
         github.ok_or(ControlError::ProviderNotFound)
     }
 
     fn states(&self) -> States<'_> {
-        States(&self.0.config.jwt_secret)
+        States(&self.inner.config.jwt_secret)
     }
 
     /// Somebody wants to come in.
@@ -150,7 +148,7 @@ impl Control {
         } else {
             Intent::Login
         };
-        let new = self.states().begin(intent, self.now(), rand::random());
+        let new = self.states().begin(intent, self.core.now(), rand::random());
         SentAway {
             url: github.authorize_url(&new.nonce, &new.challenge),
             state_cookie: new.cookie,
@@ -161,7 +159,7 @@ impl Control {
     /// Somebody comes back. Whatever it was about, the cookies have done their work.
     pub async fn finish_oauth(&self, github: &Github, returned: Returned<'_>) -> Finished {
         let state = returned.state_cookie;
-        let state = state.and_then(|cookie| self.states().read(cookie, self.now()));
+        let state = state.and_then(|cookie| self.states().read(cookie, self.core.now()));
         let connecting = state
             .as_ref()
             .map_or(returned.connect_cookie.is_some(), |state| {
@@ -226,7 +224,7 @@ impl Control {
 
     /// None: the identity is a way into no account.
     async fn sign_in_known(&self, identity: &Identity) -> Result<Option<Session>, ControlError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let Some(id) = oauth_providers::owner(&mut tx, row(identity)).await? else {
             return Ok(None);
         };
@@ -237,7 +235,7 @@ impl Control {
             return Err(ControlError::AccountDeactivated);
         }
         let session = self.open_session(&mut tx, &user).await?;
-        self.commit(tx).await?;
+        self.core.commit(tx).await?;
         Ok(Some(session))
     }
 
@@ -248,7 +246,7 @@ impl Control {
         identity: &Identity,
         email: &str,
     ) -> Result<Option<Session>, ControlError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let seen = users::by_email(&mut tx, email).await?;
         if let Some(seen) = seen.filter(|seen| seen.status == UserStatus::Inactive) {
             // Whoever signed up with it has not shown that it is theirs; who comes now has.
@@ -261,15 +259,16 @@ impl Control {
             name: identity.name.clone(),
             is_admin: false,
             status: UserStatus::Inactive,
-            created_at: self.now(),
+            created_at: self.core.now(),
         };
         let made = users::insert(&mut tx, &user).await?
-            && oauth_providers::insert(&mut tx, row(identity), user.id, email, self.now()).await?;
+            && oauth_providers::insert(&mut tx, row(identity), user.id, email, self.core.now())
+                .await?;
         if !made {
             return Ok(None);
         }
         let session = self.welcome(&mut tx, &mut user).await?;
-        self.commit(tx).await?;
+        self.core.commit(tx).await?;
         Ok(Some(session))
     }
 }

@@ -3,14 +3,14 @@
 use locule_domain::people;
 use locule_store::{sessions, users};
 
+use super::limit::Limited;
+use crate::accounts::Accounts;
 use crate::caller::Person;
-use crate::control::Control;
 use crate::error::ControlError;
 use crate::jobs::Task;
-use crate::mail::Letter;
-use crate::rate::Limited;
+use crate::letters::Letter;
 
-impl Control {
+impl Accounts {
     /// `current` is asked of who has a password, `confirmed` of who has none yet.
     pub async fn change_password(
         &self,
@@ -20,7 +20,7 @@ impl Control {
         confirmed: Option<&str>,
     ) -> Result<(), ControlError> {
         people::check_password(new)?;
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         let user = users::by_email(&mut conn, &person.email).await?;
         drop(conn);
         let old_hash = user.ok_or(ControlError::Unauthorized)?.password_hash;
@@ -29,29 +29,29 @@ impl Control {
             people::check_password_size(current)?;
             // Whoever has but the token must not find the password with it.
             self.limit(Limited::LoginByAccount, &person.email)?;
-            if !self.0.passwords.verify(Some(hash), current).await? {
+            if !self.inner.passwords.verify(Some(hash), current).await? {
                 return Err(ControlError::WrongPassword);
             }
         } else if confirmed.ok_or_else(|| missing("confirm_password"))? != new {
             let why = "the two passwords differ".to_owned();
             return Err(ControlError::Invalid(why));
         }
-        let hash = self.0.passwords.hash(new).await?;
-        let mut tx = self.transaction().await?;
+        let hash = self.inner.passwords.hash(new).await?;
+        let mut tx = self.core.transaction().await?;
         let seen = users::lock(&mut tx, person.id).await?;
         if seen.is_none_or(|seen| seen.password_hash != old_hash) {
             // Somebody else was faster, and the proof is of a password that is none any more.
             return Err(ControlError::WrongPassword);
         }
-        users::set_password(&mut tx, person.id, &hash, self.now()).await?;
-        sessions::revoke_all(&mut tx, person.id, self.now()).await?;
+        users::set_password(&mut tx, person.id, &hash, self.core.now()).await?;
+        sessions::revoke_all(&mut tx, person.id, self.core.now()).await?;
         let task = Task::Letter {
             to: person.id,
             letter: Letter::PasswordChanged,
         };
-        let work = self.insert_work(&mut tx, task).await?;
-        self.commit(tx).await?;
-        self.work_soon(work);
+        let work = self.inner.jobs.insert_work(&mut tx, task).await?;
+        self.core.commit(tx).await?;
+        self.inner.jobs.work_soon(work);
         Ok(())
     }
 }

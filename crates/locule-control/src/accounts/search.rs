@@ -4,12 +4,12 @@ use locule_domain::people;
 use locule_ids::UserId;
 use locule_store::users;
 
+use super::limit::Limited;
+use crate::accounts::Accounts;
 use crate::caller::Person;
-use crate::control::Control;
 use crate::error::ControlError;
-use crate::rate::Limited;
 
-impl Control {
+impl Accounts {
     /// At most ten, site-wide (B-042). A prefix that is none costs no query (B-041).
     pub async fn search_users(
         &self,
@@ -18,7 +18,7 @@ impl Control {
     ) -> Result<Vec<(UserId, String)>, ControlError> {
         let prefix = people::search_prefix(prefix)?;
         self.limit(Limited::SearchByAccount, &person.id.to_string())?;
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         Ok(users::search(&mut conn, &prefix).await?)
     }
 }

@@ -6,11 +6,12 @@ use locule_store::PgConnection;
 use locule_store::sessions::{self, Purpose};
 use locule_store::users::{self, User};
 
-use crate::authenticate::{Session, secret_hash};
-use crate::control::Control;
+use crate::accounts::Accounts;
+use crate::authenticate::Session;
 use crate::error::ControlError;
 use crate::jobs::Task;
-use crate::mail::{ACTIVATION_MINUTES, Letter};
+use crate::letters::{ACTIVATION_MINUTES, Letter};
+use crate::secrets::secret_hash;
 
 /// What came of signing up.
 #[derive(Debug, Clone)]
@@ -30,9 +31,9 @@ impl SignedUp {
     }
 }
 
-impl Control {
+impl Accounts {
     pub async fn has_account(&self, email: &str) -> Result<bool, ControlError> {
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         Ok(users::by_email(&mut conn, email).await?.is_some())
     }
 
@@ -46,9 +47,9 @@ impl Control {
     ) -> Result<SignedUp, ControlError> {
         let (email, name) = (people::email(email)?, people::person_name(name)?);
         people::check_password(password)?;
-        let hash = self.0.passwords.hash(password).await?;
-        let must_activate = self.0.config.mailer.is_some();
-        let mut tx = self.transaction().await?;
+        let hash = self.inner.passwords.hash(password).await?;
+        let must_activate = self.inner.config.mailer.is_some();
+        let mut tx = self.core.transaction().await?;
         let mut user = User {
             id: UserId::random(),
             email,
@@ -56,7 +57,7 @@ impl Control {
             name,
             is_admin: false,
             status: UserStatus::Inactive,
-            created_at: self.now(),
+            created_at: self.core.now(),
         };
         self.make_room(&mut tx, &user.email).await?;
         if !users::insert(&mut tx, &user).await? {
@@ -67,21 +68,21 @@ impl Control {
                 to: user.id,
                 letter: Letter::Activation,
             };
-            let work = self.insert_work(&mut tx, task).await?;
-            self.commit(tx).await?;
-            self.work_soon(work);
+            let work = self.inner.jobs.insert_work(&mut tx, task).await?;
+            self.core.commit(tx).await?;
+            self.inner.jobs.work_soon(work);
             return Ok(SignedUp::MustActivate);
         }
         let session = self.welcome(&mut tx, &mut user).await?;
-        self.commit(tx).await?;
+        self.core.commit(tx).await?;
         Ok(SignedUp::LoggedIn(session))
     }
 
     /// Somebody who followed the link in the mail.
     pub async fn activate(&self, token: &str) -> Result<Session, ControlError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let hash = secret_hash(token);
-        let id = sessions::take_token(&mut tx, Purpose::Activation, &hash, self.now()).await?;
+        let id = sessions::take_token(&mut tx, Purpose::Activation, &hash, self.core.now()).await?;
         let id = id.ok_or(ControlError::InvalidToken)?;
         let user = users::lock(&mut tx, id).await?;
         let mut user = user.ok_or(ControlError::InvalidToken)?;
@@ -89,7 +90,7 @@ impl Control {
             return Err(ControlError::AlreadyActivated);
         }
         let session = self.welcome(&mut tx, &mut user).await?;
-        self.commit(tx).await?;
+        self.core.commit(tx).await?;
         Ok(session)
     }
 
@@ -101,7 +102,7 @@ impl Control {
         if seen.status != UserStatus::Inactive {
             return Err(ControlError::EmailTaken);
         }
-        if self.now() - seen.created_at < chrono::Duration::minutes(ACTIVATION_MINUTES) {
+        if self.core.now() - seen.created_at < chrono::Duration::minutes(ACTIVATION_MINUTES) {
             return Err(ControlError::SignupCooldown);
         }
         Ok(users::delete_inactive(conn, seen.id).await?)
@@ -115,7 +116,7 @@ impl Control {
     ) -> Result<Session, ControlError> {
         user.is_admin = users::is_first(conn).await?;
         user.status = UserStatus::Active;
-        users::activate(conn, user.id, user.is_admin, self.now()).await?;
+        users::activate(conn, user.id, user.is_admin, self.core.now()).await?;
         let team_name = format!("{}'s Team", user.name);
         self.insert_team(conn, &team_name, user.id, Role::Owner, true)
             .await?;

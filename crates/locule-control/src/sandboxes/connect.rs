@@ -5,10 +5,10 @@ use locule_ids::SandboxId;
 
 use super::{must_be, wrong_state};
 use crate::caller::Caller;
-use crate::control::Control;
 use crate::error::ControlError;
+use crate::sandboxes::Sandboxes;
 
-impl Control {
+impl Sandboxes {
     /// The sandbox, and whether it had to be resumed. A connect only ever extends the time of a running one.
     pub async fn connect_sandbox(
         &self,
@@ -23,7 +23,7 @@ impl Control {
         let sandbox = self.get_sandbox(caller.team, id).await?;
         match sandbox.state {
             SandboxState::Running => {
-                let now = self.now();
+                let now = self.core.now();
                 if sandbox.extended(now, seconds) == sandbox.timeouts.expires_at {
                     must_be(&sandbox, SandboxState::Running)?;
                     return Ok((sandbox, false));

@@ -9,14 +9,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::audit::{self, Event, SandboxEvent};
 use crate::caller::Caller;
-use crate::control::Control;
 use crate::error::{ControlError, Failure};
+use crate::sandboxes::Sandboxes;
 
 const DISK_MB: u32 = 5120;
 /// What the SDKs call the template that we call `minimal`.
 const ALIAS: (&str, &str) = ("base", "minimal");
 
-impl Control {
+impl Sandboxes {
     pub async fn create_sandbox(
         &self,
         caller: &Caller,
@@ -46,7 +46,7 @@ impl Control {
         if wanted.template == ALIAS.0 {
             ALIAS.1.clone_into(&mut wanted.template);
         }
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let template = templates::find(&mut tx, caller.team, &wanted.template).await?;
         let template = template.ok_or(ControlError::NotFound { what: "template" })?;
         let sandbox = self.row(caller, &wanted, &template);
@@ -73,20 +73,22 @@ impl Control {
         };
         let (event, now) = (Event::Sandbox(sandbox.id, &event), sandbox.created_at);
         audit::write(&mut tx, &caller.actor, caller.team, &event, now).await?;
-        self.commit(tx).await?;
+        self.core.commit(tx).await?;
         locule_base::failpoint::reached("serve.create", "the row is there");
         // The host call goes on when the client leaves: what is half made would otherwise be nobody's.
-        let (control, key) = (self.clone(), key.map(str::to_owned));
+        let (sandboxes, key) = (self.clone(), key.map(str::to_owned));
         let (done, result) = tokio::sync::oneshot::channel();
-        self.0.tasks.spawn_detached("create sandbox", async move {
-            let created = control.settle_new(&sandbox, key.as_deref()).await;
-            let _ = done.send(created);
-        });
+        self.core
+            .tasks
+            .spawn_detached("create sandbox", async move {
+                let created = sandboxes.settle_new(&sandbox, key.as_deref()).await;
+                let _ = done.send(created);
+            });
         result.await.map_err(ControlError::internal)?
     }
 
     fn row(&self, caller: &Caller, wanted: &NewSandbox, template: &templates::Template) -> Sandbox {
-        let ((vcpus, memory_mib), now) = (wanted.size(), self.now());
+        let ((vcpus, memory_mib), now) = (wanted.size(), self.core.now());
         let given = wanted
             .expires_in
             .map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
@@ -161,7 +163,7 @@ impl Control {
         sandbox: SandboxId,
     ) -> Result<Failure, ControlError> {
         let _order = self.lock(sandbox).await;
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         let failure = idempotency::get(&mut conn, team, key).await?;
         let failure = failure.and_then(|earlier| earlier.failure);
         let failure = failure.and_then(|failure| serde_json::from_value(failure).ok());
@@ -184,7 +186,7 @@ impl Control {
             if let Some(key) = key {
                 let failure =
                     serde_json::to_value(Failure::from(error)).map_err(ControlError::internal)?;
-                let mut conn = self.connection().await?;
+                let mut conn = self.core.connection().await?;
                 idempotency::fail(&mut conn, new.team, key, &failure).await?;
             }
         }

@@ -6,10 +6,10 @@ use locule_ids::{SandboxId, TeamId};
 use crate::audit::SandboxEvent;
 use crate::caller::{Actor, Caller};
 use crate::changes::Change;
-use crate::control::Control;
 use crate::error::ControlError;
+use crate::sandboxes::Sandboxes;
 
-impl Control {
+impl Sandboxes {
     /// Destroys a sandbox. Done when its host says so, or knows it no more (B-162); any other failure is the caller's, and
     /// the sweep tries again. A host that is out of reach cleans up when it returns (W-014). Ended already is done.
     pub async fn destroy_sandbox(

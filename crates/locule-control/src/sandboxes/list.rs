@@ -7,9 +7,9 @@ use locule_domain::{Sandbox, SandboxState};
 use locule_ids::{SandboxId, TeamId};
 use locule_store::sandboxes::{self, Filter};
 
-use crate::control::Control;
 use crate::cursor;
 use crate::error::ControlError;
+use crate::sandboxes::Sandboxes;
 
 const LIMIT_MAX: u32 = 1000;
 
@@ -37,7 +37,7 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-impl Control {
+impl Sandboxes {
     pub async fn list_sandboxes(
         &self,
         team: TeamId,
@@ -56,7 +56,7 @@ impl Control {
             limit: i64::from(limit) + 1,
             after,
         };
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         let mut sandboxes = sandboxes::list(&mut conn, team, &filter).await?;
         let more = sandboxes.len() > limit as usize;
         sandboxes.truncate(limit as usize);

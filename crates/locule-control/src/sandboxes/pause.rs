@@ -7,10 +7,10 @@ use super::must_be;
 use crate::audit::SandboxEvent;
 use crate::caller::Caller;
 use crate::changes::Change;
-use crate::control::Control;
 use crate::error::ControlError;
+use crate::sandboxes::Sandboxes;
 
-impl Control {
+impl Sandboxes {
     /// Pauses a running sandbox: `paused` once its image is durable; else it runs on, and says why in `last_error`.
     pub async fn pause_sandbox(
         &self,

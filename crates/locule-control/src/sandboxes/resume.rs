@@ -6,10 +6,11 @@ use locule_ids::{SandboxId, TeamId};
 use super::must_be;
 use crate::audit::SandboxEvent;
 use crate::caller::{Actor, Caller};
-use crate::control::{Control, OrderGuard};
 use crate::error::ControlError;
+use crate::locks::OrderGuard;
+use crate::sandboxes::Sandboxes;
 
-impl Control {
+impl Sandboxes {
     /// Resumes a paused sandbox. A time that has passed meanwhile is set anew, as long as it was given last.
     pub async fn resume_sandbox(
         &self,
@@ -40,7 +41,7 @@ impl Control {
         seconds: Option<u32>,
     ) -> Result<Sandbox, ControlError> {
         self.get_sandbox(team, id).await?;
-        let now = self.now();
+        let now = self.core.now();
         self.want(id, Some((actor, SandboxEvent::Resume)), |next| {
             must_be(next, SandboxState::Paused)?;
             next.desired = Desired::Running;

@@ -6,10 +6,10 @@ use locule_ids::SandboxId;
 
 use super::must_be;
 use crate::caller::Caller;
-use crate::control::Control;
 use crate::error::ControlError;
+use crate::sandboxes::Sandboxes;
 
-impl Control {
+impl Sandboxes {
     /// Sets when it ends: so many seconds from now, whatever was set before.
     pub async fn set_timeout(
         &self,
@@ -21,7 +21,7 @@ impl Control {
             return Err(ControlError::Invalid("the timeout is too long".to_owned()));
         }
         let _order = self.lock(id).await;
-        let now = self.now();
+        let now = self.core.now();
         self.get_sandbox(caller.team, id).await?;
         self.set_expiry(id, seconds, |_| Some(Sandbox::expiry(now, seconds)))
             .await

@@ -5,37 +5,37 @@ use locule_ids::TeamId;
 use locule_store::{PgConnection, teams};
 
 use super::Team;
+use crate::accounts::Accounts;
 use crate::admin::any_team;
 use crate::audit::{self, Event};
 use crate::caller::{Actor, Person};
-use crate::control::Control;
 use crate::error::ControlError;
 use crate::jobs::{Task, Why, Work};
 
-impl Control {
+impl Accounts {
     pub async fn delete_team(&self, person: &Person, team: TeamId) -> Result<(), ControlError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let (locked, _) = self
             .team_to_change(&mut tx, person, team, Role::Owner)
             .await?;
         let work = self
             .delete_locked(&mut tx, &locked, &person.actor(), team)
             .await?;
-        self.commit(tx).await?;
-        self.work_now(vec![work]).await;
+        self.core.commit(tx).await?;
+        self.inner.jobs.work_now(vec![work]).await;
         Ok(())
     }
 
     /// A platform administrator deletes any team. It is told in the platform's trail.
     pub async fn delete_any_team(&self, admin: &Person, team: TeamId) -> Result<(), ControlError> {
         admin.platform_admin()?;
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let locked = any_team(&mut tx, team).await?;
         let work = self
             .delete_locked(&mut tx, &locked, &admin.actor(), TeamId::PLATFORM)
             .await?;
-        self.commit(tx).await?;
-        self.work_now(vec![work]).await;
+        self.core.commit(tx).await?;
+        self.inner.jobs.work_now(vec![work]).await;
         Ok(())
     }
 
@@ -47,7 +47,7 @@ impl Control {
         actor: &Actor,
         trail: TeamId,
     ) -> Result<Work, ControlError> {
-        let now = self.now();
+        let now = self.core.now();
         teams::delete(conn, team.id, now).await?;
         audit::write(conn, actor, trail, &Event::TeamDelete(team.id), now).await?;
         let task = Task::DestroySandboxes {
@@ -56,6 +56,6 @@ impl Control {
             reason: Why::TeamDeleted,
             tell: Some(trail),
         };
-        self.insert_work(conn, task).await
+        self.inner.jobs.insert_work(conn, task).await
     }
 }

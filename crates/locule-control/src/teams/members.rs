@@ -5,23 +5,23 @@ use locule_ids::{TeamId, UserId};
 use locule_store::{members, users};
 
 use super::{Member, own_team};
+use crate::accounts::Accounts;
 use crate::audit::{self, Event};
 use crate::caller::Person;
-use crate::control::Control;
 use crate::error::ControlError;
 
 const PROTECTED: ControlError = ControlError::Forbidden {
     why: "the owner of a team cannot be removed, get another role, or leave",
 };
 
-impl Control {
+impl Accounts {
     pub async fn list_members(
         &self,
         person: &Person,
         team: TeamId,
     ) -> Result<Vec<Member>, ControlError> {
         own_team(person, team)?;
-        let mut conn = self.connection().await?;
+        let mut conn = self.core.connection().await?;
         Ok(members::list(&mut conn, team).await?)
     }
 
@@ -33,7 +33,7 @@ impl Control {
         email: &str,
     ) -> Result<Member, ControlError> {
         let email = people::email(email)?;
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         self.team_to_change(&mut tx, person, team, Role::Admin)
             .await?;
         let missing = || ControlError::NotFound {
@@ -47,7 +47,7 @@ impl Control {
         let user = user
             .filter(|user| user.status == UserStatus::Active)
             .ok_or_else(missing)?;
-        let (role, now) = (Role::Member, self.now());
+        let (role, now) = (Role::Member, self.core.now());
         if !members::insert(&mut tx, team, user.id, role, false, now).await? {
             let why = "this person is a member already".to_owned();
             return Err(ControlError::Invalid(why));
@@ -58,7 +58,7 @@ impl Control {
             role,
         };
         audit::write(&mut tx, &person.actor(), team, &event, now).await?;
-        self.commit(tx).await?;
+        self.core.commit(tx).await?;
         Ok(Member {
             user: user.id,
             name: user.name,
@@ -107,7 +107,7 @@ impl Control {
         event: &Event<'_>,
         role: Option<Role>,
     ) -> Result<(), ControlError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         self.team_to_change(&mut tx, person, team, Role::Admin)
             .await?;
         match members::role(&mut tx, team, user).await? {
@@ -119,12 +119,12 @@ impl Control {
             Some(role) => members::set_role(&mut tx, team, user, role).await?,
             None => members::remove(&mut tx, team, user).await?,
         }
-        audit::write(&mut tx, &person.actor(), team, event, self.now()).await?;
-        self.commit(tx).await
+        audit::write(&mut tx, &person.actor(), team, event, self.core.now()).await?;
+        self.core.commit(tx).await
     }
 
     pub async fn leave_team(&self, person: &Person, team: TeamId) -> Result<(), ControlError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let (_, role) = self
             .team_to_change(&mut tx, person, team, Role::Member)
             .await?;
@@ -133,7 +133,7 @@ impl Control {
         }
         members::remove(&mut tx, team, person.id).await?;
         let event = Event::MemberLeave(person.id);
-        audit::write(&mut tx, &person.actor(), team, &event, self.now()).await?;
-        self.commit(tx).await
+        audit::write(&mut tx, &person.actor(), team, &event, self.core.now()).await?;
+        self.core.commit(tx).await
     }
 }

@@ -71,7 +71,7 @@ async fn an_order_that_comes_late_is_the_one_that_was_given_again(pool: PgPool) 
     world.host.fail(Call::Create, Fault::Late);
     let create = || {
         world
-            .control
+            .sandboxes
             .create_sandbox_once(&world.caller, World::wish(), "key")
     };
     create().await.unwrap_err();

@@ -7,7 +7,7 @@ use locule_testkit::{Call, Fault, Gate, World};
 use sqlx::PgPool;
 
 async fn failing_create(world: &World) -> ControlError {
-    let created = world.control.create_sandbox(&world.caller, World::wish());
+    let created = world.sandboxes.create_sandbox(&world.caller, World::wish());
     created.await.unwrap_err()
 }
 
@@ -51,7 +51,7 @@ async fn a_create_that_the_host_refuses_is_an_error_at_once(pool: PgPool) {
         ]
     );
     let listed = world
-        .control
+        .sandboxes
         .list_sandboxes(world.caller.team, ListFilter::default())
         .await;
     assert!(listed.unwrap().sandboxes.is_empty());
@@ -143,7 +143,7 @@ async fn what_may_not_be_is_refused_before_there_is_a_row(pool: PgPool) {
     ];
     for wish in bad {
         let error = world
-            .control
+            .sandboxes
             .create_sandbox(&world.caller, wish)
             .await
             .unwrap_err();
@@ -154,7 +154,7 @@ async fn what_may_not_be_is_refused_before_there_is_a_row(pool: PgPool) {
         ..World::wish()
     };
     let error = world
-        .control
+        .sandboxes
         .create_sandbox(&world.caller, unknown)
         .await
         .unwrap_err();
@@ -191,7 +191,7 @@ async fn a_client_that_leaves_does_not_stop_the_creation(pool: PgPool) {
     let gate = Gate::new();
     world.host.fail(Call::Create, Fault::Delay(gate.clone()));
     tokio::select! {
-        _ = world.control.create_sandbox(&world.caller, World::wish()) => unreachable!("the gate is shut"),
+        _ = world.sandboxes.create_sandbox(&world.caller, World::wish()) => unreachable!("the gate is shut"),
         () = gate.reached() => {}
     }
     // A sweep meanwhile leaves to the request what is the request's.
@@ -220,7 +220,7 @@ async fn pages_of_sandboxes_made_in_one_moment_show_each_once(pool: PgPool) {
             ..ListFilter::default()
         };
         let page = world
-            .control
+            .sandboxes
             .list_sandboxes(world.caller.team, filter)
             .await
             .unwrap();
@@ -245,7 +245,7 @@ async fn pages_of_sandboxes_made_in_one_moment_show_each_once(pool: PgPool) {
             ..ListFilter::default()
         };
         let refused = world
-            .control
+            .sandboxes
             .list_sandboxes(world.caller.team, filter)
             .await;
         assert!(matches!(refused, Err(ControlError::Invalid(_))), "{cursor}");

@@ -34,7 +34,7 @@ async fn every_order_comes_with_how_far_the_database_is(pool: PgPool) {
     further().await;
     world.resume(id).await.unwrap();
     further().await;
-    let set = world.control.set_timeout(&world.caller, id, 60);
+    let set = world.sandboxes.set_timeout(&world.caller, id, 60);
     set.await.unwrap();
     further().await;
     world.destroy(id).await.unwrap();

@@ -61,12 +61,12 @@ async fn a_destroy_that_fails_is_told_and_tried_again(pool: PgPool) {
     for refused in [
         world.pause(id).await.map(drop),
         world
-            .control
+            .sandboxes
             .set_timeout(&world.caller, id, 60)
             .await
             .map(drop),
         world
-            .control
+            .sandboxes
             .connect_sandbox(&world.caller, id, 60)
             .await
             .map(drop),

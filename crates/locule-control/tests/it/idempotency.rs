@@ -10,7 +10,7 @@ async fn a_key_gives_the_same_sandbox_again(pool: PgPool) {
     let world = World::start(pool).await;
     let create = |wish| {
         world
-            .control
+            .sandboxes
             .create_sandbox_once(&world.caller, wish, "key")
     };
     let first = create(World::wish()).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_key_whose_request_is_under_way_says_so(pool: PgPool) {
     world.host.fail(Call::Create, Fault::Delay(gate.clone()));
     let create = || {
         world
-            .control
+            .sandboxes
             .create_sandbox_once(&world.caller, World::wish(), "key")
     };
     let meanwhile = async {
@@ -60,7 +60,7 @@ async fn requests_at_once_with_one_key_make_one_sandbox(pool: PgPool) {
     let world = World::start(pool).await;
     let create = || {
         world
-            .control
+            .sandboxes
             .create_sandbox_once(&world.caller, World::wish(), "key")
     };
     let results = futures::future::join_all((0..5).map(|_| create())).await;
@@ -86,7 +86,7 @@ async fn a_key_whose_request_failed_gets_its_error_again(pool: PgPool) {
     let world = World::start(pool).await;
     let create = |key: &'static str| {
         world
-            .control
+            .sandboxes
             .create_sandbox_once(&world.caller, World::wish(), key)
     };
     let text = || "no kernel".to_owned();
@@ -119,10 +119,10 @@ async fn a_key_whose_request_failed_unanswered_gets_an_error(pool: PgPool) {
     let mut world = World::start(pool).await;
     world.host.fail(Call::Create, Fault::Late);
     let create = |world: &World| {
-        let control = world.control.clone();
+        let sandboxes = world.sandboxes.clone();
         let caller = world.caller.clone();
         async move {
-            control
+            sandboxes
                 .create_sandbox_once(&caller, World::wish(), "key")
                 .await
         }

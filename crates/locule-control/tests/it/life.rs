@@ -155,11 +155,11 @@ async fn what_is_in_another_state_is_refused_and_nothing_changes(pool: PgPool) {
     let refused = [
         world.pause(id).await.map(drop),
         world
-            .control
+            .sandboxes
             .set_timeout(&world.caller, id, 9)
             .await
             .map(drop),
-        world.control.ping_sandbox(&world.caller, id).await,
+        world.sandboxes.ping_sandbox(&world.caller, id).await,
     ];
     for refused in refused {
         let error = refused.unwrap_err();
@@ -181,15 +181,15 @@ async fn another_teams_sandbox_is_not_found_and_unchanged(pool: PgPool) {
     let mut stranger = world.caller.clone();
     let mut conn = world.connection().await;
     stranger.team = locule_testkit::builders::team(&mut conn, "bob").await.1;
-    let control = &world.control;
+    let sandboxes = &world.sandboxes;
     let refused = [
-        control.pause_sandbox(&stranger, id).await.map(drop),
-        control.resume_sandbox(&stranger, id).await.map(drop),
-        control.connect_sandbox(&stranger, id, 60).await.map(drop),
-        control.set_timeout(&stranger, id, 60).await.map(drop),
-        control.ping_sandbox(&stranger, id).await,
-        control.destroy_sandbox(&stranger, id).await,
-        control.get_sandbox(stranger.team, id).await.map(drop),
+        sandboxes.pause_sandbox(&stranger, id).await.map(drop),
+        sandboxes.resume_sandbox(&stranger, id).await.map(drop),
+        sandboxes.connect_sandbox(&stranger, id, 60).await.map(drop),
+        sandboxes.set_timeout(&stranger, id, 60).await.map(drop),
+        sandboxes.ping_sandbox(&stranger, id).await,
+        sandboxes.destroy_sandbox(&stranger, id).await,
+        sandboxes.get_sandbox(stranger.team, id).await.map(drop),
     ];
     for refused in refused {
         let error = refused.unwrap_err();
@@ -211,7 +211,7 @@ async fn a_timeout_is_from_now_and_a_connect_only_extends(pool: PgPool) {
     assert_eq!(created.timeouts.expires_at, at(300));
     world.pass(Duration::from_secs(10));
     let set = world
-        .control
+        .sandboxes
         .set_timeout(&world.caller, id, 60)
         .await
         .unwrap();
@@ -220,13 +220,13 @@ async fn a_timeout_is_from_now_and_a_connect_only_extends(pool: PgPool) {
         (at(70), Some(60))
     );
     let same = world
-        .control
+        .sandboxes
         .connect_sandbox(&world.caller, id, 30)
         .await
         .unwrap();
     assert_eq!((same.0.timeouts.expires_at, same.1), (at(70), false));
     let more = world
-        .control
+        .sandboxes
         .connect_sandbox(&world.caller, id, 120)
         .await
         .unwrap();
@@ -235,7 +235,7 @@ async fn a_timeout_is_from_now_and_a_connect_only_extends(pool: PgPool) {
     world.pause(id).await.unwrap();
     world.pass(Duration::from_secs(990));
     let woken = world
-        .control
+        .sandboxes
         .connect_sandbox(&world.caller, id, 60)
         .await
         .unwrap();
@@ -269,12 +269,12 @@ async fn a_time_that_is_too_long_is_refused_and_changes_nothing(pool: PgPool) {
     let before = world.row(id).await;
     for refused in [
         world
-            .control
+            .sandboxes
             .set_timeout(&world.caller, id, u32::MAX)
             .await
             .map(drop),
         world
-            .control
+            .sandboxes
             .connect_sandbox(&world.caller, id, u32::MAX)
             .await
             .map(drop),
@@ -293,7 +293,7 @@ async fn a_ping_is_activity_on_the_host_and_in_the_row(pool: PgPool) {
     let created = world.create().await;
     world.pass(Duration::from_mins(1));
     world
-        .control
+        .sandboxes
         .ping_sandbox(&world.caller, created.id)
         .await
         .unwrap();
@@ -308,7 +308,7 @@ async fn connects_at_once_resume_once(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.pause(id).await.unwrap();
-    let connect = || world.control.connect_sandbox(&world.caller, id, 60);
+    let connect = || world.sandboxes.connect_sandbox(&world.caller, id, 60);
     let (first, second) = tokio::join!(connect(), connect());
     let woke = [first.unwrap(), second.unwrap()].map(|(sandbox, woke)| {
         assert_eq!(sandbox.state, SandboxState::Running);

@@ -95,7 +95,11 @@ async fn activity_moves_the_idle_time_and_not_the_end(pool: PgPool) {
     for _ in 0..4 {
         world.pass(Duration::from_secs(30));
         for id in [both, slept] {
-            world.control.ping_sandbox(&world.caller, id).await.unwrap();
+            world
+                .sandboxes
+                .ping_sandbox(&world.caller, id)
+                .await
+                .unwrap();
         }
     }
     world.sweep().await;
@@ -138,7 +142,7 @@ async fn more_time_takes_back_a_pause_that_was_due(pool: PgPool) {
     world.sweep().await;
     assert_eq!(world.row(id).await.desired, Desired::Paused);
     world
-        .control
+        .sandboxes
         .set_timeout(&world.caller, id, 600)
         .await
         .unwrap();

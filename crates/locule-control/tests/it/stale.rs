@@ -14,7 +14,7 @@ async fn host_is_behind(world: &World) -> locule_ids::SandboxId {
         .host
         .fail(Call::Update, Fault::Refuse(AgentError::DeadlineExceeded));
     world
-        .control
+        .sandboxes
         .set_timeout(&world.caller, id, 600)
         .await
         .unwrap_err();
@@ -117,7 +117,7 @@ async fn writers_at_once_do_not_lose_each_others_fields(pool: PgPool) {
                 .host
                 .set(id, |report| report.host_ip = format!("10.0.0.{round}"));
         }
-        let orders = ids.map(|id| world.control.set_timeout(&world.caller, id, round));
+        let orders = ids.map(|id| world.sandboxes.set_timeout(&world.caller, id, round));
         let orders = futures::future::join_all(orders);
         let (orders, swept) = tokio::join!(orders, world.control.sweep());
         swept.unwrap();

@@ -23,7 +23,7 @@ async fn told(world: &World) -> Vec<String> {
 async fn delete(world: &World) {
     let team = world.caller.team;
     world
-        .control
+        .accounts
         .delete_team(&world.person, team)
         .await
         .unwrap();
@@ -68,7 +68,7 @@ async fn what_it_ran_is_destroyed_and_that_is_told(pool: PgPool) {
     assert_eq!(told(&world).await, ["user delete", "system emptied"]);
     // The key that made them is worth nothing, and nothing new is made with what was authenticated before.
     let refused = world
-        .control
+        .sandboxes
         .create_sandbox(&world.caller, World::wish())
         .await;
     assert!(matches!(refused, Err(ControlError::NoTeam)), "{refused:?}");
@@ -146,19 +146,19 @@ async fn a_job_whose_worker_died_is_done_by_another(pool: PgPool) {
 async fn time_ends_sessions_and_takes_deleted_people(pool: PgPool) {
     let world = World::start(pool).await;
     let signed_up = world
-        .control
+        .accounts
         .sign_up("ada@locule.test", "long enough", "Ada")
         .await;
     let session = signed_up.unwrap().session().unwrap();
-    let ada = person(&world.control, &session.token).await;
+    let ada = person(&world.accounts, &session.token).await;
     world.pass(Duration::from_hours(6));
     let over = world
-        .control
+        .accounts
         .authenticate(Credential::Token(&session.token))
         .await;
     assert!(matches!(over, Err(ControlError::Unauthorized)), "{over:?}");
     world
-        .control
+        .accounts
         .delete_me(&ada, "ada@locule.test")
         .await
         .unwrap();
@@ -172,9 +172,9 @@ async fn time_ends_sessions_and_takes_deleted_people(pool: PgPool) {
     };
     assert_eq!((count("Ada").await, count("deleted-user").await), (1, 0));
     world.pass(Duration::from_hours(24 * 14));
-    world.control.forget_what_is_over().await.unwrap();
+    world.control.purge_expired().await.unwrap();
     assert_eq!(count("Ada").await, 1);
     world.pass(Duration::from_hours(25));
-    world.control.forget_what_is_over().await.unwrap();
+    world.control.purge_expired().await.unwrap();
     assert_eq!((count("Ada").await, count("deleted-user").await), (0, 1));
 }

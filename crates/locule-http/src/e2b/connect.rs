@@ -88,7 +88,7 @@ fn with_memory(memory: Option<bool>) -> Result<(), ApiError> {
 
 async fn extend(app: &AppState, known: &Known, seconds: u32) -> Connected {
     let (caller, id) = (&known.caller.0, known.sandbox.id);
-    let (sandbox, resumed) = app.control.connect_sandbox(caller, id, seconds).await?;
+    let (sandbox, resumed) = app.sandboxes.connect_sandbox(caller, id, seconds).await?;
     let status = if resumed {
         StatusCode::CREATED
     } else {

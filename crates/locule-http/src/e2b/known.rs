@@ -30,7 +30,7 @@ impl FromRequestParts<AppState> for Known {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
         let Id(id) = Id::from_request_parts(parts, app).await?;
-        let sandbox = app.control.get_sandbox(caller.team(), id).await?;
+        let sandbox = app.sandboxes.get_sandbox(caller.team(), id).await?;
         // What has ended is not found in this dialect.
         alive(&sandbox)?;
         Ok(Self { caller, sandbox })

@@ -23,7 +23,7 @@ pub(crate) async fn kill(
     known: Known,
 ) -> Result<StatusCode, ApiError> {
     let (caller, id) = (&known.caller.0, known.sandbox.id);
-    app.control.destroy_sandbox(caller, id).await?;
+    app.sandboxes.destroy_sandbox(caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -45,7 +45,7 @@ pub(crate) async fn pause(
         return Err(ApiError::invalid("requireHealthyGuest is not supported"));
     }
     let (caller, id) = (&known.caller.0, known.sandbox.id);
-    app.control.pause_sandbox(caller, id).await?;
+    app.sandboxes.pause_sandbox(caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn set_timeout(
     let seconds = u32::try_from(request.timeout)
         .map_err(|_| ApiError::invalid("timeout must be 0 or more"))?;
     let (caller, id) = (&known.caller.0, known.sandbox.id);
-    app.control.set_timeout(caller, id, seconds).await?;
+    app.sandboxes.set_timeout(caller, id, seconds).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn refresh(
     let wanted = app.clock.now() + chrono::TimeDelta::seconds(seconds.into());
     // A sandbox without an end lives longer than any refresh.
     if sandbox.timeouts.expires_at.is_some_and(|end| end < wanted) {
-        app.control
+        app.sandboxes
             .set_timeout(&caller.0, sandbox.id, seconds)
             .await?;
     }

@@ -102,7 +102,7 @@ pub(crate) async fn get_sandbox(
 }
 
 async fn list(app: &AppState, caller: &Caller, filter: ListFilter) -> Result<Listed, ApiError> {
-    let page = app.control.list_sandboxes(caller.team(), filter).await?;
+    let page = app.sandboxes.list_sandboxes(caller.team(), filter).await?;
     let mut headers = HeaderMap::new();
     if let Some(token) = page.next.and_then(|next| HeaderValue::try_from(next).ok()) {
         headers.insert(NEXT_TOKEN, token);

@@ -22,9 +22,9 @@ pub(super) struct Tokens {
 
 impl Tokens {
     pub(super) fn of(app: &AppState, sandbox: &domain::Sandbox) -> Self {
-        let traffic = (!sandbox.public_traffic).then(|| app.control.traffic_token(sandbox.id));
+        let traffic = (!sandbox.public_traffic).then(|| app.sandboxes.traffic_token(sandbox.id));
         Self {
-            envd: app.control.access_token(sandbox.id),
+            envd: app.sandboxes.access_token(sandbox.id),
             traffic,
         }
     }

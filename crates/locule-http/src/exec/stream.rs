@@ -96,7 +96,7 @@ async fn talk(
         None => exec(app, &running, socket).await?,
         Some(process) => follow(app, &running, process, socket).await?,
     }
-    app.control.touch(id).await.ok();
+    app.sandboxes.touch(id).await.ok();
     Ok(())
 }
 

@@ -41,11 +41,11 @@ pub(crate) async fn once(
 ) -> Result<locule_domain::Sandbox, ApiError> {
     Ok(match key.0 {
         Some(key) => {
-            app.control
+            app.sandboxes
                 .create_sandbox_once(&caller.0, wanted, &key)
                 .await?
         }
-        None => app.control.create_sandbox(&caller.0, wanted).await?,
+        None => app.sandboxes.create_sandbox(&caller.0, wanted).await?,
     })
 }
 

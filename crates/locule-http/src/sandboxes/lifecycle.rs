@@ -19,7 +19,7 @@ pub(crate) async fn destroy_sandbox(
     caller: Caller,
     Id(id): Id,
 ) -> Result<StatusCode, ApiError> {
-    app.control.destroy_sandbox(&caller.0, id).await?;
+    app.sandboxes.destroy_sandbox(&caller.0, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -31,7 +31,7 @@ pub(crate) async fn ping_sandbox(
     caller: Caller,
     Id(id): Id,
 ) -> Result<StatusCode, ApiError> {
-    app.control.ping_sandbox(&caller.0, id).await?;
+    app.sandboxes.ping_sandbox(&caller.0, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn pause_sandbox(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<Sandbox>, ApiError> {
-    let sandbox = app.control.pause_sandbox(&caller.0, id).await?;
+    let sandbox = app.sandboxes.pause_sandbox(&caller.0, id).await?;
     Ok(Json(sandbox_view(&sandbox)))
 }
 
@@ -55,6 +55,6 @@ pub(crate) async fn resume_sandbox(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<Sandbox>, ApiError> {
-    let sandbox = app.control.resume_sandbox(&caller.0, id).await?;
+    let sandbox = app.sandboxes.resume_sandbox(&caller.0, id).await?;
     Ok(Json(sandbox_view(&sandbox)))
 }

@@ -25,7 +25,7 @@ pub(crate) async fn list_sandboxes(
     let mut filter = ListFilter::default();
     while listed.len() < LISTED_MAX {
         let page = app
-            .control
+            .sandboxes
             .list_sandboxes(caller.team(), filter.clone())
             .await?;
         listed.extend(page.sandboxes.iter().map(sandbox_view));
@@ -45,6 +45,6 @@ pub(crate) async fn get_sandbox(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<Sandbox>, ApiError> {
-    let sandbox = app.control.get_sandbox(caller.team(), id).await?;
+    let sandbox = app.sandboxes.get_sandbox(caller.team(), id).await?;
     Ok(Json(sandbox_view(&sandbox)))
 }

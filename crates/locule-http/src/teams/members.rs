@@ -32,7 +32,7 @@ pub(crate) async fn list_members(
     Caller(person): Caller,
     ApiPath(id): ApiPath<TeamId>,
 ) -> Result<Json<Vec<Member>>, ApiError> {
-    let members = app.control.list_members(&person, id).await?;
+    let members = app.accounts.list_members(&person, id).await?;
     Ok(Json(members.into_iter().map(member_view).collect()))
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn add_member(
     ApiPath(id): ApiPath<TeamId>,
     ApiJson(request): ApiJson<AddMemberRequest>,
 ) -> Result<(StatusCode, Json<Member>), ApiError> {
-    let added = app.control.add_member(&person, id, &request.email).await?;
+    let added = app.accounts.add_member(&person, id, &request.email).await?;
     Ok((StatusCode::CREATED, Json(member_view(added))))
 }
 
@@ -67,7 +67,9 @@ pub(crate) async fn set_member_role(
         Role::Admin => locule_control::Role::Admin,
         Role::Member => locule_control::Role::Member,
     };
-    app.control.set_member_role(&person, id, user, role).await?;
+    app.accounts
+        .set_member_role(&person, id, user, role)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -80,6 +82,6 @@ pub(crate) async fn remove_member(
     Caller(person): Caller,
     ApiPath((id, user)): ApiPath<(TeamId, UserId)>,
 ) -> Result<StatusCode, ApiError> {
-    app.control.remove_member(&person, id, user).await?;
+    app.accounts.remove_member(&person, id, user).await?;
     Ok(StatusCode::NO_CONTENT)
 }

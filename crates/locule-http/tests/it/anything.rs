@@ -122,7 +122,7 @@ fn check(native: bool, shown: &str, status: u16, json: &Value) {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn no_operation_breaks_whatever_it_is_sent(pool: PgPool) {
     let github = Provider::open().await.client("https://locule.test");
-    let app = App::start_with(pool, |config| config.github = Some(github)).await;
+    let app = App::start_with(pool, |config| config.accounts.github = Some(github)).await;
     let mut runner = TestRunner::deterministic();
     let mut pick =
         |strategy: BoxedStrategy<Vec<u8>>| strategy.new_tree(&mut runner).unwrap().current();

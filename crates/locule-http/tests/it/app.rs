@@ -9,7 +9,7 @@ use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Request, StatusCode};
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
-use locule_control::{Control, ControlConfig, HostLink, bootstrap};
+use locule_control::{ControlConfig, ControlPlane, HostLink, bootstrap};
 use locule_http::{AppState, HttpConfig, ListenerLimits, serve_within};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -105,7 +105,7 @@ impl App {
         };
         let mut config = ControlConfig::new(vec![1; 32], vec![2; 32]);
         change(&mut config);
-        let control = Control::new(
+        let control = ControlPlane::new(
             config,
             pool.clone(),
             clock.clone(),

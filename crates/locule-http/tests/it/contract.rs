@@ -28,7 +28,7 @@ fn generous(config: &mut ControlConfig) {
         count: 1_000_000,
         per: Duration::from_mins(1),
     };
-    let rates = &mut config.rates;
+    let rates = &mut config.accounts.rates;
     for one in [
         &mut rates.login_by_address,
         &mut rates.login_by_account,
@@ -39,7 +39,7 @@ fn generous(config: &mut ControlConfig) {
     ] {
         *one = rate;
     }
-    config.quota = Quota {
+    config.sandboxes.quota = Quota {
         sandboxes_max: 1_000_000,
         vcpus_max: 1_000_000,
         memory_mib_max: 1_000_000_000,

@@ -29,9 +29,9 @@ fn refused(answer: &crate::app::Answer, shown: &str) {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn who_tries_too_often_is_told_when_to_come_back(pool: PgPool) {
     let app = App::start_with(pool, |config| {
-        config.rates.login_by_account = ONCE;
-        config.rates.search_by_account = ONCE;
-        config.rates.sign_up_by_address = Rate { count: 2, ..ONCE };
+        config.accounts.rates.login_by_account = ONCE;
+        config.accounts.rates.search_by_account = ONCE;
+        config.accounts.rates.sign_up_by_address = Rate { count: 2, ..ONCE };
     })
     .await;
     let login = |email: &str| json!({ "email": email, "password": "not this one" });
@@ -66,7 +66,7 @@ async fn who_tries_too_often_is_told_when_to_come_back(pool: PgPool) {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn tries_of_one_address_are_counted_together(pool: PgPool) {
     let app = App::start_with(pool, |config| {
-        config.rates.login_by_address = Rate { count: 2, ..ONCE };
+        config.accounts.rates.login_by_address = Rate { count: 2, ..ONCE };
     })
     .await;
     for (number, status) in [(1, 401), (2, 401), (3, 429)] {
@@ -80,7 +80,7 @@ async fn tries_of_one_address_are_counted_together(pool: PgPool) {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_team_that_has_used_up_its_quota_is_told_so(pool: PgPool) {
     let app = App::start_with(pool, |config| {
-        config.quota = Quota {
+        config.sandboxes.quota = Quota {
             sandboxes_max: 2,
             ..Quota::default()
         };
@@ -121,7 +121,7 @@ async fn a_team_that_has_used_up_its_quota_is_told_so(pool: PgPool) {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn sizes_and_speed_have_their_limits_too(pool: PgPool) {
     let app = App::start_with(pool, |config| {
-        config.quota = Quota {
+        config.sandboxes.quota = Quota {
             vcpus_max: 3,
             memory_mib_max: 4096,
             creates_per_minute_max: 2,
@@ -153,7 +153,7 @@ async fn sizes_and_speed_have_their_limits_too(pool: PgPool) {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn many_at_once_do_not_pass_the_quota(pool: PgPool) {
     let app = App::start_with(pool, |config| {
-        config.quota = Quota {
+        config.sandboxes.quota = Quota {
             sandboxes_max: 3,
             ..Quota::default()
         };

@@ -109,7 +109,10 @@ async fn post(app: &App, path: &str, body: Value) -> crate::app::Answer {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn an_account_waits_until_its_address_is_shown_to_be_real(pool: PgPool) {
     let mut office = Post::open().await;
-    let app = App::deserted(pool, |config| config.mailer = Some(office.mailer())).await;
+    let app = App::deserted(pool, |config| {
+        config.accounts.mailer = Some(office.mailer())
+    })
+    .await;
     let sign_up = json!({ "email": ADA, "password": PASSWORD, "name": "Ada" });
     let login = json!({ "email": ADA, "password": PASSWORD });
     let signed_up = post(&app, "/v1/auth/signup", sign_up.clone()).await;
@@ -169,7 +172,10 @@ async fn an_account_waits_until_its_address_is_shown_to_be_real(pool: PgPool) {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_forgotten_password_is_set_anew_once(pool: PgPool) {
     let mut office = Post::open().await;
-    let app = App::deserted(pool, |config| config.mailer = Some(office.mailer())).await;
+    let app = App::deserted(pool, |config| {
+        config.accounts.mailer = Some(office.mailer())
+    })
+    .await;
     let sign_up = json!({ "email": ADA, "password": PASSWORD, "name": "Ada" });
     post(&app, "/v1/auth/signup", sign_up).await;
     let (_, token) = office.next().await;

@@ -268,7 +268,7 @@ async fn recorded(app: &App, what: &str) -> i64 {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn everybody_may_what_they_may_and_nothing_else(pool: PgPool) {
     let github = Provider::open().await.client("https://locule.test");
-    let app = App::start_with(pool, |config| config.github = Some(github)).await;
+    let app = App::start_with(pool, |config| config.accounts.github = Some(github)).await;
     let address = app.listen().await;
     let cast = Cast::assemble(&app).await;
     for row in ROWS {

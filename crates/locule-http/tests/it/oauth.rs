@@ -36,7 +36,7 @@ impl Scene {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let provider = Provider::open().await;
         let app = App::start_with(pool, |config| {
-            config.github = Some(provider.client(&format!("{url}/")));
+            config.accounts.github = Some(provider.client(&format!("{url}/")));
             change(config);
         });
         let app = app.await;
@@ -136,7 +136,7 @@ async fn the_first_who_comes_administers_the_platform(pool: PgPool) {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let provider = Provider::open().await;
     let github = provider.client(&url);
-    let app = App::deserted(pool, |config| config.github = Some(github)).await;
+    let app = App::deserted(pool, |config| config.accounts.github = Some(github)).await;
     app.listen_on(listener, ListenerLimits::default());
     let scene = Scene { app, provider, url };
     for (id, is_admin) in [(1, true), (2, false)] {
@@ -192,7 +192,7 @@ async fn a_provider_that_does_not_answer_is_not_waited_for(pool: PgPool) {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let provider = Provider::open().await;
     let github = provider.client_within(&url, Duration::from_millis(300));
-    let app = App::start_with(pool, |config| config.github = Some(github)).await;
+    let app = App::start_with(pool, |config| config.accounts.github = Some(github)).await;
     app.listen_on(listener, ListenerLimits::default());
     provider.is(Mood::Hangs);
     let scene = Scene { app, provider, url };
@@ -401,7 +401,7 @@ async fn who_begins_or_comes_back_too_often_is_told_to_wait(pool: PgPool) {
         count: 3,
         per: Duration::from_mins(10),
     };
-    let scene = Scene::with(pool, |config| config.rates.login_by_address = rate).await;
+    let scene = Scene::with(pool, |config| config.accounts.rates.login_by_address = rate).await;
     let begin = "/auth/oauth/github";
     let back = "/auth/oauth/github/callback";
     for (path, status) in [
@@ -421,7 +421,7 @@ async fn who_begins_or_comes_back_too_often_is_told_to_wait(pool: PgPool) {
 async fn what_is_not_set_up_is_not_there(pool: PgPool) {
     let bare = App::start(pool.clone()).await;
     let github = Provider::open().await.client("https://locule.test");
-    let set_up = App::deserted(pool, |config| config.github = Some(github)).await;
+    let set_up = App::deserted(pool, |config| config.accounts.github = Some(github)).await;
     for (app, provider) in [(&bare, "github"), (&set_up, "gitlab"), (&set_up, "GitHub")] {
         for path in [
             format!("/auth/oauth/{provider}"),
@@ -445,7 +445,7 @@ async fn what_is_not_set_up_is_not_there(pool: PgPool) {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn where_there_is_tls_the_cookies_are_this_hosts_alone(pool: PgPool) {
     let github = Provider::open().await.client("https://locule.test");
-    let app = App::start_with(pool, |config| config.github = Some(github)).await;
+    let app = App::start_with(pool, |config| config.accounts.github = Some(github)).await;
     let ways = [
         (302, "/auth/oauth/github", "__Host-locule_oauth_state="),
         (

@@ -7,17 +7,17 @@ use locule_store::{oauth_providers, sessions, users};
 
 use super::state::State;
 use super::{Finished, OauthRefusal, SentAway, row};
+use crate::accounts::Accounts;
 use crate::audit::{self, Event};
 use crate::caller::{Actor, Person};
-use crate::control::Control;
 use crate::error::ControlError;
 use crate::github::{GITHUB, Github, Identity};
 
-impl Control {
+impl Accounts {
     /// Somebody who is logged in wants another way in.
     pub fn begin_connect(&self, github: &Github, person: &Person) -> SentAway {
         let states = self.states();
-        let new = states.begin(Intent::Connect, self.now(), rand::random());
+        let new = states.begin(Intent::Connect, self.core.now(), rand::random());
         let cookie = states.connect_cookie(&new.nonce, person.id, person.session);
         SentAway {
             url: github.authorize_url(&new.nonce, &new.challenge),
@@ -43,7 +43,7 @@ impl Control {
         session: SessionId,
         identity: &Identity,
     ) -> Result<Finished, OauthRefusal> {
-        let (mut tx, now) = (self.transaction().await?, self.now());
+        let (mut tx, now) = (self.core.transaction().await?, self.core.now());
         let user = users::lock(&mut tx, user).await?;
         let login = sessions::get(&mut tx, session, now).await?;
         let user = user
@@ -68,13 +68,13 @@ impl Control {
             provider: GITHUB,
         };
         audit::write(&mut tx, &actor, TeamId::PLATFORM, &event, now).await?;
-        self.commit(tx).await?;
+        self.core.commit(tx).await?;
         Ok(Finished::Connected)
     }
 
     /// Nobody loses their last way in.
     pub async fn disconnect(&self, person: &Person, provider: &str) -> Result<(), ControlError> {
-        let mut tx = self.transaction().await?;
+        let mut tx = self.core.transaction().await?;
         let user = users::lock(&mut tx, person.id).await?;
         let user = user.ok_or(ControlError::Unauthorized)?;
         let connected = oauth_providers::of_user(&mut tx, user.id).await?;
@@ -89,8 +89,8 @@ impl Control {
             user: user.id,
             provider,
         };
-        let (actor, now) = (person.actor(), self.now());
+        let (actor, now) = (person.actor(), self.core.now());
         audit::write(&mut tx, &actor, TeamId::PLATFORM, &event, now).await?;
-        self.commit(tx).await
+        self.core.commit(tx).await
     }
 }

@@ -12,7 +12,7 @@ use locule_domain::oauth::{ConnectCookie, Intent, StateCookie};
 use locule_ids::{SessionId, UserId};
 use sha2::{Digest as _, Sha256};
 
-use crate::control::keyed;
+use crate::secrets::keyed;
 
 /// How long somebody may take to log in there.
 pub const STATE_SECONDS: u64 = 600;

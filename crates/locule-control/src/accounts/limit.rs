@@ -1,0 +1,66 @@
+//! The rate limits of the operations that a client can call before it is authenticated, and of the search.
+
+use super::Accounts;
+use crate::error::ControlError;
+use crate::rate::Rate;
+
+/// An operation whose calls are counted, and what they are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limited {
+    LoginByAddress,
+    LoginByAccount,
+    SignUpByAddress,
+    ResetByAddress,
+    ResetByAccount,
+    SearchByAccount,
+}
+
+/// The rate of each limited operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    pub login_by_address: Rate,
+    pub login_by_account: Rate,
+    pub sign_up_by_address: Rate,
+    pub reset_by_address: Rate,
+    pub reset_by_account: Rate,
+    pub search_by_account: Rate,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        let rate = |count, minutes| Rate {
+            count,
+            per: std::time::Duration::from_mins(minutes),
+        };
+        Self {
+            login_by_address: rate(100, 5),
+            login_by_account: rate(20, 5),
+            sign_up_by_address: rate(100, 60),
+            reset_by_address: rate(50, 60),
+            reset_by_account: rate(5, 60),
+            search_by_account: rate(60, 1),
+        }
+    }
+}
+
+impl Rates {
+    const fn of(&self, limited: Limited) -> Rate {
+        match limited {
+            Limited::LoginByAddress => self.login_by_address,
+            Limited::LoginByAccount => self.login_by_account,
+            Limited::SignUpByAddress => self.sign_up_by_address,
+            Limited::ResetByAddress => self.reset_by_address,
+            Limited::ResetByAccount => self.reset_by_account,
+            Limited::SearchByAccount => self.search_by_account,
+        }
+    }
+}
+
+impl Accounts {
+    /// Counts a call by the client or account that `key` names, or refuses it.
+    pub fn limit(&self, limited: Limited, key: &str) -> Result<(), ControlError> {
+        let rate = self.inner.config.rates.of(limited);
+        let key = (limited, key.to_owned());
+        self.inner.tries.count(key, rate, self.core.now())
+    }
+}

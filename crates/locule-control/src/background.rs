@@ -1,0 +1,68 @@
+//! The tasks that run beside requests: one watch per host, and one task per periodic job.
+
+use std::time::Duration;
+
+use locule_base::errors::chain;
+use tokio_util::sync::CancellationToken;
+
+use crate::accounts::Accounts;
+use crate::error::ControlError;
+use crate::jobs::{self, Jobs};
+use crate::sandboxes::Sandboxes;
+use crate::{api_keys, retention, sweep, watch};
+
+/// Starts all of them. They stop with the task set.
+pub(crate) fn start(sandboxes: &Sandboxes, accounts: &Accounts, jobs: &Jobs) {
+    let tasks = &sandboxes.core.tasks;
+    for host in &sandboxes.inner.hosts {
+        let (sandboxes, host) = (sandboxes.clone(), host.clone());
+        tasks.spawn("host watch", |stop| watch::run(sandboxes, host, stop));
+    }
+    let owned = sandboxes.clone();
+    tasks.spawn("sandbox sweep", |stop| {
+        every("sandbox sweep", sweep::PERIOD, stop, async move || {
+            sweep::once(&owned).await
+        })
+    });
+    let owned = accounts.clone();
+    tasks.spawn("API key use", |stop| {
+        every("API key use", api_keys::PERIOD, stop, async move || {
+            owned.write_used_keys().await
+        })
+    });
+    let owned = accounts.clone();
+    tasks.spawn("retention", |stop| {
+        every("retention", retention::PERIOD, stop, async move || {
+            owned.purge_expired().await
+        })
+    });
+    let owned = jobs.clone();
+    tasks.spawn("jobs", |stop| {
+        every("jobs", jobs::PERIOD, stop, async move || {
+            owned.run_due().await
+        })
+    });
+}
+
+/// Runs a job at once and then again and again, with a pause of `period` after each pass. A pass that fails is logged; the next
+/// pass does its work.
+async fn every(
+    job: &'static str,
+    period: Duration,
+    stop: CancellationToken,
+    pass: impl AsyncFn() -> Result<(), ControlError>,
+) -> anyhow::Result<()> {
+    loop {
+        if let Err(error) = pass().await {
+            tracing::warn!(
+                job,
+                error = chain(&error),
+                "a periodic job failed; its next pass tries again"
+            );
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(period) => {}
+        }
+    }
+}

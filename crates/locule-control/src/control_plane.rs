@@ -1,0 +1,86 @@
+//! [`ControlPlane`]: both audiences of the control plane over one database, and the periodic jobs.
+//!
+//! ```text
+//! locule-http ──► Sandboxes ──► hosts          Accounts ──► Jobs ──► Sandboxes (destroy), e-mail
+//!            └──► Accounts                     each holds a Core: database, clock, tasks
+//! ```
+
+use locule_base::clock::SharedClock;
+use locule_base::tasks::Tasks;
+use locule_store::PgPool;
+
+use crate::accounts::{Accounts, AccountsConfig};
+use crate::background;
+use crate::core::Core;
+use crate::error::ControlError;
+use crate::hosts::HostLink;
+use crate::jobs::Jobs;
+use crate::sandboxes::{Sandboxes, SandboxesConfig};
+use crate::sweep;
+
+/// Secrets and limits of one cluster.
+#[derive(Debug, Clone)]
+pub struct ControlConfig {
+    pub sandboxes: SandboxesConfig,
+    pub accounts: AccountsConfig,
+}
+
+impl ControlConfig {
+    /// The configuration of a new installation.
+    pub fn new(platform_key: Vec<u8>, jwt_secret: Vec<u8>) -> Self {
+        Self {
+            sandboxes: SandboxesConfig::new(platform_key),
+            accounts: AccountsConfig::new(jwt_secret),
+        }
+    }
+}
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ControlPlane {
+    pub sandboxes: Sandboxes,
+    pub accounts: Accounts,
+    jobs: Jobs,
+}
+
+impl ControlPlane {
+    pub fn new(
+        config: ControlConfig,
+        pool: PgPool,
+        clock: SharedClock,
+        tasks: Tasks,
+        hosts: Vec<HostLink>,
+    ) -> Self {
+        let core = Core { pool, clock, tasks };
+        let sandboxes = Sandboxes::new(core.clone(), config.sandboxes, hosts);
+        let mailer = config.accounts.mailer.clone();
+        let jobs = Jobs::new(core.clone(), sandboxes.clone(), mailer);
+        let accounts = Accounts::new(core, config.accounts, jobs.clone());
+        Self {
+            sandboxes,
+            accounts,
+            jobs,
+        }
+    }
+
+    /// Starts the watch of every host and the periodic jobs.
+    pub fn start(&self) {
+        background::start(&self.sandboxes, &self.accounts, &self.jobs);
+    }
+
+    /// One pass of the sandbox sweep.
+    pub async fn sweep(&self) -> Result<(), ControlError> {
+        self.accounts.write_used_keys().await?;
+        sweep::once(&self.sandboxes).await
+    }
+
+    /// One pass over the jobs that are due.
+    pub async fn run_due_jobs(&self) -> Result<(), ControlError> {
+        self.jobs.run_due().await
+    }
+
+    /// One pass of the retention job.
+    pub async fn purge_expired(&self) -> Result<(), ControlError> {
+        self.accounts.purge_expired().await
+    }
+}

@@ -1,0 +1,34 @@
+//! The parts that every use case needs: the database, the clock, and the set of background tasks.
+
+use chrono::{DateTime, Utc};
+use locule_base::clock::SharedClock;
+use locule_base::tasks::Tasks;
+use locule_store::{PgPool, StoreError};
+
+use crate::error::ControlError;
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Core {
+    pub(crate) pool: PgPool,
+    pub(crate) clock: SharedClock,
+    pub(crate) tasks: Tasks,
+}
+
+impl Core {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub(crate) async fn connection(&self) -> Result<locule_store::PooledConnection, ControlError> {
+        Ok(self.pool.acquire().await.map_err(StoreError::from)?)
+    }
+
+    pub(crate) async fn transaction(&self) -> Result<locule_store::Transaction, ControlError> {
+        Ok(self.pool.begin().await.map_err(StoreError::from)?)
+    }
+
+    pub(crate) async fn commit(&self, tx: locule_store::Transaction) -> Result<(), ControlError> {
+        Ok(tx.commit().await.map_err(StoreError::from)?)
+    }
+}
