@@ -3,14 +3,17 @@
 mod check;
 mod golden;
 mod images;
+mod imports;
 mod map;
 mod places;
 mod python;
 mod run;
 mod setup;
 mod sizes;
+mod source;
 mod speed;
 mod test;
+mod unused;
 
 use std::process::ExitCode;
 
@@ -58,6 +61,14 @@ enum Chore {
     Golden,
     /// Check that no source file is over its limit.
     Sizes,
+    /// Check that nothing is declared that nothing uses: dependencies, arrows of the crate map.
+    Unused,
+    /// Check that the files of a crate do not import each other in a cycle, or print what they import.
+    Imports {
+        /// Print the graph of this crate instead
+        #[arg(long = "crate")]
+        krate: Option<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -74,6 +85,9 @@ fn main() -> ExitCode {
         Chore::Check => check::check(&places),
         Chore::Golden => golden::write(&places),
         Chore::Sizes => sizes::check(&places),
+        Chore::Unused => unused::check(&places),
+        Chore::Imports { krate: None } => imports::check(&places),
+        Chore::Imports { krate } => imports::print(&places, krate.as_deref()),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

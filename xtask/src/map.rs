@@ -1,4 +1,32 @@
-//! Who may import whom. A new arrow is a decision record first, then a line here.
+//! Which crate may import which. A new arrow is a decision record first, then a line here.
+
+#[rustfmt::skip]
+pub(crate) const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("locule-ids", &[]),
+    ("locule-base", &[]),
+    ("locule-api", &["locule-ids"]),
+    ("locule-agent-api", &["locule-domain", "locule-ids"]),
+    ("locule-guest-api", &[]),
+    ("locule-domain", &["locule-ids"]),
+    ("locule-store", &["locule-domain", "locule-ids"]),
+    ("locule-vmm", &["locule-base"]),
+    ("locule-net", &["locule-base"]),
+    ("locule-disk", &["locule-base"]),
+    ("locule-control", &["locule-domain", "locule-store", "locule-agent-api", "locule-base", "locule-ids"]),
+    ("locule-agent", &["locule-domain", "locule-agent-api", "locule-guest-api", "locule-vmm", "locule-net", "locule-disk", "locule-base", "locule-ids"]),
+    ("locule-guest", &["locule-guest-api"]),
+    ("locule-edge", &["locule-agent-api", "locule-guest-api", "locule-base", "locule-ids"]),
+    ("locule-http", &["locule-control", "locule-edge", "locule-domain", "locule-api", "locule-base", "locule-ids"]),
+    ("locule-client", &["locule-api", "locule-ids"]),
+    ("locule-cli", &["locule-client", "locule-api", "locule-ids"]),
+    // The last two hold what `up` wires together: a typed id, the agent's connector.
+    ("locule", &["locule-http", "locule-control", "locule-store", "locule-agent", "locule-cli", "locule-base", "locule-agent-api", "locule-ids"]),
+    ("locule-testkit", &["locule-control", "locule-domain", "locule-store", "locule-agent-api", "locule-base", "locule-ids"]),
+    ("locule-e2e", &[]),
+    ("locule-stub-vmm", &["locule-guest-api"]),
+    ("locule-fuzz", &[]),
+    ("xtask", &[]),
+];
 
 #[cfg(test)]
 mod tests {
@@ -6,35 +34,8 @@ mod tests {
 
     use cargo_metadata::DependencyKind;
 
+    use super::MAY_IMPORT;
     use crate::places;
-
-    #[rustfmt::skip]
-    const MAY_IMPORT: &[(&str, &[&str])] = &[
-        ("locule-ids", &[]),
-        ("locule-base", &[]),
-        ("locule-api", &["locule-ids"]),
-        ("locule-agent-api", &["locule-domain", "locule-ids"]),
-        ("locule-guest-api", &[]),
-        ("locule-domain", &["locule-ids"]),
-        ("locule-store", &["locule-domain", "locule-ids"]),
-        ("locule-vmm", &["locule-base"]),
-        ("locule-net", &["locule-base"]),
-        ("locule-disk", &["locule-base"]),
-        ("locule-control", &["locule-domain", "locule-store", "locule-agent-api", "locule-base", "locule-ids"]),
-        ("locule-agent", &["locule-domain", "locule-agent-api", "locule-guest-api", "locule-vmm", "locule-net", "locule-disk", "locule-base", "locule-ids"]),
-        ("locule-guest", &["locule-guest-api"]),
-        ("locule-edge", &["locule-agent-api", "locule-guest-api", "locule-base", "locule-ids"]),
-        ("locule-http", &["locule-control", "locule-edge", "locule-domain", "locule-api", "locule-base", "locule-ids"]),
-        ("locule-client", &["locule-api", "locule-ids"]),
-        ("locule-cli", &["locule-client", "locule-api", "locule-ids"]),
-        // The last four hold what `up` wires together: a typed id, a host's limits, the agent's connector.
-        ("locule", &["locule-http", "locule-edge", "locule-control", "locule-store", "locule-agent", "locule-cli", "locule-base", "locule-agent-api", "locule-domain", "locule-ids"]),
-        ("locule-testkit", &["locule-control", "locule-domain", "locule-store", "locule-agent-api", "locule-guest-api", "locule-base", "locule-ids"]),
-        ("locule-e2e", &["locule-client", "locule-testkit", "locule-api", "locule-ids"]),
-        ("locule-stub-vmm", &["locule-guest-api"]),
-        ("locule-fuzz", &[]),
-        ("xtask", &[]),
-    ];
 
     #[test]
     fn crates_import_only_what_the_map_allows() {
