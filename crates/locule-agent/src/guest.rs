@@ -141,7 +141,7 @@ fn new_life(clock: &SharedClock) -> InitRequest {
         timestamp_unix_nanos: unix_nanos(clock),
         entropy: STANDARD.encode(random_bytes()),
         run_hooks: false,
-        hold: false,
+        standby: false,
     }
 }
 
@@ -232,7 +232,7 @@ async fn practise(net: &SandboxNet, key: &str, clock: &SharedClock) -> Result<()
     let life = InitRequest {
         // Replaced by the sandbox's own.
         access_token: Some(token.clone()),
-        hold: true,
+        standby: true,
         ..new_life(clock)
     };
     call::<InitResponse>(net, key, "/init", json(&life), CALL_TIMEOUT).await?;

@@ -1,20 +1,20 @@
-//! What the host agent tells the guest agent about its life: who it is now, and when to hold still.
+//! The host agent's control calls: give the guest its identity, freeze its processes, thaw them.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// `POST /init`: makes a restored (or just booted) guest the sandbox it is to be.
+/// `POST /init`: turns a restored or freshly booted guest into a sandbox, or into a guest in standby.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InitRequest {
-    /// Replaces the control key in the same call. The first `/init` after a boot sets it.
+    /// A new control key, which replaces the current one. The first `/init` after a boot sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_control_key: Option<String>,
-    /// What clients must show from now on; absent while a template boots.
+    /// The access token that clients must send from now on. Absent while a template boots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_token: Option<String>,
-    /// 25-digit body of the sandbox's id.
+    /// The 25-digit body of the sandbox's id.
     #[serde(default)]
     pub sandbox_id: String,
     #[serde(default)]
@@ -27,17 +27,18 @@ pub struct InitRequest {
     pub default_user: Option<String>,
     #[serde(default)]
     pub default_workdir: Option<String>,
-    /// Wall clock of the host, nanoseconds since 1970.
+    /// The host's wall clock, in nanoseconds since 1970.
     #[serde(with = "nanos_text")]
     pub timestamp_unix_nanos: i64,
-    /// Base64; credited to the kernel's generator, which is then reseeded.
+    /// Random bytes in Base64. The guest credits them to the kernel's random generator and reseeds it.
     pub entropy: String,
-    /// Run `/etc/locule/after-restore.d/*`.
+    /// Whether to run the hooks in `/etc/locule/after-restore.d`.
     #[serde(default)]
     pub run_hooks: bool,
-    /// Nobody's sandbox yet: the user's processes stay frozen, and what is started runs beside them.
-    #[serde(default)]
-    pub hold: bool,
+    /// The guest waits in the warm pool and is not a sandbox yet: the user's processes stay frozen, and new processes run in
+    /// a control group of their own.
+    #[serde(default, rename = "hold")]
+    pub standby: bool,
 }
 
 impl std::fmt::Debug for InitRequest {
@@ -56,23 +57,23 @@ pub struct InitResponse {
     pub boot_id: String,
 }
 
-/// `POST /thaw`: lets the user's processes go on after a freeze, at the time it is now. Nothing happens to what is not frozen.
+/// `POST /thaw`: sets the clock and thaws the user's processes after a freeze. Processes that are not frozen are not affected.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ThawRequest {
-    /// Wall clock of the host, nanoseconds since 1970.
+    /// The host's wall clock, in nanoseconds since 1970.
     #[serde(with = "nanos_text")]
     pub timestamp_unix_nanos: i64,
 }
 
-/// `POST /freeze`: what became of the user's processes.
+/// The answer to `POST /freeze`.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct FreezeResponse {
-    /// `false`: they did not all stop in time.
+    /// `false`: not every process of the user was frozen in time.
     pub frozen: bool,
 }
 
-/// JSON numbers lose precision above 2^53; times travel as text.
+/// Times are JSON strings: JSON numbers lose precision above 2^53.
 mod nanos_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 

@@ -1,17 +1,17 @@
-//! Signatures of file URLs: how a download or upload link proves that the token's holder made it.
+//! Signatures of file URLs. A signature proves that the holder of the access token made the download or upload link.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-/// What a link allows.
+/// The operation that a link permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     Read,
     Write,
 }
 
-/// `v1_` + base64 of SHA-256 over `path:operation:username:token[:expiration]`. `path` is the raw query value.
+/// Returns `v1_` and the Base64 of SHA-256 over `path:operation:username:token[:expiration]`. `path` is the raw query value.
 pub fn sign(
     path: &str,
     operation: Operation,
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_expiration_is_part_of_what_is_signed() {
+    fn a_signature_covers_the_expiration_and_the_operation() {
         let plain = sign("/a b", Operation::Read, "user", "t", None);
         let dated = sign("/a b", Operation::Read, "user", "t", Some(1));
         assert!(plain.starts_with("v1_") && !plain.contains('='));

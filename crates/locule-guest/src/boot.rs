@@ -1,34 +1,17 @@
-//! From the kernel's first instruction in user space to a machine with a root filesystem and a network.
+//! Brings the machine up: from the first instruction in user space to a mounted root filesystem and a network.
 //!
-//! Anything that goes wrong here is fatal and is said on the console: there is nobody to report to yet.
+//! An error here is fatal and goes to the console: the agent, which could report it to the host, does not run yet.
 
 use std::ffi::CString;
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use nix::mount::{MsFlags, mount};
 
-use crate::wire;
+use crate::{cgroup, console, network};
 
-/// Where user processes live; frozen as one.
-pub(crate) const USER_CGROUP: &str = "/sys/fs/cgroup/user";
-/// Where processes run while this guest is nobody's sandbox yet.
-pub(crate) const HELD_CGROUP: &str = "/sys/fs/cgroup/held";
-
-/// One line on the console.
-pub(crate) fn say(line: &str) {
-    let console = fs::OpenOptions::new().write(true).open("/dev/console");
-    // Without a console there is nobody to tell.
-    let _ = match console {
-        Ok(mut console) => writeln!(console, "locule-guest: {line}"),
-        Err(_) => writeln!(std::io::stderr(), "locule-guest: {line}"),
-    };
-}
-
-/// Brings the machine up.
 pub(crate) fn run() -> Result<()> {
     mount_at(
         "proc",
@@ -51,14 +34,14 @@ pub(crate) fn run() -> Result<()> {
         MsFlags::MS_NOSUID,
         "mode=0755",
     )?;
-    // The host's probe of its accelerator waits for this line.
-    say("booting");
+    // The host's accelerator probe waits for exactly this line.
+    console::log("booting");
     load_modules()?;
     wait_for_disk("/dev/vda");
     mount_at("/dev/vda", "/newroot", "ext4", MsFlags::MS_NOATIME, "")?;
     change_root().context("change root")?;
     mount_the_rest()?;
-    wire::up().context("bring up the network")?;
+    network::up().context("bring up the network")?;
     write_name_server();
     Ok(())
 }
@@ -69,7 +52,7 @@ fn mount_at(source: &str, target: &str, kind: &str, flags: MsFlags, options: &st
         .with_context(|| format!("mount {target}"))
 }
 
-/// Loads what the image build listed, in its order. A module that is there already is fine.
+/// Loads the modules that the image build listed, in that order. A module that is loaded already is skipped.
 fn load_modules() -> Result<()> {
     let list = fs::read_to_string("/modules.order.txt").context("read the list of modules")?;
     for path in list.lines().filter(|line| !line.is_empty()) {
@@ -88,7 +71,7 @@ fn load_modules() -> Result<()> {
     Ok(())
 }
 
-/// The disk appears a moment after its driver: look until it is there. The host gives up on a guest that never boots.
+/// Polls for the disk, which appears a moment after its driver is loaded. The host ends a guest that does not boot in time.
 fn wait_for_disk(device: &str) {
     while !Path::new(device).exists() {
         std::thread::sleep(std::time::Duration::from_millis(1));
@@ -128,7 +111,7 @@ fn mount_the_rest() -> Result<()> {
     mount_at("shm", "/dev/shm", "tmpfs", safe, "mode=1777")?;
     mount_at("run", "/run", "tmpfs", safe, "mode=0755")?;
     mount_at("tmp", "/tmp", "tmpfs", safe, "mode=1777")?;
-    // Each process that is started moves into the user's group: without this the kernel waits for a grace period first.
+    // Every started process moves into a group. Without `favordynmods` each move waits for a grace period of the kernel.
     mount_at(
         "cgroup2",
         "/sys/fs/cgroup",
@@ -136,46 +119,23 @@ fn mount_the_rest() -> Result<()> {
         safe | MsFlags::MS_NOEXEC,
         "favordynmods",
     )?;
-    for cgroup in [USER_CGROUP, HELD_CGROUP] {
-        fs::create_dir_all(cgroup).with_context(|| format!("create {cgroup}"))?;
-    }
-    limit_users();
+    cgroup::create()?;
     for (link, target) in [
         ("fd", "/proc/self/fd"),
         ("stdin", "fd/0"),
         ("stdout", "fd/1"),
         ("stderr", "fd/2"),
     ] {
-        // A root filesystem may have made them already.
+        // The root filesystem may contain these links already.
         let _ = symlink(target, format!("/dev/{link}"));
     }
     Ok(())
 }
 
-/// The user's processes together may neither take every process number nor, however many they are, more than half of the
-/// time when the agent wants to answer. Best effort: a kernel without these controllers boots too.
-fn limit_users() {
-    for controller in ["+pids", "+cpu"] {
-        if let Err(error) = fs::write("/sys/fs/cgroup/cgroup.subtree_control", controller) {
-            say(&format!(
-                "the kernel has no controller {controller}: {error}"
-            ));
-        }
-    }
-    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-    let all = ["/proc/sys/kernel/threads-max", "/proc/sys/kernel/pid_max"];
-    let most = all.into_iter().filter_map(number).min();
-    // A quarter stays for the kernel, this process and the agent.
-    let most = most.unwrap_or(4096) / 4 * 3;
-    if let Err(error) = fs::write(format!("{USER_CGROUP}/pids.max"), most.to_string()) {
-        say(&format!("cannot limit the user's processes: {error}"));
-    }
-}
-
-/// Best effort: an image with a read-only or strange /etc still boots, it only resolves no names.
+/// Best effort: a template with a read-only or unusual /etc still boots, only without name resolution.
 fn write_name_server() {
     let line = format!("nameserver {}\n", locule_guest_api::HOST_IP);
     if let Err(error) = fs::write("/etc/resolv.conf", line) {
-        say(&format!("cannot write /etc/resolv.conf: {error}"));
+        console::log(&format!("cannot write /etc/resolv.conf: {error}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Who this guest is now. Replaced as a whole by each `/init`, read by everything else.
+//! The identity of the sandbox that this guest is: secrets and defaults. Each `/init` replaces it as a whole.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,49 +6,53 @@ use std::sync::{PoisonError, RwLock};
 
 use subtle::ConstantTimeEq as _;
 
-use crate::boot::{HELD_CGROUP, USER_CGROUP};
+use crate::cgroup::{STANDBY_CGROUP, USER_CGROUP};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Identity {
     control_key: Option<String>,
     access_token: Option<String>,
-    /// What every process finds in its environment.
+    /// Variables in every process's environment.
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) default_user: Option<String>,
     pub(crate) default_workdir: Option<PathBuf>,
-    /// Nobody's sandbox yet.
-    pub(crate) held: bool,
+    /// The guest waits in the warm pool and is not a sandbox yet.
+    pub(crate) standby: bool,
 }
 
 impl Identity {
-    /// Without secrets: those are kept or replaced on their own.
+    /// An identity without secrets: `SharedIdentity::replace` adds them.
     pub(crate) fn new(
         env: BTreeMap<String, String>,
         default_user: Option<String>,
         default_workdir: Option<PathBuf>,
-        held: bool,
+        standby: bool,
     ) -> Self {
         Self {
             env,
             default_user,
             default_workdir,
-            held,
+            standby,
             ..Self::default()
         }
     }
 
-    /// The group that its processes live, freeze and end in.
+    /// The control group that new processes are started in.
     pub(crate) fn cgroup(&self) -> &'static str {
-        if self.held { HELD_CGROUP } else { USER_CGROUP }
+        if self.standby {
+            STANDBY_CGROUP
+        } else {
+            USER_CGROUP
+        }
     }
 }
 
-/// What a presented secret is worth.
+/// The result of comparing a presented secret with the expected one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
     Valid,
     Invalid,
-    /// There is nothing to compare with yet.
+    /// No secret is set yet.
     Unset,
 }
 
@@ -80,7 +84,7 @@ impl SharedIdentity {
         self.read(|identity| prove(identity.control_key.as_ref(), presented))
     }
 
-    /// Without a token nothing is open: a guest that has not been told who it is serves nobody (W-034).
+    /// Before `/init` sets a token, every request is refused (W-034).
     pub(crate) fn prove_access_token(&self, presented: Option<&str>) -> Proof {
         self.read(|identity| prove(identity.access_token.as_ref(), presented))
     }
@@ -89,7 +93,7 @@ impl SharedIdentity {
         self.read(|identity| identity.access_token.clone())
     }
 
-    /// Takes on a new identity. A secret that is not given stays as it was.
+    /// Replaces the identity. A secret that is `None` stays unchanged.
     pub(crate) fn replace(
         &self,
         control_key: Option<String>,

@@ -3,24 +3,31 @@
 //! ```text
 //! kernel ─► /init (PID 1): boot: mounts, modules, disk, network, change of root
 //!              └─ fork ─► agent: serves HTTP and RPC on :49983, owns the user's processes
-//!           PID 1 stays: reaps orphans, restarts the agent if it dies, never exits
+//!           PID 1 stays: reaps orphans, restarts the agent if it exits, never exits itself
 //! ```
 //!
-//! Never talks to anybody first, never calls the system's name service (a static glibc crashes in it).
+//! The program opens no connection of its own, and it never calls the system's name service: a static glibc crashes there.
 
 mod agent;
+mod answer;
 mod boot;
+mod cgroup;
+mod console;
 mod control;
+mod fd;
 mod files;
 mod filesystem;
 mod identity;
+mod metrics;
+mod network;
 mod paths;
 mod processes;
 mod reaper;
 mod rpc;
 mod server;
+mod state;
+mod tasks;
 mod users;
-mod wire;
 
 use std::process::ExitCode;
 
@@ -29,13 +36,13 @@ fn main() -> ExitCode {
     match args.next().as_deref() {
         Some("--version") => {
             let version = env!("CARGO_PKG_VERSION");
-            #[expect(clippy::print_stdout, reason = "what --version is for")]
+            #[expect(clippy::print_stdout, reason = "the answer to --version")]
             {
                 println!("locule-guest {version}");
             }
             ExitCode::SUCCESS
         }
-        // For tests on an ordinary machine: serve on the given port and take anybody for the host.
+        // For tests on an ordinary machine: serves on the given port, and every peer counts as the host.
         Some("--serve") => agent::run(agent::Options {
             port: args
                 .next()
@@ -45,7 +52,7 @@ fn main() -> ExitCode {
         }),
         _ if std::process::id() == 1 => reaper::run(boot::run()),
         _ => {
-            boot::say("locule-guest runs as PID 1 of a microVM; --version prints its version");
+            console::log("this program runs as PID 1 of a microVM; --version prints its version");
             ExitCode::from(64)
         }
     }

@@ -1,4 +1,4 @@
-//! Paths as callers mean them, and small files that the user may have replaced by anything.
+//! Paths that callers give, and safe access to small files that the user may have replaced with anything.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -7,21 +7,19 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::libc;
 
-use crate::users::User;
-
-/// The kernel's limits, its terminating zero not counted.
+/// The kernel's limits, without the terminating zero.
 const PATH_BYTES_MAX: usize = 4095;
 const NAME_BYTES_MAX: usize = 255;
-/// Of a file under /etc that is read whole.
+/// Limit of a file under /etc that is read whole.
 const SMALL_BYTES_MAX: u64 = 1024 * 1024;
 
-/// A path as the caller means it: `~` and relative ones from the user's home, the empty one is `default`; `.`, `..` and
-/// double slashes are worked out in the text, before any link is looked at.
-pub(crate) fn resolve(path: &str, user: &User, default: &Path) -> PathBuf {
+/// Resolves a caller's path: `~` and relative paths start at `home`, the empty path is `default`. `.`, `..` and double
+/// slashes are removed from the text, before any link is followed.
+pub(crate) fn resolve(path: &str, home: &Path, default: &Path) -> PathBuf {
     let joined = match path {
         "" => default.to_owned(),
-        "~" => user.home.clone(),
-        _ => user.home.join(path.strip_prefix("~/").unwrap_or(path)),
+        "~" => home.to_owned(),
+        _ => home.join(path.strip_prefix("~/").unwrap_or(path)),
     };
     let mut clean = PathBuf::from("/");
     for component in joined.components() {
@@ -36,7 +34,7 @@ pub(crate) fn resolve(path: &str, user: &User, default: &Path) -> PathBuf {
     clean
 }
 
-/// Refuses what the kernel would refuse, before folders are made on the way to it.
+/// Refuses a path that the kernel would refuse, before any of its parent directories are created.
 pub(crate) fn check(path: &Path) -> io::Result<()> {
     let text = path.as_os_str();
     if text.as_encoded_bytes().contains(&0) {
@@ -49,10 +47,11 @@ pub(crate) fn check(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens an ordinary file and nothing else: a pipe or a device in its place would keep its reader waiting for ever.
+/// Opens a regular file and nothing else: reading from a pipe or a device in its place might block for ever.
 pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let not_regular = || io::Error::from(io::ErrorKind::InvalidInput);
-    // Opening a device may already do something, so it is looked at first; what is then opened is looked at again.
+    // Opening a device can have side effects, so the type is checked before. The file may be replaced in between, so the type
+    // of the open file is checked again.
     match path.metadata() {
         Ok(meta) if meta.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         Ok(meta) if !meta.is_file() => return Err(not_regular()),
@@ -68,7 +67,7 @@ pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result
     }
 }
 
-/// The text of a small file; empty when there is none that could be read.
+/// Reads a small file. A file that cannot be read is empty.
 pub(crate) fn read_small(path: &str) -> String {
     let mut text = Vec::new();
     let read = open_regular(Path::new(path), OpenOptions::new().read(true))
@@ -79,7 +78,7 @@ pub(crate) fn read_small(path: &str) -> String {
     }
 }
 
-/// Replaces the text of a small file, or makes it.
+/// Replaces the content of a small file, or creates it.
 pub(crate) fn write_small(path: &str, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -91,18 +90,8 @@ pub(crate) fn write_small(path: &str, text: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn user() -> User {
-        User {
-            name: "user".to_owned(),
-            uid: 1000,
-            gid: 1000,
-            groups: vec![1000],
-            home: PathBuf::from("/home/user"),
-        }
-    }
-
     #[test]
-    fn a_path_is_worked_out_from_home() {
+    fn a_relative_path_starts_at_the_home_directory() {
         let cases = [
             ("", "/work"),
             ("~", "/home/user"),
@@ -112,14 +101,14 @@ mod tests {
             ("../x", "/home/x"),
             ("/with\nnewline", "/with\nnewline"),
         ];
-        for (given, meant) in cases {
-            let path = resolve(given, &user(), Path::new("/work"));
-            assert_eq!(path, Path::new(meant), "{given}");
+        for (given, expected) in cases {
+            let path = resolve(given, Path::new("/home/user"), Path::new("/work"));
+            assert_eq!(path, Path::new(expected), "{given}");
         }
     }
 
     #[test]
-    fn what_the_kernel_would_refuse_is_refused_first() {
+    fn a_path_that_the_kernel_would_refuse_is_refused() {
         let deep = "/d".repeat(10_000);
         check(Path::new(&deep)).unwrap_err();
         check(Path::new(&format!("/{}", "n".repeat(256)))).unwrap_err();

@@ -1,32 +1,31 @@
-//! PID 1 after boot: buries whoever dies without a parent, keeps the agent alive, never exits.
+//! PID 1 after boot: reaps orphaned processes, restarts the agent if it exits, and never exits itself.
 //!
-//! The agent is a child so that it can wait for its own children in peace; this process has no threads, which is what
-//! makes the fork safe.
+//! The agent is a child, so that it waits for its own children only. PID 1 has no threads, which makes the fork safe.
 
 use std::process::ExitCode;
 
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
-use crate::{agent, boot};
+use crate::{agent, console};
 
 pub(crate) fn run(booted: anyhow::Result<()>) -> ExitCode {
     if let Err(error) = booted {
-        boot::say(&format!("cannot boot: {error:#}"));
-        // The end of PID 1 is a kernel panic, and `panic=-1` with `-no-reboot` ends the microVM: the host sees it at once.
+        console::log(&format!("cannot boot: {error:#}"));
+        // When PID 1 exits, the kernel panics, and `panic=-1` with `-no-reboot` ends the microVM: the host notices at once.
         return ExitCode::FAILURE;
     }
     let mut agent = start_agent();
     loop {
         match waitpid(None::<Pid>, None::<WaitPidFlag>) {
             Ok(status) if status.pid() == Some(agent) && ended(status) => {
-                boot::say(&format!(
-                    "the guest agent ended ({status:?}); starting it again"
+                console::log(&format!(
+                    "the guest agent exited ({status:?}); restarting it"
                 ));
                 agent = start_agent();
             }
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(error) => boot::say(&format!("wait: {error}")),
+            Err(error) => console::log(&format!("cannot wait for processes: {error}")),
         }
     }
 }
@@ -55,7 +54,9 @@ fn start_agent() -> Pid {
                 }
             }
             Err(error) => {
-                boot::say(&format!("fork: {error}"));
+                console::log(&format!(
+                    "cannot fork the guest agent, retrying in a second: {error}"
+                ));
                 std::thread::sleep(std::time::Duration::from_secs(1));
             }
         }

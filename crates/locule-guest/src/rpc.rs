@@ -1,4 +1,4 @@
-//! What the two services have in common: who calls, and work that blocks.
+//! Shared by both RPC services: the user that a request names, keepalives, and work that blocks.
 
 use std::time::Duration;
 
@@ -21,26 +21,26 @@ pub(crate) fn caller_name(ctx: &RequestContext) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// The named user, else the sandbox's default. Reads a file, so it blocks.
+/// The named user, or else the sandbox's default user. Blocks: it reads a file.
 pub(crate) fn find_user(named: Option<&str>, default: Option<&str>) -> Result<User, ConnectError> {
     let name = named.or(default).unwrap_or(DEFAULT_USER);
     users::find(name)
         .ok_or_else(|| ConnectError::unauthenticated(format!("invalid username: '{name}'")))
 }
 
-/// How long a stream may be silent before it says that it lives.
+/// After how much silence a stream sends a keepalive.
 pub(crate) fn keepalive_interval(ctx: &RequestContext) -> Duration {
-    let asked = ctx
+    let requested = ctx
         .header(KEEPALIVE_HEADER)
         .and_then(|value| value.to_str().ok()?.parse().ok());
-    asked
+    requested
         .filter(|seconds| *seconds > 0)
         .map_or(KEEPALIVE_DEFAULT, |seconds: u32| {
             Duration::from_secs(u64::from(seconds))
         })
 }
 
-/// File operations block, some for ever: they run beside the async workers.
+/// Runs a file operation on a blocking thread: it may block for long, even for ever.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ConnectError> + Send + 'static,
 ) -> Result<T, ConnectError> {

@@ -1,11 +1,11 @@
-//! Who a name is, from `/etc/passwd` and `/etc/group` read by hand.
+//! Users and groups, parsed from `/etc/passwd` and `/etc/group`: a static glibc cannot call the system's name service.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::paths::read_small;
 
-/// A user of the guest, with every group it belongs to.
+/// A user of the guest, with every group that the user belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct User {
     pub(crate) name: String,
@@ -15,12 +15,12 @@ pub(crate) struct User {
     pub(crate) home: PathBuf,
 }
 
-/// Looks a user up by name.
+/// Looks up a user by name.
 pub(crate) fn find(name: &str) -> Option<User> {
     parse(name, &read_small("/etc/passwd"), &read_small("/etc/group"))
 }
 
-/// The names of users and groups by their numbers, read once for many files.
+/// The names of users and groups by id, read once for many files.
 #[derive(Debug)]
 pub(crate) struct Names {
     users: HashMap<u32, String>,
@@ -35,7 +35,7 @@ impl Names {
         }
     }
 
-    /// The name, or the number of one that has none.
+    /// The name of the user, or the id as text if it has no name.
     pub(crate) fn user(&self, id: u32) -> String {
         self.users
             .get(&id)
@@ -51,7 +51,7 @@ impl Names {
     }
 }
 
-/// The first name of each number, as `getpwuid` finds it.
+/// The first name that is listed for each id, as `getpwuid` finds it.
 fn names_in(text: &str) -> HashMap<u32, String> {
     let mut names = HashMap::new();
     for line in text.lines() {
@@ -108,14 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn a_number_has_the_first_name_that_is_its() {
+    fn an_id_resolves_to_the_first_name_that_is_listed_for_it() {
         let names = names_in(&format!("{PASSWD}toor:x:0:0:::\n"));
         assert_eq!(names.get(&0).map(String::as_str), Some("root"));
         assert_eq!(names.get(&1).map(String::as_str), None);
     }
 
     #[test]
-    fn unknown_and_empty_names_are_nobody() {
+    fn an_unknown_or_empty_name_finds_no_user() {
         assert_eq!(parse("nobody", PASSWD, GROUP), None);
         assert_eq!(parse("", PASSWD, GROUP), None);
     }

@@ -303,7 +303,7 @@ impl Guest {
         life.timestamp_unix_nanos = init.timestamp_unix_nanos;
         life.entropy = init.entropy;
         life.hooks_run += u64::from(init.run_hooks);
-        life.frozen &= init.hold;
+        life.frozen &= init.standby;
         self.set_life(life);
         Answer::json(&InitResponse {
             guest_version: env!("CARGO_PKG_VERSION").to_owned(),

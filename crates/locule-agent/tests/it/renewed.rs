@@ -279,7 +279,7 @@ impl Clone {
             timestamp_unix_nanos: now().timestamp_nanos_opt().unwrap(),
             entropy: base64::engine::general_purpose::STANDARD.encode(entropy),
             run_hooks: false,
-            hold: false,
+            standby: false,
         };
         let body = serde_json::to_vec(&request).unwrap();
         let request = Request::post("/init")

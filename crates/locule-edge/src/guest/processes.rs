@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
 use locule_guest_api::OFFSET_HEADER;
+use locule_guest_api::oneof;
 use locule_guest_api::proto::process as wire;
-use locule_guest_api::proto::process::__buffa::oneof;
 use locule_guest_api::rpc::client::{CallOptions, ServerStream};
 
 use super::attached::attached;

@@ -15,9 +15,9 @@ use futures::{StreamExt as _, stream};
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt as _;
 use locule_edge::{Ended, Event, Guest, GuestError, Selector, Signal, Start};
+use locule_guest_api::oneof::process_event::Event as Kind;
+use locule_guest_api::oneof::process_event::data_event::Output;
 use locule_guest_api::proto::process as wire;
-use locule_guest_api::proto::process::__buffa::oneof::process_event::Event as Kind;
-use locule_guest_api::proto::process::__buffa::oneof::process_event::data_event::Output;
 use locule_guest_api::{COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND};
 
 use crate::host::{Host, PATIENCE, Seen, TOKEN};

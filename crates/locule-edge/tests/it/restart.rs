@@ -12,8 +12,8 @@ use http::{HeaderMap, StatusCode, header};
 use locule_agent_api::PROXY_ERROR_HEADER;
 use locule_edge::{Ended, Event, Events, Guest, GuestError, Selector, Signal, patiently};
 use locule_guest_api::OFFSET_HEADER;
+use locule_guest_api::oneof::process_event::data_event::Output;
 use locule_guest_api::proto::process as wire;
-use locule_guest_api::proto::process::__buffa::oneof::process_event::data_event::Output;
 
 use crate::exec::{authorized, ended, frame, printed, program, said};
 use crate::host::{Host, PATIENCE, Seen};

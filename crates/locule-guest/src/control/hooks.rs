@@ -1,36 +1,36 @@
-//! What an image wants done in every new life.
+//! The template's hooks, which run after each restore.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
-use crate::agent::Guest;
-use crate::boot::say;
-use crate::processes::{Event, Wanted};
+use crate::console;
+use crate::identity::Identity;
+use crate::processes::{ProcessEvent, Processes, SpawnSpec};
 use crate::users;
 
 const FOLDER: &str = "/etc/locule/after-restore.d";
-/// One hook may take this long; it is then killed and the next one runs.
-const ONE_MAX: Duration = Duration::from_secs(10);
-/// All of them; the host waits for them and gives up after 20 seconds.
-const ALL_MAX: Duration = Duration::from_secs(15);
+/// Time limit of one hook; it is then killed and the next one runs.
+const HOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time limit of all hooks together. The host waits for them, and gives up after 20 seconds.
+const HOOKS_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Runs the hooks in the order of their names, as root and otherwise as any process of the user: what they leave running is
-/// frozen, limited and ended with the rest.
-pub(super) async fn run(guest: &Guest) {
+/// Runs the hooks as root, in the order of their names. Apart from the user they run like any process of the sandbox: what
+/// they leave running is frozen, limited and killed with the others.
+pub(super) async fn run(identity: &Identity, processes: &Arc<Processes>) {
     let prepared = tokio::task::spawn_blocking(|| (hooks(), users::find("root"))).await;
     let Ok((hooks, Some(root))) = prepared else {
         return;
     };
-    let identity = guest.identity.snapshot();
-    let end = Instant::now() + ALL_MAX;
+    let end = Instant::now() + HOOKS_TIMEOUT;
     for hook in hooks {
-        let wanted = Wanted {
+        let spec = SpawnSpec {
             command: hook.to_string_lossy().into_owned(),
             args: Vec::new(),
             envs: BTreeMap::new(),
@@ -42,29 +42,34 @@ pub(super) async fn run(guest: &Guest) {
             stdin: false,
             terminal: None,
         };
-        let (process, mut follower) = match guest.processes.start(wanted).await {
+        let (process, mut follower) = match processes.start(spec).await {
             Ok(started) => started,
             Err(error) => {
-                say(&format!("cannot run {}: {error}", hook.display()));
+                console::log(&format!("cannot run the hook {}: {error}", hook.display()));
                 continue;
             }
         };
-        let ended = async {
+        let failure = async {
             loop {
                 match follower.next().await {
-                    Some(Event::Data(..)) => {}
-                    Some(Event::End(end)) => return end.error,
+                    Some(ProcessEvent::Data(..)) => {}
+                    Some(ProcessEvent::End(end)) => return end.error,
                     None => return None,
                 }
             }
         };
-        let until = end.min(Instant::now() + ONE_MAX);
-        match tokio::time::timeout_at(until, ended).await {
+        let until = end.min(Instant::now() + HOOK_TIMEOUT);
+        match tokio::time::timeout_at(until, failure).await {
             Ok(None) => {}
-            Ok(Some(error)) => say(&format!("{}: {error}", hook.display())),
+            Ok(Some(error)) => {
+                console::log(&format!("the hook {} failed: {error}", hook.display()));
+            }
             Err(_) => {
                 process.signal(Signal::SIGKILL);
-                say(&format!("{} took too long and was killed", hook.display()));
+                console::log(&format!(
+                    "the hook {} exceeded its time limit and was killed",
+                    hook.display()
+                ));
             }
         }
     }

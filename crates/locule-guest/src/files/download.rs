@@ -1,4 +1,4 @@
-//! A file on its way out.
+//! Sends a file to the client.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _};
@@ -11,16 +11,17 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
 use tokio_util::io::ReaderStream;
 
+use super::blocking::blocking;
 use super::encoding::{self, Encoding};
-use super::{Refusal, blocking, io_refusal};
+use super::error::{FileError, path_error};
 use crate::paths::open_regular;
 
-/// Read at a time, and the size up to which a file is read before it is answered for.
+/// The size of one read, and the size up to which a file is read before the answer starts.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Of a file that claims to be small: the kernel's own claim any length.
+/// Limit of a read from a file that reports a small length: files of the kernel report arbitrary lengths.
 const CLAIMED_SMALL_BYTES_MAX: u64 = 1024 * 1024;
 
-/// What is to be sent: a file, or all of one that is small.
+/// The content to send: an open file, or the bytes of a small one.
 enum Content {
     File(File, u64),
     Read(Bytes),
@@ -41,7 +42,7 @@ impl Content {
                 Box::new(tokio::fs::File::from_std(file.await?).take(count))
             }
             Self::Read(bytes) => {
-                // Both were measured by the same bytes.
+                // `start` was checked against the length of `bytes`.
                 let start = usize::try_from(start).unwrap_or(bytes.len());
                 let rest = io::Cursor::new(bytes.slice(start..));
                 Box::new(AsyncReadExt::take(rest, count))
@@ -56,7 +57,7 @@ fn open(path: &Path) -> io::Result<Content> {
     if length > CHUNK_BYTES as u64 {
         return Ok(Content::File(file, length));
     }
-    // The length of a file under /proc or /sys is not what is in it.
+    // A file under /proc or /sys reports a length that differs from its content.
     let mut bytes = Vec::new();
     let mut start = file.take(CLAIMED_SMALL_BYTES_MAX);
     start.read_to_end(&mut bytes)?;
@@ -70,12 +71,13 @@ fn open(path: &Path) -> io::Result<Content> {
     })
 }
 
-pub(super) async fn send(path: &Path, asked: &HeaderMap) -> Result<Response, Refusal> {
-    let refused = |error: io::Error| io_refusal(&error, path);
-    let Some(encoding) = encoding::choose(asked) else {
+pub(super) async fn send(path: &Path, request: &HeaderMap) -> Result<Response, FileError> {
+    let refused = |error: io::Error| path_error(&error, path);
+    let Some(encoding) = encoding::choose(request) else {
         return Err((
             StatusCode::NOT_ACCEPTABLE,
-            "a file is sent plain or with gzip: accept one of them".to_owned(),
+            "a file is sent as it is or compressed with gzip: accept one of the two encodings"
+                .to_owned(),
         ));
     };
     let opened: PathBuf = path.to_owned();
@@ -91,16 +93,16 @@ pub(super) async fn send(path: &Path, asked: &HeaderMap) -> Result<Response, Ref
             HeaderValue::from_static("accept-encoding, range"),
         ),
     ]);
-    // Nothing is not made smaller, and clients look at its length.
-    let refuses_plain = encoding::refuses_identity(asked);
-    let wanted = byte_range(
-        asked
+    // An empty file is not compressed: clients look at its length.
+    let refuses_plain = encoding::refuses_identity(request);
+    let range = byte_range(
+        request
             .get(header::RANGE)
             .and_then(|range| range.to_str().ok()),
         length,
     );
     let compress =
-        encoding == Encoding::Gzip && (refuses_plain || (length > 0 && wanted == Wanted::Whole));
+        encoding == Encoding::Gzip && (refuses_plain || (length > 0 && range == ByteRange::Whole));
     if compress {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         let plain = content.from(0, length).await.map_err(refused)?;
@@ -109,18 +111,18 @@ pub(super) async fn send(path: &Path, asked: &HeaderMap) -> Result<Response, Ref
         return Ok((StatusCode::OK, headers, body).into_response());
     }
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let mut say = |text: String| {
+    let mut set_range = |text: String| {
         let value = HeaderValue::try_from(text).ok();
         headers.extend(value.map(|value| (header::CONTENT_RANGE, value)));
     };
-    let (status, start, count) = match wanted {
-        Wanted::Whole => (StatusCode::OK, 0, length),
-        Wanted::Part(start, end) => {
-            say(format!("bytes {start}-{}/{length}", end - 1));
+    let (status, start, count) = match range {
+        ByteRange::Whole => (StatusCode::OK, 0, length),
+        ByteRange::Part(start, end) => {
+            set_range(format!("bytes {start}-{}/{length}", end - 1));
             (StatusCode::PARTIAL_CONTENT, start, end - start)
         }
-        Wanted::Outside => {
-            say(format!("bytes */{length}"));
+        ByteRange::Outside => {
+            set_range(format!("bytes */{length}"));
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response());
         }
     };
@@ -130,52 +132,52 @@ pub(super) async fn send(path: &Path, asked: &HeaderMap) -> Result<Response, Ref
     Ok((status, headers, body).into_response())
 }
 
-/// What of a file is asked for.
+/// The part of a file that a request asks for.
 #[derive(Debug, PartialEq, Eq)]
-enum Wanted {
-    /// Everything; also where the range is not understood.
+enum ByteRange {
+    /// The whole file: there is no range, or one that cannot be parsed.
     Whole,
-    /// From the first number up to, not including, the second.
+    /// From the first offset up to, and not including, the second.
     Part(u64, u64),
     Outside,
 }
 
-fn byte_range(header: Option<&str>, length: u64) -> Wanted {
-    let asked = header.and_then(|text| text.strip_prefix("bytes=")?.split_once('-'));
-    let Some((first, last)) = asked else {
-        return Wanted::Whole;
+fn byte_range(header: Option<&str>, length: u64) -> ByteRange {
+    let bounds = header.and_then(|text| text.strip_prefix("bytes=")?.split_once('-'));
+    let Some((first, last)) = bounds else {
+        return ByteRange::Whole;
     };
     let (start, end) = match (first.parse::<u64>(), last.parse::<u64>()) {
         (Ok(first), Ok(last)) if first <= last => (first, last.saturating_add(1).min(length)),
         (Ok(first), Err(_)) if last.is_empty() => (first, length),
         (Err(_), Ok(suffix)) if first.is_empty() => (length.saturating_sub(suffix), length),
-        _ => return Wanted::Whole,
+        _ => return ByteRange::Whole,
     };
     if start < end {
-        Wanted::Part(start, end)
+        ByteRange::Part(start, end)
     } else {
-        Wanted::Outside
+        ByteRange::Outside
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Wanted, byte_range};
+    use super::{ByteRange, byte_range};
 
     #[test]
     fn ranges_are_clamped_to_the_file() {
         let cases = [
-            ("bytes=0-3", Wanted::Part(0, 4)),
-            ("bytes=5-", Wanted::Part(5, 10)),
-            ("bytes=-4", Wanted::Part(6, 10)),
-            ("bytes=8-99", Wanted::Part(8, 10)),
-            ("bytes=10-", Wanted::Outside),
-            ("bytes=3-1", Wanted::Whole),
-            ("lines=1-2", Wanted::Whole),
+            ("bytes=0-3", ByteRange::Part(0, 4)),
+            ("bytes=5-", ByteRange::Part(5, 10)),
+            ("bytes=-4", ByteRange::Part(6, 10)),
+            ("bytes=8-99", ByteRange::Part(8, 10)),
+            ("bytes=10-", ByteRange::Outside),
+            ("bytes=3-1", ByteRange::Whole),
+            ("lines=1-2", ByteRange::Whole),
         ];
-        for (header, wanted) in cases {
-            assert_eq!(byte_range(Some(header), 10), wanted, "{header}");
+        for (header, range) in cases {
+            assert_eq!(byte_range(Some(header), 10), range, "{header}");
         }
-        assert_eq!(byte_range(None, 10), Wanted::Whole);
+        assert_eq!(byte_range(None, 10), ByteRange::Whole);
     }
 }

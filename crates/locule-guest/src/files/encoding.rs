@@ -1,4 +1,4 @@
-//! How a file may travel.
+//! Content encodings of a download.
 
 use axum::http::{HeaderMap, header};
 
@@ -8,8 +8,9 @@ pub(super) enum Encoding {
     Gzip,
 }
 
-/// What to send for an `Accept-Encoding`. A caller who names gzip and nothing else gets it, as does one who refuses plain
-/// bytes; a list, which is what libraries send by themselves, gets plain bytes and with them a length. `None`: neither will do.
+/// Chooses the encoding for an `Accept-Encoding` header. A client that accepts gzip only, or refuses plain bytes, gets gzip. A
+/// list of encodings, which HTTP libraries send by default, gets plain bytes, and so a length. `None`: the client accepts
+/// neither.
 pub(super) fn choose(headers: &HeaderMap) -> Option<Encoding> {
     let accepted = read(headers);
     match (accepted.identity, accepted.gzip) {
@@ -20,7 +21,7 @@ pub(super) fn choose(headers: &HeaderMap) -> Option<Encoding> {
     }
 }
 
-/// Whether plain bytes will not do, not even for an empty file or a part of one.
+/// Whether the client refuses plain bytes, even for an empty file or a range.
 pub(super) fn refuses_identity(headers: &HeaderMap) -> bool {
     !read(headers).identity
 }
@@ -44,18 +45,20 @@ fn read(headers: &HeaderMap) -> Accepted {
             named.push((coding, weight(rest) > 0.0));
         }
     }
-    let said = |coding: &str| {
+    let accepts = |coding: &str| {
         let found = named.iter().find(|(name, _)| name == coding);
-        found.map(|(_, wanted)| *wanted)
+        found.map(|(_, accepted)| *accepted)
     };
     Accepted {
-        identity: said("identity").or_else(|| said("*")).unwrap_or(true),
-        gzip: said("gzip").or_else(|| said("*")).unwrap_or(false),
-        only_gzip: named.iter().all(|(name, wanted)| name == "gzip" || !wanted),
+        identity: accepts("identity").or_else(|| accepts("*")).unwrap_or(true),
+        gzip: accepts("gzip").or_else(|| accepts("*")).unwrap_or(false),
+        only_gzip: named
+            .iter()
+            .all(|(name, accepted)| name == "gzip" || !accepted),
     }
 }
 
-/// The `q` of one item; 1 where there is none that can be read.
+/// The `q` parameter of an item; 1 if it has none, or one that cannot be parsed.
 fn weight(parameters: &str) -> f32 {
     parameters
         .split(';')
@@ -72,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_is_for_those_who_ask_for_nothing_else() {
+    fn gzip_is_chosen_only_when_the_client_accepts_nothing_else() {
         let cases = [
             (None, Some(Encoding::Identity)),
             (Some(""), Some(Encoding::Identity)),

@@ -1,4 +1,4 @@
-//! What an uploader says about a file in `X-Metadata-*` headers, kept as extended attributes of the file itself.
+//! Metadata of a file: sent in `X-Metadata-*` headers of an upload, stored as extended attributes of the file.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,16 +11,16 @@ use rustix::io::Errno;
 
 const HEADER_PREFIX: &str = "x-metadata-";
 const ATTRIBUTE_PREFIX: &str = "user.e2b.";
-/// Keys and values of one file together.
+/// Limit of the keys and values of a file together.
 const BYTES_MAX: usize = 4096;
-/// Of an attribute's name, prefix and all: the kernel's limit.
+/// The kernel's limit of an attribute's name, with the prefix.
 const NAME_BYTES_MAX: usize = 255;
-/// The kernel's limits: names of all attributes, one value.
+/// The kernel's limit of a list of names, and of one value.
 const KERNEL_BYTES_MAX: usize = 64 * 1024;
 
 pub(crate) type Metadata = BTreeMap<String, String>;
 
-/// Reads the set a request gives; in words what is wrong with it.
+/// Reads the metadata in a request. The error is a message for the client.
 pub(super) fn from_headers(headers: &HeaderMap) -> Result<Metadata, String> {
     let mut metadata = Metadata::new();
     let mut bytes = 0;
@@ -53,7 +53,7 @@ pub(super) fn from_headers(headers: &HeaderMap) -> Result<Metadata, String> {
     Ok(metadata)
 }
 
-/// Makes these the file's whole set. An attribute that is right already is not touched: watchers would be told of it.
+/// Replaces all metadata of a file. An attribute that has the right value is not written: watchers would get an event.
 pub(super) fn replace(file: &File, metadata: &Metadata) -> io::Result<()> {
     let present = names(|buffer| rustix::fs::flistxattr(file, buffer));
     for name in present {
@@ -72,14 +72,14 @@ pub(super) fn replace(file: &File, metadata: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// The set of what is at `path`; empty where the file system keeps none.
+/// The metadata of the file at `path`. Empty if the file system supports no attributes.
 pub(crate) fn of(path: &Path) -> Metadata {
     let names = names(|buffer| rustix::fs::llistxattr(path, buffer));
     let values = names.into_iter().filter_map(|name| {
         let value = value_of(|buffer| rustix::fs::lgetxattr(path, name.as_str(), buffer))?;
         Some((name[ATTRIBUTE_PREFIX.len()..].to_owned(), value))
     });
-    // What the user set with other means may be larger; it is not told then.
+    // Attributes that the user set by other means may exceed the limit: the rest is left out.
     let mut bytes = 0;
     values
         .take_while(|(key, value)| {
@@ -107,7 +107,7 @@ fn value_of(get: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> Option<Stri
     String::from_utf8(filled(get)?).ok()
 }
 
-/// Asks with as much room as nearly all need, then with all that can be needed. `None`: there is nothing to be had.
+/// Calls `ask` with a small buffer, and with one of the kernel's limit if that is too small. `None`: there is no value.
 fn filled(ask: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> Option<Vec<u8>> {
     let mut few = [0; 1024];
     match ask(&mut few) {
@@ -122,8 +122,8 @@ fn filled(ask: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> Option<Vec<u8
     }
 }
 
-/// Whether the error is about the metadata and not about the file.
-pub(super) fn do_not_fit(error: &io::Error) -> bool {
+/// Whether the file system cannot store the metadata, as opposed to an error about the file.
+pub(super) fn cannot_be_stored(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(
         errno,
@@ -144,13 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn only_its_own_headers_are_metadata() {
+    fn only_headers_with_the_prefix_are_metadata() {
         let read = read(&[("x-metadata-a-b", "1"), ("x-other", "2")]).unwrap();
         assert_eq!(read, Metadata::from([("a-b".to_owned(), "1".to_owned())]));
     }
 
     #[test]
-    fn what_cannot_be_kept_is_refused() {
+    fn metadata_that_cannot_be_stored_are_refused() {
         let long = "v".repeat(BYTES_MAX);
         read(&[("x-metadata-", "1")]).unwrap_err();
         read(&[("x-metadata-k", "tab\there")]).unwrap_err();

@@ -1,4 +1,4 @@
-//! Files on their way in.
+//! Receives files from the client.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -16,15 +16,17 @@ use locule_guest_api::REPLACE_HEADER;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
 
+use super::blocking::blocking;
+use super::error::{FileError, path_error};
 use super::metadata::{self, Metadata};
-use super::{FileQuery, Owner, Refusal, blocking, io_refusal};
-use crate::filesystem::make_dirs;
+use super::request::{FileQuery, Owner};
+use crate::filesystem::make_dirs::make_dirs;
 use crate::paths::{self, open_regular};
 use crate::users::User;
 
-/// Written at a time: a small file arrives in one go, which its watchers see as one write.
+/// The size of one write. A small file is written at once, so its watchers get one event.
 const WRITE_BYTES: usize = 256 * 1024;
-/// Files of one request.
+/// Limit of files in one request.
 const PARTS_MAX: usize = 10_000;
 
 #[derive(Debug, Serialize)]
@@ -36,16 +38,16 @@ struct Written {
     metadata: Metadata,
 }
 
-/// How files are to be written.
+/// How to write the files of a request.
 #[derive(Debug, Clone)]
-struct Wanted {
+struct WriteOptions {
     user: User,
     metadata: Metadata,
-    /// A file that is there is replaced, not written over.
+    /// Replaces an existing file instead of overwriting it.
     replace: bool,
 }
 
-fn bad(message: impl Into<String>) -> Refusal {
+fn bad(message: impl Into<String>) -> FileError {
     (StatusCode::BAD_REQUEST, message.into())
 }
 
@@ -53,25 +55,27 @@ pub(super) async fn receive(
     request: Request,
     query: &FileQuery,
     owner: &Owner,
-) -> Result<Response, Refusal> {
+) -> Result<Response, FileError> {
     let kind = text(request.headers(), header::CONTENT_TYPE).unwrap_or_default();
     let encoding = text(request.headers(), header::CONTENT_ENCODING);
-    let wanted = Wanted {
+    let options = WriteOptions {
         user: owner.user.clone(),
         metadata: metadata::from_headers(request.headers()).map_err(bad)?,
         replace: request.headers().contains_key(REPLACE_HEADER),
     };
     let written = if kind.starts_with("multipart/form-data") {
-        receive_parts(request, query, owner, &wanted).await?
+        receive_parts(request, query, owner, &options).await?
     } else if kind.starts_with("application/octet-stream") {
         let path = query
             .path
             .as_deref()
             .ok_or_else(|| bad("the path query parameter is required"))?;
         let target = owner.path(path)?;
-        vec![receive_body(request, encoding, &target, &wanted).await?]
+        vec![receive_body(request, encoding, &target, &options).await?]
     } else {
-        return Err(bad("send multipart/form-data or application/octet-stream"));
+        return Err(bad(
+            "the content type must be multipart/form-data or application/octet-stream",
+        ));
     };
     Ok(Json(written).into_response())
 }
@@ -85,20 +89,20 @@ async fn receive_body(
     request: Request,
     encoding: Option<String>,
     target: &Path,
-    wanted: &Wanted,
-) -> Result<Written, Refusal> {
+    options: &WriteOptions,
+) -> Result<Written, FileError> {
     let body = request
         .into_body()
         .into_data_stream()
         .map(|chunk| chunk.map_err(io::Error::other));
     match encoding.as_deref() {
-        None | Some("" | "identity") => write(target, wanted, body).await,
+        None | Some("" | "identity") => write(target, options, body).await,
         Some("gzip" | "x-gzip") => {
             let reader =
                 tokio::io::BufReader::new(tokio_util::io::StreamReader::new(Box::pin(body)));
             let plain = async_compression::tokio::bufread::GzipDecoder::new(reader);
             let plain = tokio_util::io::ReaderStream::with_capacity(plain, WRITE_BYTES);
-            write(target, wanted, plain).await
+            write(target, options, plain).await
         }
         Some(_) => Err(bad("the content encoding must be gzip or identity")),
     }
@@ -108,8 +112,8 @@ async fn receive_parts(
     request: Request,
     query: &FileQuery,
     owner: &Owner,
-    wanted: &Wanted,
-) -> Result<Vec<Written>, Refusal> {
+    options: &WriteOptions,
+) -> Result<Vec<Written>, FileError> {
     let mut parts = Multipart::from_request(request, &())
         .await
         .map_err(|error| bad(error.body_text()))?;
@@ -123,10 +127,12 @@ async fn receive_parts(
         if part.name() != Some("file") {
             continue;
         }
-        // The part's file name is the whole path, not a basename; the query's path goes before it.
+        // The file name of a part is a whole path. The path in the query takes precedence.
         let path = query.path.as_deref().or_else(|| part.file_name());
         let Some(path) = path else {
-            return Err(bad("each part needs a file name, or the request a path"));
+            return Err(bad(
+                "a part has no file name: add one, or the path query parameter",
+            ));
         };
         let target = owner.path(path)?;
         if targets.contains(&target) {
@@ -136,24 +142,24 @@ async fn receive_parts(
             return Err(bad(format!("more than {PARTS_MAX} files in one request")));
         }
         let body = part.map(|chunk| chunk.map_err(|error| io::Error::other(error.body_text())));
-        written.push(write(&target, wanted, body).await?);
+        written.push(write(&target, options, body).await?);
         targets.push(target);
     }
     if written.is_empty() {
-        return Err(bad("there is no file part"));
+        return Err(bad("the request has no part named 'file'"));
     }
     Ok(written)
 }
 
-/// Writes a stream to a file that is truncated or replaced, or made with mode 0644 and its missing folders, and owned by the
-/// user.
+/// Writes a stream to a file, which then belongs to the user. An existing file is truncated or replaced; a new one gets mode
+/// 0644, and its missing directories are created.
 async fn write(
     target: &Path,
-    wanted: &Wanted,
+    options: &WriteOptions,
     body: impl Stream<Item = io::Result<Bytes>>,
-) -> Result<Written, Refusal> {
-    let refused = |error: io::Error| io_refusal(&error, target);
-    let (path, how) = (target.to_owned(), wanted.clone());
+) -> Result<Written, FileError> {
+    let refused = |error: io::Error| path_error(&error, target);
+    let (path, how) = (target.to_owned(), options.clone());
     let opened = tokio::task::spawn_blocking(move || open_for(&path, &how)).await;
     let (file, unfinished) =
         opened.map_err(|_| refused(io::Error::other("the file operation failed")))??;
@@ -161,7 +167,7 @@ async fn write(
         tokio::io::BufWriter::with_capacity(WRITE_BYTES, tokio::fs::File::from_std(file));
     let mut body = std::pin::pin!(body);
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| bad(format!("the upload broke off: {error}")))?;
+        let chunk = chunk.map_err(|error| bad(format!("the upload was interrupted: {error}")))?;
         file.write_all(&chunk).await.map_err(refused)?;
     }
     file.flush().await.map_err(refused)?;
@@ -176,25 +182,25 @@ async fn write(
             .into_owned(),
         path: target.to_string_lossy().into_owned(),
         r#type: "file",
-        metadata: wanted.metadata.clone(),
+        metadata: options.metadata.clone(),
     })
 }
 
-/// A file that an upload made and has not filled yet. Dropped unfinished, whatever the reason, the file goes with it.
+/// A file that an upload created and has not completed. Dropping the value unfinished removes the file.
 #[derive(Debug)]
-struct Unfinished(Option<Made>);
+struct Unfinished(Option<CreatedFile>);
 
 #[derive(Debug)]
-struct Made {
+struct CreatedFile {
     path: PathBuf,
     inode: u64,
-    /// The file whose place it takes.
+    /// The file that the new one replaces.
     replaces: Option<PathBuf>,
 }
 
 impl Unfinished {
     fn new(path: &Path, file: &File, replaces: Option<PathBuf>) -> io::Result<Self> {
-        Ok(Self(Some(Made {
+        Ok(Self(Some(CreatedFile {
             path: path.to_owned(),
             inode: file.metadata()?.ino(),
             replaces,
@@ -202,7 +208,7 @@ impl Unfinished {
     }
 
     fn finish(mut self) -> io::Result<()> {
-        if let Some(Made {
+        if let Some(CreatedFile {
             path,
             replaces: Some(old),
             ..
@@ -217,13 +223,13 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        let Some(Made { path, inode, .. }) = self.0.take() else {
+        let Some(CreatedFile { path, inode, .. }) = self.0.take() else {
             return;
         };
         let remove = move || {
-            // Only what this upload made: something else may have taken its place.
+            // Another file may have taken the path: only the one that this upload created is removed.
             if path.symlink_metadata().is_ok_and(|now| now.ino() == inode) {
-                // It may be gone in the meantime.
+                // Another process may have removed it first.
                 let _ = std::fs::remove_file(&path);
             }
         };
@@ -234,10 +240,10 @@ impl Drop for Unfinished {
     }
 }
 
-/// Everything that can be refused is refused before the content of an existing file is touched.
-fn open_for(path: &Path, wanted: &Wanted) -> Result<(File, Unfinished), Refusal> {
-    let (user, set) = (&wanted.user, &wanted.metadata);
-    let refused = |error: io::Error| io_refusal(&error, path);
+/// Opens the file to write. All checks come before the content of an existing file is changed.
+fn open_for(path: &Path, options: &WriteOptions) -> Result<(File, Unfinished), FileError> {
+    let (user, set) = (&options.user, &options.metadata);
+    let refused = |error: io::Error| path_error(&error, path);
     paths::check(path).map_err(refused)?;
     if path.is_dir() {
         return Err(refused(io::ErrorKind::IsADirectory.into()));
@@ -245,14 +251,16 @@ fn open_for(path: &Path, wanted: &Wanted) -> Result<(File, Unfinished), Refusal>
     if let Some(parent) = path.parent() {
         make_dirs(parent, user).map_err(refused)?;
     }
-    let (file, unfinished) = create_or_open(path, wanted.replace).map_err(refused)?;
+    let (file, unfinished) = create_or_open(path, options.replace).map_err(refused)?;
     let meta = file.metadata().map_err(refused)?;
     if (meta.uid(), meta.gid()) != (user.uid, user.gid) || unfinished.0.is_some() {
         fchown(&file, Some(user.uid), Some(user.gid)).map_err(refused)?;
     }
     metadata::replace(&file, set).map_err(|error| {
-        if !set.is_empty() && metadata::do_not_fit(&error) {
-            return bad(format!("the file cannot carry these metadata: {error}"));
+        if !set.is_empty() && metadata::cannot_be_stored(&error) {
+            return bad(format!(
+                "the file system cannot store the metadata: {error}"
+            ));
         }
         refused(error)
     })?;
@@ -269,24 +277,24 @@ fn create_or_open(path: &Path, replace: bool) -> io::Result<(File, Unfinished)> 
             Ok((file, unfinished))
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            // Also where a link leads nowhere yet: then its target is made.
+            // Creates the target of a dangling link.
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(false);
             let old = open_regular(path, &mut options)?;
             if !replace {
                 return Ok((old, Unfinished(None)));
             }
-            match beside(&path.canonicalize()?, &old) {
-                // The kernel's own, as under /proc: nothing can stand beside it.
-                Err(error) if no_place(&error) => Ok((old, Unfinished(None))),
-                made => made,
+            match create_beside(&path.canonicalize()?, &old) {
+                // A file of the kernel, as under /proc: its directory accepts no new file.
+                Err(error) if accepts_no_new_file(&error) => Ok((old, Unfinished(None))),
+                created => created,
             }
         }
         Err(error) => Err(error),
     }
 }
 
-fn no_place(error: &io::Error) -> bool {
+fn accepts_no_new_file(error: &io::Error) -> bool {
     use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
     matches!(
         error.kind(),
@@ -299,8 +307,8 @@ fn create(path: &Path) -> io::Result<File> {
     open_regular(path, options.write(true).create_new(true))
 }
 
-/// A file that takes the place of `old` once it is whole.
-fn beside(old: &Path, file: &File) -> io::Result<(File, Unfinished)> {
+/// Creates a file in the same directory, which replaces `old` once it is complete.
+fn create_beside(old: &Path, file: &File) -> io::Result<(File, Unfinished)> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let mode = file.metadata()?.permissions();
     loop {
@@ -312,7 +320,7 @@ fn beside(old: &Path, file: &File) -> io::Result<(File, Unfinished)> {
                 new.set_permissions(mode)?;
                 return Ok((new, unfinished));
             }
-            // Left by a machine that broke off, or somebody's own: another name then.
+            // The name is taken, by an upload that was interrupted or by a file of the user: try the next one.
             Err(_) if path.symlink_metadata().is_ok() => {}
             Err(error) => return Err(error),
         }

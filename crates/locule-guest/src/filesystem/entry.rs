@@ -1,4 +1,4 @@
-//! One file as the wire describes it.
+//! The description of a file on the wire.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,7 +10,8 @@ use locule_guest_api::proto::filesystem as wire;
 use crate::files::metadata;
 use crate::users::Names;
 
-/// Describes what is at `path`. A link is described by its target's type and marked as a link; a dangling one is a link.
+/// Describes the file at `path`. A symbolic link has the type of its target and is marked as a link; a dangling link has the
+/// type of a link.
 pub(crate) fn describe(path: &Path, names: &Names) -> io::Result<wire::EntryInfo> {
     let own = path.symlink_metadata()?;
     let is_link = own.is_symlink();
@@ -49,7 +50,7 @@ pub(crate) fn describe(path: &Path, names: &Names) -> io::Result<wire::EntryInfo
         group: names.group(own.gid()),
         modified_time: modified.into(),
         symlink_target: target.map(|target| target.to_string_lossy().into_owned()),
-        // Only a file or folder itself carries it; a link is not followed for it.
+        // Metadata belongs to a file or directory itself: a link is not followed.
         metadata: if is_link {
             HashMap::default()
         } else {

@@ -1,7 +1,7 @@
-//! The folders of one watch: what the kernel tells of them, as events with names that the watcher knows.
+//! The directories of one watch: the kernel's events, with paths relative to the watched root.
 //!
-//! One inotify instance per watch, one kernel watch per folder. A new folder joins a recursive watch; what was put into it
-//! before it had joined is told as if the kernel had seen it.
+//! There is one inotify instance per watch and one kernel watch per directory. A new directory joins a recursive watch. Files
+//! that were created in it before it joined are reported as if the kernel had reported them.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -16,14 +16,15 @@ use locule_guest_api::proto::filesystem::EventType;
 use rustix::fs::inotify::{self, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
-/// Folders of one recursive watch.
+/// Limit of directories in one recursive watch.
 const FOLDERS_MAX: usize = 8192;
-/// Events read in one go, twice what the kernel queues: a busy folder must not hold its reader for ever.
+/// Limit of events in one read, twice what the kernel queues: a busy directory must not occupy its reader for ever.
 const READ_MAX: usize = 32 * 1024;
-/// Several events, each with the longest name.
+/// Fits several events that each have the longest name.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// NFS, SMB 1 and 2, CIFS, 9P, Ceph, AFS, Coda, NCP, and FUSE, which may be any of them: changes made elsewhere are not told.
+/// NFS, SMB 1 and 2, CIFS, 9P, Ceph, AFS, Coda, NCP, and FUSE, which may wrap any of them. The kernel does not report changes
+/// that other machines make.
 const NETWORK: [u32; 10] = [
     0x6969,
     0x517B,
@@ -36,19 +37,19 @@ const NETWORK: [u32; 10] = [
     0x564C,
     0x6573_5546,
 ];
-/// proc, sysfs, cgroup2: thousands of folders in which nothing is ever told.
+/// proc, sysfs and cgroup2: thousands of directories that produce no events.
 const KERNEL: [u32; 3] = [0x9FA0, 0x6265_6572, 0x6367_7270];
 
-/// What to watch.
+/// A watch to open.
 #[derive(Debug, Clone)]
-pub(super) struct Wanted {
+pub(super) struct WatchSpec {
     pub(super) root: PathBuf,
     pub(super) recursive: bool,
     pub(super) include_entry: bool,
     pub(super) network_mounts: bool,
 }
 
-/// One thing that happened, before it is described.
+/// A change, before the changed file is described.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     /// Relative to the root; empty for the root itself.
@@ -58,22 +59,22 @@ pub(super) struct Change {
 
 #[derive(Debug)]
 pub(super) struct Folders {
-    wanted: Wanted,
+    spec: WatchSpec,
     device: u64,
     root_watch: i32,
-    /// Relative to the root.
+    /// Paths relative to the root.
     by_watch: HashMap<i32, PathBuf>,
-    /// Told already, because it was found in a folder that had just joined; the kernel may tell it once more.
-    told: HashSet<PathBuf>,
+    /// Paths that were found in a directory that had just joined, and are reported: the kernel may report them again.
+    reported: HashSet<PathBuf>,
 }
 
-/// What one reading brought.
+/// The result of one read.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     pub(super) changes: Vec<Change>,
-    /// Something was lost: the kernel's queue ran over, or there are more folders than may be watched.
+    /// Events were lost: the kernel's queue overflowed, or the watch has more directories than its limit.
     pub(super) lost: bool,
-    /// There may be more to read at once.
+    /// More events may be ready.
     pub(super) more: bool,
 }
 
@@ -81,7 +82,7 @@ pub(super) fn is_network_mount(path: &Path) -> io::Result<bool> {
     Ok(NETWORK.contains(&file_system(path)?))
 }
 
-/// The magic number of the file system at `path`; all of them have 32 bits, in a field that is wider or signed somewhere.
+/// The magic number of the file system at `path`. Each has 32 bits; on some platforms the field is wider or signed.
 fn file_system(path: &Path) -> io::Result<u32> {
     let number = rustix::fs::statfs(path)?.f_type;
     #[expect(
@@ -93,34 +94,34 @@ fn file_system(path: &Path) -> io::Result<u32> {
 }
 
 impl Folders {
-    /// Begins to watch, through an inotify instance that is its own.
-    pub(super) fn new(wanted: Wanted, fd: BorrowedFd<'_>) -> io::Result<Self> {
+    /// Starts watching through `fd`, an inotify instance for this watch alone.
+    pub(super) fn new(spec: WatchSpec, fd: BorrowedFd<'_>) -> io::Result<Self> {
         let mut folders = Self {
-            device: wanted.root.metadata()?.dev(),
-            wanted,
+            device: spec.root.metadata()?.dev(),
+            spec,
             root_watch: 0,
             by_watch: HashMap::new(),
-            told: HashSet::new(),
+            reported: HashSet::new(),
         };
         let flags = interest();
-        folders.root_watch = inotify::add_watch(fd, &folders.wanted.root, flags)?;
+        folders.root_watch = inotify::add_watch(fd, &folders.spec.root, flags)?;
         folders.join(fd, PathBuf::new(), None)?;
         Ok(folders)
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
-        self.wanted.root.join(path)
+        self.spec.root.join(path)
     }
 
-    /// Takes a folder in, and all below it if the watch is recursive. With `found`, what is already there is told.
+    /// Adds a directory, and all below it if the watch is recursive. Files that are there already are added to `found`.
     fn join(
         &mut self,
         fd: BorrowedFd<'_>,
         folder: PathBuf,
         mut found: Option<&mut Vec<Change>>,
     ) -> io::Result<()> {
-        let mut waiting = vec![folder];
-        while let Some(folder) = waiting.pop() {
+        let mut pending = vec![folder];
+        while let Some(folder) = pending.pop() {
             if folder.as_os_str().is_empty() {
                 self.by_watch.insert(self.root_watch, PathBuf::new());
             } else {
@@ -128,32 +129,32 @@ impl Folders {
                 match inotify::add_watch(fd, &path, interest() | WatchFlags::DONT_FOLLOW) {
                     Ok(watch) => self.by_watch.insert(watch, folder.clone()),
                     Err(Errno::NOSPC) => return Err(Errno::NOSPC.into()),
-                    // Gone again, no folder any more, or nothing that can be watched.
+                    // Removed or replaced in the meantime, or not watchable.
                     Err(_) => continue,
                 };
             }
-            if !self.wanted.recursive {
+            if !self.spec.recursive {
                 continue;
             }
             if self.by_watch.len() > FOLDERS_MAX {
                 return Err(io::ErrorKind::QuotaExceeded.into());
             }
-            self.look_into(&folder, &mut waiting, found.as_deref_mut());
+            self.scan(&folder, &mut pending, found.as_deref_mut());
         }
         Ok(())
     }
 
-    fn look_into(
+    fn scan(
         &mut self,
         folder: &Path,
-        waiting: &mut Vec<PathBuf>,
+        pending: &mut Vec<PathBuf>,
         mut found: Option<&mut Vec<Change>>,
     ) {
         for entry in std::fs::read_dir(self.absolute(folder))
             .into_iter()
             .flatten()
         {
-            // It may go while it is looked at.
+            // An entry may be removed while it is examined.
             let Ok(entry) = entry else { continue };
             let Ok(meta) = entry.metadata() else { continue };
             let path = folder.join(entry.file_name());
@@ -166,24 +167,24 @@ impl Folders {
                     let path = path.clone();
                     found.push(Change { path, kind });
                 }
-                self.told.insert(path.clone());
+                self.reported.insert(path.clone());
             }
             if meta.is_dir() && self.may_enter(&entry.path(), meta.dev()) {
-                waiting.push(path);
+                pending.push(path);
             }
         }
     }
 
-    /// Other file systems are entered unless they are the kernel's own or beyond the network.
+    /// Whether a recursive watch enters a directory: not if it is on a kernel or, unless permitted, a network file system.
     fn may_enter(&self, path: &Path, device: u64) -> bool {
         device == self.device
             || file_system(path).is_ok_and(|number| {
                 !KERNEL.contains(&number)
-                    && (self.wanted.network_mounts || !NETWORK.contains(&number))
+                    && (self.spec.network_mounts || !NETWORK.contains(&number))
             })
     }
 
-    /// Reads what the kernel has to tell now.
+    /// Reads the events that the kernel has queued.
     pub(super) fn read(&mut self, fd: &OwnedFd) -> Read {
         let mut buffer = vec![MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = inotify::Reader::new(fd, &mut buffer);
@@ -194,7 +195,7 @@ impl Folders {
                 Ok(event) => event,
                 Err(Errno::INTR) => continue,
                 Err(_) => {
-                    self.told.clear();
+                    self.reported.clear();
                     self.leave(fd.as_fd(), left);
                     return read;
                 }
@@ -231,22 +232,22 @@ impl Folders {
         let path = match name {
             Some(name) => folder.join(name),
             None if watch == self.root_watch => PathBuf::new(),
-            // Of a folder below the root its parent tells the same.
+            // The parent of a directory below the root reports the same event.
             None => return,
         };
-        if kind == EventType::EVENT_TYPE_CREATE && self.told.remove(&path) {
+        if kind == EventType::EVENT_TYPE_CREATE && self.reported.remove(&path) {
             return;
         }
         let change = path.clone();
         read.changes.push(Change { path: change, kind });
-        if !self.wanted.recursive || !flags.contains(ReadFlags::ISDIR) {
+        if !self.spec.recursive || !flags.contains(ReadFlags::ISDIR) {
             return;
         }
         if flags.contains(ReadFlags::MOVED_FROM) {
             let below = self.by_watch.iter().filter(|(_, at)| at.starts_with(&path));
             left.extend(below.map(|(watch, at)| (*watch, at.clone())));
         }
-        // The kernel knows a folder that was only renamed and gives it the same number, now with its new path.
+        // The kernel recognizes a renamed directory and returns the same watch number, now for its new path.
         let joined = if flags.contains(ReadFlags::CREATE) {
             self.join(fd.as_fd(), path, Some(&mut read.changes))
         } else if flags.contains(ReadFlags::MOVED_TO) {
@@ -257,12 +258,12 @@ impl Folders {
         read.lost |= joined.is_err();
     }
 
-    /// Lets go of folders that were moved away and did not turn up elsewhere below the root.
+    /// Removes the directories that were moved away and did not reappear elsewhere below the root.
     fn leave(&mut self, fd: BorrowedFd<'_>, left: Vec<(i32, PathBuf)>) {
         for (watch, path) in left {
             if self.by_watch.get(&watch) == Some(&path) {
                 self.by_watch.remove(&watch);
-                // It may be gone by itself.
+                // The kernel may have removed the watch itself.
                 let _ = inotify::remove_watch(fd, watch);
             }
         }
@@ -306,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn local_file_systems_are_no_network_mounts() {
+    fn local_file_systems_are_not_network_mounts() {
         for local in ["/", "/proc", "/tmp"] {
             assert!(!is_network_mount(Path::new(local)).unwrap(), "{local}");
         }

@@ -1,4 +1,4 @@
-//! Removing a whole tree, however deep it is, with a bounded stack and a bounded number of open folders.
+//! Removes a directory tree of any depth with a bounded stack and a bounded number of open directories.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -7,10 +7,10 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
 
-/// Deeper folders are first moved up to the top, and emptied from there.
+/// Directories below this depth are moved to the top directory first, and emptied there.
 const DEPTH_MAX: usize = 64;
 
-/// Removes a folder and all that is in it. Links in it are removed, never followed.
+/// Removes a directory and its contents. Links in it are removed, never followed.
 pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     let top = rustix::fs::open(path, folder(), Mode::empty())?;
     let mut removal = Removal {
@@ -20,7 +20,7 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     loop {
         let before = removal.moved_up;
         removal.empty(top.as_fd(), 0)?;
-        // What was moved up while the top was being read may not have been read.
+        // Reading the top directory may have missed what was moved into it meanwhile.
         if removal.moved_up == before {
             break;
         }
@@ -46,7 +46,7 @@ impl Removal<'_> {
                 continue;
             }
             match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
-                // Gone already is as good.
+                // Removed by another process.
                 Ok(()) | Err(Errno::NOENT) => continue,
                 Err(Errno::ISDIR | Errno::PERM) => {}
                 Err(error) => return Err(error),
@@ -71,7 +71,7 @@ impl Removal<'_> {
             self.moved_up += 1;
             let free = format!(".locule-removed-{}", self.moved_up);
             match rustix::fs::renameat(dir, name, self.top, free.as_str()) {
-                // The name was taken: the next one.
+                // The name is taken: try the next one.
                 Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
                 done => return done,
             }

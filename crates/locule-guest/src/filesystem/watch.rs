@@ -1,4 +1,4 @@
-//! Watches: streamed while their request lasts, or kept for one who polls.
+//! Watches: streamed while their request is open, or kept for a client that polls.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, stream};
+use locule_guest_api::oneof;
 use locule_guest_api::proto::filesystem as wire;
 use locule_guest_api::rpc::ConnectError;
 use rustix::fs::inotify;
@@ -15,25 +16,26 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
-pub(super) use super::folders::Wanted;
-use super::folders::{Change, Folders, is_network_mount};
-use super::{entry, refused};
-use crate::processes::non_blocking;
+use super::entry;
+use super::error::path_error;
+use super::folders::{Change, Folders, WatchSpec, is_network_mount};
+use crate::fd::non_blocking;
+use crate::tasks;
 use crate::users::Names;
 
-/// Streamed and polled ones together: the kernel gives one user 128 inotify instances by default.
+/// Limit of streamed and polled watches together: by default the kernel gives a user 128 inotify instances.
 const WATCHES_MAX: usize = 64;
-/// A polled watch that nobody asked for this long makes room for a new one.
-const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
-/// Of one watch, not yet fetched.
+/// A polled watch that no client polled for this long is removed when a new watch needs its slot.
+const ABANDONED_AFTER: Duration = Duration::from_mins(10);
+/// Limit of queued events of one watch.
 const EVENTS_MAX: usize = 8192;
-/// The same in bytes of names and entries, roughly.
+/// Limit of queued bytes of one watch: names and entries, roughly.
 const EVENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// All watches of this guest.
 #[derive(Debug)]
 pub(crate) struct Watchers {
-    room: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     polled: Mutex<HashMap<String, Polled>>,
 }
 
@@ -46,7 +48,7 @@ struct Polled {
 impl Default for Watchers {
     fn default() -> Self {
         Self {
-            room: Arc::new(Semaphore::new(WATCHES_MAX)),
+            slots: Arc::new(Semaphore::new(WATCHES_MAX)),
             polled: Mutex::default(),
         }
     }
@@ -58,7 +60,7 @@ fn unknown(id: &str) -> ConnectError {
 
 fn too_many() -> ConnectError {
     ConnectError::resource_exhausted(format!(
-        "{WATCHES_MAX} watches are open already: remove one"
+        "{WATCHES_MAX} watches are open, which is the limit: remove one"
     ))
 }
 
@@ -67,28 +69,29 @@ impl Watchers {
         self.polled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a watch, which ends with the value. Blocks.
-    pub(super) fn open(&self, wanted: Wanted) -> Result<Arc<Watch>, ConnectError> {
-        let room = || self.room.clone().try_acquire_owned();
-        let room = room().or_else(|_| {
-            self.forget_one();
-            room()
+    /// Opens a watch, which is closed when the value is dropped. Blocks.
+    pub(super) fn open(&self, spec: WatchSpec) -> Result<Arc<Watch>, ConnectError> {
+        let take_slot = || self.slots.clone().try_acquire_owned();
+        let slot = take_slot().or_else(|_| {
+            self.remove_abandoned();
+            take_slot()
         });
-        Watch::open(wanted, room.map_err(|_| too_many())?)
+        Watch::open(spec, slot.map_err(|_| too_many())?)
     }
 
-    fn forget_one(&self) {
+    /// Removes the watch that was polled longest ago, if it is abandoned.
+    fn remove_abandoned(&self) {
         let mut polled = self.polled();
         let oldest = polled.iter().min_by_key(|(_, polled)| polled.used);
-        let forgotten = oldest
-            .filter(|(_, polled)| polled.used.elapsed() > FORGOTTEN_AFTER)
+        let abandoned = oldest
+            .filter(|(_, polled)| polled.used.elapsed() > ABANDONED_AFTER)
             .map(|(id, _)| id.clone());
-        if let Some(id) = forgotten {
+        if let Some(id) = abandoned {
             polled.remove(&id);
         }
     }
 
-    /// Keeps a watch for one who polls.
+    /// Keeps a watch for a client that polls, and returns its id.
     pub(super) fn keep(&self, watch: Arc<Watch>) -> Result<String, ConnectError> {
         let mut bytes = [0_u8; 16];
         rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
@@ -99,7 +102,7 @@ impl Watchers {
         Ok(id)
     }
 
-    /// What has happened since the last call, up to this moment. Blocks.
+    /// The events since the last call, up to this moment. Blocks.
     pub(super) fn events(&self, id: &str) -> Result<Vec<wire::FilesystemEvent>, ConnectError> {
         let watch = {
             let mut polled = self.polled();
@@ -117,13 +120,13 @@ impl Watchers {
     }
 }
 
-/// One watch. What happens is read at once, so that new folders join in time, and waits in a bounded queue.
+/// A watch. Its events are read at once, so that new directories join in time, and wait in a bounded queue.
 #[derive(Debug)]
 pub(super) struct Watch {
     state: Arc<State>,
-    /// Ends the reading task.
-    _alive: oneshot::Sender<()>,
-    _room: OwnedSemaphorePermit,
+    /// Dropping it ends the reading task.
+    _open: oneshot::Sender<()>,
+    _slot: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
@@ -131,9 +134,9 @@ struct State {
     include_entry: bool,
     root: std::path::PathBuf,
     fd: AsyncFd<OwnedFd>,
-    /// Held while files are looked at.
+    /// Locked while files are examined.
     folders: Mutex<Folders>,
-    /// Never held for long.
+    /// Locked for short times only.
     queue: Mutex<Queue>,
     arrived: Notify,
 }
@@ -142,12 +145,14 @@ struct State {
 struct Queue {
     events: VecDeque<wire::FilesystemEvent>,
     bytes: usize,
-    /// Something was lost after the last event. Nothing more is queued until that has been said.
+    /// Events were lost after the last queued one. Nothing more is queued until the client has read this.
     lost: bool,
 }
 
 fn lost() -> ConnectError {
-    ConnectError::data_loss("events were lost: more happened than the watch could hold")
+    ConnectError::data_loss(
+        "events were lost because the queue of the watch was full: list the directory again",
+    )
 }
 
 impl Queue {
@@ -165,7 +170,7 @@ impl Queue {
         }
     }
 
-    /// What is queued; once that is fetched, that something was lost, if it was.
+    /// Takes the queued events. If events were lost after them, the next call returns that as an error.
     fn take(&mut self) -> Result<VecDeque<wire::FilesystemEvent>, ConnectError> {
         if self.events.is_empty() && std::mem::take(&mut self.lost) {
             return Err(lost());
@@ -180,7 +185,7 @@ impl State {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves what the kernel has to tell into the queue. `true`: there may be more at once.
+    /// Moves the kernel's events into the queue. `true`: more may be ready.
     fn read(&self) -> bool {
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
         let read = folders.read(self.fd.get_ref());
@@ -198,14 +203,14 @@ impl State {
 
     fn describe(&self, change: &Change, names: Option<&Names>) -> wire::FilesystemEvent {
         use wire::EventType as E;
-        let told = matches!(
+        let has_entry = matches!(
             change.kind,
             E::EVENT_TYPE_CREATE | E::EVENT_TYPE_WRITE | E::EVENT_TYPE_CHMOD
         );
         let path = self.root.join(&change.path);
-        // It may be gone by now.
+        // The file may be removed by now.
         let entry = names
-            .filter(|_| told)
+            .filter(|_| has_entry)
             .and_then(|names| entry::describe(&path, names).ok());
         let name = match change.path.to_string_lossy() {
             name if name.is_empty() => ".".to_owned(),
@@ -221,12 +226,12 @@ impl State {
 }
 
 impl Watch {
-    fn open(wanted: Wanted, room: OwnedSemaphorePermit) -> Result<Arc<Self>, ConnectError> {
-        let (path, include_entry) = (wanted.root.clone(), wanted.include_entry);
-        check(&path).map_err(|error| refused(&error, &path))?;
-        if !wanted.network_mounts && is_network_mount(&path).map_err(|e| refused(&e, &path))? {
+    fn open(spec: WatchSpec, slot: OwnedSemaphorePermit) -> Result<Arc<Self>, ConnectError> {
+        let (path, include_entry) = (spec.root.clone(), spec.include_entry);
+        check(&path).map_err(|error| path_error(&error, &path))?;
+        if !spec.network_mounts && is_network_mount(&path).map_err(|e| path_error(&e, &path))? {
             return Err(ConnectError::invalid_argument(format!(
-                "path '{}' is on a network mount",
+                "path '{}' is on a network mount: allow network mounts to watch it",
                 path.display()
             )));
         }
@@ -237,19 +242,23 @@ impl Watch {
             )]
             match error.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    ConnectError::resource_exhausted("there are more folders than can be watched")
+                    ConnectError::resource_exhausted(
+                        "the directory tree is too large to watch: watch a smaller one",
+                    )
                 }
                 _ if error.raw_os_error() == Some(nix::libc::EMFILE) => {
-                    ConnectError::resource_exhausted("the sandbox has no more inotify instances")
+                    ConnectError::resource_exhausted(
+                        "the sandbox has no free inotify instance: remove a watch",
+                    )
                 }
-                _ => refused(&error, &path),
+                _ => path_error(&error, &path),
             }
         };
         let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
         let fd = inotify::init(flags).map_err(|error| limited(error.into()))?;
         let fd = non_blocking(fd).map_err(limited)?;
         let folders =
-            Folders::new(wanted, std::os::fd::AsFd::as_fd(fd.get_ref())).map_err(limited)?;
+            Folders::new(spec, std::os::fd::AsFd::as_fd(fd.get_ref())).map_err(limited)?;
         let state = Arc::new(State {
             include_entry,
             root: path.clone(),
@@ -258,12 +267,12 @@ impl Watch {
             queue: Mutex::default(),
             arrived: Notify::new(),
         });
-        let (alive, gone) = oneshot::channel();
-        crate::server::spawn(keep_reading(state.clone(), gone));
+        let (open, closed) = oneshot::channel();
+        tasks::spawn(keep_reading(state.clone(), closed));
         Ok(Arc::new(Self {
             state,
-            _alive: alive,
-            _room: room,
+            _open: open,
+            _slot: slot,
         }))
     }
 }
@@ -276,14 +285,14 @@ fn check(root: &Path) -> io::Result<()> {
     }
 }
 
-async fn keep_reading(state: Arc<State>, mut gone: oneshot::Receiver<()>) {
+async fn keep_reading(state: Arc<State>, mut closed: oneshot::Receiver<()>) {
     let mut more = false;
     loop {
         if !more {
             tokio::select! {
-                _ = &mut gone => return,
+                _ = &mut closed => return,
                 ready = state.fd.readable() => match ready {
-                    // Before reading: what comes after rings anew.
+                    // Cleared before the read: an event that arrives after it makes the descriptor ready again.
                     Ok(mut ready) => ready.clear_ready(),
                     Err(_) => return,
                 },
@@ -293,28 +302,26 @@ async fn keep_reading(state: Arc<State>, mut gone: oneshot::Receiver<()>) {
         let Ok(again) = tokio::task::spawn_blocking(move || reader.read()).await else {
             return;
         };
-        more = again && gone.is_empty();
+        more = again && closed.is_empty();
         state.arrived.notify_one();
     }
 }
 
-fn message(
-    event: impl Into<wire::__buffa::oneof::watch_dir_response::Event>,
-) -> wire::WatchDirResponse {
+fn message(event: impl Into<oneof::watch_dir_response::Event>) -> wire::WatchDirResponse {
     wire::WatchDirResponse {
         event: Some(event.into()),
         ..Default::default()
     }
 }
 
-/// `start`, then everything that happens, keepalives in between.
+/// `start` first, then the events; keepalives in between.
 pub(super) fn messages(
     watch: Arc<Watch>,
     interval: Duration,
     deadline: Option<Instant>,
 ) -> impl Stream<Item = Result<wire::WatchDirResponse, ConnectError>> + Send + 'static {
-    let begin = (Some(watch), VecDeque::new());
-    let rest = stream::unfold(begin, move |(watch, mut waiting)| async move {
+    let initial = (Some(watch), VecDeque::new());
+    let rest = stream::unfold(initial, move |(watch, mut pending)| async move {
         let watch = watch?;
         let expired = async {
             match deadline {
@@ -324,27 +331,27 @@ pub(super) fn messages(
         };
         let next = async {
             loop {
-                if let Some(event) = waiting.pop_front() {
+                if let Some(event) = pending.pop_front() {
                     return Ok(message(event));
                 }
-                waiting = watch.state.queue().take()?;
-                if waiting.is_empty() {
+                pending = watch.state.queue().take()?;
+                if pending.is_empty() {
                     watch.state.arrived.notified().await;
                 }
             }
         };
         tokio::select! {
             next = tokio::time::timeout(interval, next) => match next {
-                Ok(Ok(event)) => Some((Ok(event), (Some(watch), waiting))),
-                Ok(Err(lost)) => Some((Err(lost), (None, waiting))),
+                Ok(Ok(event)) => Some((Ok(event), (Some(watch), pending))),
+                Ok(Err(lost)) => Some((Err(lost), (None, pending))),
                 Err(_) => {
                     let keepalive = message(wire::watch_dir_response::KeepAlive::default());
-                    Some((Ok(keepalive), (Some(watch), waiting)))
+                    Some((Ok(keepalive), (Some(watch), pending)))
                 }
             },
             () = expired => {
-                let over = ConnectError::deadline_exceeded("the time given to the watch is over");
-                Some((Err(over), (None, waiting)))
+                let timed_out = ConnectError::deadline_exceeded("the watch reached its time limit");
+                Some((Err(timed_out), (None, pending)))
             }
         }
     });

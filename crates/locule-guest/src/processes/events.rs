@@ -1,15 +1,16 @@
-//! What happens to a process, as messages of one stream.
+//! The events of a process, as messages of one response stream.
 
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _, stream};
+use locule_guest_api::oneof;
 use locule_guest_api::proto::process as wire;
-use locule_guest_api::proto::process::__buffa::oneof;
 use locule_guest_api::rpc::ConnectError;
 use nix::sys::signal::Signal;
 
-use super::output::{Follower, Stream as Printed};
-use super::{End, Event};
+use super::exit::ProcessEnd;
+use super::output::{Follower, ProcessEvent};
+use super::scrollback::OutputStream;
 
 fn event(event: oneof::process_event::Event) -> wire::ProcessEvent {
     wire::ProcessEvent {
@@ -32,13 +33,13 @@ fn keepalive() -> wire::ProcessEvent {
     event(wire::process_event::KeepAlive::default().into())
 }
 
-fn printed(printed: Event) -> wire::ProcessEvent {
+fn message(from: ProcessEvent) -> wire::ProcessEvent {
     use oneof::process_event::data_event::Output;
-    let data = match printed {
-        Event::Data(Printed::Stdout, bytes) => Output::Stdout(bytes.into()),
-        Event::Data(Printed::Stderr, bytes) => Output::Stderr(bytes.into()),
-        Event::Data(Printed::Terminal, bytes) => Output::Pty(bytes.into()),
-        Event::End(End {
+    let data = match from {
+        ProcessEvent::Data(OutputStream::Stdout, bytes) => Output::Stdout(bytes.into()),
+        ProcessEvent::Data(OutputStream::Stderr, bytes) => Output::Stderr(bytes.into()),
+        ProcessEvent::Data(OutputStream::Terminal, bytes) => Output::Pty(bytes.into()),
+        ProcessEvent::End(ProcessEnd {
             exit_code,
             exited,
             status,
@@ -65,18 +66,18 @@ fn printed(printed: Event) -> wire::ProcessEvent {
     )
 }
 
-/// Number of the signal that ends a process past its deadline.
+/// The signal that kills a process at its deadline.
 const KILLED: u32 = Signal::SIGKILL as u32;
 
 fn passed(deadline: tokio::time::Instant) -> bool {
     deadline.elapsed() > Duration::ZERO
 }
 
-fn too_long() -> ConnectError {
-    ConnectError::deadline_exceeded("the process took too long and was killed")
+fn timed_out() -> ConnectError {
+    ConnectError::deadline_exceeded("the process exceeded its time limit and was killed")
 }
 
-/// `start`, then everything the follower sees, `end` last; keepalives in between.
+/// `start` first, then what the follower gets, `end` last; keepalives in between.
 pub(super) fn events(
     pid: u32,
     follower: Follower,
@@ -96,12 +97,12 @@ pub(super) fn events(
             next = tokio::time::timeout(interval, follower.next()) => match next {
                 Err(_) => Some((Ok(keepalive()), Some(follower))),
                 Ok(None) => None,
-                // The kill may be told before this stream's own timer rings.
-                Ok(Some(Event::End(end))) if end.signal == KILLED && deadline.is_some_and(passed) => Some((Err(too_long()), None)),
-                Ok(Some(last @ Event::End(_))) => Some((Ok(printed(last)), None)),
-                Ok(Some(data)) => Some((Ok(printed(data)), Some(follower))),
+                // The end by the kill may arrive before this stream's own timer fires.
+                Ok(Some(ProcessEvent::End(end))) if end.signal == KILLED && deadline.is_some_and(passed) => Some((Err(timed_out()), None)),
+                Ok(Some(last @ ProcessEvent::End(_))) => Some((Ok(message(last)), None)),
+                Ok(Some(data)) => Some((Ok(message(data)), Some(follower))),
             },
-            () = expired => Some((Err(too_long()), None)),
+            () = expired => Some((Err(timed_out()), None)),
         }
     });
     stream::once(async move { Ok(started(pid)) }).chain(rest)

@@ -1,8 +1,7 @@
-//! From a request to a running process: user, groups, directory, environment, pipes or a terminal.
+//! Starts a process: user, groups, directory, environment, control group, and pipes or a terminal.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -10,76 +9,29 @@ use std::sync::Arc;
 use locule_guest_api::{OUTPUT_CHUNK_BYTES, PTY_CHUNK_BYTES};
 use nix::libc;
 use nix::pty::Winsize;
-use rustix::process::{Resource, Rlimit};
-use tokio::io::unix::AsyncFd;
 
-use super::output::{Source, Stream};
+use super::file_limits::FileLimits;
+use super::input::{Input, Terminal};
+use super::pump::Source;
+use super::scrollback::OutputStream;
+use crate::fd::non_blocking;
 use crate::users::User;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// The kernel should rather end a user's process than this agent.
+/// When memory runs out, the kernel ends a user's process before this agent.
 const OOM_SCORE: &str = "100";
 
-/// What programs expect; some try every number below the soft limit.
-const FILES_SOFT: u64 = 1024;
-/// What the agent takes for itself: each process costs three, each connection one.
-const FILES_OWN: u64 = 64 * 1024;
-const FILES_HARD: u64 = 512 * 1024;
-
-/// How many files a started process may have open; the agent itself may have more.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FileLimits(Rlimit);
-
-impl FileLimits {
-    /// Raises the agent's own limit as far as it may, and says what its children shall have.
-    pub(crate) fn raise() -> Self {
-        let given = rustix::process::getrlimit(Resource::Nofile);
-        let raise = |hard: Option<u64>| {
-            let own = Rlimit {
-                current: Some(hard.unwrap_or(FILES_OWN).min(FILES_OWN)),
-                maximum: hard,
-            };
-            rustix::process::setrlimit(Resource::Nofile, own).map(|()| hard)
-        };
-        let hard = raise(Some(FILES_HARD)).or_else(|_| raise(given.maximum));
-        let hard = hard.unwrap_or(given.maximum);
-        let soft = hard.map_or(FILES_SOFT, |hard| hard.min(FILES_SOFT));
-        Self(Rlimit {
-            current: Some(soft),
-            maximum: hard,
-        })
-    }
-}
-
-/// A terminal's window.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Terminal {
-    pub(crate) columns: u16,
-    pub(crate) rows: u16,
-}
-
-impl From<Terminal> for Winsize {
-    fn from(terminal: Terminal) -> Self {
-        Self {
-            ws_row: terminal.rows,
-            ws_col: terminal.columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        }
-    }
-}
-
-/// What is to run.
+/// A process to start.
 #[derive(Debug, Clone)]
-pub(crate) struct Wanted {
+pub(crate) struct SpawnSpec {
     pub(crate) command: String,
     pub(crate) args: Vec<String>,
-    /// As the caller gave them; what the process really gets is built in `environment`.
+    /// The variables that the caller gave. `environment` builds the whole set.
     pub(crate) envs: BTreeMap<String, String>,
     pub(crate) sandbox_env: BTreeMap<String, String>,
-    /// In a microVM; elsewhere there is none.
+    /// Used in a microVM only.
     pub(crate) cgroup: &'static str,
-    /// Resolved: exists.
+    /// An absolute path to an existing directory.
     pub(crate) directory: PathBuf,
     pub(crate) user: User,
     pub(crate) tag: Option<String>,
@@ -89,26 +41,18 @@ pub(crate) struct Wanted {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpawnError {
-    #[error("too many processes run already")]
+    #[error("the sandbox runs as many processes as it may: end one and try again")]
     TooMany,
     #[error("command '{command}' was not found")]
     NotFound { command: String },
     #[error("command '{command}' may not be executed")]
     NotExecutable { command: String },
-    #[error("the command, its arguments or its environment cannot be passed on: {0}")]
-    Unpassable(io::Error),
-    #[error("the sandbox has no room for another process: {0}")]
-    NoRoom(io::Error),
+    #[error("the command, its arguments or its environment cannot be passed to the program: {0}")]
+    InvalidArguments(io::Error),
+    #[error("the sandbox has no resources for another process: {0}")]
+    Exhausted(io::Error),
     #[error("cannot start the process: {0}")]
     System(#[from] io::Error),
-}
-
-/// How bytes reach the process.
-#[derive(Debug)]
-pub(crate) enum Input {
-    Terminal(Arc<AsyncFd<OwnedFd>>),
-    /// `None` once closed.
-    Pipe(tokio::sync::Mutex<Option<AsyncFd<OwnedFd>>>),
 }
 
 #[derive(Debug)]
@@ -120,26 +64,26 @@ pub(super) struct Spawned {
 }
 
 pub(super) fn spawn(
-    wanted: &Wanted,
+    spec: &SpawnSpec,
     in_microvm: bool,
     limits: FileLimits,
 ) -> Result<Spawned, SpawnError> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "starting the user's programs is what this module is for"
+        reason = "the one place that starts the user's programs"
     )]
-    let mut command = tokio::process::Command::new(&wanted.command);
+    let mut command = tokio::process::Command::new(&spec.command);
     command
-        .args(&wanted.args)
+        .args(&spec.args)
         .env_clear()
-        .envs(environment(wanted))
-        .current_dir(&wanted.directory);
-    let (sources, input) = match wanted.terminal {
+        .envs(environment(spec))
+        .current_dir(&spec.directory);
+    let (sources, input) = match spec.terminal {
         Some(terminal) => attach_terminal(&mut command, terminal)?,
-        None => attach_pipes(&mut command, wanted.stdin)?,
+        None => attach_pipes(&mut command, spec.stdin)?,
     };
-    prepare_child(&mut command, wanted, in_microvm, limits)?;
-    let child = command.spawn().map_err(|error| failed(wanted, error))?;
+    prepare_child(&mut command, spec, in_microvm, limits)?;
+    let child = command.spawn().map_err(|error| failed(spec, error))?;
     let pid = child
         .id()
         .ok_or_else(|| io::Error::other("the process has no id"))?;
@@ -151,8 +95,8 @@ pub(super) fn spawn(
     })
 }
 
-fn failed(wanted: &Wanted, error: io::Error) -> SpawnError {
-    let command = wanted.command.clone();
+fn failed(spec: &SpawnSpec, error: io::Error) -> SpawnError {
+    let command = spec.command.clone();
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "the library's enum may grow"
@@ -160,37 +104,28 @@ fn failed(wanted: &Wanted, error: io::Error) -> SpawnError {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => SpawnError::NotFound { command },
         io::ErrorKind::PermissionDenied => SpawnError::NotExecutable { command },
-        // A zero byte somewhere; more than the kernel takes.
+        // A zero byte in a text, or more arguments than the kernel accepts.
         io::ErrorKind::InvalidInput
         | io::ErrorKind::ArgumentListTooLong
-        | io::ErrorKind::InvalidFilename => SpawnError::Unpassable(error),
-        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => SpawnError::NoRoom(error),
+        | io::ErrorKind::InvalidFilename => SpawnError::InvalidArguments(error),
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => SpawnError::Exhausted(error),
         _ if error.raw_os_error() == Some(libc::ENOEXEC) => SpawnError::NotExecutable { command },
         _ => SpawnError::System(error),
     }
 }
 
-/// Only what is documented: the agent's PATH, the user's own variables, the sandbox's, then the call's.
-fn environment(wanted: &Wanted) -> BTreeMap<String, String> {
-    let user = &wanted.user;
+/// Only documented variables: the agent's PATH, the user's, the sandbox's, then those of the call. Later ones win.
+fn environment(spec: &SpawnSpec) -> BTreeMap<String, String> {
+    let user = &spec.user;
     let mut env = BTreeMap::from([
         ("PATH".to_owned(), PATH.to_owned()),
         ("HOME".to_owned(), user.home.to_string_lossy().into_owned()),
         ("USER".to_owned(), user.name.clone()),
         ("LOGNAME".to_owned(), user.name.clone()),
     ]);
-    env.extend(wanted.sandbox_env.clone());
-    env.extend(wanted.envs.clone());
+    env.extend(spec.sandbox_env.clone());
+    env.extend(spec.envs.clone());
     env
-}
-
-/// Makes a descriptor one that the runtime waits for.
-pub(crate) fn non_blocking(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    rustix::io::ioctl_fionbio(&fd, true)?;
-    // SAFETY: the descriptor is owned by the AsyncFd and stays open and the same as long as it is registered.
-    #[expect(unsafe_code, reason = "registration with the reactor")]
-    let registered = unsafe { AsyncFd::register(fd) }?;
-    Ok(registered)
 }
 
 fn attach_pipes(
@@ -219,8 +154,8 @@ fn attach_pipes(
         })
     };
     let sources = vec![
-        source(Stream::Stdout, stdout)?,
-        source(Stream::Stderr, stderr)?,
+        source(OutputStream::Stdout, stdout)?,
+        source(OutputStream::Stderr, stderr)?,
     ];
     Ok((sources, Input::Pipe(tokio::sync::Mutex::new(input))))
 }
@@ -236,26 +171,26 @@ fn attach_terminal(
     rustix::io::fcntl_setfd(&pair.slave, rustix::io::FdFlags::CLOEXEC)?;
     let master = Arc::new(non_blocking(pair.master)?);
     let source = Source {
-        stream: Stream::Terminal,
+        stream: OutputStream::Terminal,
         fd: master.clone(),
         chunk_bytes: PTY_CHUNK_BYTES,
     };
     Ok((vec![source], Input::Terminal(master)))
 }
 
-/// What the child does to itself between fork and exec: own session, the user's cgroup, the user's ids.
+/// Sets up the child between fork and exec: a session of its own, the cgroup, limits, and the user's ids.
 fn prepare_child(
     command: &mut tokio::process::Command,
-    wanted: &Wanted,
+    spec: &SpawnSpec,
     in_microvm: bool,
     limits: FileLimits,
 ) -> io::Result<()> {
     let open = |path: &str| std::fs::OpenOptions::new().write(true).open(path);
     let cgroup = in_microvm
-        .then(|| open(&format!("{}/cgroup.procs", wanted.cgroup)))
+        .then(|| open(&format!("{}/cgroup.procs", spec.cgroup)))
         .transpose()?;
-    let (uid, gid, groups) = (wanted.user.uid, wanted.user.gid, wanted.user.groups.clone());
-    let terminal = wanted.terminal.is_some();
+    let (uid, gid, groups) = (spec.user.uid, spec.user.gid, spec.user.groups.clone());
+    let terminal = spec.terminal.is_some();
     let become_user = uid != rustix::process::getuid().as_raw();
     let prepare = move || {
         // Only calls that are safe after a fork: no allocation, no locks.
@@ -266,17 +201,17 @@ fn prepare_child(
         if terminal {
             rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
         }
-        rustix::process::setrlimit(Resource::Nofile, limits.0)?;
+        limits.apply()?;
         if let Ok(score) = rustix::fs::open(
             c"/proc/self/oom_score_adj",
             rustix::fs::OFlags::WRONLY,
             rustix::fs::Mode::empty(),
         ) {
-            // A guest without /proc has no out-of-memory order to set.
+            // A guest without /proc has no out-of-memory score to set.
             let _ = rustix::io::write(&score, OOM_SCORE.as_bytes());
         }
         if become_user {
-            // SAFETY: a plain system call; the groups outlive it. Not libc's wrapper, which would signal other threads.
+            // SAFETY: a plain system call; the groups outlive it. libc's wrapper is not used: it would signal other threads.
             #[expect(unsafe_code, reason = "groups of this process alone")]
             let groups =
                 unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) };
@@ -297,53 +232,6 @@ fn prepare_child(
     #[expect(unsafe_code, reason = "pre_exec")]
     unsafe {
         command.pre_exec(prepare);
-    }
-    Ok(())
-}
-
-impl Input {
-    /// Writes all of it, waiting while the process does not read. `false`: the process does not take input any more.
-    pub(crate) async fn write(&self, bytes: &[u8]) -> bool {
-        match self {
-            Self::Terminal(master) => write_all(master, bytes).await.is_ok(),
-            Self::Pipe(pipe) => match &*pipe.lock().await {
-                Some(pipe) => write_all(pipe, bytes).await.is_ok(),
-                None => false,
-            },
-        }
-    }
-
-    /// `false`: a terminal is not closed, it is sent the end-of-file character.
-    pub(crate) async fn close(&self) -> bool {
-        let Self::Pipe(pipe) = self else {
-            return false;
-        };
-        pipe.lock().await.take();
-        true
-    }
-
-    /// `false`: there is no terminal.
-    pub(crate) fn resize(&self, terminal: Terminal) -> bool {
-        let Self::Terminal(master) = self else {
-            return false;
-        };
-        let size = Winsize::from(terminal);
-        // SAFETY: `size` is the structure that TIOCSWINSZ takes and lives through the call.
-        #[expect(unsafe_code, reason = "ioctl")]
-        let result = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
-        result == 0
-    }
-}
-
-async fn write_all(fd: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let mut ready = fd.writable().await?;
-        match rustix::io::write(fd, bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(rustix::io::Errno::AGAIN) => ready.clear_ready(),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
     }
     Ok(())
 }

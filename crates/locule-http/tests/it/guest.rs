@@ -20,11 +20,11 @@ use base64::engine::general_purpose::STANDARD;
 use futures::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, StatusCode};
 use locule_guest_api::COMMAND_NOT_FOUND;
+use locule_guest_api::oneof::process_event::Event as Kind;
+use locule_guest_api::oneof::process_event::data_event::Output;
+use locule_guest_api::oneof::process_input::Input;
+use locule_guest_api::oneof::process_selector::Selector;
 use locule_guest_api::proto::process as wire;
-use locule_guest_api::proto::process::__buffa::oneof::process_event::Event as Kind;
-use locule_guest_api::proto::process::__buffa::oneof::process_event::data_event::Output;
-use locule_guest_api::proto::process::__buffa::oneof::process_input::Input;
-use locule_guest_api::proto::process::__buffa::oneof::process_selector::Selector;
 use locule_guest_api::rpc::{
     self, ConnectError, Encodable, ErrorDetail, RequestContext, Response, ServiceRequest,
     ServiceResult, ServiceStream,

@@ -1,7 +1,6 @@
-//! The rest of a body whose upload was refused.
+//! Lingering close of a refused upload: reads and drops the rest of the body, within limits.
 //!
-//! A client that is still sending when its connection closes sees a broken pipe, not the answer that was on its way: so the rest
-//! is read on beside the answer, within bounds.
+//! A client that is still sending when its connection closes gets a broken pipe instead of the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,20 +12,20 @@ use tokio::sync::Mutex;
 const BYTES_MAX: usize = 1024 * 1024 * 1024;
 const TIME_MAX: Duration = Duration::from_secs(30);
 
-/// What its reader leaves of a body.
-pub(super) struct Rest(Arc<Mutex<BodyDataStream>>);
+/// The part of a body that its reader did not read.
+pub(super) struct UnreadBody(Arc<Mutex<BodyDataStream>>);
 
-/// The same body, and whatever of it will not have been read.
-pub(super) fn split(body: Body) -> (Body, Rest) {
+/// Returns the same body, and a handle to the part of it that stays unread.
+pub(super) fn split(body: Body) -> (Body, UnreadBody) {
     let shared = Arc::new(Mutex::new(body.into_data_stream()));
     let chunks = stream::unfold(shared.clone(), |shared| async move {
         let next = shared.lock().await.next().await;
         next.map(|chunk| (chunk, shared))
     });
-    (Body::from_stream(chunks), Rest(shared))
+    (Body::from_stream(chunks), UnreadBody(shared))
 }
 
-impl Rest {
+impl UnreadBody {
     pub(super) async fn discard(self) {
         let read = async {
             let mut body = self.0.lock().await;
@@ -38,7 +37,7 @@ impl Rest {
                 }
             }
         };
-        // Too slow is as good as too much: the connection closes.
+        // A client that sends too slowly is treated like one that sends too much: its connection closes.
         let _ = tokio::time::timeout(TIME_MAX, read).await;
     }
 }

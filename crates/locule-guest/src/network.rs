@@ -20,7 +20,7 @@ const INET: libc::sa_family_t = libc::AF_INET as libc::sa_family_t;
 )]
 const UP_AND_RUNNING: libc::c_short = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
 
-/// Loopback up; eth0 with the address every guest has; default route through the host.
+/// Sets up loopback, eth0 with the address that every guest has, and the default route through the host.
 pub(crate) fn up() -> Result<()> {
     let socket = socket(
         AddressFamily::Inet,
@@ -62,7 +62,7 @@ fn address(ip: Ipv4Addr) -> libc::sockaddr {
 }
 
 fn call<T>(socket: &OwnedFd, number: libc::c_ulong, argument: &mut T) -> io::Result<()> {
-    // SAFETY: each caller passes the structure that this ioctl number is defined for, and it lives through the call.
+    // SAFETY: each caller passes the structure that this ioctl number is defined for, and it outlives the call.
     #[expect(unsafe_code, reason = "ioctl")]
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), number, std::ptr::from_mut(argument)) };
     if result < 0 {
