@@ -1,29 +1,32 @@
-//! What a caller must show to reach a port of a sandbox. Pure: the caller has been looked up before.
+//! Which credential a caller must present to reach a port of a sandbox. Pure: the credentials have been checked before.
 
 use locule_guest_api::GUEST_PORT;
 
 /// Who may use the ports of a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposure {
-    /// Anybody who knows the name (created through the E2B dialect without `allowPublicTraffic: false`).
+    /// Open without a credential (created through the E2B dialect without `allowPublicTraffic: false`).
     Public,
-    /// The team, or who shows the traffic token.
+    /// Open to the owning team and to requests that carry the traffic token.
     Private,
 }
 
-/// What the request proved about its sender.
+/// The valid credentials that a request carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Shown {
+pub struct PresentedCredentials {
     /// A credential of the owning team that may use sandboxes.
     pub team_key: bool,
     /// The sandbox's traffic token.
     pub traffic_token: bool,
 }
 
-/// Whether the port opens. The guest agent's own port always does: it checks its access token itself, and no team key
-/// replaces that.
-pub fn allowed(port: u16, exposure: Exposure, shown: Shown) -> bool {
-    port == GUEST_PORT || exposure == Exposure::Public || shown.team_key || shown.traffic_token
+/// Whether a request with these credentials may reach the port. The guest agent's own port is always open: the guest agent
+/// checks its access token itself, and no team key replaces that token.
+pub fn allowed(port: u16, exposure: Exposure, presented: PresentedCredentials) -> bool {
+    port == GUEST_PORT
+        || exposure == Exposure::Public
+        || presented.team_key
+        || presented.traffic_token
 }
 
 #[cfg(test)]
@@ -31,13 +34,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_private_port_wants_the_team_or_the_token() {
-        let nothing = Shown::default();
-        let team_key = Shown {
+    fn a_private_port_requires_a_team_key_or_the_traffic_token() {
+        let nothing = PresentedCredentials::default();
+        let team_key = PresentedCredentials {
             team_key: true,
             ..nothing
         };
-        let traffic_token = Shown {
+        let traffic_token = PresentedCredentials {
             traffic_token: true,
             ..nothing
         };

@@ -1,4 +1,4 @@
-//! Which sandbox and port a request on the shared listener is for, if for any.
+//! Reads from the headers which sandbox and port a request on the shared listener is for, if it is not for the API.
 
 use http::{HeaderMap, HeaderName, Uri, header};
 use locule_ids::SandboxId;
@@ -13,7 +13,7 @@ pub struct Address {
     pub port: u16,
 }
 
-/// A request that is for a sandbox but does not say properly for which, or for which port.
+/// A request is addressed to a sandbox, but its sandbox id or port cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     #[error("the sandbox id is not valid")]
@@ -23,8 +23,8 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// By headers when `E2b-Sandbox-Id` is there, whatever the host; else by a host label `<port>-<id>`. `None`: it is for
-    /// the API.
+    /// Reads the address from `E2b-Sandbox-Id` and `E2b-Sandbox-Port` when the first is present, else from a host label
+    /// `<port>-<id>`. `None`: the request is for the API.
     pub fn of(headers: &HeaderMap, uri: &Uri) -> Result<Option<Self>, AddressError> {
         if let Some(id) = headers.get(SANDBOX_HEADER) {
             let id = id.to_str().map_err(|_| AddressError::Sandbox)?;
@@ -53,7 +53,7 @@ impl Address {
         Self::parse(&id.to_ascii_lowercase(), port).map(Some)
     }
 
-    /// Reads a bare 25-digit body or an id with its prefix.
+    /// Accepts a bare 25-digit id and an id with its prefix.
     fn parse(id: &str, port: &str) -> Result<Self, AddressError> {
         let sandbox = SandboxId::from_base36(id)
             .or_else(|_| id.parse())
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_win_over_the_host() {
+    fn the_address_headers_take_precedence_over_the_host_name() {
         let sandbox = SandboxId::from_base36(ID).unwrap();
         let by_header = [
             ("e2b-sandbox-id", ID),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_port_and_label_is_for_the_api() {
+    fn a_host_name_without_a_port_label_addresses_the_api() {
         for host in [
             "localhost:8000",
             "127.0.0.1:8000",
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_half_address_is_refused() {
+    fn an_incomplete_address_is_refused() {
         let sandbox = Err(AddressError::Sandbox);
         let port = Err(AddressError::Port);
         assert_eq!(
@@ -137,7 +137,7 @@ mod fuzz {
     use super::*;
 
     #[test]
-    fn any_host_name_and_header_is_an_address_or_none_or_refused() {
+    fn arbitrary_host_names_and_headers_never_panic_and_every_address_round_trips() {
         let seeds = [
             "3000-6dfzh5ik5uxynzmlf5cshamdk.sbx.test:8443\n\n",
             "api.sbx.test\nsb-6ba7b810-9dad-11d1-80b4-00c04fd430c8\n65535",

@@ -1,14 +1,14 @@
-//! Which paths of the guest agent are the host agent's alone, however they are spelled.
+//! Recognizes the control paths of the guest agent, which only the host agent may call, in every spelling.
 //!
-//! The guest agent and the host agent match such a path exactly. What stands between them and a client may not rely on
-//! that: whatever *could* be read as one of these paths is not forwarded.
+//! The guest agent and the host agent compare such a path byte by byte. Software between them and a client may normalize a
+//! path first, so the proxy forwards no path that *could* be read as a control path.
 
 use locule_guest_api::CONTROL_PATHS;
 
-/// How often a path may be percent-encoded on top of itself before it is taken for an attempt.
+/// A path that is percent-encoded more often than this counts as an attempt to hide a control path.
 const LAYERS_MAX: usize = 8;
 
-/// Whether any reading of `path` leads to a control call.
+/// Whether `path`, decoded any number of times, is a control path.
 pub(crate) fn leads_to_control(path: &str) -> bool {
     let mut path = path.to_owned();
     for _ in 0..LAYERS_MAX {
@@ -24,7 +24,7 @@ pub(crate) fn leads_to_control(path: &str) -> bool {
     true
 }
 
-/// Compares segment by segment: empty and dot segments gone, parameters cut off, case folded.
+/// Compares segment by segment: without empty and dot segments, without parameters, ignoring case.
 fn is_control(path: &str) -> bool {
     let path = path.replace('\\', "/");
     let mut segments: Vec<String> = Vec::new();
@@ -46,7 +46,7 @@ fn is_control(path: &str) -> bool {
         .any(|control| control.trim_start_matches('/') == only)
 }
 
-/// Percent-decodes once. What is no UTF-8 afterwards is no control path either.
+/// Percent-decodes once. Bytes that are not UTF-8 become replacement characters: no control path contains one.
 fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_spelling_of_a_control_path_passes() {
+    fn every_spelling_of_a_control_path_is_recognized() {
         for name in CONTROL_PATHS {
             let bare = &name[1..];
             let codes: Vec<String> = bare.bytes().map(|byte| format!("%{byte:02x}")).collect();
@@ -105,12 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn endless_encoding_is_taken_for_an_attempt() {
+    fn a_path_encoded_too_often_counts_as_a_control_path() {
         assert!(leads_to_control(&format!("/%{}69nit", "25".repeat(20))));
     }
 
     #[test]
-    fn other_paths_pass() {
+    fn a_path_that_only_resembles_a_control_path_is_forwarded() {
         for path in [
             "/",
             "/health",

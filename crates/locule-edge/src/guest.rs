@@ -1,12 +1,14 @@
-//! Our own calls to the guest agent of one sandbox: processes and files.
+//! The platform's own calls to the guest agent of one sandbox: processes and files.
 
 mod attached;
 mod files;
 mod processes;
 
-pub use attached::patiently;
+pub use attached::retry_while_agent_restarts;
 pub use files::{Entry, EntryKind};
-pub use processes::{Ended, Event, Events, ListedProcess, Selector, Signal, Start};
+pub use processes::{
+    ListedProcess, ProcessEvent, ProcessEvents, ProcessExit, Selector, Signal, StartProcess,
+};
 
 use std::time::Duration;
 
@@ -21,12 +23,13 @@ use locule_guest_api::{COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND};
 
 use crate::{AgentTransport, Target, TransportError};
 
-/// A unary call that takes longer than this is taken for lost.
+/// A unary call that takes longer than this has failed.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// A message of a guest that is larger than this is not read: whatever runs inside may lie.
+/// A larger message is refused: programs in a sandbox may send any length.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// What the guest agent answers instead of what was asked. Texts are the guest's: fit for its own team, not to be trusted.
+/// A call that the guest agent refused or that did not reach it. The texts come from the guest: they may be shown to its own
+/// team and are not trusted otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum GuestError {
     #[error("{0}")]
@@ -42,15 +45,15 @@ pub enum GuestError {
     Conflict(String),
     #[error("{0}")]
     Forbidden(String),
-    /// Something that the guest has only so much of.
+    /// A limit of the guest is reached: processes, watchers, file descriptors.
     #[error("{0}")]
     Exhausted(String),
     #[error("the disk of the sandbox is full")]
     DiskFull,
     #[error("the command took too long and was killed")]
     TimedOut,
-    /// The sandbox went away, or is just doing so.
-    #[error("the sandbox is not running any more")]
+    /// The sandbox stopped, or is being paused or destroyed.
+    #[error("the sandbox is no longer running")]
     Gone,
     #[error("the host of the sandbox is not reachable")]
     HostUnavailable(#[source] TransportError),
@@ -59,8 +62,8 @@ pub enum GuestError {
 }
 
 impl GuestError {
-    /// Whether the way to the guest agent broke rather than the guest agent refused.
-    pub fn broke_off(&self) -> bool {
+    /// Whether the connection to the guest agent failed, as opposed to a refusal by the guest agent.
+    pub fn is_connection_failure(&self) -> bool {
         matches!(self, Self::HostUnavailable(_) | Self::Failed(_))
     }
 }
@@ -86,10 +89,10 @@ impl From<ConnectError> for GuestError {
         let text = error.message.clone().unwrap_or_default();
         match error.code {
             ErrorCode::NotFound => Self::NotFound(text),
-            ErrorCode::InvalidArgument if says(&error, COMMAND_NOT_FOUND) => {
+            ErrorCode::InvalidArgument if has_detail(&error, COMMAND_NOT_FOUND) => {
                 Self::CommandNotFound(text)
             }
-            ErrorCode::InvalidArgument if says(&error, COMMAND_NOT_EXECUTABLE) => {
+            ErrorCode::InvalidArgument if has_detail(&error, COMMAND_NOT_EXECUTABLE) => {
                 Self::CommandNotExecutable(text)
             }
             ErrorCode::InvalidArgument | ErrorCode::OutOfRange | ErrorCode::Unauthenticated => {
@@ -111,11 +114,14 @@ impl From<ConnectError> for GuestError {
     }
 }
 
-fn says(error: &ConnectError, why: &str) -> bool {
-    error.details.iter().any(|detail| detail.type_url == why)
+fn has_detail(error: &ConnectError, type_url: &str) -> bool {
+    error
+        .details
+        .iter()
+        .any(|detail| detail.type_url == type_url)
 }
 
-/// The transport's own refusal, if one lies beneath.
+/// The refusal by the host agent, if the error has one as a source.
 fn refused_by_host(error: &ConnectError) -> Option<GuestError> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(current) = cause {
@@ -133,25 +139,25 @@ fn refused_by_host(error: &ConnectError) -> Option<GuestError> {
     None
 }
 
-/// The guest agent of one running sandbox.
+/// A client of the guest agent of one running sandbox.
 #[derive(Clone)]
-pub struct Guest {
+pub struct GuestClient {
     transport: AgentTransport,
     processes: ProcessClient<AgentTransport>,
     filesystem: FilesystemClient<AgentTransport>,
 }
 
-impl std::fmt::Debug for Guest {
+impl std::fmt::Debug for GuestClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Guest")
+        f.debug_struct("GuestClient")
             .field("transport", &self.transport)
             .finish_non_exhaustive()
     }
 }
 
-impl Guest {
+impl GuestClient {
     pub fn new(target: Target) -> Self {
-        // The name is never looked up: the transport decides where it goes.
+        // The name is never resolved: the transport connects to the host agent.
         let config = ClientConfig::new(Uri::from_static("http://guest"))
             .with_default_max_message_size(MESSAGE_BYTES_MAX);
         let transport = AgentTransport::new(target);
@@ -163,12 +169,12 @@ impl Guest {
     }
 }
 
-/// A short call.
+/// Options of a unary call.
 fn unary() -> CallOptions {
     CallOptions::default().with_timeout(CALL_TIMEOUT)
 }
 
-/// A call on behalf of a user of the sandbox.
+/// Makes the guest agent run the call as this user of the sandbox.
 fn as_user(options: CallOptions, user: Option<&str>) -> CallOptions {
     match user {
         Some(user) => options.with_header(header::AUTHORIZATION, basic(user)),
@@ -180,7 +186,7 @@ fn basic(user: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:")))
 }
 
-/// The error of a plain HTTP call (files).
+/// The error of a plain HTTP call to `/files`.
 fn http_error(status: StatusCode, text: String) -> GuestError {
     match status {
         StatusCode::NOT_FOUND => GuestError::NotFound(text),

@@ -1,5 +1,5 @@
-//! Which headers pass into a sandbox and back. Our credentials never do: what runs inside is not trusted with them (W-037).
-//! Those of others do: programs inside have tokens of their own.
+//! Which headers the proxy forwards into a sandbox and back. Credentials of the platform are removed, because programs in a
+//! sandbox are not trusted with them (W-037). Other credentials are forwarded: programs in a sandbox have their own tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -7,10 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use locule_agent_api::PROXY_ERROR_HEADER;
 use locule_guest_api::{ACCESS_TOKEN_HEADER, CONTROL_KEY_HEADER, GUEST_PORT};
 
-/// Cookies of the dashboard begin with this.
-const OUR_COOKIE_PREFIX: &str = "locule_";
+/// The prefix of the dashboard's cookies.
+const PLATFORM_COOKIE_PREFIX: &str = "locule_";
 
-/// They describe one connection, not the message (RFC 9110 7.6.1).
+/// Headers that describe one connection, not the message (RFC 9110 7.6.1).
 const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     header::TE,
@@ -23,18 +23,18 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     header::PROXY_AUTHORIZATION,
 ];
 
-/// The protocol a request wants to switch to.
+/// The protocol that a request asks to switch to.
 pub(crate) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let connection = headers.get(header::CONNECTION)?.to_str().ok()?;
-    let wanted = connection
+    let requested = connection
         .split(',')
         .any(|option| option.trim().eq_ignore_ascii_case("upgrade"));
-    wanted
+    requested
         .then(|| headers.get(header::UPGRADE).cloned())
         .flatten()
 }
 
-/// Takes off everything that ends here, also what `Connection` names.
+/// Removes the hop-by-hop headers, including those that `Connection` names.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -48,81 +48,82 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes off what proves something to us and nothing to the program inside: headers that only we read, and of those that
-/// programs have too the values that hold a credential of ours.
+/// Removes the platform's credentials: every header that only the platform reads, and each value of a shared header (such as
+/// `Authorization`) that contains a credential of the platform.
 pub(crate) fn strip_credentials(
     headers: &mut HeaderMap,
     port: u16,
     is_credential: impl Fn(&str) -> bool,
 ) {
-    let ours: Vec<HeaderName> = headers
+    let platform: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| is_ours(name.as_str()))
+        .filter(|name| is_platform_header(name.as_str()))
         .cloned()
         .collect();
-    for name in &ours {
+    for name in &platform {
         headers.remove(name);
     }
-    let foreign = |value: &HeaderValue| (!holds(value, &is_credential)).then(|| value.clone());
-    keep(headers, &header::AUTHORIZATION, foreign);
+    let foreign =
+        |value: &HeaderValue| (!contains_credential(value, &is_credential)).then(|| value.clone());
+    filter_values(headers, &header::AUTHORIZATION, foreign);
     if port != GUEST_PORT {
-        // The guest agent asks for it.
-        keep(
+        // The guest agent itself requires this header.
+        filter_values(
             headers,
             &HeaderName::from_static(ACCESS_TOKEN_HEADER),
             foreign,
         );
     }
-    keep(headers, &header::COOKIE, without_ours);
+    filter_values(headers, &header::COOKIE, without_platform_cookies);
 }
 
-fn is_ours(name: &str) -> bool {
+fn is_platform_header(name: &str) -> bool {
     name == "x-api-key"
         || name == CONTROL_KEY_HEADER
         || name == PROXY_ERROR_HEADER
         || name.starts_with("e2b-")
 }
 
-/// Whether a word of the value is a credential, as it stands or in the base64 of `Basic`, whatever the scheme calls itself.
-fn holds(value: &HeaderValue, is_credential: &impl Fn(&str) -> bool) -> bool {
-    let shown = |text: &str| {
+/// Whether a word of the value is a credential, in plain text or base64-encoded as in `Basic`, under any scheme name.
+fn contains_credential(value: &HeaderValue, is_credential: &impl Fn(&str) -> bool) -> bool {
+    let in_text = |text: &str| {
         text.split(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c)))
             .any(|word| !word.is_empty() && is_credential(word))
     };
     let text = String::from_utf8_lossy(value.as_bytes());
-    let packed = |part: &str| {
+    let in_base64 = |part: &str| {
         let bytes = STANDARD_NO_PAD.decode(part).unwrap_or_default();
-        shown(&String::from_utf8_lossy(&bytes))
+        in_text(&String::from_utf8_lossy(&bytes))
     };
-    shown(&text) || text.split([' ', '\t', ',', '=']).any(packed)
+    in_text(&text) || text.split([' ', '\t', ',', '=']).any(in_base64)
 }
 
-/// Replaces the values of a header by what is left of them.
-fn keep(
+/// Replaces each value of a header by the result of `filter`, and removes the value when there is none.
+fn filter_values(
     headers: &mut HeaderMap,
     name: &HeaderName,
-    rest: impl Fn(&HeaderValue) -> Option<HeaderValue>,
+    filter: impl Fn(&HeaderValue) -> Option<HeaderValue>,
 ) {
-    let kept: Vec<HeaderValue> = headers.get_all(name).iter().filter_map(rest).collect();
+    let kept: Vec<HeaderValue> = headers.get_all(name).iter().filter_map(filter).collect();
     headers.remove(name);
     for value in kept {
         headers.append(name, value);
     }
 }
 
-fn is_our_cookie(cookie: &str) -> bool {
-    // Browsers let nobody but the host itself set those whose names begin so.
+fn is_platform_cookie(cookie: &str) -> bool {
+    // A browser accepts a cookie with this prefix only from the exact host that it is for.
     let name = cookie.strip_prefix("__Host-").unwrap_or(cookie);
-    name.starts_with(OUR_COOKIE_PREFIX)
+    name.starts_with(PLATFORM_COOKIE_PREFIX)
 }
 
-fn without_ours(cookies: &HeaderValue) -> Option<HeaderValue> {
+fn without_platform_cookies(cookies: &HeaderValue) -> Option<HeaderValue> {
     let kept: Vec<&str> = cookies
         .to_str()
         .ok()?
         .split(';')
         .map(str::trim)
-        .filter(|cookie| !is_our_cookie(cookie))
+        .filter(|cookie| !is_platform_cookie(cookie))
         .collect();
     let kept = HeaderValue::from_str(&kept.join("; ")).ok()?;
     (!kept.is_empty()).then_some(kept)
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_of_ours_stay_outside() {
+    fn credentials_of_the_platform_are_removed() {
         // W-037
         let sent = [
             ("x-api-key", "e2b_0"),
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_of_others_pass() {
+    fn other_credentials_are_forwarded() {
         for value in [
             "Bearer abc",
             "bearer e2b_",
@@ -185,14 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn our_access_token_passes_to_the_guest_agent_alone() {
+    fn the_access_token_is_forwarded_to_the_guest_agent_only() {
         let sent = [("x-access-token", "e2b_0")];
         assert_eq!(stripped(&sent), [""; 0]);
         assert_eq!(stripped_at(GUEST_PORT, &sent), ["x-access-token: e2b_0"]);
     }
 
     #[test]
-    fn headers_of_the_connection_end_here() {
+    fn hop_by_hop_headers_are_removed() {
         let sent = [
             ("connection", "keep-alive, X-Secret"),
             ("x-secret", "1"),
@@ -209,7 +210,7 @@ mod fuzz {
     use super::*;
 
     #[test]
-    fn no_spelling_of_a_header_takes_our_credentials_inside() {
+    fn no_spelling_of_a_header_forwards_a_credential_of_the_platform() {
         let seeds = [
             "connection: keep-alive, upgrade\nupgrade: websocket\nx-api-key: secret",
             "cookie: locule_session=secret; a=b\ncookie: a=b;locule_x=secret",
@@ -229,18 +230,18 @@ mod fuzz {
                 }
             }
             let upgraded = upgrade(&headers).is_some();
-            let ours = |word: &str| word.contains("secret");
-            strip_credentials(&mut headers, 8080, ours);
+            let is_credential = |word: &str| word.contains("secret");
+            strip_credentials(&mut headers, 8080, is_credential);
             strip_hop_by_hop(&mut headers);
             for (name, value) in &headers {
-                assert!(!is_ours(name.as_str()), "{name}");
+                assert!(!is_platform_header(name.as_str()), "{name}");
                 assert!(!HOP_BY_HOP.contains(name), "{name}");
-                let judged = name == header::AUTHORIZATION || name == ACCESS_TOKEN_HEADER;
+                let shared = name == header::AUTHORIZATION || name == ACCESS_TOKEN_HEADER;
                 let text = String::from_utf8_lossy(value.as_bytes());
-                assert!(!(judged && text.contains("secret")), "{value:?}");
-                let ours = |cookie: &str| is_our_cookie(cookie.trim());
+                assert!(!(shared && text.contains("secret")), "{value:?}");
                 if name == header::COOKIE {
-                    assert!(!value.to_str().unwrap_or_default().split(';').any(ours));
+                    let mut cookies = value.to_str().unwrap_or_default().split(';');
+                    assert!(!cookies.any(|cookie| is_platform_cookie(cookie.trim())));
                 }
             }
             (upgraded, headers.len())

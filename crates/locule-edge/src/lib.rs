@@ -1,14 +1,14 @@
 //! How bytes reach a sandbox: commands, files and its ports.
 //!
 //! ```text
-//! client ──► [`proxy`] ──┐                              ┌─► guest agent :49983
-//!                        ├─ [`AgentTransport`] ─► host agent /proxy/{sandbox}/{port}… ─┤
-//! use case ► [`Guest`] ──┘   (a byte stream per request) └─► any port inside
+//! client ───► [`proxy`] ─────┐                                         ┌─► guest agent :49983
+//!                            ├─► [`AgentTransport`] ─► host agent ─────┤
+//! API call ─► [`GuestClient`]┘   /proxy/{sandbox}/{port}/…             └─► any port of the sandbox
 //! ```
 //!
-//! Knows no database and decides nothing about teams: a [`Target`] says where to go, [`access`] says what a caller must
-//! show. Bodies are never held whole, and a stream that breaks is cut, never ended politely: clients tell a dead sandbox
-//! from a finished command by exactly that.
+//! This crate uses no database and decides nothing about teams: a [`Target`] says where a sandbox is, [`access`] says which
+//! credential a port requires. Bodies are streamed, never buffered whole. A stream that breaks is reset, never closed in
+//! order: a client tells a lost sandbox from a finished command by that difference.
 
 pub mod access;
 mod address;
@@ -21,10 +21,10 @@ mod transport;
 
 pub use address::{Address, AddressError};
 pub use guest::{
-    Ended, Entry, EntryKind, Event, Events, Guest, GuestError, ListedProcess, Selector, Signal,
-    Start, patiently,
+    Entry, EntryKind, GuestClient, GuestError, ListedProcess, ProcessEvent, ProcessEvents,
+    ProcessExit, Selector, Signal, StartProcess, retry_while_agent_restarts,
 };
-/// What the guest agent claims to be, for clients that gate features on it.
+/// The version that the guest agent reports to SDKs, which enable features by it.
 pub use locule_guest_api::ENVD_VERSION;
 pub use proxy::proxy;
 pub use refusal::Refusal;

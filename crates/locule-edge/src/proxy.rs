@@ -1,4 +1,4 @@
-//! Forwards a client's request to a port of a sandbox and the answer back, streaming both ways.
+//! Forwards a client's request to a port of a sandbox and streams the response back.
 
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -14,8 +14,8 @@ use crate::{AgentTransport, Refusal, Target};
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Forwards `request` to `port`. Access has been checked; what `is_credential` of the platform stays outside. An upgraded
-/// connection lives in `tasks`, and ends with them.
+/// Forwards `request` to `port`. The caller has checked access. Words for which `is_credential` holds are not forwarded. An
+/// upgraded connection is served by a task of `tasks`, and is closed when they stop.
 pub async fn proxy(
     target: Target,
     port: u16,
@@ -28,7 +28,7 @@ pub async fn proxy(
         return Refusal::Control.response(Some(sandbox), port);
     }
     if request.method() == Method::CONNECT {
-        // A tunnel would go wherever its sender says, past every check on paths and headers.
+        // The requests inside a tunnel would pass no check of paths and headers.
         return Refusal::Tunnel.response(Some(sandbox), port);
     }
     let switch = upgrade(request.headers());
@@ -38,7 +38,7 @@ pub async fn proxy(
     let prefix = format!("/proxy/{sandbox}/{port}");
     match AgentTransport::new(target).send(port, request).await {
         Err(error) => {
-            tracing::debug!(sandbox.id = %sandbox, port, error = %locule_base::errors::chain(&error), "not forwarded");
+            tracing::debug!(sandbox.id = %sandbox, port, error = %locule_base::errors::chain(&error), "a request to a port of a sandbox was not forwarded");
             Refusal::from(&error).response(Some(sandbox), port)
         }
         Ok(response) => answer(response, client, &prefix, port, tasks),
@@ -55,7 +55,7 @@ fn prepare(request: &mut Request<Body>, port: u16, switch: Option<HeaderValue>) 
     if let Some(host) = headers.remove(header::HOST) {
         headers.insert(FORWARDED_HOST, host);
     }
-    // What listens inside expects to be called by a name of its own.
+    // A program in the sandbox does not know the outer host name.
     if let Ok(host) = HeaderValue::from_str(&format!("localhost:{port}")) {
         headers.insert(header::HOST, host);
     }
@@ -85,11 +85,11 @@ fn answer(
         (None, Some(_)) => return Refusal::Internal.response(None, port),
         (_, None) => {}
     }
-    // A body that breaks off upstream is an error here, and hyper then cuts the client's connection: no polite end.
+    // A response body that breaks is an error here, on which hyper resets the client's connection instead of ending the body.
     response.map(Body::new)
 }
 
-/// Copies bytes both ways until the guest's side ends or the role stops. A client that only stops sending still reads.
+/// Copies bytes both ways until the guest's side ends or the server stops. A client that stops sending still receives.
 fn join(client: OnUpgrade, guest: OnUpgrade, tasks: &Tasks) {
     let stop = tasks.token();
     tasks.spawn_detached("upgraded connection", async move {
@@ -105,7 +105,7 @@ fn join(client: OnUpgrade, guest: OnUpgrade, tasks: &Tasks) {
                     std::future::pending::<()>().await;
                 }
             };
-            // Either end may leave at any moment; that is how such connections end.
+            // A copy that fails means that one side closed the connection, which is its normal end.
             tokio::select! {
                 _ = tokio::io::copy(&mut from_guest, &mut to_client) => {}
                 () = inward => {}
@@ -118,7 +118,8 @@ fn join(client: OnUpgrade, guest: OnUpgrade, tasks: &Tasks) {
     });
 }
 
-/// Redirects of the program inside, in terms of the outside: neither the agent's prefix nor the inner name is known there.
+/// Rewrites a redirect of the program in the sandbox to a path: the client knows neither the host agent's prefix nor the
+/// program's own host name.
 fn outward_location(headers: &mut http::HeaderMap, prefix: &str, port: u16) {
     let Some(location) = headers
         .get(header::LOCATION)
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn redirects_are_told_in_terms_of_the_outside() {
+    fn a_redirect_is_rewritten_for_the_client() {
         for (inside, outside) in [
             ("/login", "/login"),
             ("http://localhost:80/login?a", "/login?a"),

@@ -1,4 +1,4 @@
-//! What the proxy answers itself. The SDKs read these bodies: `is_running()` keys on "was not found".
+//! The proxy's own error responses. The SDKs read these bodies: `is_running()` looks for "was not found".
 
 use http::{HeaderValue, Response, StatusCode, header};
 use locule_ids::SandboxId;
@@ -9,7 +9,7 @@ use crate::{AddressError, TransportError};
 /// Why a request was not forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Unknown, ended, expired, or paused and not to be woken.
+    /// The sandbox is unknown, stopped or expired, or paused without automatic resume.
     #[error("The sandbox was not found")]
     NotFound,
     #[error("The sandbox is running but port is not open")]
@@ -22,10 +22,10 @@ pub enum Refusal {
     HostUnavailable,
     #[error("{0}")]
     Address(AddressError),
-    /// A path that only the host agent may call.
+    /// A path of the guest agent that only the host agent may call.
     #[error("not found")]
     Control,
-    #[error("ports take requests, not tunnels")]
+    #[error("the method CONNECT is not supported on the port of a sandbox")]
     Tunnel,
     #[error("internal error")]
     Internal,
@@ -55,7 +55,7 @@ impl Refusal {
         }
     }
 
-    /// The answer, for a sandbox whose id could be read.
+    /// The error response; `sandbox` is `None` when the request named no valid sandbox id.
     pub fn response(self, sandbox: Option<SandboxId>, port: u16) -> Response<axum::body::Body> {
         let id = sandbox.map(SandboxId::base36).unwrap_or_default();
         let body = RefusalBody {
@@ -70,9 +70,9 @@ impl Refusal {
         let headers = response.headers_mut();
         let json = HeaderValue::from_static("application/json");
         headers.insert(header::CONTENT_TYPE, json);
-        // A page that calls a sandbox may read why it cannot.
-        let anybody = HeaderValue::from_static("*");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
+        // A web page that calls a sandbox may read the error.
+        let any_origin = HeaderValue::from_static("*");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any_origin);
         response
     }
 }

@@ -9,12 +9,12 @@ use locule_guest_api::rpc::client::{BoxFuture, ClientBody, ClientTransport};
 use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
 use locule_ids::SandboxId;
 
-/// Where a running sandbox is.
+/// How to reach a running sandbox.
 #[derive(Clone)]
 pub struct Target {
     pub sandbox: SandboxId,
     pub connector: Connector,
-    /// What its guest agent demands. Added to our own calls, never to forwarded ones.
+    /// The access token of its guest agent. Added to calls of the platform, never to forwarded requests.
     pub access_token: String,
 }
 
@@ -26,26 +26,27 @@ impl std::fmt::Debug for Target {
     }
 }
 
-/// Why a request did not reach the program it was for.
+/// Why a request did not reach the program behind a port.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    #[error("the host is not reachable")]
+    #[error("the host agent is not reachable")]
     Host(#[source] std::io::Error),
-    #[error("the host agent broke off")]
+    #[error("the connection to the host agent broke")]
     Exchange(#[source] hyper::Error),
-    #[error("not a forwardable request")]
+    #[error("the request cannot be forwarded")]
     Request(#[from] http::Error),
     #[error("the host does not run this sandbox")]
     NotRunning,
     #[error("the sandbox is changing its state")]
     Changing,
-    #[error("nothing listens on this port")]
+    #[error("no program listens on this port of the sandbox")]
     PortClosed,
-    #[error("what listens on this port broke off")]
+    #[error("the program on this port closed the connection")]
     Broken,
 }
 
-/// Sends requests to ports of one sandbox. One connection each, so that a stuck stream never holds up another call.
+/// Sends requests to ports of one sandbox. Each request has its own connection, so that a stuck stream never delays another
+/// call.
 #[derive(Debug, Clone)]
 pub struct AgentTransport {
     target: Target,
@@ -60,8 +61,8 @@ impl AgentTransport {
         &self.target
     }
 
-    /// Sends `request` to `port`. What the host agent itself refuses comes back as an error, what the program behind the
-    /// port answers as the response, whatever its status.
+    /// Sends `request` to `port`. A refusal by the host agent is returned as an error; the answer of the program behind the
+    /// port is returned as the response, whatever its status.
     pub async fn send<B>(
         &self,
         port: u16,
@@ -100,7 +101,7 @@ impl AgentTransport {
     }
 }
 
-/// The agent's address of what `uri` names inside: the path as it was sent, still encoded.
+/// The host agent's URI for `uri` inside the sandbox. The path stays percent-encoded as the client sent it.
 fn agent_uri(sandbox: SandboxId, port: u16, uri: &Uri) -> Result<Uri, http::Error> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let slash = if path.starts_with('/') { "" } else { "/" };
@@ -132,15 +133,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_goes_on_as_it_was_sent() {
+    fn the_path_is_forwarded_as_the_client_sent_it() {
         let id = SandboxId::from_uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8".parse().unwrap());
-        for (sent, wanted) in [
+        for (sent, expected) in [
             ("/", "/"),
             ("http://x/a%2Fb/?q=%20&r", "/a%2Fb/?q=%20&r"),
             ("*", "/*"),
         ] {
             let uri = agent_uri(id, 8080, &sent.parse().unwrap()).unwrap();
-            assert_eq!(uri.to_string(), format!("/proxy/{id}/8080{wanted}"));
+            assert_eq!(uri.to_string(), format!("/proxy/{id}/8080{expected}"));
         }
     }
 }

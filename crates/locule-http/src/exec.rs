@@ -14,7 +14,10 @@ use futures::StreamExt as _;
 use http::StatusCode;
 use locule_api::{Encoding, ErrorCode, ExecRequest, ExecResult, ExecStarted, schema};
 use locule_base::tasks::Tasks;
-use locule_edge::{Ended, Event, Events, Guest, GuestError, Selector, Signal, Start, patiently};
+use locule_edge::{
+    GuestClient, GuestError, ProcessEvent, ProcessEvents, ProcessExit, Selector, Signal,
+    StartProcess, retry_while_agent_restarts,
+};
 
 use crate::error::ApiError;
 use crate::extract::ApiJson;
@@ -74,8 +77,8 @@ fn limit(timeout_sec: Option<i64>) -> Result<Duration, ApiError> {
     Ok(Duration::from_secs(seconds.unsigned_abs()))
 }
 
-fn wanted(request: ExecRequest, timeout: Option<Duration>) -> Start {
-    Start {
+fn wanted(request: ExecRequest, timeout: Option<Duration>) -> StartProcess {
+    StartProcess {
         cmd: request.cmd,
         args: request.args,
         envs: request.envs,
@@ -116,9 +119,9 @@ fn made_up_tag() -> String {
 }
 
 /// The process id, which the first event carries.
-pub(crate) async fn started(events: &mut Events) -> Result<u32, GuestError> {
+pub(crate) async fn started(events: &mut ProcessEvents) -> Result<u32, GuestError> {
     match events.next().await {
-        Some(Ok(Event::Started { pid })) => Ok(pid),
+        Some(Ok(ProcessEvent::Started { pid })) => Ok(pid),
         Some(Err(error)) => Err(error),
         Some(Ok(_)) | None => Err(GuestError::Failed("no start event".into())),
     }
@@ -150,23 +153,23 @@ impl Output {
 }
 
 async fn collect(
-    mut events: Events,
-    guest: &Guest,
+    mut events: ProcessEvents,
+    guest: &GuestClient,
     tasks: &Tasks,
-) -> Result<(Ended, Output), ApiError> {
+) -> Result<(ProcessExit, Output), ApiError> {
     let pid = started(&mut events).await?;
     let mut leash = Leash::new(guest.clone(), pid, tasks.clone());
     let mut output = Output::default();
     while let Some(event) = events.next().await {
         match event? {
-            Event::Started { .. } => {}
-            Event::Gap { bytes } => {
+            ProcessEvent::Started { .. } => {}
+            ProcessEvent::Gap { bytes } => {
                 let lost = format!("{bytes} bytes of output were lost while the host was away");
                 return Err(GuestError::Failed(lost.into()).into());
             }
-            Event::Stdout(bytes) => output.stdout.extend_from_slice(&bytes),
-            Event::Stderr(bytes) => output.stderr.extend_from_slice(&bytes),
-            Event::Ended(ended) => {
+            ProcessEvent::Stdout(bytes) => output.stdout.extend_from_slice(&bytes),
+            ProcessEvent::Stderr(bytes) => output.stderr.extend_from_slice(&bytes),
+            ProcessEvent::Exited(ended) => {
                 leash.slip();
                 return Ok((ended, output));
             }
@@ -186,11 +189,11 @@ async fn collect(
 /// Kills the process when dropped: nobody waits for it any more.
 #[derive(Debug)]
 struct Leash {
-    held: Option<(Guest, u32, Tasks)>,
+    held: Option<(GuestClient, u32, Tasks)>,
 }
 
 impl Leash {
-    fn new(guest: Guest, pid: u32, tasks: Tasks) -> Self {
+    fn new(guest: GuestClient, pid: u32, tasks: Tasks) -> Self {
         Self {
             held: Some((guest, pid, tasks)),
         }
@@ -209,7 +212,9 @@ impl Drop for Leash {
         };
         tasks.spawn_detached("kill abandoned command", async move {
             let process = Selector::Pid(pid);
-            if let Err(error) = patiently(|| guest.signal(&process, Signal::Kill)).await {
+            if let Err(error) =
+                retry_while_agent_restarts(|| guest.signal(&process, Signal::Kill)).await
+            {
                 // It ended by itself, or its sandbox did.
                 tracing::debug!(%error, pid, "abandoned command not killed");
             }

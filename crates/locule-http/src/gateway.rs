@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::{HeaderMap, Uri};
 use locule_control::{ControlError, Route};
 use locule_domain::SandboxState;
-use locule_edge::access::{Exposure, Shown, allowed};
+use locule_edge::access::{Exposure, PresentedCredentials, allowed};
 use locule_edge::{Address, Refusal, proxy};
 
 use crate::caller::{Caller, USE_SANDBOX};
@@ -81,12 +81,12 @@ async fn wake(app: &AppState, address: Address) -> Result<Route, Refusal> {
     woken.map_err(|error| refusal(&error))
 }
 
-async fn shown(app: &AppState, headers: &HeaderMap, route: &Route) -> Shown {
+async fn shown(app: &AppState, headers: &HeaderMap, route: &Route) -> PresentedCredentials {
     let traffic_token = headers
         .get(TRAFFIC_TOKEN_HEADER)
         .zip(Some(&route.traffic_token));
     let caller = Caller::of(headers, app).await.ok().flatten();
-    Shown {
+    PresentedCredentials {
         team_key: caller
             .is_some_and(|caller| caller.team() == route.team && caller.may(USE_SANDBOX).is_ok()),
         traffic_token: traffic_token

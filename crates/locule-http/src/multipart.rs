@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart};
 use bytes::Bytes;
 use futures::stream;
-use locule_edge::Guest;
+use locule_edge::GuestClient;
 use tokio::sync::mpsc;
 
 use crate::error::ApiError;
@@ -26,7 +26,7 @@ pub(crate) enum FileFirst {
 
 /// Writes the uploaded file.
 pub(crate) async fn upload(
-    guest: &Guest,
+    guest: &GuestClient,
     mut parts: Multipart,
     file_first: FileFirst,
 ) -> Result<(), ApiError> {
@@ -70,7 +70,7 @@ async fn read_path(part: &mut Field<'_>) -> Result<String, ApiError> {
 }
 
 /// Streams the part; when the client breaks off, so does what goes to the guest.
-async fn pass_on(guest: &Guest, path: &str, mut part: Field<'_>) -> Result<(), ApiError> {
+async fn pass_on(guest: &GuestClient, path: &str, mut part: Field<'_>) -> Result<(), ApiError> {
     let (chunks, mut passed) = mpsc::channel::<io::Result<Bytes>>(CHUNKS_IN_FLIGHT);
     let body = Body::from_stream(stream::poll_fn(move |context| passed.poll_recv(context)));
     let read = async move {

@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use locule_control::{ControlError, Route};
 use locule_domain::SandboxState;
-use locule_edge::{Guest, Target};
+use locule_edge::{GuestClient, Target};
 use locule_ids::{SandboxId, TeamId};
 
 use crate::caller::Caller;
@@ -15,7 +15,7 @@ use crate::state::AppState;
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) id: SandboxId,
-    pub(crate) guest: Guest,
+    pub(crate) guest: GuestClient,
 }
 
 impl Running {
@@ -35,7 +35,7 @@ impl Running {
         wants(route.state, SandboxState::Running)?;
         Ok(Self {
             id,
-            guest: Guest::new(target(route)),
+            guest: GuestClient::new(target(route)),
         })
     }
 }

@@ -1,10 +1,10 @@
-//! The events of one process, across restarts of the host agent in between.
+//! Follows the events of one process across restarts of the host agent.
 //!
 //! ```text
-//! attached ── broken ──► wait ──► Connect(pid, offset) ──► attached      until patience ends, or the sandbox did
+//! attached ── stream broke ──► back off ──► Connect(pid, offset) ──► attached      until RECONNECT_TIMEOUT
 //! ```
-//! The guest agent keeps a process and the end of its output while nobody follows, so a stream that broke goes on where it
-//! was. A sandbox that ended is told apart by the host agent, which is there and does not know it.
+//! The guest agent keeps a process and the end of its output while no client follows, so a broken stream continues at the
+//! byte where it broke. A sandbox that stopped is different: the host agent answers and does not know the sandbox.
 
 use std::future::Future;
 use std::time::Duration;
@@ -13,63 +13,68 @@ use futures::{StreamExt as _, stream};
 use locule_base::backoff::Backoff;
 use tokio::time::Instant;
 
-use super::processes::{Ended, Event, Events, Followed, Selector};
-use super::{Guest, GuestError};
+use super::processes::{OpenStream, ProcessEvent, ProcessEvents, ProcessExit, Selector};
+use super::{GuestClient, GuestError};
 
-/// How long a host agent may be away before its streams are given up.
-const PATIENCE: Duration = Duration::from_secs(30);
-const WAIT_FIRST: Duration = Duration::from_millis(20);
-const WAIT_MAX: Duration = Duration::from_secs(1);
+/// How long to try to reach a host agent again before its streams fail.
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+const BACKOFF_FIRST: Duration = Duration::from_millis(20);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
 const SIGKILL: i32 = 9;
 
 /// Follows a process to its end.
 struct Attached {
-    guest: Guest,
-    events: Events,
-    /// Known once it has started.
+    guest: GuestClient,
+    events: ProcessEvents,
+    /// Known once the process has started.
     pid: Option<u32>,
-    /// Of the next byte of its output, if known.
+    /// Position in the process's output of the next byte, if known.
     offset: Option<u64>,
-    /// When the guest agent kills it.
+    /// When the guest agent kills the process.
     deadline: Option<Instant>,
-    /// Output that is lost, to be told before what comes.
+    /// Count of lost bytes that the next event reports.
     gap: u64,
-    /// The last outage and when it seemed to be over, until output comes.
-    over: Option<(Outage, Instant)>,
+    /// The last outage and when the stream was attached again; cleared when output arrives.
+    recovered: Option<(Outage, Instant)>,
 }
 
-/// Makes the events of a stream that was just opened outlive it.
-pub(super) fn attached(guest: Guest, followed: Followed, timeout: Option<Duration>) -> Events {
+/// Makes the events of a stream that was just opened survive a break of that stream.
+pub(super) fn attached(
+    guest: GuestClient,
+    stream: OpenStream,
+    timeout: Option<Duration>,
+) -> ProcessEvents {
     let attached = Attached {
         guest,
-        events: followed.events,
+        events: stream.events,
         pid: None,
-        offset: followed.offset,
+        offset: stream.offset,
         deadline: timeout.map(|timeout| Instant::now() + timeout),
         gap: 0,
-        over: None,
+        recovered: None,
     };
     stream::unfold(Some(attached), |attached| async move {
         let mut attached = attached?;
         let next = attached.next().await?;
-        let last = matches!(next, Ok(Event::Ended(_)) | Err(_));
+        let last = matches!(next, Ok(ProcessEvent::Exited(_)) | Err(_));
         Some((next, (!last).then_some(attached)))
     })
     .boxed()
 }
 
 impl Attached {
-    async fn next(&mut self) -> Option<Result<Event, GuestError>> {
+    async fn next(&mut self) -> Option<Result<ProcessEvent, GuestError>> {
         loop {
             if self.gap > 0 {
                 let bytes = std::mem::take(&mut self.gap);
-                return Some(Ok(Event::Gap { bytes }));
+                return Some(Ok(ProcessEvent::Gap { bytes }));
             }
             match self.events.next().await? {
-                Ok(event) => return Some(self.seen(event)),
+                Ok(event) => return Some(self.record(event)),
                 Err(error) => match self.pid {
-                    Some(pid) if error.broke_off() => {
-                        tracing::debug!(pid, %error, "the stream of a process broke; attaching again");
+                    Some(pid) if error.is_connection_failure() => {
+                        let sandbox = self.guest.transport.target().sandbox;
+                        tracing::debug!(sandbox.id = %sandbox, pid, %error, "the event stream of a process broke; attaching to the process again");
                         if let Err(error) = self.attach_again(pid, error).await {
                             return Some(Err(error));
                         }
@@ -80,17 +85,18 @@ impl Attached {
         }
     }
 
-    fn seen(&mut self, event: Event) -> Result<Event, GuestError> {
+    /// Updates the position in the output, and turns a kill at the deadline into [`GuestError::TimedOut`].
+    fn record(&mut self, event: ProcessEvent) -> Result<ProcessEvent, GuestError> {
         match &event {
-            Event::Started { pid } => self.pid = Some(*pid),
-            Event::Stdout(bytes) | Event::Stderr(bytes) => {
+            ProcessEvent::Started { pid } => self.pid = Some(*pid),
+            ProcessEvent::Stdout(bytes) | ProcessEvent::Stderr(bytes) => {
                 let length = bytes.len() as u64;
-                self.over = None;
+                self.recovered = None;
                 self.offset = self.offset.map(|offset| offset.saturating_add(length));
             }
-            Event::Gap { .. } => {}
-            // A stream that was attached again carries no deadline: the kill is all it sees.
-            Event::Ended(Ended {
+            ProcessEvent::Gap { .. } => {}
+            // A stream that was attached again has no deadline of its own: it only reports the kill.
+            ProcessEvent::Exited(ProcessExit {
                 signal: Some(SIGKILL),
                 ..
             }) if self
@@ -99,86 +105,90 @@ impl Attached {
             {
                 return Err(GuestError::TimedOut);
             }
-            Event::Ended(_) => {}
+            ProcessEvent::Exited(_) => {}
         }
         Ok(event)
     }
 
     async fn attach_again(&mut self, pid: u32, broken: GuestError) -> Result<(), GuestError> {
         let process = Selector::Pid(pid);
-        let mut outage = match self.over.take() {
-            // Soon and without a word: it was not over, or a guest breaks off again and again to keep us busy.
-            Some((outage, since)) if since.elapsed() < PATIENCE => outage,
+        let mut outage = match self.recovered.take() {
+            // The stream broke again soon and without output: the outage continues, or a hostile guest closes each stream
+            // to cause endless work.
+            Some((outage, since)) if since.elapsed() < RECONNECT_TIMEOUT => outage,
             _ => Outage::new(&broken),
         };
-        if !outage.patient() {
+        if outage.has_timed_out() {
             return Err(broken);
         }
         loop {
-            outage.wait().await;
+            outage.back_off().await;
             let failed = match self.guest.follow(&process, self.offset).await {
-                Ok(mut followed) => match followed.events.next().await {
-                    Some(Ok(Event::Started { .. })) => {
-                        self.went_on(followed);
-                        self.over = Some((outage, Instant::now()));
+                Ok(mut stream) => match stream.events.next().await {
+                    Some(Ok(ProcessEvent::Started { .. })) => {
+                        self.continue_with(stream);
+                        self.recovered = Some((outage, Instant::now()));
                         return Ok(());
                     }
                     Some(Err(error)) => error,
-                    Some(Ok(_)) | None => GuestError::Failed("no start event".into()),
+                    Some(Ok(_)) | None => {
+                        GuestError::Failed("the stream has no start event".into())
+                    }
                 },
                 Err(error) => error,
             };
-            let again = outage.goes_on(&failed) || (failed.broke_off() && outage.patient());
-            if !again {
+            let retry = outage.explains(&failed)
+                || (failed.is_connection_failure() && !outage.has_timed_out());
+            if !retry {
                 return Err(failed);
             }
         }
     }
 
-    fn went_on(&mut self, followed: Followed) {
-        if let (Some(wanted), Some(begins)) = (self.offset, followed.offset) {
-            self.gap = begins.saturating_sub(wanted);
+    fn continue_with(&mut self, stream: OpenStream) {
+        if let (Some(expected), Some(first)) = (self.offset, stream.offset) {
+            self.gap = first.saturating_sub(expected);
         }
-        self.offset = followed.offset.or(self.offset);
-        self.events = followed.events;
+        self.offset = stream.offset.or(self.offset);
+        self.events = stream.events;
     }
 }
 
-/// A host agent that may be coming back.
+/// A period in which the host agent may be restarting.
 struct Outage {
     backoff: Backoff,
     until: Instant,
-    /// Whether it was seen to be away. Until it has taken over its sandboxes again it knows none.
-    away: bool,
+    /// Whether the host agent was unreachable. After a restart it knows no sandbox until it has adopted its sandboxes.
+    unreachable: bool,
 }
 
 impl Outage {
     fn new(error: &GuestError) -> Self {
         Self {
-            backoff: Backoff::new(WAIT_FIRST, WAIT_MAX),
-            until: Instant::now() + PATIENCE,
-            away: matches!(error, GuestError::HostUnavailable(_)),
+            backoff: Backoff::new(BACKOFF_FIRST, BACKOFF_MAX),
+            until: Instant::now() + RECONNECT_TIMEOUT,
+            unreachable: matches!(error, GuestError::HostUnavailable(_)),
         }
     }
 
-    async fn wait(&mut self) {
+    async fn back_off(&mut self) {
         tokio::time::sleep(self.backoff.next_wait()).await;
     }
 
-    fn patient(&self) -> bool {
-        Instant::now() < self.until
+    fn has_timed_out(&self) -> bool {
+        Instant::now() >= self.until
     }
 
-    /// Whether the failure says no more than that the host agent is away.
-    fn goes_on(&mut self, error: &GuestError) -> bool {
-        self.away |= matches!(error, GuestError::HostUnavailable(_));
+    /// Whether a restart of the host agent alone can be the cause of this error.
+    fn explains(&mut self, error: &GuestError) -> bool {
+        self.unreachable |= matches!(error, GuestError::HostUnavailable(_));
         let absent = matches!(error, GuestError::HostUnavailable(_) | GuestError::Gone);
-        self.away && absent && self.patient()
+        self.unreachable && absent && !self.has_timed_out()
     }
 }
 
-/// Makes a call, again and again while its host agent is away: such a call has not been made.
-pub async fn patiently<T, F>(mut call: impl FnMut() -> F) -> Result<T, GuestError>
+/// Makes a call, and repeats it while the host agent restarts. Only a call that did not reach the guest agent is repeated.
+pub async fn retry_while_agent_restarts<T, F>(mut call: impl FnMut() -> F) -> Result<T, GuestError>
 where
     F: Future<Output = Result<T, GuestError>>,
 {
@@ -189,9 +199,9 @@ where
             Err(error) => error,
         };
         let outage = outage.get_or_insert_with(|| Outage::new(&error));
-        if !outage.goes_on(&error) {
+        if !outage.explains(&error) {
             return Err(error);
         }
-        outage.wait().await;
+        outage.back_off().await;
     }
 }

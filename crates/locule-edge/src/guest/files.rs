@@ -1,4 +1,4 @@
-//! Files: metadata by `filesystem.Filesystem`, bytes by `/files`, streamed.
+//! Files of a sandbox: metadata over `filesystem.Filesystem`, contents streamed over `/files`.
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -10,11 +10,11 @@ use locule_guest_api::rpc::ErrorCode;
 use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT, REPLACE_HEADER};
 use serde::Deserialize;
 
-use super::{Guest, GuestError, header_name, http_error, unary};
+use super::{GuestClient, GuestError, header_name, http_error, unary};
 use crate::TransportError;
 
-/// Of the body of a refusal; a guest that sends more is not listened to.
-const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+/// The body of an error response is read up to this size.
+const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryKind {
@@ -69,18 +69,19 @@ impl From<wire::EntryInfo> for Entry {
     }
 }
 
-fn entry(said: Option<wire::EntryInfo>) -> Result<Entry, GuestError> {
-    said.map(Entry::from)
-        .ok_or_else(|| GuestError::Failed("an answer without an entry".into()))
+fn entry(entry: Option<wire::EntryInfo>) -> Result<Entry, GuestError> {
+    entry
+        .map(Entry::from)
+        .ok_or_else(|| GuestError::Failed("the response has no entry".into()))
 }
 
-/// What `/files` says when it refuses.
+/// The body of an error response of `/files`.
 #[derive(Deserialize)]
-struct Refused {
+struct ErrorBody {
     message: String,
 }
 
-impl Guest {
+impl GuestClient {
     pub async fn list_dir(&self, path: &str, depth: u32) -> Result<Vec<Entry>, GuestError> {
         let request = wire::ListDirRequest {
             path: path.to_owned(),
@@ -115,7 +116,7 @@ impl Guest {
         };
         let answer = self.filesystem.make_dir_with_options(request, unary());
         let answer = answer.await.map_err(|error| {
-            // The disk is all that making a directory can use up.
+            // The disk is the only resource that a new directory can exhaust.
             if error.code == ErrorCode::ResourceExhausted {
                 GuestError::DiskFull
             } else {
@@ -125,7 +126,7 @@ impl Guest {
         entry(answer.into_owned().entry.into_option())
     }
 
-    /// Removes a file, or a directory with all that is in it. A missing one counts as removed.
+    /// Removes a file, or a directory with its contents. Succeeds when the path does not exist.
     pub async fn remove(&self, path: &str) -> Result<(), GuestError> {
         let request = wire::RemoveRequest {
             path: path.to_owned(),
@@ -137,10 +138,10 @@ impl Guest {
         Ok(())
     }
 
-    /// The bytes of a file as they come, and how many there will be when the guest said so.
+    /// Streams the contents of a file. The length is `None` when the guest did not send it.
     pub async fn read_file(&self, path: &str) -> Result<(Option<u64>, Incoming), GuestError> {
         let request = self.files_request(Method::GET, path, Body::empty())?;
-        let response = accepted(self.transport.send(GUEST_PORT, request).await?).await?;
+        let response = require_success(self.transport.send(GUEST_PORT, request).await?).await?;
         let length = response
             .headers()
             .get(header::CONTENT_LENGTH)
@@ -148,7 +149,8 @@ impl Guest {
         Ok((length, response.into_body()))
     }
 
-    /// Writes a file from a stream; parents are made, an old one is replaced once all of the new one has arrived.
+    /// Writes a file from a stream. Missing parent directories are created; an existing file is replaced when the whole body
+    /// has arrived.
     pub async fn write_file(&self, path: &str, body: Body) -> Result<(), GuestError> {
         let mut request = self.files_request(Method::POST, path, body)?;
         let headers = request.headers_mut();
@@ -156,7 +158,7 @@ impl Guest {
         headers.insert(header::CONTENT_TYPE, bytes);
         let whole = HeaderValue::from_static("1");
         headers.insert(header_name(REPLACE_HEADER), whole);
-        accepted(self.transport.send(GUEST_PORT, request).await?).await?;
+        require_success(self.transport.send(GUEST_PORT, request).await?).await?;
         Ok(())
     }
 
@@ -181,7 +183,7 @@ impl Guest {
     }
 }
 
-/// Everything but what is harmless in a query, percent-encoded.
+/// Percent-encodes every byte that has a meaning in a query.
 fn encode(text: &str) -> String {
     use std::fmt::Write as _;
     text.bytes()
@@ -196,18 +198,18 @@ fn encode(text: &str) -> String {
         })
 }
 
-async fn accepted(response: Response<Incoming>) -> Result<Response<Incoming>, GuestError> {
+async fn require_success(response: Response<Incoming>) -> Result<Response<Incoming>, GuestError> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);
     }
-    let body = Limited::new(response.into_body(), REFUSAL_BYTES_MAX)
+    let body = Limited::new(response.into_body(), ERROR_BODY_BYTES_MAX)
         .collect()
         .await;
     let body = body.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
-    let message = serde_json::from_slice::<Refused>(&body).map_or_else(
-        |_| format!("the guest agent answered {}", status.as_u16()),
-        |refused| refused.message,
+    let message = serde_json::from_slice::<ErrorBody>(&body).map_or_else(
+        |_| format!("the guest agent answered with status {}", status.as_u16()),
+        |body| body.message,
     );
     Err(http_error(status, message))
 }
@@ -217,7 +219,7 @@ mod tests {
     use super::encode;
 
     #[test]
-    fn a_path_survives_the_query() {
+    fn a_path_is_encoded_for_the_query() {
         assert_eq!(
             encode("/a b/ü&=?#%+.txt"),
             "/a%20b/%C3%BC%26%3D%3F%23%25%2B.txt"

@@ -1,4 +1,4 @@
-//! `process.Process`: start, follow, feed and end programs.
+//! `process.Process`: starts, follows, feeds and ends programs.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -12,24 +12,24 @@ use locule_guest_api::proto::process as wire;
 use locule_guest_api::rpc::client::{CallOptions, ServerStream};
 
 use super::attached::attached;
-use super::{Guest, GuestError, as_user, header_name, unary};
+use super::{GuestClient, GuestError, as_user, header_name, unary};
 
 /// A program to start.
 #[derive(Debug, Clone, Default)]
-pub struct Start {
+pub struct StartProcess {
     pub cmd: String,
     pub args: Vec<String>,
     pub envs: BTreeMap<String, String>,
     pub cwd: Option<String>,
     pub user: Option<String>,
     pub tag: Option<String>,
-    /// An open pipe; else `/dev/null`.
+    /// Whether stdin is a pipe that stays open; otherwise it is `/dev/null`.
     pub stdin: bool,
-    /// Kills it after so long.
+    /// After this time the guest agent kills the process.
     pub timeout: Option<Duration>,
 }
 
-/// One process of a sandbox.
+/// Names one process of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
     Pid(u32),
@@ -47,34 +47,34 @@ pub enum Signal {
 
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// 128 + the number of the signal that ended it, as shells say it.
+pub struct ProcessExit {
+    /// The exit code, or 128 + the signal number as shells report it.
     pub exit_code: i32,
     pub signal: Option<i32>,
 }
 
-/// What happens to a process. `Started` comes first, `Ended` last.
+/// An event of a process. `Started` comes first, `Exited` last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum ProcessEvent {
     Started {
         pid: u32,
     },
     Stdout(Bytes),
     Stderr(Bytes),
-    /// So much output is lost: nobody could follow, and it was more than the guest agent keeps.
+    /// This much output is lost: the stream was broken, and the process printed more than the guest agent keeps.
     Gap {
         bytes: u64,
     },
-    Ended(Ended),
+    Exited(ProcessExit),
 }
 
-/// Events of one process. Dropping them lets it run on.
-pub type Events = Pin<Box<dyn Stream<Item = Result<Event, GuestError>> + Send>>;
+/// The events of one process. Dropping the stream does not end the process.
+pub type ProcessEvents = Pin<Box<dyn Stream<Item = Result<ProcessEvent, GuestError>> + Send>>;
 
-/// One stream of events, as long as it lasts.
-pub(super) struct Followed {
-    pub(super) events: Events,
-    /// Where in the process's output it begins, if the guest agent says so.
+/// One stream of events, which ends when its connection breaks.
+pub(super) struct OpenStream {
+    pub(super) events: ProcessEvents,
+    /// Position in the process's output of the stream's first byte, if the guest agent reports it.
     pub(super) offset: Option<u64>,
 }
 
@@ -96,18 +96,18 @@ fn selector(selector: &Selector) -> wire::ProcessSelector {
     }
 }
 
-fn event(event: Option<wire::ProcessEvent>) -> Option<Event> {
+fn event(event: Option<wire::ProcessEvent>) -> Option<ProcessEvent> {
     use oneof::process_event::Event as Kind;
     use oneof::process_event::data_event::Output;
     match event?.event? {
-        Kind::Start(start) => Some(Event::Started { pid: start.pid }),
+        Kind::Start(start) => Some(ProcessEvent::Started { pid: start.pid }),
         Kind::Data(data) => match data.output? {
-            Output::Stdout(bytes) | Output::Pty(bytes) => Some(Event::Stdout(bytes.into())),
-            Output::Stderr(bytes) => Some(Event::Stderr(bytes.into())),
+            Output::Stdout(bytes) | Output::Pty(bytes) => Some(ProcessEvent::Stdout(bytes.into())),
+            Output::Stderr(bytes) => Some(ProcessEvent::Stderr(bytes.into())),
         },
         Kind::End(end) => {
             let signal = i32::try_from(end.signal).ok().filter(|signal| *signal > 0);
-            Some(Event::Ended(Ended {
+            Some(ProcessEvent::Exited(ProcessExit {
                 exit_code: signal.map_or(end.exit_code, |signal| 128 + signal),
                 signal,
             }))
@@ -116,8 +116,8 @@ fn event(event: Option<wire::ProcessEvent>) -> Option<Event> {
     }
 }
 
-/// Turns one kind of response stream into events; ends after `Ended`, after an error, or with an error when the stream
-/// ends without saying how the process did.
+/// Turns one kind of response stream into events. The events end after `Exited` or after an error; a stream that ends before
+/// the process does is an error.
 macro_rules! events {
     ($messages:expr, $message:ty) => {{
         let events = stream::unfold(Some($messages), |messages| async move {
@@ -132,19 +132,19 @@ macro_rules! events {
                     Err(error) => return Some((Err(error.into()), None)),
                 };
                 match event(message.event.into_option()) {
-                    Some(last @ Event::Ended(_)) => return Some((Ok(last), None)),
+                    Some(last @ ProcessEvent::Exited(_)) => return Some((Ok(last), None)),
                     Some(event) => return Some((Ok(event), Some(messages))),
                     None => {}
                 }
             }
         });
-        events.boxed() as Events
+        events.boxed() as ProcessEvents
     }};
 }
 
-impl Guest {
-    /// Starts a program. Its events begin with its process id, and outlive a restart of the host agent.
-    pub async fn start(&self, start: Start) -> Result<Events, GuestError> {
+impl GuestClient {
+    /// Starts a program. The first event has its process id. The events continue across a restart of the host agent.
+    pub async fn start(&self, start: StartProcess) -> Result<ProcessEvents, GuestError> {
         let mut options = as_user(CallOptions::default(), start.user.as_deref());
         if let Some(timeout) = start.timeout {
             options = options.with_timeout(timeout);
@@ -163,25 +163,27 @@ impl Guest {
             ..Default::default()
         };
         let messages = self.processes.start_with_options(request, options).await?;
-        let followed = Followed {
+        let stream = OpenStream {
             events: events!(messages, wire::StartResponse),
             offset: Some(0),
         };
-        Ok(attached(self.clone(), followed, start.timeout))
+        Ok(attached(self.clone(), stream, start.timeout))
     }
 
-    /// Follows a process from now on. Its events begin with its process id, and outlive a restart of the host agent.
-    pub async fn connect(&self, process: &Selector) -> Result<Events, GuestError> {
-        let followed = self.follow(process, None).await?;
-        Ok(attached(self.clone(), followed, None))
+    /// Follows a process from now on. The first event has its process id. The events continue across a restart of the host
+    /// agent.
+    pub async fn connect(&self, process: &Selector) -> Result<ProcessEvents, GuestError> {
+        let stream = self.follow(process, None).await?;
+        Ok(attached(self.clone(), stream, None))
     }
 
-    /// Follows a process from a byte of its output, as far as the guest agent keeps it, or from now on.
+    /// Follows a process from a position in its output, or from now on. The stream begins later when the guest agent no
+    /// longer keeps that position.
     pub(super) async fn follow(
         &self,
         process: &Selector,
         offset: Option<u64>,
-    ) -> Result<Followed, GuestError> {
+    ) -> Result<OpenStream, GuestError> {
         let mut options = CallOptions::default();
         if let Some(offset) = offset {
             options = options.with_header(header_name(OFFSET_HEADER), offset.to_string());
@@ -194,13 +196,13 @@ impl Guest {
             .processes
             .connect_with_options(request, options)
             .await?;
-        let begins = messages
+        let first = messages
             .headers()
             .get(OFFSET_HEADER)
             .and_then(|value| value.to_str().ok()?.parse().ok());
-        Ok(Followed {
+        Ok(OpenStream {
             events: events!(messages, wire::ConnectResponse),
-            offset: begins.or(offset),
+            offset: first.or(offset),
         })
     }
 
@@ -221,7 +223,7 @@ impl Guest {
         Ok(processes.collect())
     }
 
-    /// Writes to stdin; comes back when the process's pipe has taken all of it.
+    /// Writes to stdin. Returns when the pipe of the process has accepted all bytes.
     pub async fn send_stdin(&self, process: &Selector, bytes: Bytes) -> Result<(), GuestError> {
         let input = wire::ProcessInput {
             input: Some(oneof::process_input::Input::Stdin(bytes.into())),
@@ -232,7 +234,7 @@ impl Guest {
             input: input.into(),
             ..Default::default()
         };
-        // No limit: a process may take its time to read. The caller gives up with its client.
+        // No timeout: a process may read slowly. The caller drops the call when its client leaves.
         self.processes.send_input(request).await?;
         Ok(())
     }

@@ -14,7 +14,9 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt as _;
-use locule_edge::{Ended, Event, Guest, GuestError, Selector, Signal, Start};
+use locule_edge::{
+    GuestClient, GuestError, ProcessEvent, ProcessExit, Selector, Signal, StartProcess,
+};
 use locule_guest_api::oneof::process_event::Event as Kind;
 use locule_guest_api::oneof::process_event::data_event::Output;
 use locule_guest_api::proto::process as wire;
@@ -167,28 +169,28 @@ async fn write(headers: HeaderMap, Query(query): Query<FileQuery>, body: Body) -
     }
 }
 
-pub(crate) fn program(cmd: &str, args: &[&str]) -> Start {
-    Start {
+pub(crate) fn program(cmd: &str, args: &[&str]) -> StartProcess {
+    StartProcess {
         cmd: cmd.to_owned(),
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
         timeout: Some(Duration::from_secs(30)),
-        ..Start::default()
+        ..StartProcess::default()
     }
 }
 
 #[tokio::test]
 async fn a_command_says_everything_and_how_it_ended() {
     let host = Host::start();
-    let events = Guest::new(host.target.clone())
+    let events = GuestClient::new(host.target.clone())
         .start(program("echo", &["a", "b"]))
         .await
         .unwrap();
-    let events: Vec<Event> = events.map(Result::unwrap).collect().await;
+    let events: Vec<ProcessEvent> = events.map(Result::unwrap).collect().await;
     let expected = [
-        Event::Started { pid: 7 },
-        Event::Stdout(Bytes::from_static(b"a b")),
-        Event::Stderr(Bytes::from_static(&[0xff])),
-        Event::Ended(Ended {
+        ProcessEvent::Started { pid: 7 },
+        ProcessEvent::Stdout(Bytes::from_static(b"a b")),
+        ProcessEvent::Stderr(Bytes::from_static(&[0xff])),
+        ProcessEvent::Exited(ProcessExit {
             exit_code: 3,
             signal: None,
         }),
@@ -199,25 +201,25 @@ async fn a_command_says_everything_and_how_it_ended() {
 #[tokio::test]
 async fn a_killed_command_exits_as_shells_say_it() {
     let host = Host::start();
-    let guest = Guest::new(host.target.clone());
+    let guest = GuestClient::new(host.target.clone());
     let mut events = guest.start(program("sleep", &[])).await.unwrap();
     assert_eq!(
         events.next().await.unwrap().unwrap(),
-        Event::Started { pid: 7 }
+        ProcessEvent::Started { pid: 7 }
     );
     guest.signal(&Selector::Pid(7), Signal::Kill).await.unwrap();
     let end = tokio::time::timeout(PATIENCE, events.next()).await.unwrap();
-    let killed = Ended {
+    let killed = ProcessExit {
         exit_code: 137,
         signal: Some(9),
     };
-    assert_eq!(end.unwrap().unwrap(), Event::Ended(killed));
+    assert_eq!(end.unwrap().unwrap(), ProcessEvent::Exited(killed));
 }
 
 #[tokio::test]
 async fn a_command_that_cannot_be_started_is_the_callers_mistake_and_says_which() {
     let host = Host::start();
-    let guest = Guest::new(host.target.clone());
+    let guest = GuestClient::new(host.target.clone());
     for (cmd, expected) in [
         ("missing", "CommandNotFound"),
         ("folder", "CommandNotExecutable"),
@@ -233,7 +235,7 @@ async fn a_command_that_cannot_be_started_is_the_callers_mistake_and_says_which(
 #[tokio::test]
 async fn files_are_found_missing_or_too_many() {
     let host = Host::start();
-    let guest = Guest::new(host.target.clone());
+    let guest = GuestClient::new(host.target.clone());
     let (length, body) = guest.read_file("/a b").await.unwrap();
     assert_eq!(
         (length, body.collect().await.unwrap().to_bytes()),
@@ -257,7 +259,7 @@ async fn a_sandbox_that_left_is_gone_and_a_host_that_left_is_unavailable() {
     let host = Host::start();
     let mut target = host.target.clone();
     target.sandbox = locule_ids::SandboxId::random();
-    let error = Guest::new(target.clone())
+    let error = GuestClient::new(target.clone())
         .list_processes()
         .await
         .unwrap_err();
@@ -266,6 +268,6 @@ async fn a_sandbox_that_left_is_gone_and_a_host_that_left_is_unavailable() {
         "{error:?}"
     );
     target.connector = locule_agent_api::Connector::Unix("/nowhere/agent.sock".into());
-    let error = Guest::new(target).list_processes().await.unwrap_err();
+    let error = GuestClient::new(target).list_processes().await.unwrap_err();
     assert!(matches!(error, GuestError::HostUnavailable(_)), "{error:?}");
 }

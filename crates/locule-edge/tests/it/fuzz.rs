@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use http_body_util::BodyExt as _;
 use locule_agent_api::Connector;
-use locule_edge::{Guest, Start, Target};
+use locule_edge::{GuestClient, StartProcess, Target};
 use locule_fuzz::fuzz;
 use locule_ids::SandboxId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,7 +19,7 @@ const ERROR: &[u8] = br#"{"error":{"code":"not_found","message":"no"}}"#;
 /// A host agent that passes on what its guest "says".
 struct Liar {
     runtime: Runtime,
-    guest: Guest,
+    guest: GuestClient,
     says: Arc<Mutex<Vec<u8>>>,
     socket: PathBuf,
 }
@@ -56,7 +56,7 @@ impl Liar {
         };
         Self {
             runtime,
-            guest: Guest::new(target),
+            guest: GuestClient::new(target),
             says,
             socket,
         }
@@ -107,7 +107,7 @@ fn any_stream_of_events_ends_in_an_end_or_an_error() {
     ];
     fuzz(&seeds, |bytes| {
         liar.call(bytes, async {
-            let mut events = match liar.guest.start(Start::default()).await {
+            let mut events = match liar.guest.start(StartProcess::default()).await {
                 Ok(events) => events,
                 Err(error) => return vec![format!("{error:?}")],
             };

@@ -10,7 +10,10 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, StatusCode, header};
 use locule_agent_api::PROXY_ERROR_HEADER;
-use locule_edge::{Ended, Event, Events, Guest, GuestError, Selector, Signal, patiently};
+use locule_edge::{
+    GuestClient, GuestError, ProcessEvent, ProcessEvents, ProcessExit, Selector, Signal,
+    retry_while_agent_restarts,
+};
 use locule_guest_api::OFFSET_HEADER;
 use locule_guest_api::oneof::process_event::data_event::Output;
 use locule_guest_api::proto::process as wire;
@@ -60,7 +63,7 @@ pub(crate) async fn connect(State(seen): State<Arc<Seen>>, headers: HeaderMap) -
     (headers, Body::from_stream(frames)).into_response()
 }
 
-async fn next(events: &mut Events) -> Result<Event, GuestError> {
+async fn next(events: &mut ProcessEvents) -> Result<ProcessEvent, GuestError> {
     tokio::time::timeout(PATIENCE, events.next())
         .await
         .unwrap()
@@ -68,21 +71,21 @@ async fn next(events: &mut Events) -> Result<Event, GuestError> {
 }
 
 /// Starts `printer` and reads what comes before its stream breaks.
-async fn begun(host: &Host) -> Events {
-    let guest = Guest::new(host.target.clone());
+async fn begun(host: &Host) -> ProcessEvents {
+    let guest = GuestClient::new(host.target.clone());
     let mut events = guest.start(program("printer", &[])).await.unwrap();
     for expected in [
-        Event::Started { pid: 7 },
-        Event::Stdout(Bytes::from_static(b"abc")),
-        Event::Stderr(Bytes::from_static(b"de")),
+        ProcessEvent::Started { pid: 7 },
+        ProcessEvent::Stdout(Bytes::from_static(b"abc")),
+        ProcessEvent::Stderr(Bytes::from_static(b"de")),
     ] {
         assert_eq!(next(&mut events).await.unwrap(), expected);
     }
     events
 }
 
-fn end() -> Event {
-    Event::Ended(Ended {
+fn end() -> ProcessEvent {
+    ProcessEvent::Exited(ProcessExit {
         exit_code: 0,
         signal: None,
     })
@@ -101,7 +104,10 @@ async fn a_stream_goes_on_where_it_was_when_the_host_agent_restarts() {
         host.come_back();
     };
     let (event, ()) = tokio::join!(next(&mut events), back);
-    assert_eq!(event.unwrap(), Event::Stdout(Bytes::from_static(b"fgh")));
+    assert_eq!(
+        event.unwrap(),
+        ProcessEvent::Stdout(Bytes::from_static(b"fgh"))
+    );
     assert_eq!(next(&mut events).await.unwrap(), end());
     assert!(events.next().await.is_none());
     assert_eq!(*host.seen.asked.lock().unwrap(), [Some(5)]);
@@ -113,10 +119,13 @@ async fn lost_output_is_said_to_be_lost() {
     let mut events = begun(&host).await;
     *host.seen.kept.lock().unwrap() = (9, b"jk");
     host.seen.dies.notify_one();
-    assert_eq!(next(&mut events).await.unwrap(), Event::Gap { bytes: 4 });
     assert_eq!(
         next(&mut events).await.unwrap(),
-        Event::Stdout(Bytes::from_static(b"jk"))
+        ProcessEvent::Gap { bytes: 4 }
+    );
+    assert_eq!(
+        next(&mut events).await.unwrap(),
+        ProcessEvent::Stdout(Bytes::from_static(b"jk"))
     );
     assert_eq!(next(&mut events).await.unwrap(), end());
 }
@@ -135,9 +144,9 @@ async fn a_stream_whose_sandbox_ended_ends_at_once_and_says_so() {
 #[tokio::test]
 async fn a_call_waits_for_a_host_agent_that_comes_back() {
     let mut host = Host::start();
-    let guest = Guest::new(host.target.clone());
+    let guest = GuestClient::new(host.target.clone());
     host.go_away();
-    let signalled = patiently(|| {
+    let signalled = retry_while_agent_restarts(|| {
         let guest = guest.clone();
         async move { guest.signal(&Selector::Pid(7), Signal::Kill).await }
     });

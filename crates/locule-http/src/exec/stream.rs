@@ -13,7 +13,7 @@ use futures::StreamExt as _;
 use http::HeaderMap;
 use locule_api::{ClientMessage, OnDisconnect, ServerMessage, StartMessage, schema};
 use locule_control::Credential;
-use locule_edge::{Selector, Signal, Start, patiently};
+use locule_edge::{Selector, Signal, StartProcess, retry_while_agent_restarts};
 use locule_ids::SandboxId;
 
 use self::session::{How, Session};
@@ -121,7 +121,9 @@ async fn exec(app: &AppState, running: &Running, socket: &mut WebSocket) -> Resu
         // It must happen also while the role stops, and when the host agent is just restarting.
         app.tasks
             .spawn_detached("kill process of a client that left", async move {
-                if let Err(error) = patiently(|| guest.signal(&process, Signal::Kill)).await {
+                if let Err(error) =
+                    retry_while_agent_restarts(|| guest.signal(&process, Signal::Kill)).await
+                {
                     tracing::debug!(%error, "process of a client that left was not killed");
                 }
             });
@@ -188,7 +190,7 @@ async fn first_message(socket: &mut WebSocket) -> Result<ClientMessage, ApiError
         .unwrap_or_else(|_| Err(ApiError::invalid("no message came in time")))
 }
 
-fn wanted(start: StartMessage) -> Result<Start, ApiError> {
+fn wanted(start: StartMessage) -> Result<StartProcess, ApiError> {
     if start.cmd.is_empty() {
         return Err(ApiError::invalid("cmd is required"));
     }
@@ -201,7 +203,7 @@ fn wanted(start: StartMessage) -> Result<Start, ApiError> {
             ));
         }
     };
-    Ok(Start {
+    Ok(StartProcess {
         cmd: start.cmd,
         args: start.args,
         envs: start.envs,

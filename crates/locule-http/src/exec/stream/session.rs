@@ -18,7 +18,9 @@ use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use locule_api::stream::STDIN_WINDOW_BYTES;
 use locule_api::{ClientMessage, Encoding, ServerMessage, SignalName};
-use locule_edge::{Event, Events, Guest, Selector, Signal, patiently};
+use locule_edge::{
+    GuestClient, ProcessEvent, ProcessEvents, Selector, Signal, retry_while_agent_restarts,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -47,7 +49,7 @@ pub(super) enum How {
 }
 
 pub(super) struct Session<'a> {
-    pub(super) guest: &'a Guest,
+    pub(super) guest: &'a GuestClient,
     pub(super) process: Selector,
     pub(super) encoding: Encoding,
     pub(super) stop: CancellationToken,
@@ -70,7 +72,7 @@ pub(super) enum Wish {
 type Queue = mpsc::Sender<ServerMessage>;
 
 impl Session<'_> {
-    pub(super) async fn run(&self, events: Events, socket: &mut WebSocket) -> How {
+    pub(super) async fn run(&self, events: ProcessEvents, socket: &mut WebSocket) -> How {
         let (sink, source) = socket.split();
         let (queue, queued) = mpsc::channel(QUEUE_MESSAGES);
         let write = write(queued, sink);
@@ -88,7 +90,12 @@ impl Session<'_> {
     }
 
     /// Owns the queue: when it is done, the writer says good-bye.
-    async fn work(&self, events: Events, source: SplitStream<&mut WebSocket>, queue: Queue) -> How {
+    async fn work(
+        &self,
+        events: ProcessEvents,
+        source: SplitStream<&mut WebSocket>,
+        queue: Queue,
+    ) -> How {
         let (stdin, inputs) = mpsc::channel(STDIN_MESSAGES);
         let in_window = AtomicUsize::new(0);
         tokio::select! {
@@ -105,22 +112,22 @@ impl Session<'_> {
         }
     }
 
-    async fn follow(&self, mut events: Events, queue: &Queue) {
+    async fn follow(&self, mut events: ProcessEvents, queue: &Queue) {
         let (mut stdout, mut stderr) = (Text::new(self.encoding), Text::new(self.encoding));
         if let Selector::Pid(pid) = self.process {
             queue.send(ServerMessage::Start { pid }).await.ok();
         }
         while let Some(event) = events.next().await {
             let message = match event {
-                Ok(Event::Started { .. }) => continue,
-                Ok(Event::Stdout(bytes)) => ServerMessage::Stdout {
+                Ok(ProcessEvent::Started { .. }) => continue,
+                Ok(ProcessEvent::Stdout(bytes)) => ServerMessage::Stdout {
                     data: stdout.push(&bytes),
                 },
-                Ok(Event::Stderr(bytes)) => ServerMessage::Stderr {
+                Ok(ProcessEvent::Stderr(bytes)) => ServerMessage::Stderr {
                     data: stderr.push(&bytes),
                 },
-                Ok(Event::Gap { bytes }) => ServerMessage::Gap { bytes },
-                Ok(Event::Ended(ended)) => {
+                Ok(ProcessEvent::Gap { bytes }) => ServerMessage::Gap { bytes },
+                Ok(ProcessEvent::Exited(ended)) => {
                     let (rest_out, rest_err) = (stdout.finish(), stderr.finish());
                     if !rest_out.is_empty() {
                         queue
@@ -186,7 +193,7 @@ impl Session<'_> {
     }
 
     async fn signal(&self, signal: Signal) {
-        let sent = patiently(|| self.guest.signal(&self.process, signal)).await;
+        let sent = retry_while_agent_restarts(|| self.guest.signal(&self.process, signal)).await;
         // A process that has just ended cannot be signalled; its exit is on the way.
         if let Err(error) = sent {
             tracing::debug!(%error, "signal not delivered");
@@ -205,16 +212,18 @@ impl Session<'_> {
                 Input::Bytes(bytes) => {
                     let length = bytes.len();
                     let send = || self.guest.send_stdin(&self.process, bytes.clone());
-                    let fed = patiently(send).await;
+                    let fed = retry_while_agent_restarts(send).await;
                     in_window.fetch_sub(length, Ordering::Relaxed);
                     queue.send(ServerMessage::Ack { bytes: length }).await.ok();
                     fed
                 }
-                Input::Close => patiently(|| self.guest.close_stdin(&self.process)).await,
+                Input::Close => {
+                    retry_while_agent_restarts(|| self.guest.close_stdin(&self.process)).await
+                }
             };
             match fed {
                 Ok(()) => {}
-                Err(error) if error.broke_off() => {
+                Err(error) if error.is_connection_failure() => {
                     tracing::debug!(%error, "stdin may be lost");
                     let data = "the host went away; stdin may not have arrived whole".to_owned();
                     queue.send(ServerMessage::Error { data }).await.ok();
