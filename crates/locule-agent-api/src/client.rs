@@ -1,7 +1,6 @@
 //! The control plane's end of the wire.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -53,8 +52,6 @@ impl ClientTransport for Transport {
 #[derive(Clone)]
 pub struct Client {
     rpc: wire::HostAgentServiceClient<Transport>,
-    /// Sent with orders.
-    mark: Arc<Mutex<Option<WriteMark>>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -69,17 +66,15 @@ impl Client {
         let config = ClientConfig::new(Uri::from_static("http://host-agent"));
         Self {
             rpc: wire::HostAgentServiceClient::new(Transport(connector), config),
-            mark: Arc::default(),
         }
     }
+}
 
-    /// As [`within`], for an order.
-    fn order(&self, limit: Duration) -> CallOptions {
-        let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
-        match mark.as_ref() {
-            Some(mark) => within(limit).with_header(WRITE_MARK_HEADER, mark.to_string()),
-            None => within(limit),
-        }
+/// As [`within`], with the write mark of an order.
+fn ordered(order: &Order, limit: Duration) -> CallOptions {
+    match &order.write_mark {
+        Some(mark) => within(limit).with_header(WRITE_MARK_HEADER, mark.to_string()),
+        None => within(limit),
     }
 }
 
@@ -103,43 +98,48 @@ impl HostAgent for Client {
     }
 
     async fn create_sandbox(&self, spec: SandboxSpec) -> Result<SandboxReport, AgentError> {
+        let options = ordered(&spec.order, CREATE);
         report(
             self.rpc
-                .create_sandbox_with_options(spec.into(), self.order(CREATE))
+                .create_sandbox_with_options(spec.into(), options)
                 .await?
                 .into_owned(),
         )
     }
 
     async fn destroy_sandbox(&self, order: Order) -> Result<(), AgentError> {
+        let options = ordered(&order, DESTROY);
         self.rpc
-            .destroy_sandbox_with_options(order.into(), self.order(DESTROY))
+            .destroy_sandbox_with_options(order.into(), options)
             .await?;
         Ok(())
     }
 
     async fn pause_sandbox(&self, order: Order) -> Result<SandboxReport, AgentError> {
+        let options = ordered(&order, PAUSE);
         report(
             self.rpc
-                .pause_sandbox_with_options(order.into(), self.order(PAUSE))
+                .pause_sandbox_with_options(order.into(), options)
                 .await?
                 .into_owned(),
         )
     }
 
     async fn resume_sandbox(&self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError> {
+        let options = ordered(&resume.order, RESUME);
         report(
             self.rpc
-                .resume_sandbox_with_options(resume.into(), self.order(RESUME))
+                .resume_sandbox_with_options(resume.into(), options)
                 .await?
                 .into_owned(),
         )
     }
 
     async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError> {
+        let options = ordered(&update.order, QUICK);
         report(
             self.rpc
-                .update_sandbox_with_options(update.into(), self.order(QUICK))
+                .update_sandbox_with_options(update.into(), options)
                 .await?
                 .into_owned(),
         )
@@ -195,10 +195,6 @@ impl HostAgent for Client {
             .terminate_with_options(request, within(PAUSE))
             .await?;
         Ok(())
-    }
-
-    fn mark(&self, at: WriteMark) {
-        *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
     async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError> {

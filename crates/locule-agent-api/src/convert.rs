@@ -61,6 +61,15 @@ impl From<OnTimeout> for wire::OnTimeout {
     }
 }
 
+/// An order as far as its message says it: the write mark travels as a header.
+fn order(sandbox_id: &str, generation: i64) -> Result<Order, AgentError> {
+    Ok(Order {
+        sandbox: parse_id(sandbox_id)?,
+        generation,
+        write_mark: None,
+    })
+}
+
 fn some(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
@@ -72,12 +81,12 @@ impl From<SandboxSpec> for wire::CreateSandboxRequest {
             vcpus: spec.vcpus,
             memory_mb: spec.memory_mib,
             timeout_sec: spec.timeouts.timeout_sec,
-            sandbox_id: spec.sandbox.to_string(),
+            sandbox_id: spec.order.sandbox.to_string(),
             disk_size_mb: spec.disk_size_mb,
             team_id: spec.team.to_string(),
             template_id: spec.template_id.to_string(),
             default_user: spec.default_user,
-            generation: spec.generation,
+            generation: spec.order.generation,
             access_token: spec.access_token,
             expires_at_unix_ms: unix_ms(spec.timeouts.expires_at),
             on_timeout: wire::OnTimeout::from(spec.timeouts.on_timeout).into(),
@@ -94,8 +103,7 @@ impl TryFrom<wire::CreateSandboxRequest> for SandboxSpec {
 
     fn try_from(request: wire::CreateSandboxRequest) -> Result<Self, AgentError> {
         Ok(Self {
-            sandbox: parse_id(&request.sandbox_id)?,
-            generation: request.generation,
+            order: order(&request.sandbox_id, request.generation)?,
             team: parse_id(&request.team_id)?,
             template: request.template,
             template_id: parse_id(&request.template_id)?,
@@ -116,7 +124,7 @@ impl TryFrom<wire::CreateSandboxRequest> for SandboxSpec {
     }
 }
 
-macro_rules! order {
+macro_rules! orders {
     ($($message:ident),*) => { $(
         impl From<Order> for wire::$message {
             fn from(order: Order) -> Self {
@@ -128,20 +136,20 @@ macro_rules! order {
             type Error = AgentError;
 
             fn try_from(request: wire::$message) -> Result<Self, AgentError> {
-                Ok(Self { sandbox: parse_id(&request.sandbox_id)?, generation: request.generation })
+                order(&request.sandbox_id, request.generation)
             }
         }
     )* };
 }
 
-order!(DestroySandboxRequest, PauseSandboxRequest);
+orders!(DestroySandboxRequest, PauseSandboxRequest);
 
 impl From<ResumeSandbox> for wire::ResumeSandboxRequest {
     fn from(resume: ResumeSandbox) -> Self {
         Self {
-            sandbox_id: resume.sandbox.to_string(),
+            sandbox_id: resume.order.sandbox.to_string(),
             timeout_sec: resume.timeouts.timeout_sec,
-            generation: resume.generation,
+            generation: resume.order.generation,
             access_token: resume.access_token,
             expires_at_unix_ms: unix_ms(resume.timeouts.expires_at),
             on_timeout: wire::OnTimeout::from(resume.timeouts.on_timeout).into(),
@@ -155,8 +163,7 @@ impl TryFrom<wire::ResumeSandboxRequest> for ResumeSandbox {
 
     fn try_from(request: wire::ResumeSandboxRequest) -> Result<Self, AgentError> {
         Ok(Self {
-            sandbox: parse_id(&request.sandbox_id)?,
-            generation: request.generation,
+            order: order(&request.sandbox_id, request.generation)?,
             timeouts: timeouts(
                 request.timeout_sec,
                 request.expires_at_unix_ms,
@@ -170,9 +177,9 @@ impl TryFrom<wire::ResumeSandboxRequest> for ResumeSandbox {
 impl From<UpdateSandbox> for wire::UpdateSandboxRequest {
     fn from(update: UpdateSandbox) -> Self {
         Self {
-            sandbox_id: update.sandbox.to_string(),
+            sandbox_id: update.order.sandbox.to_string(),
             timeout_sec: update.timeouts.timeout_sec,
-            generation: update.generation,
+            generation: update.order.generation,
             expires_at_unix_ms: unix_ms(update.timeouts.expires_at),
             on_timeout: wire::OnTimeout::from(update.timeouts.on_timeout).into(),
             ..Default::default()
@@ -185,8 +192,7 @@ impl TryFrom<wire::UpdateSandboxRequest> for UpdateSandbox {
 
     fn try_from(request: wire::UpdateSandboxRequest) -> Result<Self, AgentError> {
         Ok(Self {
-            sandbox: parse_id(&request.sandbox_id)?,
-            generation: request.generation,
+            order: order(&request.sandbox_id, request.generation)?,
             timeouts: timeouts(
                 request.timeout_sec,
                 request.expires_at_unix_ms,
@@ -273,7 +279,7 @@ impl TryFrom<wire::SandboxInfo> for SandboxReport {
 impl From<HostInfo> for wire::GetHostResponse {
     fn from(host: HostInfo) -> Self {
         let (cluster_id, write_counter) = host
-            .written
+            .write_mark
             .map_or_else(Default::default, |mark| (mark.cluster, mark.counter));
         Self {
             cluster_id,
@@ -339,7 +345,7 @@ impl From<wire::GetHostResponse> for HostInfo {
             memory_used_bytes: host.memory_used_bytes,
             memory_limit_bytes: host.memory_limit_bytes,
             ready: host.ready,
-            written: some(host.cluster_id).map(|cluster| WriteMark {
+            write_mark: some(host.cluster_id).map(|cluster| WriteMark {
                 cluster,
                 counter: host.write_counter,
             }),

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::AgentError;
 
-/// How far the control plane's database had come. Travels beside every order, as a header.
+/// How far the control plane's database had come when an order was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteMark {
     /// The database's own id.
     pub cluster: String,
-    /// Drawn from it for each order; grows as long as the database does not go back in time.
+    /// Drawn from the database for each order; grows unless the database is restored to an earlier state.
     pub counter: i64,
 }
 
@@ -27,7 +27,7 @@ impl std::fmt::Display for WriteMark {
 }
 
 impl WriteMark {
-    /// As it prints.
+    /// Reads what [`Display`](std::fmt::Display) writes.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (cluster, counter) = text.split_once('/')?;
         Some(Self {
@@ -37,12 +37,20 @@ impl WriteMark {
     }
 }
 
+/// What every order of the control plane carries; the whole order where nothing else is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    pub sandbox: SandboxId,
+    /// Grows with each order about this sandbox; a host refuses an order that is older than the last one it carried out.
+    pub generation: i64,
+    /// Travels as a header beside the message. `None` for an order that does not follow from a row of the database.
+    pub write_mark: Option<WriteMark>,
+}
+
 /// A sandbox to create.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SandboxSpec {
-    pub sandbox: SandboxId,
-    /// Grows with each order about this sandbox; a host refuses one that is older than what it has seen.
-    pub generation: i64,
+    pub order: Order,
     pub team: TeamId,
     pub template: String,
     pub template_id: TemplateId,
@@ -61,23 +69,14 @@ pub struct SandboxSpec {
 impl std::fmt::Debug for SandboxSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SandboxSpec")
-            .field("sandbox", &self.sandbox)
-            .field("generation", &self.generation)
+            .field("order", &self.order)
             .finish_non_exhaustive()
     }
 }
 
-/// An order that needs nothing but its object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
-    pub sandbox: SandboxId,
-    pub generation: i64,
-}
-
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResumeSandbox {
-    pub sandbox: SandboxId,
-    pub generation: i64,
+    pub order: Order,
     pub timeouts: Timeouts,
     pub access_token: String,
 }
@@ -85,8 +84,7 @@ pub struct ResumeSandbox {
 impl std::fmt::Debug for ResumeSandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ResumeSandbox")
-            .field("sandbox", &self.sandbox)
-            .field("generation", &self.generation)
+            .field("order", &self.order)
             .finish_non_exhaustive()
     }
 }
@@ -94,8 +92,7 @@ impl std::fmt::Debug for ResumeSandbox {
 /// New timeouts for a running sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdateSandbox {
-    pub sandbox: SandboxId,
-    pub generation: i64,
+    pub order: Order,
     pub timeouts: Timeouts,
 }
 
@@ -173,8 +170,8 @@ pub struct HostInfo {
     pub memory_limit_bytes: u64,
     /// Sandboxes can be created.
     pub ready: bool,
-    /// The furthest mark that came with an order.
-    pub written: Option<WriteMark>,
+    /// The highest write mark that came with an order.
+    pub write_mark: Option<WriteMark>,
 }
 
 /// One message of a watch.
@@ -210,8 +207,6 @@ pub trait HostAgent: Send + Sync + 'static {
     async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError>;
     /// Destroys the listed sandboxes and nothing else.
     async fn terminate(&self, sandboxes: Vec<SandboxId>) -> Result<(), AgentError>;
-    /// The orders from now on are of a database that has come this far.
-    fn mark(&self, at: WriteMark);
     /// The database is this one, and has come this far, whatever the host saw before.
     async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError>;
 }

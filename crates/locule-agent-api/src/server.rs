@@ -10,20 +10,17 @@ use locule_ids::SandboxId;
 
 use crate::WRITE_MARK_HEADER;
 use crate::convert::parse_id;
-use crate::messages::{HostAgent, WatchEvent, WriteMark};
+use crate::messages::{
+    HostAgent, Order, ResumeSandbox, SandboxSpec, UpdateSandbox, WatchEvent, WriteMark,
+};
 use crate::proto::hostagent::v1 as wire;
 
 struct Service(Arc<dyn HostAgent>);
 
-impl Service {
-    /// What came beside an order. One that makes no sense is none.
-    fn heed(&self, order: &RequestContext) {
-        let text = order.headers().get(WRITE_MARK_HEADER);
-        let text = text.and_then(|text| text.to_str().ok());
-        if let Some(mark) = text.and_then(WriteMark::parse) {
-            self.0.mark(mark);
-        }
-    }
+/// The write mark that came with an order. A header that cannot be read counts as absent.
+fn write_mark(context: &RequestContext) -> Option<WriteMark> {
+    let text = context.headers().get(WRITE_MARK_HEADER)?;
+    WriteMark::parse(text.to_str().ok()?)
 }
 
 /// The RPC routes of a host.
@@ -46,8 +43,8 @@ impl wire::HostAgentService for Service {
         ctx: RequestContext,
         request: ServiceRequest<'_, wire::CreateSandboxRequest>,
     ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
-        self.heed(&ctx);
-        let spec = request.to_owned_message().try_into()?;
+        let mut spec = SandboxSpec::try_from(request.to_owned_message())?;
+        spec.order.write_mark = write_mark(&ctx);
         Response::ok(wire::SandboxInfo::from(self.0.create_sandbox(spec).await?))
     }
 
@@ -56,10 +53,9 @@ impl wire::HostAgentService for Service {
         ctx: RequestContext,
         request: ServiceRequest<'_, wire::DestroySandboxRequest>,
     ) -> ServiceResult<impl Encodable<wire::DestroySandboxResponse> + Send + use<'a>> {
-        self.heed(&ctx);
-        self.0
-            .destroy_sandbox(request.to_owned_message().try_into()?)
-            .await?;
+        let mut order = Order::try_from(request.to_owned_message())?;
+        order.write_mark = write_mark(&ctx);
+        self.0.destroy_sandbox(order).await?;
         Response::ok(wire::DestroySandboxResponse::default())
     }
 
@@ -68,8 +64,8 @@ impl wire::HostAgentService for Service {
         ctx: RequestContext,
         request: ServiceRequest<'_, wire::PauseSandboxRequest>,
     ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
-        self.heed(&ctx);
-        let order = request.to_owned_message().try_into()?;
+        let mut order = Order::try_from(request.to_owned_message())?;
+        order.write_mark = write_mark(&ctx);
         Response::ok(wire::SandboxInfo::from(self.0.pause_sandbox(order).await?))
     }
 
@@ -78,8 +74,8 @@ impl wire::HostAgentService for Service {
         ctx: RequestContext,
         request: ServiceRequest<'_, wire::ResumeSandboxRequest>,
     ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
-        self.heed(&ctx);
-        let resume = request.to_owned_message().try_into()?;
+        let mut resume = ResumeSandbox::try_from(request.to_owned_message())?;
+        resume.order.write_mark = write_mark(&ctx);
         Response::ok(wire::SandboxInfo::from(
             self.0.resume_sandbox(resume).await?,
         ))
@@ -90,8 +86,8 @@ impl wire::HostAgentService for Service {
         ctx: RequestContext,
         request: ServiceRequest<'_, wire::UpdateSandboxRequest>,
     ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
-        self.heed(&ctx);
-        let update = request.to_owned_message().try_into()?;
+        let mut update = UpdateSandbox::try_from(request.to_owned_message())?;
+        update.order.write_mark = write_mark(&ctx);
         Response::ok(wire::SandboxInfo::from(
             self.0.update_sandbox(update).await?,
         ))

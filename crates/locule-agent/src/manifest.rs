@@ -98,8 +98,8 @@ impl std::fmt::Debug for Manifest {
 impl Manifest {
     pub(crate) fn new(spec: SandboxSpec, control_key: String, now: DateTime<Utc>) -> Self {
         Self {
-            sandbox: spec.sandbox,
-            generation: spec.generation,
+            sandbox: spec.order.sandbox,
+            generation: spec.order.generation,
             held: Held::Creating,
             reason: None,
             last_error: None,

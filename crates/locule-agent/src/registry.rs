@@ -236,7 +236,7 @@ impl Registry {
             ));
         }
         let (reply, answer) = oneshot::channel();
-        let sandbox = spec.sandbox;
+        let sandbox = spec.order.sandbox;
         let mut sandboxes = self.sandboxes();
         let known = sandboxes.get(&sandbox);
         if known.is_some_and(|handle| !handle.inbox.is_closed()) {

@@ -34,7 +34,7 @@ pub fn went_back_in_time(seen: &WriteMark, now: &WriteMark) -> bool {
 impl Sandboxes {
     /// Whether what this host holds may be measured by what is in the database.
     pub(crate) async fn may_judge(&self, host: &HostLink) -> Result<bool, ControlError> {
-        let Some(seen) = host.agent.host().await?.written else {
+        let Some(seen) = host.agent.host().await?.write_mark else {
             return Ok(true);
         };
         let now = database_mark(&self.core.pool).await?;

@@ -48,7 +48,7 @@ impl Sandboxes {
             Action::Create => self.create_on_host(sandbox).await,
             Action::Pause => {
                 let host = self.host_of(sandbox)?;
-                let order = self.order(&host, sandbox).await?;
+                let order = self.order(sandbox).await?;
                 reached("serve.pause", "the wish is written");
                 let report = host.agent.pause_sandbox(order).await?;
                 reached("serve.pause", "the host has done it");
@@ -58,10 +58,8 @@ impl Sandboxes {
             }
             Action::Resume => {
                 let host = self.host_of(sandbox)?;
-                let order = self.order(&host, sandbox).await?;
                 let resume = ResumeSandbox {
-                    sandbox: order.sandbox,
-                    generation: order.generation,
+                    order: self.order(sandbox).await?,
                     timeouts: sandbox.timeouts,
                     access_token: self.access_token(sandbox.id),
                 };
@@ -99,10 +97,8 @@ impl Sandboxes {
     /// Tells a host that is behind the row what the clocks are, and with it the row's generation.
     pub(crate) async fn tell_clocks(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
         let host = self.host_of(sandbox)?;
-        let order = self.order(&host, sandbox).await?;
         let update = UpdateSandbox {
-            sandbox: order.sandbox,
-            generation: order.generation,
+            order: self.order(sandbox).await?,
             timeouts: sandbox.timeouts,
         };
         let report = host.agent.update_sandbox(update).await?;
@@ -115,20 +111,21 @@ impl Sandboxes {
             return Ok(());
         }
         let host = self.host_of(sandbox)?;
-        let order = self.order(&host, sandbox).await?;
+        let order = self.order(sandbox).await?;
         match host.agent.destroy_sandbox(order).await {
             Ok(()) | Err(AgentError::NotFound) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Every order draws from the write counter first, and is sent with what it drew.
-    async fn order(&self, host: &HostLink, sandbox: &Sandbox) -> Result<Order, ControlError> {
+    /// Every order draws from the write counter first, and carries the write mark that it drew.
+    async fn order(&self, sandbox: &Sandbox) -> Result<Order, ControlError> {
         let mut conn = self.core.connection().await?;
-        host.agent.mark(mark(cluster::next_write(&mut conn).await?));
+        let written = cluster::next_write(&mut conn).await?;
         Ok(Order {
             sandbox: sandbox.id,
             generation: sandbox.generation,
+            write_mark: Some(mark(written)),
         })
     }
 
@@ -157,14 +154,13 @@ impl Sandboxes {
     /// again, and the host answers what it answered, or will answer, the first.
     async fn create_on_host(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
         let host = self.host_of(sandbox)?;
-        let order = self.order(&host, sandbox).await?;
+        let order = self.order(sandbox).await?;
         let mut conn = self.core.connection().await?;
         let template = templates::find(&mut conn, sandbox.team, &sandbox.template).await?;
         drop(conn);
         let row = sandbox.clone();
         let spec = SandboxSpec {
-            sandbox: order.sandbox,
-            generation: order.generation,
+            order,
             team: row.team,
             template: row.template,
             template_id: row.template_id,

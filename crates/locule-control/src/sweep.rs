@@ -134,6 +134,7 @@ async fn quarantine(host: &HostLink, report: &SandboxReport) {
         let order = Order {
             sandbox,
             generation,
+            write_mark: None,
         };
         if let Err(error) = host.agent.pause_sandbox(order).await {
             tracing::warn!(sandbox.id = %sandbox, error = locule_base::errors::chain(&error), "cannot pause it");

@@ -46,12 +46,23 @@ impl Asked {
 
     const fn sandbox(&self) -> SandboxId {
         match self {
-            Self::Create(spec) => spec.sandbox,
+            Self::Create(spec) => spec.order.sandbox,
             Self::Destroy(order) | Self::Pause(order) => order.sandbox,
-            Self::Resume(resume) => resume.sandbox,
-            Self::Update(update) => update.sandbox,
+            Self::Resume(resume) => resume.order.sandbox,
+            Self::Update(update) => update.order.sandbox,
             Self::Ping(sandbox) => *sandbox,
         }
+    }
+
+    fn write_mark(&self) -> Option<WriteMark> {
+        let order = match self {
+            Self::Create(spec) => &spec.order,
+            Self::Destroy(order) | Self::Pause(order) => order,
+            Self::Resume(resume) => &resume.order,
+            Self::Update(update) => &update.order,
+            Self::Ping(_) => return None,
+        };
+        order.write_mark.clone()
     }
 }
 
@@ -66,7 +77,7 @@ struct State {
     asked: Vec<(Call, SandboxId)>,
     late: Vec<Asked>,
     away: bool,
-    written: Option<WriteMark>,
+    write_mark: Option<WriteMark>,
 }
 
 /// A simulated host.
@@ -121,6 +132,16 @@ impl SimHost {
         for asked in late {
             // Whoever asked is gone.
             let _ = self.obey(asked);
+        }
+    }
+
+    /// Remembers the write mark of an order, as a real host does: the highest of the first database.
+    pub fn record_mark(&self, mark: WriteMark) {
+        let seen = &mut self.state().write_mark;
+        let is_higher =
+            |seen: &WriteMark| seen.cluster == mark.cluster && seen.counter < mark.counter;
+        if seen.as_ref().is_none_or(is_higher) {
+            *seen = Some(mark);
         }
     }
 
@@ -255,7 +276,7 @@ impl SimHost {
                 Some(report.clone())
             }
             Asked::Resume(resume) => {
-                let report = known(&mut state, resume.sandbox, resume.generation)?;
+                let report = known(&mut state, resume.order.sandbox, resume.order.generation)?;
                 if report.state == ReportedState::Paused {
                     report.state = ReportedState::Running;
                     (report.reason, report.last_error) = (None, None);
@@ -265,7 +286,7 @@ impl SimHost {
                 Some(report.clone())
             }
             Asked::Update(update) => {
-                let report = known(&mut state, update.sandbox, update.generation)?;
+                let report = known(&mut state, update.order.sandbox, update.order.generation)?;
                 report.timeouts = update.timeouts;
                 Some(report.clone())
             }
@@ -313,13 +334,15 @@ fn create(
     spec: SandboxSpec,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<SandboxReport, AgentError> {
-    if state.graves.contains_key(&spec.sandbox) || state.buried_unknown.contains(&spec.sandbox) {
+    if state.graves.contains_key(&spec.order.sandbox)
+        || state.buried_unknown.contains(&spec.order.sandbox)
+    {
         let text = "the sandbox ended".to_owned();
         return Err(AgentError::FailedPrecondition(text));
     }
-    if let Some(held) = state.held.get(&spec.sandbox) {
+    if let Some(held) = state.held.get(&spec.order.sandbox) {
         // The same order again gets the first answer again.
-        if held.generation == spec.generation {
+        if held.generation == spec.order.generation {
             return Ok(held.clone());
         }
         return Err(AgentError::AlreadyExists("the sandbox exists".to_owned()));

@@ -21,15 +21,15 @@ pub fn host_info() -> HostInfo {
         memory_used_bytes: 0,
         memory_limit_bytes: 0,
         ready: true,
-        written: None,
+        write_mark: None,
     }
 }
 
 /// A sandbox that was just made as it was asked for, and runs.
 pub fn running(spec: SandboxSpec, now: DateTime<Utc>) -> SandboxReport {
     SandboxReport {
-        sandbox: spec.sandbox,
-        generation: spec.generation,
+        sandbox: spec.order.sandbox,
+        generation: spec.order.generation,
         state: ReportedState::Running,
         reason: None,
         last_error: None,

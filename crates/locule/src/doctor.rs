@@ -132,7 +132,7 @@ async fn look_at_database(run_dir: &Path, host: &HostInfo, accept: bool) -> Resu
     let now = locule_control::database_mark(&pool).await;
     pool.close().await;
     let now = now.map_err(|error| chain(&error))?;
-    let back = host.written.as_ref();
+    let back = host.write_mark.as_ref();
     let back = back.filter(|seen| locule_control::went_back_in_time(seen, &now));
     match back {
         None => Ok(format!("write {now}")),

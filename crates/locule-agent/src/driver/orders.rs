@@ -107,12 +107,12 @@ impl Driver {
     }
 
     async fn order_resume(&mut self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError> {
-        if self.is_repeated(resume.generation)? {
+        if self.is_repeated(resume.order.generation)? {
             return Ok(self.report());
         }
         let image = self.image();
         let before = self.manifest.clone();
-        self.manifest.generation = resume.generation;
+        self.manifest.generation = resume.order.generation;
         self.manifest.timeouts = resume.timeouts;
         let done = match image {
             Some(image) if self.vm.is_none() => {
@@ -131,11 +131,11 @@ impl Driver {
     }
 
     async fn order_update(&mut self, update: &UpdateSandbox) -> Result<SandboxReport, AgentError> {
-        if self.is_repeated(update.generation)? {
+        if self.is_repeated(update.order.generation)? {
             return Ok(self.report());
         }
         let before = self.manifest.clone();
-        self.manifest.generation = update.generation;
+        self.manifest.generation = update.order.generation;
         self.manifest.timeouts = update.timeouts;
         if let Err(error) = self.write_down().await {
             self.manifest = before;

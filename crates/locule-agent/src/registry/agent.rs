@@ -14,6 +14,14 @@ use crate::admission::memory_mib;
 use crate::driver::Command;
 use crate::pressure::used_bytes;
 
+impl Registry {
+    fn record_mark(&self, order: &Order) {
+        if let Some(mark) = &order.write_mark {
+            self.host.database.note(mark.clone());
+        }
+    }
+}
+
 #[async_trait]
 impl HostAgent for Registry {
     async fn host(&self) -> Result<HostInfo, AgentError> {
@@ -32,13 +40,14 @@ impl HostAgent for Registry {
             memory_used_bytes: used_bytes(&self.host, &self.running()),
             memory_limit_bytes: self.host.config.limits.memory_limit_mib << 20,
             ready: self.is_ready(),
-            written: self.host.database.seen(),
+            write_mark: self.host.database.seen(),
         })
     }
 
     async fn create_sandbox(&self, spec: SandboxSpec) -> Result<SandboxReport, AgentError> {
+        self.record_mark(&spec.order);
         self.check_ready()?;
-        let (sandbox, generation) = (spec.sandbox, spec.generation);
+        let (sandbox, generation) = (spec.order.sandbox, spec.order.generation);
         match self.begin(spec) {
             Ok(answer) => answer.await.unwrap_or_else(|_| {
                 Err(AgentError::Internal("the sandbox's task ended".to_owned()))
@@ -60,6 +69,7 @@ impl HostAgent for Registry {
     }
 
     async fn destroy_sandbox(&self, order: Order) -> Result<(), AgentError> {
+        self.record_mark(&order);
         let destroy = || {
             self.ask(order.sandbox, |reply| Command::Destroy {
                 generation: order.generation,
@@ -77,6 +87,7 @@ impl HostAgent for Registry {
     }
 
     async fn pause_sandbox(&self, order: Order) -> Result<SandboxReport, AgentError> {
+        self.record_mark(&order);
         self.ask(order.sandbox, |reply| Command::Pause {
             generation: order.generation,
             reply,
@@ -85,13 +96,21 @@ impl HostAgent for Registry {
     }
 
     async fn resume_sandbox(&self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError> {
-        self.ask(resume.sandbox, |reply| Command::Resume { resume, reply })
-            .await
+        self.record_mark(&resume.order);
+        self.ask(resume.order.sandbox, |reply| Command::Resume {
+            resume,
+            reply,
+        })
+        .await
     }
 
     async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError> {
-        self.ask(update.sandbox, |reply| Command::Update { update, reply })
-            .await
+        self.record_mark(&update.order);
+        self.ask(update.order.sandbox, |reply| Command::Update {
+            update,
+            reply,
+        })
+        .await
     }
 
     async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError> {
@@ -146,10 +165,6 @@ impl HostAgent for Registry {
             }
         }
         Ok(())
-    }
-
-    fn mark(&self, at: WriteMark) {
-        self.host.database.note(at);
     }
 
     async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError> {

@@ -58,11 +58,11 @@ async fn fifty_sandboxes_do_not_notice_that_their_agent_was_killed() {
     let vmms = host.vmms();
     let mut before = Vec::new();
     for wanted in &all {
-        before.push(host.ticks(wanted.sandbox).await);
+        before.push(host.ticks(wanted.order.sandbox).await);
     }
     let streams: Vec<_> = all[..8]
         .iter()
-        .map(|wanted| open_stream(&host, wanted.sandbox))
+        .map(|wanted| open_stream(&host, wanted.order.sandbox))
         .collect();
 
     host.kill();
@@ -81,10 +81,10 @@ async fn fifty_sandboxes_do_not_notice_that_their_agent_was_killed() {
     now.sort_unstable();
     assert_eq!(still, now);
     for (wanted, before) in all.iter().zip(before) {
-        let report = host.report(wanted.sandbox).await.unwrap();
+        let report = host.report(wanted.order.sandbox).await.unwrap();
         assert_eq!(report.state, ReportedState::Running);
         assert_eq!(report.last_error, None);
-        let ticks = host.ticks(wanted.sandbox).await;
+        let ticks = host.ticks(wanted.order.sandbox).await;
         assert!(ticks > before, "{ticks} ticks after {before}");
     }
     for stream in streams {
@@ -94,7 +94,7 @@ async fn fifty_sandboxes_do_not_notice_that_their_agent_was_killed() {
             "it went through the killed agent"
         );
     }
-    let again = open_stream(&host, all[0].sandbox);
+    let again = open_stream(&host, all[0].order.sandbox);
     assert_eq!(finish_stream(again), "HTTP/1.1 200");
     host.check().await;
     host.stop().await;

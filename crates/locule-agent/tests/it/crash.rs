@@ -34,10 +34,10 @@ impl Operation {
     /// Brings a new sandbox to where the operation begins. Answers the generation of the operation.
     async fn prepare(self, host: &HostProcess, wanted: &SandboxSpec) -> i64 {
         match self {
-            Self::Create => return wanted.generation,
+            Self::Create => return wanted.order.generation,
             Self::Claim => {
                 host.stocked().await;
-                return wanted.generation;
+                return wanted.order.generation;
             }
             Self::Pause | Self::Resume | Self::Destroy => {}
         }
@@ -100,7 +100,7 @@ impl Witnesses {
         for wanted in [&running, &paused] {
             host.client().create_sandbox(wanted.clone()).await.unwrap();
         }
-        let ticks = host.ticks(running.sandbox).await;
+        let ticks = host.ticks(running.order.sandbox).await;
         host.client()
             .pause_sandbox(order(&paused, 2))
             .await
@@ -113,10 +113,10 @@ impl Witnesses {
     }
 
     async fn check(&mut self, host: &HostProcess) {
-        let ticks = host.ticks(self.running.sandbox).await;
+        let ticks = host.ticks(self.running.order.sandbox).await;
         assert!(ticks >= self.ticks, "the running witness went back in time");
         self.ticks = ticks;
-        let paused = host.report(self.paused.sandbox).await.unwrap();
+        let paused = host.report(self.paused.order.sandbox).await.unwrap();
         assert_eq!(paused.state, ReportedState::Paused);
     }
 
@@ -125,7 +125,7 @@ impl Witnesses {
         self.check(&host).await;
         let resumed = host.client().resume_sandbox(resume(&self.paused, 3)).await;
         resumed.unwrap();
-        host.ticks(self.paused.sandbox).await;
+        host.ticks(self.paused.order.sandbox).await;
         host.stop().await;
     }
 }
@@ -142,7 +142,10 @@ async fn crash_at(host: &mut HostProcess, operation: Operation, number: u32) -> 
     };
     if crashed {
         host.restart().await;
-        let found = host.report(wanted.sandbox).await.map(|report| report.state);
+        let found = host
+            .report(wanted.order.sandbox)
+            .await
+            .map(|report| report.state);
         assert!(
             operation.outcomes().contains(&found),
             "{operation:?} {number}: {found:?}; {}",
@@ -159,7 +162,7 @@ async fn crash_at(host: &mut HostProcess, operation: Operation, number: u32) -> 
     } else {
         host.disarm();
     }
-    let settled = host.report(wanted.sandbox).await.unwrap();
+    let settled = host.report(wanted.order.sandbox).await.unwrap();
     assert_eq!(settled.state, operation.done(), "{operation:?} {number}");
     if operation == Operation::Pause {
         // What was acknowledged is whole.
@@ -169,7 +172,7 @@ async fn crash_at(host: &mut HostProcess, operation: Operation, number: u32) -> 
             .unwrap();
     }
     if operation != Operation::Destroy {
-        host.ticks(wanted.sandbox).await;
+        host.ticks(wanted.order.sandbox).await;
         host.client()
             .destroy_sandbox(order(&wanted, 5))
             .await

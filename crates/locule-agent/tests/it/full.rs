@@ -40,7 +40,7 @@ fn empty(folder: &Path) {
 
 /// Waits until the guest has gone on by more than a few ticks.
 async fn goes_on(host: &HostProcess, wanted: &SandboxSpec) {
-    let before = host.ticks(wanted.sandbox).await;
+    let before = host.ticks(wanted.order.sandbox).await;
     ticks_to(host, wanted, before + 20).await;
 }
 
@@ -51,7 +51,7 @@ async fn settle(host: &HostProcess, wanted: &SandboxSpec) {
 
 async fn ticks_to(host: &HostProcess, wanted: &SandboxSpec, ticks: u64) {
     host.eventually("the guest goes on", async || {
-        host.ticks(wanted.sandbox).await >= ticks
+        host.ticks(wanted.order.sandbox).await >= ticks
     })
     .await;
 }
@@ -80,7 +80,7 @@ async fn a_full_pool_refuses_what_is_new_and_harms_nothing_that_is() {
         refused.to_string().contains("disk pool is almost full"),
         "{refused}"
     );
-    assert_eq!(host.report(new.sandbox).await, None);
+    assert_eq!(host.report(new.order.sandbox).await, None);
     let woken = host.client().resume_sandbox(resume(&paused, 3)).await;
     assert!(
         matches!(woken, Err(AgentError::ResourceExhausted(_))),
@@ -94,7 +94,7 @@ async fn a_full_pool_refuses_what_is_new_and_harms_nothing_that_is() {
         .await
         .unwrap_err();
     assert!(failed.to_string().contains("No space left"), "{failed}");
-    let report = host.report(runs.sandbox).await.unwrap();
+    let report = host.report(runs.order.sandbox).await.unwrap();
     assert_eq!(report.state, ReportedState::Running);
     let why = report.last_error.unwrap();
     assert!(why.contains("disk pool is full"), "{why}");
@@ -121,7 +121,7 @@ async fn a_full_pool_refuses_what_is_new_and_harms_nothing_that_is() {
     for (one, generation) in [(&runs, 4), (&paused, 3)] {
         let resumed = host.client().resume_sandbox(resume(one, generation)).await;
         resumed.unwrap();
-        host.ticks(one.sandbox).await;
+        host.ticks(one.order.sandbox).await;
     }
     host.client().create_sandbox(new).await.unwrap();
     host.stop().await;
@@ -148,7 +148,7 @@ async fn on_a_full_pool_every_sandbox_can_be_destroyed_and_its_room_comes_back()
     let cut = host.client().destroy_sandbox(order(&all[1], 2)).await;
     assert!(cut.is_err());
     host.wait_for_death();
-    let folder = all[1].sandbox.as_uuid().to_string();
+    let folder = all[1].order.sandbox.as_uuid().to_string();
     let note = host.pool().join("sandboxes").join(folder);
     assert!(note.join("ended-destroyed").exists(), "no tombstone fits");
     host.restart().await;
@@ -167,7 +167,7 @@ async fn on_a_full_pool_every_sandbox_can_be_destroyed_and_its_room_comes_back()
     let after = host.client().host().await.unwrap().pool_free_bytes;
     assert!(after > free, "{after} bytes are free, before {free}");
     for one in &all {
-        let report = host.report(one.sandbox).await.unwrap();
+        let report = host.report(one.order.sandbox).await.unwrap();
         assert_eq!(report.state, ReportedState::Stopped, "{}", host.log());
         assert_eq!(report.reason.as_deref(), Some("destroyed"));
         let late = host.client().create_sandbox(one.clone()).await;
@@ -183,7 +183,7 @@ async fn on_a_full_pool_every_sandbox_can_be_destroyed_and_its_room_comes_back()
 /// Waits until the last thing that went wrong with it is this.
 async fn is_told(host: &HostProcess, wanted: &SandboxSpec, what: &str) {
     host.eventually(what, async || {
-        let report = host.report(wanted.sandbox).await.unwrap();
+        let report = host.report(wanted.order.sandbox).await.unwrap();
         assert_eq!(report.state, ReportedState::Running, "{}", host.log());
         report.last_error.is_some_and(|why| why.contains(what))
     })
@@ -203,7 +203,7 @@ async fn a_guest_that_finds_no_room_stands_still_and_goes_on_when_there_is_some(
     fill(&host.pool());
     let mebibytes = serde_json::json!(8);
     let told = host
-        .guest(still.sandbox, "use_disk", Some(&mebibytes))
+        .guest(still.order.sandbox, "use_disk", Some(&mebibytes))
         .await;
     assert!(told.is_some(), "{}", host.log());
     is_told(&host, &still, "stands still until there is room").await;
@@ -231,7 +231,10 @@ async fn a_guest_that_finds_no_room_stands_still_and_goes_on_when_there_is_some(
         .await
         .unwrap();
     goes_on(&host, &still).await;
-    assert_eq!(host.report(still.sandbox).await.unwrap().last_error, None);
+    assert_eq!(
+        host.report(still.order.sandbox).await.unwrap().last_error,
+        None
+    );
     assert_eq!(said(), 2, "{}", host.log());
     host.stop().await;
 }
@@ -243,7 +246,7 @@ async fn a_real_guest_that_finds_no_room_loses_nothing_of_what_it_writes() {
     rig.registry().create_sandbox(wanted.clone()).await.unwrap();
     fill(&rig.pool());
     let writing = rig.exec(
-        wanted.sandbox,
+        wanted.order.sandbox,
         "wrote=$(head -c 16M /dev/zero | tr '\\0' x | tee ~/f | sha256sum) && sync && sudo sh -c 'echo 3 > /proc/sys/vm/drop_caches' && \
          [ \"$wrote\" = \"$(sha256sum < ~/f)\" ] && echo whole",
     );
@@ -263,7 +266,7 @@ async fn a_real_guest_that_finds_no_room_loses_nothing_of_what_it_writes() {
         "{wrote:?}"
     );
     rig.registry()
-        .terminate(vec![wanted.sandbox])
+        .terminate(vec![wanted.order.sandbox])
         .await
         .unwrap();
     rig.stop(OnStop::Pause).await;

@@ -35,7 +35,7 @@ async fn liar(host: &HostProcess, lie: &str) -> SandboxSpec {
     let wanted = ready_spec();
     host.client().create_sandbox(wanted.clone()).await.unwrap();
     let told = host
-        .guest(wanted.sandbox, "misbehave", Some(&json!(lie)))
+        .guest(wanted.order.sandbox, "misbehave", Some(&json!(lie)))
         .await;
     assert!(told.is_some(), "{lie}: {}", host.log());
     wanted
@@ -43,7 +43,7 @@ async fn liar(host: &HostProcess, lie: &str) -> SandboxSpec {
 
 /// One request through the proxy: what came of it, in the agent's words or the guest's.
 async fn health(host: &HostProcess, wanted: &SandboxSpec) -> Result<Response<Incoming>, String> {
-    let uri = format!("/proxy/{}/49983/health", wanted.sandbox);
+    let uri = format!("/proxy/{}/49983/health", wanted.order.sandbox);
     let request = Request::get(uri)
         .header("host", "guest")
         .header("x-access-token", TOKEN)
@@ -81,7 +81,7 @@ async fn meanwhile<T>(
     let asking = async {
         loop {
             let started = Instant::now();
-            let now = within(UNHARMED, "the witness", host.ticks(witness.sandbox)).await;
+            let now = within(UNHARMED, "the witness", host.ticks(witness.order.sandbox)).await;
             assert!(now >= ticks);
             (ticks, asked) = (now, asked + 1);
             tokio::time::sleep(Duration::from_millis(50).saturating_sub(started.elapsed())).await;
@@ -119,7 +119,7 @@ async fn endure(host: &HostProcess, lie: &str) {
         matches!(resumed, Err(AgentError::Internal(_))),
         "{lie}: {resumed:?}"
     );
-    let report = host.report(wanted.sandbox).await.unwrap();
+    let report = host.report(wanted.order.sandbox).await.unwrap();
     assert_eq!(report.state, ReportedState::Paused, "{lie}");
     within(BOUND, lie, client.destroy_sandbox(order(&wanted, 4)))
         .await
@@ -166,16 +166,16 @@ async fn a_pause_that_the_machine_refuses_leaves_the_sandbox_running() {
         )
         .await;
         assert!(matches!(paused, Err(AgentError::Internal(_))), "{paused:?}");
-        let report = host.report(wanted.sandbox).await.unwrap();
+        let report = host.report(wanted.order.sandbox).await.unwrap();
         assert_eq!(report.state, ReportedState::Running);
         assert!(report.last_error.is_some());
         // Thawed, whole, and going on.
-        let first = host.ticks(wanted.sandbox).await;
-        while host.ticks(wanted.sandbox).await == first {}
+        let first = host.ticks(wanted.order.sandbox).await;
+        while host.ticks(wanted.order.sandbox).await == first {}
         host.check().await;
     }
     let better = json!("none");
-    host.guest(wanted.sandbox, "misbehave", Some(&better))
+    host.guest(wanted.order.sandbox, "misbehave", Some(&better))
         .await
         .unwrap();
     let paused = client.pause_sandbox(order(&wanted, 4)).await.unwrap();
@@ -184,7 +184,7 @@ async fn a_pause_that_the_machine_refuses_leaves_the_sandbox_running() {
         (ReportedState::Paused, None)
     );
     client.resume_sandbox(resume(&wanted, 5)).await.unwrap();
-    host.ticks(wanted.sandbox).await;
+    host.ticks(wanted.order.sandbox).await;
     host.stop().await;
 }
 
@@ -240,9 +240,9 @@ async fn an_agent_that_finds_lying_guests_at_its_start_takes_them_over_in_time()
     let started = Instant::now();
     host.restart().await;
     assert!(started.elapsed() < BOUND, "{:?}", started.elapsed());
-    host.ticks(witness.sandbox).await;
+    host.ticks(witness.order.sandbox).await;
     for wanted in &liars {
-        let report = host.report(wanted.sandbox).await.unwrap();
+        let report = host.report(wanted.order.sandbox).await.unwrap();
         assert_eq!(report.state, ReportedState::Running);
         let client = host.client();
         let destroyed = client.destroy_sandbox(order(wanted, 2));
@@ -259,7 +259,7 @@ async fn more_requests_than_a_sandbox_may_have_open_are_refused_and_the_agent_go
     host.client().create_sandbox(witness.clone()).await.unwrap();
     let mut flood = tokio::task::JoinSet::new();
     for _ in 0..700 {
-        let uri = format!("/proxy/{}/49983/health", wanted.sandbox);
+        let uri = format!("/proxy/{}/49983/health", wanted.order.sandbox);
         let request = Request::get(uri).header("host", "guest");
         let request = request.body(Empty::<Bytes>::new()).unwrap();
         let stream = host.connect().await;
@@ -269,7 +269,7 @@ async fn more_requests_than_a_sandbox_may_have_open_are_refused_and_the_agent_go
     let refused = within(BOUND, "a refusal", flood.join_next()).await.unwrap();
     let refused = refused.unwrap().unwrap();
     assert!(!refused.status().is_success());
-    within(UNHARMED, "the witness", host.ticks(witness.sandbox)).await;
+    within(UNHARMED, "the witness", host.ticks(witness.order.sandbox)).await;
     let client = host.client();
     let destroyed = client.destroy_sandbox(order(&wanted, 2));
     within(BOUND, "destroy", destroyed).await.unwrap();

@@ -29,7 +29,7 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
     let rig = Rig::start().await;
     let agent = rig.registry();
     let wanted = spec();
-    let id = wanted.sandbox;
+    let id = wanted.order.sandbox;
     let report = agent.create_sandbox(wanted.clone()).await.unwrap();
     assert_eq!(report.state, ReportedState::Running);
     assert!(
@@ -44,7 +44,7 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
         id
     );
     let mut other = wanted.clone();
-    other.generation = 2;
+    other.order.generation = 2;
     assert!(matches!(
         agent.create_sandbox(other).await,
         Err(AgentError::AlreadyExists(_))
@@ -62,6 +62,7 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
         .pause_sandbox(Order {
             sandbox: id,
             generation: 2,
+            write_mark: None,
         })
         .await
         .unwrap();
@@ -75,6 +76,7 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
         .pause_sandbox(Order {
             sandbox: id,
             generation: 1,
+            write_mark: None,
         })
         .await;
     assert!(matches!(stale, Err(AgentError::FailedPrecondition(_))));
@@ -84,6 +86,7 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
         .destroy_sandbox(Order {
             sandbox: id,
             generation: 7,
+            write_mark: None,
         })
         .await
         .unwrap();
@@ -91,7 +94,8 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
         agent
             .destroy_sandbox(Order {
                 sandbox: id,
-                generation: 8
+                generation: 8,
+                write_mark: None,
             })
             .await,
         Err(AgentError::NotFound)
@@ -108,7 +112,7 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
 
 /// Resumes and pauses twice; what was in memory and on disk is there each time, and the process goes on.
 async fn resume_and_pause_twice(rig: &Rig, wanted: &SandboxSpec) {
-    let (agent, id) = (rig.registry(), wanted.sandbox);
+    let (agent, id) = (rig.registry(), wanted.order.sandbox);
     for generation in [3, 5] {
         let resumed = agent
             .resume_sandbox(resume(wanted, generation))
@@ -121,6 +125,7 @@ async fn resume_and_pause_twice(rig: &Rig, wanted: &SandboxSpec) {
             .pause_sandbox(Order {
                 sandbox: id,
                 generation: generation + 1,
+                write_mark: None,
             })
             .await
             .unwrap();
@@ -134,20 +139,23 @@ async fn a_new_agent_adopts_what_runs_and_tells_what_died() {
     for wanted in [&kept, &lost] {
         rig.registry().create_sandbox(wanted.clone()).await.unwrap();
     }
-    rig.exec(kept.sandbox, "echo here > /dev/shm/f").await;
+    rig.exec(kept.order.sandbox, "echo here > /dev/shm/f").await;
     rig.stop(OnStop::Keep).await;
     assert_eq!(rig.vmms().len(), 2, "VMMs outlive their agent");
-    rig.kill_vmm_of(lost.sandbox);
+    rig.kill_vmm_of(lost.order.sandbox);
     rig.start_again().await;
     assert_eq!(
-        rig.exec(kept.sandbox, "cat /dev/shm/f").await.stdout,
+        rig.exec(kept.order.sandbox, "cat /dev/shm/f").await.stdout,
         "here\n"
     );
     let reports = rig.registry().list_sandboxes().await.unwrap();
     let of = |id| reports.iter().find(|report| report.sandbox == id).unwrap();
-    assert_eq!(of(kept.sandbox).state, ReportedState::Running);
+    assert_eq!(of(kept.order.sandbox).state, ReportedState::Running);
     assert_eq!(
-        (of(lost.sandbox).state, of(lost.sandbox).reason.as_deref()),
+        (
+            of(lost.order.sandbox).state,
+            of(lost.order.sandbox).reason.as_deref()
+        ),
         (ReportedState::Stopped, Some("vm_lost"))
     );
 
@@ -162,10 +170,13 @@ async fn a_new_agent_adopts_what_runs_and_tells_what_died() {
         .unwrap();
     assert_eq!(resumed.state, ReportedState::Running);
     assert_eq!(
-        rig.exec(kept.sandbox, "cat /dev/shm/f").await.stdout,
+        rig.exec(kept.order.sandbox, "cat /dev/shm/f").await.stdout,
         "here\n"
     );
-    rig.registry().terminate(vec![kept.sandbox]).await.unwrap();
+    rig.registry()
+        .terminate(vec![kept.order.sandbox])
+        .await
+        .unwrap();
     rig.stop(OnStop::Pause).await;
     rig.assert_clean();
 }
@@ -180,21 +191,25 @@ async fn clocks_are_kept_and_ends_have_reasons() {
     for wanted in [&idle, &expiring, &shutdown, &killed] {
         agent.create_sandbox(wanted.clone()).await.unwrap();
     }
-    rig.wait_for(idle.sandbox, ReportedState::Paused, "idle")
+    rig.wait_for(idle.order.sandbox, ReportedState::Paused, "idle")
         .await;
-    rig.wait_for(expiring.sandbox, ReportedState::Stopped, "expired")
+    rig.wait_for(expiring.order.sandbox, ReportedState::Stopped, "expired")
         .await;
     rig.spawn(
-        shutdown.sandbox,
+        shutdown.order.sandbox,
         "sudo python3 -c 'import ctypes; ctypes.CDLL(None).reboot(0x4321fedc)'",
     )
     .await;
-    rig.wait_for(shutdown.sandbox, ReportedState::Stopped, "guest_shutdown")
+    rig.wait_for(
+        shutdown.order.sandbox,
+        ReportedState::Stopped,
+        "guest_shutdown",
+    )
+    .await;
+    rig.kill_vmm_of(killed.order.sandbox);
+    rig.wait_for(killed.order.sandbox, ReportedState::Stopped, "vm_lost")
         .await;
-    rig.kill_vmm_of(killed.sandbox);
-    rig.wait_for(killed.sandbox, ReportedState::Stopped, "vm_lost")
-        .await;
-    agent.terminate(vec![idle.sandbox]).await.unwrap();
+    agent.terminate(vec![idle.order.sandbox]).await.unwrap();
     drop(agent);
     rig.stop(OnStop::Pause).await;
     rig.assert_clean();
@@ -207,26 +222,34 @@ async fn the_proxy_keeps_the_hosts_calls_to_itself_and_cuts_when_a_sandbox_dies(
     rig.registry().create_sandbox(wanted.clone()).await.unwrap();
     for path in ["init", "freeze", "thaw", "sync"] {
         assert_eq!(
-            rig.get(wanted.sandbox, 49983, path).await.status(),
+            rig.get(wanted.order.sandbox, 49983, path).await.status(),
             404,
             "{path}"
         );
     }
-    assert_eq!(rig.get(wanted.sandbox, 49983, "health").await.status(), 204);
     assert_eq!(
-        rig.get(wanted.sandbox, 49983, "envs").await.status(),
+        rig.get(wanted.order.sandbox, 49983, "health")
+            .await
+            .status(),
+        204
+    );
+    assert_eq!(
+        rig.get(wanted.order.sandbox, 49983, "envs").await.status(),
         401,
         "no token, no answer"
     );
-    let closed = rig.get(wanted.sandbox, 4711, "").await;
+    let closed = rig.get(wanted.order.sandbox, 4711, "").await;
     assert_eq!(closed.headers()["locule-proxy-error"], "port_closed");
-    let unknown = rig.get(spec().sandbox, 49983, "health").await;
+    let unknown = rig.get(spec().order.sandbox, 49983, "health").await;
     assert_eq!(unknown.headers()["locule-proxy-error"], "not_found");
 
-    let running = rig.exec(wanted.sandbox, "sleep 600");
+    let running = rig.exec(wanted.order.sandbox, "sleep 600");
     let killing = async {
         eventually("the process runs", async || {
-            rig.exec(wanted.sandbox, "pgrep -x sleep").await.exit_code == 0
+            rig.exec(wanted.order.sandbox, "pgrep -x sleep")
+                .await
+                .exit_code
+                == 0
         })
         .await;
         rig.registry()

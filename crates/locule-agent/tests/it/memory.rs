@@ -17,7 +17,7 @@ async fn idle_sandboxes_are_paused_before_anything_is_killed() {
     let all: Vec<_> = (0..5).map(|_| ready_spec()).collect();
     for wanted in &all {
         host.client().create_sandbox(wanted.clone()).await.unwrap();
-        host.guest(wanted.sandbox, "fill", Some(&json!(FILLED_MIB)))
+        host.guest(wanted.order.sandbox, "fill", Some(&json!(FILLED_MIB)))
             .await
             .unwrap();
     }
@@ -25,7 +25,7 @@ async fn idle_sandboxes_are_paused_before_anything_is_killed() {
     host.eventually("something is paused", async || {
         paused.clear();
         for wanted in &all {
-            let report = host.report(wanted.sandbox).await.unwrap();
+            let report = host.report(wanted.order.sandbox).await.unwrap();
             match report.state {
                 ReportedState::Running => {}
                 ReportedState::Paused => {
@@ -39,9 +39,9 @@ async fn idle_sandboxes_are_paused_before_anything_is_killed() {
     })
     .await;
     // Whoever was used last runs on; nothing of those that were paused is lost.
-    let last = all[4].sandbox;
+    let last = all[4].order.sandbox;
     assert!(
-        paused.iter().all(|one| one.sandbox != last),
+        paused.iter().all(|one| one.order.sandbox != last),
         "{}",
         host.log()
     );
@@ -51,7 +51,7 @@ async fn idle_sandboxes_are_paused_before_anything_is_killed() {
         .resume_sandbox(resume(paused[0], 2))
         .await
         .unwrap();
-    host.ticks(paused[0].sandbox).await;
+    host.ticks(paused[0].order.sandbox).await;
     host.stop().await;
 }
 

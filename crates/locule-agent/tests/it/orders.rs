@@ -66,8 +66,9 @@ async fn deliver(
     generation: i64,
 ) -> Result<(), AgentError> {
     let order = Order {
-        sandbox: wanted.sandbox,
+        sandbox: wanted.order.sandbox,
         generation,
+        write_mark: None,
     };
     match kind {
         Kind::Create => client.create_sandbox(wanted).await.map(drop),
@@ -78,8 +79,7 @@ async fn deliver(
             .map(drop),
         Kind::Update => {
             let update = UpdateSandbox {
-                sandbox: wanted.sandbox,
-                generation,
+                order,
                 timeouts: Timeouts::default(),
             };
             client.update_sandbox(update).await.map(drop)
@@ -139,7 +139,7 @@ impl Promised {
 
     /// What the host says and has is what was promised.
     async fn check(&self, host: &HostProcess, wanted: &SandboxSpec) {
-        let report = host.report(wanted.sandbox).await;
+        let report = host.report(wanted.order.sandbox).await;
         let running = usize::from(
             report
                 .as_ref()
@@ -178,9 +178,12 @@ async fn live(host: &mut HostProcess, case: &Case) {
         promised.check(host, &wanted).await;
     }
     if promised.state() == Some(ReportedState::Running) && !promised.gone {
-        host.ticks(wanted.sandbox).await;
+        host.ticks(wanted.order.sandbox).await;
     }
-    host.client().terminate(vec![wanted.sandbox]).await.unwrap();
+    host.client()
+        .terminate(vec![wanted.order.sandbox])
+        .await
+        .unwrap();
 }
 
 #[test]

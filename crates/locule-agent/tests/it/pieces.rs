@@ -9,7 +9,7 @@ use crate::process::HostProcess;
 use crate::rig::{order, ready_spec, resume};
 
 fn folder(host: &HostProcess, wanted: &SandboxSpec) -> PathBuf {
-    let id = wanted.sandbox.to_string();
+    let id = wanted.order.sandbox.to_string();
     host.pool()
         .join("sandboxes")
         .join(id.trim_start_matches("sb-"))
@@ -40,7 +40,7 @@ async fn an_image_in_pieces_is_written_anew_and_is_the_same() {
     .await;
     let client = host.client();
     client.resume_sandbox(resume(&wanted, 3)).await.unwrap();
-    let ticks = host.ticks(wanted.sandbox).await;
+    let ticks = host.ticks(wanted.order.sandbox).await;
     // The next images descend from the new file.
     for generation in [4, 6] {
         client
@@ -51,7 +51,7 @@ async fn an_image_in_pieces_is_written_anew_and_is_the_same() {
             .resume_sandbox(resume(&wanted, generation + 1))
             .await
             .unwrap();
-        assert!(host.ticks(wanted.sandbox).await >= ticks);
+        assert!(host.ticks(wanted.order.sandbox).await >= ticks);
     }
     client.destroy_sandbox(order(&wanted, 8)).await.unwrap();
     host.check().await;
@@ -66,17 +66,17 @@ async fn an_agent_that_dies_while_it_writes_an_image_anew_loses_nothing() {
         let wanted = ready_spec();
         let client = host.client();
         client.create_sandbox(wanted.clone()).await.unwrap();
-        let ticks = host.ticks(wanted.sandbox).await;
+        let ticks = host.ticks(wanted.order.sandbox).await;
         host.arm("rewrite", step);
         client.pause_sandbox(order(&wanted, 2)).await.unwrap();
         host.wait_for_death();
         host.restart_leaving_images().await;
-        let found = host.report(wanted.sandbox).await.unwrap();
+        let found = host.report(wanted.order.sandbox).await.unwrap();
         assert_eq!(found.state, ReportedState::Paused);
         assert!(!has_leftover(&host, &wanted, 1));
         let client = host.client();
         client.resume_sandbox(resume(&wanted, 3)).await.unwrap();
-        assert!(host.ticks(wanted.sandbox).await >= ticks);
+        assert!(host.ticks(wanted.order.sandbox).await >= ticks);
         client.destroy_sandbox(order(&wanted, 4)).await.unwrap();
         host.check().await;
     }

@@ -50,7 +50,7 @@ async fn clock_error(rig: &Rig, wanted: &SandboxSpec) -> chrono::TimeDelta {
     let mut error = chrono::TimeDelta::zero();
     for _ in 0..5 {
         let asked = now();
-        let out = rig.exec(wanted.sandbox, "date +%s%N").await;
+        let out = rig.exec(wanted.order.sandbox, "date +%s%N").await;
         let answered = now();
         let said = DateTime::from_timestamp_nanos(out.stdout.trim().parse().unwrap());
         error = error.max(asked - said).max(said - answered);
@@ -62,12 +62,12 @@ async fn check_new(rig: &Rig, wanted: &SandboxSpec) -> Identity {
     let error = clock_error(rig, wanted).await;
     assert!(error <= CLOCK_TOLERANCE, "the clock is {error} off");
     let ask = "hostname; cat /etc/hostname /etc/machine-id; echo $E2B_SANDBOX_ID; cat /proc/sys/kernel/random/uuid";
-    let out = rig.exec(wanted.sandbox, ask).await.stdout;
+    let out = rig.exec(wanted.order.sandbox, ask).await.stdout;
     let lines: Vec<&str> = out.lines().collect();
     let [hostname, written, machine_id, sandbox_id, random] = lines[..] else {
         panic!("{out}");
     };
-    let body = wanted.sandbox.base36();
+    let body = wanted.order.sandbox.base36();
     assert_eq!(hostname, format!("sb-{}", &body[..12]));
     assert_eq!(written, hostname);
     assert_eq!(sandbox_id, body);
@@ -85,7 +85,7 @@ async fn check_new(rig: &Rig, wanted: &SandboxSpec) -> Identity {
 /// What the guest answers to whoever shows this token.
 async fn status(rig: &Rig, wanted: &SandboxSpec, token: &str) -> StatusCode {
     let stream = tokio::net::UnixStream::connect(rig.socket()).await.unwrap();
-    let request = Request::get(format!("/proxy/{}/49983/envs", wanted.sandbox))
+    let request = Request::get(format!("/proxy/{}/49983/envs", wanted.order.sandbox))
         .header("host", "guest")
         .header("x-access-token", token)
         .body(Full::<Bytes>::default())
@@ -117,7 +117,7 @@ async fn a_sandbox_is_new_whichever_way_it_came_to_be() {
     let hook = "mkdir -p /etc/locule/after-restore.d && cd /etc/locule/after-restore.d && \
         printf '#!/bin/sh\\ndate +%%s%%N >> /hooks\\nhostname >> /hooks\\n' > 10-note && chmod +x 10-note && \
         echo 'exit 1' > 00-fails && chmod +x 00-fails && echo 'touch /never' > 20-no-program";
-    let written = rig.exec_as(first.sandbox, "root", hook).await;
+    let written = rig.exec_as(first.order.sandbox, "root", hook).await;
     assert_eq!(written.exit_code, 0, "{written:?}");
     let pause = order(&first, 2);
     rig.registry().pause_sandbox(pause).await.unwrap();
@@ -139,7 +139,7 @@ async fn a_sandbox_is_new_whichever_way_it_came_to_be() {
         .unwrap();
     let resumed = check_new(&rig, &first).await;
     strangers(&[&created, &other, &resumed]);
-    let noted = rig.exec(first.sandbox, "cat /hooks; ls /never").await;
+    let noted = rig.exec(first.order.sandbox, "cat /hooks; ls /never").await;
     let lines: Vec<&str> = noted.stdout.lines().collect();
     assert_eq!(lines.len(), 4, "once in each life: {noted:?}");
     let ran = DateTime::from_timestamp_nanos(lines[0].parse().unwrap());
@@ -176,7 +176,7 @@ impl Image {
         let from = rig
             .pool()
             .join("sandboxes")
-            .join(wanted.sandbox.as_uuid().to_string());
+            .join(wanted.order.sandbox.as_uuid().to_string());
         let manifest = std::fs::read(from.join("manifest.json")).unwrap();
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
         let number = manifest["held"]["image"].as_u64().unwrap();
@@ -331,9 +331,9 @@ async fn ten_clones_of_one_image_draw_no_random_number_twice() {
     let wanted = spec();
     rig.registry().create_sandbox(wanted.clone()).await.unwrap();
     let draw = "(while read -r x < /proc/sys/kernel/random/uuid; do echo $x >> /dev/shm/drawn; done) > /dev/null 2>&1 &";
-    rig.exec(wanted.sandbox, draw).await;
+    rig.exec(wanted.order.sandbox, draw).await;
     let drawing = "while ! [ -s /dev/shm/drawn ]; do :; done";
-    assert_eq!(rig.exec(wanted.sandbox, drawing).await.exit_code, 0);
+    assert_eq!(rig.exec(wanted.order.sandbox, drawing).await.exit_code, 0);
     let pause = order(&wanted, 2);
     assert!(
         !rig.registry()

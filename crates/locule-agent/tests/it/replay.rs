@@ -76,10 +76,11 @@ impl Story<'_> {
 
     /// A whole life, with an order that finds its work done and one that changes nothing but a number.
     async fn live(&mut self, wanted: &SandboxSpec) {
-        let (client, id) = (self.host.client(), wanted.sandbox);
+        let (client, id) = (self.host.client(), wanted.order.sandbox);
         let order = |generation| Order {
             sandbox: id,
             generation,
+            write_mark: None,
         };
         let created = async { client.create_sandbox(wanted.clone()).await.map(drop) };
         self.step(id, 1, Held::Running(None), created).await;
@@ -100,8 +101,7 @@ impl Story<'_> {
         }
         let updated = async {
             let update = UpdateSandbox {
-                sandbox: id,
-                generation: 10,
+                order: order(10),
                 timeouts: Timeouts {
                     timeout_sec: 77,
                     ..wanted.timeouts
@@ -116,13 +116,14 @@ impl Story<'_> {
 
     /// Ended while it runs, and before it was made at all.
     async fn end(&mut self, wanted: &SandboxSpec) {
-        let (client, id) = (self.host.client(), wanted.sandbox);
+        let (client, id) = (self.host.client(), wanted.order.sandbox);
         let created = async { client.create_sandbox(wanted.clone()).await.map(drop) };
         self.step(id, 1, Held::Running(None), created).await;
         for (sandbox, generation) in [(id, 2), (SandboxId::random(), 7)] {
             let order = Order {
                 sandbox,
                 generation,
+                write_mark: None,
             };
             let destroyed = client.destroy_sandbox(order);
             self.step(sandbox, generation, Held::Gone, destroyed).await;

@@ -48,8 +48,9 @@ pub(crate) fn ready_spec() -> SandboxSpec {
 
 pub(crate) fn order(wanted: &SandboxSpec, generation: i64) -> Order {
     Order {
-        sandbox: wanted.sandbox,
+        sandbox: wanted.order.sandbox,
         generation,
+        write_mark: None,
     }
 }
 
@@ -61,8 +62,11 @@ pub(crate) async fn within<T>(bound: Duration, what: &str, work: impl Future<Out
 
 pub(crate) fn spec() -> SandboxSpec {
     SandboxSpec {
-        sandbox: SandboxId::random(),
-        generation: 1,
+        order: Order {
+            sandbox: SandboxId::random(),
+            generation: 1,
+            write_mark: None,
+        },
         team: TeamId::random(),
         template: "minimal".to_owned(),
         template_id: TemplateId::MINIMAL,
@@ -80,8 +84,7 @@ pub(crate) fn spec() -> SandboxSpec {
 
 pub(crate) fn resume(spec: &SandboxSpec, generation: i64) -> ResumeSandbox {
     ResumeSandbox {
-        sandbox: spec.sandbox,
-        generation,
+        order: order(spec, generation),
         timeouts: Timeouts::default(),
         access_token: TOKEN.to_owned(),
     }

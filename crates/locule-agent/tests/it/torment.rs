@@ -39,7 +39,7 @@ impl Scene {
             .create_sandbox(witness.clone())
             .await
             .unwrap();
-        rig.exec(witness.sandbox, "echo mine > ~/f").await;
+        rig.exec(witness.order.sandbox, "echo mine > ~/f").await;
         Self { rig, witness }
     }
 
@@ -52,7 +52,7 @@ impl Scene {
 
     /// The witness is as it was, and answers.
     async fn unharmed(&self) {
-        let asked = self.rig.exec(self.witness.sandbox, "cat ~/f");
+        let asked = self.rig.exec(self.witness.order.sandbox, "cat ~/f");
         assert_eq!(
             within(UNHARMED, "the witness", asked).await.stdout,
             "mine\n"
@@ -63,8 +63,9 @@ impl Scene {
     async fn is_ended(&self, wanted: &SandboxSpec) {
         let registry = self.rig.registry();
         let order = |generation| Order {
-            sandbox: wanted.sandbox,
+            sandbox: wanted.order.sandbox,
             generation,
+            write_mark: None,
         };
         let paused = within(BOUND, "pause", registry.pause_sandbox(order(2))).await;
         assert_eq!(paused.unwrap().state, ReportedState::Paused);
@@ -87,7 +88,7 @@ async fn a_fork_bomb_goes_off_in_its_own_sandbox_only() {
     let wanted = scene.troubled().await;
     // Each child leaves two behind and waits.
     let bomb = "b() { b & b & wait; }; b >/dev/null 2>&1 & sleep 1000";
-    within(BOUND, "start", scene.rig.spawn(wanted.sandbox, bomb)).await;
+    within(BOUND, "start", scene.rig.spawn(wanted.order.sandbox, bomb)).await;
     for _ in 0..5 {
         scene.unharmed().await;
     }
@@ -103,7 +104,7 @@ async fn a_flood_of_output_waits_for_its_reader() {
     let mut unread = Vec::new();
     for _ in 0..4 {
         let flood = "yes a line that nobody reads";
-        unread.push(scene.rig.start_process(wanted.sandbox, flood).await);
+        unread.push(scene.rig.start_process(wanted.order.sandbox, flood).await);
     }
     for _ in 0..5 {
         scene.unharmed().await;
@@ -125,17 +126,23 @@ async fn a_full_disk_and_deaf_processes_do_not_hold_up_a_pause() {
     // Everything there is, then one byte more. No block of it is written, so that the host does not fill up too.
     let fill = "n=0; i=$((1 << 32)); while [ $i -gt 4096 ]; do \
         fallocate -l $i ~/fill.$n && n=$((n + 1)) || i=$((i / 2)); done 2>/dev/null; head -c 100000 /dev/zero > ~/more";
-    let filled = within(BOUND, "filling", rig.exec_as(wanted.sandbox, "root", fill)).await;
+    let filled = within(
+        BOUND,
+        "filling",
+        rig.exec_as(wanted.order.sandbox, "root", fill),
+    )
+    .await;
     assert_ne!(filled.exit_code, 0, "{filled:?}");
     assert!(filled.stderr.contains("No space left"), "{filled:?}");
     rig.spawn(
-        wanted.sandbox,
+        wanted.order.sandbox,
         "trap '' TERM INT HUP; while :; do sleep 1000; done",
     )
     .await;
     let order = |generation| Order {
-        sandbox: wanted.sandbox,
+        sandbox: wanted.order.sandbox,
         generation,
+        write_mark: None,
     };
     let paused = within(BOUND, "pause", rig.registry().pause_sandbox(order(2))).await;
     assert!(!paused.unwrap().unresponsive);
@@ -144,7 +151,7 @@ async fn a_full_disk_and_deaf_processes_do_not_hold_up_a_pause() {
         .await
         .unwrap();
     let out = rig.exec_as(
-        wanted.sandbox,
+        wanted.order.sandbox,
         "root",
         "rm ~/fill.*; echo room > ~/f && cat ~/f",
     );
@@ -159,7 +166,7 @@ async fn a_full_disk_and_deaf_processes_do_not_hold_up_a_pause() {
 #[tokio::test(flavor = "multi_thread")]
 async fn strange_paths_stay_inside_the_guest() {
     let scene = Scene::new().await;
-    let id = scene.witness.sandbox;
+    let id = scene.witness.order.sandbox;
     let name = format!("locule-strange-{}", scene.rig.vmms()[0]);
     let file = async |method: &str, path: &str, body: &'static str| {
         let stream = tokio::net::UnixStream::connect(scene.rig.socket())
@@ -216,7 +223,9 @@ async fn thousands_of_half_open_connections_inside_are_the_guests_own_trouble() 
     within(
         BOUND,
         "start",
-        scene.rig.spawn(wanted.sandbox, &format!("({open}) & wait")),
+        scene
+            .rig
+            .spawn(wanted.order.sandbox, &format!("({open}) & wait")),
     )
     .await;
     for _ in 0..5 {

@@ -36,7 +36,7 @@ async fn needs(host: &HostProcess, wanted: &SandboxSpec, generation: i64, versio
     };
     assert!(why.contains("stays paused"), "{why}");
     assert!(why.contains(version), "{why}");
-    let report = host.report(wanted.sandbox).await.unwrap();
+    let report = host.report(wanted.order.sandbox).await.unwrap();
     assert_eq!(report.state, ReportedState::Paused);
     host.check().await;
 }
@@ -48,11 +48,9 @@ async fn a_sandbox_that_an_earlier_build_paused_is_there_and_resumes() {
         host.kill();
         unpack(fixture, &host.pool());
         host.restart_with_version("2.0").await;
-        let kept = SandboxSpec {
-            sandbox: KEPT.0.parse().unwrap(),
-            ..spec()
-        };
-        let report = host.report(kept.sandbox).await.unwrap();
+        let mut kept = spec();
+        kept.order.sandbox = KEPT.0.parse().unwrap();
+        let report = host.report(kept.order.sandbox).await.unwrap();
         assert_eq!(
             (report.state, report.generation),
             (ReportedState::Paused, KEPT.1)
@@ -65,7 +63,7 @@ async fn a_sandbox_that_an_earlier_build_paused_is_there_and_resumes() {
             .resume_sandbox(resume(&kept, KEPT.1 + 1))
             .await;
         assert_eq!(resumed.unwrap().state, ReportedState::Running, "{fixture}");
-        assert!(host.ticks(kept.sandbox).await > 0);
+        assert!(host.ticks(kept.order.sandbox).await > 0);
         let paused = host.client().pause_sandbox(order(&kept, KEPT.1 + 2)).await;
         paused.unwrap();
         let resumed = host
@@ -73,7 +71,7 @@ async fn a_sandbox_that_an_earlier_build_paused_is_there_and_resumes() {
             .resume_sandbox(resume(&kept, KEPT.1 + 3))
             .await;
         resumed.unwrap();
-        host.ticks(kept.sandbox).await;
+        host.ticks(kept.order.sandbox).await;
         host.stop().await;
     }
 }
@@ -89,17 +87,17 @@ async fn another_vmm_makes_its_own_golden_images_and_leaves_what_it_cannot_load(
         .pause_sandbox(order(&paused, 2))
         .await
         .unwrap();
-    let ticks = host.ticks(runs.sandbox).await;
+    let ticks = host.ticks(runs.order.sandbox).await;
 
     // The running one runs on in the VMM that it has; its image will need that one.
     host.restart_with_version("2.0").await;
-    assert!(host.ticks(runs.sandbox).await > ticks);
+    assert!(host.ticks(runs.order.sandbox).await > ticks);
     needs(&host, &paused, 3, "stub-1.0 pc-q35-1.0").await;
     host.client().pause_sandbox(order(&runs, 2)).await.unwrap();
     needs(&host, &runs, 3, "stub-1.0 pc-q35-1.0").await;
     let new = ready_spec();
     host.client().create_sandbox(new.clone()).await.unwrap();
-    host.ticks(new.sandbox).await;
+    host.ticks(new.order.sandbox).await;
     let goldens = std::fs::read_dir(host.pool().join("golden")).unwrap();
     assert_eq!(goldens.count(), 2, "one for each VMM");
 
@@ -109,7 +107,7 @@ async fn another_vmm_makes_its_own_golden_images_and_leaves_what_it_cannot_load(
         let client = host.client();
         let resumed = client.resume_sandbox(resume(one, generation)).await;
         resumed.unwrap();
-        host.ticks(one.sandbox).await;
+        host.ticks(one.order.sandbox).await;
         client
             .pause_sandbox(order(one, generation + 1))
             .await
@@ -122,6 +120,6 @@ async fn another_vmm_makes_its_own_golden_images_and_leaves_what_it_cannot_load(
         .resume_sandbox(resume(&paused, 6))
         .await
         .unwrap();
-    host.ticks(paused.sandbox).await;
+    host.ticks(paused.order.sandbox).await;
     host.stop().await;
 }

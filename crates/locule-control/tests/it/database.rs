@@ -7,7 +7,7 @@ use locule_testkit::{Call, World};
 use sqlx::PgPool;
 
 async fn seen(world: &World) -> WriteMark {
-    world.host.host().await.unwrap().written.unwrap()
+    world.host.host().await.unwrap().write_mark.unwrap()
 }
 
 /// As by a backup from long ago.
@@ -17,7 +17,7 @@ async fn go_back(world: &World) {
         counter: at.counter + 1000,
         ..at
     };
-    world.host.mark(later);
+    world.host.record_mark(later);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]

@@ -133,14 +133,14 @@ impl HostAgent for Host {
 
     async fn resume_sandbox(&self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError> {
         self.resumes.fetch_add(1, Ordering::SeqCst);
-        self.change(resume.sandbox, resume.generation, |report| {
+        self.change(resume.order.sandbox, resume.order.generation, |report| {
             report.state = ReportedState::Running;
             report.timeouts.expires_at = resume.timeouts.expires_at;
         })
     }
 
     async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError> {
-        self.change(update.sandbox, update.generation, |report| {
+        self.change(update.order.sandbox, update.order.generation, |report| {
             report.timeouts.expires_at = update.timeouts.expires_at;
         })
     }
@@ -164,8 +164,6 @@ impl HostAgent for Host {
             .retain(|id, _| !sandboxes.contains(id));
         Ok(())
     }
-
-    fn mark(&self, _at: locule_agent_api::WriteMark) {}
 
     async fn accept_database(&self, _at: locule_agent_api::WriteMark) -> Result<(), AgentError> {
         Ok(())

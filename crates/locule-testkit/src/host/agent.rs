@@ -41,6 +41,9 @@ impl SimHost {
 
     async fn order(&self, asked: Asked) -> Result<Option<SandboxReport>, AgentError> {
         self.state().asked.push((asked.call(), asked.sandbox()));
+        if let Some(mark) = asked.write_mark() {
+            self.record_mark(mark);
+        }
         match self.enter(asked.call()).await? {
             None | Some(Fault::Refuse(_) | Fault::Delay(_)) => self.obey(asked),
             Some(Fault::DelayAnswer(gate)) => {
@@ -78,7 +81,7 @@ impl HostAgent for SimHost {
     async fn host(&self) -> Result<HostInfo, AgentError> {
         self.enter(Call::Host).await?;
         Ok(HostInfo {
-            written: self.state().written.clone(),
+            write_mark: self.state().write_mark.clone(),
             ..host_info()
         })
     }
@@ -142,17 +145,9 @@ impl HostAgent for SimHost {
         Ok(())
     }
 
-    fn mark(&self, at: WriteMark) {
-        let mut state = self.state();
-        let seen = state.written.as_ref();
-        if seen.is_none_or(|seen| seen.cluster == at.cluster && seen.counter < at.counter) {
-            state.written = Some(at);
-        }
-    }
-
     async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError> {
         self.reachable()?;
-        self.state().written = Some(at);
+        self.state().write_mark = Some(at);
         Ok(())
     }
 }
