@@ -156,6 +156,19 @@ impl HostAgent for Client {
         Ok(())
     }
 
+    async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError> {
+        let request = wire::GetSandboxRequest {
+            sandbox_id: sandbox.to_string(),
+            ..Default::default()
+        };
+        report(
+            self.rpc
+                .get_sandbox_with_options(request, within(QUICK))
+                .await?
+                .into_owned(),
+        )
+    }
+
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
         let answer = self
             .rpc

@@ -202,7 +202,9 @@ pub trait HostAgent: Send + Sync + 'static {
     async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError>;
     /// Counts as activity.
     async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError>;
-    /// Everything the host holds, running and paused, each time (W-003).
+    /// The report that [`list_sandboxes`](Self::list_sandboxes) contains for this sandbox; `NotFound` where it contains none.
+    async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError>;
+    /// Every sandbox that the host holds, running or paused, and every one that ended lately (W-003).
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError>;
     async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError>;
     /// Destroys the listed sandboxes and nothing else.

@@ -102,6 +102,15 @@ impl wire::HostAgentService for Service {
         Response::ok(wire::PingSandboxResponse::default())
     }
 
+    async fn get_sandbox<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, wire::GetSandboxRequest>,
+    ) -> ServiceResult<impl Encodable<wire::SandboxInfo> + Send + use<'a>> {
+        let report = self.0.get_sandbox(parse_id(request.sandbox_id)?).await?;
+        Response::ok(wire::SandboxInfo::from(report))
+    }
+
     async fn list_sandboxes<'a>(
         &'a self,
         _ctx: RequestContext,

@@ -46,6 +46,11 @@ impl Tombstone {
         }
     }
 
+    /// Whether its time is not over: older tombstones are removed.
+    pub(crate) fn is_recent(&self, now: DateTime<Utc>) -> bool {
+        now - self.at <= chrono::Duration::days(TOMBSTONE_DAYS)
+    }
+
     /// Why it ended, as far as is known.
     pub(crate) fn reason(&self) -> &str {
         let reason = self.last.as_ref().and_then(|last| last.reason.as_deref());
@@ -174,11 +179,11 @@ impl Ledger {
             else {
                 continue;
             };
-            if now - stone.at > chrono::Duration::days(TOMBSTONE_DAYS) {
+            if stone.is_recent(now) {
+                recent.extend(stone.last);
+            } else {
                 // It can be removed as well the next time.
                 let _ = fs::remove_file(&path);
-            } else {
-                recent.extend(stone.last);
             }
         }
         recent

@@ -185,6 +185,17 @@ impl Registry {
         all
     }
 
+    /// The report that [`Self::everything`] contains for one sandbox.
+    fn report_of(&self, sandbox: SandboxId) -> Option<SandboxReport> {
+        if let Some(report) = self.handle(sandbox).and_then(|handle| handle.report()) {
+            return Some(report);
+        }
+        let ended = self.host.ledger.buried(sandbox)?;
+        let is_recent = ended.is_recent(self.host.clock.now());
+        let last = ended.last.filter(|_| is_recent)?;
+        Some(last.report(None))
+    }
+
     /// The order to create it may still be on its way: it must find that the sandbox is gone.
     async fn bury_unknown(&self, order: &Order) -> Result<(), AgentError> {
         let stone = Tombstone {

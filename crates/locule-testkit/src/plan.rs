@@ -16,6 +16,7 @@ pub enum Call {
     Resume,
     Update,
     Ping,
+    Get,
     List,
     Watch,
     Terminate,

@@ -124,6 +124,11 @@ impl HostAgent for Registry {
         Ok(())
     }
 
+    async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError> {
+        self.check_ready()?;
+        self.report_of(sandbox).ok_or(AgentError::NotFound)
+    }
+
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
         self.check_ready()?;
         Ok(self.everything())

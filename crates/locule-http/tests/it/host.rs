@@ -149,6 +149,11 @@ impl HostAgent for Host {
         Ok(())
     }
 
+    async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError> {
+        let held = self.held.lock().unwrap();
+        held.get(&sandbox).cloned().ok_or(AgentError::NotFound)
+    }
+
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
         Ok(self.held.lock().unwrap().values().cloned().collect())
     }

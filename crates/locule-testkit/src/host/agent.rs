@@ -68,6 +68,13 @@ impl SimHost {
         report.ok_or_else(|| AgentError::Internal("an order without a report".to_owned()))
     }
 
+    /// The report of one sandbox, held or ended.
+    fn reported(&self, sandbox: SandboxId) -> Option<SandboxReport> {
+        let state = self.state();
+        let held = state.held.get(&sandbox);
+        held.or_else(|| state.graves.get(&sandbox)).cloned()
+    }
+
     /// What it holds and what ended, as a real host lists it.
     fn everything(&self) -> Vec<SandboxReport> {
         let state = self.state();
@@ -108,6 +115,19 @@ impl HostAgent for SimHost {
 
     async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError> {
         self.order(Asked::Ping(sandbox)).await.map(drop)
+    }
+
+    async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError> {
+        let answer = || self.reported(sandbox).ok_or(AgentError::NotFound);
+        match self.enter(Call::Get).await? {
+            None => answer(),
+            Some(Fault::DelayAnswer(gate)) => {
+                let answer = answer();
+                gate.pass().await;
+                answer
+            }
+            Some(_) => Err(AgentError::DeadlineExceeded),
+        }
     }
 
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
