@@ -4,7 +4,7 @@ use locule_agent_api::{AgentError, Order, ResumeSandbox, SandboxSpec, UpdateSand
 use locule_base::failpoint::reached;
 use locule_domain::{Action, ErrorReason, Event, Sandbox, SandboxState, next_action};
 use locule_ids::SandboxId;
-use locule_store::{cluster, hosts, sandboxes, templates};
+use locule_store::{cluster, hosts, sandboxes};
 
 use crate::database::mark;
 use crate::error::ControlError;
@@ -155,9 +155,6 @@ impl Sandboxes {
     async fn create_on_host(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
         let host = self.host_of(sandbox)?;
         let order = self.order(sandbox).await?;
-        let mut conn = self.core.connection().await?;
-        let template = templates::find(&mut conn, sandbox.team, &sandbox.template).await?;
-        drop(conn);
         let row = sandbox.clone();
         let spec = SandboxSpec {
             order,
@@ -169,9 +166,7 @@ impl Sandboxes {
             disk_size_mb: row.disk_size_mb,
             timeouts: row.timeouts,
             auto_resume: row.auto_resume,
-            default_user: template
-                .map(|template| template.default_user)
-                .unwrap_or_default(),
+            default_user: row.default_user,
             env: row.env,
             labels: row.labels,
             access_token: self.access_token(row.id),

@@ -202,6 +202,8 @@ pub struct Sandbox {
     pub cleanup_pending: bool,
     pub template: String,
     pub template_id: TemplateId,
+    /// The user that a process runs as where a request names none, copied from the template at creation.
+    pub default_user: String,
     pub vcpus: u32,
     pub memory_mib: u32,
     pub disk_size_mb: u32,

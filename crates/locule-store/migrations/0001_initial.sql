@@ -186,6 +186,8 @@ CREATE TABLE sandboxes (
     cleanup_pending BOOLEAN NOT NULL DEFAULT FALSE,
     template        TEXT NOT NULL,
     template_id     UUID NOT NULL,
+    -- As the template had it when the sandbox was created.
+    default_user    TEXT NOT NULL,
     vcpus           INT NOT NULL,
     memory_mb       INT NOT NULL,
     disk_size_mb    INT NOT NULL DEFAULT 5120,

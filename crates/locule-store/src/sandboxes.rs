@@ -11,7 +11,7 @@ use crate::StoreError;
 use row::{SandboxRow, json};
 
 const COLUMNS: &str = "id, team_id, host_id, status, desired, generation, version, status_reason, last_error, cleanup_pending, template, \
-     template_id, vcpus, memory_mb, disk_size_mb, timeout_sec, expires_at, timeout_given_sec, on_timeout, auto_resume, \
+     template_id, default_user, vcpus, memory_mb, disk_size_mb, timeout_sec, expires_at, timeout_given_sec, on_timeout, auto_resume, \
      public_traffic, env, labels, guest_ip, host_ip, metadata, created_at, started_at, last_active_at, last_updated";
 
 fn select_text(rest: &str) -> String {
@@ -30,10 +30,10 @@ fn number(value: u32) -> i32 {
 
 pub async fn insert(conn: &mut PgConnection, sandbox: &Sandbox) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO sandboxes (id, team_id, host_id, status, desired, generation, template, template_id, vcpus, memory_mb,
-             disk_size_mb, timeout_sec, expires_at, timeout_given_sec, on_timeout, auto_resume, public_traffic, env, labels,
-             created_at, last_updated)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20)",
+        "INSERT INTO sandboxes (id, team_id, host_id, status, desired, generation, template, template_id, default_user, vcpus,
+             memory_mb, disk_size_mb, timeout_sec, expires_at, timeout_given_sec, on_timeout, auto_resume, public_traffic, env,
+             labels, created_at, last_updated)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21)",
     )
     .bind(sandbox.id.as_uuid())
     .bind(sandbox.team.as_uuid())
@@ -43,6 +43,7 @@ pub async fn insert(conn: &mut PgConnection, sandbox: &Sandbox) -> Result<(), St
     .bind(sandbox.generation)
     .bind(&sandbox.template)
     .bind(sandbox.template_id.as_uuid())
+    .bind(&sandbox.default_user)
     .bind(number(sandbox.vcpus))
     .bind(number(sandbox.memory_mib))
     .bind(number(sandbox.disk_size_mb))

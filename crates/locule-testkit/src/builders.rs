@@ -31,6 +31,7 @@ pub fn sandbox(team: TeamId) -> SandboxRow {
         cleanup_pending: false,
         template: "minimal".to_owned(),
         template_id: TemplateId::MINIMAL,
+        default_user: "user".to_owned(),
         vcpus: 1,
         memory_mib: 512,
         disk_size_mb: 5120,

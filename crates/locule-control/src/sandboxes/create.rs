@@ -105,6 +105,7 @@ impl Sandboxes {
             cleanup_pending: false,
             template: template.name.clone(),
             template_id: template.id,
+            default_user: template.default_user.clone(),
             vcpus,
             memory_mib,
             disk_size_mb: DISK_MB,
