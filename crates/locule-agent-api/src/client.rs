@@ -1,6 +1,8 @@
 //! The control plane's end of the wire.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,9 +20,9 @@ use crate::messages::{
 use crate::proto::hostagent::v1 as wire;
 use crate::{AgentError, Connector, WRITE_MARK_HEADER};
 
-/// Each method has its own limit: one for all either cuts long pauses or hides dead hosts (W-006).
+/// Each method has its own time limit: a common one would either cut long pauses or hide hosts that hang (W-006).
 const QUICK: Duration = Duration::from_secs(10);
-/// May boot a template's golden image first.
+/// The host may have to take the template's snapshot first.
 const CREATE: Duration = Duration::from_mins(3);
 const RESUME: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_mins(5);
@@ -48,10 +50,13 @@ impl ClientTransport for Transport {
     }
 }
 
-/// A host, reached through a connector.
+/// A host, reached through a connector. Sends nothing but questions for [`HostInfo`] until the host has answered one with a
+/// protocol that is [supported](HostInfo::check_protocol). Asks again at every watch and after a host was out of reach: the
+/// agent may have been replaced.
 #[derive(Clone)]
 pub struct Client {
     rpc: wire::HostAgentServiceClient<Transport>,
+    is_checked: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Client {
@@ -66,7 +71,35 @@ impl Client {
         let config = ClientConfig::new(Uri::from_static("http://host-agent"));
         Self {
             rpc: wire::HostAgentServiceClient::new(Transport(connector), config),
+            is_checked: Arc::default(),
         }
+    }
+
+    /// Fails unless the host's protocol is known to be supported.
+    async fn check_protocol(&self) -> Result<(), AgentError> {
+        if !self.is_checked.load(Ordering::Acquire) {
+            self.host().await?.check_protocol()?;
+            self.is_checked.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Sends a request, if the host's protocol is supported.
+    async fn send<T>(
+        &self,
+        call: impl Future<Output = Result<T, ConnectError>> + Send,
+    ) -> Result<T, AgentError> {
+        self.check_protocol().await?;
+        call.await.map_err(|error| self.failed(error))
+    }
+
+    /// The error of a call that failed. A host that was out of reach may come back with another protocol.
+    fn failed(&self, error: ConnectError) -> AgentError {
+        let error = AgentError::from(error);
+        if matches!(error, AgentError::Unavailable(_)) {
+            self.is_checked.store(false, Ordering::Release);
+        }
+        error
     }
 }
 
@@ -82,67 +115,45 @@ fn within(limit: Duration) -> CallOptions {
     CallOptions::default().with_timeout(limit)
 }
 
-/// A message from a host that is not what the contract says.
-fn report(info: wire::SandboxInfo) -> Result<SandboxReport, AgentError> {
-    SandboxReport::try_from(info)
-}
-
 #[async_trait]
 impl HostAgent for Client {
     async fn host(&self) -> Result<HostInfo, AgentError> {
-        let answer = self
-            .rpc
-            .get_host_with_options(wire::GetHostRequest::default(), within(QUICK))
-            .await?;
-        Ok(answer.into_owned().into())
+        let request = wire::GetHostRequest::default();
+        let answer = self.rpc.get_host_with_options(request, within(QUICK)).await;
+        Ok(answer
+            .map_err(|error| self.failed(error))?
+            .into_owned()
+            .into())
     }
 
     async fn create_sandbox(&self, spec: SandboxSpec) -> Result<SandboxReport, AgentError> {
         let options = ordered(&spec.order, CREATE);
-        report(
-            self.rpc
-                .create_sandbox_with_options(spec.into(), options)
-                .await?
-                .into_owned(),
-        )
+        let call = self.rpc.create_sandbox_with_options(spec.into(), options);
+        self.send(call).await?.into_owned().try_into()
     }
 
     async fn destroy_sandbox(&self, order: Order) -> Result<(), AgentError> {
         let options = ordered(&order, DESTROY);
-        self.rpc
-            .destroy_sandbox_with_options(order.into(), options)
-            .await?;
-        Ok(())
+        let call = self.rpc.destroy_sandbox_with_options(order.into(), options);
+        self.send(call).await.map(drop)
     }
 
     async fn pause_sandbox(&self, order: Order) -> Result<SandboxReport, AgentError> {
         let options = ordered(&order, PAUSE);
-        report(
-            self.rpc
-                .pause_sandbox_with_options(order.into(), options)
-                .await?
-                .into_owned(),
-        )
+        let call = self.rpc.pause_sandbox_with_options(order.into(), options);
+        self.send(call).await?.into_owned().try_into()
     }
 
     async fn resume_sandbox(&self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError> {
         let options = ordered(&resume.order, RESUME);
-        report(
-            self.rpc
-                .resume_sandbox_with_options(resume.into(), options)
-                .await?
-                .into_owned(),
-        )
+        let call = self.rpc.resume_sandbox_with_options(resume.into(), options);
+        self.send(call).await?.into_owned().try_into()
     }
 
     async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError> {
         let options = ordered(&update.order, QUICK);
-        report(
-            self.rpc
-                .update_sandbox_with_options(update.into(), options)
-                .await?
-                .into_owned(),
-        )
+        let call = self.rpc.update_sandbox_with_options(update.into(), options);
+        self.send(call).await?.into_owned().try_into()
     }
 
     async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError> {
@@ -150,10 +161,8 @@ impl HostAgent for Client {
             sandbox_id: sandbox.to_string(),
             ..Default::default()
         };
-        self.rpc
-            .ping_sandbox_with_options(request, within(QUICK))
-            .await?;
-        Ok(())
+        let call = self.rpc.ping_sandbox_with_options(request, within(QUICK));
+        self.send(call).await.map(drop)
     }
 
     async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError> {
@@ -161,32 +170,22 @@ impl HostAgent for Client {
             sandbox_id: sandbox.to_string(),
             ..Default::default()
         };
-        report(
-            self.rpc
-                .get_sandbox_with_options(request, within(QUICK))
-                .await?
-                .into_owned(),
-        )
+        let call = self.rpc.get_sandbox_with_options(request, within(QUICK));
+        self.send(call).await?.into_owned().try_into()
     }
 
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
-        let answer = self
-            .rpc
-            .list_sandboxes_with_options(wire::ListSandboxesRequest::default(), within(QUICK))
-            .await?;
-        answer
-            .into_owned()
-            .sandboxes
-            .into_iter()
-            .map(report)
-            .collect()
+        let request = wire::ListSandboxesRequest::default();
+        let call = self.rpc.list_sandboxes_with_options(request, within(QUICK));
+        let answer = self.send(call).await?.into_owned();
+        let reports = answer.sandboxes.into_iter().map(TryInto::try_into);
+        reports.collect()
     }
 
     async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError> {
-        let messages = self
-            .rpc
-            .watch_sandboxes(wire::WatchSandboxesRequest::default())
-            .await?;
+        self.is_checked.store(false, Ordering::Release);
+        let request = wire::WatchSandboxesRequest::default();
+        let messages = self.send(self.rpc.watch_sandboxes(request)).await?;
         let events = stream::unfold(Some(messages), |messages| async move {
             let mut messages = messages?;
             match messages.message::<wire::WatchSandboxesResponse>().await {
@@ -199,15 +198,12 @@ impl HostAgent for Client {
     }
 
     async fn terminate(&self, sandboxes: Vec<SandboxId>) -> Result<(), AgentError> {
-        let sandbox_ids = sandboxes.iter().map(ToString::to_string).collect();
         let request = wire::TerminateRequest {
-            sandbox_ids,
+            sandbox_ids: sandboxes.iter().map(ToString::to_string).collect(),
             ..Default::default()
         };
-        self.rpc
-            .terminate_with_options(request, within(PAUSE))
-            .await?;
-        Ok(())
+        let call = self.rpc.terminate_with_options(request, within(PAUSE));
+        self.send(call).await.map(drop)
     }
 
     async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError> {
@@ -216,10 +212,10 @@ impl HostAgent for Client {
             write_counter: at.counter,
             ..Default::default()
         };
-        self.rpc
-            .accept_database_with_options(request, within(QUICK))
-            .await?;
-        Ok(())
+        let call = self
+            .rpc
+            .accept_database_with_options(request, within(QUICK));
+        self.send(call).await.map(drop)
     }
 }
 
@@ -233,6 +229,6 @@ fn event(message: wire::WatchSandboxesResponse) -> Result<WatchEvent, AgentError
         .ok_or_else(|| ConnectError::internal("a watch message without a sandbox"))?;
     Ok(WatchEvent::Report {
         seq: message.seq,
-        report: report(info)?,
+        report: info.try_into()?,
     })
 }

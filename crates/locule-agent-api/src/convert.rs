@@ -1,5 +1,7 @@
 //! Between the wire's messages and ours: texts become ids and times here, and nowhere else (B-005).
 
+mod host;
+
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
@@ -7,8 +9,7 @@ use locule_domain::{OnTimeout, Timeouts};
 
 use crate::AgentError;
 use crate::messages::{
-    HostInfo, Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox,
-    WarmStock, WriteMark,
+    Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox,
 };
 use crate::proto::hostagent::v1 as wire;
 
@@ -273,82 +274,5 @@ impl TryFrom<wire::SandboxInfo> for SandboxReport {
             unresponsive: info.unresponsive,
             ready_ms: info.ready_ms,
         })
-    }
-}
-
-impl From<HostInfo> for wire::GetHostResponse {
-    fn from(host: HostInfo) -> Self {
-        let (cluster_id, write_counter) = host
-            .write_mark
-            .map_or_else(Default::default, |mark| (mark.cluster, mark.counter));
-        Self {
-            cluster_id,
-            write_counter,
-            protocol: host.protocol,
-            agent_version: host.agent_version,
-            accelerator: host.accelerator,
-            accelerator_reason: host.accelerator_reason,
-            vmm: host.vmm,
-            cpu_cores: host.cpu_cores,
-            memory_mib: host.memory_mib,
-            pool_free_bytes: host.pool_free_bytes,
-            templates: host.templates,
-            warm: host.warm.into_iter().map(Into::into).collect(),
-            memory_used_bytes: host.memory_used_bytes,
-            memory_limit_bytes: host.memory_limit_bytes,
-            ready: host.ready,
-            ..Default::default()
-        }
-    }
-}
-
-impl From<WarmStock> for wire::WarmStock {
-    fn from(stock: WarmStock) -> Self {
-        Self {
-            template: stock.template,
-            vcpus: stock.vcpus,
-            memory_mib: stock.memory_mib,
-            warm: stock.warm,
-            started: stock.started,
-            unique_bytes: stock.unique_bytes,
-            ..Default::default()
-        }
-    }
-}
-
-impl From<wire::WarmStock> for WarmStock {
-    fn from(stock: wire::WarmStock) -> Self {
-        Self {
-            template: stock.template,
-            vcpus: stock.vcpus,
-            memory_mib: stock.memory_mib,
-            warm: stock.warm,
-            started: stock.started,
-            unique_bytes: stock.unique_bytes,
-        }
-    }
-}
-
-impl From<wire::GetHostResponse> for HostInfo {
-    fn from(host: wire::GetHostResponse) -> Self {
-        Self {
-            protocol: host.protocol,
-            agent_version: host.agent_version,
-            accelerator: host.accelerator,
-            accelerator_reason: host.accelerator_reason,
-            vmm: host.vmm,
-            cpu_cores: host.cpu_cores,
-            memory_mib: host.memory_mib,
-            pool_free_bytes: host.pool_free_bytes,
-            templates: host.templates,
-            warm: host.warm.into_iter().map(Into::into).collect(),
-            memory_used_bytes: host.memory_used_bytes,
-            memory_limit_bytes: host.memory_limit_bytes,
-            ready: host.ready,
-            write_mark: some(host.cluster_id).map(|cluster| WriteMark {
-                cluster,
-                counter: host.write_counter,
-            }),
-        }
     }
 }

@@ -24,6 +24,12 @@ pub enum AgentError {
     DeadlineExceeded,
     #[error("{0}")]
     Internal(String),
+    /// Raised by the client, never by a host: nothing was sent but the question for the version.
+    #[error(
+        "the host agent speaks protocol version {host}, this control plane version {own} and the one before it: \
+         install the same release of Locule on both"
+    )]
+    UnsupportedProtocol { host: u32, own: u32 },
 }
 
 impl From<AgentError> for ConnectError {
@@ -38,6 +44,7 @@ impl From<AgentError> for ConnectError {
             AgentError::Unavailable(_) => Self::unavailable(text),
             AgentError::DeadlineExceeded => Self::deadline_exceeded(text),
             AgentError::Internal(_) => Self::internal(text),
+            AgentError::UnsupportedProtocol { .. } => Self::failed_precondition(text),
         }
     }
 }

@@ -22,7 +22,7 @@ pub use messages::{
 };
 pub use server::router;
 
-/// Grows when a message changes its meaning; an agent accepts the previous one too.
+/// Grows when a message changes its meaning. A control plane works with hosts of its own version and of the one before.
 pub const PROTOCOL_VERSION: u32 = 1;
 /// Carries the [`WriteMark`] of an order.
 const WRITE_MARK_HEADER: &str = "locule-write-mark";

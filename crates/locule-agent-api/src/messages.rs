@@ -9,7 +9,7 @@ use locule_domain::Timeouts;
 use locule_ids::{SandboxId, TeamId, TemplateId};
 use serde::{Deserialize, Serialize};
 
-use crate::AgentError;
+use crate::{AgentError, PROTOCOL_VERSION};
 
 /// How far the control plane's database had come when an order was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,6 +172,20 @@ pub struct HostInfo {
     pub ready: bool,
     /// The highest write mark that came with an order.
     pub write_mark: Option<WriteMark>,
+}
+
+impl HostInfo {
+    /// Whether this control plane can work with the host: its protocol is ours or the one before. Versions begin at 1.
+    pub fn check_protocol(&self) -> Result<(), AgentError> {
+        let own = PROTOCOL_VERSION;
+        let oldest = own.saturating_sub(1).max(1);
+        if (oldest..=own).contains(&self.protocol) {
+            Ok(())
+        } else {
+            let host = self.protocol;
+            Err(AgentError::UnsupportedProtocol { host, own })
+        }
+    }
 }
 
 /// One message of a watch.

@@ -102,7 +102,9 @@ impl From<AgentError> for ControlError {
                 Self::Conflict { why }
             }
             AgentError::ResourceExhausted(_) => Self::NoCapacity,
-            AgentError::Unavailable(_) => Self::HostUnavailable(error),
+            AgentError::Unavailable(_) | AgentError::UnsupportedProtocol { .. } => {
+                Self::HostUnavailable(error)
+            }
             AgentError::DeadlineExceeded | AgentError::Internal(_) => Self::AgentFailed(error),
         }
     }

@@ -145,7 +145,12 @@ impl Sandboxes {
             .await
             .map_err(|_| NotReady::Database)?;
         for host in &self.inner.hosts {
-            if host.agent.host().await.is_ok_and(|host| host.ready) {
+            if host
+                .agent
+                .host()
+                .await
+                .is_ok_and(|host| host.ready && host.check_protocol().is_ok())
+            {
                 return Ok(());
             }
         }

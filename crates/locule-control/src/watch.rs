@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use locule_agent_api::WatchEvent;
+use locule_agent_api::{AgentError, WatchEvent};
 use locule_base::backoff::Backoff;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,7 @@ pub(crate) async fn run(
     host: HostLink,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let mut refused = false;
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
         let watched = tokio::select! {
@@ -23,9 +24,22 @@ pub(crate) async fn run(
             watched = follow(&sandboxes, &host) => watched,
         };
         match watched {
-            Ok(()) => backoff.reset(),
+            Ok(()) => {
+                refused = false;
+                backoff.reset();
+            }
             Err(error) => {
-                tracing::debug!(host.id = %host.id, error = format!("{error:#}"), "the watch of a host broke");
+                let unsupported = matches!(
+                    error.downcast_ref(),
+                    Some(AgentError::UnsupportedProtocol { .. })
+                );
+                let error = format!("{error:#}");
+                if unsupported && !refused {
+                    tracing::error!(host.id = %host.id, error, "the control plane refuses a host");
+                } else {
+                    tracing::debug!(host.id = %host.id, error, "the watch of a host broke");
+                }
+                refused = unsupported;
             }
         }
         tokio::select! {
