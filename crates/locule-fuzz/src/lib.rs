@@ -1,11 +1,11 @@
-//! Feeds a parser mutations of good input for as long as it may take, on the stable compiler and inside the crate that owns
-//! the parser.
+//! Runs a parser on mutations of valid input for a limited time, on the stable compiler and inside the crate that owns the
+//! parser.
 //!
-//! A target is a test called `fuzz::…`: it calls [`fuzz`] with seeds and a function that panics when a promise is broken. An
-//! input that the function had a new [`Shape`] of answer for joins the seeds, so that a run works its way inwards. The seed
-//! of the run and the input are printed when a target fails; `LOCULE_FUZZ_SEED` replays the run, and what was found becomes
-//! a test of its own. `LOCULE_FUZZ_SECONDS` says how long each target runs: the ring `fuzz` sets 10, a plain test run a
-//! moment.
+//! A target is a test called `fuzz::…`: it calls [`fuzz`] with seeds and a function that panics when the parser breaks a
+//! promise. An input for which the function returns a new [`Shape`] of answer joins the seeds, so a run reaches deeper code
+//! step by step. A target that fails prints the seed of the run and the input; `LOCULE_FUZZ_SEED` replays the run, and the
+//! input becomes a test of its own. `LOCULE_FUZZ_SECONDS` sets how long each target runs: 10 seconds in the ring `fuzz`, a
+//! fraction of a second in a plain test run.
 
 mod mutate;
 
@@ -21,17 +21,17 @@ use rand::{Rng as _, SeedableRng as _};
 use crate::mutate::Mutator;
 
 const SECONDS_DEFAULT: f64 = 0.3;
-/// A parser that thinks longer than this about one input hangs.
-const INPUT_PATIENCE: Duration = Duration::from_secs(5);
-/// Inputs that are kept because they led somewhere new.
+/// A target that takes longer than this for one input hangs.
+const INPUT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Limit of inputs that are kept because their answer had a new shape.
 const CORPUS_MAX: usize = 2000;
 
-/// What a target makes of an input, roughly: the finer, the deeper a run gets; the coarser, the fewer inputs it keeps.
+/// A rough summary of a target's answer to an input. A finer summary lets a run get deeper; a coarser one keeps fewer inputs.
 pub trait Shape {
     fn shape(&self) -> u64;
 }
 
-/// Anything that can be printed has the shape of the beginning of its text.
+/// The shape of a printable answer is the beginning of its text.
 impl<T: Debug> Shape for T {
     fn shape(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -50,14 +50,11 @@ fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
 }
 
 fn now() -> Instant {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a run lasts for so long of real time"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a run is limited in real time")]
     Instant::now()
 }
 
-/// Runs `target` on the seeds, then on mutations of them until the time is over. Panics when the target does, or hangs.
+/// Runs `target` on the seeds, then on mutations of them until the time is over. Panics if the target panics or hangs.
 pub fn fuzz<S: AsRef<[u8]>, T: Shape>(seeds: &[S], target: impl Fn(&[u8]) -> T) {
     let seconds = setting("LOCULE_FUZZ_SECONDS").unwrap_or(SECONDS_DEFAULT);
     let seed = setting("LOCULE_FUZZ_SEED").unwrap_or_else(|| rand::rng().random());
@@ -78,7 +75,7 @@ pub fn fuzz<S: AsRef<[u8]>, T: Shape>(seeds: &[S], target: impl Fn(&[u8]) -> T) 
             corpus.push(input);
         }
     }
-    #[expect(clippy::print_stderr, reason = "what a test says when it is asked to")]
+    #[expect(clippy::print_stderr, reason = "a summary for `--no-capture`")]
     {
         eprintln!("{runs} inputs, {} shapes, seed {seed}", shapes.len());
     }
@@ -89,7 +86,7 @@ fn run<T: Shape>(seed: u64, input: &[u8], target: &impl Fn(&[u8]) -> T) -> u64 {
     let result = catch_unwind(AssertUnwindSafe(|| target(input).shape()));
     let took = started.elapsed();
     let explain = |what: &str| {
-        #[expect(clippy::print_stderr, reason = "what a test says when it fails")]
+        #[expect(clippy::print_stderr, reason = "the report of a failed test")]
         {
             eprintln!(
                 "{what}; LOCULE_FUZZ_SEED={seed} replays the run; the input: b\"{}\"",
@@ -99,7 +96,7 @@ fn run<T: Shape>(seed: u64, input: &[u8], target: &impl Fn(&[u8]) -> T) -> u64 {
     };
     match result {
         Ok(shape) => {
-            if took > INPUT_PATIENCE {
+            if took > INPUT_TIMEOUT {
                 explain("the target hangs");
                 panic!("{took:?} for one input");
             }
@@ -117,13 +114,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_behind_several_steps_is_found() {
-        // Each step has a shape of its own: this is what leads the run to the last one.
+    fn a_run_finds_a_fault_behind_several_steps() {
+        // Each step has its own shape, which leads the run to the last step.
         let lock = |input: &[u8]| {
             let open = input
                 .iter()
                 .zip(b"<key>")
-                .take_while(|(got, wanted)| got == wanted);
+                .take_while(|(got, expected)| got == expected);
             let steps = open.count();
             assert!(steps < 5, "open");
             "x".repeat(steps)
@@ -137,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_makes_the_same_inputs() {
+    fn the_same_seed_produces_the_same_inputs() {
         let corpus = vec![b"{\"id\":1}".to_vec(), b"GET / HTTP/1.1".to_vec()];
         let inputs = |seed| {
             let mut rng = StdRng::seed_from_u64(seed);

@@ -1,4 +1,4 @@
-//! Bad input made of good input.
+//! Mutates valid input into input that may be invalid.
 
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -6,7 +6,7 @@ use rand::seq::IndexedRandom as _;
 
 const LENGTH_MAX: usize = 64 * 1024;
 
-/// What parsers trip over, whatever they parse.
+/// Byte strings that often reveal faults in parsers of any kind.
 const TRIPWIRES: &[&[u8]] = &[
     b"\0",
     b"\n",
@@ -58,7 +58,7 @@ const TRIPWIRES: &[&[u8]] = &[
     b"\t",
 ];
 
-/// Knows the words of the seeds, to put them where they do not belong.
+/// Mutates inputs, also by inserting words of the seeds at arbitrary positions.
 #[derive(Debug)]
 pub(crate) struct Mutator {
     words: Vec<Vec<u8>>,
@@ -76,7 +76,7 @@ impl Mutator {
         Self { words }
     }
 
-    /// One of the corpus with some things done to it.
+    /// Returns an input of the corpus with one to five random mutations.
     pub(crate) fn mutate(&self, corpus: &[Vec<u8>], rng: &mut StdRng) -> Vec<u8> {
         let mut input = corpus.choose(rng).cloned().unwrap_or_default();
         for _ in 0..rng.random_range(1..=5) {
@@ -97,7 +97,7 @@ impl Mutator {
                 let part = input[at..end].to_vec();
                 insert(input, at, &part);
             }
-            // A word in place of what was there, or beside it.
+            // Inserts a word, or replaces bytes with it.
             4 | 5 => {
                 if let Some(word) = self.words.choose(rng) {
                     let end = if rng.random() { at } else { end };
@@ -106,7 +106,7 @@ impl Mutator {
             }
             6 => number(input, at, rng),
             7 => input.truncate(at),
-            // The beginning of this one, the end of another.
+            // Joins the beginning of this input and the end of another.
             8 => {
                 if let Some(other) = corpus.choose(rng) {
                     let from = rng.random_range(0..=other.len());
@@ -141,7 +141,7 @@ fn overwrite(input: &mut [u8], rng: &mut StdRng) {
     }
 }
 
-/// A binary number at the edge of its type, either way round.
+/// Overwrites bytes with a binary number at the limit of a type, in either byte order.
 fn number(input: &mut [u8], at: usize, rng: &mut StdRng) {
     let value: u64 = *[
         0,

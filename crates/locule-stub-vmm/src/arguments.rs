@@ -1,34 +1,34 @@
-//! The part of QEMU's command line that the driver uses.
+//! Parses the part of QEMU's command line that the driver uses.
 
 use std::os::fd::RawFd;
 
 use anyhow::{Context as _, Result};
 
-/// What this process was handed.
+/// The descriptors and settings from the command line.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) memory: RawFd,
     pub(crate) memory_bytes: usize,
-    /// The image is the memory: changes go to the file.
+    /// Changes of guest memory go to its file.
     pub(crate) shared: bool,
     pub(crate) disk: RawFd,
     pub(crate) console: RawFd,
     pub(crate) tap: RawFd,
     pub(crate) mac: [u8; 6],
     pub(crate) control: RawFd,
-    /// Wait for device state instead of booting.
+    /// Waits for device state instead of booting.
     pub(crate) restore: bool,
 }
 
 /// The value of `key` in `a=b,c=d`.
-fn part<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.split(',')
         .filter_map(|pair| pair.split_once('='))
         .find_map(|(name, value)| (name == key).then_some(value))
 }
 
 fn number<T: std::str::FromStr>(text: &str, key: &str) -> Result<T> {
-    part(text, key)
+    value(text, key)
         .and_then(|value| value.parse().ok())
         .with_context(|| format!("{key} in {text:?}"))
 }
@@ -40,17 +40,17 @@ impl Arguments {
                 .filter(move |pair| pair[0] == option)
                 .map(|pair| pair[1].as_str())
         };
-        let one = |option: &'static str, mark: &'static str| {
+        let find = |option: &'static str, mark: &'static str| {
             values(option)
                 .find(|value| value.contains(mark))
                 .with_context(|| format!("no {option} …{mark}…"))
         };
-        let backend = one("-object", "memory-backend-file")?;
-        let path = part(backend, "mem-path").context("mem-path")?;
-        let mebibytes: usize = part(backend, "size")
+        let backend = find("-object", "memory-backend-file")?;
+        let path = value(backend, "mem-path").context("mem-path")?;
+        let mebibytes: usize = value(backend, "size")
             .and_then(|size| size.strip_suffix('M')?.parse().ok())
             .context("size of memory")?;
-        let card = one("-device", "virtio-net-pci")?;
+        let card = find("-device", "virtio-net-pci")?;
         Ok(Self {
             memory: path
                 .rsplit('/')
@@ -59,12 +59,12 @@ impl Arguments {
                 .parse()
                 .context("mem-path")?,
             memory_bytes: mebibytes << 20,
-            shared: part(backend, "share") == Some("on"),
-            disk: number(one("-add-fd", "set=1")?, "fd")?,
-            console: number(one("-add-fd", "set=2")?, "fd")?,
-            tap: number(one("-netdev", "tap,")?, "fd")?,
-            mac: mac(part(card, "mac").context("mac")?)?,
-            control: number(one("-chardev", "socket,")?, "fd")?,
+            shared: value(backend, "share") == Some("on"),
+            disk: number(find("-add-fd", "set=1")?, "fd")?,
+            console: number(find("-add-fd", "set=2")?, "fd")?,
+            tap: number(find("-netdev", "tap,")?, "fd")?,
+            mac: mac(value(card, "mac").context("mac")?)?,
+            control: number(find("-chardev", "socket,")?, "fd")?,
             restore: values("-incoming").next().is_some(),
         })
     }

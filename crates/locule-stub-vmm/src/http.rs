@@ -1,9 +1,9 @@
-//! As much HTTP/1.1 as the host's calls need: a request with a length, an answer, and the end of the connection.
+//! The part of HTTP/1.1 that the host's calls need: one request with a length and one answer per connection.
 
 use serde::Serialize;
 use serde_json::json;
 
-/// No call of the host is longer.
+/// More than any call of the host.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// `None`: more has to come. `Err`: it never will be one.
+    /// `None`: the request is incomplete. `Err`: the bytes are not a request.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>, ()> {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
             return if bytes.len() > REQUEST_BYTES_MAX {
@@ -81,7 +81,7 @@ impl Answer {
         }
     }
 
-    /// A stream of messages and its good end.
+    /// A stream of messages that ends without an error.
     pub(crate) fn stream(messages: &[&[u8]]) -> Self {
         let envelope = |flags: u8, message: &[u8]| {
             let length = u32::try_from(message.len()).unwrap_or(0).to_be_bytes();
@@ -99,7 +99,7 @@ impl Answer {
         }
     }
 
-    pub(crate) fn refusal(status: u16, message: &str) -> Self {
+    pub(crate) fn error(status: u16, message: &str) -> Self {
         let body = json!({ "code": status, "message": message })
             .to_string()
             .into_bytes();

@@ -1,23 +1,24 @@
-//! A virtual machine monitor without a machine: a real process that the QEMU driver starts, speaks to, captures and ends as
-//! it does QEMU, and whose "guest" is a few pages of memory that it changes by a rule.
+//! A virtual machine monitor without a machine: a real process that the QEMU driver starts, controls, captures and ends as it
+//! does QEMU. Its "guest" is a few pages of memory that it changes by a rule.
 //!
 //! ```text
 //! agent ── control socket ──► monitor ─┐
-//!       ── tap ── TCP ──────► wire ────┼─► guest: life (keys, names, frozen?) and model, all of it in guest memory
+//!       ── tap ── TCP ──────► network ─┼─► guest: its state (keys, names, frozen?) and the model, all in guest memory
 //!                        ticker ───────┘
 //! ```
 //!
-//! What a restored guest knows comes from its memory image and nowhere else, and `GET /model` says whether every page and
-//! every disk block is what the rule makes of the number of ticks. So hundreds of lives and deaths can be checked in the
-//! time in which QEMU boots once. Never part of a release.
+//! A restored guest reads its state from guest memory only, and `GET /model` reports whether every page and every disk block
+//! holds what the rule makes of the number of ticks. A test checks hundreds of creates, pauses and crashes in the time in
+//! which QEMU boots once. Never part of a release.
 
 mod arguments;
 mod guest;
 mod http;
+mod log;
 mod memory;
 mod model;
 mod monitor;
-mod wire;
+mod network;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -26,17 +27,21 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::arguments::Arguments;
-use crate::guest::{Guest, Tick};
-use crate::monitor::{Monitor, Voice};
-use crate::wire::Wire;
+use crate::guest::{StubGuest, Tick};
+use crate::log::log;
+use crate::monitor::{EventSink, Monitor};
+use crate::network::Network;
 
-/// Between two changes of memory and disk.
+/// The time between two changes of memory and disk.
 const TICK: Duration = Duration::from_millis(2);
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if let Some(answer) = about(&args) {
-        #[expect(clippy::print_stdout, reason = "what was asked for")]
+        #[expect(
+            clippy::print_stdout,
+            reason = "the answer to --version and -machine help"
+        )]
         {
             println!("{answer}");
         }
@@ -45,26 +50,23 @@ fn main() -> ExitCode {
     match Arguments::parse(&args).and_then(|arguments| run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("error: {error:#}"));
+            log(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// What it says of itself, where that is all that is wanted. A test may name another version and, behind it, versions
-/// whose machines it keeps.
+/// The answer to `--version` and `-machine help`. A test may set another version and, after it, the versions whose machine
+/// types this one supports too.
 fn about(args: &[String]) -> Option<String> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how a test makes another version of this one"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "how a test sets another version")]
     let versions = std::env::var("LOCULE_STUB_VERSION").unwrap_or_else(|_| "1.0".to_owned());
     let mut versions = versions.split(' ');
     match args {
         [version] if version == "--version" => {
             let version = versions.next()?;
             Some(format!(
-                "stub emulator version {version} (a machine that is none)"
+                "stub emulator version {version} (without a machine)"
             ))
         }
         [machine, help] if machine == "-machine" && help == "help" => {
@@ -75,30 +77,19 @@ fn about(args: &[String]) -> Option<String> {
     }
 }
 
-/// To the log that the driver gave this process.
-fn say(line: &str) {
-    #[expect(
-        clippy::print_stderr,
-        reason = "the log of a VMM is its standard error"
-    )]
-    {
-        eprintln!("stub-vmm: {line}");
-    }
-}
-
-/// Serves the control socket until it is told to quit.
+/// Serves the control socket until the `quit` command.
 fn run(arguments: &Arguments) -> Result<()> {
-    let guest = Arc::new(Mutex::new(Guest::new(arguments)?));
-    let wire = Wire::new(arguments.tap, arguments.mac)?;
-    let (running, voice) = (guest.clone(), Voice::default());
-    let events = voice.clone();
+    let guest = Arc::new(Mutex::new(StubGuest::new(arguments)?));
+    let network = Network::new(arguments.tap, arguments.mac)?;
+    let (running, events) = (guest.clone(), EventSink::default());
+    let sink = events.clone();
     let thread = std::thread::Builder::new().name("machine".to_owned());
-    thread.spawn(move || machine(&running, wire, &events))?;
-    Monitor::new(arguments.control, guest, voice).serve()
+    thread.spawn(move || machine(&running, network, &sink))?;
+    Monitor::new(arguments.control, guest, events).serve()
 }
 
-/// The virtual processor: while the machine runs, time passes for the guest and its network answers.
-fn machine(guest: &Mutex<Guest>, mut wire: Wire, events: &Voice) {
+/// The virtual processor: while the machine runs, it makes the guest tick and answers its network.
+fn machine(guest: &Mutex<StubGuest>, mut network: Network, events: &EventSink) {
     loop {
         {
             let mut guest = guest
@@ -106,11 +97,11 @@ fn machine(guest: &Mutex<Guest>, mut wire: Wire, events: &Voice) {
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
             if guest.runs() {
                 match guest.tick() {
-                    Tick::Done => wire.poll(&mut guest),
-                    Tick::NoRoom => events.tell_of_no_room(),
+                    Tick::Done => network.poll(&mut guest),
+                    Tick::DiskFull => events.report_disk_full(),
                 }
             }
         }
-        wire.wait(TICK);
+        network.wait(TICK);
     }
 }

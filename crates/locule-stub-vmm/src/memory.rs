@@ -1,22 +1,19 @@
-//! Guest memory: the file that the driver handed over, mapped as QEMU maps it.
+//! Guest memory: the file that the driver passed, mapped as QEMU maps it.
 
 use std::os::fd::{BorrowedFd, RawFd};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 
-/// Mapped for the life of the process.
+/// A mapping that lasts until the process exits.
 #[derive(Debug)]
 pub(crate) struct Memory {
     base: *mut u8,
     bytes: usize,
 }
 
-#[expect(
-    unsafe_code,
-    reason = "the mapping has one owner, which may be another thread"
-)]
-// SAFETY: nothing else in this process knows the mapping.
+#[expect(unsafe_code, reason = "the mapping has one owner, on any thread")]
+// SAFETY: nothing else in this process uses the mapping.
 unsafe impl Send for Memory {}
 
 impl Memory {
@@ -26,18 +23,18 @@ impl Memory {
         } else {
             MapFlags::PRIVATE
         };
-        // SAFETY: the descriptor is open for the life of the process: the driver handed it over and nobody closes it.
+        // SAFETY: the driver passed the descriptor, and this process never closes it.
         #[expect(unsafe_code, reason = "a descriptor by number")]
         let file = unsafe { BorrowedFd::borrow_raw(fd) };
         let length = rustix::fs::fstat(file)
-            .context("look at guest memory")?
+            .context("read the size of guest memory")?
             .st_size;
         ensure!(
             length.cast_unsigned() == bytes as u64,
-            "guest memory has {length} bytes"
+            "guest memory has {length} bytes, not {bytes}"
         );
         let protection = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a fresh mapping of a file that nobody truncates.
+        // SAFETY: a new mapping of a file that is never truncated.
         #[expect(unsafe_code, reason = "mmap")]
         let base = unsafe { mmap(std::ptr::null_mut(), bytes, protection, flags, file, 0) };
         let base = base.context("map guest memory")?.cast();
@@ -48,10 +45,10 @@ impl Memory {
         self.bytes
     }
 
-    /// Where a part of guest memory is mapped.
-    fn place(&self, at: usize, length: usize) -> *mut u8 {
+    /// The address at which a part of guest memory is mapped.
+    fn address(&self, at: usize, length: usize) -> *mut u8 {
         assert!(at + length <= self.bytes, "inside guest memory");
-        // SAFETY: inside the mapping, as was just checked.
+        // SAFETY: inside the mapping, as checked above.
         #[expect(unsafe_code, reason = "an offset into the mapping")]
         unsafe {
             self.base.add(at)
@@ -59,18 +56,18 @@ impl Memory {
     }
 
     pub(crate) fn read(&self, at: usize, length: usize) -> Vec<u8> {
-        let place = self.place(at, length);
-        // SAFETY: inside the mapping, which lives as long as `self`, and copied out at once.
+        let start = self.address(at, length);
+        // SAFETY: inside the mapping, which outlives `self`; the bytes are copied at once.
         #[expect(unsafe_code, reason = "reads the mapping")]
-        let slice = unsafe { std::slice::from_raw_parts(place, length) };
+        let slice = unsafe { std::slice::from_raw_parts(start, length) };
         slice.to_vec()
     }
 
     pub(crate) fn write(&mut self, at: usize, bytes: &[u8]) {
-        let place = self.place(at, bytes.len());
-        // SAFETY: inside the mapping, which only `self` writes.
+        let start = self.address(at, bytes.len());
+        // SAFETY: inside the mapping, which only `self` writes to.
         #[expect(unsafe_code, reason = "writes the mapping")]
-        let slice = unsafe { std::slice::from_raw_parts_mut(place, bytes.len()) };
+        let slice = unsafe { std::slice::from_raw_parts_mut(start, bytes.len()) };
         slice.copy_from_slice(bytes);
     }
 

@@ -1,8 +1,8 @@
-//! The rule by which memory and disk change, and the check that they are what it makes of them.
+//! The rule by which memory and disk change, and the check that they follow it.
 //!
 //! Tick *n* writes the number *n* to one word of memory and to one block of the disk, both chosen by a hash of *n*. After
-//! *n* ticks each place holds the last number that was written to it: a page or a block that is older, newer or missing is
-//! found, whatever happened in between.
+//! *n* ticks each word and block holds the last number that was written to it. So the check finds every page or block that is
+//! older or newer than the others, or missing.
 
 use std::collections::HashMap;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -12,15 +12,15 @@ use anyhow::{Context as _, Result, ensure};
 use crate::memory::Memory;
 
 const PAGE: usize = 4096;
-/// The first pages hold the guest's own state.
+/// The pages before it hold the guest's state.
 const FIRST_PAGE: usize = 16;
-/// Few enough that an image stays small, many enough that runs of dirty pages have holes.
+/// Few enough that a snapshot stays small, many enough that runs of dirty pages have holes.
 const PAGES: usize = 512;
 const BLOCKS: u64 = 256;
-/// Blocks are far apart: each is an extent of its own.
+/// Blocks are so far apart that each is an extent of its own.
 const BLOCK_STRIDE: u64 = 16 * 1024;
 
-/// A good mixer (`SplitMix64`): neighbours land far apart.
+/// Hashes a number (`SplitMix64`), so that neighbours are far apart.
 fn mix(n: u64) -> u64 {
     let n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -38,13 +38,13 @@ fn block_of(tick: u64) -> u64 {
     mix(!tick) % BLOCKS * BLOCK_STRIDE
 }
 
-/// The disk that the driver handed over.
+/// The disk that the driver passed.
 #[derive(Debug)]
 pub(crate) struct Disk(pub(crate) RawFd);
 
 impl Disk {
     fn fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: open for the life of the process: the driver handed it over and nobody closes it.
+        // SAFETY: the driver passed the descriptor, and this process never closes it.
         #[expect(unsafe_code, reason = "a descriptor by number")]
         unsafe {
             BorrowedFd::borrow_raw(self.0)
@@ -52,8 +52,8 @@ impl Disk {
     }
 }
 
-/// Takes up mebibyte `number` of the disk behind the model's blocks; the model knows nothing of it. 0: none.
-pub(crate) fn take_up(number: u64, disk: &Disk) -> Result<()> {
+/// Fills mebibyte `number` of the disk after the model's blocks. 0 fills none.
+pub(crate) fn fill(number: u64, disk: &Disk) -> Result<()> {
     let content = vec![0xa5; if number == 0 { 0 } else { 1 << 20 }];
     let at = BLOCKS * BLOCK_STRIDE + (number << 20);
     let written = rustix::io::pwrite(disk.fd(), &content, at);
@@ -64,7 +64,7 @@ pub(crate) fn take_up(number: u64, disk: &Disk) -> Result<()> {
     Ok(())
 }
 
-/// Carries out tick `tick`.
+/// Writes the changes of tick `tick`.
 pub(crate) fn apply(tick: u64, memory: &mut Memory, disk: &Disk) -> Result<()> {
     let written = rustix::io::pwrite(disk.fd(), &tick.to_le_bytes(), block_of(tick));
     ensure!(written.context("write the disk")? == 8, "the disk is full");
@@ -72,7 +72,7 @@ pub(crate) fn apply(tick: u64, memory: &mut Memory, disk: &Disk) -> Result<()> {
     Ok(())
 }
 
-/// Whether memory and disk hold what `ticks` ticks leave behind.
+/// Checks that memory and disk hold exactly the changes of `ticks` ticks.
 pub(crate) fn check(ticks: u64, memory: &Memory, disk: &Disk) -> Result<()> {
     let (mut words, mut blocks) = (HashMap::new(), HashMap::new());
     for tick in 1..=ticks {

@@ -1,4 +1,4 @@
-//! The control socket: the commands that the QEMU driver gives, answered as QEMU does.
+//! The control socket: answers the QEMU driver's commands as QEMU does.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,34 +12,35 @@ use anyhow::{Context as _, Result, bail};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde_json::{Value, json};
 
-use crate::guest::Guest;
+use crate::guest::StubGuest;
+use crate::log::log;
 
-/// What speaks to whoever is connected: answers by the monitor, events by the machine. A line is never cut by another.
+/// Writes to the connected driver: answers of the monitor, and events of the machine. Each line is written as a whole.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Voice(Arc<Mutex<Option<UnixStream>>>);
+pub(crate) struct EventSink(Arc<Mutex<Option<UnixStream>>>);
 
-impl Voice {
+impl EventSink {
     fn connected(&self) -> MutexGuard<'_, Option<UnixStream>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn say(&self, what: &Value) -> Result<()> {
+    fn write(&self, line: &Value) -> Result<()> {
         match self.connected().as_mut() {
-            Some(stream) => Ok(stream.write_all(format!("{what}\n").as_bytes())?),
+            Some(stream) => Ok(stream.write_all(format!("{line}\n").as_bytes())?),
             None => Ok(()),
         }
     }
 
-    /// The guest was stopped in the middle of a write.
-    pub(crate) fn tell_of_no_room(&self) {
+    /// Reports that the guest was stopped because its disk is full.
+    pub(crate) fn report_disk_full(&self) {
         let data = json!({ "device": "", "node-name": "d0", "operation": "write", "action": "stop", "nospace": true,
             "reason": "No space left on device" });
         for event in [
             json!({ "event": "BLOCK_IO_ERROR", "data": data }),
             json!({ "event": "STOP" }),
         ] {
-            // Nobody connected, or somebody who has just left: there is nobody to tell.
-            let _ = self.say(&event);
+            // Without a connected driver the event is lost, as it is in QEMU.
+            let _ = self.write(&event);
         }
     }
 }
@@ -47,50 +48,53 @@ impl Voice {
 #[derive(Debug)]
 pub(crate) struct Monitor {
     listener: UnixListener,
-    guest: Arc<Mutex<Guest>>,
-    voice: Voice,
-    /// By name, as `getfd` gave them.
+    guest: Arc<Mutex<StubGuest>>,
+    events: EventSink,
+    /// Descriptors of `getfd`, by name.
     named: HashMap<String, OwnedFd>,
-    /// By number, as `add-fd` gave them.
+    /// Descriptors of `add-fd`, by the number of their set.
     sets: HashMap<i64, OwnedFd>,
 }
 
 impl Monitor {
-    pub(crate) fn new(control: RawFd, guest: Arc<Mutex<Guest>>, voice: Voice) -> Self {
-        // SAFETY: the driver handed this descriptor over for this purpose; nothing else in the process uses it.
+    pub(crate) fn new(control: RawFd, guest: Arc<Mutex<StubGuest>>, events: EventSink) -> Self {
+        // SAFETY: the driver passed the descriptor for this purpose; nothing else in the process uses it.
         #[expect(unsafe_code, reason = "a descriptor by number")]
         let listener = unsafe { UnixListener::from_raw_fd(control) };
         Self {
             listener,
             guest,
-            voice,
+            events,
             named: HashMap::new(),
             sets: HashMap::new(),
         }
     }
 
-    fn guest(&self) -> MutexGuard<'_, Guest> {
+    fn guest(&self) -> MutexGuard<'_, StubGuest> {
         self.guest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One connection after the other: a restarted agent connects anew.
+    /// Serves one connection after the other: a restarted agent connects again.
     pub(crate) fn serve(mut self) -> Result<()> {
         self.listener
             .set_nonblocking(false)
-            .context("the control socket")?;
+            .context("set up the control socket")?;
         loop {
-            let (stream, _) = self.listener.accept().context("the control socket")?;
-            if let Err(error) = self.converse(&stream) {
-                crate::say(&format!("a control connection ended: {error:#}"));
+            let (stream, _) = self
+                .listener
+                .accept()
+                .context("accept on the control socket")?;
+            if let Err(error) = self.serve_connection(&stream) {
+                log(&format!("a control connection failed: {error:#}"));
             }
-            *self.voice.connected() = None;
+            *self.events.connected() = None;
         }
     }
 
-    fn converse(&mut self, stream: &UnixStream) -> Result<()> {
+    fn serve_connection(&mut self, stream: &UnixStream) -> Result<()> {
         let greeting = json!({ "QMP": { "version": { "qemu": { "major": 1, "minor": 0 } }, "capabilities": [] } });
-        *self.voice.connected() = Some(stream.try_clone()?);
-        self.voice.say(&greeting)?;
+        *self.events.connected() = Some(stream.try_clone()?);
+        self.events.write(&greeting)?;
         let mut pending = Vec::new();
         let mut descriptors = Vec::new();
         loop {
@@ -98,7 +102,7 @@ impl Monitor {
                 let line: Vec<u8> = pending.drain(..=end).collect();
                 let command: Value = serde_json::from_slice(&line).context("read a command")?;
                 let name = command["execute"].as_str().unwrap_or_default().to_owned();
-                let answer = match self.obey(&name, &command["arguments"], &mut descriptors) {
+                let answer = match self.handle(&name, &command["arguments"], &mut descriptors) {
                     Ok(value) => json!({ "return": value, "id": command["id"] }),
                     Err(error) => {
                         let error =
@@ -106,7 +110,7 @@ impl Monitor {
                         json!({ "error": error, "id": command["id"] })
                     }
                 };
-                self.voice.say(&answer)?;
+                self.events.write(&answer)?;
                 if name == "quit" {
                     std::process::exit(0);
                 }
@@ -117,7 +121,7 @@ impl Monitor {
         }
     }
 
-    fn obey(
+    fn handle(
         &mut self,
         name: &str,
         arguments: &Value,
@@ -130,7 +134,7 @@ impl Monitor {
                 let guest = self.guest();
                 return Ok(json!({ "status": guest.status(), "running": guest.runs() }));
             }
-            "cont" => self.guest().go_on(),
+            "cont" => self.guest().resume(),
             "stop" => self.guest().stop(),
             "getfd" => {
                 let fd = descriptors.pop().context("no descriptor came with getfd")?;
@@ -171,13 +175,13 @@ impl Monitor {
                     " Block Name PSize\r\n m0 4 KiB 0x0\r\n pc.bios 4 KiB 0x0\r\n"
                 ));
             }
-            other => bail!("the command {other} is not known"),
+            other => bail!("the command {other} is unknown"),
         }
         Ok(json!({}))
     }
 }
 
-/// Reads what has come, descriptors beside it. 0: the other end hung up.
+/// Reads available bytes and descriptors. 0: the driver closed the connection.
 fn receive(
     stream: &UnixStream,
     pending: &mut Vec<u8>,

@@ -1,4 +1,4 @@
-//! The real program on this machine, and a client that speaks to it as the public SDKs do: JSON, one request per connection.
+//! Runs the real program on this machine, and a client that calls it as the public SDKs do: JSON, one request per connection.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
@@ -16,15 +16,15 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
-/// Longer than any of these waits takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// Longer than any wait in these tests takes on a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) const TOKEN: &str = "token-of-the-tests";
 const KEY: &str = "key-of-the-tests";
 
-/// One that is free, and that no connection picks for its own end: one that does would meet itself while nobody listens, and
-/// keep the port from the agent.
+/// A free address below the range from which the kernel picks ports for connections. Within that range, a connection attempt
+/// before the agent listens may connect to itself and keep the port from the agent.
 fn free_address() -> SocketAddr {
-    // Tests run beside one another, each in a process of its own: they look from places far apart.
+    // Tests run in parallel, each in a process of its own: they start the search far apart.
     let first = u16::try_from(std::process::id() * 97 % 12_000).unwrap();
     (0..12_000)
         .map(|next| SocketAddr::from(([127, 0, 0, 1], 20_000 + (first + next) % 12_000)))
@@ -32,19 +32,19 @@ fn free_address() -> SocketAddr {
         .expect("a port is free")
 }
 
-/// A running guest agent; ends with the value.
+/// A running guest agent. Dropping the value kills it.
 pub(crate) struct Agent {
     address: SocketAddr,
     process: tokio::process::Child,
 }
 
 impl Agent {
-    /// Starts one that nobody has told who it is.
-    pub(crate) async fn unborn() -> Self {
+    /// Starts an agent that has had no `/init` yet.
+    pub(crate) async fn uninitialized() -> Self {
         let address = free_address();
         #[expect(
             clippy::disallowed_methods,
-            reason = "the program under test is started as it is"
+            reason = "the program under test runs without the host command runner"
         )]
         let process = tokio::process::Command::new(env!("CARGO_BIN_EXE_locule-guest"))
             .args(["--serve", &address.port().to_string()])
@@ -60,9 +60,9 @@ impl Agent {
         agent
     }
 
-    /// Starts one and makes it a sandbox of the user who runs the tests.
+    /// Starts an agent and initializes it with the user that runs the tests.
     pub(crate) async fn start() -> Self {
-        let agent = Self::unborn().await;
+        let agent = Self::uninitialized().await;
         assert_eq!(agent.init(None).await, StatusCode::OK);
         agent
     }
@@ -101,7 +101,7 @@ impl Agent {
         sender.send_request(request).await.unwrap()
     }
 
-    /// A unary call: status and JSON answer.
+    /// Makes a unary call and returns the status and the JSON answer.
     pub(crate) async fn call(&self, method: &str, body: &Value) -> (StatusCode, Value) {
         let request = Request::post(method)
             .header("content-type", "application/json")
@@ -112,7 +112,7 @@ impl Agent {
         (response.status(), json_of(response).await)
     }
 
-    /// Uploads a file as it is.
+    /// Uploads a file as `application/octet-stream`.
     pub(crate) async fn upload(
         &self,
         target: &Path,
@@ -131,7 +131,7 @@ impl Agent {
         (response.status(), json_of(response).await)
     }
 
-    /// Downloads a file: the head of the answer and its bytes as they travelled.
+    /// Downloads a file and returns the head of the answer and its body, still encoded.
     pub(crate) async fn download(&self, path: &str, headers: &[(&str, &str)]) -> (Parts, Bytes) {
         let mut request =
             Request::get(format!("/files?path={path}")).header("x-access-token", TOKEN);
@@ -143,12 +143,12 @@ impl Agent {
         (parts, body.collect().await.unwrap().to_bytes())
     }
 
-    /// A bare connection.
+    /// Opens a TCP connection.
     pub(crate) async fn connect(&self) -> tokio::net::TcpStream {
         tokio::net::TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// A streaming call with one request message.
+    /// Makes a streaming call with one request message.
     pub(crate) async fn stream(
         &self,
         method: &str,
@@ -181,11 +181,11 @@ impl Agent {
         self.stream("/process.Process/Start", &body, &[]).await
     }
 
-    /// Runs a script to its end.
-    pub(crate) async fn sh_story(&self, script: String) -> Story {
+    /// Runs a script to its end and returns all that its stream carried.
+    pub(crate) async fn sh_transcript(&self, script: String) -> Transcript {
         let mut frames = self.sh(&script).await;
         frames.started().await;
-        frames.story().await
+        frames.transcript().await
     }
 }
 
@@ -194,7 +194,7 @@ pub(crate) async fn json_of(response: Response<Incoming>) -> Value {
     serde_json::from_slice(&bytes).unwrap_or(Value::Null)
 }
 
-/// The name of whoever runs the tests.
+/// The name of the user that runs the tests.
 pub(crate) fn me() -> String {
     let uid = std::fs::metadata("/proc/self").unwrap().uid().to_string();
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
@@ -206,15 +206,15 @@ pub(crate) fn me() -> String {
 
 /// The messages of one stream.
 pub(crate) struct Frames {
-    /// Of the first byte of output, as the answer says.
+    /// The offset of the first byte of output, from the header of the answer.
     pub(crate) offset: Option<u64>,
     body: Incoming,
     buffer: Vec<u8>,
 }
 
-/// What a whole stream said.
+/// All that a stream carried.
 #[derive(Debug, Default)]
-pub(crate) struct Story {
+pub(crate) struct Transcript {
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
     pub(crate) terminal: Vec<u8>,
@@ -224,9 +224,9 @@ pub(crate) struct Story {
 }
 
 impl Frames {
-    async fn fill(&mut self, wanted: usize) -> bool {
-        while self.buffer.len() < wanted {
-            let next = tokio::time::timeout(PATIENCE, self.body.frame()).await;
+    async fn fill(&mut self, length: usize) -> bool {
+        while self.buffer.len() < length {
+            let next = tokio::time::timeout(TIMEOUT, self.body.frame()).await;
             let Some(frame) = next.unwrap() else {
                 return false;
             };
@@ -236,14 +236,14 @@ impl Frames {
         true
     }
 
-    /// The next message and whether it is the closing one.
+    /// The next message, and whether it is the closing one.
     pub(crate) async fn next(&mut self) -> Option<(bool, Value)> {
         if !self.fill(5).await {
             return None;
         }
         let length: [u8; 4] = self.buffer[1..5].try_into().unwrap();
         let end = 5 + usize::try_from(u32::from_be_bytes(length)).unwrap();
-        assert!(self.fill(end).await, "the stream broke off");
+        assert!(self.fill(end).await, "the stream ended within a message");
         let message: Vec<u8> = self.buffer.drain(..end).collect();
         Some((
             message[0] & 2 != 0,
@@ -251,33 +251,33 @@ impl Frames {
         ))
     }
 
-    /// Reads the `start` event, which must come first.
+    /// Reads the `start` event, which must come first, and returns the process id.
     pub(crate) async fn started(&mut self) -> u64 {
         let (_, message) = self.next().await.unwrap();
         message["event"]["start"]["pid"].as_u64().unwrap()
     }
 
-    /// Reads on to the closing frame; nothing may follow `end` but it.
-    pub(crate) async fn story(&mut self) -> Story {
-        let mut story = Story::default();
+    /// Reads to the closing frame, the only one that may follow `end`.
+    pub(crate) async fn transcript(&mut self) -> Transcript {
+        let mut transcript = Transcript::default();
         loop {
             let (closing, message) = self.next().await.expect("a closing frame");
             if closing {
-                story.error = message.get("error").cloned();
-                return story;
+                transcript.error = message.get("error").cloned();
+                return transcript;
             }
             let event = &message["event"];
             if let Some(end) = event.get("end") {
-                story.ends.push(end.clone());
+                transcript.ends.push(end.clone());
             } else if let Some(data) = event.get("data") {
-                assert!(story.ends.is_empty(), "output after the end");
+                assert!(transcript.ends.is_empty(), "output after the end");
                 let decode = |name: &str| {
                     let text = data[name].as_str().unwrap_or_default();
                     STANDARD.decode(text).unwrap()
                 };
-                story.stdout.extend(decode("stdout"));
-                story.stderr.extend(decode("stderr"));
-                story.terminal.extend(decode("pty"));
+                transcript.stdout.extend(decode("stdout"));
+                transcript.stderr.extend(decode("stderr"));
+                transcript.terminal.extend(decode("pty"));
             }
         }
     }

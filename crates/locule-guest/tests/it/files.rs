@@ -1,4 +1,4 @@
-//! `/files`, who may use it, and the filesystem service.
+//! Tests of `/files`, its authorization, and the filesystem service.
 
 use axum::body::{Body, Bytes};
 use futures::stream;
@@ -14,8 +14,8 @@ fn get(uri: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn nothing_is_open_before_the_sandbox_has_a_token() {
-    let agent = Agent::unborn().await;
+async fn only_health_is_open_before_the_first_init() {
+    let agent = Agent::uninitialized().await;
     assert_eq!(
         agent.send(get("/health")).await.status(),
         StatusCode::NO_CONTENT
@@ -31,7 +31,7 @@ async fn nothing_is_open_before_the_sandbox_has_a_token() {
 }
 
 #[tokio::test]
-async fn only_the_control_key_gives_a_new_identity() {
+async fn a_second_init_needs_the_control_key() {
     let agent = Agent::start().await;
     assert_eq!(agent.init(None).await, StatusCode::UNAUTHORIZED);
     assert_eq!(agent.init(Some(TOKEN)).await, StatusCode::UNAUTHORIZED);
@@ -39,7 +39,7 @@ async fn only_the_control_key_gives_a_new_identity() {
 }
 
 #[tokio::test]
-async fn a_signed_link_opens_one_file_for_its_time() {
+async fn a_signed_link_permits_one_operation_on_one_file_until_it_expires() {
     let agent = Agent::start().await;
     let link = |signature: &str, rest: &str| {
         let signature = signature.replace('+', "%2B").replace('/', "%2F");
@@ -62,9 +62,9 @@ async fn a_signed_link_opens_one_file_for_its_time() {
     assert_eq!(refused["message"], "missing signature query parameter");
 }
 
-/// W-044: a large file goes in and out without ever being held whole.
+/// W-044: a large upload and download take little memory.
 #[tokio::test]
-async fn a_large_file_passes_in_bounded_memory() {
+async fn a_large_file_is_transferred_in_bounded_memory() {
     const CHUNKS: usize = 256;
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
@@ -96,11 +96,14 @@ async fn a_large_file_passes_in_bounded_memory() {
         .find_map(|line| line.strip_prefix("VmHWM:"))
         .unwrap();
     let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(peak_kib < 64 * 1024, "the agent held {peak_kib} KiB");
+    assert!(
+        peak_kib < 64 * 1024,
+        "the agent used {peak_kib} KiB of memory"
+    );
 }
 
 #[tokio::test]
-async fn a_part_is_written_where_its_file_name_says() {
+async fn a_multipart_part_is_written_to_the_path_in_its_file_name() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("sub/a b.txt");
@@ -119,7 +122,7 @@ async fn a_part_is_written_where_its_file_name_says() {
 }
 
 #[tokio::test]
-async fn path_errors_carry_the_codes_clients_know() {
+async fn filesystem_errors_have_the_codes_that_clients_expect() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();

@@ -1,26 +1,26 @@
-//! Clients send the guest agent any request target, header and frame; it answers each and lives on.
+//! Clients may send any request target, header and frame: the guest agent answers each of them and keeps running.
 //!
-//! What is sent can only read: the program under test runs on the machine of the tests.
+//! The requests only read: the program under test runs on the machine of the tests.
 
 use locule_fuzz::fuzz;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::agent::{Agent, PATIENCE, TOKEN};
+use crate::agent::{Agent, TIMEOUT, TOKEN};
 
-/// Sends bytes as they are; answers the first line of what comes back.
+/// Sends raw bytes and returns the first line of the answer.
 async fn exchange(agent: &Agent, bytes: &[u8]) -> String {
     let talk = async {
         let mut stream = tokio::net::TcpStream::connect(agent.address())
             .await
             .unwrap();
-        // It may hang up before it has read all of it.
+        // The agent may close the connection before it has read all bytes.
         let _ = stream.write_all(bytes).await;
         let mut answer = Vec::new();
         let _ = stream.take(1 << 20).read_to_end(&mut answer).await;
         let line = answer.split(|byte| *byte == b'\r').next();
         String::from_utf8_lossy(line.unwrap_or_default()).into_owned()
     };
-    tokio::time::timeout(PATIENCE, talk).await.unwrap()
+    tokio::time::timeout(TIMEOUT, talk).await.unwrap()
 }
 
 fn with_agent(target: impl Fn(&tokio::runtime::Runtime, &Agent)) {
@@ -40,7 +40,7 @@ fn with_agent(target: impl Fn(&tokio::runtime::Runtime, &Agent)) {
 }
 
 #[test]
-fn any_target_and_header_of_a_download_is_answered() {
+fn a_download_with_any_target_and_header_is_answered() {
     let seeds = [
         "/files?path=%2Fetc%2Fhostname&username=user\nrange: bytes=0-3",
         "/files?path=~/../../etc/os-release&signature=v1_abc&signature_expiration=1\nrange: bytes=-5",
@@ -50,7 +50,7 @@ fn any_target_and_header_of_a_download_is_answered() {
     ];
     with_agent(|runtime, agent| {
         fuzz(&seeds, |input| {
-            // One request: what would end it early is taken out.
+            // Line ends are removed from the parts: they would end the request early.
             let clean: Vec<u8> = input
                 .iter()
                 .copied()
@@ -72,7 +72,7 @@ fn any_target_and_header_of_a_download_is_answered() {
             request.extend_from_slice(&header);
             request.extend_from_slice(b"\r\n\r\n");
             let line = runtime.block_on(exchange(agent, &request));
-            // A path with a zero byte or of a whole page is the caller's mistake.
+            // A path with a zero byte, or as long as a page, is an error of the client.
             assert!(!line.starts_with("HTTP/1.1 500"), "{line}");
             line
         });
@@ -80,7 +80,7 @@ fn any_target_and_header_of_a_download_is_answered() {
 }
 
 #[test]
-fn any_frame_of_a_call_is_answered() {
+fn a_streaming_call_with_any_frame_is_answered() {
     let frame = |message: &str| {
         let mut frame = vec![0];
         frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());

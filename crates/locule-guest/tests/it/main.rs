@@ -1,4 +1,4 @@
-//! The real guest agent as a process on this machine, spoken to as the public SDKs speak to it.
+//! Tests of the real guest agent, run as a process on this machine and called as the public SDKs call it.
 
 #![expect(clippy::unwrap_used, reason = "a test program: a failure is a panic")]
 

@@ -1,4 +1,4 @@
-//! Starting, following and ending processes.
+//! Tests of starting, following, feeding and signalling processes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,57 +9,57 @@ use serde_json::{Value, json};
 use crate::agent::Agent;
 
 #[tokio::test]
-async fn both_outputs_and_the_exit_code_arrive() {
+async fn a_stream_carries_both_outputs_and_the_exit_code() {
     let agent = Agent::start().await;
     let mut frames = agent
         .sh("printf out; printf err >&2; printf $GIVEN; exit 3")
         .await;
     assert!(frames.started().await > 0);
-    let story = frames.story().await;
+    let transcript = frames.transcript().await;
     assert_eq!(
-        (story.stdout, story.stderr),
+        (transcript.stdout, transcript.stderr),
         (b"outyes".to_vec(), b"err".to_vec())
     );
-    assert_eq!(story.ends.len(), 1);
-    assert_eq!(story.ends[0]["exitCode"], 3);
-    assert_eq!(story.ends[0]["exited"], true);
-    assert_eq!(story.ends[0]["status"], "exit status 3");
-    assert_eq!(story.error, None);
+    assert_eq!(transcript.ends.len(), 1);
+    assert_eq!(transcript.ends[0]["exitCode"], 3);
+    assert_eq!(transcript.ends[0]["exited"], true);
+    assert_eq!(transcript.ends[0]["status"], "exit status 3");
+    assert_eq!(transcript.error, None);
 }
 
-/// W-045: however short a process is, its output is whole and its end comes once.
+/// W-045: the output of a very short process is complete, and its end is reported once.
 #[tokio::test]
-async fn a_thousand_short_processes_lose_nothing() {
+async fn a_thousand_short_processes_lose_no_output() {
     let agent = Agent::start().await;
     for round in 0..250 {
-        let starts = (0..4).map(|lane| agent.sh_story(format!("printf {round}-{lane}")));
-        for (lane, story) in futures::future::join_all(starts)
+        let starts = (0..4).map(|lane| agent.sh_transcript(format!("printf {round}-{lane}")));
+        for (lane, transcript) in futures::future::join_all(starts)
             .await
             .into_iter()
             .enumerate()
         {
-            assert_eq!(story.stdout, format!("{round}-{lane}").into_bytes());
-            assert_eq!(story.ends.len(), 1);
+            assert_eq!(transcript.stdout, format!("{round}-{lane}").into_bytes());
+            assert_eq!(transcript.ends.len(), 1);
         }
     }
 }
 
-/// W-045: a slow reader holds its process up and gets every byte.
+/// W-045: a follower that reads slowly blocks its process and gets every byte.
 #[tokio::test]
-async fn a_slow_reader_gets_every_byte() {
+async fn a_slow_follower_gets_every_byte() {
     let agent = Agent::start().await;
     let mut frames = agent.sh("head -c 33554432 /dev/zero").await;
     let pid = frames.started().await;
-    // More than all buffers hold, and nobody reads: the process is still there, blocked, seen through another connection.
+    // The output exceeds all buffers and is not read yet, so the process is blocked: another connection still lists it.
     let (_, list) = agent.call("/process.Process/List", &json!({})).await;
     assert_eq!(list["processes"][0]["pid"], pid);
-    let story = frames.story().await;
-    assert_eq!(story.stdout.len(), 32 * 1024 * 1024);
-    assert_eq!(story.ends.len(), 1);
+    let transcript = frames.transcript().await;
+    assert_eq!(transcript.stdout.len(), 32 * 1024 * 1024);
+    assert_eq!(transcript.ends.len(), 1);
 }
 
 #[tokio::test]
-async fn stdin_is_written_and_closed() {
+async fn standard_input_can_be_written_and_closed() {
     let agent = Agent::start().await;
     let body = json!({"process": {"cmd": "cat"}, "tag": "echo"});
     let mut frames = agent.stream("/process.Process/Start", &body, &[]).await;
@@ -74,11 +74,11 @@ async fn stdin_is_written_and_closed() {
         agent.call("/process.Process/CloseStdin", &selector).await.0,
         StatusCode::OK
     );
-    assert_eq!(frames.story().await.stdout, b"hello");
+    assert_eq!(frames.transcript().await.stdout, b"hello");
 }
 
 #[tokio::test]
-async fn a_signal_reaches_the_whole_group_and_is_told() {
+async fn a_signal_reaches_the_whole_process_group_and_is_reported_at_the_end() {
     let agent = Agent::start().await;
     let mut frames = agent.sh("sleep 1000 & wait").await;
     let pid = frames.started().await;
@@ -87,12 +87,12 @@ async fn a_signal_reaches_the_whole_group_and_is_told() {
         agent.call("/process.Process/SendSignal", &body).await.0,
         StatusCode::OK
     );
-    let story = frames.story().await;
-    assert_eq!(story.ends[0]["exitCode"], -1);
-    assert_eq!(story.ends[0]["error"], "signal: killed");
-    let (status, refusal) = agent.call("/process.Process/SendSignal", &body).await;
+    let transcript = frames.transcript().await;
+    assert_eq!(transcript.ends[0]["exitCode"], -1);
+    assert_eq!(transcript.ends[0]["error"], "signal: killed");
+    let (status, error) = agent.call("/process.Process/SendSignal", &body).await;
     assert_eq!(
-        (status, refusal["code"].as_str()),
+        (status, error["code"].as_str()),
         (StatusCode::NOT_FOUND, Some("not_found"))
     );
 }
@@ -104,16 +104,16 @@ async fn a_process_past_its_deadline_is_killed() {
     let limit = [("connect-timeout-ms", "300")];
     let mut frames = agent.stream("/process.Process/Start", &body, &limit).await;
     let pid = frames.started().await;
-    let story = frames.story().await;
-    assert_eq!(story.error.unwrap()["code"], "deadline_exceeded");
+    let transcript = frames.transcript().await;
+    assert_eq!(transcript.error.unwrap()["code"], "deadline_exceeded");
     let body = json!({"process": {"pid": pid}});
     let mut again = agent.stream("/process.Process/Connect", &body, &[]).await;
     assert_eq!(again.started().await, pid);
-    assert_eq!(again.story().await.ends[0]["error"], "signal: killed");
+    assert_eq!(again.transcript().await.ends[0]["error"], "signal: killed");
 }
 
 #[tokio::test]
-async fn a_program_that_cannot_be_started_is_refused_with_the_reason_as_a_detail() {
+async fn a_start_that_fails_carries_the_reason_as_an_error_detail() {
     let agent = Agent::start().await;
     for (process, details) in [
         (
@@ -132,27 +132,27 @@ async fn a_program_that_cannot_be_started_is_refused_with_the_reason_as_a_detail
     ] {
         let body = json!({"process": process});
         let mut frames = agent.stream("/process.Process/Start", &body, &[]).await;
-        let error = frames.story().await.error.unwrap();
+        let error = frames.transcript().await.error.unwrap();
         assert_eq!(error["code"], "invalid_argument", "{process}");
         assert_eq!(error["details"], details, "{process}");
     }
 }
 
 #[tokio::test]
-async fn a_follower_who_comes_back_gets_what_it_missed() {
+async fn a_follower_that_reconnects_gets_the_output_that_it_missed() {
     let agent = Agent::start().await;
     let mut frames = agent.sh("printf 0123456789").await;
     let pid = frames.started().await;
-    frames.story().await;
+    frames.transcript().await;
     let body = json!({"process": {"pid": pid}});
     let from = [("locule-offset", "4")];
     let mut again = agent.stream("/process.Process/Connect", &body, &from).await;
     again.started().await;
-    assert_eq!(again.story().await.stdout, b"456789");
+    assert_eq!(again.transcript().await.stdout, b"456789");
 }
 
 #[tokio::test]
-async fn a_terminal_has_the_size_that_was_asked_for() {
+async fn a_terminal_has_the_requested_size() {
     let agent = Agent::start().await;
     let body = json!({
         "process": {"cmd": "/bin/sh", "args": ["-c", "stty size"]},
@@ -160,28 +160,28 @@ async fn a_terminal_has_the_size_that_was_asked_for() {
     });
     let mut frames = agent.stream("/process.Process/Start", &body, &[]).await;
     frames.started().await;
-    assert_eq!(frames.story().await.terminal, b"37 101\r\n");
+    assert_eq!(frames.transcript().await.terminal, b"37 101\r\n");
 }
 
 #[tokio::test]
-async fn a_missing_directory_is_an_invalid_argument() {
+async fn a_start_in_a_missing_directory_is_an_invalid_argument() {
     let agent = Agent::start().await;
     let body = json!({"process": {"cmd": "true", "cwd": "/no/such"}});
     let mut frames = agent.stream("/process.Process/Start", &body, &[]).await;
-    let error = frames.story().await.error.unwrap();
+    let error = frames.transcript().await.error.unwrap();
     assert_eq!(error["code"], "invalid_argument");
     assert_eq!(error["message"], "cwd '/no/such' does not exist");
 }
 
-/// What a background child prints does not keep the end of its parent from being told.
+/// The output of a background child does not delay the end of its parent.
 #[tokio::test]
-async fn a_child_that_prints_on_does_not_hold_back_the_end() {
+async fn a_child_that_keeps_printing_does_not_delay_the_end_of_its_parent() {
     let agent = Agent::start().await;
     for output in ["", ">&2"] {
         let mut frames = agent.sh(&format!("yes {output} & echo $!; exit 4")).await;
         let pid = frames.started().await;
-        let story = frames.story().await;
-        assert_eq!(story.ends[0]["exitCode"], 4);
+        let transcript = frames.transcript().await;
+        assert_eq!(transcript.ends[0]["exitCode"], 4);
         let (status, _) = agent
             .call(
                 "/process.Process/SendSignal",
@@ -197,19 +197,19 @@ async fn a_child_that_prints_on_does_not_hold_back_the_end() {
     }
 }
 
-/// Behaviour 2.5: a follower learns where its bytes begin, and that those before are gone.
+/// Behaviour 2.5: a follower gets the offset of its first byte, so it notices that older bytes were dropped.
 #[tokio::test]
-async fn a_gap_in_a_replay_is_said() {
+async fn the_offset_of_a_replay_reveals_a_gap() {
     const PRINTED: u64 = 3 * 1024 * 1024;
     let agent = Agent::start().await;
     let mut frames = agent.sh(&format!("head -c {PRINTED} /dev/zero")).await;
     assert_eq!(frames.offset, Some(0));
     let pid = frames.started().await;
-    frames.story().await;
-    let again = async |asked: Option<&str>| {
-        let headers: Vec<_> = asked
+    frames.transcript().await;
+    let connect = async |requested: Option<&str>| {
+        let headers: Vec<_> = requested
             .iter()
-            .map(|asked| ("locule-offset", *asked))
+            .map(|offset| ("locule-offset", *offset))
             .collect();
         let body = json!({"process": {"pid": pid}});
         let mut frames = agent
@@ -217,18 +217,18 @@ async fn a_gap_in_a_replay_is_said() {
             .await;
         let offset = frames.offset.unwrap();
         frames.started().await;
-        (offset, frames.story().await.stdout.len() as u64)
+        (offset, frames.transcript().await.stdout.len() as u64)
     };
     let first_kept = PRINTED - 1024 * 1024;
-    assert_eq!(again(Some("7")).await, (first_kept, PRINTED - first_kept));
+    assert_eq!(connect(Some("7")).await, (first_kept, PRINTED - first_kept));
     let late = PRINTED - 5;
-    assert_eq!(again(Some(&late.to_string())).await, (late, 5));
-    assert_eq!(again(Some("99999999")).await, (PRINTED, 0));
-    assert_eq!(again(None).await, (PRINTED, 0));
+    assert_eq!(connect(Some(&late.to_string())).await, (late, 5));
+    assert_eq!(connect(Some("99999999")).await, (PRINTED, 0));
+    assert_eq!(connect(None).await, (PRINTED, 0));
 }
 
 #[tokio::test]
-async fn an_offset_that_is_no_number_is_refused() {
+async fn an_offset_that_is_not_a_number_is_refused() {
     let agent = Agent::start().await;
     let mut frames = agent.sh("true").await;
     let body = json!({"process": {"pid": frames.started().await}});
@@ -237,25 +237,25 @@ async fn an_offset_that_is_no_number_is_refused() {
         .stream("/process.Process/Connect", &body, &headers)
         .await;
     assert_eq!(
-        frames.story().await.error.unwrap()["code"],
+        frames.transcript().await.error.unwrap()["code"],
         "invalid_argument"
     );
 }
 
-/// The offsets of a follower count both pipes in the order in which it got them.
+/// The offsets of a follower count the bytes of both pipes in the order in which they were streamed.
 #[tokio::test]
-async fn a_replay_goes_on_exactly_where_a_follower_stopped() {
+async fn a_replay_continues_exactly_where_a_follower_stopped() {
     let agent = Agent::start().await;
     let script = "for i in $(seq 2000); do echo $i; echo $i >&2; done";
     let mut frames = agent.sh(script).await;
     let pid = frames.started().await;
-    let whole = frames.story().await;
+    let whole = frames.transcript().await;
     let body = json!({"process": {"pid": pid}});
     for seen in [1, 4999, 10_000] {
         let from = [("locule-offset", &*seen.to_string())];
         let mut again = agent.stream("/process.Process/Connect", &body, &from).await;
         again.started().await;
-        let rest = again.story().await;
+        let rest = again.transcript().await;
         let total = whole.stdout.len() + whole.stderr.len();
         assert_eq!(rest.stdout.len() + rest.stderr.len(), total - seen);
         assert!(whole.stdout.ends_with(&rest.stdout) && whole.stderr.ends_with(&rest.stderr));
@@ -263,14 +263,14 @@ async fn a_replay_goes_on_exactly_where_a_follower_stopped() {
 }
 
 #[tokio::test]
-async fn a_process_finds_only_the_documented_environment() {
+async fn a_process_has_only_the_documented_environment() {
     let agent = Agent::start().await;
     let body = json!({
         "process": {"cmd": "env", "envs": {"GIVEN": "by the call", "MORE": "1"}}, "stdin": false,
     });
     let mut frames = agent.stream("/process.Process/Start", &body, &[]).await;
     frames.started().await;
-    let text = String::from_utf8(frames.story().await.stdout).unwrap();
+    let text = String::from_utf8(frames.transcript().await.stdout).unwrap();
     let mut names: Vec<&str> = text.lines().map(|l| l.split('=').next().unwrap()).collect();
     names.sort_unstable();
     let expected = [
@@ -291,7 +291,7 @@ async fn a_process_finds_only_the_documented_environment() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_started_is_an_invalid_argument() {
+async fn a_program_that_cannot_be_started_is_an_invalid_argument() {
     let agent = Agent::start().await;
     for process in [
         json!({"cmd": "no-such-command"}),
@@ -305,20 +305,20 @@ async fn what_cannot_be_started_is_an_invalid_argument() {
     ] {
         let body = json!({"process": process});
         let mut frames = agent.stream("/process.Process/Start", &body, &[]).await;
-        let error = frames.story().await.error.unwrap();
+        let error = frames.transcript().await.error.unwrap();
         assert_eq!(error["code"], "invalid_argument", "{error}");
     }
     let (_, list) = agent.call("/process.Process/List", &json!({})).await;
     assert_eq!(list, json!({}));
 }
 
-/// Memory that runs out, and programs that count their descriptors, meet what a process should have, not what the agent has.
+/// A process has the usual out-of-memory score and file limit, not those of the agent.
 #[tokio::test]
-async fn a_process_has_limits_of_its_own() {
+async fn a_process_does_not_inherit_the_limits_of_the_agent() {
     let agent = Agent::start().await;
     let script = "cat /proc/self/oom_score_adj; ulimit -Sn".to_owned();
-    let story = agent.sh_story(script).await;
-    assert_eq!(story.stdout, b"100\n1024\n");
+    let transcript = agent.sh_transcript(script).await;
+    assert_eq!(transcript.stdout, b"100\n1024\n");
     let own = std::fs::read_to_string(format!("/proc/{}/limits", agent.pid())).unwrap();
     let files = own
         .lines()
@@ -329,15 +329,15 @@ async fn a_process_has_limits_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_terminal_is_not_closed_like_a_pipe() {
+async fn the_input_of_a_terminal_cannot_be_closed() {
     let agent = Agent::start().await;
     let body = json!({"process": {"cmd": "cat"}, "pty": {"size": {"cols": 80, "rows": 24}}});
     let mut frames = agent.stream("/process.Process/Start", &body, &[]).await;
     let pid = frames.started().await;
     let selector = json!({"process": {"pid": pid}});
-    let (_, refusal) = agent.call("/process.Process/CloseStdin", &selector).await;
-    assert_eq!(refusal["code"], "failed_precondition");
+    let (_, error) = agent.call("/process.Process/CloseStdin", &selector).await;
+    assert_eq!(error["code"], "failed_precondition");
     let input = json!({"process": {"pid": pid}, "input": {"pty": STANDARD.encode("\x04")}});
     agent.call("/process.Process/SendInput", &input).await;
-    assert_eq!(frames.story().await.ends[0]["status"], "exit status 0");
+    assert_eq!(frames.transcript().await.ends[0]["status"], "exit status 0");
 }

@@ -1,4 +1,4 @@
-//! Files in and out: encodings, metadata, and everything that can go wrong on the way.
+//! Tests of uploads and downloads: encodings, metadata, and failures.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use locule_testkit::eventually;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::agent::{Agent, PATIENCE, TOKEN, json_of};
+use crate::agent::{Agent, TIMEOUT, TOKEN, json_of};
 
-/// Ten thousand folders, each in the other, made without a path that long.
-fn dig(folder: &Path, depth: usize) {
+/// Creates nested directories without ever using a path that long.
+fn create_nested(folder: &Path, depth: usize) {
     use rustix::fs::{Mode, OFlags, mkdirat, open, openat};
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut at = open(folder, flags, Mode::empty()).unwrap();
@@ -27,7 +27,7 @@ fn header<'a>(parts: &'a hyper::http::response::Parts, name: &str) -> Option<&'a
 }
 
 #[tokio::test]
-async fn a_file_is_packed_only_for_those_who_ask_for_gzip_alone() {
+async fn a_download_is_compressed_only_for_a_client_that_accepts_gzip_alone() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     for (name, length) in [("small", 1000), ("large", 300_000)] {
@@ -57,7 +57,7 @@ async fn a_file_is_packed_only_for_those_who_ask_for_gzip_alone() {
 }
 
 #[tokio::test]
-async fn an_empty_file_has_the_length_nought() {
+async fn a_download_of_an_empty_file_has_the_length_zero() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("empty");
@@ -71,7 +71,7 @@ async fn an_empty_file_has_the_length_nought() {
 }
 
 #[tokio::test]
-async fn files_of_the_kernel_arrive_whole() {
+async fn a_download_of_a_kernel_file_is_complete() {
     let agent = Agent::start().await;
     let (parts, bytes) = agent.download("/proc/sys/kernel/osrelease", &[]).await;
     assert_eq!(parts.status, StatusCode::OK);
@@ -83,13 +83,13 @@ async fn files_of_the_kernel_arrive_whole() {
 }
 
 #[tokio::test]
-async fn metadata_are_kept_replaced_as_a_whole_and_told() {
+async fn each_upload_replaces_all_metadata_of_a_file() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir_in("/var/tmp").unwrap();
     let file = folder.path().join("f");
     let stat = async || {
-        let asked = json!({"path": file});
-        let (_, answer) = agent.call("/filesystem.Filesystem/Stat", &asked).await;
+        let request = json!({"path": file});
+        let (_, answer) = agent.call("/filesystem.Filesystem/Stat", &request).await;
         answer["entry"]["metadata"].clone()
     };
     let first = [("x-metadata-Author", "me"), ("x-metadata-kind", "a b")];
@@ -109,20 +109,20 @@ async fn metadata_are_kept_replaced_as_a_whole_and_told() {
 }
 
 #[tokio::test]
-async fn metadata_that_cannot_be_kept_change_nothing() {
+async fn an_upload_with_invalid_metadata_creates_nothing() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir_in("/var/tmp").unwrap();
     let file = folder.path().join("deep/f");
     let long = "v".repeat(4097);
-    let (status, refusal) = agent.upload(&file, "new", &[("x-metadata-k", &long)]).await;
+    let (status, error) = agent.upload(&file, "new", &[("x-metadata-k", &long)]).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    assert_eq!(refusal["code"], 400);
+    assert_eq!(error["code"], 400);
     assert!(!folder.path().join("deep").exists());
 }
 
-/// W-044: what never came whole is not left behind as if it had.
+/// W-044: an incomplete upload leaves no file that looks complete.
 #[tokio::test]
-async fn an_upload_that_breaks_off_leaves_no_new_file() {
+async fn an_interrupted_upload_leaves_no_new_file() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("f");
@@ -134,14 +134,14 @@ async fn an_upload_that_breaks_off_leaves_no_new_file() {
     );
     connection.write_all(head.as_bytes()).await.unwrap();
     connection.write_all(&vec![7; 300_000]).await.unwrap();
-    eventually("the file is begun", async || file.exists()).await;
+    eventually("the upload creates the file", async || file.exists()).await;
     drop(connection);
-    eventually("the file is gone", async || !file.exists()).await;
+    eventually("the file is removed", async || !file.exists()).await;
 }
 
-/// W-044: the same where there is a file already and the caller wants it whole: the old one, or the new one.
+/// W-044: with `locule-replace`, an existing file keeps its content until the new file is complete.
 #[tokio::test]
-async fn an_upload_that_replaces_a_file_does_so_when_it_is_whole() {
+async fn a_replacing_upload_takes_effect_when_it_is_complete() {
     use std::os::unix::fs::PermissionsExt as _;
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
@@ -158,9 +158,9 @@ async fn an_upload_that_replaces_a_file_does_so_when_it_is_whole() {
     );
     connection.write_all(head.as_bytes()).await.unwrap();
     connection.write_all(&vec![7; 300_000]).await.unwrap();
-    eventually("the new file is begun", async || names() == 3).await;
+    eventually("the upload creates a second file", async || names() == 3).await;
     drop(connection);
-    eventually("the new file is gone", async || names() == 2).await;
+    eventually("the second file is removed", async || names() == 2).await;
     assert_eq!(std::fs::read(&file).unwrap(), b"old");
     let (status, _) = agent.upload(&link, "new", &[("locule-replace", "1")]).await;
     assert_eq!(status, StatusCode::OK);
@@ -174,7 +174,7 @@ async fn an_upload_that_replaces_a_file_does_so_when_it_is_whole() {
 }
 
 #[tokio::test]
-async fn a_file_of_the_kernel_is_written_in_place() {
+async fn a_replacing_upload_to_a_kernel_file_writes_in_place() {
     let agent = Agent::start().await;
     let file = format!("/proc/{}/oom_score_adj", agent.pid());
     let replace = [("locule-replace", "1")];
@@ -184,14 +184,14 @@ async fn a_file_of_the_kernel_is_written_in_place() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_what_it_says_leaves_no_new_file() {
+async fn an_upload_with_a_wrong_encoding_leaves_no_new_file() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("f");
     let packed = [("content-encoding", "gzip")];
     let (status, _) = agent.upload(&file, "not gzip", &packed).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    eventually("the file is gone", async || !file.exists()).await;
+    eventually("the file is removed", async || !file.exists()).await;
     let (status, _) = agent
         .upload(&file, "x", &[("content-encoding", "br")])
         .await;
@@ -199,7 +199,7 @@ async fn a_body_that_is_not_what_it_says_leaves_no_new_file() {
     assert!(!file.exists());
 }
 
-/// A small disk of its own; goes with the value, also when a test fails.
+/// A small file system. Dropping the value unmounts it, also when a test fails.
 struct Disk(tempfile::TempDir);
 
 impl Disk {
@@ -225,9 +225,9 @@ impl Drop for Disk {
     }
 }
 
-/// A refusal reaches a client that is still sending; a closed connection would be all it sees.
+/// The agent reads on after a refusal: a client that is still sending would otherwise see only a closed connection.
 #[tokio::test]
-async fn a_refusal_arrives_however_much_is_still_to_come() {
+async fn a_refused_upload_gets_its_answer_while_the_client_still_sends() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let content = "x".repeat(8 * 1024 * 1024);
@@ -240,9 +240,9 @@ async fn a_refusal_arrives_however_much_is_still_to_come() {
     }
 }
 
-/// Disk full in the guest: a status of its own, nothing left behind, and the next upload works.
+/// An upload to a full disk gets its own status and leaves no file, and the next upload succeeds.
 #[tokio::test]
-async fn a_full_disk_is_said_and_left_as_it_was() {
+async fn an_upload_to_a_full_disk_is_refused_and_leaves_no_file() {
     let agent = Agent::start().await;
     let disk = Disk::mount();
     let file = disk.0.path().join("f");
@@ -255,21 +255,21 @@ async fn a_full_disk_is_said_and_left_as_it_was() {
         .unwrap();
     let response = agent.send(request).await;
     let status = response.status();
-    let refusal = json_of(response).await;
-    eventually("the file is gone", async || !file.exists()).await;
+    let error = json_of(response).await;
+    eventually("the file is removed", async || !file.exists()).await;
     let (next, _) = agent.upload(&file, "small", &[]).await;
     assert_eq!(status, StatusCode::INSUFFICIENT_STORAGE);
-    assert_eq!(refusal["code"], 507);
+    assert_eq!(error["code"], 507);
     assert_eq!(next, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn what_is_no_regular_file_is_refused_and_holds_nobody_up() {
+async fn a_transfer_of_a_file_that_is_not_regular_is_refused_without_blocking() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    // More than the agent has threads: one that waited for the pipe's other end would be missed.
+    // More requests than the agent has blocking threads: if one blocked on the pipe, the test would hang.
     for _ in 0..100 {
         let (status, _) = agent.upload(&pipe, "x", &[]).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
@@ -283,7 +283,7 @@ async fn what_is_no_regular_file_is_refused_and_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn paths_are_worked_out_before_anything_is_made() {
+async fn a_path_is_resolved_and_checked_before_any_directory_is_created() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -294,9 +294,9 @@ async fn paths_are_worked_out_before_anything_is_made() {
     let (status, _) = agent.upload(&at(&deep), "x", &[]).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let body = json!({"path": at(&deep)});
-    let (status, refusal) = agent.call("/filesystem.Filesystem/MakeDir", &body).await;
+    let (status, error) = agent.call("/filesystem.Filesystem/MakeDir", &body).await;
     assert_eq!(
-        (status.as_u16(), &refusal["code"]),
+        (status.as_u16(), &error["code"]),
         (400, &json!("invalid_argument"))
     );
     assert!(!at("p").exists());
@@ -305,7 +305,7 @@ async fn paths_are_worked_out_before_anything_is_made() {
 }
 
 #[tokio::test]
-async fn bad_requests_for_files_are_refused_in_json() {
+async fn an_invalid_file_request_gets_a_json_error() {
     let agent = Agent::start().await;
     let send = async |uri: &str| {
         let request = Request::get(uri).header("x-access-token", TOKEN);
@@ -328,21 +328,21 @@ async fn bad_requests_for_files_are_refused_in_json() {
         .header("x-access-token", TOKEN)
         .body(Body::from(format!("{part}{part}--x--\r\n")))
         .unwrap();
-    let refusal = json_of(agent.send(request).await).await;
+    let error = json_of(agent.send(request).await).await;
     std::fs::remove_file("/tmp/locule-twice").unwrap();
     assert_eq!(
-        refusal,
+        error,
         json!({"code": 400, "message": "path '/tmp/locule-twice' is given twice"})
     );
 }
 
 #[tokio::test]
-async fn the_deepest_tree_is_listed_and_removed() {
+async fn a_directory_tree_deeper_than_a_path_is_listed_and_removed() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let top = folder.path().join("top");
     std::fs::create_dir(&top).unwrap();
-    dig(&top, 10_000);
+    create_nested(&top, 10_000);
     let body = json!({"path": top, "depth": 1_000_000});
     let (status, listed) = agent.call("/filesystem.Filesystem/ListDir", &body).await;
     assert_eq!(status, StatusCode::OK);
@@ -353,7 +353,7 @@ async fn the_deepest_tree_is_listed_and_removed() {
 }
 
 #[tokio::test]
-async fn names_that_are_no_text_do_not_spoil_a_listing() {
+async fn a_listing_contains_names_that_are_not_valid_utf_8() {
     use std::os::unix::ffi::OsStrExt as _;
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
@@ -373,27 +373,27 @@ async fn names_that_are_no_text_do_not_spoil_a_listing() {
     assert_eq!(names, ["a\u{fffd}", "b", "c", "d", "link"]);
 }
 
-/// One that only sits there is closed, and until then does not keep others out.
+/// Idle connections are limited, and closing them frees their slots.
 #[tokio::test]
-async fn idle_connections_do_not_keep_the_next_one_out() {
+async fn connections_over_the_limit_are_closed_at_once_and_slots_are_reused() {
     let agent = Agent::start().await;
     let mut idle = Vec::new();
     for _ in 0..600 {
         idle.push(agent.connect().await);
     }
-    // Beyond their number the agent hangs up at once instead of letting them queue.
+    // The agent closes a connection over the limit at once instead of queueing it.
     let mut last = idle.pop().unwrap();
-    let end = tokio::time::timeout(PATIENCE, last.read(&mut [0]))
+    let end = tokio::time::timeout(TIMEOUT, last.read(&mut [0]))
         .await
         .unwrap();
     assert!(matches!(end, Ok(0) | Err(_)));
     drop(idle);
-    eventually("the next one is answered", async || {
+    eventually("a new connection is answered", async || {
         let mut connection = agent.connect().await;
         let head = "GET /health HTTP/1.1\r\nhost: guest\r\n\r\n";
         let mut answer = [0; 12];
-        let asked = connection.write_all(head.as_bytes()).await;
-        asked.is_ok()
+        let sent = connection.write_all(head.as_bytes()).await;
+        sent.is_ok()
             && connection.read_exact(&mut answer).await.is_ok()
             && answer == *b"HTTP/1.1 204"
     })

@@ -1,4 +1,4 @@
-//! Watching folders, streamed and polled.
+//! Tests of watches, streamed and polled.
 
 use std::path::Path;
 
@@ -13,16 +13,16 @@ const REMOVE: &str = "EVENT_TYPE_REMOVE";
 const RENAME: &str = "EVENT_TYPE_RENAME";
 const CHMOD: &str = "EVENT_TYPE_CHMOD";
 
-/// A watcher that is polled.
+/// A watch that the test polls.
 struct Polled<'a> {
     agent: &'a Agent,
     id: String,
 }
 
 impl<'a> Polled<'a> {
-    async fn create(agent: &'a Agent, asked: &Value) -> Self {
+    async fn create(agent: &'a Agent, request: &Value) -> Self {
         let method = "/filesystem.Filesystem/CreateWatcher";
-        let (status, answer) = agent.call(method, asked).await;
+        let (status, answer) = agent.call(method, request).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
         let id = answer["watcherId"].as_str().unwrap().to_owned();
         Self { agent, id }
@@ -40,7 +40,7 @@ impl<'a> Polled<'a> {
         answer["events"].as_array().cloned().unwrap_or_default()
     }
 
-    async fn told(&self) -> Vec<(String, String)> {
+    async fn names_and_kinds(&self) -> Vec<(String, String)> {
         self.events().await.iter().map(name_and_kind).collect()
     }
 }
@@ -63,12 +63,12 @@ fn recursive(folder: &Path) -> Value {
     json!({"path": folder, "recursive": true})
 }
 
-async fn stream(agent: &Agent, asked: &Value, headers: &[(&str, &str)]) -> Frames {
+async fn stream(agent: &Agent, request: &Value, headers: &[(&str, &str)]) -> Frames {
     let method = "/filesystem.Filesystem/WatchDir";
-    agent.stream(method, asked, headers).await
+    agent.stream(method, request, headers).await
 }
 
-/// The next thing that happened, keepalives left out.
+/// The next event that is not a keepalive.
 async fn next(frames: &mut Frames) -> (String, String) {
     loop {
         let (closing, message) = frames.next().await.unwrap();
@@ -80,31 +80,31 @@ async fn next(frames: &mut Frames) -> (String, String) {
 }
 
 #[tokio::test]
-async fn an_upload_is_created_owned_and_written_once() {
+async fn an_upload_produces_one_create_one_chmod_and_one_write_event() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let watcher = Polled::create(&agent, &plain(folder.path())).await;
     agent.upload(&folder.path().join("f"), "hello", &[]).await;
     let expected = pairs(&[("f", CREATE), ("f", CHMOD), ("f", WRITE)]);
-    assert_eq!(watcher.told().await, expected);
-    assert_eq!(watcher.told().await, []);
+    assert_eq!(watcher.names_and_kinds().await, expected);
+    assert_eq!(watcher.names_and_kinds().await, []);
 }
 
-/// The answer to a call holds everything that happened before it, without any waiting.
+/// A poll returns every event from before the call, without waiting.
 #[tokio::test]
-async fn what_just_happened_is_told_at_once() {
+async fn a_poll_returns_the_events_from_before_it() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let watcher = Polled::create(&agent, &plain(folder.path())).await;
     for round in 0..200 {
         let name = format!("f{round}");
         std::fs::File::create(folder.path().join(&name)).unwrap();
-        assert_eq!(watcher.told().await, pairs(&[(&name, CREATE)]));
+        assert_eq!(watcher.names_and_kinds().await, pairs(&[(&name, CREATE)]));
     }
 }
 
 #[tokio::test]
-async fn renames_and_removals_are_told_with_the_old_and_the_new_name() {
+async fn a_rename_produces_events_for_the_old_and_the_new_name() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -113,11 +113,11 @@ async fn renames_and_removals_are_told_with_the_old_and_the_new_name() {
     std::fs::rename(at("a"), at("b")).unwrap();
     std::fs::remove_file(at("b")).unwrap();
     let expected = pairs(&[("a", RENAME), ("b", CREATE), ("b", REMOVE)]);
-    assert_eq!(watcher.told().await, expected);
+    assert_eq!(watcher.names_and_kinds().await, expected);
 }
 
 #[tokio::test]
-async fn new_folders_join_a_recursive_watch_with_what_is_in_them() {
+async fn a_new_directory_joins_a_recursive_watch_with_its_contents() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let watcher = Polled::create(&agent, &recursive(folder.path())).await;
@@ -125,18 +125,18 @@ async fn new_folders_join_a_recursive_watch_with_what_is_in_them() {
         let name = format!("d{round}");
         std::fs::create_dir_all(folder.path().join(&name).join("e")).unwrap();
         std::fs::write(folder.path().join(&name).join("e/f"), "1").unwrap();
-        let told = watcher.told().await;
+        let events = watcher.names_and_kinds().await;
         for path in [name.clone(), format!("{name}/e"), format!("{name}/e/f")] {
             let created = pairs(&[(&path, CREATE)]);
-            let times = told.iter().filter(|event| **event == created[0]).count();
-            assert_eq!(times, 1, "{path} in {told:?}");
+            let times = events.iter().filter(|event| **event == created[0]).count();
+            assert_eq!(times, 1, "{path} in {events:?}");
         }
-        assert!(told.contains(&pairs(&[(&format!("{name}/e/f"), WRITE)])[0]));
+        assert!(events.contains(&pairs(&[(&format!("{name}/e/f"), WRITE)])[0]));
     }
 }
 
 #[tokio::test]
-async fn a_folder_that_moves_is_told_of_under_its_new_name_only() {
+async fn a_moved_directory_is_watched_under_its_new_name_only() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir_in(folder.path().parent().unwrap()).unwrap();
@@ -144,31 +144,34 @@ async fn a_folder_that_moves_is_told_of_under_its_new_name_only() {
     std::fs::create_dir_all(at("a/deep")).unwrap();
     let watcher = Polled::create(&agent, &recursive(folder.path())).await;
     std::fs::rename(at("a"), at("b")).unwrap();
-    watcher.told().await;
+    watcher.names_and_kinds().await;
     std::fs::write(at("b/deep/f"), "").unwrap();
-    assert_eq!(watcher.told().await, pairs(&[("b/deep/f", CREATE)]));
+    assert_eq!(
+        watcher.names_and_kinds().await,
+        pairs(&[("b/deep/f", CREATE)])
+    );
     std::fs::rename(at("b"), elsewhere.path().join("b")).unwrap();
-    watcher.told().await;
+    watcher.names_and_kinds().await;
     std::fs::write(elsewhere.path().join("b/deep/g"), "").unwrap();
-    assert_eq!(watcher.told().await, []);
+    assert_eq!(watcher.names_and_kinds().await, []);
 }
 
 #[tokio::test]
-async fn a_plain_watch_does_not_look_below() {
+async fn a_watch_that_is_not_recursive_ignores_subdirectories() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("d")).unwrap();
     let watcher = Polled::create(&agent, &plain(folder.path())).await;
     std::fs::write(folder.path().join("d/f"), "1").unwrap();
-    assert_eq!(watcher.told().await, []);
+    assert_eq!(watcher.names_and_kinds().await, []);
 }
 
 #[tokio::test]
-async fn entries_come_with_what_is_still_there() {
+async fn an_event_contains_the_entry_of_a_file_that_still_exists() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let asked = json!({"path": folder.path(), "includeEntry": true});
-    let watcher = Polled::create(&agent, &asked).await;
+    let request = json!({"path": folder.path(), "includeEntry": true});
+    let watcher = Polled::create(&agent, &request).await;
     let file = folder.path().join("f");
     agent.upload(&file, "hello", &[("x-metadata-k", "v")]).await;
     let events = watcher.events().await;
@@ -182,7 +185,7 @@ async fn entries_come_with_what_is_still_there() {
 }
 
 #[tokio::test]
-async fn a_stream_starts_first_and_then_tells() {
+async fn a_watch_stream_begins_with_start_and_then_carries_the_events() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let mut frames = stream(&agent, &recursive(folder.path()), &[]).await;
@@ -197,7 +200,7 @@ async fn a_stream_starts_first_and_then_tells() {
 }
 
 #[tokio::test]
-async fn an_idle_stream_says_that_it_lives_and_ends_in_time() {
+async fn an_idle_watch_stream_sends_keepalives_and_ends_at_its_deadline() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let headers = [
@@ -214,61 +217,61 @@ async fn an_idle_stream_says_that_it_lives_and_ends_in_time() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_watched_is_refused_in_the_codes_clients_know() {
+async fn a_watch_of_an_invalid_path_is_refused_with_the_codes_that_clients_expect() {
     let agent = Agent::start().await;
     let method = "/filesystem.Filesystem/CreateWatcher";
     for (path, code) in [
         ("/etc/passwd", "invalid_argument"),
         ("/no/such", "not_found"),
     ] {
-        let asked = json!({"path": path});
-        let (_, refusal) = agent.call(method, &asked).await;
-        assert_eq!(refusal["code"], code, "{path}");
-        let (closing, message) = stream(&agent, &asked, &[]).await.next().await.unwrap();
+        let request = json!({"path": path});
+        let (_, error) = agent.call(method, &request).await;
+        assert_eq!(error["code"], code, "{path}");
+        let (closing, message) = stream(&agent, &request, &[]).await.next().await.unwrap();
         assert!(closing);
         assert_eq!(message["error"]["code"], code, "{path}");
     }
 }
 
 #[tokio::test]
-async fn a_removed_watcher_is_unknown() {
+async fn a_removed_watcher_is_not_found() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let watcher = Polled::create(&agent, &plain(folder.path())).await;
     assert_eq!(watcher.call("RemoveWatcher").await.0, StatusCode::OK);
     for method in ["RemoveWatcher", "GetWatcherEvents"] {
-        let (status, refusal) = watcher.call(method).await;
+        let (status, error) = watcher.call(method).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
-        assert_eq!(refusal["code"], "not_found");
+        assert_eq!(error["code"], "not_found");
     }
 }
 
-/// What was lost is said once, after what came before it, and then the watch goes on.
+/// Lost events are reported once, after the events from before them, and the watch then continues.
 #[tokio::test]
-async fn a_queue_that_runs_over_says_so() {
+async fn a_watch_whose_queue_overflows_reports_lost_events() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let watcher = Polled::create(&agent, &plain(folder.path())).await;
     for number in 0..10_000 {
         std::fs::File::create(folder.path().join(number.to_string())).unwrap();
     }
-    let told = watcher.told().await;
-    assert!(told.len() < 10_000);
-    assert_eq!(told[0], pairs(&[("0", CREATE)])[0]);
-    let (_, refusal) = watcher.call("GetWatcherEvents").await;
-    assert_eq!(refusal["code"], "data_loss");
+    let events = watcher.names_and_kinds().await;
+    assert!(events.len() < 10_000);
+    assert_eq!(events[0], pairs(&[("0", CREATE)])[0]);
+    let (_, error) = watcher.call("GetWatcherEvents").await;
+    assert_eq!(error["code"], "data_loss");
     std::fs::File::create(folder.path().join("after")).unwrap();
-    assert_eq!(watcher.told().await, pairs(&[("after", CREATE)]));
+    assert_eq!(watcher.names_and_kinds().await, pairs(&[("after", CREATE)]));
 }
 
 #[tokio::test]
-async fn watches_are_limited_and_a_closed_one_makes_room() {
+async fn watches_are_limited_and_a_removed_watch_frees_its_slot() {
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
     let method = "/filesystem.Filesystem/CreateWatcher";
-    let asked = plain(folder.path());
+    let request = plain(folder.path());
     let last = loop {
-        let (status, answer) = agent.call(method, &asked).await;
+        let (status, answer) = agent.call(method, &request).await;
         if status != StatusCode::OK {
             assert_eq!(answer["code"], "resource_exhausted");
             break answer;

@@ -1,4 +1,4 @@
-//! The guest's network card: TCP over the tap, so that the host reaches the guest exactly as it reaches a real one.
+//! The guest's network card: TCP over the tap, so that the host reaches this guest exactly as it reaches a real one.
 
 use std::os::fd::{BorrowedFd, RawFd};
 use std::time::Duration;
@@ -12,25 +12,25 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 
-use crate::guest::{Guest, Misbehaviour};
+use crate::guest::{Misbehaviour, StubGuest};
 use crate::http::{Answer, Request};
 
-/// Connections at a time.
+/// Limit of open connections.
 const SOCKETS: usize = 16;
 const BUFFER_BYTES: usize = 64 * 1024;
 const FRAME_BYTES_MAX: usize = 65_550;
-/// The tap prefixes each frame with a header that says nothing here.
+/// The length of the header that the tap puts before each frame, and that this device ignores.
 const VNET_HEADER: usize = 10;
-/// A peer that vanished is forgotten after this.
+/// A connection to a peer that does not answer is closed after this time.
 const TCP_TIMEOUT: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(10);
 
-/// Frames in and out of the tap's descriptor.
+/// Sends and receives frames through the tap's descriptor.
 #[derive(Debug)]
 struct Tap(RawFd);
 
 impl Tap {
     fn fd(&self) -> BorrowedFd<'static> {
-        // SAFETY: open for the life of the process: the driver handed it over and nobody closes it.
+        // SAFETY: the driver passed the descriptor, and this process never closes it.
         #[expect(unsafe_code, reason = "a descriptor by number")]
         unsafe {
             BorrowedFd::borrow_raw(self.0)
@@ -51,7 +51,7 @@ impl smoltcp::phy::TxToken for ToSend {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
         let mut frame = vec![0; VNET_HEADER + length];
         let result = fill(&mut frame[VNET_HEADER..]);
-        // A full queue drops the frame, as a network may: TCP sends it again.
+        // A full queue drops the frame, as a network may: TCP retransmits it.
         let _ = rustix::io::write(self.0, &frame);
         result
     }
@@ -80,7 +80,7 @@ impl Device for Tap {
     }
 }
 
-/// One connection: what was received, what is still to be sent.
+/// A connection: the bytes received, and the bytes still to send.
 struct Connection {
     handle: SocketHandle,
     request: Vec<u8>,
@@ -88,29 +88,29 @@ struct Connection {
     answered: bool,
 }
 
-pub(crate) struct Wire {
+pub(crate) struct Network {
     tap: Tap,
     interface: Interface,
     sockets: SocketSet<'static>,
     connections: Vec<Connection>,
 }
 
-impl Wire {
+impl Network {
     pub(crate) fn new(tap: RawFd, mac: [u8; 6]) -> Result<Self> {
         let mut tap = Tap(tap);
-        rustix::io::ioctl_fionbio(tap.fd(), true).context("the tap")?;
+        rustix::io::ioctl_fionbio(tap.fd(), true).context("make the tap non-blocking")?;
         let config = Config::new(EthernetAddress(mac).into());
         let mut interface = Interface::new(config, &mut tap, Instant::now());
         interface.update_ip_addrs(|addresses| {
             let own = IpCidr::new(IpAddress::Ipv4(GUEST_IP), GUEST_PREFIX_LENGTH);
-            // There is room for the first one.
+            // The list is empty and holds at least one address.
             let _ = addresses.push(own);
         });
         interface
             .routes_mut()
             .add_default_ipv4_route(HOST_IP)
             .ok()
-            .context("the route")?;
+            .context("add the default route")?;
         let mut sockets = SocketSet::new(Vec::new());
         let connections = (0..SOCKETS)
             .map(|_| {
@@ -132,20 +132,20 @@ impl Wire {
         })
     }
 
-    /// Until a frame comes, or for that long.
-    pub(crate) fn wait(&self, patience: Duration) {
+    /// Waits until a frame arrives, or until the timeout.
+    pub(crate) fn wait(&self, timeout: Duration) {
         let fd = self.tap.fd();
         let timeout = Timespec {
             tv_sec: 0,
-            tv_nsec: i64::from(patience.subsec_nanos()),
+            tv_nsec: i64::from(timeout.subsec_nanos()),
         };
-        // An interrupted wait is a short one.
+        // An interrupted wait ends early, which is fine.
         let _ = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout));
     }
 
-    /// Takes what has come, lets the guest answer, sends what it can.
-    pub(crate) fn poll(&mut self, guest: &mut Guest) {
-        // Before frames are looked at: a connection that finds nobody listening is refused.
+    /// Receives frames, lets the guest answer, and sends frames.
+    pub(crate) fn poll(&mut self, guest: &mut StubGuest) {
+        // Closed sockets listen again before frames are processed: a connection without a listening socket is refused.
         self.serve(guest);
         self.exchange();
         self.serve(guest);
@@ -157,7 +157,7 @@ impl Wire {
             .poll(Instant::now(), &mut self.tap, &mut self.sockets);
     }
 
-    fn serve(&mut self, guest: &mut Guest) {
+    fn serve(&mut self, guest: &mut StubGuest) {
         for connection in &mut self.connections {
             let socket = self.sockets.get_mut::<Socket<'_>>(connection.handle);
             connection.serve(socket, guest);
@@ -166,7 +166,7 @@ impl Wire {
 }
 
 impl Connection {
-    fn serve(&mut self, socket: &mut Socket<'_>, guest: &mut Guest) {
+    fn serve(&mut self, socket: &mut Socket<'_>, guest: &mut StubGuest) {
         if !socket.is_open() {
             self.request.clear();
             self.answer.clear();
@@ -180,7 +180,7 @@ impl Connection {
             self.request.extend(received.unwrap_or_default());
         }
         if !self.answered {
-            self.think(socket, guest);
+            self.answer(socket, guest);
         }
         if self.answered && socket.can_send() {
             let sent = socket.send_slice(&self.answer).unwrap_or(0);
@@ -195,7 +195,7 @@ impl Connection {
         }
     }
 
-    fn think(&mut self, socket: &mut Socket<'_>, guest: &mut Guest) {
+    fn answer(&mut self, socket: &mut Socket<'_>, guest: &mut StubGuest) {
         match Request::parse(&self.request) {
             Ok(Some(request)) => {
                 self.answer = match guest.misbehaviour() {
@@ -223,7 +223,7 @@ impl Connection {
         }
     }
 
-    /// Those who never come to an end have more to say.
+    /// Adds more bytes to an answer that never ends.
     fn refill(&mut self, misbehaviour: Misbehaviour) {
         if !self.answer.is_empty() {
             return;
