@@ -17,8 +17,8 @@ pub use client::Client;
 pub use connector::Connector;
 pub use error::AgentError;
 pub use messages::{
-    HostAgent, HostInfo, Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec,
-    UpdateSandbox, WarmStock, WatchEvent, WatchStream, WriteMark,
+    HostAgent, HostInfo, Order, PoolLevel, ReportedState, ResumeSandbox, SandboxReport,
+    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
 };
 pub use server::router;
 

@@ -136,17 +136,17 @@ pub struct SandboxReport {
     pub ready_ms: u32,
 }
 
-/// Machines of one kind that wait to become sandboxes.
+/// The VMs of one template and shape in the host's warm pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WarmStock {
+pub struct PoolLevel {
     pub template: String,
     pub vcpus: u32,
     pub memory_mib: u32,
-    /// Past their first instructions, stopped.
+    /// VMs that have run their warm-up and are stopped.
     pub warm: u32,
-    /// Their VMM is started, nothing more.
-    pub started: u32,
-    /// Memory that they have for themselves.
+    /// VMs that are restored from the template snapshot and have run nothing yet.
+    pub restored: u32,
+    /// Memory that these VMs do not share with the template snapshot.
     pub unique_bytes: u64,
 }
 
@@ -163,7 +163,7 @@ pub struct HostInfo {
     pub pool_free_bytes: u64,
     pub templates: Vec<String>,
     /// Wait unclaimed: in no list, never billed.
-    pub warm: Vec<WarmStock>,
+    pub warm: Vec<PoolLevel>,
     /// What all virtual machines have for themselves, golden images counted once.
     pub memory_used_bytes: u64,
     /// Above it the longest idle sandbox is paused.

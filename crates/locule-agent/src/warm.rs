@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use locule_agent_api::WarmStock;
+use locule_agent_api::PoolLevel;
 use locule_vmm::Shape;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -172,19 +172,19 @@ impl WarmPool {
     }
 
     /// What waits, for whoever asks what it costs.
-    pub(crate) fn stock(&self) -> Vec<WarmStock> {
+    pub(crate) fn stock(&self) -> Vec<PoolLevel> {
         let stocks = self.stocks();
         let mut all: Vec<_> = stocks
             .iter()
-            .map(|(kind, stock)| WarmStock {
+            .map(|(kind, stock)| PoolLevel {
                 template: kind.template.clone(),
                 vcpus: kind.shape.vcpus,
                 memory_mib: kind.shape.memory_mib,
                 warm: u32::try_from(stock.warm.len()).unwrap_or(u32::MAX),
-                started: u32::try_from(stock.started.len()).unwrap_or(u32::MAX),
+                restored: u32::try_from(stock.started.len()).unwrap_or(u32::MAX),
                 unique_bytes: stock.unique_bytes(),
             })
-            .filter(|stock| stock.warm + stock.started > 0)
+            .filter(|stock| stock.warm + stock.restored > 0)
             .collect();
         all.sort_by(|a, b| {
             (&a.template, a.vcpus, a.memory_mib).cmp(&(&b.template, b.vcpus, b.memory_mib))

@@ -1,7 +1,7 @@
 //! How a sandbox's row is written: read, decide, write. Whoever was overtaken reads again and decides anew, and what the
 //! audit trail says of a change commits with it (D-21).
 
-use locule_domain::{Desired, Event, Sandbox, SandboxState};
+use locule_domain::{Desired, Sandbox, SandboxEvent as Event, SandboxState};
 use locule_ids::SandboxId;
 use locule_store::sandboxes;
 

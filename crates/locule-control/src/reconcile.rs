@@ -2,7 +2,9 @@
 
 use locule_agent_api::{AgentError, Order, ResumeSandbox, SandboxSpec, UpdateSandbox};
 use locule_base::failpoint::reached;
-use locule_domain::{Action, ErrorReason, Event, Sandbox, SandboxState, next_action};
+use locule_domain::{
+    Action, ErrorReason, Sandbox, SandboxEvent as Event, SandboxState, next_action,
+};
 use locule_ids::SandboxId;
 use locule_store::{cluster, hosts, sandboxes};
 

@@ -9,7 +9,9 @@
 
 use chrono::{DateTime, Utc};
 use locule_agent_api::{ReportedState, SandboxReport};
-use locule_domain::{Desired, ErrorReason, Event, Sandbox, SandboxState, StopReason};
+use locule_domain::{
+    Desired, ErrorReason, Sandbox, SandboxEvent as Event, SandboxState, StopReason,
+};
 use locule_ids::{HostId, SandboxId};
 use locule_store::sandboxes;
 
@@ -71,7 +73,7 @@ impl Sandboxes {
         }
         let event = match sandbox.state {
             SandboxState::Running | SandboxState::Missing => Event::Stop(StopReason::VmLost),
-            SandboxState::Paused => Event::Fail(ErrorReason::ImageLost),
+            SandboxState::Paused => Event::Fail(ErrorReason::SnapshotLost),
             SandboxState::Pending | SandboxState::Starting
                 if now - sandbox.created_at > CREATE_BUDGET =>
             {

@@ -13,7 +13,8 @@
 use chrono::{DateTime, Utc};
 use locule_agent_api::{ReportedState, SandboxReport};
 use locule_domain::{
-    Desired, ErrorReason, Event, OnTimeout, Sandbox, SandboxState, StopReason, next_action,
+    Desired, ErrorReason, OnTimeout, Sandbox, SandboxEvent as Event, SandboxState, StopReason,
+    next_action,
 };
 use locule_ids::SandboxId;
 use locule_store::sandboxes;

@@ -15,5 +15,7 @@ pub use limits::{Invalid, Limits, NewSandbox, is_safe_name};
 pub use people::{Need, Role, Scope, UnknownWord, UserStatus};
 pub use quota::{Exceeded, Quota, Usage};
 pub use reason::{ErrorReason, StopReason};
-pub use sandbox::{Action, Desired, Event, Refused, Sandbox, SandboxState, next_action};
+pub use sandbox::{
+    Action, Desired, Sandbox, SandboxEvent, SandboxState, TransitionRefused, next_action,
+};
 pub use timeouts::{OnTimeout, Timeouts};

@@ -60,6 +60,6 @@ reasons! {
         /// It never came to run.
         CreateFailed = "create_failed",
         /// Its paused image was not there any more. Inferred from absence: evidence may undo it.
-        ImageLost = "image_lost",
+        SnapshotLost = "image_lost",
     }
 }

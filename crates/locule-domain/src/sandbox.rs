@@ -72,7 +72,7 @@ impl SandboxState {
             Self::Stopped {
                 reason: StopReason::VmLost
             } | Self::Error {
-                reason: ErrorReason::ImageLost
+                reason: ErrorReason::SnapshotLost
             }
         )
     }
@@ -106,7 +106,7 @@ impl Desired {
 
 /// What is learned about a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
+pub enum SandboxEvent {
     /// A host was chosen.
     Placed,
     /// The host says that it runs.
@@ -122,15 +122,15 @@ pub enum Event {
 /// An event that cannot happen in this state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a sandbox that is {state} cannot take {event:?}")]
-pub struct Refused {
+pub struct TransitionRefused {
     pub state: SandboxState,
-    pub event: Event,
+    pub event: SandboxEvent,
 }
 
 impl SandboxState {
     /// The only place where a sandbox changes state. Pure: no clock, no IO.
-    pub fn apply(self, event: Event) -> Result<Self, Refused> {
-        use Event as E;
+    pub fn apply(self, event: SandboxEvent) -> Result<Self, TransitionRefused> {
+        use SandboxEvent as E;
         use SandboxState as S;
         match (self, event) {
             (S::Pending, E::Placed) => Ok(S::Starting),
@@ -138,8 +138,10 @@ impl SandboxState {
             (ended, E::Ran) if ended.is_inferred() => Ok(S::Running),
             (ended, E::Paused) if ended.is_inferred() => Ok(S::Paused),
             (S::Stopped { .. } | S::Error { .. }, E::Stop(_) | E::HostLost) => Ok(self),
-            (S::Stopped { .. } | S::Error { .. }, _) => Err(Refused { state: self, event }),
-            (S::Pending, E::Ran | E::Paused) => Err(Refused { state: self, event }),
+            (S::Stopped { .. } | S::Error { .. }, _) => {
+                Err(TransitionRefused { state: self, event })
+            }
+            (S::Pending, E::Ran | E::Paused) => Err(TransitionRefused { state: self, event }),
             (_, E::Ran) => Ok(S::Running),
             (_, E::Paused) => Ok(S::Paused),
             (S::Paused, E::HostLost) => Ok(S::Paused),
@@ -148,10 +150,10 @@ impl SandboxState {
             (S::Pending | S::Starting, E::Fail(reason @ ErrorReason::CreateFailed)) => {
                 Ok(S::Error { reason })
             }
-            (S::Paused | S::Missing, E::Fail(reason @ ErrorReason::ImageLost)) => {
+            (S::Paused | S::Missing, E::Fail(reason @ ErrorReason::SnapshotLost)) => {
                 Ok(S::Error { reason })
             }
-            (state, event @ (E::Placed | E::Fail(_))) => Err(Refused { state, event }),
+            (state, event @ (E::Placed | E::Fail(_))) => Err(TransitionRefused { state, event }),
         }
     }
 }

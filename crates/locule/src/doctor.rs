@@ -205,14 +205,14 @@ fn pool(host: &HostInfo) -> String {
         .warm
         .iter()
         .map(|kind| {
-            let count = u64::from(kind.warm + kind.started).max(1);
+            let count = u64::from(kind.warm + kind.restored).max(1);
             format!(
                 "{} ({} vCPU, {} MiB): {} warm, {} started, {} MiB each, no CPU while they wait",
                 kind.template,
                 kind.vcpus,
                 kind.memory_mib,
                 kind.warm,
-                kind.started,
+                kind.restored,
                 (kind.unique_bytes / count) >> 20
             )
         })
@@ -232,7 +232,7 @@ fn as_json(findings: &[Finding], host: Option<&HostInfo>) -> Value {
     let warm = host.map(|host| {
         let kinds = host.warm.iter().map(|kind| {
             json!({ "template": kind.template, "vcpus": kind.vcpus, "memory_mib": kind.memory_mib,
-                "warm": kind.warm, "started": kind.started, "unique_bytes": kind.unique_bytes })
+                "warm": kind.warm, "started": kind.restored, "unique_bytes": kind.unique_bytes })
         });
         kinds.collect::<Vec<_>>()
     });

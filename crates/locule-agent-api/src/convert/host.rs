@@ -1,7 +1,7 @@
 //! What a host reports of itself, to and from the wire.
 
 use super::some;
-use crate::messages::{HostInfo, WarmStock, WriteMark};
+use crate::messages::{HostInfo, PoolLevel, WriteMark};
 use crate::proto::hostagent::v1 as wire;
 
 impl From<HostInfo> for wire::GetHostResponse {
@@ -30,29 +30,29 @@ impl From<HostInfo> for wire::GetHostResponse {
     }
 }
 
-impl From<WarmStock> for wire::WarmStock {
-    fn from(stock: WarmStock) -> Self {
+impl From<PoolLevel> for wire::WarmStock {
+    fn from(level: PoolLevel) -> Self {
         Self {
-            template: stock.template,
-            vcpus: stock.vcpus,
-            memory_mib: stock.memory_mib,
-            warm: stock.warm,
-            started: stock.started,
-            unique_bytes: stock.unique_bytes,
+            template: level.template,
+            vcpus: level.vcpus,
+            memory_mib: level.memory_mib,
+            warm: level.warm,
+            started: level.restored,
+            unique_bytes: level.unique_bytes,
             ..Default::default()
         }
     }
 }
 
-impl From<wire::WarmStock> for WarmStock {
-    fn from(stock: wire::WarmStock) -> Self {
+impl From<wire::WarmStock> for PoolLevel {
+    fn from(level: wire::WarmStock) -> Self {
         Self {
-            template: stock.template,
-            vcpus: stock.vcpus,
-            memory_mib: stock.memory_mib,
-            warm: stock.warm,
-            started: stock.started,
-            unique_bytes: stock.unique_bytes,
+            template: level.template,
+            vcpus: level.vcpus,
+            memory_mib: level.memory_mib,
+            warm: level.warm,
+            restored: level.started,
+            unique_bytes: level.unique_bytes,
         }
     }
 }

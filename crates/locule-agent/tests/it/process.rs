@@ -240,7 +240,7 @@ impl HostProcess {
         let client = self.client();
         self.eventually("a machine waits at each depth", async || {
             let stock = client.host().await.unwrap().warm;
-            matches!(stock.as_slice(), [kind] if kind.warm == 1 && kind.started == 1)
+            matches!(stock.as_slice(), [kind] if kind.warm == 1 && kind.restored == 1)
         })
         .await;
     }

@@ -179,7 +179,7 @@ impl Sandboxes {
         if let Err(error) = &reconciled {
             tracing::warn!(sandbox.id = %new.id, error = locule_base::errors::chain(error), "create failed");
             // Of what a host was ordered the row says so already: here there was none to order.
-            let failed = locule_domain::Event::Fail(ErrorReason::CreateFailed);
+            let failed = locule_domain::SandboxEvent::Fail(ErrorReason::CreateFailed);
             self.observe(new.id, failed, |row| {
                 row.cleanup_pending = row.host.is_some();
             })

@@ -23,7 +23,7 @@ const LOST: S = S::Stopped {
     reason: StopReason::VmLost,
 };
 const IMAGE_LOST: S = S::Error {
-    reason: ErrorReason::ImageLost,
+    reason: ErrorReason::SnapshotLost,
 };
 const FAILED: S = S::Error {
     reason: ErrorReason::CreateFailed,

@@ -6,7 +6,9 @@ mod people;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use locule_domain::{Action, Desired, ErrorReason, Event, SandboxState, StopReason, next_action};
+use locule_domain::{
+    Action, Desired, ErrorReason, SandboxEvent, SandboxState, StopReason, next_action,
+};
 use proptest::prelude::*;
 
 fn states() -> Vec<SandboxState> {
@@ -25,10 +27,23 @@ fn states() -> Vec<SandboxState> {
     all
 }
 
-fn events() -> Vec<Event> {
-    let mut all = vec![Event::Placed, Event::Ran, Event::Paused, Event::HostLost];
-    all.extend(StopReason::ALL.iter().map(|reason| Event::Stop(*reason)));
-    all.extend(ErrorReason::ALL.iter().map(|reason| Event::Fail(*reason)));
+fn events() -> Vec<SandboxEvent> {
+    let mut all = vec![
+        SandboxEvent::Placed,
+        SandboxEvent::Ran,
+        SandboxEvent::Paused,
+        SandboxEvent::HostLost,
+    ];
+    all.extend(
+        StopReason::ALL
+            .iter()
+            .map(|reason| SandboxEvent::Stop(*reason)),
+    );
+    all.extend(
+        ErrorReason::ALL
+            .iter()
+            .map(|reason| SandboxEvent::Fail(*reason)),
+    );
     all
 }
 
@@ -73,13 +88,13 @@ fn the_transition_table_is_written_down() {
 }
 
 /// What a willing host answers to an action.
-fn outcome(action: Action) -> Vec<Event> {
+fn outcome(action: Action) -> Vec<SandboxEvent> {
     match action {
-        Action::Place => vec![Event::Placed],
-        Action::Create => vec![Event::Ran],
-        Action::Pause => vec![Event::Paused],
-        Action::Resume => vec![Event::Ran],
-        Action::Destroy => vec![Event::Stop(StopReason::Destroyed)],
+        Action::Place => vec![SandboxEvent::Placed],
+        Action::Create => vec![SandboxEvent::Ran],
+        Action::Pause => vec![SandboxEvent::Paused],
+        Action::Resume => vec![SandboxEvent::Ran],
+        Action::Destroy => vec![SandboxEvent::Stop(StopReason::Destroyed)],
     }
 }
 
@@ -116,7 +131,7 @@ fn every_wish_is_reached_within_a_few_steps() {
     }
 }
 
-fn any_event() -> impl Strategy<Value = Event> {
+fn any_event() -> impl Strategy<Value = SandboxEvent> {
     proptest::sample::select(events())
 }
 
@@ -139,7 +154,7 @@ proptest! {
     fn only_evidence_of_life_undoes_an_end(event in any_event()) {
         for state in states().into_iter().filter(|state| state.is_final()) {
             let next = state.apply(event).unwrap_or(state);
-            let revived = state.is_inferred() && matches!(event, Event::Ran | Event::Paused);
+            let revived = state.is_inferred() && matches!(event, SandboxEvent::Ran | SandboxEvent::Paused);
             prop_assert_eq!(!next.is_final(), revived, "{} + {:?}", state, event);
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use locule_agent_api::{HostAgent as _, WarmStock};
+use locule_agent_api::{HostAgent as _, PoolLevel};
 use locule_e2e::api::Api;
 use locule_e2e::clock;
 use locule_e2e::guest::Guest;
@@ -154,8 +154,8 @@ pub(crate) fn stocked(rig: &Rig, warm: usize, all: usize) -> Result<()> {
     let (mut seen, mut since) = ((0, 0), clock::now());
     let full = || {
         let host = runtime.block_on(agent.host()).ok()?;
-        let count = |part: fn(&WarmStock) -> u32| host.warm.iter().map(part).sum::<u32>();
-        let now = (count(|stock| stock.warm), count(|stock| stock.started));
+        let count = |part: fn(&PoolLevel) -> u32| host.warm.iter().map(part).sum::<u32>();
+        let now = (count(|stock| stock.warm), count(|stock| stock.restored));
         if now != seen {
             (seen, since) = (now, clock::now());
         }
