@@ -1,21 +1,40 @@
 # The front door. Each target is a line; the work is in xtask/.
 .DEFAULT_GOAL := help
-.PHONY: help setup images run test check golden e2e bench soak
+.PHONY: help xtask setup images install uninstall run test check golden e2e bench soak
 XTASK = cargo run --quiet --package xtask --
+PREFIX ?= /usr/local
+
+# rustup installs Rust in a home directory, which sudo takes off PATH. Root then uses the toolchains of the user behind sudo.
+INVOKER_HOME := $(if $(SUDO_USER),$(shell getent passwd '$(SUDO_USER)' | cut -d: -f6),$(HOME))
+export PATH := $(PATH):$(INVOKER_HOME)/.cargo/bin
+ifeq ($(wildcard $(HOME)/.rustup),)
+ifneq ($(wildcard $(INVOKER_HOME)/.rustup),)
+export RUSTUP_HOME ?= $(INVOKER_HOME)/.rustup
+endif
+endif
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /  \1\t/p' $(MAKEFILE_LIST)
 
-setup: ## install what is missing (Debian packages), saying what for
+xtask:
+	@command -v cargo >/dev/null || { echo "Rust is missing: install it with rustup (https://rustup.rs), then run the command again" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "A C compiler is missing: apt-get install gcc libc6-dev, then run the command again" >&2; exit 1; }
+	@cargo build --package xtask
+
+setup: xtask ## install what is missing (Debian packages), saying what for
 	@$(XTASK) setup
 
 images: setup ## build the guest kernel, initramfs and root filesystem
 	@$(XTASK) images
 
-run: export CARGO_TARGET_DIR := $(CURDIR)/target
-run: images ## the platform, running (LOCULE_DATA_DIR, LOCULE_LISTEN)
-	cargo build --release --package locule
-	exec target/release/locule up
+install: images ## build a release and install it (PREFIX=/usr/local)
+	@$(XTASK) install --prefix $(PREFIX)
+
+uninstall: xtask ## remove an installed program and its images; data stays (PREFIX=/usr/local)
+	@$(XTASK) uninstall --prefix $(PREFIX)
+
+run: install ## the platform, running (LOCULE_DATA_DIR, LOCULE_LISTEN)
+	exec $(PREFIX)/bin/locule up
 
 test: setup ## every test, from laws to real microVMs (root)
 	@$(XTASK) test

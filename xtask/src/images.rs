@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 
 use crate::places::Places;
-use crate::run::{cargo, program, run, say};
+use crate::run::{cargo, program, run_with_progress};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -14,8 +14,8 @@ pub(crate) fn build(places: &Places) -> Result<()> {
             "a root filesystem keeps its owners only when root builds it: run `sudo make images`"
         );
     }
-    say(format_args!("building the guest agent"));
-    run(cargo()
+    let mut guest_agent = cargo();
+    guest_agent
         .current_dir(&places.root)
         .args([
             "build",
@@ -26,11 +26,14 @@ pub(crate) fn build(places: &Places) -> Result<()> {
             "locule-guest",
         ])
         .args(["--target", TARGET])
-        .env("RUSTFLAGS", "-C target-feature=+crt-static"))?;
+        .env("RUSTFLAGS", "-C target-feature=+crt-static");
+    run_with_progress("building the guest agent", &mut guest_agent)?;
     let guest = places.target.join(TARGET).join("guest/locule-guest");
-    run(program("bash")
+    let xtask = std::env::current_exe().context("the path of this program")?;
+    let mut bundle = program("bash");
+    bundle
         .arg(places.root.join("images/build"))
-        .args([&guest, &places.target.join("images")])
-        .env("LOCULE_CACHE", &places.cache))
-    .context("building the guest images")
+        .args([&guest, &places.target.join("images"), &xtask])
+        .env("LOCULE_CACHE", &places.cache);
+    run_with_progress("building the guest images", &mut bundle).context("building the guest images")
 }

@@ -1,9 +1,11 @@
 //! Repository chores: what stands behind every target of the Makefile. Nothing here is part of the product.
 
 mod check;
+mod digest;
 mod golden;
 mod images;
 mod imports;
+mod install;
 mod map;
 mod places;
 mod python;
@@ -15,12 +17,13 @@ mod speed;
 mod test;
 mod unused;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::places::Places;
-use crate::run::say;
+use crate::run::{answer, say};
 
 /// Repository chores.
 #[derive(Debug, Parser)]
@@ -30,6 +33,19 @@ enum Chore {
     Setup,
     /// Build the guest agent and the image bundle around it.
     Images,
+    /// Build a release and install it with the guest images.
+    Install {
+        /// Where: PREFIX/bin and PREFIX/share/locule
+        #[arg(long, default_value = "/usr/local")]
+        prefix: PathBuf,
+    },
+    /// Remove an installed program and its guest images; data directories stay.
+    Uninstall {
+        #[arg(long, default_value = "/usr/local")]
+        prefix: PathBuf,
+    },
+    /// Print the digest that names a disk image by its content.
+    Digest { file: PathBuf },
     /// Run every ring of tests, or only the named ones.
     Test {
         /// laws, store, control, http, cli, host, e2e
@@ -75,6 +91,9 @@ fn main() -> ExitCode {
     let done = Places::find().and_then(|places| match Chore::parse() {
         Chore::Setup => setup::setup(),
         Chore::Images => images::build(&places),
+        Chore::Install { prefix } => install::install(&places, &prefix),
+        Chore::Uninstall { prefix } => install::uninstall(&prefix),
+        Chore::Digest { file } => digest::of_file(&file).and_then(|hex| answer(format_args!("{hex}"))),
         Chore::Test { rings } => test::test(&places, &rings),
         Chore::Bench { quick, only } => speed::bench(&places, quick, only.as_deref()),
         Chore::Soak {

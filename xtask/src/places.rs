@@ -14,6 +14,8 @@ pub(crate) struct Places {
     pub(crate) target: PathBuf,
     /// What is kept between clones: tools, images, Python environments.
     pub(crate) cache: PathBuf,
+    /// The folders of `PATH`.
+    pub(crate) search_path: Vec<PathBuf>,
 }
 
 impl Places {
@@ -29,6 +31,7 @@ impl Places {
             root: metadata.workspace_root.into(),
             target: metadata.target_directory.into(),
             cache,
+            search_path: std::env::split_paths(&variable("PATH").unwrap_or_default()).collect(),
         })
     }
 }

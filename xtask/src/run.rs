@@ -4,8 +4,14 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+
+/// How long a program may be silent before [`run_with_progress`] says that it still runs.
+const PROGRESS_PERIOD: Duration = Duration::from_secs(8);
 
 /// Says one line on standard error, where progress belongs.
 pub(crate) fn say(line: fmt::Arguments<'_>) {
@@ -44,6 +50,24 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("`{shown}` failed ({status})");
     }
     Ok(())
+}
+
+/// As [`run`], for a program that may take long: a line every few seconds says that it still runs.
+pub(crate) fn run_with_progress(step: &str, command: &mut Command) -> Result<()> {
+    say(format_args!("{step}"));
+    let (finished, waiting) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut elapsed = Duration::ZERO;
+            while waiting.recv_timeout(PROGRESS_PERIOD) == Err(RecvTimeoutError::Timeout) {
+                elapsed += PROGRESS_PERIOD;
+                say(format_args!("still {step} ({} s)", elapsed.as_secs()));
+            }
+        });
+        let result = run(command);
+        drop(finished);
+        result
+    })
 }
 
 /// Whether a program ended well; its output is dropped.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::run::{program, run, say, succeeds};
+use crate::run::{program, run_with_progress, say, succeeds};
 
 /// Package, what shows that it is there already, what it is for.
 const NEEDED: &[(&str, &str, &str)] = &[
@@ -78,15 +78,10 @@ pub(crate) fn setup() -> Result<()> {
             names.join(" ")
         );
     }
-    say(format_args!("reading the package lists"));
-    apt(&["update", "-qq"])?;
+    apt("reading the package lists", &["update", "-qq"])?;
     if names.is_empty() {
         return Ok(());
     }
-    say(format_args!(
-        "installing {} packages (a minute or two)",
-        names.len()
-    ));
     install(&names)
 }
 
@@ -94,7 +89,8 @@ fn install(names: &[&str]) -> Result<()> {
     let _quiet = QuietInstall::begin()?;
     let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
     arguments.extend(names);
-    apt(&arguments)
+    let step = format!("installing {} packages (a minute or two)", names.len());
+    apt(&step, &arguments)
 }
 
 /// A proof is a program's name, a pattern of paths, or a command that succeeds.
@@ -107,13 +103,13 @@ fn is_there(proof: &str) -> bool {
     succeeds(program("sh").args(["-c", &script]))
 }
 
-fn apt(arguments: &[&str]) -> Result<()> {
+fn apt(step: &str, arguments: &[&str]) -> Result<()> {
     let mut command = program("apt-get");
     command
         .args(["-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=300"])
         .args(arguments);
     command.env("DEBIAN_FRONTEND", "noninteractive");
-    run(&mut command)
+    run_with_progress(step, &mut command)
         .context("Debian's packages could not be installed: check the machine's apt sources, then run `make setup` again")
 }
 
