@@ -25,8 +25,7 @@ pub(crate) fn install(places: &Places, prefix: &Path) -> Result<()> {
         .args(["build", "--release", "--package", "locule"]);
     run_with_progress("building the program", &mut build)?;
     let images = places.target.join("images");
-    let bundle =
-        fs::canonicalize(&images).with_context(|| format!("open {}", images.display()))?;
+    let bundle = fs::canonicalize(&images).with_context(|| format!("open {}", images.display()))?;
     install_files(&places.target.join("release/locule"), &bundle, prefix)
         .with_context(|| format!("install Locule under {}", prefix.display()))?;
     say(format_args!(
@@ -100,7 +99,10 @@ fn install_files(built: &Path, bundle: &Path, prefix: &Path) -> Result<()> {
     absent_is_fine(fs::remove_file(&link))?;
     symlink(Path::new("bundles").join(name), &link)?;
     fs::rename(&link, &files.images)?;
-    remove_old_bundles(&files, &[Some(name), before.as_deref().and_then(Path::file_name)])?;
+    remove_old_bundles(
+        &files,
+        &[Some(name), before.as_deref().and_then(Path::file_name)],
+    )?;
 
     let folder = files.program.parent().context("a folder")?;
     fs::create_dir_all(folder)?;
@@ -183,7 +185,10 @@ mod tests {
             sources.install(bundle);
         }
         let kept = |bundle: &str| sources.manifest(&format!("bundles/{bundle}")).is_some();
-        assert_eq!(["bundle-1", "bundle-2", "bundle-3"].map(kept), [false, true, true]);
+        assert_eq!(
+            ["bundle-1", "bundle-2", "bundle-3"].map(kept),
+            [false, true, true]
+        );
     }
 
     #[test]

@@ -93,7 +93,9 @@ fn main() -> ExitCode {
         Chore::Images => images::build(&places),
         Chore::Install { prefix } => install::install(&places, &prefix),
         Chore::Uninstall { prefix } => install::uninstall(&prefix),
-        Chore::Digest { file } => digest::of_file(&file).and_then(|hex| answer(format_args!("{hex}"))),
+        Chore::Digest { file } => {
+            digest::of_file(&file).and_then(|hex| answer(format_args!("{hex}")))
+        }
         Chore::Test { rings } => test::test(&places, &rings),
         Chore::Bench { quick, only } => speed::bench(&places, quick, only.as_deref()),
         Chore::Soak {

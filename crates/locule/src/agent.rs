@@ -12,52 +12,52 @@ use crate::environment;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where this host keeps everything
+    /// The folder of all data of this host
     #[arg(long, default_value = "/var/lib/locule/agent")]
     data_dir: PathBuf,
-    /// Where its sockets are
+    /// The folder of the sockets
     #[arg(long)]
     run_dir: PathBuf,
-    /// Eight hex digits that are part of every machine-wide name
+    /// Eight hexadecimal digits that are part of every machine-wide name
     #[arg(long)]
     instance: String,
-    /// The guest images
+    /// The folder of the guest images
     #[arg(long)]
     images: PathBuf,
-    /// auto, kvm or tcg
+    /// The accelerator of the guests: auto, kvm or tcg
     #[arg(long, default_value = "auto")]
     accel: locule_agent::AcceleratorSetting,
-    /// Another program than the installed QEMU
+    /// The QEMU program to use instead of the installed one
     #[arg(long)]
     qemu: Option<PathBuf>,
-    /// Size of the disk pool in MiB, where one is needed
+    /// Size of the disk pool in MiB, where the data directory is on a filesystem without reflinks
     #[arg(long)]
     pool_size: Option<u64>,
-    /// Machines of one kind that may wait, started and stopped, to become sandboxes at once; 0 for none
+    /// The size of the warm pool for each template and shape; 0 for no warm pool
     #[arg(long, default_value_t = default_warm_max())]
     warm: usize,
-    /// What all virtual machines together may use, in MiB: above it the longest idle sandbox is paused (default: 80 % of the
-    /// machine's memory)
+    /// Memory limit of all virtual machines together, in MiB: above the limit the host pauses the sandbox that has been idle
+    /// longest (default: 80 % of the machine's memory)
     #[arg(long)]
     memory_limit: Option<u64>,
-    /// Memory promised to running sandboxes, as a multiple of that limit
+    /// Memory that the host promises to running sandboxes, as a multiple of the memory limit
     #[arg(long, default_value_t = Limits::default().memory_overcommit)]
     memory_overcommit: f64,
-    /// A paused sandbox's memory image in more extents than this is written anew in the background
+    /// The host defragments the snapshot of a paused sandbox that has more extents than this
     #[arg(long, default_value_t = Limits::default().image_extents_max)]
     image_extents_max: u32,
-    /// The user that may speak to the agent, besides root
+    /// The user id that may call the agent, besides root
     #[arg(long, requires = "peer_gid")]
     peer_uid: Option<u32>,
-    /// Its group
+    /// The group id of that user
     #[arg(long)]
     peer_gid: Option<u32>,
-    /// Leave sandboxes running when asked to stop
+    /// Leave sandboxes running when the agent stops
     #[arg(long)]
     keep_on_stop: bool,
 }
 
-/// Two a core: more would not come up faster together.
+/// Two VMs for each core: the cores cannot restore more of them at the same time.
 fn default_warm_max() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get() * 2)
 }
@@ -102,7 +102,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    // For restarts and upgrades, and when `up` dies: sandboxes run on.
+    // For restarts and upgrades, and when `up` exits: the sandboxes continue to run.
     let mut restart = signal(SignalKind::user_defined2())?;
     let on_stop = config.on_stop;
     let agent = tokio::select! {

@@ -1,4 +1,4 @@
-//! `locule doctor`: is this machine fit to run sandboxes, and how is the platform on it?
+//! `locule doctor`: checks this machine and the platform that runs on it.
 
 use std::path::{Path, PathBuf};
 
@@ -6,96 +6,114 @@ use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
 use locule_base::errors::chain;
 use serde_json::{Value, json};
 
+use crate::up::layout::last_data_dir;
 use crate::up::{checks, database};
 use crate::{environment, screen};
 
+/// Where `locule up` keeps a platform that was given no other folder.
+const DEFAULT_DATA_DIR: &str = "/var/lib/locule";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The data directory of the platform
-    #[arg(long, env = "LOCULE_DATA_DIR", default_value = "/var/lib/locule")]
-    data_dir: PathBuf,
-    /// As JSON
+    /// The data directory of the platform (default: of the platform that you started last, else /var/lib/locule)
+    #[arg(long, env = "LOCULE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Take the database for what it is after it went back in time: what this host holds is measured by it again
+    /// Accept a database that was restored from a backup: the control plane again removes sandboxes of this host that have no
+    /// row in the database
     #[arg(long)]
     accept_database: bool,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 struct Finding {
-    what: &'static str,
+    subject: &'static str,
     mark: Mark,
-    /// How it is; where it is not well, what to do.
+    /// The state of the subject, and what to do where the state is not good.
     text: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
-    Well,
-    /// It works, and somebody should know.
+    Good,
+    /// The platform works, with a limit that its owner must know.
     Warning,
-    Wrong,
+    Bad,
 }
 
 impl Mark {
     fn sign(self) -> char {
         match self {
-            Self::Well => '✓',
+            Self::Good => '✓',
             Self::Warning => '!',
-            Self::Wrong => '✗',
+            Self::Bad => '✗',
         }
     }
 
     fn word(self) -> &'static str {
         match self {
-            Self::Well => "well",
+            Self::Good => "well",
             Self::Warning => "warning",
-            Self::Wrong => "wrong",
+            Self::Bad => "wrong",
         }
     }
 }
 
 impl Finding {
-    fn of(what: &'static str, state: Result<String, String>) -> Self {
+    fn of(subject: &'static str, state: Result<String, String>) -> Self {
         let (mark, text) = match state {
-            Ok(text) => (Mark::Well, text),
-            Err(text) => (Mark::Wrong, text),
+            Ok(text) => (Mark::Good, text),
+            Err(text) => (Mark::Bad, text),
         };
-        Self { what, mark, text }
+        Self {
+            subject,
+            mark,
+            text,
+        }
     }
 }
 
-/// `true`: nothing is wrong.
+/// Returns whether no check failed.
 pub(crate) async fn run(args: Args) -> anyhow::Result<bool> {
     let mut findings = vec![programs(), images()];
-    let run_dir = run_dir(&args.data_dir);
+    let data_dir = args
+        .data_dir
+        .or_else(last_data_dir)
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR));
+    let run_dir = run_dir(&data_dir);
     let host = match &run_dir {
         Err(why) => Err(why.clone()),
-        Ok(run_dir) => look_at_host(&run_dir.join("agent.sock")).await,
+        Ok(run_dir) => host_of_agent(&run_dir.join("agent.sock")).await,
     };
     match (&host, &run_dir) {
         (Ok(host), Ok(run_dir)) => {
             findings.extend(of_host(host));
-            let looked = look_at_database(run_dir, host, args.accept_database).await;
-            findings.push(Finding::of("database", looked));
+            let checked = check_database(run_dir, host, args.accept_database).await;
+            findings.push(Finding::of("database", checked));
         }
         (Err(why), _) | (_, Err(why)) => {
             findings.push(Finding::of("host agent", Err(why.clone())));
         }
     }
-    let well = findings.iter().all(|finding| finding.mark != Mark::Wrong);
+    let healthy = findings.iter().all(|finding| finding.mark != Mark::Bad);
     if args.json {
         screen::say(&serde_json::to_string_pretty(&as_json(
             &findings,
             host.ok().as_ref(),
         ))?);
     } else {
-        for Finding { what, mark, text } in &findings {
-            screen::say(&format!("{} {what:<13} {text}", mark.sign()));
+        for Finding {
+            subject,
+            mark,
+            text,
+        } in &findings
+        {
+            screen::say(&format!("{} {subject:<13} {text}", mark.sign()));
         }
     }
-    Ok(well)
+    Ok(healthy)
 }
 
 fn programs() -> Finding {
@@ -116,17 +134,17 @@ fn images() -> Finding {
     Finding::of("guest images", state)
 }
 
-async fn look_at_host(socket: &Path) -> Result<HostInfo, String> {
+async fn host_of_agent(socket: &Path) -> Result<HostInfo, String> {
     let host = client(socket).host().await;
-    host.map_err(|error| format!("the host agent at {} does not answer ({error}): is `locule up` running, and are you root?", socket.display()))
+    host.map_err(|error| format!("the host agent at {} does not answer ({error}): start the platform with `locule up`, and run `locule doctor` as root", socket.display()))
 }
 
 fn client(socket: &Path) -> Client {
     Client::new(Connector::Unix(socket.to_owned()))
 }
 
-/// Whether the database is as far as the host has seen it.
-async fn look_at_database(run_dir: &Path, host: &HostInfo, accept: bool) -> Result<String, String> {
+/// Compares the write counter of the database with the last write that the host has seen.
+async fn check_database(run_dir: &Path, host: &HostInfo, accept: bool) -> Result<String, String> {
     let url = environment::database_url().unwrap_or_else(|| database::url(run_dir, "locule"));
     let pool = locule_store::connect(&url).map_err(|error| chain(&error))?;
     let now = locule_control::database_mark(&pool).await;
@@ -135,25 +153,25 @@ async fn look_at_database(run_dir: &Path, host: &HostInfo, accept: bool) -> Resu
     let back = host.write_mark.as_ref();
     let back = back.filter(|seen| locule_control::went_back_in_time(seen, &now));
     match back {
-        None => Ok(format!("write {now}")),
+        None => Ok(format!("at write {now}")),
         Some(_) if accept => {
             let host = client(&run_dir.join("agent.sock"));
             let accepted = host.accept_database(now.clone()).await;
             accepted.map_err(|error| chain(&error))?;
-            Ok(format!("write {now}, accepted"))
+            Ok(format!("accepted at write {now}"))
         }
         Some(seen) => Err(format!(
-            "it went back in time: it is at write {now}, and this host has seen {seen}. Nothing is cleaned up by it here. Restore a newer backup, or run `locule doctor --accept-database`: then sandboxes that have no row are paused and kept"
+            "the database went back in time: it is at write {now}, and this host has seen write {seen}. The control plane removes nothing from this host. Restore a newer backup, or run `locule doctor --accept-database`, which pauses and keeps the sandboxes that have no row"
         )),
     }
 }
 
-/// Where the sockets of an installation are.
+/// The folder of the sockets of an installation.
 fn run_dir(data_dir: &Path) -> Result<PathBuf, String> {
     let path = data_dir.join("instance");
     let instance = std::fs::read_to_string(&path).map_err(|error| {
         format!(
-            "there is no platform in {} ({error}): start one with `locule up`",
+            "{} is no data directory of a platform ({error}): start a platform with `locule up`, or name its data directory with --data-dir",
             data_dir.display()
         )
     })?;
@@ -163,13 +181,13 @@ fn run_dir(data_dir: &Path) -> Result<PathBuf, String> {
 fn of_host(host: &HostInfo) -> Vec<Finding> {
     let kvm = host.accelerator == "kvm";
     let accelerator = Finding {
-        what: "accelerator",
-        mark: if kvm { Mark::Well } else { Mark::Warning },
+        subject: "accelerator",
+        mark: if kvm { Mark::Good } else { Mark::Warning },
         text: if kvm {
             format!("kvm ({})", host.vmm)
         } else {
             format!(
-                "{} ({}): for development and trusted code only; production needs KVM",
+                "{} ({}): run trusted code only; use a host with KVM in production",
                 host.accelerator, host.accelerator_reason
             )
         },
@@ -182,10 +200,10 @@ fn of_host(host: &HostInfo) -> Vec<Finding> {
             host.templates.join(", ")
         ))
     } else {
-        Err("it is starting; look again in a moment".to_owned())
+        Err("the agent is starting: run `locule doctor` again in a moment".to_owned())
     };
     let memory = format!(
-        "{} of {} MiB in use; above that the longest idle sandbox is paused",
+        "{} of {} MiB in use; above that limit the host pauses the sandbox that has been idle longest",
         host.memory_used_bytes >> 20,
         host.memory_limit_bytes >> 20
     );
@@ -199,7 +217,7 @@ fn of_host(host: &HostInfo) -> Vec<Finding> {
     ]
 }
 
-/// What waits, and what it costs.
+/// The levels of the warm pool, and the memory that each VM costs.
 fn pool(host: &HostInfo) -> String {
     let kinds: Vec<_> = host
         .warm
@@ -207,7 +225,7 @@ fn pool(host: &HostInfo) -> String {
         .map(|kind| {
             let count = u64::from(kind.warm + kind.restored).max(1);
             format!(
-                "{} ({} vCPU, {} MiB): {} warm, {} started, {} MiB each, no CPU while they wait",
+                "{} ({} vCPU, {} MiB): {} warm, {} restored, {} MiB each, stopped until a create takes them",
                 kind.template,
                 kind.vcpus,
                 kind.memory_mib,
@@ -218,7 +236,7 @@ fn pool(host: &HostInfo) -> String {
         })
         .collect();
     if kinds.is_empty() {
-        "nothing waits".to_owned()
+        "empty".to_owned()
     } else {
         kinds.join("; ")
     }
@@ -227,7 +245,7 @@ fn pool(host: &HostInfo) -> String {
 fn as_json(findings: &[Finding], host: Option<&HostInfo>) -> Value {
     let all: Vec<_> = findings
         .iter()
-        .map(|finding| json!({ "what": finding.what, "state": finding.mark.word(), "text": finding.text }))
+        .map(|finding| json!({ "what": finding.subject, "state": finding.mark.word(), "text": finding.text }))
         .collect();
     let warm = host.map(|host| {
         let kinds = host.warm.iter().map(|kind| {

@@ -1,4 +1,4 @@
-//! The only place of this binary that reads environment variables.
+//! The environment variables of the binary. No other module reads the environment.
 
 #![expect(
     clippy::disallowed_methods,
@@ -14,25 +14,25 @@ fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// What the control plane must be told.
+/// The configuration of the control plane.
 pub(crate) struct ServeSecrets {
     pub(crate) database_url: String,
     pub(crate) platform_key: Vec<u8>,
     pub(crate) jwt_secret: Vec<u8>,
     pub(crate) mail: Option<MailConfig>,
     pub(crate) github: Option<GithubConfig>,
-    /// A proxy in front says who asks.
+    /// A proxy in front of the API writes the client's address into `X-Forwarded-For`.
     pub(crate) trust_forwarded_for: bool,
 }
 
-/// Names of the variables that carry secrets from `up` to `serve`.
+/// The variables that pass secrets from `up` to `serve`.
 pub(crate) const PLATFORM_KEY: &str = "LOCULE__SECRETS__PLATFORM_KEY";
 pub(crate) const JWT_SECRET: &str = "LOCULE__SECRETS__JWT_SECRET";
 pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
 pub(crate) const REDIS_URL: &str = "REDIS_URL";
-/// Where browsers reach this API.
+/// The URL at which browsers reach the API.
 const PUBLIC_URL: &str = "LOCULE__HTTP__PUBLIC_URL";
-/// Where browsers find the dashboard, if elsewhere.
+/// The URL of the dashboard, where it differs from the URL of the API.
 const DASHBOARD_URL: &str = "LOCULE__HTTP__DASHBOARD_URL";
 
 pub(crate) fn database_url() -> Option<String> {
@@ -43,7 +43,7 @@ pub(crate) fn redis_url() -> Option<String> {
     text(REDIS_URL)
 }
 
-/// Every problem at once.
+/// Reports every problem in one error.
 pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
     let mut problems = Vec::new();
     let mut need = |name: &str| {
@@ -55,7 +55,7 @@ pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
     let (database_url, platform_key, jwt_secret) =
         (need(DATABASE_URL), need(PLATFORM_KEY), need(JWT_SECRET));
     if !problems.is_empty() {
-        bail!("{} (`locule up` sets them by itself)", problems.join("; "));
+        bail!("{} (`locule up` sets these variables)", problems.join("; "));
     }
     let key = |name: &str, value: &str| {
         let bytes = hex::decode(value).with_context(|| format!("{name} is not hexadecimal"))?;
@@ -75,7 +75,7 @@ pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
     })
 }
 
-/// What of `up`'s own environment is for `serve`.
+/// The variables that `up` passes from its own environment to `serve`.
 pub(crate) fn of_serve() -> impl Iterator<Item = (&'static str, String)> {
     let names = [
         PUBLIC_URL,
@@ -96,7 +96,7 @@ pub(crate) fn of_serve() -> impl Iterator<Item = (&'static str, String)> {
         .filter_map(|name| Some((name, text(name)?)))
 }
 
-/// None without `SMTP_HOST`.
+/// `None` where `SMTP_HOST` is not set.
 fn mail() -> anyhow::Result<Option<MailConfig>> {
     let Some(host) = text("SMTP_HOST") else {
         return Ok(None);
@@ -106,15 +106,15 @@ fn mail() -> anyhow::Result<Option<MailConfig>> {
         .transpose();
     Ok(Some(MailConfig {
         host,
-        port: port.context("SMTP_PORT is no port")?.unwrap_or(587),
+        port: port.context("SMTP_PORT is not a port number")?.unwrap_or(587),
         login: text("SMTP_USERNAME").zip(text("SMTP_PASSWORD")),
         from: text("SMTP_FROM_EMAIL").context("SMTP_HOST is set but SMTP_FROM_EMAIL is not")?,
         public_url: text(PUBLIC_URL)
-            .context("SMTP_HOST is set but LOCULE__HTTP__PUBLIC_URL, which links in mails begin with, is not")?,
+            .context("SMTP_HOST is set but LOCULE__HTTP__PUBLIC_URL, the beginning of the links in e-mails, is not")?,
     }))
 }
 
-/// None without `OAUTH_GITHUB_CLIENT_ID` and `OAUTH_GITHUB_CLIENT_SECRET`.
+/// `None` where neither `OAUTH_GITHUB_CLIENT_ID` nor `OAUTH_GITHUB_CLIENT_SECRET` is set.
 fn github() -> anyhow::Result<Option<GithubConfig>> {
     let (client_id, client_secret) = match (
         text("OAUTH_GITHUB_CLIENT_ID"),
@@ -124,9 +124,9 @@ fn github() -> anyhow::Result<Option<GithubConfig>> {
         (Some(id), Some(secret)) => (id, secret),
         _ => bail!("set both OAUTH_GITHUB_CLIENT_ID and OAUTH_GITHUB_CLIENT_SECRET, or neither"),
     };
-    let public_url = text(PUBLIC_URL).context("OAUTH_GITHUB_CLIENT_ID is set but LOCULE__HTTP__PUBLIC_URL, where browsers reach this API, is not")?;
+    let public_url = text(PUBLIC_URL).context("OAUTH_GITHUB_CLIENT_ID is set but LOCULE__HTTP__PUBLIC_URL, the URL at which browsers reach the API, is not")?;
     let own = text("OAUTH_GITHUB_URL");
-    // Where an installation of one's own answers programs.
+    // The API of GitHub Enterprise Server.
     let own_api = own
         .as_ref()
         .map(|url| format!("{}/api/v3", url.trim_end_matches('/')));
@@ -142,7 +142,7 @@ fn github() -> anyhow::Result<Option<GithubConfig>> {
     }))
 }
 
-/// What of the log is written; see the documentation of `tracing_subscriber::EnvFilter`.
+/// The log filter, in the syntax of `tracing_subscriber::EnvFilter`.
 pub(crate) const LOG: &str = "LOCULE_LOG";
 
 pub(crate) fn log_filter() -> String {
@@ -153,7 +153,7 @@ pub(crate) fn images() -> Option<PathBuf> {
     text("LOCULE_IMAGES").map(PathBuf::from)
 }
 
-/// The person behind `sudo`: user id, group id.
+/// The user id and group id of the user that called `sudo`.
 pub(crate) fn invoking_user() -> Option<(u32, u32)> {
     Some((
         text("SUDO_UID")?.parse().ok()?,
@@ -165,7 +165,7 @@ pub(crate) fn home() -> Option<PathBuf> {
     text("HOME").map(PathBuf::from)
 }
 
-/// Where a test says at which step a child is to die.
+/// The file with which a test chooses the step at which a child kills itself.
 pub(crate) fn failpoints() -> Option<(&'static str, String)> {
     const VARIABLE: &str = "LOCULE_FAILPOINTS";
     text(VARIABLE)
@@ -173,7 +173,7 @@ pub(crate) fn failpoints() -> Option<(&'static str, String)> {
         .map(|file| (VARIABLE, file))
 }
 
-/// Where commands are looked for.
+/// The folders that contain programs.
 pub(crate) fn search_path() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();

@@ -1,9 +1,9 @@
-//! The `locule` binary: the command tree and the wiring of its roles, nothing else.
+//! The `locule` binary: its command tree, and the code that connects the crates of each role.
 //!
 //! ```text
 //! locule up      PostgreSQL + Redis + serve + agent on this machine, supervised
 //! locule serve   control plane        locule agent   host agent
-//! locule run|sandbox …                what a user does from a terminal
+//! locule run|sandbox …                the commands of a user
 //! ```
 
 mod agent;
@@ -33,7 +33,7 @@ enum Command {
     Serve(serve::Args),
     /// Host agent: runs microVMs on this machine
     Agent(agent::Args),
-    /// Look whether this machine and its platform are well
+    /// Check this machine and the platform that runs on it
     Doctor(doctor::Args),
     /// Bring the database's schema up to date
     Migrate,
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        // Its children die with the thread that started them: this one, which lives as long as the process.
+        // The kernel stops the children of `up` when the thread that started them exits: this thread runs as long as the process.
         Command::Up(args) => single_threaded()?.block_on(up::run(args)),
         Command::Serve(args) => multi_threaded()?
             .block_on(serve::run(args))
@@ -64,8 +64,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             .block_on(agent::run(args))
             .map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => {
-            let well = single_threaded()?.block_on(doctor::run(args))?;
-            Ok(if well {
+            let healthy = single_threaded()?.block_on(doctor::run(args))?;
+            Ok(if healthy {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::FAILURE

@@ -1,14 +1,14 @@
-//! Lines for people. Data goes to standard output, talk and troubles to standard error.
+//! Lines for people. Results go to standard output, progress and errors to standard error.
 
 use std::io::Write as _;
 
-/// A line of what was asked for.
+/// Prints a line of the result.
 pub(crate) fn say(line: &str) {
-    // A closed terminal is nothing to fail for.
+    // A closed terminal is no reason to stop a platform.
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// A line about it.
+/// Prints a line of progress, or an error.
 pub(crate) fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

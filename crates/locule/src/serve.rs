@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::environment;
 
-/// Clean-up that must survive a stop may take this long.
+/// The time limit of clean-up that continues after a request to stop.
 const GRACE: Duration = Duration::from_secs(45);
 
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// Address and port of the API
     #[arg(long, default_value = "127.0.0.1:8000")]
     listen: SocketAddr,
-    /// Do not touch the database's schema
+    /// Do not change the schema of the database
     #[arg(long)]
     no_migrate: bool,
 }
@@ -35,7 +35,7 @@ pub(crate) async fn migrate() -> anyhow::Result<()> {
     Ok(locule_store::migrate(&locule_store::connect(&url)?).await?)
 }
 
-/// Everything that can refuse does so before the port opens.
+/// Every check of the configuration runs before the port opens.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::init(&environment::log_filter(), LogFormat::Text)?;
     let secrets = environment::serve_secrets()?;
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if !args.no_migrate {
         locule_store::migrate(&pool).await?;
     }
-    let mut conn = pool.acquire().await.context("reach the database")?;
+    let mut conn = pool.acquire().await.context("connect to the database")?;
     let hosts = locule_store::hosts::online(&mut conn).await?;
     drop(conn);
     let link = |(id, address): (locule_ids::HostId, String)| {
@@ -75,7 +75,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("listen on {}", args.listen))?;
-    tracing::info!(address = %args.listen, "the API is served");
+    tracing::info!(address = %args.listen, "the API listens");
     let stop = tokio_util::sync::CancellationToken::new();
     let serving = locule_http::serve(listener, router, stop.clone());
     tokio::pin!(serving);
@@ -90,7 +90,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         _ = terminate.recv() => {}
         () = failed.cancelled() => {}
     }
-    // Requests under way may end; streams that never do are cut.
+    // Requests get five seconds to finish; longer streams are closed.
     stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), serving).await;
     tasks.shutdown(GRACE).await.context("stop")

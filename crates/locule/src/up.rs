@@ -1,15 +1,15 @@
-//! `locule up`: a whole platform on one machine, from one command, and its clean end.
+//! `locule up`: starts a whole platform on one machine with one command, supervises it, and stops it.
 //!
 //! ```text
-//! checks ─► folders, lock, secrets ─► PostgreSQL ─► Redis ─► bootstrap ─► agent ─► serve ─► proof ─► banner ─► watch over them
+//! checks ─► folders, lock, secrets ─► PostgreSQL ─► Redis ─► bootstrap ─► agent ─► serve ─► proof ─► banner ─► supervise
 //! ```
 //!
-//! Everything that can refuse does so before anything is started, in one sentence that says what to do.
+//! Every check runs before the first child starts. A check that fails is an error of one sentence that says what to do.
 
 mod banner;
 pub(crate) mod checks;
 pub(crate) mod database;
-mod layout;
+pub(crate) mod layout;
 mod proof;
 mod queue;
 mod supervisor;
@@ -33,41 +33,41 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{environment, screen};
 use banner::Progress;
 use layout::Layout;
-use supervisor::{Ended, Service, Supervisor};
+use supervisor::{GaveUp, Service, Supervisor};
 
-/// The first golden image is booted in it.
+/// Includes the boot of the first template snapshot.
 const AGENT_PATIENCE: Duration = Duration::from_mins(4);
 const SERVE_PATIENCE: Duration = Duration::from_secs(30);
 const ADMIN: &str = "admin@locule.local";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where everything is kept
+    /// The folder of all data
     #[arg(long, env = "LOCULE_DATA_DIR", default_value = "/var/lib/locule")]
     data_dir: PathBuf,
     /// Address and port of the API
     #[arg(long, env = "LOCULE_LISTEN", default_value = "127.0.0.1:8000")]
     listen: SocketAddr,
-    /// What runs the guests: kvm, tcg, or the better one that works here
+    /// The accelerator of the guests: kvm, tcg (emulation), or auto for the best accelerator that works on this machine
     #[arg(long, default_value = "auto")]
     accel: locule_agent::AcceleratorSetting,
-    /// The guest images (default: beside the program, or /usr/share/locule/images)
+    /// The folder of the guest images (default: the images that were installed with the program)
     #[arg(long)]
     images: Option<PathBuf>,
     /// Size of the disk pool in MiB (default: a quarter of the free space)
     #[arg(long)]
     pool_size: Option<u64>,
-    /// Machines of one kind that may wait to become sandboxes at once; 0 for none (default: two a core)
+    /// The size of the warm pool for each template and shape; 0 for no warm pool (default: two VMs for each core)
     #[arg(long)]
     warm: Option<usize>,
-    /// What all virtual machines together may use, in MiB: above it the longest idle sandbox is paused (default: 80 % of the
-    /// machine's memory)
+    /// Memory limit of all virtual machines together, in MiB: above the limit the host pauses the sandbox that has been idle
+    /// longest (default: 80 % of the machine's memory)
     #[arg(long)]
     memory_limit: Option<u64>,
-    /// Another program than the installed QEMU
+    /// The QEMU program to use instead of the installed one
     #[arg(long)]
     qemu: Option<PathBuf>,
-    /// Move an existing data directory aside and start anew
+    /// Rename an existing data directory and set the platform up again
     #[arg(long)]
     reset: bool,
 }
@@ -100,12 +100,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     let ended = tokio::select! {
-        ended = supervisor.watch_over() => Some(ended),
+        ended = supervisor.supervise() => Some(ended),
         () = signals.next() => None,
     };
     if ended.is_none() {
         screen::complain(
-            "\nStopping: running sandboxes are paused and will be there again. Press Ctrl-C once more to leave now.",
+            "\nStopping: the host pauses the running sandboxes, which resume after the next start. Press Ctrl-C again to exit at once.",
         );
     }
     tokio::select! {
@@ -113,15 +113,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         () = signals.next() => return Ok(ExitCode::FAILURE),
     }
     match ended {
-        Some(Ended { name }) => bail!(
-            "{name} ended five times within a minute; see {}",
+        Some(GaveUp { name }) => bail!(
+            "{name} exited five times within a minute; read its log, {}",
             layout.log(name).display()
         ),
         None => Ok(ExitCode::SUCCESS),
     }
 }
 
-/// The two signals that mean "stop".
+/// The two signals that stop the platform.
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
@@ -170,15 +170,19 @@ async fn start(
         &redis,
     )
     .await?;
-    let proof = proof::run(&args.listen, &credentials.api_key)
+    let proof = progress
+        .step(
+            "first sandbox",
+            proof::run(&args.listen, &credentials.api_key),
+        )
         .await
-        .context("the first sandbox did not work")?;
+        .context("the first sandbox failed")?;
     layout.point_home()?;
     banner::show(&proof, &host, &credentials);
     Ok(())
 }
 
-/// Schema, host, first account and key: finished before the port opens, so that nobody else can be the first.
+/// Creates the schema, the host, the first account and its key before the API's port opens: no other client can sign up first.
 async fn bootstrap(
     layout: &Layout,
     database: &str,
@@ -187,7 +191,7 @@ async fn bootstrap(
     let pool = locule_store::connect(database)?;
     match locule_store::migrate(&pool).await {
         Err(error @ StoreError::Schema(_)) if environment::database_url().is_none() => {
-            return Err(error).context(layout.is_of_another_version());
+            return Err(error).context(layout.other_version());
         }
         migrated => migrated?,
     }
@@ -204,8 +208,8 @@ async fn bootstrap(
     Ok(credentials)
 }
 
-/// Signs the administrator up, as anybody signs up, and makes a key. What nobody could read again is on the disk before the
-/// database has its hash; whatever a crash left undone is done by the next start.
+/// Signs the administrator up, as every person signs up, and creates an API key. The password and the key are on the disk
+/// before the database has their hashes. The next start completes a bootstrap that a crash interrupted.
 async fn first_account(
     layout: &Layout,
     accounts: &Accounts,
@@ -213,7 +217,7 @@ async fn first_account(
 ) -> anyhow::Result<layout::Credentials> {
     let known = layout.read_credentials(&url)?;
     if known.is_none() && accounts.has_account(ADMIN).await? {
-        bail!("{}", layout.credentials_are_gone());
+        bail!("{}", layout.missing_credentials());
     }
     let mut credentials = if let Some(known) = known {
         known
@@ -234,7 +238,9 @@ async fn first_account(
             signed_up => signed_up.and_then(SignedUp::session),
         };
         let token = session.context("sign the administrator up")?.token;
-        credentials.api_key = first_key(accounts, &token).await.context("make a key")?;
+        credentials.api_key = first_key(accounts, &token)
+            .await
+            .context("create the administrator's API key")?;
         layout.write_credentials(&credentials)?;
     }
     Ok(credentials)
@@ -242,14 +248,12 @@ async fn first_account(
 
 async fn first_key(accounts: &Accounts, token: &str) -> Result<String, ControlError> {
     let identity = accounts.authenticate(Credential::Token(token)).await?;
-    let wanted = NewApiKey {
+    let new = NewApiKey {
         name: "first key".to_owned(),
         scope: Scope::Full,
         expires_at: None,
     };
-    let (_, key) = accounts
-        .create_api_key(&identity.person()?, &wanted)
-        .await?;
+    let (_, key) = accounts.create_api_key(&identity.person()?, &new).await?;
     Ok(key)
 }
 
@@ -260,7 +264,6 @@ async fn start_agent(
     args: &Args,
     images: &std::path::Path,
 ) -> anyhow::Result<HostInfo> {
-    progress.begin("host agent (the first start boots a guest once)");
     let service = Service {
         name: "agent",
         program: supervisor::OURSELVES.into(),
@@ -270,8 +273,8 @@ async fn start_agent(
         log: layout.log("agent"),
         oom_score_adj: supervisor::SPARED,
         stop: nix::sys::signal::Signal::SIGTERM,
-        // Nobody asked for a stop: sandboxes run on.
-        on_death_of_up: nix::sys::signal::Signal::SIGUSR2,
+        // A crash of `up` is no order to stop: the sandboxes continue to run.
+        on_exit_of_up: nix::sys::signal::Signal::SIGUSR2,
     };
     supervisor.start(service)?;
     let client = Client::new(Connector::Unix(layout.agent_socket()));
@@ -279,12 +282,12 @@ async fn start_agent(
         let client = client.clone();
         async move { client.host().await.ok().filter(|host| host.ready) }
     });
-    let host = ready.await?;
-    progress.done();
-    Ok(host)
+    progress
+        .step("host agent (the first start boots a guest once)", ready)
+        .await
 }
 
-/// The agent's command line.
+/// The arguments of the agent's command line.
 fn agent_args(layout: &Layout, args: &Args, images: &std::path::Path) -> Vec<String> {
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let mut options = vec![
@@ -317,7 +320,6 @@ async fn start_serve(
     database: &str,
     redis: &str,
 ) -> anyhow::Result<()> {
-    progress.begin("control plane");
     let service = Service {
         name: "serve",
         program: supervisor::OURSELVES.into(),
@@ -337,13 +339,10 @@ async fn start_serve(
         log: layout.log("serve"),
         oom_score_adj: 0,
         stop: nix::sys::signal::Signal::SIGTERM,
-        on_death_of_up: nix::sys::signal::Signal::SIGTERM,
+        on_exit_of_up: nix::sys::signal::Signal::SIGTERM,
     };
     supervisor.start(service)?;
     let address = Arc::new(*listen);
-    supervisor
-        .until("serve", SERVE_PATIENCE, || proof::healthy(address.clone()))
-        .await?;
-    progress.done();
-    Ok(())
+    let healthy = supervisor.until("serve", SERVE_PATIENCE, || proof::healthy(address.clone()));
+    progress.step("control plane", healthy).await
 }

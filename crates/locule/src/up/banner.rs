@@ -1,39 +1,53 @@
-//! What the person who typed `locule up` sees.
+//! What `locule up` prints: its progress, and how to reach the platform that it started.
 
-use std::cell::Cell;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use locule_agent_api::HostInfo;
 use locule_base::clock::{Clock as _, SystemClock};
 
+use super::checks;
 use super::layout::Credentials;
 use super::proof::Proof;
 use crate::screen;
 
-/// Steps with their times, one line each.
+/// How often a step that is under way says so.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// Prints the steps of starting and stopping, each with the time that it took.
 #[derive(Debug)]
 pub(super) struct Progress {
     clock: SystemClock,
-    begun: Cell<(Duration, &'static str)>,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
         Self {
             clock: SystemClock::new(),
-            begun: Cell::new((Duration::ZERO, "")),
         }
     }
 
-    pub(super) fn begin(&self, step: &'static str) {
-        self.begun.set((self.clock.monotonic(), step));
-        screen::complain(&format!("  … {step}"));
-    }
-
-    pub(super) fn done(&self) {
-        let (begun, step) = self.begun.get();
-        let took = self.clock.monotonic().saturating_sub(begun);
-        screen::complain(&format!("  ✓ {step}: {:.1} s", took.as_secs_f64()));
+    /// Runs one step. A step that takes long prints a line every few seconds; a step that fails prints nothing more, because
+    /// its error is the last line of the program.
+    pub(super) async fn step<T>(
+        &self,
+        name: &str,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let begun = self.clock.monotonic();
+        let elapsed = || self.clock.monotonic().saturating_sub(begun);
+        screen::complain(&format!("  … {name}"));
+        tokio::pin!(work);
+        let result = loop {
+            match tokio::time::timeout(PERIOD, &mut work).await {
+                Ok(result) => break result,
+                Err(_) => screen::complain(&format!("  … {name} ({} s)", elapsed().as_secs())),
+            }
+        };
+        if result.is_ok() {
+            screen::complain(&format!("  ✓ {name}: {:.1} s", elapsed().as_secs_f64()));
+        }
+        result
     }
 
     pub(super) fn note(line: &str) {
@@ -49,17 +63,16 @@ pub(super) fn show(proof: &Proof, host: &HostInfo, credentials: &Credentials) {
         api_key,
     } = credentials;
     screen::say(&format!(
-        "\nA first sandbox ran a command in a microVM of its own:
+        "\nA first sandbox ran a command in its own microVM:
   kernel       {}
-  answered in  {} ms from its creation ({} ms of it on the host)
+  first answer {} ms after the request to create it ({} ms of that on the host)
   accelerator  {} ({})",
         proof.kernel, proof.total_ms, proof.ready_ms, host.accelerator, host.vmm
     ));
     if host.accelerator != "kvm" {
-        screen::say(&format!(
-            "  WARNING      no KVM ({}): for development and trusted code only; production needs KVM",
-            host.accelerator_reason
-        ));
+        screen::say(
+            "  WARNING      This host has no KVM that works: run trusted code only (`locule doctor` prints the cause).",
+        );
     }
     screen::say(&format!(
         "\nLocule is up.
@@ -72,8 +85,20 @@ From Python, with `pip install e2b`:
   export E2B_API_KEY={api_key} E2B_API_URL={url} E2B_SANDBOX_URL={url}
   python3 -c \"from e2b import Sandbox; s = Sandbox.create(); print(s.commands.run('uname -a').stdout); s.kill()\"
 From a terminal:
-  locule run -- python3 -c 'print(6*7)'
+  {program} run -- python3 -c 'print(6*7)'
 
-Ctrl-C stops everything; running sandboxes are paused and resume on request."
+Ctrl-C pauses the running sandboxes and stops the platform; after the next start they resume on request.",
+        program = program().display()
     ));
+}
+
+/// How a shell calls this program: by its name where the `PATH` leads to it, else by its path.
+fn program() -> PathBuf {
+    let name = PathBuf::from("locule");
+    let this = std::env::current_exe().ok();
+    let named = checks::find("locule").and_then(|path| path.canonicalize().ok());
+    match this {
+        Some(this) if named.as_ref() != Some(&this) => this,
+        _ => name,
+    }
 }

@@ -1,4 +1,4 @@
-//! What must be true before anything is started. Each refusal is one sentence that says what to do.
+//! The checks before `locule up` starts a child. Each error is one sentence that says what to do.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use super::banner::Progress;
 use super::layout::SystemUser;
 use crate::environment;
 
-/// Programs, and the Debian packages they come from.
+/// The programs that `up` needs, with the Debian packages that contain them.
 const PROGRAMS: [(&str, &str); 5] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("mkfs.xfs", "xfsprogs"),
@@ -43,16 +43,16 @@ pub(super) fn run(
         missing.join(" ")
     );
     let images = find_images(images)?;
-    // Bound and let go: what is taken now is said now, not after a minute of starting.
+    // Bound and closed again: an address that is in use is an error now, not after a minute of starting.
     if let Err(error) = std::net::TcpListener::bind(listen) {
         bail!(
-            "cannot listen on {listen} ({error}): stop what uses it, or choose another address with --listen"
+            "cannot listen on {listen} ({error}): stop the program that uses the address, or choose another address with --listen"
         );
     }
     Ok(images)
 }
 
-/// Debian's packages of the programs that are not there.
+/// The Debian packages of the programs that are missing.
 pub(crate) fn missing_packages() -> Vec<&'static str> {
     let missing = PROGRAMS
         .iter()
@@ -60,7 +60,7 @@ pub(crate) fn missing_packages() -> Vec<&'static str> {
     missing.map(|(_, package)| *package).collect()
 }
 
-/// A program on the search path.
+/// The path of a program on the search path.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     environment::search_path()
         .into_iter()
@@ -69,25 +69,33 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
 }
 
 pub(crate) fn find_images(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|exe| Some(exe.parent()?.parent()?.join("images")));
-    // What somebody named is meant: no other place is tried instead.
-    let places = match named.or_else(environment::images) {
-        Some(named) => [Some(named), None],
-        None => [beside, Some(PathBuf::from("/usr/share/locule/images"))],
+    // A folder that the user names is the only candidate: an error there must not select other images.
+    let candidates = match named.or_else(environment::images) {
+        Some(named) => vec![named],
+        None => default_images(),
     };
-    let found = places
+    let found = candidates
         .into_iter()
-        .flatten()
         .find(|folder| folder.join("manifest.json").is_file());
     let found = found
         .context("no guest images found: run `make images`, or name their folder with --images")?;
-    // The link may be moved by the next build; what it names now stays.
+    // The next build or installation replaces the link, but not the folder that the link names now.
     fs::canonicalize(&found).with_context(|| format!("open {}", found.display()))
 }
 
-/// The user that database, queue and control plane run as; made if it is not there.
+/// Beside a program in a target folder, then under the prefix of an installed program.
+fn default_images() -> Vec<PathBuf> {
+    let program = std::env::current_exe().unwrap_or_default();
+    let prefix = program.parent().and_then(Path::parent);
+    let mut candidates: Vec<_> = ["images", "share/locule/images"]
+        .iter()
+        .filter_map(|folder| Some(prefix?.join(folder)))
+        .collect();
+    candidates.push(PathBuf::from("/usr/share/locule/images"));
+    candidates
+}
+
+/// The user that runs PostgreSQL, Redis and the control plane. The first start creates the user.
 pub(super) async fn system_user() -> anyhow::Result<SystemUser> {
     if let Some(user) = nix::unistd::User::from_name(USER)? {
         return Ok(SystemUser {
@@ -96,7 +104,7 @@ pub(super) async fn system_user() -> anyhow::Result<SystemUser> {
         });
     }
     Progress::note(
-        "creating the system user `locule`, which the database and the control plane run as",
+        "creating the system user `locule`, which runs the database and the control plane",
     );
     let add = Command::new("useradd").args([
         "--system",
@@ -107,15 +115,15 @@ pub(super) async fn system_user() -> anyhow::Result<SystemUser> {
         USER,
     ]);
     add.run().await.context("create the system user `locule`")?;
-    let user = nix::unistd::User::from_name(USER)?
-        .context("the system user `locule` was created and is not there")?;
+    let user =
+        nix::unistd::User::from_name(USER)?.context("useradd created no system user `locule`")?;
     Ok(SystemUser {
         uid: user.uid.as_raw(),
         gid: user.gid.as_raw(),
     })
 }
 
-/// Every folder above the data directory must let the system user through.
+/// Checks that the system user may enter each folder above the data directory.
 pub(super) fn reachable_for(data_dir: &Path, user: SystemUser) -> anyhow::Result<()> {
     for folder in data_dir.ancestors() {
         let Ok(meta) = fs::metadata(folder) else {

@@ -1,4 +1,4 @@
-//! The private PostgreSQL: on a Unix socket that only its user can reach, made the first time.
+//! The private PostgreSQL of `locule up`: a cluster in the data directory, on a Unix socket that only its user can reach.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,20 +13,25 @@ use super::supervisor::{Service, Supervisor};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Starts it and answers how to reach it.
+/// Starts PostgreSQL, after creating its cluster at the first start, and returns its URL.
 pub(super) async fn start(
     layout: &Layout,
     supervisor: &mut Supervisor,
     progress: &Progress,
 ) -> anyhow::Result<String> {
-    progress.begin("PostgreSQL");
+    progress
+        .step("PostgreSQL", start_and_wait(layout, supervisor))
+        .await
+}
+
+async fn start_and_wait(layout: &Layout, supervisor: &mut Supervisor) -> anyhow::Result<String> {
     let programs = programs()?;
     let (data, sockets) = (
         layout.folder("postgres").join("data"),
         sockets(&layout.run_dir()),
     );
     if !data.join("PG_VERSION").exists() {
-        // Half of one from a crash is made anew: nothing was in it yet.
+        // A crash of initdb leaves an incomplete cluster, which holds no data yet.
         let _ = std::fs::remove_dir_all(&data);
         let user = layout.user();
         let init = Command::new("setpriv")
@@ -43,7 +48,7 @@ pub(super) async fn start(
             ])
             .arg(&data)
             .timeout(Duration::from_mins(2));
-        init.run().await.context("set up PostgreSQL")?;
+        init.run().await.context("create the PostgreSQL cluster")?;
     }
     let service = Service {
         name: "postgres",
@@ -62,9 +67,9 @@ pub(super) async fn start(
         user: Some(layout.user()),
         log: layout.log("postgres"),
         oom_score_adj: super::supervisor::SPARED,
-        // Ends open connections instead of waiting for them.
+        // PostgreSQL's "fast shutdown": it closes open connections instead of waiting for them.
         stop: Signal::SIGINT,
-        on_death_of_up: Signal::SIGINT,
+        on_exit_of_up: Signal::SIGINT,
     };
     supervisor.start(service)?;
     let admin = url(&layout.run_dir(), "postgres");
@@ -75,7 +80,6 @@ pub(super) async fn start(
         made.ok()
     };
     supervisor.until("postgres", PATIENCE, answers).await?;
-    progress.done();
     Ok(url(&layout.run_dir(), "locule"))
 }
 
@@ -83,7 +87,7 @@ fn sockets(run_dir: &Path) -> PathBuf {
     run_dir.join("postgres")
 }
 
-/// How one of its databases is reached.
+/// The URL of a database of the private PostgreSQL.
 pub(crate) fn url(run_dir: &Path, database: &str) -> String {
     let sockets = sockets(run_dir);
     format!(
@@ -92,7 +96,7 @@ pub(crate) fn url(run_dir: &Path, database: &str) -> String {
     )
 }
 
-/// Debian keeps each version's programs apart; the newest is taken.
+/// The folder of the newest version's programs: Debian installs each version in a folder of its own.
 fn programs() -> anyhow::Result<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()

@@ -1,4 +1,4 @@
-//! Folders, lock, names and secrets of one installation.
+//! The data directory of one installation: its folders, lock, instance id and secrets.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -18,28 +18,28 @@ pub(super) struct SystemUser {
     pub(super) gid: u32,
 }
 
-/// What the owner needs to use the installation. Written once: the database holds hashes.
+/// The administrator's credentials. This file is the only copy: the database holds hashes.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Credentials {
     pub(super) url: String,
     pub(super) email: String,
     pub(super) password: String,
-    /// Empty until it is made.
+    /// Empty until the first start has created the key.
     #[serde(default)]
     pub(super) api_key: String,
 }
 
-/// An installation, locked for as long as this lives.
+/// An installation, locked until this value is dropped.
 #[derive(Debug)]
 pub(super) struct Layout {
     dir: PathBuf,
     instance: String,
     user: SystemUser,
-    /// Held, not used: the lock goes with it.
+    /// Never read: closing the file releases the lock.
     _lock: File,
 }
 
-/// Keeps an old installation under another name. One that is up is not touched.
+/// Renames a data directory. Refuses the data directory of a platform that runs.
 pub(super) fn move_aside(dir: &Path, now: DateTime<Utc>) -> anyhow::Result<()> {
     if dir.exists() {
         let _lock = lock(dir)?;
@@ -113,7 +113,7 @@ impl Layout {
         &self.instance
     }
 
-    /// Sockets are here, not under the data directory: their paths may have 107 bytes.
+    /// The folder of the sockets. It is not in the data directory, because the path of a socket has at most 107 bytes.
     pub(super) fn run_dir(&self) -> PathBuf {
         Path::new("/run").join(format!("locule-{}", self.instance))
     }
@@ -144,16 +144,16 @@ impl Layout {
         self.dir.join("credentials.json")
     }
 
-    pub(super) fn credentials_are_gone(&self) -> String {
+    pub(super) fn missing_credentials(&self) -> String {
         format!(
-            "{} is gone, and with it the administrator's key: restore it, or start anew with --reset",
+            "{} is missing, and the administrator's key with it: restore the file, or set the platform up again with --reset",
             self.credentials().display()
         )
     }
 
-    pub(super) fn is_of_another_version(&self) -> String {
+    pub(super) fn other_version(&self) -> String {
         format!(
-            "{} was made by another version of Locule: use that version again, or move the directory aside and start anew with --reset",
+            "another version of Locule made {}: use that version again, or set the platform up again with --reset, which renames the directory",
             self.dir.display()
         )
     }
@@ -172,7 +172,7 @@ impl Layout {
         write().with_context(|| format!("write {}", path.display()))
     }
 
-    /// What was written at the first start, with the address of this one. `None`: this is the first.
+    /// The credentials that the first start wrote, with the URL of this start. `None` at the first start.
     pub(super) fn read_credentials(&self, url: &str) -> anyhow::Result<Option<Credentials>> {
         let path = self.credentials();
         let text = match fs::read(&path) {
@@ -189,30 +189,44 @@ impl Layout {
         Ok(Some(credentials))
     }
 
-    /// Tells this user's command line where the last local server keeps its credentials.
+    /// Writes the path of the credentials into the home of the user, where the `locule` commands look for it.
     pub(super) fn point_home(&self) -> anyhow::Result<()> {
-        let invoker = environment::invoking_user();
-        let by_uid = |(uid, _)| {
-            nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid))
-                .ok()
-                .flatten()
-        };
-        let home = invoker
-            .and_then(by_uid)
-            .map(|user| user.dir)
-            .or_else(environment::home);
-        let Some(home) = home else { return Ok(()) };
-        let folder = home.join(".config/locule");
-        let path = folder.join("credentials.json");
+        let Some(path) = pointer() else { return Ok(()) };
+        let folder = path.parent().context("the home has no path")?;
         let write = || -> std::io::Result<()> {
-            fs::create_dir_all(&folder)?;
+            fs::create_dir_all(folder)?;
             let text = serde_json::json!({ "credentials": self.credentials() }).to_string();
             private(&path)?.write_all(text.as_bytes())?;
-            give_to_invoker(&folder)?;
+            give_to_invoker(folder)?;
             give_to_invoker(&path)
         };
         write().with_context(|| format!("write {}", path.display()))
     }
+}
+
+/// The file in the home of the user, behind `sudo` too, that says where the last local platform keeps its credentials.
+fn pointer() -> Option<PathBuf> {
+    let by_uid = |(uid, _)| {
+        nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid))
+            .ok()
+            .flatten()
+    };
+    let home = environment::invoking_user()
+        .and_then(by_uid)
+        .map(|user| user.dir)
+        .or_else(environment::home);
+    Some(home?.join(".config/locule/credentials.json"))
+}
+
+/// The data directory of the last platform that this user started.
+pub(crate) fn last_data_dir() -> Option<PathBuf> {
+    data_dir_of(&fs::read(pointer()?).ok()?)
+}
+
+fn data_dir_of(pointer: &[u8]) -> Option<PathBuf> {
+    let pointer: serde_json::Value = serde_json::from_slice(pointer).ok()?;
+    let credentials = Path::new(pointer["credentials"].as_str()?);
+    credentials.parent().map(Path::to_owned)
 }
 
 fn give_to_invoker(path: &Path) -> std::io::Result<()> {
@@ -222,7 +236,7 @@ fn give_to_invoker(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// One `up` per data directory, for as long as it lives.
+/// Locks a data directory: only one `up` may use it at a time.
 fn lock(dir: &Path) -> anyhow::Result<File> {
     let path = dir.join("lock");
     let open = File::options()
@@ -239,7 +253,7 @@ fn lock(dir: &Path) -> anyhow::Result<File> {
             let mut pid = String::new();
             file.read_to_string(&mut pid)?;
             bail!(
-                "locule is already up on {} (pid {}): stop it first, or use another --data-dir",
+                "`locule up` already runs on {} (pid {}): stop that process first, or use another --data-dir",
                 dir.display(),
                 pid.trim()
             );
@@ -251,7 +265,7 @@ fn lock(dir: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// A file that is written the first time and read for ever after.
+/// The content of a file, which the first call writes.
 fn once(path: &Path, make: impl FnOnce() -> String) -> anyhow::Result<String> {
     if let Ok(text) = fs::read_to_string(path)
         && !text.trim().is_empty()
@@ -273,11 +287,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_made_once_stays() {
+    fn a_second_call_reads_the_content_that_the_first_call_wrote() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("instance");
         let first = once(&path, || "a1b2c3d4".to_owned()).unwrap();
-        assert_eq!(once(&path, || unreachable!("it is there")).unwrap(), first);
+        assert_eq!(
+            once(&path, || unreachable!("the file exists")).unwrap(),
+            first
+        );
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
@@ -285,7 +302,16 @@ mod tests {
     }
 
     #[test]
-    fn a_second_lock_is_refused_and_names_the_holder() {
+    fn the_pointer_in_the_home_leads_to_the_data_directory() {
+        let pointer = br#"{ "credentials": "/srv/locule/credentials.json" }"#;
+        assert_eq!(data_dir_of(pointer).unwrap(), Path::new("/srv/locule"));
+        for damaged in [&b""[..], b"{}", br#"{ "credentials": 1 }"#] {
+            assert_eq!(data_dir_of(damaged), None);
+        }
+    }
+
+    #[test]
+    fn a_second_lock_on_a_data_directory_fails_and_names_the_process_that_holds_it() {
         let folder = tempfile::tempdir().unwrap();
         let held = lock(folder.path()).unwrap();
         let error = lock(folder.path()).unwrap_err().to_string();

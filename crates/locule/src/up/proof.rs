@@ -1,4 +1,4 @@
-//! The proof that it works: a sandbox through the front door, a command in it, and its end.
+//! The proof that a platform works: `locule up` creates a sandbox through the API, runs a command in the sandbox and destroys it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ const PATIENCE: Duration = Duration::from_mins(4);
 #[derive(Debug)]
 pub(super) struct Proof {
     pub(super) kernel: String,
-    /// From the request to the command's end.
+    /// From the request that creates the sandbox to the end of the command.
     pub(super) total_ms: u128,
-    /// What the host took of it.
+    /// The part of `total_ms` that the host needed to create the sandbox.
     pub(super) ready_ms: u64,
 }
 
@@ -56,10 +56,10 @@ async fn call(
     };
     tokio::time::timeout(PATIENCE, work)
         .await
-        .context("no answer in time")?
+        .context("the control plane does not answer within 4 minutes")?
 }
 
-/// Whether sandboxes can be created.
+/// Returns a value when the platform can create sandboxes.
 pub(super) async fn healthy(listen: Arc<SocketAddr>) -> Option<()> {
     let (status, _) = call(&listen, Method::GET, "/health", "", None).await.ok()?;
     (status == StatusCode::OK).then_some(())
@@ -67,8 +67,8 @@ pub(super) async fn healthy(listen: Arc<SocketAddr>) -> Option<()> {
 
 pub(super) async fn run(listen: &SocketAddr, key: &str) -> anyhow::Result<Proof> {
     let clock = SystemClock::new();
-    let wanted = json!({ "template": "minimal", "labels": { "purpose": "proof of life" } });
-    let (status, sandbox) = call(listen, Method::POST, "/v1/sandboxes", key, Some(wanted)).await?;
+    let request = json!({ "template": "minimal", "labels": { "purpose": "proof" } });
+    let (status, sandbox) = call(listen, Method::POST, "/v1/sandboxes", key, Some(request)).await?;
     ensure!(
         status == StatusCode::CREATED,
         "create answered {status}: {}",
@@ -88,7 +88,7 @@ pub(super) async fn run(listen: &SocketAddr, key: &str) -> anyhow::Result<Proof>
     )
     .await;
     let total_ms = clock.monotonic().as_millis();
-    // Whatever came of the command, nothing of the proof stays.
+    // A command that failed leaves no sandbox either.
     call(listen, Method::DELETE, &path, key, None).await?;
     let (status, ran) = ran?;
     ensure!(

@@ -1,4 +1,4 @@
-//! The private Redis: a wake-up, never the truth.
+//! The private Redis of `locule up`. It wakes workers up; PostgreSQL holds every fact.
 
 use std::time::Duration;
 
@@ -14,13 +14,12 @@ use super::supervisor::{Service, Supervisor};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Starts it and answers how to reach it.
+/// Starts Redis and returns its URL.
 pub(super) async fn start(
     layout: &Layout,
     supervisor: &mut Supervisor,
     progress: &Progress,
 ) -> anyhow::Result<String> {
-    progress.begin("Redis");
     let socket = layout.run_dir().join("redis/redis.sock");
     let folder = layout.folder("redis");
     let args = [
@@ -54,7 +53,7 @@ pub(super) async fn start(
         log: layout.log("redis"),
         oom_score_adj: 0,
         stop: Signal::SIGTERM,
-        on_death_of_up: Signal::SIGTERM,
+        on_exit_of_up: Signal::SIGTERM,
     };
     supervisor.start(service)?;
     let answers = || async {
@@ -64,7 +63,8 @@ pub(super) async fn start(
         stream.read_exact(&mut answer).await.ok()?;
         (&answer == b"+PONG").then_some(())
     };
-    supervisor.until("redis", PATIENCE, answers).await?;
-    progress.done();
+    progress
+        .step("Redis", supervisor.until("redis", PATIENCE, answers))
+        .await?;
     Ok(format!("unix://{}", socket.display()))
 }

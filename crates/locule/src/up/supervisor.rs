@@ -1,7 +1,7 @@
-//! The children of `up`: started in order, watched, restarted, stopped in order.
+//! The child processes of `locule up`: started in order, restarted when they exit, stopped in order.
 //!
-//! Each is in its own process group, so that a terminal's Ctrl-C reaches only `up`, and gets a signal of its own should `up`
-//! die. That signal is tied to the thread that starts it: `up` has one thread.
+//! Each child is in its own process group, so that a terminal's Ctrl-C reaches only `up`. The kernel sends each child a signal
+//! when `up` exits. The kernel ties that signal to the thread that started the child: `up` has one thread.
 
 use std::fs::File;
 use std::io;
@@ -22,20 +22,20 @@ use crate::{environment, screen};
 
 const RESTART_FIRST: Duration = Duration::from_millis(100);
 const RESTART_MAX: Duration = Duration::from_secs(10);
-const ENDS_MAX: usize = 5;
-const ENDS_WITHIN: Duration = Duration::from_mins(1);
-/// Pausing many sandboxes takes its time.
+const EXITS_MAX: usize = 5;
+const EXITS_WITHIN: Duration = Duration::from_mins(1);
+/// The agent pauses every sandbox before it exits.
 const STOP_PATIENCE: Duration = Duration::from_mins(3);
-const LOOK_AGAIN: Duration = Duration::from_millis(25);
+const PROBE_PERIOD: Duration = Duration::from_millis(25);
 
-/// The program that runs, by a name that any user may open: the folder it is in may be closed to them. It also stays the
-/// same program when another is installed in its place.
+/// The program that runs, under a path that any user may open: the user of a child may have no access to the folder of the
+/// program. The path names the same program after an upgrade has replaced the file.
 pub(super) const OURSELVES: &str = "/proc/self/exe";
 
-/// The agent and the database outlive everything that can be started again.
+/// For the agent and the database: the kernel kills every other process first when memory runs out.
 pub(super) const SPARED: i32 = -900;
 
-/// How one child is run.
+/// How `up` runs one child.
 #[derive(Clone)]
 pub(super) struct Service {
     pub(super) name: &'static str,
@@ -45,23 +45,23 @@ pub(super) struct Service {
     /// Root unless set.
     pub(super) user: Option<SystemUser>,
     pub(super) log: PathBuf,
-    /// Whom the kernel spares when memory runs out, from -1000 (always) to 1000.
+    /// Which processes the kernel kills last when memory runs out, from -1000 (never) to 1000 (first).
     pub(super) oom_score_adj: i32,
     pub(super) stop: Signal,
-    pub(super) on_death_of_up: Signal,
+    pub(super) on_exit_of_up: Signal,
 }
 
 struct Running {
     service: Service,
     child: Child,
     backoff: Backoff,
-    /// When it ended lately.
-    ends: Vec<Duration>,
+    /// The times of its last exits.
+    exits: Vec<Duration>,
 }
 
-/// A child that would not stay up.
+/// A child that exits again and again.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct GaveUp {
     pub(super) name: &'static str,
 }
 
@@ -86,22 +86,22 @@ impl Supervisor {
             service,
             child,
             backoff,
-            ends: Vec::new(),
+            exits: Vec::new(),
         });
         Ok(())
     }
 
-    /// Waits until `look` sees something. A child that ends meanwhile is an error that says why.
+    /// Waits until `probe` returns a value. A child that exits before that is an error with the last line of its log.
     pub(super) async fn until<T, F: Future<Output = Option<T>>>(
         &mut self,
         name: &str,
         patience: Duration,
-        look: impl Fn() -> F,
+        probe: impl Fn() -> F,
     ) -> anyhow::Result<T> {
         let deadline = self.clock.monotonic() + patience;
         loop {
-            if let Some(seen) = look().await {
-                return Ok(seen);
+            if let Some(value) = probe().await {
+                return Ok(value);
             }
             let running = self
                 .children
@@ -110,24 +110,24 @@ impl Supervisor {
             let running = running.context("the child was not started")?;
             if let Some(status) = running.child.try_wait()? {
                 bail!(
-                    "{name} ended ({status}): {}; see {}",
-                    last_words(&running.service.log),
+                    "{name} exited ({status}): {}; the whole log is {}",
+                    last_error(&running.service.log),
                     running.service.log.display()
                 );
             }
             if self.clock.monotonic() > deadline {
                 bail!(
-                    "{name} is not ready after {} s; see {}",
+                    "{name} is not ready after {} s; read its log, {}",
                     patience.as_secs(),
                     running.service.log.display()
                 );
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(PROBE_PERIOD).await;
         }
     }
 
-    /// Restarts whoever ends. Returns when one ends too often.
-    pub(super) async fn watch_over(&mut self) -> Ended {
+    /// Restarts each child that exits. Returns when one child has exited five times within a minute.
+    pub(super) async fn supervise(&mut self) -> GaveUp {
         loop {
             let waits = self
                 .children
@@ -143,20 +143,20 @@ impl Supervisor {
             let now = self.clock.monotonic();
             let running = &mut self.children[index];
             running
-                .ends
-                .retain(|end| now.saturating_sub(*end) < ENDS_WITHIN);
-            running.ends.push(now);
+                .exits
+                .retain(|exit| now.saturating_sub(*exit) < EXITS_WITHIN);
+            running.exits.push(now);
             let name = running.service.name;
             let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-            if running.ends.len() >= ENDS_MAX {
-                return Ended { name };
+            if running.exits.len() >= EXITS_MAX {
+                return GaveUp { name };
             }
-            if running.ends.len() == 1 {
+            if running.exits.len() == 1 {
                 running.backoff.reset();
             }
             let wait = running.backoff.next_wait();
             screen::complain(&format!(
-                "{name} ended ({how}); starting it again in {:.1} s",
+                "{name} exited ({how}); `up` starts it again in {:.1} s",
                 wait.as_secs_f64()
             ));
             tokio::time::sleep(wait).await;
@@ -164,13 +164,13 @@ impl Supervisor {
                 Ok(child) => running.child = child,
                 Err(error) => {
                     screen::complain(&format!("cannot start {name}: {error}"));
-                    return Ended { name };
+                    return GaveUp { name };
                 }
             }
         }
     }
 
-    /// The agent first, while everybody it reports to is there; then the others, the database last.
+    /// Stops the agent first, because it reports to the control plane while it pauses sandboxes, and the database last.
     pub(super) async fn stop(&mut self, progress: &Progress) {
         for name in ["agent", "serve", "redis", "postgres"] {
             let Some(at) = self
@@ -181,45 +181,47 @@ impl Supervisor {
                 continue;
             };
             let mut running = self.children.remove(at);
-            progress.begin(match name {
+            let step = match name {
                 "agent" => "pausing sandboxes and stopping the host agent",
                 "serve" => "stopping the control plane",
                 "redis" => "stopping Redis",
                 _ => "stopping PostgreSQL",
-            });
-            signal(&running.child, running.service.stop);
-            if tokio::time::timeout(STOP_PATIENCE, running.child.wait())
-                .await
-                .is_err()
-            {
-                screen::complain(&format!("{name} does not stop; killing it"));
-                signal(&running.child, Signal::SIGKILL);
-                // It is gone, or it is not ours any more.
-                let _ = running.child.wait().await;
+            };
+            let stopping = async {
+                signal(&running.child, running.service.stop);
+                let stopped = tokio::time::timeout(STOP_PATIENCE, running.child.wait()).await;
+                if stopped.is_err() {
+                    screen::complain(&format!("{name} does not stop; `up` kills it"));
+                    signal(&running.child, Signal::SIGKILL);
+                    running.child.wait().await?;
+                }
+                Ok(())
+            };
+            if let Err(error) = progress.step(step, stopping).await {
+                screen::complain(&format!("cannot wait for {name}: {error:#}"));
             }
-            progress.done();
         }
     }
 }
 
 fn signal(child: &Child, signal: Signal) {
     if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-        // Gone already is what was wanted.
+        // A child that has exited needs no signal.
         let _ = kill(Pid::from_raw(pid), signal);
     }
 }
 
-/// The last line of a log that says something is wrong, else its last line.
-fn last_words(log: &PathBuf) -> String {
+/// The last line of a log that reports an error, else its last line.
+fn last_error(log: &PathBuf) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text[text.len().saturating_sub(8192)..]).into_owned();
     let mut lines = text.lines().rev().filter(|line| !line.trim().is_empty());
-    let wrong = lines
+    let error = lines
         .clone()
         .find(|line| line.contains("error:") || line.contains("FATAL"));
-    wrong
+    error
         .or_else(|| lines.next())
-        .unwrap_or("it said nothing")
+        .unwrap_or("its log is empty")
         .trim()
         .to_owned()
 }
@@ -246,7 +248,7 @@ fn spawn(service: &Service) -> io::Result<Child> {
         )
         .env("LANG", "C.UTF-8")
         .env(environment::LOG, environment::log_filter());
-    // Set by tests alone, and read by debug builds alone.
+    // Only tests set this variable, and only debug builds read it.
     command.envs(environment::failpoints());
     command.envs(
         service
@@ -259,11 +261,11 @@ fn spawn(service: &Service) -> io::Result<Child> {
         .stdout(log.try_clone()?)
         .stderr(log)
         .process_group(0);
-    let (user, death) = (service.user, service.on_death_of_up);
+    let (user, death) = (service.user, service.on_exit_of_up);
     let parent = std::process::id();
     let score = service.oom_score_adj.to_string().into_bytes();
     let prepare = move || {
-        // While it is still root's to lower.
+        // Before the change of user: only root may lower the value.
         if let Ok(file) = rustix::fs::open(
             c"/proc/self/oom_score_adj",
             rustix::fs::OFlags::WRONLY,
@@ -277,10 +279,10 @@ fn spawn(service: &Service) -> io::Result<Child> {
             nix::unistd::setgid(user.gid.into())?;
             nix::unistd::setuid(user.uid.into())?;
         }
-        // After the change of user, which would clear it.
+        // After the change of user, which clears the signal.
         nix::sys::prctl::set_pdeathsig(death)?;
         if nix::unistd::getppid().as_raw().unsigned_abs() != parent {
-            // `up` died in between: the signal will never come.
+            // `up` exited before the call above: the kernel will never send the signal.
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         Ok(())
