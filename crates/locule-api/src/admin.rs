@@ -1,4 +1,4 @@
-//! What platform administrators see.
+//! Requests and responses of the platform administrators' operations.
 
 use chrono::{DateTime, Utc};
 use locule_ids::UserId;
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::schema;
 use crate::teams::Team;
 
-/// Any team, as administrators see it.
+/// A team as platform administrators see it, with its owner and its use of the platform.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AdminTeam {
     #[serde(flatten)]
@@ -17,7 +17,7 @@ pub struct AdminTeam {
     pub member_count: i64,
     pub owner_name: String,
     pub owner_email: String,
-    /// Not ended yet, in a deleted team too.
+    /// Number of sandboxes that have not ended, those of a deleted team included.
     pub active_sandbox_count: i64,
     pub channel_count: i64,
 }
@@ -31,7 +31,7 @@ pub struct AdminTeamPage {
     pub total_pages: i64,
 }
 
-/// Anybody, as administrators see them.
+/// A user account as platform administrators see it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AdminUser {
     #[schema(value_type = schema::UserId)]
@@ -39,7 +39,7 @@ pub struct AdminUser {
     pub email: String,
     pub name: String,
     pub is_admin: bool,
-    /// `inactive`, `active` or `disabled`.
+    /// The status of the account: `inactive`, `active` or `disabled`.
     pub status: String,
     pub created_at: DateTime<Utc>,
     pub teams_joined: i64,
@@ -61,11 +61,11 @@ pub struct SetByocRequest {
     pub enabled: bool,
 }
 
-/// Body of `PUT /v1/admin/teams/{id}/quota`. What is absent or `null` is the platform's default.
+/// Body of `PUT /v1/admin/teams/{id}/quota`. A limit that is absent or `null` has the platform's default.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct SetQuotaRequest {
-    /// Running, or wanted to be.
+    /// Sandboxes that may run or be starting at the same time.
     #[schema(minimum = 0)]
     pub sandboxes_max: Option<i32>,
     #[schema(minimum = 0)]

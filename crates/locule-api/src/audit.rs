@@ -1,4 +1,4 @@
-//! The audit trail.
+//! The audit log.
 
 use chrono::{DateTime, Utc};
 use locule_ids::AuditId;
@@ -7,12 +7,12 @@ use utoipa::ToSchema;
 
 use crate::schema;
 
-/// Something that happened, and who did it.
+/// An audit log entry: an action, its actor and the resource that was acted on.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
     #[schema(value_type = schema::AuditId)]
     pub id: AuditId,
-    /// `user`, `api_key` or `system`.
+    /// The kind of actor: `user`, `api_key` or `system`.
     pub actor_type: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_id: Option<String>,
@@ -22,9 +22,9 @@ pub struct AuditEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_id: Option<String>,
     pub action: String,
-    /// `team`: all members see it; `admin`: owner and admins do.
+    /// Visibility of the entry: `team` for all members of the team, `admin` for its owner and admins.
     pub scope: String,
-    /// `success`, `info`, `warning` or `error`.
+    /// The outcome: `success`, `info`, `warning` or `error`.
     pub status: String,
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     #[schema(value_type = Object)]
@@ -32,11 +32,11 @@ pub struct AuditEntry {
     pub created_at: DateTime<Utc>,
 }
 
-/// A page of the trail, newest first.
+/// A page of audit log entries, newest first.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditPage {
     pub items: Vec<AuditEntry>,
-    /// For `before`: what follows. There is one whenever the page holds something.
+    /// The value of `before` that gets the next page. Present whenever this page holds an entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_before: Option<String>,
 }

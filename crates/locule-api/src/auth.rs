@@ -1,4 +1,4 @@
-//! Signing up, logging in, one's own account.
+//! Sign-up, login, and the account of the authenticated user.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::schema;
 
-/// What holds a password or a token shows nothing of itself.
+/// Implements `Debug` for types that hold a password or a token: only the name of the type is printed.
 macro_rules! hidden {
     ($($name:ident),*) => { $(
         impl fmt::Debug for $name {
@@ -35,7 +35,7 @@ pub struct SignupRequest {
     pub email: String,
     #[schema(value_type = schema::NewPassword)]
     pub password: String,
-    /// What others see.
+    /// The display name, which other users can see.
     #[schema(value_type = schema::Name)]
     pub name: String,
 }
@@ -49,27 +49,27 @@ pub struct LoginRequest {
     pub password: String,
 }
 
-/// Who is logged in, and the token that proves it.
+/// A login token, and the account that it belongs to.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuthResponse {
-    /// For `Authorization: Bearer`.
+    /// The token to send as `Authorization: Bearer`.
     pub token: String,
     #[schema(value_type = schema::UserId)]
     pub user_id: UserId,
-    /// What the token is for. `null`: the person is in no team.
+    /// The team that the token is for. `null` when the user is in no team.
     #[schema(value_type = Option<schema::TeamId>)]
     pub team_id: Option<TeamId>,
     pub email: String,
     pub name: String,
 }
 
-/// Answer to signing up: a login, or word of a mail that has to be answered first.
+/// Response to a sign-up: a login, or a message when the account must be activated by e-mail first.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum SignupResponse {
     LoggedIn(AuthResponse),
     MustActivate {
-        /// For people.
+        /// Human-readable instructions.
         message: String,
     },
 }
@@ -104,27 +104,27 @@ pub struct SwitchTeamRequest {
     pub team_id: TeamId,
 }
 
-/// One's own account.
+/// The account of the authenticated user.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Me {
     #[schema(value_type = schema::UserId)]
     pub user_id: UserId,
     pub name: String,
     pub email: String,
-    /// Administers the platform.
+    /// Whether the user administers the platform.
     pub is_admin: bool,
-    /// What the token is for. `null`: a team that the person is not in any more, or none.
+    /// The team that the token is for. `null` when the user is in no team, or is no longer in that team.
     #[schema(value_type = Option<schema::TeamId>)]
     pub team_id: Option<TeamId>,
     pub has_password: bool,
-    /// Other ways in, such as `github`.
+    /// The connected sign-in providers, such as `github`.
     pub providers: Vec<String>,
 }
 
-/// Answer to `GET /v1/me/providers/{provider}/connect`.
+/// Response of `GET /v1/me/providers/{provider}/connect`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ConnectProviderResponse {
-    /// Where the browser that got this answer is to go.
+    /// The provider's authorization page. Open the page in the browser that received this response.
     pub auth_url: String,
 }
 
@@ -138,13 +138,13 @@ pub struct RenameMeRequest {
 /// Body of `POST /v1/me/password`.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct ChangePasswordRequest {
-    /// Asked of who has a password.
+    /// The current password. Required when the account has a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = Password, max_length = 512)]
     pub current_password: Option<String>,
     #[schema(value_type = schema::NewPassword)]
     pub new_password: String,
-    /// Asked of who has none yet.
+    /// The new password again. Required when the account has no password yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = Password, max_length = 512)]
     pub confirm_password: Option<String>,
@@ -153,11 +153,11 @@ pub struct ChangePasswordRequest {
 /// Body of `DELETE /v1/me`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DeleteMeRequest {
-    /// The account's e-mail address.
+    /// The account's e-mail address, which confirms the deletion.
     pub confirmation: String,
 }
 
-/// Somebody who was looked for.
+/// A user that a search found.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FoundUser {
     #[schema(value_type = schema::UserId)]

@@ -12,21 +12,21 @@ use utoipa::ToSchema;
 
 use crate::{object, schema};
 
-/// Legacy field that clients insist on; carries nothing.
+/// Value of the legacy field `clientID`, which clients require and do not use.
 pub const CLIENT_ID: &str = "00000000";
 
-/// Body of every refusal.
+/// Body of every error response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = e2b::Error)]
 pub struct E2bError {
-    /// The HTTP status again: the JavaScript SDK looks only here.
+    /// The HTTP status code, repeated for the JavaScript SDK, which reads the status from the body.
     pub code: u16,
     pub message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
 }
 
-/// Body of both creates; they differ in the default of `timeout` (15 and 300 seconds).
+/// Body of both create operations. The default of `timeout` is 15 seconds in `/sandboxes` and 300 seconds in `/v2/sandboxes`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = e2b::NewSandbox)]
@@ -44,7 +44,7 @@ pub struct NewSandbox {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::optional_environment)]
     pub env_vars: Option<BTreeMap<String, String>>,
-    /// Pause instead of kill when the time is over.
+    /// Whether the sandbox is paused, instead of killed, at its timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_pause: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,11 +69,11 @@ pub struct NewSandbox {
         skip_serializing_if = "Option::is_none"
     )]
     pub network: Option<Network>,
-    /// Refused unless empty: not supported.
+    /// Not supported. A value that is not empty is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::nothing)]
     pub iam: Option<Map<String, Value>>,
-    /// Refused unless empty: not supported.
+    /// Not supported. A value that is not empty is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>, max_items = 0)]
     pub volume_mounts: Option<Vec<Value>>,
@@ -85,13 +85,13 @@ pub struct AutoResume {
     pub enabled: bool,
 }
 
-/// The network configuration. Only `allowPublicTraffic` is honoured; the rest is refused unless empty, so that no rule
-/// looks as if it were enforced.
+/// The network configuration. Only `allowPublicTraffic` takes effect. Any other field is refused unless its value is empty,
+/// because the platform does not enforce such a rule.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schema(as = e2b::Network)]
 pub struct Network {
-    /// `false`: every port but the agent's demands the traffic token.
+    /// Whether ports are reachable without a token. When `false`, every port except the guest agent's requires the traffic access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_public_traffic: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,7 +117,7 @@ pub struct Network {
     pub egress_proxy: Option<Map<String, Value>>,
 }
 
-/// Answer of create and connect.
+/// A sandbox, as the create and connect operations return one.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = e2b::Sandbox)]
@@ -132,14 +132,14 @@ pub struct Sandbox {
     pub envd_version: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub envd_access_token: Option<String>,
-    /// Non-null when `network.allowPublicTraffic` is false.
+    /// The traffic access token of the sandbox's ports. `null` unless `network.allowPublicTraffic` is `false`.
     pub traffic_access_token: Option<String>,
     pub domain: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
 }
 
-/// The only two states the SDKs know.
+/// The state of a sandbox. The SDKs know these two states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = e2b::SandboxState)]
@@ -148,7 +148,7 @@ pub enum SandboxState {
     Paused,
 }
 
-/// An entry of the list.
+/// A sandbox in a list.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = e2b::ListedSandbox)]
@@ -175,7 +175,7 @@ pub struct ListedSandbox {
     pub metadata: Option<BTreeMap<String, String>>,
 }
 
-/// Answer of `GET /sandboxes/{id}`.
+/// Response of `GET /sandboxes/{id}`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = e2b::SandboxDetail)]
@@ -197,15 +197,15 @@ pub struct Lifecycle {
     pub auto_resume: bool,
 }
 
-/// Body of both connects; v1 clients always send `timeout`.
+/// Body of both connect operations. Clients of `/sandboxes/{id}/connect` always send `timeout`.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 #[schema(as = e2b::ConnectSandbox)]
 pub struct ConnectSandbox {
-    /// `false` (boot anew from the disk) is refused: not supported.
+    /// Whether to restore the memory. `false`, a boot from the disk, is not supported and is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::only_true)]
     pub memory: Option<bool>,
-    /// Seconds from now that the sandbox must at least live.
+    /// Minimum number of seconds until the sandbox times out, counted from now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::life_seconds)]
     pub timeout: Option<i64>,
@@ -215,7 +215,7 @@ pub struct ConnectSandbox {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[schema(as = e2b::SetTimeout)]
 pub struct SetTimeout {
-    /// Seconds from now; 0: over now.
+    /// Seconds until the sandbox times out, counted from now. 0 ends the sandbox at once.
     #[schema(schema_with = schema::given_seconds)]
     pub timeout: i64,
 }
@@ -224,7 +224,7 @@ pub struct SetTimeout {
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 #[schema(as = e2b::Refresh)]
 pub struct Refresh {
-    /// Seconds, at most 3600.
+    /// Minimum number of seconds until the sandbox times out, counted from now: 3600 at most, 60 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 3600)]
     pub duration: Option<i64>,
@@ -235,11 +235,11 @@ pub struct Refresh {
 #[serde(rename_all = "camelCase")]
 #[schema(as = e2b::PauseSandbox)]
 pub struct PauseSandbox {
-    /// `false` (keep the disk only) is refused: not supported.
+    /// Whether to keep the memory. `false`, which keeps the disk alone, is not supported and is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::only_true)]
     pub memory: Option<bool>,
-    /// `true` is refused: not supported.
+    /// Not supported. `true` is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::only_false)]
     pub require_healthy_guest: Option<bool>,
@@ -250,20 +250,20 @@ pub struct PauseSandbox {
 #[serde(rename_all = "camelCase")]
 #[schema(as = e2b::ResumeSandbox)]
 pub struct ResumeSandbox {
-    /// `false` (boot anew from the disk) is refused: not supported.
+    /// Whether to restore the memory. `false`, a boot from the disk, is not supported and is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::only_true)]
     pub memory: Option<bool>,
-    /// `true` is refused unless it was created so.
+    /// Whether the sandbox is paused at its timeout. `true` is refused unless the sandbox was created with `autoPause`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_pause: Option<bool>,
-    /// Seconds; 15 when absent.
+    /// Seconds until the sandbox times out; 15 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::life_seconds)]
     pub timeout: Option<i64>,
 }
 
-/// Answers of the proxy in front of a sandbox; `is_running()` reads the message.
+/// Error response of the port proxy in front of a sandbox. The SDKs' `is_running()` reads the message.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = e2b::ProxyError)]

@@ -1,22 +1,25 @@
-//! What every refusal looks like, and the closed list of codes.
+//! The body of an error response, and the closed list of error codes.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// Machine-readable reason of a refusal. Clients key on this and the HTTP status, never on the message.
+    ($(#[doc = $doc:literal] $name:ident = $text:literal;)*) => {
+        /// Machine-readable reason of an error. Clients depend on the code and the HTTP status, never on the message.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "snake_case")]
-        pub enum ErrorCode { $($(#[$doc])* #[serde(rename = $text)] $name,)* }
+        pub enum ErrorCode { $(#[doc = $doc] #[serde(rename = $text)] $name,)* }
 
         impl ErrorCode {
-            /// Every code there is, in the order of the documentation.
+            /// Every code, in the order of `docs/ERRORS.md`.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
+
+            #[cfg(test)]
+            const DOCS: &[&str] = &[$($doc,)*];
         }
     };
 }
@@ -24,69 +27,69 @@ macro_rules! codes {
 codes! {
     /// The request cannot be read, or a value is out of its bounds.
     InvalidRequest = "invalid_request";
-    /// The link of a mail is used, too old, or none of ours.
+    /// The token from an e-mail is unknown, expired or already used.
     InvalidToken = "invalid_token";
-    /// The account is active already.
+    /// The account is already active.
     AlreadyActivated = "already_activated";
-    /// The account's only way in cannot be taken away.
+    /// The account's last sign-in method cannot be removed.
     LastLoginMethod = "last_login_method";
-    /// No credential, or one that is unknown, expired or revoked.
+    /// The credential is missing, unknown, expired or revoked.
     Unauthorized = "unauthorized";
-    /// The password that proves who changes it is wrong.
+    /// The current password, which confirms the change, is wrong.
     WrongPassword = "wrong_password";
-    /// The credential does not allow this.
+    /// The credential does not allow the operation.
     Forbidden = "forbidden";
-    /// The caller acts for no team.
+    /// The credential acts for no team.
     NoTeam = "no_team";
-    /// The account waits for its activation.
+    /// The account is not activated yet.
     AccountNotActivated = "account_not_activated";
-    /// An administrator has shut this account out.
+    /// An administrator has disabled the account.
     AccountDisabled = "account_disabled";
-    /// The account behind this token is not active any more.
+    /// The account that the token belongs to is no longer active.
     AccountDeactivated = "account_deactivated";
-    /// There is no such thing, or it belongs to another team.
+    /// The resource does not exist, or belongs to another team.
     NotFound = "not_found";
-    /// Nobody comes in by way of this provider here.
+    /// The sign-in provider is not configured on this platform.
     ProviderNotFound = "provider_not_found";
     /// The program to start is not in the sandbox.
     CommandNotFound = "command_not_found";
-    /// The program to start may not be executed, or is none.
+    /// The file to start is not executable.
     CommandNotExecutable = "command_not_executable";
-    /// The path exists, the method does not.
+    /// The path exists but does not support the method.
     MethodNotAllowed = "method_not_allowed";
-    /// The sandbox is in a state in which this cannot be done.
+    /// The state of the sandbox does not allow the operation.
     InvalidState = "invalid_state";
-    /// Somebody else changed it meanwhile, or it exists already.
+    /// Another request changed the resource at the same time, or the resource already exists.
     Conflict = "conflict";
-    /// Somebody has just signed up with this address.
+    /// The e-mail address was used in another sign-up a moment ago.
     SignupCooldown = "signup_cooldown";
-    /// Somebody has an account with this e-mail address.
+    /// Another account has the e-mail address.
     EmailTaken = "email_taken";
-    /// The account owns a team that others are in.
+    /// The account owns a team that has other members.
     OwnsTeamWithMembers = "owns_team_with_members";
-    /// The idempotency key was used with another request.
+    /// The idempotency key was used with a different request.
     IdempotencyRequestMismatch = "idempotency_request_mismatch";
-    /// A request with this idempotency key is still being carried out.
+    /// A request with the same idempotency key is still in progress.
     IdempotencyInProgress = "idempotency_in_progress";
-    /// The body is larger than this operation takes.
+    /// The body is larger than the operation accepts.
     TooLarge = "too_large";
-    /// The body is not of a media type this operation reads.
+    /// The operation does not accept the media type of the body.
     UnsupportedMediaType = "unsupported_media_type";
-    /// A limit of the team is used up.
+    /// A limit of the team is reached.
     QuotaExceeded = "quota_exceeded";
-    /// Too many requests; see `Retry-After`.
+    /// Too many requests were sent. `Retry-After` says when to send the next.
     RateLimited = "rate_limited";
-    /// Something broke on our side.
+    /// An internal error occurred.
     InternalError = "internal_error";
-    /// The host agent or the guest agent failed or answered nonsense.
+    /// The host agent or the guest agent failed, or sent an invalid response.
     AgentError = "agent_error";
     /// The disk of the sandbox is full.
     DiskFull = "disk_full";
     /// The host of the sandbox cannot be reached.
     HostUnavailable = "host_unavailable";
-    /// No host has room.
+    /// No host has enough free capacity.
     NoHostsAvailable = "no_hosts_available";
-    /// The control plane cannot serve yet.
+    /// The control plane is not ready.
     NotReady = "not_ready";
 }
 
@@ -96,7 +99,7 @@ impl std::fmt::Display for ErrorCode {
     }
 }
 
-/// Body of every refusal in the native dialect.
+/// Body of every error response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
     pub error: ErrorDetail,
@@ -104,10 +107,10 @@ pub struct ErrorBody {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorDetail {
-    /// One of the documented codes. Text, so that an old client can read a code that is newer than itself.
+    /// A documented error code. Older clients may receive a code that is newer than the client.
     #[schema(value_type = ErrorCode)]
     pub code: String,
-    /// For people.
+    /// Human-readable message, which may change.
     pub message: String,
 }
 
@@ -127,19 +130,22 @@ mod tests {
     use super::ErrorCode;
 
     #[test]
-    fn the_documented_codes_are_the_codes() {
+    fn errors_md_lists_every_code_in_order_with_its_meaning() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ERRORS.md");
         let page = std::fs::read_to_string(path).unwrap();
-        let documented: Vec<&str> = page
-            .lines()
-            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-            .collect();
+        let rows = || page.lines().filter_map(|line| line.strip_prefix("| `"));
+        let documented: Vec<&str> = rows().filter_map(|row| row.split('`').next()).collect();
         let codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(documented, codes);
+        for (row, doc) in rows().zip(ErrorCode::DOCS) {
+            let when = row.split('|').nth(2).unwrap().trim();
+            let same = doc.trim().trim_end_matches('.');
+            assert!(when.starts_with(same), "{when:?} is not: {same:?}");
+        }
     }
 
     #[test]
-    fn a_code_reads_as_it_is_written() {
+    fn a_code_is_serialized_as_its_text() {
         for code in ErrorCode::ALL {
             let text = serde_json::to_string(code).unwrap();
             assert_eq!(text, format!("\"{code}\""));

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::schema;
 
-/// Names one file or directory.
+/// The path of a file or directory.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PathRequest {
     #[schema(value_type = schema::FilePath)]
@@ -17,7 +17,7 @@ pub struct PathRequest {
 pub struct ListFilesRequest {
     #[schema(value_type = schema::FilePath)]
     pub path: String,
-    /// Levels to descend; 0 means 1, and more than 64 are 64.
+    /// Number of levels to descend. 0 counts as 1, and a value above 64 as 64.
     #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
     #[serde(default)]
     pub depth: u32,
@@ -41,11 +41,11 @@ pub struct FileEntry {
     pub size: i64,
     /// Permission bits as a number.
     pub mode: u32,
-    /// Permission bits as `ls` shows them.
+    /// Permission bits as text, in the format of `ls -l`.
     pub permissions: String,
     pub owner: String,
     pub group: String,
-    /// Seconds since 1970.
+    /// Time of the last modification in seconds since 1970-01-01T00:00:00Z.
     pub modified_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub symlink_target: Option<String>,
@@ -56,7 +56,7 @@ pub struct FileList {
     pub entries: Vec<FileEntry>,
 }
 
-/// Answer of `POST /v1/sandboxes/{id}/files/mkdir`.
+/// Response of `POST /v1/sandboxes/{id}/files/mkdir`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct MadeDirectory {
     pub entry: FileEntry,

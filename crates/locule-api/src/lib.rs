@@ -1,8 +1,8 @@
 //! Requests, responses and error codes of the public API: data only.
 //!
-//! The native dialect (`/v1/…`, snake case) is at the top level; the E2B dialect (camel case) is in [`e2b`]. Nothing here
-//! decides or checks: rules are the control plane's, statuses the HTTP layer's. Unknown fields are ignored on both sides,
-//! so that old and new programs can talk.
+//! The native dialect (`/v1/…`, snake case) is at the top level; the E2B dialect (camel case) is in [`e2b`]. This crate
+//! validates nothing: the control plane has the rules, the HTTP layer the statuses. Unknown fields are ignored on both sides,
+//! so that old and new programs can exchange messages.
 
 pub mod admin;
 pub mod audit;
@@ -43,7 +43,7 @@ pub use teams::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Answer of `GET /health` when sandboxes can be created.
+/// Response of `GET /health` when sandboxes can be created.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// Always `ok`.

@@ -1,4 +1,4 @@
-//! Structures that are read from JSON objects and from nothing else.
+//! Structures that are deserialized from JSON objects only.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A JSON object and nothing else: left to itself, a structure also reads itself from an array, field by field.
+/// A structure read from a JSON object. Serde alone would also accept an array and read the fields in order.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 
@@ -31,7 +31,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// For a field that is an object, `null`, or missing.
+/// Deserializes a field that is an object, `null`, or missing.
 pub(crate) fn optional<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,

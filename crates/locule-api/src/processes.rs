@@ -1,4 +1,4 @@
-//! Processes that callers started.
+//! Processes that clients started in a sandbox.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ pub struct Process {
     pub args: Vec<String>,
 }
 
-/// Answer of `GET /v1/sandboxes/{id}/processes`.
+/// Response of `GET /v1/sandboxes/{id}/processes`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ProcessList {
     pub processes: Vec<Process>,

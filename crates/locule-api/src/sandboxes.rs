@@ -9,47 +9,47 @@ use utoipa::ToSchema;
 
 use crate::schema;
 
-/// Body of `POST /v1/sandboxes`. Everything has a default.
+/// Body of `POST /v1/sandboxes`. Every field has a default.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct CreateSandboxRequest {
-    /// What to start from; `minimal` when absent.
+    /// The name of the template to start from; `minimal` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::TemplateName>)]
     pub template: Option<String>,
-    /// Zero or less: the default of 1.
+    /// Number of virtual CPUs. Zero or less stands for the default of 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::vcpus)]
     pub vcpus: Option<i64>,
-    /// Zero or less: the default of 512.
+    /// Memory in MiB. Zero or less stands for the default of 512.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::memory_mb)]
     pub memory_mb: Option<i64>,
-    /// Idle seconds after which the sandbox is paused; 0: never.
+    /// Seconds without activity after which the sandbox is paused; 0 never pauses an idle sandbox.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::seconds)]
     pub timeout_sec: Option<i64>,
-    /// Seconds from now after which `on_timeout` happens, idle or not; absent: never.
+    /// Seconds from now until `expires_at`, when `on_timeout` applies to an idle or active sandbox. Absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::life_seconds)]
     pub expires_in_sec: Option<i64>,
-    /// What happens at `expires_at`.
+    /// The action at `expires_at`; `kill` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_timeout: Option<OnTimeout>,
-    /// Wake the paused sandbox when a request for one of its ports arrives.
+    /// Whether a request for one of the sandbox's ports resumes a paused sandbox.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_resume: Option<bool>,
-    /// Environment of every process in the sandbox.
+    /// Environment variables of every process in the sandbox.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(schema_with = schema::environment)]
     pub envs: BTreeMap<String, String>,
-    /// Free text to find the sandbox by.
+    /// Labels to find the sandbox by.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(schema_with = schema::labels)]
     pub labels: BTreeMap<String, String>,
 }
 
-/// What happens to a sandbox at its `expires_at`.
+/// Action on a sandbox at its `expires_at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnTimeout {
@@ -57,7 +57,7 @@ pub enum OnTimeout {
     Pause,
 }
 
-/// What a sandbox was last seen doing.
+/// The last observed state of a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SandboxStatus {
@@ -70,16 +70,16 @@ pub enum SandboxStatus {
     Error,
 }
 
-/// A sandbox as its team sees it.
+/// A sandbox.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Sandbox {
     #[schema(value_type = schema::SandboxId)]
     pub id: SandboxId,
     pub status: SandboxStatus,
-    /// Why it is `stopped` or `error`.
+    /// The reason of the status `stopped` or `error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
-    /// What failed last, when it left the sandbox as it was.
+    /// The last operation's failure, when the failure left the sandbox unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     pub template: String,
@@ -100,7 +100,7 @@ pub struct Sandbox {
     pub expires_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Versions of what runs it: `kernel_version`, `vmm_version`, `agent_version`, `guest_version`.
+    /// Versions of the components that run the sandbox: `kernel_version`, `vmm_version`, `agent_version`, `guest_version`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
 }

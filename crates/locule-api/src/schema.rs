@@ -1,5 +1,5 @@
-//! What Rust's types do not say of themselves, for the document: how ids and names look, and values of which only a part is
-//! taken. Checks are the control plane's; `make test` holds the two against each other.
+//! Schemas that Rust's types do not imply, for the OpenAPI document: the formats of ids and names, and types of which only
+//! some values are accepted. The control plane checks the values; the contract tests compare its checks with these schemas.
 
 use std::borrow::Cow;
 
@@ -53,36 +53,36 @@ macro_rules! texts {
 }
 
 texts! {
-    /// A sandbox.
+    /// The id of a sandbox.
     SandboxId, "SandboxId", 39..=39, "sb-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("sb-");
-    /// A person.
+    /// The id of a user.
     UserId, "UserId", 40..=40, "usr-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("usr-");
-    /// A team.
+    /// The id of a team.
     TeamId, "TeamId", 41..=41, "team-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("team-");
-    /// An API key, which is not the key itself.
+    /// The id of an API key. The id is not the secret key.
     ApiKeyId, "ApiKeyId", 40..=40, "key-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("key-");
-    /// An entry of the audit trail.
+    /// The id of an audit log entry.
     AuditId, "AuditId", 40..=40, "log-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("log-");
-    /// A sandbox: 128 bits as 25 digits of base 36.
+    /// The id of a sandbox: 128 bits as 25 digits of base 36.
     BareSandboxId, "e2b.SandboxId", 25..=25, "6dfzh5ik5uxynzmlf5cshamdk", concat!("^", digits!(), "$");
     /// An e-mail address of ASCII letters.
     Email, "Email", 3..=254, "ada@example.org", "^[!-?A-~]+@[!-?A-~]+$";
-    /// How an e-mail address begins, with its `@`.
+    /// The beginning of an e-mail address, up to the `@` at least.
     EmailPrefix, "EmailPrefix", 3..=254, "ada@ex", "^[!-?A-~]*@[!-?A-~]*$";
     /// A new password: 8 characters or more.
     NewPassword, "NewPassword", 8..=512, "correct horse battery staple", "";
-    /// What somebody or something is called: without control characters, and not only spaces.
+    /// A name without control characters and with at least one character that is not a space.
     Name, "Name", 1..=100, "Ada Lovelace",
         r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
-    /// Letters, digits, spaces or any of `_ - @ '`, and not only spaces.
+    /// Letters, digits, spaces or any of `_ - @ '`, and at least one character that is not a space.
     TeamName, "TeamName", 1..=128, "Ada's team", "^[A-Za-z0-9 _@'-]*[A-Za-z0-9_@'-][A-Za-z0-9 _@'-]*$";
-    /// What to start from.
+    /// The name of a template.
     TemplateName, "TemplateName", 1..=64, "minimal", "^[A-Za-z0-9][A-Za-z0-9._-]*$";
-    /// Made up by the client, for one request and its repetitions.
+    /// A key that the client generates for a request and repeats when it retries the request.
     IdempotencyKey, "IdempotencyKey", 1..=255, "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "^[a-z0-9-]+$";
     /// A path in the sandbox.
     FilePath, "FilePath", 1..=4095, "/home/user/a.txt", r"^[^\x00]+$";
-    /// Where the page before ended, as its answer said; empty for the first page.
+    /// The page token from the response with the previous page; empty for the first page.
     PageToken, "PageToken", 0..=44, "1764030000000000.6dfzh5ik5uxynzmlf5cshamdk", concat!("^([0-9]{1,18}[.]", digits!(), ")?$");
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn memory_mb() -> Schema {
     either(number(None, 0), number(Some(MEMORY_MB_MIN), MEMORY_MB_MAX))
 }
 
-/// From none at all.
+/// From 0 seconds.
 pub(crate) fn seconds() -> Object {
     number(Some(0), TIMEOUT_MAX_SEC)
 }
@@ -128,7 +128,7 @@ pub(crate) fn life_seconds() -> Object {
     number(Some(1), TIMEOUT_MAX_SEC)
 }
 
-/// As [`seconds`], and may not be missing.
+/// As [`seconds`], but required.
 pub(crate) fn given_seconds() -> Object {
     let mut given = seconds();
     given.schema_type = Type::Integer.into();
@@ -174,7 +174,7 @@ fn or_null(mut object: Object) -> Object {
     object
 }
 
-/// The other value would ask for what is not supported.
+/// `true` or `null`: `false` would request a behaviour that is not supported.
 pub(crate) fn only_true() -> Object {
     only(true)
 }
@@ -190,7 +190,7 @@ fn only(value: bool) -> Object {
         .build()
 }
 
-/// Something would ask for what is not supported.
+/// An empty object or `null`: any property would request a behaviour that is not supported.
 pub(crate) fn nothing() -> Object {
     ObjectBuilder::new()
         .schema_type(nullable(Type::Object))
@@ -198,7 +198,7 @@ pub(crate) fn nothing() -> Object {
         .build()
 }
 
-/// An owner is made by no request.
+/// The roles that a request may give: no request makes an owner.
 pub(crate) fn given_role() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)

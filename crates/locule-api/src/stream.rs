@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 
 use crate::Encoding;
 
-/// How many bytes of stdin may be on their way without an `ack`.
+/// Maximum number of stdin bytes that a client sends without an `ack`.
 pub const STDIN_WINDOW_BYTES: usize = 1024 * 1024;
 
-/// What a client sends. The first message is `auth` (when the upgrade carried no credential) or `start`.
+/// A message from the client. The first message is `auth` when the upgrade request carries no credential, and `start` otherwise.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientMessage {
@@ -18,7 +18,7 @@ pub enum ClientMessage {
         token: String,
     },
     Start(StartMessage),
-    /// Base64, whatever the encoding of the output is.
+    /// Input for the process, as base64 whatever the encoding of the output is.
     Stdin {
         data: String,
     },
@@ -30,7 +30,7 @@ pub enum ClientMessage {
     Stop,
 }
 
-/// What to run.
+/// The command to run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct StartMessage {
     pub cmd: String,
@@ -42,20 +42,20 @@ pub struct StartMessage {
     pub cwd: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Seconds after which it is killed; absent or 0: never.
+    /// Seconds after which the process is killed. Absent or 0: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_sec: Option<i64>,
-    /// Keep stdin open for `stdin` messages.
+    /// Whether stdin stays open for `stdin` messages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stdin: bool,
-    /// Of `stdout` and `stderr` messages.
+    /// The encoding of `stdout` and `stderr` messages.
     #[serde(default)]
     pub encoding: Encoding,
     #[serde(default)]
     pub on_disconnect: OnDisconnect,
 }
 
-/// What becomes of the process when the client's socket closes.
+/// Action on the process when the client's socket closes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDisconnect {
@@ -78,7 +78,7 @@ pub enum SignalName {
     Term,
 }
 
-/// What the server sends. The socket closes after `exit` and after `error`.
+/// A message from the server. The socket closes after `exit` and after `error`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
@@ -91,17 +91,17 @@ pub enum ServerMessage {
     Stderr {
         data: String,
     },
-    /// So many bytes of output are lost: the host was away, and the process printed more than is kept.
+    /// The number of output bytes that were lost. The host was unreachable, and the process printed more than the host keeps.
     Gap {
         bytes: u64,
     },
-    /// So many bytes of stdin have reached the process and may be followed by as many.
+    /// The number of stdin bytes that reached the process. The client may send as many more.
     Ack {
         bytes: usize,
     },
     Exit {
         exit_code: i32,
-        /// The number of the signal that ended it.
+        /// The number of the signal that ended the process.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signal: Option<i32>,
     },

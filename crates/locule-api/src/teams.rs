@@ -1,4 +1,4 @@
-//! Teams, who is in them, and their keys.
+//! Teams, their members and their API keys.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::schema;
 
-/// What somebody is in a team.
+/// The role of a member in a team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -33,14 +33,14 @@ pub struct Team {
     #[schema(value_type = schema::TeamId)]
     pub id: TeamId,
     pub name: String,
-    /// Never changes, and is never given to another team.
+    /// A unique name that never changes and is never reused for another team.
     pub slug: String,
-    /// Brings hosts of its own.
+    /// Whether the team may bring its own hosts.
     pub is_byoc: bool,
     pub created_at: DateTime<Utc>,
 }
 
-/// A team, and what the caller is in it.
+/// A team, and the role of the authenticated user in that team.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TeamWithRole {
     #[serde(flatten)]
@@ -48,7 +48,7 @@ pub struct TeamWithRole {
     pub role: Role,
 }
 
-/// A team with everybody in it.
+/// A team with its members.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TeamDetail {
     pub team: Team,
@@ -75,7 +75,7 @@ pub struct TeamNameRequest {
 /// Body of `POST /v1/teams/{id}/members`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AddMemberRequest {
-    /// Of an account that there is.
+    /// The e-mail address of an existing account.
     #[schema(value_type = schema::Email)]
     pub email: String,
 }
@@ -87,28 +87,28 @@ pub struct SetRoleRequest {
     pub role: Role,
 }
 
-/// How much a key may.
+/// The operations that an API key may perform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyScope {
-    /// Whatever keys may.
+    /// Every operation that accepts an API key.
     #[default]
     Full,
-    /// Look, and neither change nor open anything.
+    /// Operations that read. Such a key changes nothing and opens no connection.
     Read,
-    /// Everything about sandboxes.
+    /// Every operation on sandboxes.
     Sandbox,
 }
 
-/// Body of `POST /v1/api-keys`. Everything has a default.
+/// Body of `POST /v1/api-keys`. Every field has a default.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct CreateApiKeyRequest {
-    /// Empty: one is made up.
+    /// The name of the key. A name is generated when empty.
     #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: String,
     pub scope: KeyScope,
-    /// Never unless set.
+    /// The time at which the key expires. Absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -120,10 +120,10 @@ pub struct ApiKey {
     #[schema(value_type = schema::TeamId)]
     pub team_id: TeamId,
     pub name: String,
-    /// Its first ten characters.
+    /// The first ten characters of the key.
     pub key_prefix: String,
     pub scope: KeyScope,
-    /// Absent when that account is gone.
+    /// The user that created the key. Absent when that account was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::UserId>)]
     pub created_by: Option<UserId>,
@@ -134,7 +134,7 @@ pub struct ApiKey {
     pub expires_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used: Option<DateTime<Utc>>,
-    /// The key itself: only in the answer to its creation.
+    /// The secret key. Present only in the response that creates the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
