@@ -1,4 +1,4 @@
-//! What platform administrators do with teams and people.
+//! Operations of platform administrators on teams and users.
 
 use axum::Json;
 use axum::extract::State;
@@ -21,12 +21,14 @@ use crate::views::seconds;
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
-    /// From 1.
+    /// The number of the page, from 1.
     #[param(minimum = 1, maximum = 1_000_000)]
     page: Option<i64>,
 }
 
-/// List every team, the deleted ones last.
+/// List all teams
+///
+/// Deleted teams come last.
 #[utoipa::path(get, path = "/v1/admin/teams", tag = "admin", security(("token" = [])), params(PageQuery),
     responses((status = 200, body = AdminTeamPage)))]
 pub(crate) async fn list_all_teams(
@@ -54,7 +56,7 @@ pub(crate) async fn list_all_teams(
     }))
 }
 
-/// List every person who has an account.
+/// List all users
 #[utoipa::path(get, path = "/v1/admin/users", tag = "admin", security(("token" = [])), params(PageQuery),
     responses((status = 200, body = AdminUserPage)))]
 pub(crate) async fn list_all_users(
@@ -87,7 +89,9 @@ fn pages(total: i64) -> i64 {
     (total + PER_PAGE - 1) / PER_PAGE
 }
 
-/// Say whether a team may bring hosts of its own. Not taken back while it has some.
+/// Set whether a team may bring its own hosts
+///
+/// The permission cannot be withdrawn while the team has hosts.
 #[utoipa::path(put, path = "/v1/admin/teams/{id}/byoc", tag = "admin", security(("token" = [])),
     params(("id" = schema::TeamId, Path)),
     request_body = SetByocRequest,
@@ -102,7 +106,7 @@ pub(crate) async fn set_team_byoc(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Give a team limits of its own.
+/// Set the limits of a team
 #[utoipa::path(put, path = "/v1/admin/teams/{id}/quota", tag = "admin", security(("token" = [])),
     params(("id" = schema::TeamId, Path)),
     request_body = SetQuotaRequest,
@@ -123,7 +127,9 @@ pub(crate) async fn set_team_quota(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Delete any team with everything it runs.
+/// Delete any team
+///
+/// Destroys the sandboxes of the team.
 #[utoipa::path(delete, path = "/v1/admin/teams/{id}", tag = "admin", security(("token" = [])),
     params(("id" = schema::TeamId, Path)),
     responses((status = 204), (status = 404)))]
@@ -136,7 +142,10 @@ pub(crate) async fn delete_any_team(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Shut somebody out, or let them in again. Shutting out ends their logins, their keys, and what their own teams run.
+/// Enable or disable a user
+///
+/// Disabling a user ends the user's logins, revokes the user's API keys, and destroys the sandboxes of the teams that the user
+/// owns.
 #[utoipa::path(put, path = "/v1/admin/users/{id}/active", tag = "admin", security(("token" = [])),
     params(("id" = schema::UserId, Path)),
     request_body = SetActiveRequest,

@@ -1,4 +1,4 @@
-//! Keys of the token's team.
+//! API keys of the team that the token is for.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use crate::caller::Member;
 use crate::error::ApiError;
 use crate::extract::{ApiPath, OptionalJson};
 use crate::state::AppState;
-use crate::views::{of_our_era, seconds};
+use crate::views::{four_digit_year, seconds};
 
 fn key_view(key: locule_control::ApiKey, secret: Option<String>) -> ApiKey {
     ApiKey {
@@ -33,7 +33,9 @@ fn key_view(key: locule_control::ApiKey, secret: Option<String>) -> ApiKey {
     }
 }
 
-/// Make a key for the team. The answer is the only one that holds it.
+/// Create an API key
+///
+/// No other response contains the secret key.
 #[utoipa::path(post, path = "/v1/api-keys", tag = "api-keys", security(("token" = [])),
     request_body = Option<CreateApiKeyRequest>,
     responses((status = 201, body = ApiKey)))]
@@ -42,20 +44,22 @@ pub(crate) async fn create_api_key(
     Member(person): Member,
     OptionalJson(request): OptionalJson<CreateApiKeyRequest>,
 ) -> Result<(StatusCode, Json<ApiKey>), ApiError> {
-    let wanted = NewApiKey {
+    let new = NewApiKey {
         name: request.name,
         scope: match request.scope {
             KeyScope::Full => Scope::Full,
             KeyScope::Read => Scope::Read,
             KeyScope::Sandbox => Scope::Sandbox,
         },
-        expires_at: request.expires_at.map(of_our_era).transpose()?,
+        expires_at: request.expires_at.map(four_digit_year).transpose()?,
     };
-    let (key, secret) = app.accounts.create_api_key(&person, &wanted).await?;
+    let (key, secret) = app.accounts.create_api_key(&person, &new).await?;
     Ok((StatusCode::CREATED, Json(key_view(key, Some(secret)))))
 }
 
-/// List the team's keys, newest first, without the keys themselves.
+/// List API keys
+///
+/// Returns the team's keys, newest first, without the secret keys.
 #[utoipa::path(get, path = "/v1/api-keys", tag = "api-keys", security(("token" = [])),
     responses((status = 200, body = Vec<ApiKey>)))]
 pub(crate) async fn list_api_keys(
@@ -68,7 +72,9 @@ pub(crate) async fn list_api_keys(
     ))
 }
 
-/// Revoke a key: one's own, or any for the owner and admins. One that is not there is fine.
+/// Revoke an API key
+///
+/// A member may revoke the member's own keys, the team's owner and admins any key. Revoking a key that does not exist succeeds.
 #[utoipa::path(delete, path = "/v1/api-keys/{id}", tag = "api-keys", security(("token" = [])),
     params(("id" = schema::ApiKeyId, Path)),
     responses((status = 204)))]

@@ -1,4 +1,4 @@
-//! The audit trail, of a team and of the platform.
+//! The audit logs of a team and of the platform.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -10,28 +10,30 @@ use crate::error::ApiError;
 use crate::state::AppState;
 use crate::views::seconds;
 
-/// Values of one filter are alternatives: repeat the parameter, or separate them by commas.
+/// Values of one filter are alternatives.
 #[derive(Debug, Default, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(
     dead_code,
-    reason = "the document's description of what `filter` reads"
+    reason = "describes for the OpenAPI document what `filter` reads"
 )]
 pub(crate) struct AuditQuery {
-    /// `next_before` of the page before.
+    /// The `next_before` of the previous page.
     #[param(value_type = Option<schema::PageToken>)]
     before: Option<String>,
-    /// 50 unless given; more than 200 are 200.
+    /// Number of entries per page: 50 when absent. A value above 200 counts as 200.
     #[param(minimum = 1)]
     limit: Option<i64>,
+    /// Resource types to include. Repeat the parameter, or separate the values by commas.
     resource_type: Option<Vec<String>>,
+    /// Actions to include. Repeat the parameter, or separate the values by commas.
     action: Option<Vec<String>>,
 }
 
 fn filter(query: Option<&str>) -> Result<TrailFilter, ApiError> {
     let mut filter = TrailFilter::default();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        let several = || value.split(',').filter(|one| !one.is_empty());
+        let several = || value.split(',').filter(|item| !item.is_empty());
         match name.as_ref() {
             "before" => filter.before = Some(value.into_owned()).filter(|token| !token.is_empty()),
             "limit" => {
@@ -44,13 +46,13 @@ fn filter(query: Option<&str>) -> Result<TrailFilter, ApiError> {
             _ => {}
         }
     }
-    for words in [&mut filter.resource_types, &mut filter.actions] {
-        words.sort_unstable();
-        words.dedup();
+    for values in [&mut filter.resource_types, &mut filter.actions] {
+        values.sort_unstable();
+        values.dedup();
     }
-    let words = filter.resource_types.iter().chain(&filter.actions);
-    if words.into_iter().any(|word| word.contains('\0')) {
-        return Err(ApiError::invalid("a filter holds a zero byte"));
+    let values = filter.resource_types.iter().chain(&filter.actions);
+    if values.into_iter().any(|value| value.contains('\0')) {
+        return Err(ApiError::invalid("the filter must not contain a zero byte"));
     }
     Ok(filter)
 }
@@ -82,7 +84,9 @@ fn page_view(page: TrailPage) -> AuditPage {
     }
 }
 
-/// Read the team's audit trail, newest first. Members see what is about its work, the owner and admins all.
+/// List audit log entries
+///
+/// Returns the team's entries, newest first. Members see entries with the scope `team`, the owner and admins all entries.
 #[utoipa::path(get, path = "/v1/audit-logs", tag = "audit", security(("token" = [])), params(AuditQuery),
     responses((status = 200, body = AuditPage)))]
 pub(crate) async fn list_audit_logs(
@@ -96,7 +100,7 @@ pub(crate) async fn list_audit_logs(
     )))
 }
 
-/// Read the platform's own audit trail.
+/// List audit log entries of the platform
 #[utoipa::path(get, path = "/v1/admin/audit-logs", tag = "admin", security(("token" = [])), params(AuditQuery),
     responses((status = 200, body = AuditPage)))]
 pub(crate) async fn list_platform_audit_logs(
@@ -114,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_repeat_or_are_separated_by_commas() {
+    fn filter_values_are_repeated_or_separated_by_commas() {
         let read = filter(Some("action=a,b&action=b&resource_type=c%2Cd&limit=7&x=1")).unwrap();
         assert_eq!(read.actions, ["a", "b"]);
         assert_eq!(read.resource_types, ["c", "d"]);

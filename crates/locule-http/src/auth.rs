@@ -1,4 +1,4 @@
-//! Signing up, logging in and out, switching teams.
+//! Sign-up, login, logout, and switching to another team.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::caller::Person;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiQuery, Peer};
+use crate::need::Public;
 use crate::state::AppState;
 
 pub(crate) fn auth_view(session: Session) -> AuthResponse {
@@ -24,12 +25,15 @@ pub(crate) fn auth_view(session: Session) -> AuthResponse {
     }
 }
 
-/// Make an account, a team of its own, and log in. The first account administers the platform.
+/// Sign up
+///
+/// Creates an account and a team of its own, and logs in. The first account administers the platform.
 #[utoipa::path(post, path = "/v1/auth/signup", tag = "auth", security(()),
     request_body = SignupRequest,
     responses((status = 201, body = SignupResponse), (status = 409), (status = 429)))]
 pub(crate) async fn sign_up(
     State(app): State<AppState>,
+    _: Public,
     peer: Peer,
     ApiJson(request): ApiJson<SignupRequest>,
 ) -> Result<(StatusCode, Json<SignupResponse>), ApiError> {
@@ -43,18 +47,23 @@ pub(crate) async fn sign_up(
     let answer = match signed_up {
         SignedUp::LoggedIn(session) => SignupResponse::LoggedIn(auth_view(session)),
         SignedUp::MustActivate => SignupResponse::MustActivate {
-            message: "follow the link in the mail that was sent to you".to_owned(),
+            message:
+                "the account must be activated; follow the link in the e-mail that was sent to you"
+                    .to_owned(),
         },
     };
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
-/// Activate an account with what its mail brought, and log in.
+/// Activate an account
+///
+/// Takes the token from the activation e-mail, and logs in.
 #[utoipa::path(post, path = "/v1/auth/activate", tag = "auth", security(()),
     request_body = ActivateRequest,
     responses((status = 200, body = AuthResponse), (status = 429)))]
 pub(crate) async fn activate(
     State(app): State<AppState>,
+    _: Public,
     peer: Peer,
     ApiJson(request): ApiJson<ActivateRequest>,
 ) -> Result<Json<AuthResponse>, ApiError> {
@@ -63,12 +72,13 @@ pub(crate) async fn activate(
     Ok(Json(auth_view(session)))
 }
 
-/// Log in with an e-mail address and a password.
+/// Log in
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", security(()),
     request_body = LoginRequest,
     responses((status = 200, body = AuthResponse), (status = 401), (status = 403), (status = 429)))]
 pub(crate) async fn login(
     State(app): State<AppState>,
+    _: Public,
     peer: Peer,
     ApiJson(request): ApiJson<LoginRequest>,
 ) -> Result<Json<AuthResponse>, ApiError> {
@@ -83,12 +93,14 @@ pub(crate) async fn login(
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LogoutQuery {
-    /// Every login of the account, not only this one.
+    /// Whether to end every login of the account.
     #[serde(default)]
     all: bool,
 }
 
-/// End the login that the token belongs to.
+/// Log out
+///
+/// Ends the login that the token belongs to.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", security(("token" = [])), params(LogoutQuery),
     responses((status = 204)))]
 pub(crate) async fn logout(
@@ -100,7 +112,9 @@ pub(crate) async fn logout(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Get a token for another of one's teams. The login stays the same.
+/// Switch to another team
+///
+/// Returns a token for another team of the authenticated user. The login stays the same.
 #[utoipa::path(post, path = "/v1/auth/switch-team", tag = "auth", security(("token" = [])),
     request_body = SwitchTeamRequest,
     responses((status = 200, body = AuthResponse), (status = 404)))]

@@ -1,29 +1,30 @@
-//! Who is asking: the one place where a credential is read, and the extractors that say what an operation asks of it.
+//! Authentication: the one place where a credential is read, and the extractors that state what an operation needs of its
+//! caller. Each operation has exactly one of them, or [`crate::need::Public`].
 //!
-//! | extractor | let in |
+//! | extractor | accepts |
 //! |---|---|
-//! | [`Caller`] | a key, or a person in the token's team, acting for that team; keys within their scope |
-//! | [`Person`] | whoever is logged in, in a team or not |
-//! | [`Member`] | whoever is logged in, and in the token's team |
-//! | [`PlatformAdmin`] | whoever is logged in, and administers the platform |
+//! | [`MayRead`] | an API key whose scope allows reading sandboxes, or a user in the token's team; acts for that team |
+//! | [`MayUse`] | an API key whose scope allows using sandboxes, or a user in the token's team; acts for that team |
+//! | [`SocketMayUse`] | as [`MayUse`], with the credential in the upgrade request or in the first message |
+//! | [`Person`] | a user, whether in a team or not |
+//! | [`Member`] | a user in the token's team |
+//! | [`PlatformAdmin`] | a user that administers the platform |
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use http::{HeaderMap, Method, header};
-use locule_control::{Credential, Need};
+use http::{HeaderMap, header};
+use locule_control::{Caller, Credential};
 use locule_ids::TeamId;
 
 use crate::error::ApiError;
+use crate::need::{Need, Parameter};
 use crate::state::AppState;
 
-/// Using a sandbox, as opposed to looking at one.
-pub(crate) const USE_SANDBOX: Need = Need {
-    sandboxes: true,
-    looks: false,
-};
-
-/// By `X-API-Key` alone when it is there, else by `Authorization: Bearer`. `None`: neither was sent.
-fn shown(headers: &HeaderMap) -> Result<Option<Credential<'_>>, ApiError> {
+/// The credential of a request: `X-API-Key` when present, else `Authorization: Bearer`. `None` when the request has neither.
+fn credential(headers: &HeaderMap) -> Result<Option<Credential<'_>>, ApiError> {
     if let Some(key) = headers.get("x-api-key") {
         let key = key.to_str().map_err(|_| ApiError::unauthorized())?;
         return Ok(Some(Credential::Key(key)));
@@ -40,18 +41,51 @@ fn shown(headers: &HeaderMap) -> Result<Option<Credential<'_>>, ApiError> {
     Ok(bearer.then(|| Credential::bearer(token.trim())))
 }
 
-/// An authenticated caller that acts for a team.
-#[derive(Debug, Clone)]
-pub(crate) struct Caller(pub(crate) locule_control::Caller);
+/// Something that the scope of an API key may allow.
+pub(crate) trait Right: Send + Sync + 'static {
+    const NEED: Need;
+    const KEY_NEED: locule_control::Need;
+}
 
-impl Caller {
+/// Read sandboxes and their files: no change, and no connection into a sandbox.
+#[derive(Debug, Clone)]
+pub(crate) struct Read;
+
+impl Right for Read {
+    const NEED: Need = Need::Read;
+    const KEY_NEED: locule_control::Need = locule_control::Need {
+        sandboxes: true,
+        looks: true,
+    };
+}
+
+/// Create, change and end sandboxes, and run commands in them.
+#[derive(Debug, Clone)]
+pub(crate) struct Use;
+
+impl Right for Use {
+    const NEED: Need = Need::Use;
+    const KEY_NEED: locule_control::Need = locule_control::Need {
+        sandboxes: true,
+        looks: false,
+    };
+}
+
+/// An authenticated caller that acts for a team and has the right `R`.
+#[derive(Debug, Clone)]
+pub(crate) struct May<R>(pub(crate) Caller, PhantomData<R>);
+
+pub(crate) type MayRead = May<Read>;
+pub(crate) type MayUse = May<Use>;
+
+impl<R: Right> May<R> {
     pub(crate) fn team(&self) -> TeamId {
         self.0.team
     }
 
-    /// `None`: no credential was sent.
+    /// The caller of a request. `None` when the request has no credential.
     pub(crate) async fn of(headers: &HeaderMap, app: &AppState) -> Result<Option<Self>, ApiError> {
-        match shown(headers)? {
+        match credential(headers)? {
             None => Ok(None),
             Some(credential) => Self::by(credential, app).await.map(Some),
         }
@@ -59,57 +93,72 @@ impl Caller {
 
     pub(crate) async fn by(credential: Credential<'_>, app: &AppState) -> Result<Self, ApiError> {
         let identity = app.accounts.authenticate(credential).await?;
-        Ok(Self(identity.caller()?))
+        let caller = identity.caller()?;
+        caller.may(R::KEY_NEED)?;
+        Ok(Self(caller, PhantomData))
     }
 
-    pub(crate) fn may(&self, need: Need) -> Result<(), ApiError> {
-        Ok(self.0.may(need)?)
+    /// Whether the caller also has the right to use sandboxes.
+    pub(crate) fn may_use(&self) -> bool {
+        self.0.may(Use::KEY_NEED).is_ok()
     }
 }
 
-impl FromRequestParts<AppState> for Caller {
+impl<R: Right> Parameter for May<R> {
+    const NEED: Option<Need> = Some(R::NEED);
+}
+
+impl<R: Right> FromRequestParts<AppState> for May<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let caller = Self::of(&parts.headers, app).await?;
-        let caller = caller.ok_or_else(ApiError::unauthorized)?;
-        caller.may(need(&parts.method, parts.uri.path()))?;
-        Ok(caller)
+        caller.ok_or_else(ApiError::unauthorized)
     }
 }
 
-/// What an operation asks of a key. Those that become sockets ask for themselves: they are GET, and
-/// open something.
-fn need(method: &Method, path: &str) -> Need {
-    let looks = ["/files/read", "/files/stream/read", "/files/list"];
-    let sandboxes = ["/v1/sandboxes", "/sandboxes", "/v2/sandboxes"];
-    let under = |root: &&str| {
-        let rest = path.strip_prefix(*root);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    Need {
-        sandboxes: sandboxes.iter().any(under),
-        looks: method == Method::GET || looks.iter().any(|end| path.ends_with(end)),
+/// The caller of an operation that continues as a WebSocket. The headers of the upgrade request are read here; a client that
+/// cannot set headers, such as a browser, sends its credential in the first message. Errors are sent over the socket.
+#[derive(Debug)]
+pub(crate) struct SocketMayUse(pub(crate) Result<Option<MayUse>, ApiError>);
+
+impl Parameter for SocketMayUse {
+    const NEED: Option<Need> = MayUse::NEED;
+}
+
+impl FromRequestParts<AppState> for SocketMayUse {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Infallible> {
+        Ok(Self(MayUse::of(&parts.headers, app).await))
     }
 }
 
-/// Somebody who is logged in.
+/// A user that is logged in.
 #[derive(Debug, Clone)]
 pub(crate) struct Person(pub(crate) locule_control::Person);
+
+impl Parameter for Person {
+    const NEED: Option<Need> = Some(Need::Person);
+}
 
 impl FromRequestParts<AppState> for Person {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
-        let credential = shown(&parts.headers)?.ok_or_else(ApiError::unauthorized)?;
+        let credential = credential(&parts.headers)?.ok_or_else(ApiError::unauthorized)?;
         let identity = app.accounts.authenticate(credential).await?;
         Ok(Self(identity.person()?))
     }
 }
 
-/// Somebody who is logged in, and in the team that the token is for.
+/// A user that is logged in, and in the team that the token is for.
 #[derive(Debug, Clone)]
 pub(crate) struct Member(pub(crate) locule_control::Person);
+
+impl Parameter for Member {
+    const NEED: Option<Need> = Some(Need::Member);
+}
 
 impl FromRequestParts<AppState> for Member {
     type Rejection = ApiError;
@@ -121,9 +170,13 @@ impl FromRequestParts<AppState> for Member {
     }
 }
 
-/// Somebody who is logged in, and administers the platform.
+/// A user that is logged in, and administers the platform.
 #[derive(Debug, Clone)]
 pub(crate) struct PlatformAdmin(pub(crate) locule_control::Person);
+
+impl Parameter for PlatformAdmin {
+    const NEED: Option<Need> = Some(Need::PlatformAdmin);
+}
 
 impl FromRequestParts<AppState> for PlatformAdmin {
     type Rejection = ApiError;
@@ -132,25 +185,5 @@ impl FromRequestParts<AppState> for PlatformAdmin {
         let Person(person) = Person::from_request_parts(parts, app).await?;
         person.platform_admin()?;
         Ok(Self(person))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_operation_asks_for_what_it_does() {
-        for (method, path, sandboxes, looks) in [
-            (Method::GET, "/v1/sandboxes", true, true),
-            (Method::POST, "/v1/sandboxes/sb-1/exec", true, false),
-            (Method::POST, "/v1/sandboxes/sb-1/files/list", true, true),
-            (Method::DELETE, "/sandboxes/x", true, false),
-            (Method::GET, "/v2/sandboxes", true, true),
-            (Method::GET, "/v1/sandboxesque", false, true),
-            (Method::GET, "/templates", false, true),
-        ] {
-            assert_eq!(need(&method, path), Need { sandboxes, looks }, "{path}");
-        }
     }
 }

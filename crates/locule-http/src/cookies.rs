@@ -1,37 +1,38 @@
-//! The few cookies there are: for the time that somebody is away to log in elsewhere, and for the page they come back to.
-//! No request is let in by one.
+//! The cookies of a sign-in with a provider: its state while the browser is at the provider, and its result for the page under
+//! `/auth/`. No cookie authenticates a request.
 
 use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Who may read a cookie, and where it is sent.
+/// The reader of a cookie, which decides its attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Nobody but us.
-    Ours,
-    /// A script of the page under `/auth/`.
+    /// Read by the server alone.
+    Server,
+    /// Read by a script of the page under `/auth/`.
     Page,
 }
 
-/// Sets and reads cookies, as safely as the way to the browser is.
+/// Sets and reads cookies. `secure` when the platform's public URL is HTTPS.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cookies {
     pub(crate) secure: bool,
 }
 
 impl Cookies {
-    /// Where TLS lets us, our own have a name that no other host of the domain can set: sandboxes' ports may be such hosts.
+    /// The name of a cookie. With TLS, a server cookie has the prefix `__Host-`: another host of the domain, such as a
+    /// sandbox's port, cannot set a cookie with that name.
     fn name(self, kind: Kind, name: &str) -> String {
         let prefix = match kind {
-            Kind::Ours if self.secure => "__Host-",
-            Kind::Ours | Kind::Page => "",
+            Kind::Server if self.secure => "__Host-",
+            Kind::Server | Kind::Page => "",
         };
         format!("{prefix}locule_{name}")
     }
 
-    /// One's value: percent-encoded, so that nothing in it means anything.
+    /// Adds a cookie. The value of a page cookie is percent-encoded.
     pub(crate) fn set(
         self,
         headers: &mut HeaderMap,
@@ -40,9 +41,9 @@ impl Cookies {
         seconds: u64,
     ) {
         let name = self.name(kind, name);
-        // Read by scripts that undo it; ours hold letters, digits and colons.
+        // The page's script decodes its value. A server cookie holds letters, digits and colons, which need no encoding.
         let mut cookie = match kind {
-            Kind::Ours => format!("{name}={value}; Path=/; HttpOnly"),
+            Kind::Server => format!("{name}={value}; Path=/; HttpOnly"),
             Kind::Page => format!(
                 "{name}={}; Path=/auth/",
                 utf8_percent_encode(value, NON_ALPHANUMERIC)
@@ -57,16 +58,17 @@ impl Cookies {
         }
     }
 
-    /// One of ours, that a browser sends. Of two with one name neither is believed.
+    /// The value of a server cookie in a request. `None` when the request has two cookies with the name, because either may be
+    /// forged.
     pub(crate) fn get(self, headers: &HeaderMap, name: &str) -> Option<String> {
-        let name = self.name(Kind::Ours, name);
+        let name = self.name(Kind::Server, name);
         let mut found = headers
             .get_all(header::COOKIE)
             .iter()
             .filter_map(|cookies| cookies.to_str().ok())
             .flat_map(|cookies| cookies.split(';'))
             .filter_map(|cookie| cookie.trim().split_once('='))
-            .filter(|(known, _)| *known == name);
+            .filter(|(sent, _)| *sent == name);
         let (_, value) = found.next()?;
         found.next().is_none().then(|| value.to_owned())
     }
@@ -77,11 +79,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_of_ours_is_for_this_host_alone() {
+    fn a_server_cookie_belongs_to_its_host_alone() {
         let mut headers = HeaderMap::new();
         let of = |secure| Cookies { secure };
-        of(true).set(&mut headers, Kind::Ours, ("x", "1:2"), 600);
-        of(false).set(&mut headers, Kind::Ours, ("x", ""), 0);
+        of(true).set(&mut headers, Kind::Server, ("x", "1:2"), 600);
+        of(false).set(&mut headers, Kind::Server, ("x", ""), 0);
         of(true).set(&mut headers, Kind::Page, ("name", "Ä; Path=/"), 60);
         let set: Vec<&str> = headers
             .get_all(header::SET_COOKIE)
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_cookies_with_one_name_neither_is_believed() {
+    fn two_cookies_with_the_same_name_are_both_ignored() {
         let cookies = Cookies { secure: false };
         for (sent, read) in [
             (&["locule_x=1"][..], Some("1")),
@@ -122,7 +124,7 @@ mod fuzz {
     use super::*;
 
     #[test]
-    fn whatever_a_browser_sends_a_cookie_is_one_value_or_none() {
+    fn any_cookie_header_yields_one_value_or_none() {
         let seeds = ["locule_x=1; a=b", "a=b;locule_x=1; locule_x=2", "locule_x"];
         locule_fuzz::fuzz(&seeds, |input| {
             let Ok(value) = HeaderValue::from_bytes(input) else {

@@ -1,5 +1,5 @@
-//! `GET /docs`: the OpenAPI document as a page to read. Without a script and without anything from elsewhere, and its policy
-//! allows neither.
+//! `GET /docs`: the OpenAPI document as an HTML page. The page has no script and loads nothing from another host, and its
+//! Content-Security-Policy allows neither.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ use crate::spec;
 const STYLE: &str = include_str!("docs.css");
 const REFERENCE: &str = "#/components/schemas/";
 
-// Made once: anybody may ask for it, as often as they like.
+// Rendered once: the route needs no credential, so a client may request the page at any rate.
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     let document = serde_json::to_value(spec::document()).unwrap_or_default();
     page(&document)
@@ -37,7 +37,7 @@ pub(crate) async fn docs() -> impl IntoResponse {
     (headers, Html(PAGE.as_str()))
 }
 
-/// Fields of an object, in the document's order; nothing where there are none.
+/// Fields of an object, in the document's order. Empty for any other value.
 fn fields(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let object = value.as_object().into_iter().flatten();
     object.map(|(name, value)| (name.as_str(), value))
@@ -47,7 +47,7 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// A value as text that stands in a page.
+/// A string value, escaped for the page. Empty for any other value.
 fn text(value: &Value) -> String {
     escape(value.as_str().unwrap_or_default())
 }
@@ -68,7 +68,7 @@ fn page(document: &Value) -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><title>{title} API</title><style>{STYLE}</style>\
          <main><h1>{title} API <small>{version}</small></h1><p>{about}</p>\
          <p>Send an API key in <code>X-API-Key</code>, or a login token in <code>Authorization: Bearer</code>. \
-         The same as <a href=\"/openapi.json\">JSON</a> and <a href=\"/openapi.yaml\">YAML</a>.</p>"
+         This document is also available as <a href=\"/openapi.json\">JSON</a> and <a href=\"/openapi.yaml\">YAML</a>.</p>"
     );
     let operations: Vec<_> = fields(&document["paths"])
         .flat_map(|(path, item)| fields(item).map(move |(method, what)| (path, method, what)))
@@ -105,6 +105,7 @@ fn page(document: &Value) -> String {
 fn operation(path: &str, method: &str, what: &Value) -> String {
     let (id, path) = (text(&what["operationId"]), escape(path));
     let (method, summary) = (method.to_uppercase(), text(&what["summary"]));
+    let about = text(&what["description"]);
     let mut rows = String::new();
     for parameter in items(&what["parameters"]) {
         rows += &row(
@@ -131,7 +132,7 @@ fn operation(path: &str, method: &str, what: &Value) -> String {
     }
     format!(
         "<details id=\"{id}\"><summary><b>{method}</b> <code>{path}</code> {summary}</summary>\
-         <table>{rows}</table></details>"
+         <p>{about}</p><table>{rows}</table></details>"
     )
 }
 
@@ -139,7 +140,7 @@ fn row(name: &str, kind: &str, about: &str) -> String {
     format!("<tr><td>{name}<td><code>{kind}</code><td>{about}")
 }
 
-/// A schema of its own: what it is for and what it has.
+/// A named schema: its description and its properties.
 fn described(schema: &Value) -> String {
     let mut text = format!("<p>{}</p>", text(&schema["description"]));
     let mut properties = fields(&schema["properties"]).peekable();
@@ -161,7 +162,7 @@ fn described(schema: &Value) -> String {
     text + "</table>"
 }
 
-/// A schema in a few words.
+/// A schema in a few words, such as `list of string`.
 fn kind(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str() {
         let name = escape(name.trim_start_matches(REFERENCE));
@@ -185,7 +186,7 @@ fn kind(schema: &Value) -> String {
     if !has.is_empty() {
         return format!("{{ {} }}", has.join(", "));
     }
-    // One, or several to choose from.
+    // `type` is a string, or a list of alternatives.
     let several: Vec<String> = items(&schema["type"]).map(text).collect();
     let name = text(&schema["type"]) + &several.join(" | ");
     let name = match schema["format"].as_str() {
@@ -209,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_and_schema_is_on_the_page_and_every_link_leads_somewhere() {
+    fn the_page_has_every_operation_and_the_target_of_every_link() {
         let document = serde_json::to_value(spec::document()).unwrap();
         let page = page(&document);
         for (path, item) in fields(&document["paths"]) {
@@ -229,8 +230,8 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_reads_as_one_would_say_it() {
-        for (schema, said) in [
+    fn a_schema_is_rendered_as_a_short_phrase() {
+        for (schema, phrase) in [
             (json!({"type": "string", "format": "uuid"}), "string (uuid)"),
             (json!({"type": ["integer", "null"]}), "integer | null"),
             (
@@ -254,7 +255,7 @@ mod tests {
                 "{ &lt;: string }",
             ),
         ] {
-            assert_eq!(kind(&schema), said);
+            assert_eq!(kind(&schema), phrase);
         }
     }
 }

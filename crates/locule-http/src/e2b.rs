@@ -1,7 +1,6 @@
-//! The E2B dialect, at the root: same use cases, other words.
+//! The E2B dialect, at the root path: the same use cases with other names and formats.
 //!
-//! Success codes are exact, refusals always carry the JSON envelope, ids are the bare 25 digits: the published SDKs break
-//! otherwise.
+//! The published SDKs require the exact success codes, the JSON envelope in every error response, and ids of 25 digits.
 
 mod connect;
 mod create;
@@ -14,24 +13,27 @@ mod views;
 
 use axum::middleware;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
+use crate::need::operation;
 use crate::state::AppState;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    // Repeating a create that failed half-way would make a second sandbox.
+    // Repeating a create that failed after the sandbox was created would create a second sandbox.
     let once = OpenApiRouter::new()
-        .routes(routes!(create::create_v1, list::list_v1))
-        .routes(routes!(create::create_v2, list::list_v2))
-        .layer(middleware::map_response(error::never_again));
+        .routes(operation!(create::create_v1))
+        .routes(operation!(list::list_v1))
+        .routes(operation!(create::create_v2))
+        .routes(operation!(list::list_v2))
+        .layer(middleware::map_response(error::forbid_retry));
     OpenApiRouter::new()
         .merge(once)
-        .routes(routes!(list::get_sandbox, lifecycle::kill))
-        .routes(routes!(connect::connect_v1))
-        .routes(routes!(connect::connect_v2))
-        .routes(routes!(connect::resume))
-        .routes(routes!(lifecycle::set_timeout))
-        .routes(routes!(lifecycle::refresh))
-        .routes(routes!(lifecycle::pause))
-        .layer(middleware::map_response(error::reword))
+        .routes(operation!(list::get_sandbox))
+        .routes(operation!(lifecycle::kill))
+        .routes(operation!(connect::connect_v1))
+        .routes(operation!(connect::connect_v2))
+        .routes(operation!(connect::resume))
+        .routes(operation!(lifecycle::set_timeout))
+        .routes(operation!(lifecycle::refresh))
+        .routes(operation!(lifecycle::pause))
+        .layer(middleware::map_response(error::translate))
 }

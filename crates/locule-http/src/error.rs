@@ -1,4 +1,4 @@
-//! The one place that turns a failure into a status, and the one place that logs a failed request.
+//! The one place that maps errors to statuses, and the one place that logs a failed request.
 
 use std::error::Error;
 
@@ -12,10 +12,10 @@ use locule_base::errors::chain;
 use locule_control::ControlError;
 use locule_edge::GuestError;
 
-/// Tells the SDKs not to send the same request again.
+/// Header that asks the SDKs not to send the same request again.
 pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("should-retry");
 
-/// Everything that a handler can fail with.
+/// The error of a handler.
 #[derive(Debug)]
 pub(crate) enum ApiError {
     Control(ControlError),
@@ -28,9 +28,9 @@ pub(crate) enum ApiError {
     },
 }
 
-/// What was refused, left in the response for whoever words it in another dialect.
+/// The code and message of an error response, from which `e2b::error` builds the response of the E2B dialect.
 #[derive(Debug, Clone)]
-pub(crate) struct Refused {
+pub(crate) struct ErrorReply {
     pub(crate) code: ErrorCode,
     pub(crate) message: String,
 }
@@ -48,7 +48,8 @@ impl ApiError {
         Self::Request {
             status: StatusCode::REQUEST_TIMEOUT,
             code: ErrorCode::InvalidRequest,
-            message: "the body took too long to arrive".to_owned(),
+            message: "the body took longer than 30 seconds to arrive; send the request again"
+                .to_owned(),
         }
     }
 
@@ -64,7 +65,7 @@ impl ApiError {
         Self::Request {
             status: StatusCode::SERVICE_UNAVAILABLE,
             code: ErrorCode::HostUnavailable,
-            message: "the host of the sandbox is not available".to_owned(),
+            message: "the host of the sandbox is unreachable; try again later".to_owned(),
         }
     }
 
@@ -72,7 +73,7 @@ impl ApiError {
         Self::Request {
             status: StatusCode::UNAUTHORIZED,
             code: ErrorCode::Unauthorized,
-            message: "send an API key in X-API-Key, or a token in Authorization: Bearer".to_owned(),
+            message: "the request has no valid credential; send an API key in X-API-Key, or a token in Authorization: Bearer".to_owned(),
         }
     }
 
@@ -92,12 +93,12 @@ impl ApiError {
         }
     }
 
-    /// A status that axum chose, with its text, in our envelope.
+    /// A rejection of axum, with its text.
     fn rejected(status: StatusCode, text: String) -> Self {
         let (status, code) = match status {
             StatusCode::PAYLOAD_TOO_LARGE => (status, ErrorCode::TooLarge),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => (status, ErrorCode::UnsupportedMediaType),
-            // A body that is JSON but not the right one is as wrong as one that is no JSON.
+            // A JSON body of the wrong shape has the same status as a body that is not JSON.
             _ => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
         };
         Self::Request {
@@ -115,7 +116,7 @@ impl ApiError {
         }
     }
 
-    /// For clients. Our own troubles are logged, not told (D-18).
+    /// The message for the client. The causes of internal errors are logged, never sent (D-18).
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Control(error) => error.to_string(),
@@ -124,16 +125,17 @@ impl ApiError {
         }
     }
 
-    /// An error is what somebody must look at: a full disk or a slow command is the sandbox's own affair.
+    /// Logs server errors. The level `error` is for what an operator must look at: an unreachable host or a full disk of a
+    /// sandbox is a warning.
     fn log(&self, status: StatusCode, code: ErrorCode) {
         let Some(cause) = self.cause().filter(|_| status.is_server_error()) else {
             return;
         };
         let error = chain(cause);
         if status == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(error, code = code.as_str(), "request failed");
+            tracing::error!(error, code = code.as_str(), "an HTTP request failed");
         } else {
-            tracing::warn!(error, code = code.as_str(), "request failed");
+            tracing::warn!(error, code = code.as_str(), "an HTTP request failed");
         }
     }
 
@@ -228,7 +230,9 @@ impl IntoResponse for ApiError {
                 .headers_mut()
                 .insert(header::RETRY_AFTER, seconds.into());
         }
-        response.extensions_mut().insert(Refused { code, message });
+        response
+            .extensions_mut()
+            .insert(ErrorReply { code, message });
         response
     }
 }

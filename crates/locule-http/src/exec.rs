@@ -1,4 +1,4 @@
-//! Running one command to its end, or starting it in the background.
+//! Operations that run a command: in the foreground, in the background, or over a WebSocket ([`stream`]).
 
 pub(crate) mod stream;
 mod text;
@@ -19,6 +19,7 @@ use locule_edge::{
     StartProcess, retry_while_agent_restarts,
 };
 
+use crate::caller::Use;
 use crate::error::ApiError;
 use crate::extract::ApiJson;
 use crate::running::Running;
@@ -26,28 +27,33 @@ use crate::state::AppState;
 
 const TIMEOUT_DEFAULT_SEC: i64 = 30;
 const TIMEOUT_MAX_SEC: i64 = 24 * 60 * 60;
-/// Of both streams together: the answer is one JSON document.
+/// Limit of stdout and stderr together: the response is one JSON document.
 const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Run a command and wait for it, or start it in the background.
+/// Run a command
+///
+/// Waits until the command exits, or starts the command in the background.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/exec", tag = "processes", params(("id" = schema::SandboxId, Path)),
     request_body = ExecRequest,
     responses((status = 200, body = ExecResult), (status = 202, body = ExecStarted)))]
 pub(crate) async fn exec(
     State(app): State<AppState>,
-    running: Running,
+    running: Running<Use>,
     ApiJson(request): ApiJson<ExecRequest>,
 ) -> Result<Response, ApiError> {
     if request.cmd.is_empty() {
         return Err(ApiError::invalid("cmd is required"));
     }
     if request.background {
-        return start(&app, &running, request).await;
+        return start_in_background(&app, &running, request).await;
     }
-    let timeout = limit(request.timeout_sec)?;
+    let timeout = command_timeout(request.timeout_sec)?;
     let started = app.clock.monotonic();
     let cmd = request.cmd.clone();
-    let events = running.guest.start(wanted(request, Some(timeout))).await?;
+    let events = running
+        .guest
+        .start(process_start(request, Some(timeout)))
+        .await?;
     let output = collect(events, &running.guest, &app.tasks).await;
     app.sandboxes.touch(running.id).await.ok();
     let (ended, output) = output?;
@@ -65,7 +71,7 @@ pub(crate) async fn exec(
     Ok(Json(result).into_response())
 }
 
-fn limit(timeout_sec: Option<i64>) -> Result<Duration, ApiError> {
+fn command_timeout(timeout_sec: Option<i64>) -> Result<Duration, ApiError> {
     let seconds = match timeout_sec {
         None | Some(0) => TIMEOUT_DEFAULT_SEC,
         Some(seconds @ 1..=TIMEOUT_MAX_SEC) => seconds,
@@ -77,7 +83,7 @@ fn limit(timeout_sec: Option<i64>) -> Result<Duration, ApiError> {
     Ok(Duration::from_secs(seconds.unsigned_abs()))
 }
 
-fn wanted(request: ExecRequest, timeout: Option<Duration>) -> StartProcess {
+fn process_start(request: ExecRequest, timeout: Option<Duration>) -> StartProcess {
     StartProcess {
         cmd: request.cmd,
         args: request.args,
@@ -90,16 +96,16 @@ fn wanted(request: ExecRequest, timeout: Option<Duration>) -> StartProcess {
     }
 }
 
-async fn start(
+async fn start_in_background(
     app: &AppState,
-    running: &Running,
+    running: &Running<Use>,
     mut request: ExecRequest,
 ) -> Result<Response, ApiError> {
-    let tag = request.tag.take().unwrap_or_else(made_up_tag);
+    let tag = request.tag.take().unwrap_or_else(generated_tag);
     request.tag = Some(tag.clone());
     let cmd = request.cmd.clone();
-    let mut events = running.guest.start(wanted(request, None)).await?;
-    let pid = started(&mut events).await?;
+    let mut events = running.guest.start(process_start(request, None)).await?;
+    let pid = started_pid(&mut events).await?;
     app.sandboxes.touch(running.id).await.ok();
     let result = ExecStarted {
         sandbox_id: running.id,
@@ -110,7 +116,7 @@ async fn start(
     Ok((StatusCode::ACCEPTED, Json(result)).into_response())
 }
 
-fn made_up_tag() -> String {
+fn generated_tag() -> String {
     let random = locule_ids::SandboxId::random()
         .as_uuid()
         .simple()
@@ -118,12 +124,14 @@ fn made_up_tag() -> String {
     format!("proc-{}", &random[..8])
 }
 
-/// The process id, which the first event carries.
-pub(crate) async fn started(events: &mut ProcessEvents) -> Result<u32, GuestError> {
+/// Reads the process id from the first event.
+pub(crate) async fn started_pid(events: &mut ProcessEvents) -> Result<u32, GuestError> {
     match events.next().await {
         Some(Ok(ProcessEvent::Started { pid })) => Ok(pid),
         Some(Err(error)) => Err(error),
-        Some(Ok(_)) | None => Err(GuestError::Failed("no start event".into())),
+        Some(Ok(_)) | None => Err(GuestError::Failed(
+            "the guest agent sent no start event".into(),
+        )),
     }
 }
 
@@ -134,7 +142,7 @@ struct Output {
 }
 
 impl Output {
-    /// As text when both are, else both as base64.
+    /// Both streams as text when both are UTF-8, else both as base64.
     fn text(self) -> (String, String, Encoding) {
         match (
             String::from_utf8(self.stdout),
@@ -157,20 +165,22 @@ async fn collect(
     guest: &GuestClient,
     tasks: &Tasks,
 ) -> Result<(ProcessExit, Output), ApiError> {
-    let pid = started(&mut events).await?;
-    let mut leash = Leash::new(guest.clone(), pid, tasks.clone());
+    let pid = started_pid(&mut events).await?;
+    let mut process = KillOnDrop::new(guest.clone(), pid, tasks.clone());
     let mut output = Output::default();
     while let Some(event) = events.next().await {
         match event? {
             ProcessEvent::Started { .. } => {}
             ProcessEvent::Gap { bytes } => {
-                let lost = format!("{bytes} bytes of output were lost while the host was away");
+                let lost = format!(
+                    "{bytes} bytes of the command's output were lost while the host was unreachable"
+                );
                 return Err(GuestError::Failed(lost.into()).into());
             }
             ProcessEvent::Stdout(bytes) => output.stdout.extend_from_slice(&bytes),
             ProcessEvent::Stderr(bytes) => output.stderr.extend_from_slice(&bytes),
             ProcessEvent::Exited(ended) => {
-                leash.slip();
+                process.disarm();
                 return Ok((ended, output));
             }
         }
@@ -178,45 +188,43 @@ async fn collect(
             return Err(ApiError::Request {
                 status: StatusCode::BAD_GATEWAY,
                 code: ErrorCode::AgentError,
-                message: "the command printed more than 16 MiB and was killed; use the stream"
+                message: "the command printed more than 16 MiB and was killed; use exec/stream for such a command"
                     .to_owned(),
             });
         }
     }
-    Err(GuestError::Failed("no end event".into()).into())
+    Err(GuestError::Failed("the guest agent sent no exit event".into()).into())
 }
 
-/// Kills the process when dropped: nobody waits for it any more.
+/// Kills the process when dropped before the process has exited: the request was cancelled or failed.
 #[derive(Debug)]
-struct Leash {
-    held: Option<(GuestClient, u32, Tasks)>,
+struct KillOnDrop {
+    process: Option<(GuestClient, u32, Tasks)>,
 }
 
-impl Leash {
+impl KillOnDrop {
     fn new(guest: GuestClient, pid: u32, tasks: Tasks) -> Self {
         Self {
-            held: Some((guest, pid, tasks)),
+            process: Some((guest, pid, tasks)),
         }
     }
 
-    /// Lets the process go: it has ended.
-    fn slip(&mut self) {
-        self.held = None;
+    /// The process has exited.
+    fn disarm(&mut self) {
+        self.process = None;
     }
 }
 
-impl Drop for Leash {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        let Some((guest, pid, tasks)) = self.held.take() else {
+        let Some((guest, pid, tasks)) = self.process.take() else {
             return;
         };
-        tasks.spawn_detached("kill abandoned command", async move {
+        tasks.spawn_detached("kill a command whose request was cancelled", async move {
             let process = Selector::Pid(pid);
-            if let Err(error) =
-                retry_while_agent_restarts(|| guest.signal(&process, Signal::Kill)).await
-            {
-                // It ended by itself, or its sandbox did.
-                tracing::debug!(%error, pid, "abandoned command not killed");
+            if let Err(error) = retry_while_agent_restarts(|| guest.signal(&process, Signal::Kill)).await {
+                // The process may have exited by itself, or its sandbox may have ended.
+                tracing::debug!(%error, pid, "killing a command whose request was cancelled failed");
             }
         });
     }
@@ -227,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_stream_that_is_no_text_makes_both_base64() {
+    fn both_streams_are_base64_when_one_is_not_utf_8() {
         let output = Output {
             stdout: b"ok".to_vec(),
             stderr: vec![0xff],
@@ -237,9 +245,9 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_timeout_is_refused_and_none_is_the_default() {
-        limit(Some(-1)).unwrap_err();
-        limit(Some(TIMEOUT_MAX_SEC + 1)).unwrap_err();
-        assert_eq!(limit(None).unwrap(), Duration::from_secs(30));
+    fn a_timeout_out_of_bounds_is_refused_and_an_absent_timeout_is_30_seconds() {
+        command_timeout(Some(-1)).unwrap_err();
+        command_timeout(Some(TIMEOUT_MAX_SEC + 1)).unwrap_err();
+        assert_eq!(command_timeout(None).unwrap(), Duration::from_secs(30));
     }
 }

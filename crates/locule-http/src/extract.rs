@@ -1,4 +1,4 @@
-//! Extractors whose refusals are in our envelope. Unknown fields are ignored everywhere.
+//! Extractors that reject a request with an [`ApiError`]. Unknown fields are ignored.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// A document that takes longer than this to arrive is not waited for.
+/// Time in which a JSON body must arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn in_time<T, E>(body: impl Future<Output = Result<T, E>>) -> Result<T, ApiError>
@@ -29,10 +29,14 @@ where
     }
 }
 
-/// A JSON object that came as a message of its own.
+/// Reads a JSON object from a WebSocket message.
 pub(crate) fn message<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let read = serde_json::from_str(text).map(|Object(message)| message);
-    read.map_err(|_| ApiError::invalid("the message cannot be read"))
+    read.map_err(|_| {
+        ApiError::invalid(
+            "the message cannot be read; send a JSON object of the type ClientMessage",
+        )
+    })
 }
 
 /// A JSON body.
@@ -48,7 +52,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
     }
 }
 
-/// A JSON body that may be missing or `null`; no `Content-Type` is asked for.
+/// A JSON body that may be missing or `null`. No `Content-Type` is required.
 #[derive(Debug)]
 pub(crate) struct OptionalJson<T>(pub(crate) T);
 
@@ -91,7 +95,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath
     }
 }
 
-/// The parameter `id`: with its prefix in the native dialect, the bare 25 digits in the other; each takes both.
+/// The path parameter `id` of a sandbox. The native dialect writes it with the prefix `sb-`, the E2B dialect as 25 digits; both
+/// dialects accept either.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Id(pub(crate) SandboxId);
 
@@ -102,7 +107,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let ApiPath(IdParameter { id }) = ApiPath::from_request_parts(parts, state).await?;
         let id = id.parse().or_else(|_| SandboxId::from_base36(&id));
         id.map(Self)
-            .map_err(|_| ApiError::invalid("not a valid sandbox id"))
+            .map_err(|_| ApiError::invalid("the sandbox id is not valid"))
     }
 }
 
@@ -111,7 +116,7 @@ struct IdParameter {
     id: String,
 }
 
-/// Who is at the other end of the connection, as text to tell them apart by.
+/// The address of the client, as the key of its rate limits.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer(pub(crate) String);
 
@@ -133,16 +138,16 @@ impl FromRequestParts<AppState> for Peer {
         });
         let connected = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
         let address = forwarded.flatten().or(connected);
-        Ok(Self(address.map(group).unwrap_or_default()))
+        Ok(Self(address.map(rate_limit_key).unwrap_or_default()))
     }
 }
 
-/// Where a connection comes from. The listener puts it into each request.
+/// The remote address of a connection. The listener adds it to each request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PeerAddress(pub(crate) IpAddr);
 
-/// One customer has a whole /64 of IPv6.
-fn group(address: IpAddr) -> String {
+/// IPv6 addresses are grouped by /64, which is what one customer of a provider usually has.
+fn rate_limit_key(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
@@ -152,7 +157,7 @@ fn group(address: IpAddr) -> String {
     }
 }
 
-/// The wish to go on as a `WebSocket`.
+/// A request to upgrade the connection to a WebSocket.
 #[derive(Debug)]
 pub(crate) struct Upgrade(pub(crate) WebSocketUpgrade);
 
@@ -161,13 +166,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let upgrade = WebSocketUpgrade::from_request_parts(parts, state).await;
-        upgrade
-            .map(Self)
-            .map_err(|_| ApiError::invalid("this is a WebSocket: send an upgrade"))
+        upgrade.map(Self).map_err(|_| {
+            ApiError::invalid("the operation needs a WebSocket; send an upgrade request")
+        })
     }
 }
 
-/// `Idempotency-Key`: 1 to 255 lower-case letters, digits and dashes.
+/// The header `Idempotency-Key`: 1 to 255 lower-case letters, digits and dashes.
 #[derive(Debug)]
 pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
 
@@ -186,6 +191,6 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         };
         let key = key.to_str().ok().filter(fits);
         key.map(|key| Self(Some(key.to_owned())))
-            .ok_or_else(|| ApiError::invalid("not a valid Idempotency-Key"))
+            .ok_or_else(|| ApiError::invalid("the Idempotency-Key is not valid; use 1 to 255 lower-case letters, digits and dashes"))
     }
 }

@@ -1,4 +1,4 @@
-//! Files of a sandbox.
+//! Operations on the files of a sandbox.
 
 use axum::Json;
 use axum::body::Body;
@@ -12,13 +12,15 @@ use locule_api::{
 };
 use locule_edge::{Entry, EntryKind};
 
+use crate::caller::{Read, Use};
 use crate::error::ApiError;
 use crate::extract::ApiJson;
 use crate::multipart::{FileFirst, upload};
+use crate::need::Parameter;
 use crate::running::Running;
 use crate::state::AppState;
 
-/// Descending further is the client's loop.
+/// Deeper levels are listed by further requests.
 const DEPTH_MAX: u32 = 64;
 
 fn view(entry: Entry) -> FileEntry {
@@ -41,14 +43,14 @@ fn view(entry: Entry) -> FileEntry {
     }
 }
 
-fn named(path: &str) -> Result<&str, ApiError> {
+fn required(path: &str) -> Result<&str, ApiError> {
     if path.is_empty() {
         return Err(ApiError::invalid("path is required"));
     }
     Ok(path)
 }
 
-/// The parts of an upload, for the document.
+/// The parts of an upload.
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "a multipart body is read part by part")]
 struct FileUpload {
@@ -58,26 +60,30 @@ struct FileUpload {
     file: Vec<u8>,
 }
 
-/// Write a file: multipart, parts `path` and `file`.
+/// Write a file
+///
+/// The body has the parts `path` and `file`.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/write", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body(content = FileUpload, content_type = "multipart/form-data"),
     responses((status = 204), (status = 413), (status = 507)))]
 pub(crate) async fn write_file(
     State(app): State<AppState>,
-    running: Running,
-    Announced(length): Announced,
+    running: Running<Use>,
+    ContentLength(length): ContentLength,
     parts: Upload,
 ) -> Result<StatusCode, ApiError> {
     let most = app.config.file_bytes_max;
     let too_large = || {
-        let message = format!("a request has at most {most} bytes; use files/stream/write");
+        let message =
+            format!("the body is larger than {most} bytes; use files/stream/write for such a file");
         ApiError::too_large(message)
     };
-    // Before a byte of it reaches the guest. What does not say its length is cut off on the way, and the guest drops it.
+    // Refused before a byte reaches the guest agent. A body without a length is cut off at the limit, and the guest agent
+    // discards the file.
     if length.is_some_and(|length| length > most) {
         return Err(too_large());
     }
-    let written = upload(&running.guest, parts.0, FileFirst::Hold).await;
+    let written = upload(&running.guest, parts.0, FileFirst::Buffer).await;
     match written {
         Err(error) if error.status_and_code().1 == ErrorCode::TooLarge => Err(too_large()),
         Err(error) => Err(error),
@@ -85,27 +91,29 @@ pub(crate) async fn write_file(
     }
 }
 
-/// Write a file of any size: multipart, part `path` before part `file`.
+/// Write a file of any size
+///
+/// The body has the part `path` before the part `file`.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/stream/write", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body(content = FileUpload, content_type = "multipart/form-data"),
     responses((status = 204), (status = 507)))]
 pub(crate) async fn write_file_stream(
-    running: Running,
+    running: Running<Use>,
     parts: Upload,
 ) -> Result<StatusCode, ApiError> {
     upload(&running.guest, parts.0, FileFirst::Refuse).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Read a file.
+/// Read a file
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/read", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body = PathRequest,
     responses((status = 200, content_type = "application/octet-stream")))]
 pub(crate) async fn read_file(
-    running: Running,
+    running: Running<Read>,
     ApiJson(request): ApiJson<PathRequest>,
 ) -> Result<Response, ApiError> {
-    let (length, body) = running.guest.read_file(named(&request.path)?).await?;
+    let (length, body) = running.guest.read_file(required(&request.path)?).await?;
     let mut response = bytes_response(body);
     if let Some(length) = length {
         response
@@ -115,15 +123,15 @@ pub(crate) async fn read_file(
     Ok(response)
 }
 
-/// Read a file of any size as it comes.
+/// Read a file as a stream
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/stream/read", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body = PathRequest,
     responses((status = 200, content_type = "application/octet-stream")))]
 pub(crate) async fn read_file_stream(
-    running: Running,
+    running: Running<Read>,
     ApiJson(request): ApiJson<PathRequest>,
 ) -> Result<Response, ApiError> {
-    let (_, body) = running.guest.read_file(named(&request.path)?).await?;
+    let (_, body) = running.guest.read_file(required(&request.path)?).await?;
     Ok(bytes_response(body))
 }
 
@@ -140,53 +148,62 @@ where
     response
 }
 
-/// List a directory.
+/// List a directory
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/list", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body = ListFilesRequest,
     responses((status = 200, body = FileList)))]
 pub(crate) async fn list_files(
-    running: Running,
+    running: Running<Read>,
     ApiJson(request): ApiJson<ListFilesRequest>,
 ) -> Result<Json<FileList>, ApiError> {
     let depth = request.depth.clamp(1, DEPTH_MAX);
-    let entries = running.guest.list_dir(named(&request.path)?, depth).await?;
+    let entries = running
+        .guest
+        .list_dir(required(&request.path)?, depth)
+        .await?;
     Ok(Json(FileList {
         entries: entries.into_iter().map(view).collect(),
     }))
 }
 
-/// Make a directory and its parents.
+/// Create a directory
+///
+/// Also creates the parent directories that do not exist.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/mkdir", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body = PathRequest,
     responses((status = 200, body = MadeDirectory), (status = 507)))]
 pub(crate) async fn make_directory(
-    running: Running,
+    running: Running<Use>,
     ApiJson(request): ApiJson<PathRequest>,
 ) -> Result<Json<MadeDirectory>, ApiError> {
-    let entry = running.guest.make_dir(named(&request.path)?).await?;
+    let entry = running.guest.make_dir(required(&request.path)?).await?;
     Ok(Json(MadeDirectory { entry: view(entry) }))
 }
 
-/// Remove a file, or a directory with all that is in it.
+/// Remove a file or directory
+///
+/// Removes a directory with everything in it.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/remove", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body = PathRequest,
     responses((status = 204)))]
 pub(crate) async fn remove_file(
-    running: Running,
+    running: Running<Use>,
     ApiJson(request): ApiJson<PathRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let path = named(&request.path)?;
-    // The guest takes a missing path for removed, as the SDKs want it; here it is 404.
+    let path = required(&request.path)?;
+    // The guest agent reports a missing path as removed, which the SDKs require. This operation responds with 404.
     running.guest.stat(path).await?;
     running.guest.remove(path).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// How long the body says that it is.
+/// The header `Content-Length`.
 #[derive(Debug)]
-pub(crate) struct Announced(Option<usize>);
+pub(crate) struct ContentLength(Option<usize>);
 
-impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Announced {
+impl Parameter for ContentLength {}
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for ContentLength {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
@@ -197,9 +214,11 @@ impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Announced {
     }
 }
 
-/// A multipart body whose refusal is in our envelope.
+/// A multipart body that is rejected with an [`ApiError`].
 #[derive(Debug)]
 pub(crate) struct Upload(Multipart);
+
+impl Parameter for Upload {}
 
 impl<S: Send + Sync> axum::extract::FromRequest<S> for Upload {
     type Rejection = ApiError;

@@ -1,4 +1,4 @@
-//! In front of the router: what is for a port of a sandbox goes there, the rest to the API.
+//! The gateway in front of the router: forwards requests for a sandbox's port to the sandbox, and passes all others to the API.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -8,8 +8,9 @@ use locule_control::{ControlError, Route};
 use locule_domain::SandboxState;
 use locule_edge::access::{Exposure, PresentedCredentials, allowed};
 use locule_edge::{Address, Refusal, proxy};
+use subtle::ConstantTimeEq as _;
 
-use crate::caller::{Caller, USE_SANDBOX};
+use crate::caller::MayUse;
 use crate::running::target;
 use crate::state::AppState;
 
@@ -48,7 +49,7 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
     } else {
         Exposure::Private
     };
-    let shown = shown(app, request.headers(), &route).await;
+    let shown = credentials(app, request.headers(), &route).await;
     if !allowed(address.port, exposure, shown) {
         return Err(Refusal::Forbidden);
     }
@@ -70,7 +71,7 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
     }
 }
 
-/// Of many who visit at once, the first wakes it; for the others it runs by then.
+/// Resumes a paused sandbox. Of several simultaneous requests, one resumes the sandbox, and the others find it running.
 async fn wake(app: &AppState, address: Address) -> Result<Route, Refusal> {
     let woken = match app.sandboxes.wake(address.sandbox).await {
         Err(ControlError::InvalidState { .. } | ControlError::Conflict { .. }) => {
@@ -81,23 +82,16 @@ async fn wake(app: &AppState, address: Address) -> Result<Route, Refusal> {
     woken.map_err(|error| refusal(&error))
 }
 
-async fn shown(app: &AppState, headers: &HeaderMap, route: &Route) -> PresentedCredentials {
+async fn credentials(app: &AppState, headers: &HeaderMap, route: &Route) -> PresentedCredentials {
     let traffic_token = headers
         .get(TRAFFIC_TOKEN_HEADER)
         .zip(Some(&route.traffic_token));
-    let caller = Caller::of(headers, app).await.ok().flatten();
+    let caller = MayUse::of(headers, app).await.ok().flatten();
     PresentedCredentials {
-        team_key: caller
-            .is_some_and(|caller| caller.team() == route.team && caller.may(USE_SANDBOX).is_ok()),
+        team_key: caller.is_some_and(|caller| caller.team() == route.team),
         traffic_token: traffic_token
-            .is_some_and(|(shown, token)| same(shown.as_bytes(), token.as_bytes())),
+            .is_some_and(|(sent, token)| sent.as_bytes().ct_eq(token.as_bytes()).into()),
     }
-}
-
-/// Compares in a time that does not tell how much is right.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let differing = a.iter().zip(b).fold(0, |seen, (a, b)| seen | (a ^ b));
-    a.len() == b.len() && std::hint::black_box(differing) == 0
 }
 
 fn refusal(error: &ControlError) -> Refusal {
@@ -128,13 +122,13 @@ fn refusal(error: &ControlError) -> Refusal {
         | ControlError::IdempotencyInProgress
         | ControlError::AgentFailed(_)
         | ControlError::Internal(_) => {
-            tracing::error!(error = %locule_base::errors::chain(error), "sandbox not routed");
+            tracing::error!(error = %locule_base::errors::chain(error), "routing a request to the port of a sandbox failed");
             Refusal::Internal
         }
     }
 }
 
-/// The older word for the same resource (D-01).
+/// Replaces the alias `/v1/capsules` of `/v1/sandboxes` (D-01).
 fn unaliased(uri: &Uri) -> Option<Uri> {
     let path = uri.path_and_query()?.as_str();
     let rest = path.strip_prefix(ALIAS)?;
@@ -149,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn capsules_are_sandboxes() {
+    fn the_capsules_alias_becomes_the_sandboxes_path() {
         let renamed = |path: &str| unaliased(&path.parse().unwrap()).map(|uri| uri.to_string());
         assert_eq!(renamed("/v1/capsules").as_deref(), Some("/v1/sandboxes"));
         assert_eq!(
@@ -158,11 +152,5 @@ mod tests {
         );
         assert_eq!(renamed("/v1/capsulesque"), None);
         assert_eq!(renamed("/v1/sandboxes"), None);
-    }
-
-    #[test]
-    fn tokens_are_the_same_or_not() {
-        assert!(same(b"abc", b"abc"));
-        assert!(!same(b"abc", b"abd") && !same(b"abc", b"ab") && !same(b"", b"a"));
     }
 }

@@ -6,12 +6,15 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use locule_api::{ErrorBody, ErrorCode, Health};
 
+use crate::need::Public;
 use crate::state::AppState;
 
-/// Says whether sandboxes can be created.
+/// Get the health of the platform
+///
+/// Responds with 200 when sandboxes can be created.
 #[utoipa::path(get, path = "/health", tag = "service", security(()),
     responses((status = 200, body = Health), (status = 503, body = ErrorBody)))]
-pub(crate) async fn get_health(State(app): State<AppState>) -> Response {
+pub(crate) async fn get_health(State(app): State<AppState>, _: Public) -> Response {
     match app.sandboxes.ready().await {
         Ok(()) => Json(Health {
             status: "ok".to_owned(),

@@ -1,4 +1,4 @@
-//! How the control plane is reached: routes, credentials, error mapping and the OpenAPI document.
+//! The HTTP interface of the control plane: routes, credentials, error mapping and the OpenAPI document.
 //!
 //! ```text
 //! listener ── gateway ──► sandbox port   (E2b-Sandbox-Id, or Host <port>-<id>.…)
@@ -6,9 +6,8 @@
 //!                                └─► /sandboxes…  E2B dialect
 //! ```
 //!
-//! A handler extracts, calls one use case of `locule-control` or one byte path of `locule-edge`, and answers. Rules about
-//! sandboxes are not here, and no SQL. The only places that know a status code are [`error`] and the success codes beside
-//! their handlers.
+//! A handler extracts its parameters, calls one use case of `locule-control` or one byte path of `locule-edge`, and responds.
+//! This crate has no rules about sandboxes and no SQL. Status codes are in [`error`], and success codes beside their handlers.
 
 mod admin;
 mod api_keys;
@@ -26,6 +25,7 @@ mod gateway;
 mod health;
 mod me;
 mod multipart;
+mod need;
 mod oauth;
 mod processes;
 mod router;
@@ -37,7 +37,8 @@ mod state;
 mod teams;
 mod views;
 
+pub use need::Need;
 pub use router::router;
 pub use serve::{ListenerLimits, serve, serve_within};
-pub use spec::document;
+pub use spec::{document, needs};
 pub use state::{AppState, HttpConfig};

@@ -1,4 +1,4 @@
-//! One's own account, and finding others'.
+//! The account of the authenticated user, and the search for other users.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,9 +14,10 @@ use crate::auth::auth_view;
 use crate::caller::Person;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiQuery, Peer};
+use crate::need::Public;
 use crate::state::AppState;
 
-/// Look at one's own account.
+/// Get the authenticated user
 #[utoipa::path(get, path = "/v1/me", tag = "me", security(("token" = [])),
     responses((status = 200, body = Me)))]
 pub(crate) async fn get_me(
@@ -35,7 +36,9 @@ pub(crate) async fn get_me(
     }))
 }
 
-/// Change one's name. The answer holds a token that says so, for the same team.
+/// Rename the authenticated user
+///
+/// Returns a token with the new name, for the same team.
 #[utoipa::path(patch, path = "/v1/me", tag = "me", security(("token" = [])),
     request_body = RenameMeRequest,
     responses((status = 200, body = AuthResponse)))]
@@ -48,7 +51,9 @@ pub(crate) async fn rename_me(
     Ok(Json(auth_view(session)))
 }
 
-/// Change one's password, or get one. Every login of the account ends.
+/// Change the password
+///
+/// Sets the first password when the account has none. Ends every login of the account.
 #[utoipa::path(post, path = "/v1/me/password", tag = "me", security(("token" = [])),
     request_body = ChangePasswordRequest,
     responses((status = 204), (status = 429)))]
@@ -65,12 +70,15 @@ pub(crate) async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ask for a mail with which a forgotten password is set anew. The answer is the same whether there is such an account.
+/// Request a password reset
+///
+/// Sends an e-mail with a token that resets the password. The response is the same when no account has the address.
 #[utoipa::path(post, path = "/v1/me/password/reset", tag = "me", security(()),
     request_body = ForgotPasswordRequest,
     responses((status = 204), (status = 429)))]
 pub(crate) async fn forgot_password(
     State(app): State<AppState>,
+    _: Public,
     peer: Peer,
     ApiJson(request): ApiJson<ForgotPasswordRequest>,
 ) -> Result<StatusCode, ApiError> {
@@ -79,12 +87,15 @@ pub(crate) async fn forgot_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Set a new password with what the mail brought. Every login of the account ends.
+/// Reset the password
+///
+/// Takes the token from the password reset e-mail. Ends every login of the account.
 #[utoipa::path(post, path = "/v1/me/password/reset/confirm", tag = "me", security(()),
     request_body = ResetPasswordRequest,
     responses((status = 204), (status = 429)))]
 pub(crate) async fn reset_password(
     State(app): State<AppState>,
+    _: Public,
     peer: Peer,
     ApiJson(request): ApiJson<ResetPasswordRequest>,
 ) -> Result<StatusCode, ApiError> {
@@ -97,7 +108,9 @@ pub(crate) async fn reset_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Delete one's account, and the teams that nobody else is in.
+/// Delete the authenticated user
+///
+/// Deletes the account and the teams without other members.
 #[utoipa::path(delete, path = "/v1/me", tag = "me", security(("token" = [])),
     request_body = DeleteMeRequest,
     responses((status = 204), (status = 409)))]
@@ -115,12 +128,14 @@ pub(crate) async fn delete_me(
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SearchQuery {
-    /// How the address begins: 3 characters or more, one of them `@`.
+    /// The beginning of the e-mail address: 3 characters or more, among them an `@`.
     #[param(value_type = schema::EmailPrefix)]
     email: String,
 }
 
-/// Find people by the beginning of their e-mail address; ten at most.
+/// Search users
+///
+/// Returns the users whose e-mail address begins with the given text, 10 at most.
 #[utoipa::path(get, path = "/v1/users/search", tag = "users", security(("token" = [])), params(SearchQuery),
     responses((status = 200, body = Vec<FoundUser>), (status = 429)))]
 pub(crate) async fn search_users(

@@ -1,4 +1,4 @@
-//! Uploads: a `path` part and a `file` part, passed on as they come.
+//! Multipart uploads: a `path` part, and a `file` part that is streamed to the guest agent.
 
 use std::io;
 
@@ -11,16 +11,16 @@ use tokio::sync::mpsc;
 
 use crate::error::ApiError;
 
-/// As the guest has it.
+/// The guest agent's limit.
 const PATH_BYTES_MAX: usize = 4095;
 const CHUNKS_IN_FLIGHT: usize = 4;
 
-/// What to do with a `file` part that comes before the `path` part.
+/// Action on a `file` part that comes before the `path` part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileFirst {
-    /// Hold it: the body is bounded.
-    Hold,
-    /// Refuse: it may be of any size (W-044).
+    /// Buffer the file: the size of the body is limited.
+    Buffer,
+    /// Refuse the upload: the file may be of any size (W-044).
     Refuse,
 }
 
@@ -31,26 +31,26 @@ pub(crate) async fn upload(
     file_first: FileFirst,
 ) -> Result<(), ApiError> {
     let mut path = None;
-    let mut held = None;
+    let mut buffered = None;
     while let Some(mut part) = parts.next_field().await? {
         match part.name() {
             Some("path") => path = Some(read_path(&mut part).await?),
             Some("file") => match (&path, file_first) {
-                (Some(path), _) => return pass_on(guest, path, part).await,
-                (None, FileFirst::Hold) => held = Some(part.bytes().await?),
+                (Some(path), _) => return stream_to_guest(guest, path, part).await,
+                (None, FileFirst::Buffer) => buffered = Some(part.bytes().await?),
                 (None, FileFirst::Refuse) => {
                     return Err(ApiError::invalid(
-                        "the part path must come before the part file",
+                        "the part `file` came first; send the part `path` before it",
                     ));
                 }
             },
             _ => {}
         }
     }
-    match (path, held) {
+    match (path, buffered) {
         (Some(path), Some(bytes)) => Ok(guest.write_file(&path, bytes.into()).await?),
-        (None, _) => Err(ApiError::invalid("the part path is missing")),
-        (Some(_), None) => Err(ApiError::invalid("the part file is missing")),
+        (None, _) => Err(ApiError::invalid("the part `path` is missing")),
+        (Some(_), None) => Err(ApiError::invalid("the part `file` is missing")),
     }
 }
 
@@ -59,7 +59,9 @@ async fn read_path(part: &mut Field<'_>) -> Result<String, ApiError> {
     while let Some(chunk) = part.chunk().await? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > PATH_BYTES_MAX {
-            return Err(ApiError::invalid("the path is too long"));
+            return Err(ApiError::invalid(format!(
+                "the path is longer than {PATH_BYTES_MAX} bytes"
+            )));
         }
     }
     let path = String::from_utf8(bytes).map_err(|_| ApiError::invalid("the path is not UTF-8"))?;
@@ -69,16 +71,20 @@ async fn read_path(part: &mut Field<'_>) -> Result<String, ApiError> {
     Ok(path)
 }
 
-/// Streams the part; when the client breaks off, so does what goes to the guest.
-async fn pass_on(guest: &GuestClient, path: &str, mut part: Field<'_>) -> Result<(), ApiError> {
-    let (chunks, mut passed) = mpsc::channel::<io::Result<Bytes>>(CHUNKS_IN_FLIGHT);
-    let body = Body::from_stream(stream::poll_fn(move |context| passed.poll_recv(context)));
+/// Streams the part to the guest agent. The request to the guest agent is aborted when the client's body breaks off.
+async fn stream_to_guest(
+    guest: &GuestClient,
+    path: &str,
+    mut part: Field<'_>,
+) -> Result<(), ApiError> {
+    let (chunks, mut received) = mpsc::channel::<io::Result<Bytes>>(CHUNKS_IN_FLIGHT);
+    let body = Body::from_stream(stream::poll_fn(move |context| received.poll_recv(context)));
     let read = async move {
         loop {
             match part.chunk().await {
                 Ok(None) => return Ok(()),
                 Ok(Some(chunk)) => {
-                    // The guest has answered early: its answer says why.
+                    // The guest agent responded early; its response has the reason.
                     if chunks.send(Ok(chunk)).await.is_err() {
                         return Ok(());
                     }
@@ -104,7 +110,7 @@ mod fuzz {
 
     use super::*;
 
-    /// The parts of an upload as its handler sees them.
+    /// The names of an upload's parts, read as the handler reads the parts.
     async fn parts(body: &[u8]) -> Result<Vec<Option<String>>, ApiError> {
         let request = http::Request::post("/")
             .header("content-type", "multipart/form-data; boundary=XX")
@@ -126,7 +132,7 @@ mod fuzz {
     }
 
     #[test]
-    fn any_upload_has_parts_or_is_refused() {
+    fn any_upload_is_read_into_parts_or_refused() {
         let seeds = [
             "--XX\r\nContent-Disposition: form-data; name=\"path\"\r\n\r\n/a b\r\n--XX\r\n\
              Content-Disposition: form-data; name=\"file\"; filename=\"x\"\r\nContent-Type: text/plain\r\n\r\nbytes\r\n--XX--\r\n",

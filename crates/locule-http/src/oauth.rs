@@ -1,4 +1,4 @@
-//! Coming in by way of another platform: redirects and cookies. What they mean is decided in `locule_control`.
+//! Sign-in with a provider: redirects and cookies. `locule_control` decides the outcome of a sign-in.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,16 +12,17 @@ use crate::caller::Person;
 use crate::cookies::{Cookies, Kind};
 use crate::error::ApiError;
 use crate::extract::{ApiPath, ApiQuery, Peer};
+use crate::need::Public;
 use crate::state::AppState;
 
 const STATE: &str = "oauth_state";
 const CONNECT: &str = "oauth_connect";
-/// The page reads what it is given at once.
+/// The page under `/auth/` reads its cookies as soon as the browser loads the page.
 const PAGE_SECONDS: u64 = 60;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum WantedIntent {
+enum IntentParameter {
     #[default]
     Login,
     Signup,
@@ -30,13 +31,13 @@ enum WantedIntent {
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct BeginQuery {
-    /// `signup` also makes an account where there is none.
+    /// `signup` also creates an account when none exists.
     #[serde(default)]
     #[param(inline)]
-    intent: WantedIntent,
+    intent: IntentParameter,
 }
 
-/// What the other platform sends somebody back with.
+/// The query with which the provider redirects the browser back.
 #[derive(Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct FinishQuery {
@@ -51,57 +52,64 @@ fn cookies(github: &Github) -> Cookies {
     }
 }
 
-fn keep(headers: &mut HeaderMap, cookies: Cookies, sent: &SentAway) {
-    let ours = [
+fn set_state_cookies(headers: &mut HeaderMap, cookies: Cookies, sent: &SentAway) {
+    let state = [
         (STATE, Some(&sent.state_cookie)),
         (CONNECT, sent.connect_cookie.as_ref()),
     ];
-    for (name, value) in ours {
-        // Of an earlier journey nothing is left.
+    for (name, value) in state {
+        // A cookie without a value expires the one of an earlier sign-in.
         let seconds = value.map_or(0, |_| STATE_SECONDS);
         let value = value.map_or("", String::as_str);
-        cookies.set(headers, Kind::Ours, (name, value), seconds);
+        cookies.set(headers, Kind::Server, (name, value), seconds);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-/// Only ever to an address that the operator has named.
+/// Redirects to an address that the operator has configured, never to one from the request.
 fn redirect(to: &str, mut headers: HeaderMap) -> Result<Response, ApiError> {
-    let to = HeaderValue::try_from(to).map_err(|_| ApiError::invalid("not a valid address"))?;
+    let to = HeaderValue::try_from(to)
+        .map_err(|_| ApiError::invalid("the configured redirect address is not valid"))?;
     headers.insert(header::LOCATION, to);
-    // The address that is left holds a code.
+    // The address of this request holds a code, which the next page must not receive.
     let none = HeaderValue::from_static("no-referrer");
     headers.insert(header::REFERRER_POLICY, none);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok((StatusCode::FOUND, headers).into_response())
 }
 
-/// Go to another platform to log in. For browsers.
+/// Start a sign-in with a provider
+///
+/// For browsers: redirects to the authorization page of the provider.
 #[utoipa::path(get, path = "/auth/oauth/{provider}", tag = "auth", security(()),
-    params(("provider" = String, Path, description = "`github`"), BeginQuery),
-    responses((status = 302, description = "To the other platform; a cookie is kept meanwhile"), (status = 404), (status = 429)))]
+    params(("provider" = String, Path, description = "The name of the provider: `github`"), BeginQuery),
+    responses((status = 302, description = "Redirect to the provider. A cookie holds the state of the sign-in"), (status = 404), (status = 429)))]
 pub(crate) async fn begin_oauth(
     State(app): State<AppState>,
+    _: Public,
     peer: Peer,
     ApiPath(provider): ApiPath<String>,
     ApiQuery(query): ApiQuery<BeginQuery>,
 ) -> Result<Response, ApiError> {
     app.accounts.limit(Limited::LoginByAddress, &peer.0)?;
     let github = app.accounts.provider(&provider)?;
-    let may_sign_up = query.intent == WantedIntent::Signup;
+    let may_sign_up = query.intent == IntentParameter::Signup;
     let sent = app.accounts.begin_oauth(github, may_sign_up);
     let mut headers = HeaderMap::new();
-    keep(&mut headers, cookies(github), &sent);
+    set_state_cookies(&mut headers, cookies(github), &sent);
     redirect(&sent.url, headers)
 }
 
-/// Come back from another platform. For browsers: what came of it is in cookies that the page under `/auth/` reads, or in
-/// the address as `error`, or as `connected` or `connect_error` of the settings.
+/// Complete a sign-in with a provider
+///
+/// For browsers: the provider redirects here. The response redirects to the page under `/auth/` with the login in cookies or
+/// with the query parameter `error`, or to the settings page with the query parameter `connected` or `connect_error`.
 #[utoipa::path(get, path = "/auth/oauth/{provider}/callback", tag = "auth", security(()),
-    params(("provider" = String, Path, description = "`github`"), FinishQuery),
-    responses((status = 302, description = "To the dashboard"), (status = 404), (status = 429)))]
+    params(("provider" = String, Path, description = "The name of the provider: `github`"), FinishQuery),
+    responses((status = 302, description = "Redirect to the dashboard"), (status = 404), (status = 429)))]
 pub(crate) async fn finish_oauth(
     State(app): State<AppState>,
+    _: Public,
     peer: Peer,
     ApiPath(provider): ApiPath<String>,
     ApiQuery(query): ApiQuery<FinishQuery>,
@@ -122,10 +130,10 @@ pub(crate) async fn finish_oauth(
     let finished = app.accounts.finish_oauth(github, returned).await;
     let mut headers = HeaderMap::new();
     for name in [STATE, CONNECT] {
-        cookies.set(&mut headers, Kind::Ours, (name, ""), 0);
+        cookies.set(&mut headers, Kind::Server, (name, ""), 0);
     }
     if let Finished::SignedIn { session, is_new } = &finished {
-        tell(&mut headers, cookies, session, *is_new);
+        set_login_cookies(&mut headers, cookies, session, *is_new);
     }
     redirect(
         &destination(github.dashboard_url(), &provider, &finished),
@@ -133,11 +141,11 @@ pub(crate) async fn finish_oauth(
     )
 }
 
-/// In cookies, not in the address: addresses are kept and shown around.
-fn tell(headers: &mut HeaderMap, cookies: Cookies, session: &Session, is_new: bool) {
+/// Puts the login into cookies rather than into the address, because addresses are logged and remembered.
+fn set_login_cookies(headers: &mut HeaderMap, cookies: Cookies, session: &Session, is_new: bool) {
     let user = session.user_id.to_string();
     let team = session.team_id.map(|team| team.to_string());
-    let told = [
+    let values = [
         ("oauth_token", Some(session.token.as_str())),
         ("oauth_user_id", Some(user.as_str())),
         ("oauth_team_id", team.as_deref()),
@@ -145,8 +153,8 @@ fn tell(headers: &mut HeaderMap, cookies: Cookies, session: &Session, is_new: bo
         ("oauth_name", Some(session.name.as_str())),
         ("oauth_new_signup", is_new.then_some("1")),
     ];
-    for (name, value) in told {
-        // What an earlier login left is not this one's.
+    for (name, value) in values {
+        // A cookie without a value expires the one of an earlier login.
         let seconds = value.map_or(0, |_| PAGE_SECONDS);
         cookies.set(
             headers,
@@ -176,9 +184,11 @@ fn destination(dashboard: &str, provider: &str, finished: &Finished) -> String {
     }
 }
 
-/// Begin to connect another platform as a way into one's account. The browser that gets the answer is to go where it says.
+/// Connect a sign-in provider
+///
+/// Starts to connect the provider to the account. Open `auth_url` in the browser that received the response.
 #[utoipa::path(get, path = "/v1/me/providers/{provider}/connect", tag = "me", security(("token" = [])),
-    params(("provider" = String, Path, description = "`github`")),
+    params(("provider" = String, Path, description = "The name of the provider: `github`")),
     responses((status = 200, body = ConnectProviderResponse), (status = 404)))]
 pub(crate) async fn connect_provider(
     State(app): State<AppState>,
@@ -188,14 +198,16 @@ pub(crate) async fn connect_provider(
     let github = app.accounts.provider(&provider)?;
     let sent = app.accounts.begin_connect(github, &person);
     let mut headers = HeaderMap::new();
-    keep(&mut headers, cookies(github), &sent);
+    set_state_cookies(&mut headers, cookies(github), &sent);
     let auth_url = sent.url;
     Ok((headers, Json(ConnectProviderResponse { auth_url })))
 }
 
-/// Take away a way into one's account, unless it is the last.
+/// Remove a sign-in method
+///
+/// Disconnects the provider from the account. The last sign-in method of an account cannot be removed.
 #[utoipa::path(delete, path = "/v1/me/providers/{provider}", tag = "me", security(("token" = [])),
-    params(("provider" = String, Path, description = "`github`")),
+    params(("provider" = String, Path, description = "The name of the provider: `github`")),
     responses((status = 204), (status = 404)))]
 pub(crate) async fn disconnect_provider(
     State(app): State<AppState>,

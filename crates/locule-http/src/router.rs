@@ -1,4 +1,4 @@
-//! All routes, and what stands before and around them.
+//! All routes, and the layers around them.
 
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse as _, Response};
@@ -9,10 +9,10 @@ use locule_api::ErrorCode;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::exec::{self, stream};
+use crate::need::operation;
 use crate::sandboxes::{create, lifecycle, read};
 use crate::state::{AppState, HttpConfig};
 use crate::teams::members;
@@ -32,7 +32,7 @@ pub fn router(state: AppState) -> Router {
         .layer(DefaultBodyLimit::max(json_bytes_max))
         .layer(cross_origin())
         .with_state(state.clone());
-    // An outer router: the gateway must see a request before it is routed.
+    // The gateway is on an outer router, so that it handles a request before the request is routed.
     Router::new()
         .fallback_service(api)
         .layer(middleware::from_fn_with_state(state, gateway::gateway))
@@ -40,7 +40,7 @@ pub fn router(state: AppState) -> Router {
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
 }
 
-/// Everything that is served but the ports of sandboxes, which the gateway takes out before.
+/// Everything that is served except the ports of sandboxes, whose requests the gateway forwards.
 fn routes(config: &HttpConfig) -> Router<AppState> {
     let (api, _) = api(config).split_for_parts();
     api.route("/docs", get(docs::docs))
@@ -48,84 +48,90 @@ fn routes(config: &HttpConfig) -> Router<AppState> {
         .route("/openapi.yaml", get(spec::as_yaml))
 }
 
-/// Browsers may call from anywhere: the credential is a header that a foreign page cannot have.
+/// Pages of any origin may call the API: the credential is a header, which a page of another origin does not have.
 fn cross_origin() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods(Any)
-        // Mirrored: a browser does not take `*` for Authorization.
+        // Mirrored, because `*` does not include Authorization.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(Any)
 }
 
 pub(crate) fn api(config: &HttpConfig) -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(spec::base())
-        .routes(routes!(health::get_health))
-        .merge(people())
-        .routes(routes!(create::create_sandbox, read::list_sandboxes))
-        .routes(routes!(read::get_sandbox, lifecycle::destroy_sandbox))
-        .routes(routes!(lifecycle::ping_sandbox))
-        .routes(routes!(lifecycle::pause_sandbox))
-        .routes(routes!(lifecycle::resume_sandbox))
-        .routes(routes!(exec::exec))
-        .routes(routes!(stream::exec_stream))
-        .routes(routes!(processes::list_processes))
-        .routes(routes!(processes::kill_process))
-        .routes(routes!(stream::process_stream))
-        .routes(routes!(files::read_file))
-        .routes(routes!(files::read_file_stream))
-        .routes(routes!(files::list_files))
-        .routes(routes!(files::make_directory))
-        .routes(routes!(files::remove_file))
+        .routes(operation!(health::get_health))
+        .merge(accounts())
+        .routes(operation!(create::create_sandbox))
+        .routes(operation!(read::list_sandboxes))
+        .routes(operation!(read::get_sandbox))
+        .routes(operation!(lifecycle::destroy_sandbox))
+        .routes(operation!(lifecycle::ping_sandbox))
+        .routes(operation!(lifecycle::pause_sandbox))
+        .routes(operation!(lifecycle::resume_sandbox))
+        .routes(operation!(exec::exec))
+        .routes(operation!(stream::exec_stream))
+        .routes(operation!(processes::list_processes))
+        .routes(operation!(processes::kill_process))
+        .routes(operation!(stream::process_stream))
+        .routes(operation!(files::read_file))
+        .routes(operation!(files::read_file_stream))
+        .routes(operation!(files::list_files))
+        .routes(operation!(files::make_directory))
+        .routes(operation!(files::remove_file))
         .merge(
             OpenApiRouter::new()
-                .routes(routes!(files::write_file))
+                .routes(operation!(files::write_file))
                 .layer(DefaultBodyLimit::max(config.file_bytes_max)),
         )
         .merge(
             OpenApiRouter::new()
-                .routes(routes!(files::write_file_stream))
+                .routes(operation!(files::write_file_stream))
                 .layer(DefaultBodyLimit::disable()),
         )
         .merge(e2b::routes())
 }
 
-/// Accounts, teams, keys, the trail.
-fn people() -> OpenApiRouter<AppState> {
+/// Operations on accounts, teams, API keys and audit logs.
+fn accounts() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(auth::sign_up))
-        .routes(routes!(auth::activate))
-        .routes(routes!(auth::login))
-        .routes(routes!(auth::logout))
-        .routes(routes!(auth::switch_team))
-        .routes(routes!(me::get_me, me::rename_me, me::delete_me))
-        .routes(routes!(me::change_password))
-        .routes(routes!(me::forgot_password))
-        .routes(routes!(me::reset_password))
-        .routes(routes!(me::search_users))
-        .routes(routes!(oauth::begin_oauth))
-        .routes(routes!(oauth::finish_oauth))
-        .routes(routes!(oauth::connect_provider))
-        .routes(routes!(oauth::disconnect_provider))
-        .routes(routes!(teams::list_teams, teams::create_team))
-        .routes(routes!(
-            teams::get_team,
-            teams::rename_team,
-            teams::delete_team
-        ))
-        .routes(routes!(teams::leave_team))
-        .routes(routes!(members::list_members, members::add_member))
-        .routes(routes!(members::set_member_role, members::remove_member))
-        .routes(routes!(api_keys::create_api_key, api_keys::list_api_keys))
-        .routes(routes!(api_keys::revoke_api_key))
-        .routes(routes!(audit::list_audit_logs))
-        .routes(routes!(audit::list_platform_audit_logs))
-        .routes(routes!(admin::list_all_teams))
-        .routes(routes!(admin::delete_any_team))
-        .routes(routes!(admin::set_team_byoc))
-        .routes(routes!(admin::set_team_quota))
-        .routes(routes!(admin::list_all_users))
-        .routes(routes!(admin::set_user_active))
+        .routes(operation!(auth::sign_up))
+        .routes(operation!(auth::activate))
+        .routes(operation!(auth::login))
+        .routes(operation!(auth::logout))
+        .routes(operation!(auth::switch_team))
+        .routes(operation!(me::get_me))
+        .routes(operation!(me::rename_me))
+        .routes(operation!(me::delete_me))
+        .routes(operation!(me::change_password))
+        .routes(operation!(me::forgot_password))
+        .routes(operation!(me::reset_password))
+        .routes(operation!(me::search_users))
+        .routes(operation!(oauth::begin_oauth))
+        .routes(operation!(oauth::finish_oauth))
+        .routes(operation!(oauth::connect_provider))
+        .routes(operation!(oauth::disconnect_provider))
+        .routes(operation!(teams::list_teams))
+        .routes(operation!(teams::create_team))
+        .routes(operation!(teams::get_team))
+        .routes(operation!(teams::rename_team))
+        .routes(operation!(teams::delete_team))
+        .routes(operation!(teams::leave_team))
+        .routes(operation!(members::list_members))
+        .routes(operation!(members::add_member))
+        .routes(operation!(members::set_member_role))
+        .routes(operation!(members::remove_member))
+        .routes(operation!(api_keys::create_api_key))
+        .routes(operation!(api_keys::list_api_keys))
+        .routes(operation!(api_keys::revoke_api_key))
+        .routes(operation!(audit::list_audit_logs))
+        .routes(operation!(audit::list_platform_audit_logs))
+        .routes(operation!(admin::list_all_teams))
+        .routes(operation!(admin::delete_any_team))
+        .routes(operation!(admin::set_team_byoc))
+        .routes(operation!(admin::set_team_quota))
+        .routes(operation!(admin::list_all_users))
+        .routes(operation!(admin::set_user_active))
 }
 
 async fn unknown_route(request: Request) -> Response {
@@ -138,12 +144,12 @@ async fn unknown_method(request: Request) -> Response {
         ApiError::Request {
             status: StatusCode::METHOD_NOT_ALLOWED,
             code: ErrorCode::MethodNotAllowed,
-            message: "this path does not take this method".to_owned(),
+            message: "the path does not support the method; see /docs for its methods".to_owned(),
         },
     )
 }
 
-/// Whether a path's refusals are in the native dialect; the rest speaks the other.
+/// Whether error responses of a path are in the native dialect. Any other path has the E2B dialect.
 pub(crate) fn is_native(path: &str) -> bool {
     path.starts_with("/v1/") || path.starts_with("/auth/")
 }
@@ -153,7 +159,7 @@ fn in_dialect(request: &Request, failure: ApiError) -> Response {
     if is_native(request.uri().path()) {
         response
     } else {
-        e2b::error::reworded(response)
+        e2b::error::translated(response)
     }
 }
 
@@ -163,14 +169,14 @@ mod tests {
 
     use super::*;
 
-    /// The router's own list, as it prints itself. `tests/it/methods.rs` asks for the methods.
+    /// Reads the paths from the router's `Debug` output. `tests/it/methods.rs` checks the methods.
     #[test]
-    fn what_is_served_is_what_is_documented() {
+    fn the_served_paths_are_the_documented_paths() {
         let (router, document) = (routes(&HttpConfig::default()), spec::document());
         let printed = format!("{router:?}");
         let served: BTreeSet<&str> = printed
             .split('"')
-            // All but what catches the rest.
+            // All paths except the fallback.
             .filter(|text| text.starts_with('/') && text.len() > 1 && !text.contains("fallback"))
             .collect();
         let documented: BTreeSet<&str> = document.paths.paths.keys().map(String::as_str).collect();

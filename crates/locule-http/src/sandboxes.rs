@@ -1,4 +1,4 @@
-//! Sandboxes in the native dialect.
+//! Operations on sandboxes in the native dialect.
 
 pub(crate) mod create;
 pub(crate) mod lifecycle;

@@ -1,16 +1,16 @@
-//! The listener: HTTP/1.1, with bounds on how long a connection may be silent, on heads, and on how many wait at once.
+//! The HTTP/1.1 listener: head and idle timeouts, limits on request heads, and a limit on idle connections (ADR 0021).
 //!
 //! ```text
 //! accepted ──► reading ──► busy ──► idle ──► reading …
 //!              10 s, from           620 s
 //!              the first byte
 //! ```
-//! A client that opens connections and says nothing costs a bounded number of them: when too many are quiet, the one that
-//! has been so the longest goes.
+//! Reading and idle connections have no request in progress. When their number exceeds the idle limit, the one that has been
+//! idle for longest is closed, so that a client that opens connections and sends nothing occupies a bounded number of them.
 
 mod connection;
-mod farewell;
-mod quiet;
+mod idle_limit;
+mod lingering_close;
 
 use std::io;
 use std::sync::Arc;
@@ -21,22 +21,22 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::quiet::Quiet;
+use self::idle_limit::IdleLimit;
 
-/// A listener that is out of descriptors waits this long before it accepts again.
+/// Pause after a failed accept, such as when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Bounds of one listener.
+/// Timeouts and limits of one listener.
 #[derive(Debug, Clone)]
 pub struct ListenerLimits {
-    /// For the head of a request, from its first byte; for the first one from the connection's beginning.
+    /// For the head of a request, from its first byte. For the first request, from the accept of the connection.
     pub head_timeout: Duration,
-    /// Between two requests.
+    /// For the time between two requests.
     pub idle_timeout: Duration,
-    /// Of a head. It may have 100 headers.
+    /// Maximum size of a request head, which may also have 100 headers at most.
     pub head_bytes_max: usize,
-    /// Connections without a request under way.
-    pub quiet_max: usize,
+    /// Maximum number of connections without a request in progress.
+    pub idle_max: usize,
     pub connections_max: usize,
 }
 
@@ -46,41 +46,41 @@ impl Default for ListenerLimits {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(620),
             head_bytes_max: 64 * 1024,
-            quiet_max: 512,
+            idle_max: 512,
             connections_max: 8192,
         }
     }
 }
 
-/// Serves until `stop`, then finishes the requests that are under way.
+/// Serves until `stop`, then finishes the requests that are in progress.
 pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) -> io::Result<()> {
     serve_within(listener, app, stop, ListenerLimits::default()).await
 }
 
-/// As [`serve`], with other bounds.
+/// Serves as [`serve`] does, with other limits.
 pub async fn serve_within(
     listener: TcpListener,
     app: Router,
     stop: CancellationToken,
     limits: ListenerLimits,
 ) -> io::Result<()> {
-    let quiet = Quiet::new(limits.quiet_max);
+    let idle_limit = IdleLimit::new(limits.idle_max);
     let limits = Arc::new(limits);
     let mut connections = JoinSet::new();
     loop {
-        let has_room = connections.len() < limits.connections_max;
+        let below_limit = connections.len() < limits.connections_max;
         tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            accepted = listener.accept(), if has_room => match accepted {
+            accepted = listener.accept(), if below_limit => match accepted {
                 Ok((stream, _)) => {
-                    let (app, place, limits) = (app.clone(), quiet.enter(), limits.clone());
-                    connections.spawn(connection::serve(stream, app, place, limits, stop.clone()));
+                    let (app, entry, limits) = (app.clone(), idle_limit.enter(), limits.clone());
+                    connections.spawn(connection::serve(stream, app, entry, limits, stop.clone()));
                 }
-                Err(error) if is_the_clients(&error) => {}
+                Err(error) if client_closed(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "no connection accepted");
-                    quiet.drop_oldest();
+                    tracing::warn!(%error, "accepting an HTTP connection failed; retrying after a pause");
+                    idle_limit.evict_oldest();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -91,8 +91,8 @@ pub async fn serve_within(
     Ok(())
 }
 
-/// It was gone before it was accepted.
-fn is_the_clients(error: &io::Error) -> bool {
+/// Whether the client closed the connection before the listener accepted it.
+fn client_closed(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

@@ -1,7 +1,10 @@
-//! The OpenAPI document, made from the handlers.
+//! The OpenAPI document, generated from the handlers' annotations.
 
+#[cfg(test)]
+mod language;
 mod refusals;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use axum::response::IntoResponse;
@@ -12,12 +15,13 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
 
+use crate::need::{self, Need};
 use crate::router;
 use crate::state::HttpConfig;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Locule", description = "Sandboxes in microVMs. `/v1/capsules…` is another name for `/v1/sandboxes…`."),
+    info(title = "Locule", description = "Sandboxes in microVMs. `/v1/capsules…` is an alias of `/v1/sandboxes…`."),
     components(schemas(
         ClientMessage, ServerMessage, ErrorBody, E2bError, schema::SandboxId, schema::UserId, schema::TeamId, schema::ApiKeyId,
         schema::BareSandboxId, schema::EmailPrefix, schema::TemplateName, schema::PageToken, schema::IdempotencyKey
@@ -39,18 +43,24 @@ impl Modify for Credentials {
     }
 }
 
-/// The whole public API.
+/// The OpenAPI document of the whole public API.
 pub fn document() -> OpenApi {
     let mut document = router::api(&HttpConfig::default()).into_openapi();
+    need::take_needs(&mut document);
     refusals::complete(&mut document);
     document
+}
+
+/// What every operation needs of its caller, by the id of the operation. `None` when its route records no need.
+pub fn needs() -> BTreeMap<String, Option<Need>> {
+    need::take_needs(&mut router::api(&HttpConfig::default()).into_openapi())
 }
 
 pub(crate) fn base() -> OpenApi {
     Base::openapi()
 }
 
-// Made once: anybody may ask for them, as often as they like. Maps, lists and text: nothing that could not be written.
+// Serialized once: the routes need no credential, so a client may request them at any rate. Maps, lists and text always serialize.
 static JSON: LazyLock<String> =
     LazyLock::new(|| serde_json::to_string(&document()).unwrap_or_default());
 static YAML: LazyLock<String> =
@@ -68,9 +78,9 @@ pub(crate) async fn as_yaml() -> impl IntoResponse {
 mod tests {
     use super::*;
 
-    /// `make golden` writes the file anew.
+    /// `make golden` rewrites the file.
     #[test]
-    fn the_document_is_written_down() {
+    fn the_openapi_document_is_written_down() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/public.json");
         let text = document().to_pretty_json().unwrap() + "\n";
         #[expect(
@@ -88,7 +98,26 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_has_an_id_of_its_own_and_says_each_way_it_refuses() {
+    fn every_operation_states_what_it_needs_of_its_caller() {
+        let needs = needs();
+        let without: Vec<&String> = needs
+            .iter()
+            .filter_map(|(id, need)| need.is_none().then_some(id))
+            .collect();
+        assert!(without.is_empty(), "{without:?}");
+        assert!(needs.len() > 50, "{}", needs.len());
+        for (id, need) in [
+            ("get_health", Need::Public),
+            ("get_sandbox", Need::Read),
+            ("exec_stream", Need::Use),
+            ("delete_any_team", Need::PlatformAdmin),
+        ] {
+            assert_eq!(needs[id], Some(need), "{id}");
+        }
+    }
+
+    #[test]
+    fn every_operation_has_a_unique_id_and_documents_its_error_responses() {
         let mut seen = std::collections::BTreeSet::new();
         let document = serde_json::to_value(document()).unwrap();
         for (path, item) in document["paths"].as_object().unwrap() {
@@ -96,15 +125,15 @@ mod tests {
                 let id = operation["operationId"].as_str().unwrap();
                 assert!(seen.insert(id.to_owned()), "{id} twice");
                 let responses = operation["responses"].as_object().unwrap();
-                // A number each: what a range or a default allows, nobody can rely on.
+                // Each is a number: a client cannot rely on a range such as `4XX`.
                 let statuses: Vec<u16> = responses
                     .keys()
                     .map(|status| status.parse().unwrap_or_else(|_| panic!("{id}: {status}")))
                     .collect();
-                let refusals = statuses.into_iter().filter(|status| *status >= 400);
-                let envelope = refusals.map(|status| &responses[&status.to_string()]["content"]);
+                let errors = statuses.into_iter().filter(|status| *status >= 400);
+                let envelope = errors.map(|status| &responses[&status.to_string()]["content"]);
                 let envelopes: Vec<_> = envelope.collect();
-                assert!(!envelopes.is_empty(), "{method} {path} never fails");
+                assert!(!envelopes.is_empty(), "{method} {path} documents no error");
                 for envelope in envelopes {
                     assert!(envelope["application/json"].is_object(), "{method} {path}");
                 }

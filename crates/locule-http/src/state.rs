@@ -1,23 +1,24 @@
-//! What every handler can reach.
+//! The state that every handler shares.
 
 use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
 use locule_control::{Accounts, ControlPlane, Sandboxes};
 
 const FILE_BYTES_MAX: usize = 100 * 1024 * 1024;
-/// The parts around a file in a multipart body.
+/// Allowance for the multipart framing around a file.
 const MULTIPART_OVERHEAD_BYTES: usize = 64 * 1024;
 
-/// Bounds of what clients may send.
+/// Limits on requests.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
-    /// What `/health` names.
+    /// The version that `/health` reports.
     pub version: String,
-    /// Of a JSON body.
+    /// Maximum size of a JSON body.
     pub json_bytes_max: usize,
-    /// Of a file that is written in one request, with what is around it; a stream is not bounded.
+    /// Maximum size of the body of `files/write`. `files/stream/write` has no limit.
     pub file_bytes_max: usize,
-    /// Rate limits go by the last address in `X-Forwarded-For`: only behind a proxy that writes it.
+    /// Whether the last address in `X-Forwarded-For` is the client's address for rate limits. Enable this only behind a proxy
+    /// that sets the header.
     pub trust_forwarded_for: bool,
 }
 
@@ -37,7 +38,7 @@ impl Default for HttpConfig {
 pub struct AppState {
     pub(crate) sandboxes: Sandboxes,
     pub(crate) accounts: Accounts,
-    /// Owns what outlives a request: upgraded connections, clean-up after a client that left.
+    /// Runs the tasks that outlive a request: upgraded connections, and the clean-up after a client that left.
     pub(crate) tasks: Tasks,
     pub(crate) clock: SharedClock,
     pub(crate) config: HttpConfig,

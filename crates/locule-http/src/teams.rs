@@ -33,7 +33,9 @@ pub(crate) fn role_view(role: locule_control::Role) -> Role {
     }
 }
 
-/// List one's teams, in the order of joining.
+/// List teams
+///
+/// Returns the teams of the authenticated user, in the order of joining.
 #[utoipa::path(get, path = "/v1/teams", tag = "teams", security(("token" = [])),
     responses((status = 200, body = Vec<TeamWithRole>)))]
 pub(crate) async fn list_teams(
@@ -48,7 +50,9 @@ pub(crate) async fn list_teams(
     Ok(Json(teams.into_iter().map(view).collect()))
 }
 
-/// Make a team. Its maker owns it.
+/// Create a team
+///
+/// The authenticated user becomes the owner.
 #[utoipa::path(post, path = "/v1/teams", tag = "teams", security(("token" = [])),
     request_body = TeamNameRequest,
     responses((status = 201, body = TeamWithRole)))]
@@ -65,7 +69,9 @@ pub(crate) async fn create_team(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-/// Look at a team and who is in it. Like all below, it must be the team that the token is for.
+/// Get a team
+///
+/// Returns the team and its members. Requires a token for the team.
 #[utoipa::path(get, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = schema::TeamId, Path)),
     responses((status = 200, body = TeamDetail)))]
 pub(crate) async fn get_team(
@@ -80,7 +86,9 @@ pub(crate) async fn get_team(
     }))
 }
 
-/// Rename a team. For its owner and admins.
+/// Rename a team
+///
+/// Requires a token for the team, and the role owner or admin.
 #[utoipa::path(patch, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = schema::TeamId, Path)),
     request_body = TeamNameRequest,
     responses((status = 204)))]
@@ -94,7 +102,10 @@ pub(crate) async fn rename_team(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Delete a team with everything it runs. For its owner. What a host that is away still holds ends when it returns.
+/// Delete a team
+///
+/// Destroys the sandboxes of the team; a sandbox on an unreachable host is destroyed when the host returns. Requires a token
+/// for the team, and the role owner.
 #[utoipa::path(delete, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = schema::TeamId, Path)),
     responses((status = 204)))]
 pub(crate) async fn delete_team(
@@ -106,7 +117,9 @@ pub(crate) async fn delete_team(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Leave a team. Keys that one made for it work no more. The owner cannot.
+/// Leave a team
+///
+/// Revokes the API keys that the user created for the team. The owner cannot leave. Requires a token for the team.
 #[utoipa::path(post, path = "/v1/teams/{id}/leave", tag = "teams", security(("token" = [])), params(("id" = schema::TeamId, Path)),
     responses((status = 204)))]
 pub(crate) async fn leave_team(

@@ -1,4 +1,4 @@
-//! Domain sandboxes as the native dialect shows them.
+//! Domain sandboxes in the format of the native dialect.
 
 use chrono::{DateTime, Datelike as _, SubsecRound as _, Utc};
 use locule_api::{Sandbox, SandboxStatus};
@@ -29,20 +29,22 @@ pub(crate) fn sandbox_view(sandbox: &domain::Sandbox) -> Sandbox {
     }
 }
 
-/// Times are told to the second.
+/// A time in whole seconds, as responses show times.
 pub(crate) fn seconds(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(0)
 }
 
-/// A time that is written with a year of four digits. What lies further off fits neither RFC 3339 nor the database.
-pub(crate) fn of_our_era(time: DateTime<Utc>) -> Result<DateTime<Utc>, ApiError> {
+/// Accepts a time whose year has four digits. Other times fit neither RFC 3339 nor the database.
+pub(crate) fn four_digit_year(time: DateTime<Utc>) -> Result<DateTime<Utc>, ApiError> {
     if (0..=9999).contains(&time.year()) {
         return Ok(time);
     }
-    Err(ApiError::invalid("a time must be in the years 0 to 9999"))
+    Err(ApiError::invalid(
+        "the year of a time must be between 0 and 9999",
+    ))
 }
 
-/// What is not known yet is left out.
+/// `None` for an empty text: the value is not known yet.
 fn known(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }

@@ -1,4 +1,4 @@
-//! Both creates.
+//! The create operations of both versions.
 
 use std::time::Duration;
 
@@ -10,37 +10,41 @@ use locule_api::schema;
 use serde_json::{Map, Value};
 
 use super::views::{Tokens, created, template_name};
-use crate::caller::Caller;
+use crate::caller::MayUse;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, IdempotencyKey};
-use crate::sandboxes::create::once;
+use crate::sandboxes::create::create_once;
 use crate::state::AppState;
 
 const TIMEOUT_V1_SEC: i64 = 15;
 const TIMEOUT_V2_SEC: i64 = 300;
 
-/// Create a sandbox (15 seconds unless told otherwise).
+/// Create a sandbox
+///
+/// The sandbox times out after 15 seconds when `timeout` is absent.
 #[utoipa::path(post, path = "/sandboxes", tag = "e2b", operation_id = "e2b_create_sandbox_v1",
-    params(("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "The same key with the same request gives the same sandbox")),
+    params(("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "A key that makes the request safe to retry: the same key with the same request returns the same sandbox")),
     request_body = locule_api::e2b::NewSandbox,
     responses((status = 201, body = Sandbox), (status = 404), (status = 409), (status = 422), (status = 429), (status = 502)))]
 pub(crate) async fn create_v1(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: MayUse,
     key: IdempotencyKey,
     ApiJson(request): ApiJson<locule_api::e2b::NewSandbox>,
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
     create(&app, &caller, key, request, TIMEOUT_V1_SEC).await
 }
 
-/// Create a sandbox (five minutes unless told otherwise).
+/// Create a sandbox
+///
+/// The sandbox times out after 300 seconds when `timeout` is absent.
 #[utoipa::path(post, path = "/v2/sandboxes", tag = "e2b", operation_id = "e2b_create_sandbox",
-    params(("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "The same key with the same request gives the same sandbox")),
+    params(("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "A key that makes the request safe to retry: the same key with the same request returns the same sandbox")),
     request_body = locule_api::e2b::NewSandbox,
     responses((status = 201, body = Sandbox), (status = 404), (status = 409), (status = 422), (status = 429), (status = 502)))]
 pub(crate) async fn create_v2(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: MayUse,
     key: IdempotencyKey,
     ApiJson(request): ApiJson<locule_api::e2b::NewSandbox>,
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
@@ -49,13 +53,13 @@ pub(crate) async fn create_v2(
 
 async fn create(
     app: &AppState,
-    caller: &Caller,
+    caller: &MayUse,
     key: IdempotencyKey,
     request: locule_api::e2b::NewSandbox,
     timeout_default: i64,
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
-    let wanted = new_sandbox(request, timeout_default)?;
-    let sandbox = once(app, caller, key, wanted).await?;
+    let new = new_sandbox(request, timeout_default)?;
+    let sandbox = create_once(app, caller, key, new).await?;
     let tokens = Tokens::of(app, &sandbox);
     Ok((StatusCode::CREATED, Json(created(&sandbox, tokens))))
 }
@@ -64,7 +68,7 @@ fn new_sandbox(
     request: locule_api::e2b::NewSandbox,
     timeout_default: i64,
 ) -> Result<locule_domain::NewSandbox, ApiError> {
-    refuse_what_is_not_enforced(&request)?;
+    refuse_unsupported(&request)?;
     let network = request.network.unwrap_or_default();
     let on_timeout = match request.auto_pause {
         Some(true) => locule_domain::OnTimeout::Pause,
@@ -76,7 +80,7 @@ fn new_sandbox(
         memory_mib: None,
         timeout_sec: 0,
         expires_in: Some(Duration::from_secs(
-            positive(request.timeout.unwrap_or(timeout_default))?.into(),
+            timeout_seconds(request.timeout.unwrap_or(timeout_default))?.into(),
         )),
         on_timeout,
         auto_resume: request.auto_resume.is_some_and(|resume| resume.enabled),
@@ -86,11 +90,11 @@ fn new_sandbox(
     })
 }
 
-/// A rule that would not be enforced must not look as if it were.
-fn refuse_what_is_not_enforced(request: &locule_api::e2b::NewSandbox) -> Result<(), ApiError> {
-    let nothing = Network::default();
-    let network = request.network.as_ref().unwrap_or(&nothing);
-    let asked = [
+/// Refuses every setting that the platform does not enforce, so that a client does not rely on it.
+fn refuse_unsupported(request: &locule_api::e2b::NewSandbox) -> Result<(), ApiError> {
+    let default = Network::default();
+    let network = request.network.as_ref().unwrap_or(&default);
+    let unsupported = [
         (
             "autoPauseMemory: false",
             request.auto_pause_memory == Some(false),
@@ -99,11 +103,11 @@ fn refuse_what_is_not_enforced(request: &locule_api::e2b::NewSandbox) -> Result<
             "allow_internet_access: false",
             request.allow_internet_access == Some(false),
         ),
-        ("iam", any_said(request.iam.as_ref())),
+        ("iam", has_values(request.iam.as_ref())),
         ("volumeMounts", has_items(request.volume_mounts.as_ref())),
         ("network.allowOut", has_items(network.allow_out.as_ref())),
         ("network.denyOut", has_items(network.deny_out.as_ref())),
-        ("network.rules", any_said(network.rules.as_ref())),
+        ("network.rules", has_values(network.rules.as_ref())),
         (
             "network.maskRequestHost",
             network
@@ -121,11 +125,11 @@ fn refuse_what_is_not_enforced(request: &locule_api::e2b::NewSandbox) -> Result<
         ),
         (
             "network.egressProxy",
-            any_said(network.egress_proxy.as_ref()),
+            has_values(network.egress_proxy.as_ref()),
         ),
     ];
-    match asked.into_iter().find(|(_, asked)| *asked) {
-        Some((what, _)) => Err(ApiError::invalid(format!("{what} is not supported"))),
+    match unsupported.into_iter().find(|(_, is_set)| *is_set) {
+        Some((setting, _)) => Err(ApiError::invalid(format!("{setting} is not supported"))),
         None => Ok(()),
     }
 }
@@ -134,23 +138,23 @@ fn has_items(list: Option<&Vec<Value>>) -> bool {
     list.is_some_and(|items| !items.is_empty())
 }
 
-fn any_said(object: Option<&Map<String, Value>>) -> bool {
-    object.is_some_and(|fields| fields.values().any(is_said))
+fn has_values(object: Option<&Map<String, Value>>) -> bool {
+    object.is_some_and(|fields| fields.values().any(is_value))
 }
 
-/// Whether it says anything: an empty list or object does not.
-fn is_said(value: &Value) -> bool {
+/// Whether a value sets anything. Null and empty values do not.
+fn is_value(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Array(items) => !items.is_empty(),
-        Value::Object(fields) => fields.values().any(is_said),
+        Value::Object(fields) => fields.values().any(is_value),
         Value::String(text) => !text.is_empty(),
         Value::Bool(_) | Value::Number(_) => true,
     }
 }
 
-/// A length of life in whole seconds.
-pub(super) fn positive(seconds: i64) -> Result<u32, ApiError> {
+/// A timeout in whole seconds, 1 or more.
+pub(super) fn timeout_seconds(seconds: i64) -> Result<u32, ApiError> {
     match u32::try_from(seconds) {
         Ok(seconds @ 1..) => Ok(seconds),
         _ => Err(ApiError::invalid("timeout must be 1 or more")),
@@ -166,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_those_of_the_dialect() {
+    fn absent_settings_have_the_defaults_of_the_dialect() {
         let wanted = new_sandbox(
             request(r#"{"templateID":"base","surprise":1}"#),
             TIMEOUT_V1_SEC,
@@ -178,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_is_no_rule() {
+    fn empty_settings_are_accepted() {
         let body = r#"{"templateID":"base","iam":{"tokens":{}},"volumeMounts":[],"mcp":null,
             "network":{"denyOut":[],"allowOut":null,"rules":{},"maskRequestHost":null}}"#;
         new_sandbox(request(body), TIMEOUT_V2_SEC).unwrap();
     }
 
     #[test]
-    fn what_would_not_be_enforced_is_refused() {
+    fn settings_that_are_not_enforced_are_refused() {
         for body in [
             r#"{"templateID":"base","timeout":0}"#,
             r#"{"templateID":"base","timeout":-1}"#,

@@ -1,10 +1,11 @@
-//! The list's query: what it means behind its layers of encoding.
+//! The label filter of the list, which is encoded twice.
 
 use std::collections::BTreeMap;
 
 use crate::error::ApiError;
 
-/// The `metadata` parameter after normal query decoding: again a query string, whose keys and values are encoded once more.
+/// Reads the `metadata` parameter. After the decoding of the query it is a query string, whose keys and values are encoded once
+/// more.
 pub(super) fn labels(metadata: &str) -> Result<BTreeMap<String, String>, ApiError> {
     let bad = || ApiError::invalid("metadata is not a query string");
     metadata
@@ -18,7 +19,7 @@ pub(super) fn labels(metadata: &str) -> Result<BTreeMap<String, String>, ApiErro
         .collect()
 }
 
-/// Percent-decodes once. `None`: not text afterwards. A lone `%` stays.
+/// Percent-decodes once. A `%` without two digits is kept. `None` when the result is not text.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -35,7 +36,7 @@ fn decode(text: &str) -> Option<String> {
             rest = tail;
         }
     }
-    // No label holds a zero byte.
+    // A label never holds a zero byte.
     String::from_utf8(bytes)
         .ok()
         .filter(|text| !text.contains('\0'))
@@ -52,15 +53,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metadata_is_decoded_as_often_as_it_was_encoded() {
-        // On the wire `metadata=a%3Db%252520c`; the first layer is the query's own.
+    fn metadata_is_decoded_twice() {
+        // On the wire `metadata=a%3Db%252520c`; the query's own encoding is already removed.
         let labels = labels("a=b%2520c&x%252Fy=1").unwrap();
         assert_eq!(labels["a"], "b c");
         assert_eq!(labels["x/y"], "1");
     }
 
     #[test]
-    fn odd_percent_signs_do_no_harm() {
+    fn a_percent_sign_without_digits_is_kept_and_a_zero_byte_is_refused() {
         assert_eq!(labels("a=100%").unwrap()["a"], "100%");
         for wrong in ["a=%25FF", "a=\0", "a%2500=b"] {
             labels(wrong).unwrap_err();
@@ -74,7 +75,7 @@ mod fuzz {
     use super::*;
 
     #[test]
-    fn any_filter_is_labels_or_refused() {
+    fn any_filter_is_read_as_labels_or_refused() {
         let seeds = ["a=b%2520c&x%252Fy=1", "user=%25C3%25BC&&=&a", "100%=+%+%2B"];
         locule_fuzz::fuzz(&seeds, |input| {
             let text = String::from_utf8_lossy(input);

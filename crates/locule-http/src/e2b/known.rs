@@ -1,38 +1,42 @@
-//! A sandbox of the caller's team that has not ended, found in the fixed order: credential, id, owner. State and body come
-//! after, so handlers take their body as a `Result` and look into it last.
+//! A sandbox of the caller's team that has not ended. The checks run in a fixed order: credential, id, owner. The handler checks
+//! the state and then the body, so it takes the body as a `Result`.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use locule_domain::{Sandbox, SandboxState};
 
-use super::views::alive;
-use crate::caller::Caller;
+use super::views::listed_unless_ended;
+use crate::caller::{May, Right};
 use crate::error::ApiError;
 use crate::extract::Id;
+use crate::need::{Need, Parameter};
 use crate::running::wants;
 use crate::state::AppState;
 
 #[derive(Debug)]
-pub(super) struct Known {
-    pub(super) caller: Caller,
+pub(super) struct Known<R> {
+    pub(super) caller: May<R>,
     pub(super) sandbox: Sandbox,
 }
 
-impl Known {
+impl<R> Known<R> {
     pub(super) fn is(&self, state: SandboxState) -> Result<(), ApiError> {
         wants(self.sandbox.state, state)
     }
 }
 
-impl FromRequestParts<AppState> for Known {
+impl<R: Right> Parameter for Known<R> {
+    const NEED: Option<Need> = Some(R::NEED);
+}
+
+impl<R: Right> FromRequestParts<AppState> for Known<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
-        let caller = Caller::from_request_parts(parts, app).await?;
+        let caller = May::from_request_parts(parts, app).await?;
         let Id(id) = Id::from_request_parts(parts, app).await?;
         let sandbox = app.sandboxes.get_sandbox(caller.team(), id).await?;
-        // What has ended is not found in this dialect.
-        alive(&sandbox)?;
+        listed_unless_ended(&sandbox)?;
         Ok(Self { caller, sandbox })
     }
 }

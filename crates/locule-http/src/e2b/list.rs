@@ -1,4 +1,4 @@
-//! Both lists, and one sandbox.
+//! The list operations of both versions, and the operation that gets one sandbox.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,12 +12,12 @@ use serde::Deserialize;
 
 use super::filter::labels;
 use super::known::Known;
-use super::views::{Tokens, alive, detail, listed, template_name};
-use crate::caller::{Caller, USE_SANDBOX};
+use super::views::{Tokens, detail, listed, listed_unless_ended, template_name};
+use crate::caller::{MayRead, Read};
 use crate::error::ApiError;
 use crate::extract::ApiQuery;
 use crate::state::AppState;
-use crate::views::of_our_era;
+use crate::views::four_digit_year;
 
 const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
 const LIMIT_MAX: u32 = 100;
@@ -26,12 +26,12 @@ const LIMIT_MAX: u32 = 100;
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
-    /// A query string, encoded, whose keys and values are encoded once more.
+    /// Labels that a sandbox must have: an encoded query string whose keys and values are encoded once more.
     metadata: Option<String>,
-    /// `running`, `paused`, or both with a comma.
+    /// States to include: `running`, `paused`, or both separated by a comma.
     #[param(pattern = "^(running|paused)(,(running|paused))*$")]
     state: Option<String>,
-    /// `desc` (default) or `asc`, by start time.
+    /// Order by start time: `desc` (default) or `asc`.
     #[param(pattern = "^(asc|desc)$")]
     order: Option<String>,
     started_after: Option<DateTime<Utc>>,
@@ -39,7 +39,7 @@ pub(crate) struct ListQuery {
     template: Option<String>,
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
-    /// `x-next-token` of the page before.
+    /// The `x-next-token` of the previous page.
     #[param(value_type = Option<schema::PageToken>)]
     next_token: Option<String>,
 }
@@ -47,29 +47,31 @@ pub(crate) struct ListQuery {
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListV1Query {
-    /// As in the newer list.
+    /// Labels that a sandbox must have, as in `/v2/sandboxes`.
     metadata: Option<String>,
 }
 
 type Listed = (HeaderMap, Json<Vec<ListedSandbox>>);
 
-/// List running and paused sandboxes, page by page.
+/// List sandboxes
+///
+/// Returns running and paused sandboxes in pages.
 #[utoipa::path(get, path = "/v2/sandboxes", tag = "e2b", operation_id = "e2b_list_sandboxes", params(ListQuery),
-    responses((status = 200, body = Vec<ListedSandbox>, headers(("x-next-token" = schema::PageToken, description = "What follows; absent on the last page")))))]
+    responses((status = 200, body = Vec<ListedSandbox>, headers(("x-next-token" = schema::PageToken, description = "The token of the next page; absent on the last page")))))]
 pub(crate) async fn list_v2(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: MayRead,
     ApiQuery(query): ApiQuery<ListQuery>,
 ) -> Result<Listed, ApiError> {
     list(&app, &caller, filter(query)?).await
 }
 
-/// List running sandboxes.
+/// List running sandboxes
 #[utoipa::path(get, path = "/sandboxes", tag = "e2b", operation_id = "e2b_list_sandboxes_v1", params(ListV1Query),
     responses((status = 200, body = Vec<ListedSandbox>)))]
 pub(crate) async fn list_v1(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: MayRead,
     ApiQuery(query): ApiQuery<ListV1Query>,
 ) -> Result<Listed, ApiError> {
     let query = ListQuery {
@@ -77,7 +79,7 @@ pub(crate) async fn list_v1(
         state: Some("running".to_owned()),
         ..ListQuery::default()
     };
-    // This list has no pages: what does not fit would not be found.
+    // The list has no pages, so that a limit would hide sandboxes.
     let filter = ListFilter {
         limit: None,
         ..filter(query)?
@@ -85,23 +87,20 @@ pub(crate) async fn list_v1(
     list(&app, &caller, filter).await
 }
 
-/// Look at one sandbox.
+/// Get a sandbox
 #[utoipa::path(get, path = "/sandboxes/{id}", tag = "e2b", operation_id = "e2b_get_sandbox", params(("id" = schema::BareSandboxId, Path)),
     responses((status = 200, body = SandboxDetail)))]
 pub(crate) async fn get_sandbox(
     State(app): State<AppState>,
-    known: Known,
+    known: Known<Read>,
 ) -> Result<Json<SandboxDetail>, ApiError> {
     let Known { caller, sandbox } = known;
-    let listed = alive(&sandbox)?;
-    let tokens = caller
-        .may(USE_SANDBOX)
-        .is_ok()
-        .then(|| Tokens::of(&app, &sandbox));
+    let listed = listed_unless_ended(&sandbox)?;
+    let tokens = caller.may_use().then(|| Tokens::of(&app, &sandbox));
     Ok(Json(detail(listed, &sandbox, tokens)))
 }
 
-async fn list(app: &AppState, caller: &Caller, filter: ListFilter) -> Result<Listed, ApiError> {
+async fn list(app: &AppState, caller: &MayRead, filter: ListFilter) -> Result<Listed, ApiError> {
     let page = app.sandboxes.list_sandboxes(caller.team(), filter).await?;
     let mut headers = HeaderMap::new();
     if let Some(token) = page.next.and_then(|next| HeaderValue::try_from(next).ok()) {
@@ -120,7 +119,9 @@ fn filter(query: ListQuery) -> Result<ListFilter, ApiError> {
     }
     let template = query.template.as_deref().map(template_name);
     if template.is_some_and(|template| !locule_domain::is_safe_name(template)) {
-        return Err(ApiError::invalid("template must be a name, without a tag"));
+        return Err(ApiError::invalid(
+            "template must be the name of a template, without a tag",
+        ));
     }
     let ascending = match query.order.as_deref() {
         None | Some("desc") => false,
@@ -131,7 +132,7 @@ fn filter(query: ListQuery) -> Result<ListFilter, ApiError> {
         states: states(query.state.as_deref())?,
         labels: labels(query.metadata.as_deref().unwrap_or_default())?,
         template: template.map(str::to_owned),
-        started_after: query.started_after.map(of_our_era).transpose()?,
+        started_after: query.started_after.map(four_digit_year).transpose()?,
         ascending,
         limit: Some(limit),
         cursor: query.next_token.filter(|token| !token.is_empty()),

@@ -1,4 +1,4 @@
-//! Sandboxes as this dialect shows them.
+//! Sandboxes in the format of this dialect.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use locule_api::OnTimeout;
@@ -11,10 +11,10 @@ use locule_edge::ENVD_VERSION;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// A sandbox without an end is shown with one far away: the field is required.
-const FAR: TimeDelta = TimeDelta::days(365);
+/// The field `endAt` is required: a sandbox without an expiry is shown with an end this far after its start.
+const NO_EXPIRY: TimeDelta = TimeDelta::days(365);
 
-/// What opens a sandbox's ports. Never part of the sandbox itself.
+/// The tokens that give access to a sandbox's ports.
 pub(super) struct Tokens {
     envd: String,
     traffic: Option<String>,
@@ -43,7 +43,7 @@ pub(super) fn created(sandbox: &domain::Sandbox, tokens: Tokens) -> Sandbox {
     }
 }
 
-/// What the SDKs know as `base` is our `minimal`.
+/// The template name of this dialect: `minimal` is called `base`.
 fn template(sandbox: &domain::Sandbox) -> String {
     match sandbox.template.as_str() {
         "minimal" => "base".to_owned(),
@@ -51,7 +51,7 @@ fn template(sandbox: &domain::Sandbox) -> String {
     }
 }
 
-/// The name of a template of this dialect in ours.
+/// The native name of a template of this dialect.
 pub(super) fn template_name(template: &str) -> &str {
     if template == "base" {
         "minimal"
@@ -60,7 +60,7 @@ pub(super) fn template_name(template: &str) -> &str {
     }
 }
 
-/// `None`: it is over, and this dialect knows no such thing any more.
+/// `None` for a sandbox that has ended, which this dialect does not show.
 fn state(sandbox: &domain::Sandbox) -> Option<SandboxState> {
     match sandbox.state {
         domain::SandboxState::Pending
@@ -91,11 +91,14 @@ pub(super) fn listed(sandbox: &domain::Sandbox) -> Option<ListedSandbox> {
 }
 
 fn end_at(sandbox: &domain::Sandbox, started_at: DateTime<Utc>) -> DateTime<Utc> {
-    sandbox.timeouts.expires_at.unwrap_or(started_at + FAR)
+    sandbox
+        .timeouts
+        .expires_at
+        .unwrap_or(started_at + NO_EXPIRY)
 }
 
-/// What has ended is not found in this dialect.
-pub(super) fn alive(sandbox: &domain::Sandbox) -> Result<ListedSandbox, ApiError> {
+/// The sandbox as in a list. A sandbox that has ended is not found in this dialect.
+pub(super) fn listed_unless_ended(sandbox: &domain::Sandbox) -> Result<ListedSandbox, ApiError> {
     listed(sandbox).ok_or_else(|| ApiError::not_found("sandbox"))
 }
 
@@ -108,7 +111,7 @@ pub(super) fn detail(
         listed,
         envd_access_token: tokens.map(|tokens| tokens.envd),
         domain: None,
-        // The one part of the network configuration that there is.
+        // The only part of the network configuration that takes effect.
         network: Network {
             allow_public_traffic: Some(sandbox.public_traffic),
             ..Network::default()

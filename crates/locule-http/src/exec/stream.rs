@@ -1,4 +1,4 @@
-//! The exec and process `WebSocket`s: output as it comes, stdin with a window, signals.
+//! Commands and processes over a WebSocket: streamed output, stdin with a window, and signals.
 
 #[cfg(test)]
 mod fuzz;
@@ -10,88 +10,87 @@ use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use futures::StreamExt as _;
-use http::HeaderMap;
 use locule_api::{ClientMessage, OnDisconnect, ServerMessage, StartMessage, schema};
 use locule_control::Credential;
 use locule_edge::{Selector, Signal, StartProcess, retry_while_agent_restarts};
 use locule_ids::SandboxId;
 
-use self::session::{How, Session};
-use super::started;
-use crate::caller::{Caller, USE_SANDBOX};
+use self::session::{Session, SessionEnd};
+use super::started_pid;
+use crate::caller::{MayUse, SocketMayUse, Use};
 use crate::error::ApiError;
 use crate::extract::{ApiPath, Id, Upgrade, message};
 use crate::processes::selector;
 use crate::running::Running;
 use crate::state::AppState;
 
-/// A client that does not say within this who it is, or what to run, is cut off.
+/// Time in which the client must send its first message, with its credential or the command to run.
 const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
-const PARTING_TIMEOUT: Duration = Duration::from_secs(1);
-/// A client has got the last message within this, or never.
-const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
-/// Of one message: base64 of 1 MiB of stdin fits.
+const GOING_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time in which the client must close its side after the last message.
+const LINGERING_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Limit of one message: 1 MiB of stdin in base64 fits.
 const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 const TIMEOUT_MAX_SEC: i64 = 7 * 24 * 60 * 60;
 
-/// Run a command over a WebSocket: see `ClientMessage` and `ServerMessage`.
+/// Run a command over a WebSocket
+///
+/// The messages on the socket are `ClientMessage` and `ServerMessage`.
 #[utoipa::path(get, path = "/v1/sandboxes/{id}/exec/stream", tag = "processes", params(("id" = schema::SandboxId, Path)),
-    responses((status = 101, description = "Switching to WebSocket")))]
+    responses((status = 101, description = "The connection continues as a WebSocket")))]
 pub(crate) async fn exec_stream(
     State(app): State<AppState>,
     Id(id): Id,
-    headers: HeaderMap,
     Upgrade(upgrade): Upgrade,
+    caller: SocketMayUse,
 ) -> Response {
-    let caller = Caller::of(&headers, &app).await;
-    switch(upgrade, app, caller, id, None)
+    continue_as_socket(upgrade, app, caller, id, None)
 }
 
-/// Follow a process that runs already; leaving does not end it.
+/// Attach to a process over a WebSocket
+///
+/// Streams the output of a running process. Closing the socket does not end the process.
 #[utoipa::path(get, path = "/v1/sandboxes/{id}/processes/{selector}/stream", tag = "processes",
     params(("id" = schema::SandboxId, Path), ("selector" = String, Path)),
-    responses((status = 101, description = "Switching to WebSocket")))]
+    responses((status = 101, description = "The connection continues as a WebSocket")))]
 pub(crate) async fn process_stream(
     State(app): State<AppState>,
     Id(id): Id,
     ApiPath(path): ApiPath<crate::processes::ProcessPath>,
-    headers: HeaderMap,
     Upgrade(upgrade): Upgrade,
+    caller: SocketMayUse,
 ) -> Response {
-    let caller = Caller::of(&headers, &app).await;
-    switch(upgrade, app, caller, id, Some(path.selector))
+    continue_as_socket(upgrade, app, caller, id, Some(path.selector))
 }
 
-type Found = Result<Option<Caller>, ApiError>;
-
-/// Goes on as a `WebSocket`: about a process that runs already, or one to start.
-fn switch(
+/// Continues as a WebSocket, with the running process `process` or with one that the client starts.
+fn continue_as_socket(
     upgrade: WebSocketUpgrade,
     app: AppState,
-    caller: Found,
+    caller: SocketMayUse,
     id: SandboxId,
     process: Option<String>,
 ) -> Response {
     upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
         .on_upgrade(move |mut socket| async move {
-            let talked = talk(&app, caller, id, process.as_deref(), &mut socket).await;
-            if let Err(failure) = talked {
-                refuse(&mut socket, &failure).await;
+            let served = serve(&app, caller, id, process.as_deref(), &mut socket).await;
+            if let Err(error) = served {
+                send_error(&mut socket, &error).await;
             }
-            see_off(&mut socket).await;
+            close_lingering(&mut socket).await;
         })
 }
 
-async fn talk(
+async fn serve(
     app: &AppState,
-    caller: Found,
+    caller: SocketMayUse,
     id: SandboxId,
     process: Option<&str>,
     socket: &mut WebSocket,
 ) -> Result<(), ApiError> {
     let caller = authenticated(app, caller, socket).await?;
-    let running = Running::find(app, caller.team(), id).await?;
+    let running = Running::find(app, &caller, id).await?;
     match process {
         None => exec(app, &running, socket).await?,
         Some(process) => follow(app, &running, process, socket).await?,
@@ -100,31 +99,39 @@ async fn talk(
     Ok(())
 }
 
-async fn exec(app: &AppState, running: &Running, socket: &mut WebSocket) -> Result<(), ApiError> {
+async fn exec(
+    app: &AppState,
+    running: &Running<Use>,
+    socket: &mut WebSocket,
+) -> Result<(), ApiError> {
     let ClientMessage::Start(start) = first_message(socket).await? else {
-        return Err(ApiError::invalid("the first message must be start"));
+        return Err(ApiError::invalid(
+            "the first message is not `start`; send `start` with the command",
+        ));
     };
     let (on_disconnect, encoding) = (start.on_disconnect, start.encoding);
-    let mut events = running.guest.start(wanted(start)?).await?;
-    let process = Selector::Pid(started(&mut events).await?);
+    let mut events = running.guest.start(process_start(start)?).await?;
+    let process = Selector::Pid(started_pid(&mut events).await?);
     let session = Session {
         guest: &running.guest,
         process: process.clone(),
         encoding,
         stop: app.tasks.token(),
-        listens: true,
+        accepts_input: true,
     };
-    let how = session.run(events, socket).await;
-    part(how, socket).await;
-    if matches!(how, How::Left | How::Refused) && on_disconnect == OnDisconnect::Kill {
+    let end = session.run(events, socket).await;
+    close_if_stopping(end, socket).await;
+    if matches!(end, SessionEnd::ClientLeft | SessionEnd::Failed)
+        && on_disconnect == OnDisconnect::Kill
+    {
         let guest = running.guest.clone();
-        // It must happen also while the role stops, and when the host agent is just restarting.
+        // Detached, so that the process is killed even when the server stops or the host agent is restarting.
         app.tasks
-            .spawn_detached("kill process of a client that left", async move {
+            .spawn_detached("kill the process of a client that left", async move {
                 if let Err(error) =
                     retry_while_agent_restarts(|| guest.signal(&process, Signal::Kill)).await
                 {
-                    tracing::debug!(%error, "process of a client that left was not killed");
+                    tracing::debug!(%error, "killing the process of a client that left failed");
                 }
             });
     }
@@ -133,41 +140,36 @@ async fn exec(app: &AppState, running: &Running, socket: &mut WebSocket) -> Resu
 
 async fn follow(
     app: &AppState,
-    running: &Running,
+    running: &Running<Use>,
     process: &str,
     socket: &mut WebSocket,
 ) -> Result<(), ApiError> {
     let process = selector(process);
     let mut events = running.guest.connect(&process).await?;
-    let pid = started(&mut events).await?;
+    let pid = started_pid(&mut events).await?;
     let session = Session {
         guest: &running.guest,
         process: Selector::Pid(pid),
         encoding: locule_api::Encoding::Utf8,
         stop: app.tasks.token(),
-        listens: false,
+        accepts_input: false,
     };
-    let how = session.run(events, socket).await;
-    part(how, socket).await;
+    let end = session.run(events, socket).await;
+    close_if_stopping(end, socket).await;
     Ok(())
 }
 
-/// By the headers of the upgrade, else by the first message.
+/// The caller of the upgrade request, or of the first message when the upgrade request has no credential.
 async fn authenticated(
     app: &AppState,
-    caller: Found,
+    caller: SocketMayUse,
     socket: &mut WebSocket,
-) -> Result<Caller, ApiError> {
-    if let Some(caller) = caller? {
-        caller.may(USE_SANDBOX)?;
+) -> Result<MayUse, ApiError> {
+    if let Some(caller) = caller.0? {
         return Ok(caller);
     }
     match first_message(socket).await? {
-        ClientMessage::Auth { token } => {
-            let caller = Caller::by(Credential::bearer(&token), app).await?;
-            caller.may(USE_SANDBOX)?;
-            Ok(caller)
-        }
+        ClientMessage::Auth { token } => MayUse::by(Credential::bearer(&token), app).await,
         ClientMessage::Start(_)
         | ClientMessage::Stdin { .. }
         | ClientMessage::StdinClose
@@ -183,14 +185,20 @@ async fn first_message(socket: &mut WebSocket) -> Result<ClientMessage, ApiError
                 return message(&text);
             }
         }
-        Err(ApiError::invalid("the client left"))
+        Err(ApiError::invalid(
+            "the client closed the socket before its first message",
+        ))
     };
     tokio::time::timeout(FIRST_MESSAGE_TIMEOUT, next)
         .await
-        .unwrap_or_else(|_| Err(ApiError::invalid("no message came in time")))
+        .unwrap_or_else(|_| {
+            Err(ApiError::invalid(
+                "no message arrived in time; send the first message within 5 seconds",
+            ))
+        })
 }
 
-fn wanted(start: StartMessage) -> Result<StartProcess, ApiError> {
+fn process_start(start: StartMessage) -> Result<StartProcess, ApiError> {
     if start.cmd.is_empty() {
         return Err(ApiError::invalid("cmd is required"));
     }
@@ -199,7 +207,7 @@ fn wanted(start: StartMessage) -> Result<StartProcess, ApiError> {
         seconds @ 1..=TIMEOUT_MAX_SEC => Some(Duration::from_secs(seconds.unsigned_abs())),
         _ => {
             return Err(ApiError::invalid(
-                "timeout_sec must be between 0 and a week",
+                "timeout_sec must be between 0 and 604800",
             ));
         }
     };
@@ -215,26 +223,26 @@ fn wanted(start: StartMessage) -> Result<StartProcess, ApiError> {
     })
 }
 
-/// Tells a client that is left because we stop. Its process goes on, and can be followed from elsewhere.
-async fn part(how: How, socket: &mut WebSocket) {
-    if how == How::Stopping {
+/// Closes the socket with 1001 when the server stops. The process keeps running, and the client can attach to it again.
+async fn close_if_stopping(end: SessionEnd, socket: &mut WebSocket) {
+    if end == SessionEnd::Stopping {
         let away = CloseFrame {
             code: close_code::AWAY,
             reason: "".into(),
         };
-        let told = socket.send(Message::Close(Some(away)));
-        // One that does not read is not waited for.
-        tokio::time::timeout(PARTING_TIMEOUT, told).await.ok();
+        let sent = socket.send(Message::Close(Some(away)));
+        // The timeout is for a client that does not read.
+        tokio::time::timeout(GOING_AWAY_TIMEOUT, sent).await.ok();
     }
 }
 
-/// Says why, then closes: 1008 when the client is at fault, 1011 when we are.
-async fn refuse(socket: &mut WebSocket, failure: &ApiError) {
-    let (status, code) = failure.status_and_code();
-    let error = ServerMessage::Error {
-        data: failure.message(),
+/// Sends the error and closes the socket, with 1008 for an error of the client and 1011 for an error of the server.
+async fn send_error(socket: &mut WebSocket, error: &ApiError) {
+    let (status, code) = error.status_and_code();
+    let message = ServerMessage::Error {
+        data: error.message(),
     };
-    if let Some(text) = text(&error) {
+    if let Some(text) = text(&message) {
         socket.send(text).await.ok();
     }
     let close = CloseFrame {
@@ -248,12 +256,11 @@ async fn refuse(socket: &mut WebSocket, failure: &ApiError) {
     socket.send(Message::Close(Some(close))).await.ok();
 }
 
-/// Reads what the client still sends until it leaves. A socket that is dropped with something unread is reset, and the reset
-/// can overtake the last message.
-async fn see_off(socket: &mut WebSocket) {
-    let leaves = async { while let Some(Ok(_)) = socket.next().await {} };
-    // One that does not leave is left.
-    let _ = tokio::time::timeout(FAREWELL_TIMEOUT, leaves).await;
+/// Reads and discards what the client still sends until the client closes. A socket that is dropped with unread bytes is reset,
+/// and the reset can discard the last message before the client reads it.
+async fn close_lingering(socket: &mut WebSocket) {
+    let client_closes = async { while let Some(Ok(_)) = socket.next().await {} };
+    let _ = tokio::time::timeout(LINGERING_CLOSE_TIMEOUT, client_closes).await;
 }
 
 fn text(message: &ServerMessage) -> Option<Message> {

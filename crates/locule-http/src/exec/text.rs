@@ -1,15 +1,15 @@
-//! Bytes of a stream as JSON text, chunk by chunk.
+//! Encoding of a stream's bytes as JSON text, chunk by chunk.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use locule_api::Encoding;
 
-/// Writes chunks of one stream as text. In UTF-8, a character that is split between chunks waits for its rest; what is no
-/// UTF-8 is replaced.
+/// Encodes the chunks of one stream. In UTF-8, the first bytes of a character that is split between chunks are kept until the
+/// rest arrives, and bytes that are not UTF-8 are replaced.
 #[derive(Debug)]
 pub(super) struct Text {
     encoding: Encoding,
-    /// The beginning of a character, at most three bytes.
+    /// The first bytes of a character, at most three.
     pending: Vec<u8>,
 }
 
@@ -32,14 +32,14 @@ impl Text {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// What is left when the stream has ended.
+    /// The text of the pending bytes, when the stream has ended.
     pub(super) fn finish(&mut self) -> String {
         let rest = std::mem::take(&mut self.pending);
         String::from_utf8_lossy(&rest).into_owned()
     }
 }
 
-/// How many bytes at the end may be the beginning of a character.
+/// The number of bytes at the end that may be the beginning of a character.
 fn unfinished(bytes: &[u8]) -> usize {
     let tail = &bytes[bytes.len().saturating_sub(3)..];
     (1..=tail.len())
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_split_character_comes_out_whole() {
+    fn a_character_split_between_chunks_is_decoded_whole() {
         let mut text = Text::new(Encoding::Utf8);
         let out: String = "aé€𝄞z"
             .as_bytes()
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_replaced_and_does_not_wait() {
+    fn invalid_utf_8_is_replaced_without_waiting() {
         let mut text = Text::new(Encoding::Utf8);
         assert_eq!(text.push(&[b'a', 0xff]), "a\u{fffd}");
         assert_eq!(text.push(&[0xe2]), "");
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_passes_every_byte() {
+    fn base64_preserves_every_byte() {
         assert_eq!(Text::new(Encoding::Base64).push(&[0xff]), "/w==");
     }
 }
@@ -86,21 +86,24 @@ mod fuzz {
     use super::*;
 
     #[test]
-    fn chunks_say_together_what_the_whole_says() {
+    fn chunks_decode_to_the_same_text_as_the_whole() {
         locule_fuzz::fuzz(
             &["a\u{e9}\u{20ac}\u{1d11e}z", "\u{10ffff}\u{800}\u{7f}"],
             |bytes| {
                 let mut text = Text::new(Encoding::Utf8);
-                // As many as five, cut where the bytes say.
+                // The first byte of the input chooses the length of a chunk.
                 let cut = bytes.first().map_or(1, |byte| usize::from(byte % 7) + 1);
-                let mut said: String = bytes.chunks(cut).map(|chunk| text.push(chunk)).collect();
+                let mut decoded: String = bytes.chunks(cut).map(|chunk| text.push(chunk)).collect();
                 assert!(text.pending.len() <= 3);
-                said += &text.finish();
+                decoded += &text.finish();
                 assert_eq!(
-                    said.replace('\u{fffd}', ""),
+                    decoded.replace('\u{fffd}', ""),
                     String::from_utf8_lossy(bytes).replace('\u{fffd}', "")
                 );
-                (std::str::from_utf8(bytes).is_ok(), said.chars().count() / 4)
+                (
+                    std::str::from_utf8(bytes).is_ok(),
+                    decoded.chars().count() / 4,
+                )
             },
         );
     }

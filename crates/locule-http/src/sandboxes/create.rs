@@ -8,7 +8,7 @@ use http::StatusCode;
 use locule_api::{CreateSandboxRequest, OnTimeout, Sandbox, schema};
 use locule_domain::NewSandbox;
 
-use crate::caller::Caller;
+use crate::caller::MayUse;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, IdempotencyKey};
 use crate::state::AppState;
@@ -16,36 +16,36 @@ use crate::views::sandbox_view;
 
 const TEMPLATE_DEFAULT: &str = "minimal";
 
-/// Create a sandbox from a template.
+/// Create a sandbox
 #[utoipa::path(post, path = "/v1/sandboxes", tag = "sandboxes",
-    params(("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "The same key with the same request gives the same sandbox")),
+    params(("Idempotency-Key" = Option<schema::IdempotencyKey>, Header, description = "A key that makes the request safe to retry: the same key with the same request returns the same sandbox")),
     request_body = CreateSandboxRequest,
     responses((status = 201, body = Sandbox), (status = 404), (status = 409), (status = 422), (status = 429), (status = 502)))]
 pub(crate) async fn create_sandbox(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: MayUse,
     key: IdempotencyKey,
     ApiJson(request): ApiJson<CreateSandboxRequest>,
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
-    let wanted = new_sandbox(request)?;
-    let sandbox = once(&app, &caller, key, wanted).await?;
+    let new = new_sandbox(request)?;
+    let sandbox = create_once(&app, &caller, key, new).await?;
     Ok((StatusCode::CREATED, Json(sandbox_view(&sandbox))))
 }
 
-/// Creates; the same idempotency key with the same request gives the same sandbox.
-pub(crate) async fn once(
+/// Creates a sandbox. The same idempotency key with the same request returns the same sandbox.
+pub(crate) async fn create_once(
     app: &AppState,
-    caller: &Caller,
+    caller: &MayUse,
     key: IdempotencyKey,
-    wanted: NewSandbox,
+    new: NewSandbox,
 ) -> Result<locule_domain::Sandbox, ApiError> {
     Ok(match key.0 {
         Some(key) => {
             app.sandboxes
-                .create_sandbox_once(&caller.0, wanted, &key)
+                .create_sandbox_once(&caller.0, new, &key)
                 .await?
         }
-        None => app.sandboxes.create_sandbox(&caller.0, wanted).await?,
+        None => app.sandboxes.create_sandbox(&caller.0, new).await?,
     })
 }
 
@@ -76,13 +76,13 @@ fn new_sandbox(request: CreateSandboxRequest) -> Result<NewSandbox, ApiError> {
     })
 }
 
-/// Zero or less stands for the default; the upper bound is configured and checked by the control plane.
+/// Zero or less stands for the default. The control plane checks the configured upper bound.
 fn size(value: Option<i64>, name: &str) -> Result<Option<u32>, ApiError> {
     match value {
         None | Some(i64::MIN..=0) => Ok(None),
         Some(value) => u32::try_from(value)
             .map(Some)
-            .map_err(|_| ApiError::invalid(format!("{name} is too large"))),
+            .map_err(|_| ApiError::invalid(format!("{name} must be at most 4294967295"))),
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_default_and_times_do_not_run_backwards() {
+    fn sizes_have_defaults_and_negative_times_are_refused() {
         let request = |timeout_sec, vcpus| CreateSandboxRequest {
             timeout_sec,
             vcpus,

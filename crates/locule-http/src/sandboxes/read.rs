@@ -1,25 +1,27 @@
-//! Listing sandboxes and looking at one.
+//! Operations that list sandboxes and get one sandbox.
 
 use axum::Json;
 use axum::extract::State;
 use locule_api::{Sandbox, schema};
 use locule_control::ListFilter;
 
-use crate::caller::Caller;
+use crate::caller::MayRead;
 use crate::error::ApiError;
 use crate::extract::Id;
 use crate::state::AppState;
 use crate::views::sandbox_view;
 
-/// This list has no pages; a team with more looks through the other dialect's.
+/// The list has no pages. A team with more sandboxes can use the list of the E2B dialect.
 const LISTED_MAX: usize = 1000;
 
-/// List the team's sandboxes, newest first; stopped and failed ones are left out.
+/// List sandboxes
+///
+/// Returns the team's sandboxes, newest first, without sandboxes in the state `stopped` or `error`.
 #[utoipa::path(get, path = "/v1/sandboxes", tag = "sandboxes",
     responses((status = 200, body = Vec<Sandbox>)))]
 pub(crate) async fn list_sandboxes(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: MayRead,
 ) -> Result<Json<Vec<Sandbox>>, ApiError> {
     let mut listed = Vec::new();
     let mut filter = ListFilter::default();
@@ -37,12 +39,14 @@ pub(crate) async fn list_sandboxes(
     Ok(Json(listed))
 }
 
-/// Look at one sandbox, in whatever state it is.
+/// Get a sandbox
+///
+/// Returns the sandbox in any state.
 #[utoipa::path(get, path = "/v1/sandboxes/{id}", tag = "sandboxes", params(("id" = schema::SandboxId, Path)),
     responses((status = 200, body = Sandbox)))]
 pub(crate) async fn get_sandbox(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: MayRead,
     Id(id): Id,
 ) -> Result<Json<Sandbox>, ApiError> {
     let sandbox = app.sandboxes.get_sandbox(caller.team(), id).await?;

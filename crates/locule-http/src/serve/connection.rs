@@ -1,4 +1,4 @@
-//! One connection, watched.
+//! One connection: its phases, its timeouts, and its close.
 
 use std::convert::Infallible;
 use std::io::{self, IoSlice};
@@ -23,75 +23,75 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::ListenerLimits;
-use super::farewell::{Farewell, Heard, Unread};
-use super::quiet::Place;
+use super::idle_limit::Entry;
+use super::lingering_close::{LingeringClose, UnreadBody, WatchedBody};
 use crate::extract::PeerAddress;
 
 const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 4;
 
-/// What a connection is doing.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The head of a request is expected, or has begun.
+    /// The head of a request is awaited or partly received.
     Reading,
-    /// A request is being answered.
+    /// A request is in progress.
     Busy,
-    /// Answered; another request may come.
+    /// A request has been answered, and the next has not begun.
     Idle,
 }
 
-type Doing = Arc<watch::Sender<Phase>>;
+type PhaseSender = Arc<watch::Sender<Phase>>;
 
-/// Serves a connection until it ends, has been silent for too long, or must make room for others.
+/// Serves a connection until the client closes it, a timeout passes, or the idle limit evicts it.
 pub(super) async fn serve(
     stream: TcpStream,
     app: Router,
-    place: Place,
+    entry: Entry,
     limits: Arc<ListenerLimits>,
     stop: CancellationToken,
 ) {
-    // Streamed frames are small and wanted at once; with Nagle's algorithm on they come 40 ms late.
+    // Streamed frames are small: with Nagle's algorithm they arrive 40 ms late.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY not set");
+        tracing::debug!(%error, "setting TCP_NODELAY on an HTTP connection failed");
     }
     if let Err(error) = keep_alive(&stream) {
-        tracing::debug!(%error, "TCP keep-alive not set");
+        tracing::debug!(%error, "setting TCP keep-alive on an HTTP connection failed");
     }
     let peer = stream.peer_addr().ok().map(|peer| PeerAddress(peer.ip()));
-    let (doing, done) = watch::channel(Phase::Reading);
-    let doing = Arc::new(doing);
-    let evicted = place.evicted.clone();
-    let unread = Unread::default();
-    let io = Watched {
+    let (phase, phases) = watch::channel(Phase::Reading);
+    let phase = Arc::new(phase);
+    let evicted = entry.evicted.clone();
+    let unread = UnreadBody::default();
+    let io = WatchedStream {
         stream,
-        doing: doing.clone(),
+        phase: phase.clone(),
         unread: unread.clone(),
         stop: stop.clone(),
-        farewell: None,
+        lingering_close: None,
     };
     let service = service_fn(move |mut request: Request<Incoming>| {
         if let Some(peer) = peer {
             request.extensions_mut().insert(peer);
         }
-        answer(&app, &doing, request.map(|body| unread.watch(body)))
+        answer(&app, &phase, request.map(|body| unread.watch(body)))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // Ours tells the beginning of a head from the wait for one.
+        // Hyper's timeout would also run while an idle connection waits for a request; `overdue` tells the two apart.
         .header_read_timeout(None)
         .max_header_size(limits.head_bytes_max)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
-    let overdue = overdue(done, place, &limits);
+    let overdue = overdue(phases, entry, &limits);
     tokio::pin!(connection, overdue);
     let mut stopping = false;
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(%error, "connection ended");
+                    tracing::debug!(%error, "an HTTP connection ended with an error");
                 }
                 return;
             }
@@ -105,8 +105,8 @@ pub(super) async fn serve(
     }
 }
 
-/// A client whose machine vanished never says so: the kernel asks, and breaks the connection when nobody answers. One that
-/// merely does not read is left alone.
+/// Makes the kernel probe an idle connection and break it when the client's machine does not respond. A client that responds but
+/// does not read stays connected.
 fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     sockopt::set_socket_keepalive(stream, true)?;
     sockopt::set_tcp_keepidle(stream, KEEPALIVE_IDLE)?;
@@ -116,27 +116,27 @@ fn keep_alive(stream: &TcpStream) -> io::Result<()> {
 
 fn answer(
     app: &Router,
-    doing: &Doing,
-    request: Request<Heard>,
-) -> impl Future<Output = Result<Response<Held>, Infallible>> + use<> {
-    let busy = Busy::begin(doing.clone());
+    phase: &PhaseSender,
+    request: Request<WatchedBody>,
+) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
+    let busy = Busy::begin(phase.clone());
     let answer = app.clone().oneshot(request);
-    async move { Ok(answer.await?.map(|body| Held { body, _busy: busy })) }
+    async move { Ok(answer.await?.map(|body| ResponseBody { body, _busy: busy })) }
 }
 
-/// Comes back when the connection has been in its phase for too long. Keeps its place up to date.
-async fn overdue(mut doing: watch::Receiver<Phase>, mut place: Place, limits: &ListenerLimits) {
+/// Returns when the connection has been in one phase for too long. Keeps the connection's idle-limit entry up to date.
+async fn overdue(mut phases: watch::Receiver<Phase>, mut entry: Entry, limits: &ListenerLimits) {
     loop {
-        let phase = *doing.borrow_and_update();
+        let phase = *phases.borrow_and_update();
         if phase == Phase::Busy {
-            place.be_busy();
+            entry.set_busy();
         } else {
-            place.be_quiet();
+            entry.set_idle();
         }
         let changed = match phase {
-            Phase::Busy => doing.changed().await.is_ok(),
-            Phase::Reading => changes_within(&mut doing, limits.head_timeout).await,
-            Phase::Idle => changes_within(&mut doing, limits.idle_timeout).await,
+            Phase::Busy => phases.changed().await.is_ok(),
+            Phase::Reading => changes_within(&mut phases, limits.head_timeout).await,
+            Phase::Idle => changes_within(&mut phases, limits.idle_timeout).await,
         };
         if !changed {
             return;
@@ -144,20 +144,20 @@ async fn overdue(mut doing: watch::Receiver<Phase>, mut place: Place, limits: &L
     }
 }
 
-async fn changes_within(doing: &mut watch::Receiver<Phase>, time: Duration) -> bool {
+async fn changes_within(phases: &mut watch::Receiver<Phase>, time: Duration) -> bool {
     matches!(
-        tokio::time::timeout(time, doing.changed()).await,
+        tokio::time::timeout(time, phases.changed()).await,
         Ok(Ok(()))
     )
 }
 
-/// A request is being answered until this is dropped.
-struct Busy(Doing);
+/// The connection is [`Phase::Busy`] until this is dropped.
+struct Busy(PhaseSender);
 
 impl Busy {
-    fn begin(doing: Doing) -> Self {
-        doing.send_replace(Phase::Busy);
-        Self(doing)
+    fn begin(phase: PhaseSender) -> Self {
+        phase.send_replace(Phase::Busy);
+        Self(phase)
     }
 }
 
@@ -167,13 +167,13 @@ impl Drop for Busy {
     }
 }
 
-/// The body of an answer; the request is under way until it has been sent.
-struct Held {
+/// The body of a response. The request is in progress until the body has been sent.
+struct ResponseBody {
     body: Body,
     _busy: Busy,
 }
 
-impl HttpBody for Held {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -193,17 +193,17 @@ impl HttpBody for Held {
     }
 }
 
-/// A stream that tells when the first byte of a head arrives.
-struct Watched {
+/// A stream that changes the phase when the first byte of a head arrives, and that closes lingeringly.
+struct WatchedStream {
     stream: TcpStream,
-    doing: Doing,
-    unread: Unread,
+    phase: PhaseSender,
+    unread: UnreadBody,
     stop: CancellationToken,
-    /// Once our side is closed.
-    farewell: Option<Farewell>,
+    /// Present after the sending side was shut down.
+    lingering_close: Option<LingeringClose>,
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for WatchedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -212,7 +212,7 @@ impl AsyncRead for Watched {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.doing.send_if_modified(|phase| {
+            self.phase.send_if_modified(|phase| {
                 let begins = *phase == Phase::Idle;
                 if begins {
                     *phase = Phase::Reading;
@@ -224,7 +224,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for WatchedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -239,15 +239,17 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.farewell.is_none() {
+        if this.lingering_close.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            if !this.unread.is_so() {
+            if !this.unread.is_unread() {
                 return Poll::Ready(Ok(()));
             }
         }
-        let farewell = || Farewell::new(this.stop.clone());
-        let farewell = this.farewell.get_or_insert_with(farewell);
-        farewell.poll(context, &mut this.stream).map(Ok)
+        let stop = &this.stop;
+        this.lingering_close
+            .get_or_insert_with(|| LingeringClose::new(stop.clone()))
+            .poll(context, &mut this.stream)
+            .map(Ok)
     }
 
     fn poll_write_vectored(

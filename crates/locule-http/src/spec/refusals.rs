@@ -1,5 +1,5 @@
-//! How operations refuse. What one can be refused with follows from what it takes and what it is about: that is said here,
-//! once. A handler's own annotation names only what is its own, by the bare status: `(status = 409)`.
+//! The error responses of every operation. Most statuses follow from an operation's parameters, body and path, and are added
+//! here. A handler's annotation names only the statuses that do not follow, without a body: `(status = 409)`.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,14 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::schema::{Object, Type};
-use utoipa::openapi::{
-    Content, OpenApi, PathItem, Ref, RefOr, Required, Response, SecurityRequirement,
-};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, Response, SecurityRequirement};
 
+use crate::need::operations;
 use crate::router::is_native;
 
 const JSON: &str = "application/json";
 
-/// Every status of a refusal, and what it is for in a few words. The codes are in `docs/ERRORS.md`.
+/// Every status of an error response, and its description. The error codes are in `docs/ERRORS.md`.
 const STATUSES: &[(u16, &str)] = &[
     (
         400,
@@ -26,62 +25,60 @@ const STATUSES: &[(u16, &str)] = &[
     ),
     (
         401,
-        "No credential, or one that is unknown, expired or revoked.",
+        "The credential is missing, unknown, expired or revoked.",
     ),
-    (403, "The credential does not allow this."),
+    (403, "The credential does not allow the operation."),
     (
         404,
-        "There is no such thing, or it belongs to another team.",
+        "The resource does not exist, or belongs to another team.",
     ),
     (408, "The body took too long to arrive."),
     (
         409,
-        "It is in a state in which this cannot be done, or somebody else was faster.",
+        "The state of the resource does not allow the operation, or another request changed the resource first.",
     ),
-    (413, "The body is larger than this operation takes."),
+    (413, "The body is larger than the operation accepts."),
     (
         415,
-        "The body is not of a media type that this operation reads.",
+        "The operation does not accept the media type of the body.",
     ),
-    (422, "The idempotency key was used with another request."),
-    (429, "Too many requests, or a limit of the team is used up."),
-    (500, "Something broke on our side."),
-    (502, "The host or the sandbox failed, or answered nonsense."),
+    (
+        422,
+        "The idempotency key was used with a different request.",
+    ),
+    (
+        429,
+        "Too many requests were sent, or a limit of the team is reached.",
+    ),
+    (500, "An internal error occurred."),
+    (
+        502,
+        "The host or the sandbox failed, or sent an invalid response.",
+    ),
     (
         503,
-        "Not possible right now; the same request may work later.",
+        "The operation is not possible at the moment. The same request may succeed later.",
     ),
     (507, "The disk of the sandbox is full."),
 ];
 
-/// Completes what the handlers' annotations leave out.
+/// Adds the error responses that the handlers' annotations leave out.
 pub(super) fn complete(document: &mut OpenApi) {
-    // Global: what an operation asks for where it does not say.
-    let asks = document.security.is_some();
+    // The document's security applies to an operation that does not declare its own.
+    let needs_credential = document.security.is_some();
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
-            complete_one(path, operation, asks);
+            complete_operation(path, operation, needs_credential);
         }
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let all = [
-        &mut item.get,
-        &mut item.put,
-        &mut item.post,
-        &mut item.delete,
-        &mut item.patch,
-    ];
-    all.into_iter().filter_map(Option::as_mut)
-}
-
-fn complete_one(path: &str, operation: &mut Operation, asks: bool) {
-    let implied = implied(path, operation, asks);
+fn complete_operation(path: &str, operation: &mut Operation, needs_credential: bool) {
+    let implied = implied(path, operation, needs_credential);
     let responses = &mut operation.responses.responses;
     for (status, description) in STATUSES {
         let missing = match responses.get(&status.to_string()) {
-            // With a body it says all.
+            // A response with a body is complete.
             Some(RefOr::T(own)) => own.content.is_empty(),
             Some(RefOr::Ref(_)) => false,
             None => implied.contains(status),
@@ -93,11 +90,11 @@ fn complete_one(path: &str, operation: &mut Operation, asks: bool) {
     }
 }
 
-/// What follows from the operation's parts.
-fn implied(path: &str, operation: &Operation, asks: bool) -> BTreeSet<u16> {
+/// The error statuses that follow from the operation's parts.
+fn implied(path: &str, operation: &Operation, needs_credential: bool) -> BTreeSet<u16> {
     let has = |status: &str| operation.responses.responses.contains_key(status);
     if has("101") {
-        // Whatever else is wrong is told over the socket.
+        // Every other error is sent over the socket.
         return BTreeSet::from([400]);
     }
     if path == "/health" {
@@ -112,25 +109,28 @@ fn implied(path: &str, operation: &Operation, asks: bool) -> BTreeSet<u16> {
         statuses.insert(400);
     }
     if let Some(RefOr::T(body)) = &operation.request_body {
-        statuses.extend(of_body(body));
+        statuses.extend(body_statuses(body));
     }
-    let open = |all: &Vec<_>| all.iter().all(|one| *one == SecurityRequirement::default());
-    if !operation.security.as_ref().map_or(!asks, open) {
+    let open = |all: &Vec<_>| {
+        all.iter()
+            .all(|requirement| *requirement == SecurityRequirement::default())
+    };
+    if !operation.security.as_ref().map_or(!needs_credential, open) {
         statuses.extend([401, 403]);
     }
     if path.contains("/sandboxes/{id}") {
         statuses.insert(404);
-        // To look at the sandbox itself asks nobody else.
-        let looks = path.ends_with("{id}") && !has("204");
-        if !looks {
+        // Getting a sandbox reads the database alone: no state is required and no host is called.
+        let is_get = path.ends_with("{id}") && !has("204");
+        if !is_get {
             statuses.extend([409, 502]);
         }
     }
     statuses
 }
 
-/// A document is waited for so long, and no larger than so; what may be missing needs no media type.
-fn of_body(body: &RequestBody) -> &'static [u16] {
+/// A JSON body has a time limit and a size limit; an optional body needs no `Content-Type`.
+fn body_statuses(body: &RequestBody) -> &'static [u16] {
     match (body.content.contains_key(JSON), &body.required) {
         (true, Some(Required::True)) => &[400, 408, 413, 415],
         (true, _) => &[400, 408, 413],
@@ -152,9 +152,13 @@ fn refusal(path: &str, status: u16, description: &str) -> Response {
             (
                 "Retry-After",
                 Type::Integer,
-                "Seconds, where waiting helps.",
+                "Seconds to wait before the next request. Absent when waiting does not help.",
             ),
-            ("should-retry", Type::String, "`false` where it does not."),
+            (
+                "should-retry",
+                Type::String,
+                "`false` when repeating the request does not help.",
+            ),
         ];
         for (name, kind, description) in headers {
             let header = HeaderBuilder::new()

@@ -1,4 +1,4 @@
-//! Who is in a team.
+//! Members of a team.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,7 +23,9 @@ pub(crate) fn member_view(member: locule_control::Member) -> Member {
     }
 }
 
-/// List who is in a team, in the order of joining.
+/// List team members
+///
+/// Returns the members in the order of joining. Requires a token for the team.
 #[utoipa::path(get, path = "/v1/teams/{id}/members", tag = "teams", security(("token" = [])),
     params(("id" = schema::TeamId, Path)),
     responses((status = 200, body = Vec<Member>)))]
@@ -36,7 +38,9 @@ pub(crate) async fn list_members(
     Ok(Json(members.into_iter().map(member_view).collect()))
 }
 
-/// Add somebody who has an account, as a member. For the owner and admins.
+/// Add a team member
+///
+/// Requires a token for the team, and the role owner or admin.
 #[utoipa::path(post, path = "/v1/teams/{id}/members", tag = "teams", security(("token" = [])),
     params(("id" = schema::TeamId, Path)),
     request_body = AddMemberRequest,
@@ -51,7 +55,9 @@ pub(crate) async fn add_member(
     Ok((StatusCode::CREATED, Json(member_view(added))))
 }
 
-/// Make a member an admin, or the other way round. For the owner and admins; never of the owner.
+/// Set the role of a team member
+///
+/// The role of the owner cannot be changed. Requires a token for the team, and the role owner or admin.
 #[utoipa::path(patch, path = "/v1/teams/{id}/members/{user_id}", tag = "teams", security(("token" = [])),
     params(("id" = schema::TeamId, Path), ("user_id" = schema::UserId, Path)),
     request_body = SetRoleRequest,
@@ -73,7 +79,10 @@ pub(crate) async fn set_member_role(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Remove somebody, and the keys they made for the team. For the owner and admins; never the owner.
+/// Remove a team member
+///
+/// Revokes the API keys that the member created for the team. The owner cannot be removed. Requires a token for the team, and
+/// the role owner or admin.
 #[utoipa::path(delete, path = "/v1/teams/{id}/members/{user_id}", tag = "teams", security(("token" = [])),
     params(("id" = schema::TeamId, Path), ("user_id" = schema::UserId, Path)),
     responses((status = 204), (status = 404)))]

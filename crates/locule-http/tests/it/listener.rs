@@ -119,7 +119,7 @@ async fn a_flood_of_half_open_connections_keeps_nobody_out(pool: PgPool) {
     let limits = ListenerLimits {
         // Only room-making can end one of them.
         head_timeout: Duration::from_mins(10),
-        quiet_max: 16,
+        idle_max: 16,
         ..ListenerLimits::default()
     };
     let address = app.listen_within(limits).await;

@@ -1,10 +1,12 @@
-//! Who may do what: every operation of the document, asked for by everybody there is.
+//! The authorization matrix: every operation of the OpenAPI document, requested by every kind of caller.
 //!
-//! Each row of [`rows::ROWS`] is an operation; a new one without a row fails. Each runs on a team of its own, so that none
-//! finds what another left behind. Who may not is asked first, so that nothing is gone yet when they are refused.
+//! Each row of [`rows::ROWS`] is an operation; an operation without a row fails the test. What an operation needs of its caller is
+//! read from its route ([`locule_http::needs`]). Each row runs on a team of its own, so that rows do not affect each other.
+//! Within a row, the callers that must be refused come first, so that the resources still exist.
 
 mod rows;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use base64::Engine as _;
@@ -12,29 +14,30 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::{SinkExt as _, StreamExt as _};
 use http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use locule_http::Need;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-use self::rows::{ROWS, Row, Trail};
+use self::rows::{Audit, ROWS, Row};
 use crate::app::{App, Signed};
 use crate::oauth::provider::Provider;
 
-/// What an operation asks of who asks.
+/// What an operation requires of its caller, including the role in the team, which the route does not state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Nothing.
+    /// No credential.
     Open,
     /// A login.
     Account,
-    /// A login, and being in the token's team: whichever.
+    /// A login, and membership of the token's team, whichever team that is.
     AnyMember,
-    /// A key or a login for a team: whichever.
+    /// A key or a login for a team, whichever team that is.
     AnyTeam,
-    /// A key or a login for the very team that owns what is asked for.
+    /// A key or a login for the team that owns the resource.
     TheTeam,
-    /// A login for the team in the path, and being this much in it.
+    /// A login for the team in the path, with this role or a higher one.
     Member,
     Admin,
     Owner,
@@ -43,14 +46,15 @@ pub(super) enum Access {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
-    Nobody,
-    /// A host's token, signed by us.
+    /// No credential.
+    Anonymous,
+    /// The token of a host, with a valid signature.
     Host,
-    /// Was in the team when the token was made.
+    /// A user that was removed from the team after the token was issued.
     Removed,
     /// The owner of another team.
     Other,
-    /// Administers the platform, and is not in the team.
+    /// A platform administrator that is not in the team.
     Platform,
     Key,
     Member,
@@ -58,8 +62,8 @@ enum Who {
     Owner,
 }
 
-const EVERYBODY: [Who; 9] = [
-    Who::Nobody,
+const CALLERS: [Who; 9] = [
+    Who::Anonymous,
     Who::Host,
     Who::Removed,
     Who::Other,
@@ -70,7 +74,7 @@ const EVERYBODY: [Who; 9] = [
     Who::Owner,
 ];
 
-/// The status with which somebody is refused; `None`: is let in.
+/// The status with which a caller is refused. `None` when the operation accepts the caller.
 fn refused(access: Access, who: Who) -> Option<u16> {
     use Access as A;
     if access == A::Open {
@@ -78,7 +82,7 @@ fn refused(access: Access, who: Who) -> Option<u16> {
     }
     let is = |some: &[Access]| some.contains(&access);
     let status = match who {
-        Who::Nobody | Who::Host => 401,
+        Who::Anonymous | Who::Host => 401,
         Who::Key if is(&[A::AnyTeam, A::TheTeam]) => 0,
         Who::Key => 401,
         Who::Removed if access == A::Account => 0,
@@ -94,8 +98,8 @@ fn refused(access: Access, who: Who) -> Option<u16> {
     (status > 0).then_some(status)
 }
 
-/// People who come back in every row; what they do to a team, they do to one that is made for the row.
-struct Cast {
+/// The users of all rows. Each row has a team of its own.
+struct Users {
     platform: Signed,
     owner: Signed,
     admin: Signed,
@@ -104,8 +108,8 @@ struct Cast {
     other: Signed,
 }
 
-impl Cast {
-    async fn assemble(app: &App) -> Self {
+impl Users {
+    async fn sign_up(app: &App) -> Self {
         let sign_up = async |name: &str| app.sign_up(&format!("{name}@matrix.test")).await;
         Self {
             platform: Signed::of(&json!({ "token": app.token })),
@@ -118,7 +122,7 @@ impl Cast {
     }
 }
 
-/// A team, what it has, and everybody's token for it.
+/// The team of a row, its resources, and the token of every caller.
 pub(super) struct Stage {
     pub(super) team: String,
     pub(super) sandbox: String,
@@ -130,7 +134,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    async fn build(app: &App, cast: &Cast) -> Self {
+    async fn build(app: &App, users: &Users) -> Self {
         let ok = |answer: crate::app::Answer| {
             assert!(
                 answer.status.is_success(),
@@ -141,29 +145,31 @@ impl Stage {
             answer.json
         };
         let named = json!({ "name": "Matrix" });
-        let made = app.by(&cast.owner.token, "POST", "/v1/teams", &named).await;
+        let made = app
+            .by(&users.owner.token, "POST", "/v1/teams", &named)
+            .await;
         let team = ok(made)["id"].as_str().unwrap().to_owned();
         let switch = async |who: &Signed| {
             let body = json!({ "team_id": team });
             let switched = app.by(&who.token, "POST", "/v1/auth/switch-team", &body);
             ok(switched.await)["token"].as_str().unwrap().to_owned()
         };
-        let owner = switch(&cast.owner).await;
+        let owner = switch(&users.owner).await;
         let members = format!("/v1/teams/{team}/members");
         for name in ["admin", "member", "removed"] {
             let body = json!({ "email": format!("{name}@matrix.test") });
             ok(app.by(&owner, "POST", &members, &body).await);
         }
-        let promote = format!("{members}/{}", cast.admin.user);
+        let promote = format!("{members}/{}", users.admin.user);
         ok(app
             .by(&owner, "PATCH", &promote, &json!({ "role": "admin" }))
             .await);
         let (admin, member, removed) = (
-            switch(&cast.admin).await,
-            switch(&cast.member).await,
-            switch(&cast.removed).await,
+            switch(&users.admin).await,
+            switch(&users.member).await,
+            switch(&users.removed).await,
         );
-        let remove = format!("{members}/{}", cast.removed.user);
+        let remove = format!("{members}/{}", users.removed.user);
         ok(app.by(&owner, "DELETE", &remove, &Value::Null).await);
         let key = ok(app.by(&owner, "POST", "/v1/api-keys", &json!({})).await);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -172,14 +178,14 @@ impl Stage {
         Self {
             sandbox: text(&sandbox["id"]),
             key_id: text(&spare["id"]),
-            member: cast.member.user.clone(),
-            removed: cast.removed.user.clone(),
+            member: users.member.user.clone(),
+            removed: users.removed.user.clone(),
             key: text(&key["key"]),
             tokens: vec![
                 (Who::Host, as_host(&owner)),
                 (Who::Removed, removed),
-                (Who::Other, cast.other.token.clone()),
-                (Who::Platform, cast.platform.token.clone()),
+                (Who::Other, users.other.token.clone()),
+                (Who::Platform, users.platform.token.clone()),
                 (Who::Member, member),
                 (Who::Admin, admin),
                 (Who::Owner, owner),
@@ -197,7 +203,7 @@ impl Stage {
     }
 }
 
-/// The same claims, signed by us, and a host's: nothing but the type tells it from a person's.
+/// A token with the same claims and a valid signature, whose type is `host`.
 fn as_host(token: &str) -> String {
     let claims = token.split('.').nth(1).unwrap();
     let mut claims: Value =
@@ -207,11 +213,14 @@ fn as_host(token: &str) -> String {
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap()
 }
 
-/// A request, over a socket where the operation is one; what it is answered with.
+/// Sends the request of a row, over a WebSocket for the WebSocket operations, and returns status and body.
 async fn ask(app: &App, address: SocketAddr, row: &Row, stage: &Stage, who: Who) -> (u16, Value) {
     let path = (row.path)(stage);
     if row.path_template.ends_with("/stream") && row.method == "GET" {
-        return (knock(address, &path, stage.header(who)).await, Value::Null);
+        return (
+            socket_status(address, &path, stage.header(who)).await,
+            Value::Null,
+        );
     }
     let mut request = Request::builder()
         .method(row.method)
@@ -230,8 +239,12 @@ async fn ask(app: &App, address: SocketAddr, row: &Row, stage: &Stage, who: Who)
     (answer.status.as_u16(), answer.json)
 }
 
-/// Refusals over a socket come as the reason of its end.
-async fn knock(address: SocketAddr, path: &str, header: Option<(&'static str, String)>) -> u16 {
+/// The status of a WebSocket operation, whose errors are the reason of the close frame.
+async fn socket_status(
+    address: SocketAddr,
+    path: &str,
+    header: Option<(&'static str, String)>,
+) -> u16 {
     let mut request = format!("ws://{address}{path}")
         .into_client_request()
         .unwrap();
@@ -264,21 +277,21 @@ async fn recorded(app: &App, what: &str) -> i64 {
     count.bind(what).fetch_one(&app.pool).await.unwrap()
 }
 
-/// B-155, B-158, W-032, W-039; and that no change is without its event.
+/// B-155, B-158, W-032, W-039. Also: every change writes its audit event, and a refused one does not.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn everybody_may_what_they_may_and_nothing_else(pool: PgPool) {
+async fn every_operation_accepts_the_callers_of_its_row_and_refuses_all_others(pool: PgPool) {
     let github = Provider::open().await.client("https://locule.test");
     let app = App::start_with(pool, |config| config.accounts.github = Some(github)).await;
     let address = app.listen().await;
-    let cast = Cast::assemble(&app).await;
+    let users = Users::sign_up(&app).await;
     for row in ROWS {
-        let stage = Stage::build(&app, &cast).await;
+        let stage = Stage::build(&app, &users).await;
         let shown = format!("{} {}", row.method, row.path_template);
-        let before = match row.trail {
-            Trail::Event(what) => recorded(&app, what).await,
-            Trail::Looks | Trail::None(_) => 0,
+        let before = match row.audit {
+            Audit::Event(what) => recorded(&app, what).await,
+            Audit::Reads | Audit::None(_) => 0,
         };
-        let (out, mut let_in): (Vec<Who>, Vec<Who>) = EVERYBODY
+        let (out, mut let_in): (Vec<Who>, Vec<Who>) = CALLERS
             .into_iter()
             .partition(|who| refused(row.access, *who).is_some());
         for who in out {
@@ -289,14 +302,14 @@ async fn everybody_may_what_they_may_and_nothing_else(pool: PgPool) {
                 "{who:?}: {shown}: {json}"
             );
         }
-        if let Trail::Event(what) = row.trail {
+        if let Audit::Event(what) = row.audit {
             assert_eq!(
                 recorded(&app, what).await,
                 before,
-                "{shown}: a refusal is told"
+                "{shown}: a refused request wrote an audit event"
             );
         }
-        // Whoever may most goes first, and does it; the others may find it done.
+        // The caller with the most rights comes first and succeeds; the others may find the operation already done.
         let_in.reverse();
         for (turn, who) in let_in.into_iter().enumerate() {
             let (status, json) = ask(&app, address, row, &stage, who).await;
@@ -309,17 +322,17 @@ async fn everybody_may_what_they_may_and_nothing_else(pool: PgPool) {
                 "{who:?}: {shown}: {status} {json}"
             );
         }
-        if let Trail::Event(what) = row.trail {
+        if let Audit::Event(what) = row.audit {
             assert!(
                 recorded(&app, what).await > before,
-                "{shown}: nothing is told of {what}"
+                "{shown}: no audit event {what}"
             );
         }
     }
 }
 
 #[test]
-fn every_operation_has_a_row_and_every_row_an_operation() {
+fn the_rows_are_the_operations_of_the_document() {
     let document = serde_json::to_value(locule_http::document()).unwrap();
     let mut operations: Vec<(String, String)> = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -335,31 +348,75 @@ fn every_operation_has_a_row_and_every_row_an_operation() {
     assert_eq!(rows, operations);
 }
 
+/// What every operation needs, by path and method, as its route states it.
+fn needs() -> BTreeMap<(String, String), Need> {
+    let document = serde_json::to_value(locule_http::document()).unwrap();
+    let by_id = locule_http::needs();
+    let mut needs = BTreeMap::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            let need = by_id[id].unwrap_or_else(|| panic!("{id} states no need"));
+            needs.insert((path.clone(), method.to_uppercase()), need);
+        }
+    }
+    needs
+}
+
 #[test]
-fn what_changes_something_says_so_in_the_trail_or_why_not() {
+fn the_access_of_every_row_is_what_its_route_states() {
+    let needs = needs();
     for row in ROWS {
-        let looks = row.trail == Trail::Looks;
+        let need = needs[&(row.path_template.to_owned(), row.method.to_owned())];
+        let fits: &[Access] = match need {
+            Need::Public => &[Access::Open],
+            Need::Read | Need::Use => &[Access::AnyTeam, Access::TheTeam],
+            // `switch-team` takes a login for any team, and the team from its body.
+            Need::Person => &[Access::Account, Access::Member],
+            Need::Member => &[
+                Access::AnyMember,
+                Access::Member,
+                Access::Admin,
+                Access::Owner,
+            ],
+            Need::PlatformAdmin => &[Access::Platform],
+        };
+        let shown = format!("{} {}", row.method, row.path_template);
+        assert!(fits.contains(&row.access), "{shown}: {need:?}");
+        // A GET that needs more than to read is a WebSocket.
+        if need == Need::Use {
+            let socket = row.path_template.ends_with("/stream");
+            assert!(row.method != "GET" || socket, "{shown}");
+        }
+    }
+}
+
+#[test]
+fn every_row_of_an_operation_that_changes_something_has_an_audit_event_or_a_reason() {
+    for row in ROWS {
+        let reads = row.audit == Audit::Reads;
         let shown = format!("{} {}", row.method, row.path_template);
         assert_eq!(
-            looks,
+            reads,
             row.method == "GET" && !row.path_template.ends_with("/stream"),
             "{shown}"
         );
     }
 }
 
-/// What scopes of keys open, on every operation that takes keys.
+/// The scope of a key on every operation that accepts keys.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_key_does_what_its_scope_says_on_every_operation(pool: PgPool) {
+async fn the_scope_of_a_key_limits_every_operation_that_accepts_keys(pool: PgPool) {
     let app = App::start(pool).await;
     let address = app.listen().await;
-    let cast = Cast::assemble(&app).await;
+    let users = Users::sign_up(&app).await;
+    let needs = needs();
     for row in ROWS
         .iter()
         .filter(|row| matches!(row.access, Access::AnyTeam | Access::TheTeam))
     {
         for scope in ["read", "sandbox"] {
-            let mut stage = Stage::build(&app, &cast).await;
+            let mut stage = Stage::build(&app, &users).await;
             let (_, owner) = stage
                 .tokens
                 .iter()
@@ -367,7 +424,8 @@ async fn a_key_does_what_its_scope_says_on_every_operation(pool: PgPool) {
                 .unwrap();
             stage.key = app.new_key(owner, &json!({ "scope": scope })).await;
             let (status, json) = ask(&app, address, row, &stage, Who::Key).await;
-            let may = scope == "sandbox" || row.looks;
+            let need = needs[&(row.path_template.to_owned(), row.method.to_owned())];
+            let may = scope == "sandbox" || need == Need::Read;
             let shown = format!("{scope}: {} {}", row.method, row.path_template);
             if may {
                 assert_eq!(status, row.success, "{shown}: {json}");

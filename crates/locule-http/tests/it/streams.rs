@@ -323,7 +323,7 @@ async fn refusals_come_as_a_message_and_a_close(pool: PgPool) {
             json!({"type": "start", "cmd": "nope"}),
             "was not found",
         ),
-        (id.as_str(), key, json!({"type": "stop"}), "must be start"),
+        (id.as_str(), key, json!({"type": "stop"}), "is not `start`"),
         (
             id.as_str(),
             key,

@@ -1,4 +1,4 @@
-//! What a client sends over the exec `WebSocket`, read as the handlers read it.
+//! Messages of a client over the exec WebSocket, read as the handlers read them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,39 +8,42 @@ use locule_api::ClientMessage;
 use locule_api::stream::STDIN_WINDOW_BYTES;
 use tokio::sync::mpsc;
 
-use super::session::{Input, STDIN_MESSAGES, Wish, enqueue, wish};
-use super::{TIMEOUT_MAX_SEC, wanted};
+use super::session::{Command, Input, STDIN_MESSAGES, command, enqueue};
+use super::{TIMEOUT_MAX_SEC, process_start};
 use crate::extract::message;
 
-/// Whether a message is taken, for one whose process never reads. Checks what must hold whoever sends it.
-fn take(
+/// Handles a message for a process that never reads, and checks what holds for every message.
+fn handle(
     text: &str,
     stdin: &mpsc::Sender<Input>,
     in_window: &AtomicUsize,
 ) -> Result<String, String> {
     let read = message(text).map_err(|error| error.message())?;
     let value: serde_json::Value = serde_json::from_str(text).unwrap();
-    assert!(value["type"].is_string(), "no object with a type: {value}");
+    assert!(
+        value["type"].is_string(),
+        "the message has no type: {value}"
+    );
     if let ClientMessage::Start(start) = read {
-        let start = wanted(start).map_err(|error| error.message())?;
+        let start = process_start(start).map_err(|error| error.message())?;
         let seconds = start.timeout.map_or(1, |timeout| timeout.as_secs());
         assert!((1..=TIMEOUT_MAX_SEC.unsigned_abs()).contains(&seconds));
         assert!(!start.cmd.is_empty());
         return Ok("start".to_owned());
     }
-    match wish(read)? {
-        Wish::Signal(signal) => Ok(format!("{signal:?}")),
-        Wish::Input(input) => {
-            let said = format!("{input:?}").len().ilog2();
+    match command(read)? {
+        Command::Signal(signal) => Ok(format!("{signal:?}")),
+        Command::Input(input) => {
+            let length = format!("{input:?}").len().ilog2();
             enqueue(input, stdin, in_window)?;
             assert!(in_window.load(Ordering::Relaxed) <= STDIN_WINDOW_BYTES);
-            Ok(said.to_string())
+            Ok(length.to_string())
         }
     }
 }
 
 #[test]
-fn any_message_of_a_client_is_taken_within_bounds_or_refused() {
+fn any_message_of_a_client_is_handled_within_bounds_or_refused() {
     let half = STANDARD.encode(vec![0; STDIN_WINDOW_BYTES / 2]);
     let seeds = [
         "{\"type\":\"auth\",\"token\":\"x\"}\n{\"type\":\"start\",\"cmd\":\"sh\",\"args\":[\"-c\",\"\"],\"envs\":{\"A\":\"b\"},\
@@ -55,11 +58,11 @@ fn any_message_of_a_client_is_taken_within_bounds_or_refused() {
         let (stdin, waiting) = mpsc::channel(STDIN_MESSAGES);
         let in_window = AtomicUsize::new(0);
         let text = String::from_utf8_lossy(input);
-        let said: Vec<_> = text
+        let outcomes: Vec<_> = text
             .lines()
-            .map(|line| take(line, &stdin, &in_window))
+            .map(|line| handle(line, &stdin, &in_window))
             .collect();
         assert!(waiting.len() <= STDIN_MESSAGES);
-        said.into_iter().rev().take(3).collect::<Vec<_>>()
+        outcomes.into_iter().rev().take(3).collect::<Vec<_>>()
     });
 }

@@ -1,11 +1,11 @@
-//! One process and one client, until either ends.
+//! One session: a process and a client, until the process exits or the client leaves.
 //!
 //! ```text
 //! guest events ─► follow ─┐
 //!                         ├─► queue ─► write ─► client
 //! client ─► listen ─► stdin ─► feed (acks) ─┘
 //! ```
-//! Every queue is bounded, so a client that does not read stops the process that prints, and nobody else.
+//! Every queue is bounded, so a client that does not read blocks its own process, which prints, and no other.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -31,20 +31,20 @@ use crate::extract::message;
 const QUEUE_MESSAGES: usize = 16;
 /// The window bounds the bytes; this bounds the messages.
 pub(super) const STDIN_MESSAGES: usize = 1024;
-/// How long a client may take to read what is left when the process has ended.
+/// Time in which the client must read the queued messages after the process has exited.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How a session ended.
+/// The end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum How {
-    /// The process did, or its stream broke.
+pub(super) enum SessionEnd {
+    /// The process exited, or its stream of events ended.
     Finished,
-    /// The client went away.
-    Left,
-    /// It could not go on, by the client's fault or a loss, and the client was told so.
-    Refused,
-    /// We stop; the process goes on.
+    /// The client closed the socket.
+    ClientLeft,
+    /// A message of the client was not valid, or stdin was lost. The client received an error.
+    Failed,
+    /// The server stops. The process keeps running.
     Stopping,
 }
 
@@ -53,8 +53,8 @@ pub(super) struct Session<'a> {
     pub(super) process: Selector,
     pub(super) encoding: Encoding,
     pub(super) stop: CancellationToken,
-    /// Whether the client's messages mean anything.
-    pub(super) listens: bool,
+    /// Whether the client's messages are handled or ignored.
+    pub(super) accepts_input: bool,
 }
 
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub(super) enum Input {
 }
 
 #[derive(Debug)]
-pub(super) enum Wish {
+pub(super) enum Command {
     Input(Input),
     Signal(Signal),
 }
@@ -72,43 +72,43 @@ pub(super) enum Wish {
 type Queue = mpsc::Sender<ServerMessage>;
 
 impl Session<'_> {
-    pub(super) async fn run(&self, events: ProcessEvents, socket: &mut WebSocket) -> How {
+    pub(super) async fn run(&self, events: ProcessEvents, socket: &mut WebSocket) -> SessionEnd {
         let (sink, source) = socket.split();
         let (queue, queued) = mpsc::channel(QUEUE_MESSAGES);
         let write = write(queued, sink);
         let work = self.work(events, source, queue);
         tokio::pin!(write, work);
-        let how = tokio::select! {
-            how = &mut work => how,
-            () = &mut write => How::Left,
-            () = self.stop.cancelled() => How::Stopping,
+        let end = tokio::select! {
+            end = &mut work => end,
+            () = &mut write => SessionEnd::ClientLeft,
+            () = self.stop.cancelled() => SessionEnd::Stopping,
         };
-        if matches!(how, How::Finished | How::Refused) {
+        if matches!(end, SessionEnd::Finished | SessionEnd::Failed) {
             tokio::time::timeout(DRAIN_TIMEOUT, write).await.ok();
         }
-        how
+        end
     }
 
-    /// Owns the queue: when it is done, the writer says good-bye.
+    /// Owns the queue: when this returns, the queue closes and the writer sends the close frame.
     async fn work(
         &self,
         events: ProcessEvents,
         source: SplitStream<&mut WebSocket>,
         queue: Queue,
-    ) -> How {
+    ) -> SessionEnd {
         let (stdin, inputs) = mpsc::channel(STDIN_MESSAGES);
         let in_window = AtomicUsize::new(0);
         tokio::select! {
             biased;
-            () = self.follow(events, &queue) => How::Finished,
-            refusal = self.listen(source, stdin, &in_window) => match refusal {
-                None => How::Left,
+            () = self.follow(events, &queue) => SessionEnd::Finished,
+            error = self.listen(source, stdin, &in_window) => match error {
+                None => SessionEnd::ClientLeft,
                 Some(data) => {
                     queue.send(ServerMessage::Error { data }).await.ok();
-                    How::Refused
+                    SessionEnd::Failed
                 }
             },
-            () = self.feed(inputs, &in_window, &queue) => How::Refused,
+            () = self.feed(inputs, &in_window, &queue) => SessionEnd::Failed,
         }
     }
 
@@ -150,14 +150,14 @@ impl Session<'_> {
                     data: error.to_string(),
                 },
             };
-            // The writer is gone when the client is; the caller sees that too.
+            // The writer has ended when the client has left, which ends the session in `run`.
             if queue.send(message).await.is_err() {
                 return;
             }
         }
     }
 
-    /// Until the client leaves (`None`) or says something that is refused.
+    /// Handles the client's messages until the client leaves (`None`) or sends a message that is not valid.
     async fn listen(
         &self,
         mut source: SplitStream<&mut WebSocket>,
@@ -170,23 +170,23 @@ impl Session<'_> {
                 Message::Close(_) => return None,
                 Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => continue,
             };
-            if !self.listens {
+            if !self.accepts_input {
                 continue;
             }
-            let wish = match message(&text) {
-                Ok(message) => wish(message),
+            let command = match message(&text) {
+                Ok(message) => command(message),
                 Err(error) => Err(error.message()),
             };
-            let obeyed = match wish {
-                Ok(Wish::Input(input)) => enqueue(input, &stdin, in_window),
-                Ok(Wish::Signal(signal)) => {
+            let handled = match command {
+                Ok(Command::Input(input)) => enqueue(input, &stdin, in_window),
+                Ok(Command::Signal(signal)) => {
                     self.signal(signal).await;
                     Ok(())
                 }
-                Err(refusal) => Err(refusal),
+                Err(error) => Err(error),
             };
-            if let Err(refusal) = obeyed {
-                return Some(refusal);
+            if let Err(error) = handled {
+                return Some(error);
             }
         }
         None
@@ -194,13 +194,13 @@ impl Session<'_> {
 
     async fn signal(&self, signal: Signal) {
         let sent = retry_while_agent_restarts(|| self.guest.signal(&self.process, signal)).await;
-        // A process that has just ended cannot be signalled; its exit is on the way.
+        // A process that has just exited cannot be signalled; its exit event follows.
         if let Err(error) = sent {
-            tracing::debug!(%error, "signal not delivered");
+            tracing::debug!(%error, "sending a signal to a process failed");
         }
     }
 
-    /// Gives stdin to the process, piece by piece, and says so. Ends only when nobody can say what arrived.
+    /// Sends stdin to the process and acknowledges each message. Returns only when it is unknown how much stdin arrived.
     async fn feed(
         &self,
         mut inputs: mpsc::Receiver<Input>,
@@ -224,42 +224,43 @@ impl Session<'_> {
             match fed {
                 Ok(()) => {}
                 Err(error) if error.is_connection_failure() => {
-                    tracing::debug!(%error, "stdin may be lost");
-                    let data = "the host went away; stdin may not have arrived whole".to_owned();
+                    tracing::debug!(%error, "the connection to the host broke while stdin was being sent");
+                    let data =
+                        "the connection to the host broke; part of stdin may be lost".to_owned();
                     queue.send(ServerMessage::Error { data }).await.ok();
                     return;
                 }
-                // Like a broken pipe: the process does not read any more, its output and exit still come.
-                Err(error) => tracing::debug!(%error, "stdin not delivered"),
+                // Like a broken pipe: the process no longer reads stdin, while its output and exit still follow.
+                Err(error) => tracing::debug!(%error, "sending stdin to a process failed"),
             }
         }
         std::future::pending::<()>().await;
     }
 }
 
-/// What a client may want of a process that runs.
-pub(super) fn wish(message: ClientMessage) -> Result<Wish, String> {
+/// Reads a message as a command to the running process.
+pub(super) fn command(message: ClientMessage) -> Result<Command, String> {
     match message {
         ClientMessage::Stdin { data } => match STANDARD.decode(data) {
-            Ok(bytes) => Ok(Wish::Input(Input::Bytes(bytes.into()))),
-            Err(_) => Err("stdin is not base64".to_owned()),
+            Ok(bytes) => Ok(Command::Input(Input::Bytes(bytes.into()))),
+            Err(_) => Err("the data of stdin is not base64".to_owned()),
         },
-        ClientMessage::StdinClose => Ok(Wish::Input(Input::Close)),
-        ClientMessage::Signal { signal } => Ok(Wish::Signal(match signal {
+        ClientMessage::StdinClose => Ok(Command::Input(Input::Close)),
+        ClientMessage::Signal { signal } => Ok(Command::Signal(match signal {
             SignalName::Hup => Signal::Hup,
             SignalName::Int => Signal::Int,
             SignalName::Quit => Signal::Quit,
             SignalName::Kill => Signal::Kill,
             SignalName::Term => Signal::Term,
         })),
-        ClientMessage::Stop => Ok(Wish::Signal(Signal::Kill)),
-        ClientMessage::Auth { .. } | ClientMessage::Start(_) => {
-            Err("the process runs already".to_owned())
-        }
+        ClientMessage::Stop => Ok(Command::Signal(Signal::Kill)),
+        ClientMessage::Auth { .. } | ClientMessage::Start(_) => Err(
+            "the process is already running; send stdin, stdin_close, signal or stop".to_owned(),
+        ),
     }
 }
 
-/// Takes stdin in, within the window.
+/// Queues stdin within the window.
 pub(super) fn enqueue(
     input: Input,
     stdin: &mpsc::Sender<Input>,
@@ -268,14 +269,14 @@ pub(super) fn enqueue(
     if let Input::Bytes(bytes) = &input {
         let waiting = in_window.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
         if waiting > STDIN_WINDOW_BYTES {
-            return Err("more stdin than the window of 1 MiB allows".to_owned());
+            return Err("stdin exceeds the window of 1 MiB; wait for an ack".to_owned());
         }
     }
     let queued = stdin.try_send(input);
-    queued.map_err(|_| "too many stdin messages without an ack".to_owned())
+    queued.map_err(|_| "too many stdin messages are waiting; wait for an ack".to_owned())
 }
 
-/// Sends what is queued and, when the queue is closed, a proper close.
+/// Sends the queued messages and, when the queue closes, a close frame.
 async fn write(
     mut queued: mpsc::Receiver<ServerMessage>,
     mut sink: SplitSink<&mut WebSocket, Message>,

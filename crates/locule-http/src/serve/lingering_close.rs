@@ -1,7 +1,9 @@
-//! The end of a connection whose client may still be sending, because its request was answered before it was read whole.
+//! Lingering close: the server sends its response and shuts down the sending side, then reads and discards what the client
+//! still sends, and only then closes the connection.
 //!
-//! A client that is still sending when its connection closes sees a broken connection, not the answer that was on its way. So
-//! what it sends is read on, within bounds, before the connection closes.
+//! A response may be sent before the request body was read to its end, for example when the body is too large. If the server
+//! closed the connection at once, the client's remaining bytes would be answered by a TCP reset, which can discard the response
+//! before the client reads it. Time and bytes are limited.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,34 +21,34 @@ const BYTES_MAX: usize = 1024 * 1024 * 1024;
 const TIME_MAX: Duration = Duration::from_secs(30);
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Whether the last request of a connection was answered before it was read whole.
+/// Whether the last request of a connection was answered before its body was read to its end.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Unread(Arc<AtomicBool>);
+pub(super) struct UnreadBody(Arc<AtomicBool>);
 
-impl Unread {
-    /// The body of the next request.
-    pub(super) fn watch(&self, body: Incoming) -> Heard {
+impl UnreadBody {
+    /// Wraps the body of the next request.
+    pub(super) fn watch(&self, body: Incoming) -> WatchedBody {
         self.0.store(false, Ordering::Relaxed);
-        Heard {
+        WatchedBody {
             body,
             ended: false,
             unread: self.clone(),
         }
     }
 
-    pub(super) fn is_so(&self) -> bool {
+    pub(super) fn is_unread(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// The body of a request; notices when it is dropped unread.
-pub(super) struct Heard {
+/// The body of a request, which records in [`UnreadBody`] whether the body was dropped before its end.
+pub(super) struct WatchedBody {
     body: Incoming,
     ended: bool,
-    unread: Unread,
+    unread: UnreadBody,
 }
 
-impl HttpBody for Heard {
+impl HttpBody for WatchedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -68,41 +70,41 @@ impl HttpBody for Heard {
     }
 }
 
-impl Drop for Heard {
+impl Drop for WatchedBody {
     fn drop(&mut self) {
         let unread = !self.ended && !self.body.is_end_stream();
         self.unread.0.store(unread, Ordering::Relaxed);
     }
 }
 
-/// Reads what a client still sends.
-pub(super) struct Farewell {
-    over: Pin<Box<dyn Future<Output = ()> + Send>>,
+/// Reads and discards what a client still sends.
+pub(super) struct LingeringClose {
+    time_over: Pin<Box<dyn Future<Output = ()> + Send>>,
     bytes_left: usize,
 }
 
-impl Farewell {
+impl LingeringClose {
     pub(super) fn new(stop: CancellationToken) -> Self {
-        let over = async move {
+        let time_over = async move {
             tokio::select! {
                 () = tokio::time::sleep(TIME_MAX) => {}
                 () = stop.cancelled() => {}
             }
         };
         Self {
-            over: Box::pin(over),
+            time_over: Box::pin(time_over),
             bytes_left: BYTES_MAX,
         }
     }
 
-    /// Ready when the client has left, or has had its time.
+    /// Ready when the client has closed the connection, or a limit is reached.
     pub(super) fn poll<S: AsyncRead + Unpin>(
         &mut self,
         context: &mut Context<'_>,
         stream: &mut S,
     ) -> Poll<()> {
         let mut buffer = [0; CHUNK_BYTES];
-        while self.over.as_mut().poll(context).is_pending() && self.bytes_left > 0 {
+        while self.time_over.as_mut().poll(context).is_pending() && self.bytes_left > 0 {
             let mut buffer = ReadBuf::new(&mut buffer);
             let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer));
             if read.is_err() || buffer.filled().is_empty() {
