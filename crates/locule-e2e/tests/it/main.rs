@@ -175,7 +175,7 @@ fn a_data_directory_of_another_schema_is_refused_unharmed_and_moved_aside_on_req
         let said = platform.refused_again();
         let told = [
             &platform.data_dir(),
-            "was made by another version",
+            "another version of Locule made",
             "--reset",
             "nothing in it was changed",
         ];
@@ -206,9 +206,9 @@ fn a_data_directory_of_another_schema_is_refused_unharmed_and_moved_aside_on_req
 fn a_database_that_went_back_in_time_is_told_and_judges_nothing_until_it_is_accepted() {
     let mut platform = Platform::start_with(&["--qemu", &stub_vmm()]);
     let data = platform.data_dir();
+    // Without --data-dir: `doctor` finds the platform that the user started last.
     let doctor = |platform: &Platform, more: &[&str]| {
-        let args = [&["doctor", "--data-dir", data.as_str()], more].concat();
-        platform.locule(&args, "").stdout
+        platform.locule(&[&["doctor"], more].concat(), "").stdout
     };
     let id = platform.succeeds(&["sandbox", "create"]).stdout;
     let said = doctor(&platform, &[]);

@@ -50,7 +50,16 @@ fn variable(name: &str) -> PathBuf {
 /// The program under test, as if typed by a person: what the tests are told of other servers is not its business.
 fn program() -> Command {
     let mut command = Command::new(variable("LOCULE_BINARY"));
-    for name in ["DATABASE_URL", "REDIS_URL", "LOCULE_URL", "LOCULE_API_KEY"] {
+    for name in [
+        "DATABASE_URL",
+        "REDIS_URL",
+        "LOCULE_URL",
+        "LOCULE_API_KEY",
+        "LOCULE_DATA_DIR",
+        // The home of the user behind `sudo` is not the home of the test.
+        "SUDO_UID",
+        "SUDO_GID",
+    ] {
         command.env_remove(name);
     }
     command

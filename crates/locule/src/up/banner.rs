@@ -87,7 +87,7 @@ From Python, with `pip install e2b`:
 From a terminal:
   {program} run -- python3 -c 'print(6*7)'
 
-Ctrl-C pauses the running sandboxes and stops the platform; after the next start they resume on request.",
+Ctrl-C pauses the running sandboxes and stops the platform; after the next start they stay paused until you resume them.",
         program = program().display()
     ));
 }
