@@ -1,5 +1,6 @@
 //! Repository chores: what stands behind every target of the Makefile. Nothing here is part of the product.
 
+mod behaviour;
 mod check;
 mod digest;
 mod golden;
@@ -16,6 +17,7 @@ mod source;
 mod speed;
 mod test;
 mod unused;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,6 +81,14 @@ enum Chore {
     Sizes,
     /// Check that nothing is declared that nothing uses: dependencies, arrows of the crate map.
     Unused,
+    /// Check that every behaviour code that is cited is defined, and every defined one proved by a test.
+    Behaviour,
+    /// Check that no retired word is used, and that errors, logs and summaries name their subject.
+    Words {
+        /// Print how many there are in each crate instead
+        #[arg(long)]
+        count: bool,
+    },
     /// Check that the files of a crate do not import each other in a cycle, or print what they import.
     Imports {
         /// Print the graph of this crate instead
@@ -107,6 +117,9 @@ fn main() -> ExitCode {
         Chore::Golden => golden::write(&places),
         Chore::Sizes => sizes::check(&places),
         Chore::Unused => unused::check(&places),
+        Chore::Behaviour => behaviour::check(&places),
+        Chore::Words { count: false } => words::check(&places),
+        Chore::Words { count: true } => words::count(&places),
         Chore::Imports { krate: None } => imports::check(&places),
         Chore::Imports { krate } => imports::print(&places, krate.as_deref()),
     });
