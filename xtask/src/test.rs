@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::places::Places;
 use crate::run::{answer, cargo, say, succeeds, watch};
-use crate::test::rings::{FUZZ_SECONDS, Part, Ring};
+use crate::test::rings::{FUZZ_SECONDS, Part, Ring, Test};
 use crate::test::servers::Servers;
 use crate::test::tally::Tally;
 use crate::{images, python, run};
@@ -53,7 +53,7 @@ pub(crate) fn test(places: &Places, names: &[String]) -> Result<()> {
     environment.extend(servers.environment());
     let nextest = succeeds(cargo().args(["nextest", "--version"]));
     if nextest {
-        refuse_ignored(places)?;
+        refuse_unrun(places)?;
     }
     let mut tallies = Vec::new();
     for ring in chosen {
@@ -75,47 +75,35 @@ fn run_ring(
     nextest: bool,
     environment: &Environment,
 ) -> Result<Tally> {
-    let mut command = cargo();
-    command
-        .current_dir(&places.root)
-        .envs(environment.iter().cloned());
-    if ring.part == Part::FuzzTargets {
-        command.env("LOCULE_FUZZ_SECONDS", FUZZ_SECONDS);
-    }
-    if nextest {
+    let runs = if nextest {
         // The whole workspace with a filter, not `-p`: another selection would mean other features and a second build.
-        command.args([
-            "nextest",
-            "run",
-            "--workspace",
-            "--no-fail-fast",
-            "--no-tests=pass",
-        ]);
-        command.args([
-            "--color=never",
-            "--show-progress=none",
-            "-E",
-            &ring.filter(),
-        ]);
-        if ring.serial {
-            command.arg("--test-threads=1");
-        }
+        let select = ["--workspace", "--no-fail-fast", "--no-tests=pass"];
+        let show = ["--color=never", "--show-progress=none", "-E"];
+        let run = ["nextest", "run"].into_iter().chain(select).chain(show);
+        vec![run.map(str::to_owned).chain([ring.filter()]).collect()]
     } else {
-        command.args([
-            "test",
-            "--no-fail-fast",
-            "--color=never",
-            "--lib",
-            "--bins",
-            "--tests",
-        ]);
-        command.args(ring.packages.iter().flat_map(|package| ["-p", package]));
-        command.arg("--").args(ring.plain_filter());
+        let run = |arguments: Vec<&str>| -> Vec<String> {
+            let start = ["test", "--no-fail-fast", "--color=never"].into_iter();
+            start.chain(arguments).map(str::to_owned).collect()
+        };
+        ring.plain().into_iter().map(run).collect()
+    };
+    let mut tally = Tally::default();
+    for arguments in runs {
+        let mut command = cargo();
+        command
+            .current_dir(&places.root)
+            .envs(environment.iter().cloned())
+            .args(arguments);
+        if ring.part == Part::FuzzTargets {
+            command.env("LOCULE_FUZZ_SECONDS", FUZZ_SECONDS);
+        }
         if ring.serial {
             command.arg("--test-threads=1");
         }
+        tally.add(count(command)?);
     }
-    count(command)
+    Ok(tally)
 }
 
 fn run_examples(places: &Places, environment: &Environment) -> Result<Tally> {
@@ -147,8 +135,8 @@ fn count(mut command: std::process::Command) -> Result<Tally> {
     Ok(tally)
 }
 
-/// A filtered run counts tests of other rings as skipped, so ignored ones are looked for beforehand.
-fn refuse_ignored(places: &Places) -> Result<()> {
+/// Refuses ignored tests, which a filtered run counts as those of other rings, and tests that no ring runs or more than one.
+fn refuse_unrun(places: &Places) -> Result<()> {
     let listed = cargo()
         .current_dir(&places.root)
         .args(["nextest", "list", "--workspace", "--message-format=json"])
@@ -158,15 +146,23 @@ fn refuse_ignored(places: &Places) -> Result<()> {
     let suites = list["rust-suites"]
         .as_object()
         .context("the list of tests")?;
-    let ignored: Vec<_> = suites
-        .values()
-        .filter_map(|suite| suite["testcases"].as_object())
-        .flatten()
-        .filter(|(_, case)| case["ignored"] == true)
-        .map(|(name, _)| name.as_str())
-        .collect();
-    if !ignored.is_empty() {
-        bail!("ignored tests are not tests: {}", ignored.join(", "));
+    for suite in suites.values() {
+        let cases = suite["testcases"]
+            .as_object()
+            .context("the list of tests")?;
+        let ignored: Vec<_> = cases
+            .iter()
+            .filter(|(_, case)| case["ignored"] == true)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if !ignored.is_empty() {
+            bail!("ignored tests are not tests: {}", ignored.join(", "));
+        }
+        rings::each_in_one(cases.keys().map(|name| Test {
+            package: suite["package-name"].as_str().unwrap_or_default(),
+            is_unit: suite["kind"] == "lib" || suite["kind"] == "bin",
+            name,
+        }))?;
     }
     Ok(())
 }

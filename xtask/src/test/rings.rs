@@ -1,8 +1,15 @@
-//! Which crate's tests belong to which ring.
+//! Which test runs in which ring. Every test runs in exactly one.
+//!
+//! | a test | runs in |
+//! |---|---|
+//! | in a module `fuzz` | `fuzz` |
+//! | in a module `contract` of the integration tests | `contract` |
+//! | beside the code it tests (`src/`), of whichever crate | `laws` |
+//! | in `tests/it` of a crate | the ring that names the crate |
 
 use anyhow::{Result, bail};
 
-/// Crates whose tests need the same surroundings.
+/// Tests that need the same surroundings.
 #[derive(Debug)]
 pub(crate) struct Ring {
     pub(crate) name: &'static str,
@@ -11,45 +18,69 @@ pub(crate) struct Ring {
     pub(crate) serial: bool,
     /// Boots microVMs.
     pub(crate) needs_images: bool,
-    /// What of these crates' tests.
     pub(crate) part: Part,
 }
 
-/// Tests that take long, or need more than the others of their crate, are in modules of a certain name and in rings of
-/// their own.
+/// Which of the tests of its crates a ring runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// All but what the other parts are.
+    /// The unit tests of every crate of the workspace, and the integration tests of the named ones.
+    Laws,
+    /// The integration tests.
     Tests,
-    /// Runs for seconds.
+    /// What runs for seconds.
     FuzzTargets,
-    /// Runs Schemathesis.
+    /// What runs Schemathesis.
     Contract,
+}
+
+/// Where a test is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Test<'a> {
+    pub(crate) package: &'a str,
+    /// In a library or a program, beside the code.
+    pub(crate) is_unit: bool,
+    pub(crate) name: &'a str,
 }
 
 const FUZZ_MODULE: &str = "fuzz::";
 const CONTRACT_MODULE: &str = "contract::";
-/// How long each of them runs in its ring.
+/// The one integration test binary of each crate: `tests/it/main.rs`.
+const INTEGRATION: &str = "it";
+/// How long each fuzz target runs in its ring.
 pub(crate) const FUZZ_SECONDS: &str = "10";
 
 #[rustfmt::skip]
 pub(crate) const RINGS: &[Ring] = &[
-    Ring { name: "laws", serial: false, needs_images: false, part: Part::Tests, packages: &[
-        "xtask", "locule-ids", "locule-base", "locule-api", "locule-agent-api", "locule-guest-api", "locule-domain", "locule-edge", "locule-fuzz"] },
+    Ring { name: "laws", serial: false, needs_images: false, part: Part::Laws, packages: &[
+        "locule-ids", "locule-domain", "locule-edge"] },
     Ring { name: "store", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-store"] },
-    Ring { name: "control", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-control", "locule-testkit"] },
+    Ring { name: "control", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-control"] },
     Ring { name: "http", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-http"] },
     Ring { name: "contract", serial: false, needs_images: false, part: Part::Contract, packages: &["locule-http"] },
     Ring { name: "cli", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-client", "locule-cli"] },
     Ring { name: "host", serial: true, needs_images: true, part: Part::Tests, packages: &[
-        "locule-vmm", "locule-net", "locule-disk", "locule-guest", "locule-agent", "locule-stub-vmm"] },
+        "locule-vmm", "locule-net", "locule-disk", "locule-guest", "locule-agent"] },
     // One after the other on each core: together they take a minute and a half.
     Ring { name: "fuzz", serial: false, needs_images: false, part: Part::FuzzTargets, packages: &[
         "locule-ids", "locule-vmm", "locule-net", "locule-agent", "locule-guest", "locule-edge", "locule-http", "locule-control"] },
-    Ring { name: "e2e", serial: true, needs_images: true, part: Part::Tests, packages: &["locule", "locule-e2e"] },
+    Ring { name: "e2e", serial: true, needs_images: true, part: Part::Tests, packages: &["locule-e2e"] },
 ];
 
 impl Ring {
+    /// Whether the ring runs a test. [`Ring::filter`] says the same to nextest, [`Ring::plain`] to the built-in runner.
+    pub(crate) fn runs(&self, test: &Test<'_>) -> bool {
+        let named = self.packages.contains(&test.package);
+        let is_fuzz = test.name.contains(FUZZ_MODULE);
+        let is_contract = !test.is_unit && test.name.contains(CONTRACT_MODULE);
+        match self.part {
+            Part::Laws => !is_fuzz && (test.is_unit || (named && !is_contract)),
+            Part::Tests => named && !test.is_unit && !is_fuzz && !is_contract,
+            Part::FuzzTargets => named && is_fuzz,
+            Part::Contract => named && is_contract && !is_fuzz,
+        }
+    }
+
     /// The ring as a filter expression of nextest.
     pub(crate) fn filter(&self) -> String {
         let terms: Vec<_> = self
@@ -57,20 +88,42 @@ impl Ring {
             .iter()
             .map(|package| format!("package(={package})"))
             .collect();
-        let part = match self.part {
-            Part::Tests => format!("not test({FUZZ_MODULE}) & not test({CONTRACT_MODULE})"),
-            Part::FuzzTargets => format!("test({FUZZ_MODULE})"),
-            Part::Contract => format!("test({CONTRACT_MODULE})"),
-        };
-        format!("({}) & {part}", terms.join(" | "))
+        let packages = terms.join(" | ");
+        let others = format!("not test({FUZZ_MODULE}) & not test({CONTRACT_MODULE})");
+        match self.part {
+            Part::Laws => format!(
+                "((kind(lib) | kind(bin)) & not test({FUZZ_MODULE})) | (({packages}) & kind(test) & {others})"
+            ),
+            Part::Tests => format!("({packages}) & kind(test) & {others}"),
+            Part::FuzzTargets => format!("({packages}) & test({FUZZ_MODULE})"),
+            Part::Contract => format!(
+                "({packages}) & kind(test) & test({CONTRACT_MODULE}) & not test({FUZZ_MODULE})"
+            ),
+        }
     }
 
-    /// The same for the built-in runner.
-    pub(crate) fn plain_filter(&self) -> &'static [&'static str] {
+    /// The ring as runs of `cargo test`: the arguments of each, those of the built-in runner after `--`.
+    pub(crate) fn plain(&self) -> Vec<Vec<&'static str>> {
+        let packages = self.packages.iter().flat_map(|package| ["-p", package]);
+        let (units, integration) = (["--lib", "--bins"], ["--test", INTEGRATION]);
+        let others = ["--", "--skip", FUZZ_MODULE, "--skip", CONTRACT_MODULE];
+        let of = |targets: &[&'static str], filter: &[&'static str]| {
+            let targets = targets.iter().copied();
+            let arguments = packages.clone().chain(targets);
+            arguments.chain(filter.iter().copied()).collect()
+        };
         match self.part {
-            Part::Tests => &["--skip", FUZZ_MODULE, "--skip", CONTRACT_MODULE],
-            Part::FuzzTargets => &[FUZZ_MODULE],
-            Part::Contract => &[CONTRACT_MODULE],
+            Part::Laws => {
+                let everywhere = ["--workspace"].into_iter().chain(units);
+                let all_units = everywhere.chain(["--", "--skip", FUZZ_MODULE]);
+                vec![all_units.collect(), of(&integration, &others)]
+            }
+            Part::Tests => vec![of(&integration, &others)],
+            Part::FuzzTargets => vec![of(&["--lib", "--bins", "--tests"], &["--", FUZZ_MODULE])],
+            Part::Contract => vec![of(
+                &integration,
+                &["--", CONTRACT_MODULE, "--skip", FUZZ_MODULE],
+            )],
         }
     }
 }
@@ -87,38 +140,125 @@ pub(crate) fn choose(names: &[String]) -> Result<Vec<&'static Ring>> {
     Ok(RINGS.iter().filter(chosen).collect())
 }
 
+/// Fails with the tests that no ring runs, or more than one.
+pub(crate) fn each_in_one<'a>(tests: impl Iterator<Item = Test<'a>>) -> Result<()> {
+    let mut problems = Vec::new();
+    for test in tests {
+        let rings: Vec<_> = RINGS.iter().filter(|ring| ring.runs(&test)).collect();
+        if rings.len() != 1 {
+            let names: Vec<_> = rings.iter().map(|ring| ring.name).collect();
+            let (package, name) = (test.package, test.name);
+            problems.push(format!("{package} {name}: [{}]", names.join(", ")));
+        }
+    }
+    if !problems.is_empty() {
+        bail!("each test must run in one ring: {}", problems.join("; "));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    use cargo_metadata::TargetKind;
+
     use super::*;
     use crate::places;
 
+    fn rings_of(package: &str, is_unit: bool, name: &str) -> Vec<&'static str> {
+        let test = Test {
+            package,
+            is_unit,
+            name,
+        };
+        let rings = RINGS.iter().filter(|ring| ring.runs(&test));
+        rings.map(|ring| ring.name).collect()
+    }
+
     #[test]
-    fn every_crate_is_in_exactly_one_ring() {
+    fn every_kind_of_test_of_every_crate_runs_in_exactly_one_ring() {
         for package in places::metadata().unwrap().packages {
-            let rings = RINGS
+            let name = package.name.as_str();
+            assert_eq!(rings_of(name, true, "tests::a_claim"), ["laws"], "{name}");
+            let has =
+                |kind: TargetKind| package.targets.iter().any(|one| one.is_kind(kind.clone()));
+            if has(TargetKind::Test) {
+                assert_eq!(rings_of(name, false, "orders::a_claim").len(), 1, "{name}");
+            }
+            if package
+                .dependencies
                 .iter()
-                .filter(|ring| ring.part == Part::Tests)
-                .filter(|ring| ring.packages.contains(&package.name.as_str()));
-            assert_eq!(rings.count(), 1, "{}", package.name);
+                .any(|one| one.name == "locule-fuzz")
+            {
+                for is_unit in [true, false] {
+                    assert_eq!(rings_of(name, is_unit, "a::fuzz::b"), ["fuzz"], "{name}");
+                }
+            }
+        }
+        assert_eq!(
+            rings_of("locule-http", false, "contract::calls"),
+            ["contract"]
+        );
+    }
+
+    #[test]
+    fn a_test_without_a_ring_is_found() {
+        let test = Test {
+            package: "locule-new",
+            is_unit: false,
+            name: "a_claim",
+        };
+        let error = each_in_one([test].into_iter()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "each test must run in one ring: locule-new a_claim: []"
+        );
+    }
+
+    #[test]
+    fn the_integration_tests_of_a_crate_are_one_binary() {
+        for package in places::metadata().unwrap().packages {
+            for target in &package.targets {
+                if target.is_kind(TargetKind::Test) {
+                    assert_eq!(target.name, INTEGRATION, "{}", package.name);
+                }
+            }
         }
     }
 
     #[test]
-    fn what_has_a_ring_of_its_own_runs_in_no_other() {
-        let filter = |name: &str| choose(&[name.to_owned()]).unwrap()[0].filter();
+    fn both_runners_are_told_the_same() {
+        let ring = |name: &str| choose(&[name.to_owned()]).unwrap()[0];
         assert_eq!(
-            filter("http"),
-            "(package(=locule-http)) & not test(fuzz::) & not test(contract::)"
+            ring("http").filter(),
+            "(package(=locule-http)) & kind(test) & not test(fuzz::) & not test(contract::)"
         );
         assert_eq!(
-            filter("contract"),
-            "(package(=locule-http)) & test(contract::)"
+            ring("http").plain(),
+            [[
+                "-p",
+                "locule-http",
+                "--test",
+                "it",
+                "--",
+                "--skip",
+                "fuzz::",
+                "--skip",
+                "contract::"
+            ]]
         );
-        assert!(filter("fuzz").ends_with(") & test(fuzz::)"));
+        assert!(
+            ring("laws").filter().starts_with(
+                "((kind(lib) | kind(bin)) & not test(fuzz::)) | ((package(=locule-ids)"
+            )
+        );
+        assert_eq!(
+            ring("laws").plain()[0],
+            ["--workspace", "--lib", "--bins", "--", "--skip", "fuzz::"]
+        );
     }
 
     #[test]
-    fn every_crate_with_a_fuzz_target_is_in_the_ring() {
+    fn every_crate_with_a_fuzz_target_is_in_the_fuzz_ring() {
         let ring = choose(&["fuzz".to_owned()]).unwrap()[0];
         for package in places::metadata().unwrap().packages {
             let has = package
