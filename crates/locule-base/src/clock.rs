@@ -1,4 +1,4 @@
-//! Time as an argument: the one place that asks the machine what time it is.
+//! Time as an argument: only this module reads the system clocks.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// Where time comes from.
+/// A source of time.
 pub trait Clock: Send + Sync + fmt::Debug {
     /// Wall-clock time. May jump.
     fn now(&self) -> DateTime<Utc>;
 
-    /// Time since some fixed moment of this process. Never jumps, never goes back.
+    /// Time since a fixed moment of this process. Never jumps and never goes back.
     fn monotonic(&self) -> Duration;
 }
 
-/// A clock that can be handed around.
+/// A clock to share between components.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// The machine's clocks.
+/// The clocks of the operating system.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     started: std::time::Instant,
@@ -27,7 +27,7 @@ pub struct SystemClock {
 impl SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this module is where time is read"
+        reason = "this module reads the clocks for all others"
     )]
     pub fn new() -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this module is where time is read"
+        reason = "this module reads the clocks for all others"
     )]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
@@ -60,10 +60,10 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when told to. For tests and simulations.
+/// A clock that moves only by [`Self::advance`]. For tests and simulations.
 #[derive(Debug)]
 pub struct ManualClock {
-    /// Wall clock and monotonic clock, moved together.
+    /// Wall clock and monotonic clock, which advance together.
     times: Mutex<(DateTime<Utc>, Duration)>,
 }
 

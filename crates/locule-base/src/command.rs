@@ -1,7 +1,7 @@
-//! Runs a program of the host: no shell, a time limit, bounded output, an error that says which program and why.
+//! Runs a program of the host without a shell, with a time limit and bounded output. Errors name the program and the cause.
 //!
-//! For programs that run and end (`mkfs.xfs`, `nft`). Long-lived processes (a VMM, a database server) have spawners of
-//! their own, because who outlives whom is their whole point.
+//! For programs that run to completion (`mkfs.xfs`, `nft`). Long-lived processes (a VMM, a database server) have spawners of
+//! their own, which define whether the process outlives its parent.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
-/// More than this of either stream is dropped.
+/// Output beyond this size is dropped, for each of the two streams.
 const OUTPUT_BYTES_MAX: u64 = 1024 * 1024;
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A program to run, built step by step.
+/// Builder for one run of a program.
 #[derive(Debug)]
 pub struct Command {
     program: OsString,
@@ -23,21 +23,21 @@ pub struct Command {
     timeout: Duration,
 }
 
-/// What a program that ended with status 0 printed.
+/// The output of a program that exited with status 0.
 #[derive(Debug, Clone)]
 pub struct Output {
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
 }
 
-/// Why a program did not do its work.
+/// The reason why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     #[error("{program} is not installed")]
     NotInstalled { program: String },
     #[error("cannot run {program}")]
     Spawn { program: String, source: io::Error },
-    #[error("{program} did not end within {} s and was killed", timeout.as_secs())]
+    #[error("{program} did not finish within {} s and was killed", timeout.as_secs())]
     TimedOut { program: String, timeout: Duration },
     #[error("{program} failed ({status}): {reason}")]
     Failed {
@@ -70,21 +70,21 @@ impl Command {
         self
     }
 
-    /// What the program reads; nothing unless said.
+    /// The standard input of the program. Empty by default.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
         self
     }
 
-    /// How long it may take: 60 s unless said.
+    /// The time limit of the run. 60 s by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Runs the program to its end. It is killed when the time is over or the returned future is dropped.
+    /// Runs the program to completion. Kills it after the time limit, and when the returned future is dropped.
     pub async fn run(self) -> Result<Output, CommandError> {
         let program = self.program.to_string_lossy().into_owned();
         let timeout = self.timeout;
@@ -105,7 +105,7 @@ impl Command {
         };
         #[expect(
             clippy::disallowed_methods,
-            reason = "this module is where programs that run and end are spawned"
+            reason = "this module spawns all programs that run to completion"
         )]
         let mut child = tokio::process::Command::new(&self.program)
             .args(&self.args)
@@ -119,7 +119,7 @@ impl Command {
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async {
             if let Some(mut stdin) = stdin {
-                // A program may end without reading everything: its exit status tells whether that was right.
+                // A program may exit without reading all input: its exit status tells whether that is an error.
                 let _ = stdin.write_all(&self.stdin).await;
             }
         };
@@ -139,18 +139,18 @@ impl Command {
 async fn read_bounded(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let mut kept = Vec::new();
     if let Some(mut stream) = stream {
-        // What was read before an error is still worth having.
+        // Output that arrived before a read error is still useful.
         let _ = (&mut stream)
             .take(OUTPUT_BYTES_MAX)
             .read_to_end(&mut kept)
             .await;
-        // Reading on keeps the program from blocking on a full pipe.
+        // Reading the rest keeps the program from blocking on a full pipe.
         let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
     }
     kept
 }
 
-/// The first line that says something, of what the program complained, else of what it printed.
+/// The first line that is not blank, of standard error, else of standard output.
 fn first_line(stderr: &[u8], stdout: &[u8]) -> String {
     [stderr, stdout]
         .into_iter()
@@ -161,7 +161,7 @@ fn first_line(stderr: &[u8], stdout: &[u8]) -> String {
                 .find(|line| !line.is_empty())
                 .map(str::to_owned)
         })
-        .unwrap_or_else(|| "it said nothing".to_owned())
+        .unwrap_or_else(|| "no output".to_owned())
 }
 
 #[cfg(test)]
@@ -169,13 +169,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn input_reaches_the_program_and_output_comes_back() {
+    async fn a_program_receives_its_input_and_returns_its_output() {
         let output = Command::new("cat").stdin("hello").run().await.unwrap();
         assert_eq!(output.stdout, b"hello");
     }
 
     #[tokio::test]
-    async fn a_failure_names_the_program_and_its_first_complaint() {
+    async fn a_failure_names_the_program_and_its_first_line_of_standard_error() {
         let script = "echo; echo 'no such device' >&2; exit 3";
         let error = Command::new("sh")
             .args(["-c", script])
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_program_is_said_to_be_missing() {
+    async fn a_missing_program_is_reported_as_not_installed() {
         let error = Command::new("no-such-program-here")
             .run()
             .await

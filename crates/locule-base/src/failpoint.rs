@@ -1,15 +1,14 @@
-//! Places where a test makes the process die as by `kill -9`.
+//! Points at which a test kills the process, as `kill -9` would.
 //!
-//! An operation marks each of its steps with [`reached`]. A test that wants to know what a crash leaves behind names a file in
-//! `LOCULE_FAILPOINTS` and writes `pause 3` into it: the third mark of a `pause` from then on is the end of the process. In a
-//! release build there is nothing here.
+//! An operation marks each of its steps with [`reached`]. A test of crashes names a file in `LOCULE_FAILPOINTS` and writes
+//! `pause 3` into it: the process then kills itself at the third mark of a `pause`. Release builds only log the steps.
 
-/// The step `what` of an operation of the kind `group` is done: a line of the log at the level `debug`, from which one sees
-/// where the time goes.
-pub fn reached(group: &'static str, what: &'static str) {
-    tracing::debug!(operation = group, step = what, "done");
+/// Marks that an operation of the kind `operation` completed the step `step`. The line in the log, at the level `debug`, shows
+/// how long each step takes.
+pub fn reached(operation: &'static str, step: &'static str) {
+    tracing::debug!(operation, step, "step completed");
     #[cfg(debug_assertions)]
-    armed::reached(group, what);
+    armed::reached(operation, step);
 }
 
 #[cfg(debug_assertions)]
@@ -20,13 +19,13 @@ mod armed {
     const VARIABLE: &str = "LOCULE_FAILPOINTS";
 
     static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
-    /// What the file said last, and how many marks of its group were reached since.
+    /// The last content of the file, and the number of marks of its operation since.
     static SEEN: Mutex<(String, u32)> = Mutex::new((String::new(), 0));
 
-    pub(super) fn reached(group: &'static str, what: &'static str) {
+    pub(super) fn reached(operation: &'static str, step: &'static str) {
         #[expect(
             clippy::disallowed_methods,
-            reason = "known to tests alone, and absent from releases"
+            reason = "a variable of tests, which release builds do not read"
         )]
         let file = FILE.get_or_init(|| std::env::var_os(VARIABLE).map(PathBuf::from));
         let Some(path) = file else {
@@ -35,33 +34,33 @@ mod armed {
         let Ok(text) = std::fs::read_to_string(path) else {
             return;
         };
-        let Some((wanted, number)) = text.trim().split_once(' ') else {
+        let Some((chosen, number)) = text.trim().split_once(' ') else {
             return;
         };
         let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.0 != text {
             *seen = (text.clone(), 0);
         }
-        if wanted != group {
+        if chosen != operation {
             return;
         }
         seen.1 += 1;
         if number.parse() == Ok(seen.1) {
-            // Once: whoever is started in this process's place goes on.
+            // Removed, so that the process started next does not kill itself too.
             let _ = std::fs::remove_file(path);
-            die(group, what, seen.1);
+            kill_this_process(operation, step, seen.1);
         }
     }
 
-    fn die(group: &str, what: &str, number: u32) {
+    fn kill_this_process(operation: &str, step: &str, number: u32) {
         #[expect(
             clippy::print_stderr,
-            reason = "the last words of a process that a test ends"
+            reason = "the process ends here, at the request of a test"
         )]
         {
-            eprintln!("failpoint {group} {number}: {what}");
+            eprintln!("failpoint {operation} {number}: {step}");
         }
-        // Nothing of this process runs on: no destructor, no flush.
+        // No destructor and no flush runs after this.
         let _ =
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         loop {

@@ -1,11 +1,13 @@
-//! What every role needs and no product word appears in: time, tasks, retries, error text, logs, host programs.
+//! Building blocks that every program of the platform uses: time, tasks, retries, error texts, logs, host programs and the
+//! machine's memory.
 //!
-//! Nothing here knows what a sandbox is.
+//! The crate knows no sandbox and no other term of the product.
 
 pub mod backoff;
 pub mod clock;
 pub mod command;
 pub mod errors;
 pub mod failpoint;
+pub mod memory;
 pub mod tasks;
 pub mod telemetry;

@@ -1,8 +1,8 @@
-//! Every spawned task has an owner that can stop it and wait for it.
+//! Spawned tasks that have an owner, which can stop them and wait for them.
 //!
 //! ```text
 //! Tasks ── stop token ──► task a, task b, …      shutdown(grace): cancel, then wait
-//!       └─ tracker ◄───── each counts itself in and out
+//!       └─ tracker ◄───── counts the running tasks
 //! ```
 
 use std::fmt;
@@ -13,7 +13,7 @@ use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The tasks of one role of one process. Cheap to clone; clones share the set.
+/// The tasks of one role (control plane, host agent) of a process. Cheap to clone; clones share the set.
 #[derive(Clone, Default)]
 pub struct Tasks {
     stop: CancellationToken,
@@ -28,9 +28,9 @@ impl fmt::Debug for Tasks {
     }
 }
 
-/// Tasks that had not ended when the grace was over.
+/// Tasks were still running at the end of the grace period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{left} tasks still run after the grace period")]
+#[error("{left} tasks still run at the end of the grace period")]
 pub struct TasksLeft {
     pub left: usize,
 }
@@ -40,13 +40,13 @@ impl Tasks {
         Self::default()
     }
 
-    /// Cancelled when everything should stop.
+    /// The token that is cancelled when the role stops.
     pub fn token(&self) -> CancellationToken {
         self.stop.clone()
     }
 
-    /// Runs a task that belongs to the role. One that fails or panics stops the whole role: a half-dead process is
-    /// worse than a restarted one.
+    /// Runs a task of the role. A task that fails or panics stops the whole role: a restarted process is better than one that
+    /// runs without the task.
     pub fn spawn<F>(&self, name: &'static str, run: impl FnOnce(CancellationToken) -> F)
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
@@ -59,13 +59,17 @@ impl Tasks {
                 Ok(Err(error)) => format!("{error:#}"),
                 Err(_) => "panicked".to_owned(),
             };
-            tracing::error!(task.name = name, error = failure, "task failed; stopping");
+            tracing::error!(
+                task.name = name,
+                error = failure,
+                "a task failed; the process stops"
+            );
             stop.cancel();
         });
     }
 
-    /// Runs work that must be finished even while the role stops (cleaning up after a request whose client left).
-    /// It is waited for, never cancelled; its own failure is its own business.
+    /// Runs work that must be completed even while the role stops, such as the cleanup after a request whose client
+    /// disconnected. The work is never cancelled, and a panic in it does not stop the role.
     pub fn spawn_detached(
         &self,
         name: &'static str,
@@ -74,20 +78,17 @@ impl Tasks {
         let work = std::panic::AssertUnwindSafe(work).catch_unwind();
         self.track(async move {
             if work.await.is_err() {
-                tracing::error!(task.name = name, "detached task panicked");
+                tracing::error!(task.name = name, "a detached task panicked");
             }
         });
     }
 
     fn track(&self, future: impl Future<Output = ()> + Send + 'static) {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this module is where tasks are spawned"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "this module spawns all tasks")]
         tokio::spawn(self.tracker.track_future(future));
     }
 
-    /// Asks every task to stop and waits for all of them, at most `grace`.
+    /// Asks every task to stop and waits for all of them, for at most `grace`.
     pub async fn shutdown(&self, grace: Duration) -> Result<(), TasksLeft> {
         self.stop.cancel();
         self.tracker.close();
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_ignores_the_stop_is_counted() {
+    async fn a_task_that_ignores_the_stop_is_reported_as_left() {
         let tasks = Tasks::new();
         tasks.spawn("stubborn", |_| std::future::pending());
         assert_eq!(

@@ -1,4 +1,5 @@
-//! Writing that survives a crash at any instruction: whole or not at all, and on the disk before it is told.
+//! Durable writes: after a crash at any instruction a file has its old or its new content, and an acknowledged write is on
+//! disk.
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
@@ -7,10 +8,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// Two who write one file take turns: its temporary has one name, so that the next write takes over what a crash left.
-static TURNS: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
+/// Serializes writes to the same file. Its temporary file has a fixed name, so that the next write replaces a leftover of a
+/// crash.
+static LOCKS: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
 
-/// Writes `bytes` to `path` (mode 0600) so that a reader sees the old content or the new, also after a crash:
+/// Writes `bytes` to `path` (mode 0600) so that a reader sees either the old or the new content, also after a crash:
 /// temporary file, fsync, rename, fsync of the folder. Blocks.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
@@ -20,11 +22,11 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .to_string_lossy();
     let temporary = folder.join(format!(".{name}.new"));
     let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(path);
-    let turn = &TURNS[usize::try_from(hash % TURNS.len() as u64).unwrap_or(0)];
-    let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = &LOCKS[usize::try_from(hash % LOCKS.len() as u64).unwrap_or(0)];
+    let _guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
     let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        // On a full disk half a file must not keep the room that others need.
+        // On a full disk a partial file must not take up space.
         let _ = fs::remove_file(&temporary);
     }
     written?;
@@ -42,23 +44,23 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Whether something failed for want of room, and would succeed once there is some.
+/// Whether an operation failed for lack of disk space.
 pub fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
-/// Makes a file's content and length durable. Blocks.
+/// Makes the content and the length of a file durable. Blocks.
 pub fn sync_file(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Makes a folder's names durable. Blocks.
+/// Makes the entries of a folder durable. Blocks.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Removes a folder and everything in it. Absent is success. Blocks.
+/// Removes a folder and everything in it. A missing folder is no error. Blocks.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_leftover_of_a_crash_does_not_matter() {
+    fn a_durable_write_replaces_the_leftover_of_a_crash() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("manifest.json");
         write_durably(&path, b"old").unwrap();
@@ -87,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn two_who_write_one_file_leave_one_of_their_contents() {
+    fn concurrent_durable_writes_leave_the_content_of_one_of_them() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tombstone");
         std::thread::scope(|scope| {
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn removing_what_is_not_there_succeeds() {
+    fn removing_a_missing_folder_succeeds() {
         remove_tree(Path::new("/no/such/folder")).unwrap();
     }
 }

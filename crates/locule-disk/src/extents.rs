@@ -1,16 +1,18 @@
-//! How many pieces a file is in. A clone costs by the piece, and so does every look at the map of a file.
+//! Fragmentation of files: the cost of a clone, and of every read of a file's extent map, grows with the number of extents.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
+use locule_base::errors::FileError;
+
 use crate::DiskError;
 use crate::files::{copy_extents, create_private};
 
 const FS_IOC_FIEMAP: libc::c_ulong = 0xc020_660b;
 
-/// `struct fiemap` of the kernel without room for extents: then it only counts them.
+/// The kernel's `struct fiemap` without an array for extents: the kernel then only counts them.
 #[repr(C)]
 struct Fiemap {
     start: u64,
@@ -21,7 +23,7 @@ struct Fiemap {
     reserved: u32,
 }
 
-/// Extents of a file, shared ones and its own. Blocks.
+/// The number of extents of a file, shared ones included. Blocks.
 pub fn extents(path: &Path) -> Result<u32, DiskError> {
     let counted = || -> io::Result<u32> {
         let file = File::open(path)?;
@@ -33,7 +35,7 @@ pub fn extents(path: &Path) -> Result<u32, DiskError> {
             extent_count: 0,
             reserved: 0,
         };
-        // SAFETY: the kernel reads and writes one `struct fiemap` there, which lives longer than the call.
+        // SAFETY: the kernel reads and writes one `struct fiemap`, which outlives the call.
         #[expect(unsafe_code, reason = "ioctl")]
         let result = unsafe { libc::ioctl(file.as_raw_fd(), FS_IOC_FIEMAP, &raw mut map) };
         if result < 0 {
@@ -41,21 +43,22 @@ pub fn extents(path: &Path) -> Result<u32, DiskError> {
         }
         Ok(map.mapped_extents)
     };
-    counted().map_err(DiskError::file("count the extents of", path))
+    counted().map_err(|source| FileError::on("count the extents of", path)(source).into())
 }
 
-/// Writes the same content into a new file from beginning to end, holes kept as holes, and makes it durable: what was in many
-/// pieces is in few, and shares none. Ends early, as `Interrupted`, once `go_on` says so. What is half done is removed. Blocks.
-pub fn rewrite(from: &Path, to: &Path, go_on: impl Fn() -> bool) -> Result<(), DiskError> {
+/// Defragments a file: copies its content to a new file from beginning to end, keeps holes, and makes the copy durable. The
+/// copy has few extents and shares none. Fails with `Interrupted` once `keep_going` returns false. A failure removes the
+/// partial copy. Blocks.
+pub fn rewrite(from: &Path, to: &Path, keep_going: impl Fn() -> bool) -> Result<(), DiskError> {
     let written = || -> io::Result<()> {
         let source = File::open(from)?;
         let target = create_private(to)?;
-        copy_extents(&source, &target, source.metadata()?.len(), go_on)?;
+        copy_extents(&source, &target, source.metadata()?.len(), keep_going)?;
         target.sync_all()
     };
     written().map_err(|error| {
         let _ = std::fs::remove_file(to);
-        DiskError::file("rewrite", from)(error)
+        FileError::on("rewrite", from)(error).into()
     })
 }
 
@@ -64,8 +67,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::FileExt as _;
 
-    /// Every second block written, in an order that no filesystem can put side by side.
-    fn in_pieces(path: &Path) -> Vec<u8> {
+    /// Writes every second block, in an order that no filesystem can merge into large extents.
+    fn write_fragmented(path: &Path) -> Vec<u8> {
         let file = File::create(path).unwrap();
         file.set_len(64 << 20).unwrap();
         for block in (0..256_u64).rev().filter(|block| block % 2 == 0) {
@@ -77,10 +80,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rewritten_is_the_same() {
+    fn a_rewritten_file_has_the_same_content_and_holes() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("a"), folder.path().join("b"));
-        let content = in_pieces(&from);
+        let content = write_fragmented(&from);
         assert!(extents(&from).unwrap() >= 128);
         rewrite(&from, &to, || true).unwrap();
         assert!(std::fs::read(&to).unwrap() == content);
@@ -89,10 +92,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_to_end_leaves_nothing() {
+    fn an_interrupted_rewrite_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("a"), folder.path().join("b"));
-        in_pieces(&from);
+        write_fragmented(&from);
         rewrite(&from, &to, || false).unwrap_err();
         assert!(!to.exists());
     }

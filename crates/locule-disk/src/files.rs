@@ -1,30 +1,31 @@
-//! Clones and copies.
+//! Clones and copies of files.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use locule_base::errors::FileError;
 use rustix::fs::{SeekFrom, ioctl_ficlone, seek};
 
 use crate::DiskError;
 
-/// A new file that shares every extent with `from`: one call, no data moved. Fails where extents cannot be shared;
-/// there is no silent copy. Blocks.
+/// Creates a file that shares every extent with `from`, in one call and without moving data. Fails where the filesystem
+/// cannot share extents; it never falls back to a copy. Blocks.
 pub fn clone_file(from: &Path, to: &Path) -> Result<File, DiskError> {
-    let source = File::open(from).map_err(DiskError::file("open", from))?;
-    let target = create_private(to).map_err(DiskError::file("create", to))?;
+    let source = File::open(from).map_err(FileError::on("open", from))?;
+    let target = create_private(to).map_err(FileError::on("create", to))?;
     match ioctl_ficlone(&target, &source) {
         Ok(()) => Ok(target),
         Err(error) => {
-            // An empty file is no clone.
+            // The file is empty, not a clone.
             let _ = std::fs::remove_file(to);
-            Err(DiskError::file("clone to", to)(error.into()))
+            Err(FileError::on("clone to", to)(error.into()).into())
         }
     }
 }
 
-/// A new, empty file that its owner alone may read and write.
+/// Creates an empty file that only its owner can read and write.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     File::options()
         .read(true)
@@ -35,24 +36,25 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Copies a file from another filesystem, holes kept as holes, and makes it durable. Blocks.
+/// Copies a file from another filesystem, keeps its holes, and makes the copy durable. Blocks.
 pub fn import_sparse(from: &Path, to: &Path) -> Result<(), DiskError> {
-    let source = File::open(from).map_err(DiskError::file("open", from))?;
+    let source = File::open(from).map_err(FileError::on("open", from))?;
     let length = source
         .metadata()
-        .map_err(DiskError::file("look at", from))?
+        .map_err(FileError::on("read the metadata of", from))?
         .len();
-    let target = File::create(to).map_err(DiskError::file("create", to))?;
-    copy_extents(&source, &target, length, || true).map_err(DiskError::file("write", to))?;
-    target.sync_all().map_err(DiskError::file("write", to))
+    let target = File::create(to).map_err(FileError::on("create", to))?;
+    copy_extents(&source, &target, length, || true).map_err(FileError::on("write", to))?;
+    target.sync_all().map_err(FileError::on("write", to))?;
+    Ok(())
 }
 
-/// Copies what is no hole, and asks before each step whether to go on.
+/// Copies the data of a file but not its holes, while `keep_going` returns true.
 pub(crate) fn copy_extents(
     source: &File,
     target: &File,
     length: u64,
-    go_on: impl Fn() -> bool,
+    keep_going: impl Fn() -> bool,
 ) -> io::Result<()> {
     target.set_len(length)?;
     let mut buffer = vec![0; 1024 * 1024];
@@ -60,14 +62,14 @@ pub(crate) fn copy_extents(
     while at < length {
         let data = match seek(source, SeekFrom::Data(at)) {
             Ok(data) => data,
-            // Only a hole is left.
+            // The rest of the file is a hole.
             Err(rustix::io::Errno::NXIO) => break,
             Err(error) => return Err(error.into()),
         };
         let end = seek(source, SeekFrom::Hole(data))?;
         at = data;
         while at < end {
-            if !go_on() {
+            if !keep_going() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
             let wanted = usize::try_from(end - at)
@@ -88,7 +90,7 @@ pub(crate) fn copy_extents(
     Ok(())
 }
 
-/// Bytes a file occupies, shared extents included.
+/// The disk space that a file occupies, shared extents included.
 pub fn allocated_bytes(path: &Path) -> io::Result<u64> {
     Ok(std::fs::metadata(path)?.blocks() * 512)
 }
@@ -99,7 +101,7 @@ mod tests {
     use std::io::{Read as _, Seek as _, Write as _};
 
     #[test]
-    fn an_import_keeps_content_and_holes() {
+    fn an_imported_file_has_the_same_content_and_holes() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("a"), folder.path().join("b"));
         let mut file = File::create(&from).unwrap();

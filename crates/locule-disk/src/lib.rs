@@ -1,7 +1,7 @@
-//! Files of sandboxes on a filesystem that shares extents.
+//! Files on a filesystem that shares extents.
 //!
-//! Owns the pool (where files live, how much room is left), cheap clones, and writing so that a crash loses nothing that
-//! was acknowledged. Knows no sandbox: its callers name the files.
+//! This crate owns the pool (the location of the files and the free space), cheap clones, and durable writes: a crash loses no
+//! write that was acknowledged. It knows no sandbox: its callers name the files.
 
 mod durable;
 mod extents;
@@ -17,49 +17,35 @@ pub use pool::{Pool, PoolOptions};
 use std::io;
 use std::path::PathBuf;
 
+use locule_base::errors::FileError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
-    #[error("{action} {path}")]
-    File {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error(
-        "not enough disk space for the pool in {path}: {free_mib} MiB free, {needed_mib} MiB needed; free some, or use another --data-dir"
+        "not enough disk space for the pool in {path}: {free_mib} MiB free, {needed_mib} MiB needed; free disk space or choose another --data-dir"
     )]
     InsufficientSpace {
         path: PathBuf,
         free_mib: u64,
         needed_mib: u64,
     },
-    #[error("the pool size must be at least {min_mib} MiB")]
+    #[error("the pool is too small; its size must be at least {min_mib} MiB")]
     TooSmall { min_mib: u64 },
-    #[error("prepare the pool")]
+    #[error("format the pool")]
     Command(#[from] locule_base::command::CommandError),
-    #[error("no free loop device on this host")]
+    #[error("attach a loop device to the pool file")]
     NoLoopDevice(#[source] io::Error),
 }
 
 impl DiskError {
-    /// Whether it failed for want of room, and would succeed once there is some.
+    /// Whether the operation failed for lack of disk space.
     pub fn is_full(&self) -> bool {
         match self {
-            Self::File { source, .. } => is_full(source),
+            Self::File(error) => is_full(&error.source),
             Self::InsufficientSpace { .. } => true,
             Self::TooSmall { .. } | Self::Command(_) | Self::NoLoopDevice(_) => false,
-        }
-    }
-
-    pub(crate) fn file(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::File {
-            action,
-            path,
-            source,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The one loop device of a host: a file as a block device.
+//! The loop device of the pool, which makes a file usable as a block device.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,7 +10,7 @@ const LOOP_CONFIGURE: libc::c_ulong = 0x4c0a;
 const LOOP_CLR_FD: libc::c_ulong = 0x4c01;
 const LO_FLAGS_DIRECT_IO: u32 = 16;
 
-/// `struct loop_config` of the kernel, with the parts of `loop_info64` that are used here by name.
+/// The kernel's `struct loop_config`. The fields of its `loop_info64` that this module sets have names.
 #[repr(C)]
 struct LoopConfig {
     fd: u32,
@@ -24,9 +24,9 @@ struct LoopConfig {
     reserved: [u64; 8],
 }
 
-/// The loop device whose backing file is `file`, if there is one.
+/// The loop device that `file` is attached to, if any.
 pub(crate) fn find(file: &Path) -> Option<PathBuf> {
-    let wanted = fs::canonicalize(file).ok()?;
+    let file = fs::canonicalize(file).ok()?;
     let devices = fs::read_dir("/sys/block").ok()?.flatten();
     let names = devices.filter_map(|entry| entry.file_name().into_string().ok());
     names
@@ -34,18 +34,18 @@ pub(crate) fn find(file: &Path) -> Option<PathBuf> {
         .find_map(|name| {
             let backing =
                 fs::read_to_string(format!("/sys/block/{name}/loop/backing_file")).ok()?;
-            (Path::new(backing.trim_end()) == wanted).then(|| PathBuf::from(format!("/dev/{name}")))
+            (Path::new(backing.trim_end()) == file).then(|| PathBuf::from(format!("/dev/{name}")))
         })
 }
 
 /// Attaches `file` to a free loop device with direct I/O.
 pub(crate) fn attach(file: &Path) -> io::Result<PathBuf> {
     let backing = File::options().read(true).write(true).open(file)?;
-    // Another program may take the free device between the two calls: try the next one.
+    // Another program may take the free device between the two calls; then the next free device is tried.
     for _ in 0..16 {
         let (device, path) = free_device()?;
         match configure(&device, &backing, LO_FLAGS_DIRECT_IO) {
-            // A filesystem that cannot do direct I/O for loop devices still works without it.
+            // A filesystem without direct I/O for loop devices works with buffered I/O.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
                 configure(&device, &backing, 0)?;
             }
@@ -56,11 +56,11 @@ pub(crate) fn attach(file: &Path) -> io::Result<PathBuf> {
         return Ok(path);
     }
     Err(io::Error::other(
-        "every free loop device was taken by somebody else",
+        "other programs took every free loop device",
     ))
 }
 
-/// Detached already is success: the kernel does it by itself when somebody asked for it while the device was in use.
+/// Detaches a device. A detached device is no error: the kernel completes an earlier request once the device is unused.
 pub(crate) fn detach(device: &Path) -> io::Result<()> {
     let device = File::options().read(true).write(true).open(device)?;
     // SAFETY: takes no argument.
@@ -85,7 +85,7 @@ fn free_device() -> io::Result<(File, PathBuf)> {
     }
     let path = PathBuf::from(format!("/dev/loop{number}"));
     if !path.exists() {
-        // Without udev nobody makes the node of a new loop device.
+        // Without udev a new loop device has no device node.
         let device = rustix::fs::makedev(7, number.unsigned_abs());
         rustix::fs::mknodat(
             rustix::fs::CWD,
@@ -111,7 +111,7 @@ fn configure(device: &File, backing: &File, flags: u32) -> io::Result<()> {
         info_tail: [0; 22],
         reserved: [0; 8],
     };
-    // SAFETY: `config` has the layout of the kernel's loop_config and lives through the call.
+    // SAFETY: `config` has the layout of the kernel's loop_config and outlives the call.
     #[expect(unsafe_code, reason = "ioctl")]
     let result = unsafe { libc::ioctl(device.as_raw_fd(), LOOP_CONFIGURE, &raw const config) };
     if result < 0 {
@@ -124,7 +124,7 @@ fn configure(device: &File, backing: &File, flags: u32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_configuration_has_the_kernels_size() {
+    fn the_loop_configuration_has_the_size_of_the_kernels_structure() {
         // fd, block size, struct loop_info64 (232 bytes), eight reserved words.
         assert_eq!(size_of::<super::LoopConfig>(), 8 + 232 + 64);
     }

@@ -1,7 +1,7 @@
-//! Numbers of this machine that two instances must not share: one of 64 blocks of addresses and user ids.
+//! Claims of machine-wide numbers: each instance has one of 64 blocks of addresses and user ids for itself.
 //!
-//! A claim is a file that exists once, naming its instance and data directory. It is taken over only when that directory
-//! is gone and no process runs under a user of the block.
+//! A claim is a file per block that names the instance and its data directory. Another instance may replace the claim once that
+//! directory does not exist any more and no process runs as a user of the block.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -9,23 +9,25 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use locule_base::errors::FileError;
+
 use crate::NetError;
 
 const CLAIMS: &str = "/run/locule/claims";
 const BLOCKS: u32 = 64;
 const FIRST_UID: u32 = 0x7000_0000;
 const UIDS: u32 = 65_536;
-/// 64 blocks of 2048 addresses are 198.18.0.0/15, which nobody may use on a real network.
+/// 64 blocks of 2048 addresses are 198.18.0.0/15, which is reserved for benchmarks and unused on real networks.
 const FIRST_ADDRESS: u32 = u32::from_be_bytes([198, 18, 0, 0]);
 const ADDRESSES: u32 = 2048;
 
-/// A block that this instance holds until it lets go.
+/// A block that this instance holds until [`Self::release`].
 #[derive(Debug)]
 pub(crate) struct Claim {
     pub(crate) block: u32,
     path: PathBuf,
-    /// The instance that had the block before and left without a word: what it left on the machine has the block's numbers.
-    pub(crate) heir_of: Option<String>,
+    /// The instance that held the block before and did not release it. Its leftovers on this machine use the block's numbers.
+    pub(crate) previous_instance: Option<String>,
 }
 
 impl Claim {
@@ -37,14 +39,14 @@ impl Claim {
         FIRST_ADDRESS + self.block * ADDRESSES
     }
 
-    /// Takes back this instance's block, or claims a free one.
+    /// Finds the block that this instance holds, or claims a free one.
     pub(crate) fn take(instance: &str, data_dir: &Path) -> Result<Self, NetError> {
-        fs::create_dir_all(CLAIMS).map_err(NetError::file("create", CLAIMS))?;
+        fs::create_dir_all(CLAIMS).map_err(FileError::on("create", CLAIMS))?;
         let text = format!("{instance} {}\n", data_dir.display());
         let claim = |block| Self {
             block,
             path: Path::new(CLAIMS).join(block.to_string()),
-            heir_of: None,
+            previous_instance: None,
         };
         let held = (0..BLOCKS)
             .map(claim)
@@ -53,11 +55,11 @@ impl Claim {
             return Ok(held);
         }
         for mut claim in (0..BLOCKS).map(claim) {
-            claim.heir_of = claim.abandoned_by();
-            if claim.heir_of.is_some() {
-                fs::remove_file(&claim.path).map_err(NetError::file("take over", &claim.path))?;
+            claim.previous_instance = claim.abandoned_by();
+            if claim.previous_instance.is_some() {
+                fs::remove_file(&claim.path).map_err(FileError::on("replace", &claim.path))?;
             } else if claim.has_addresses() {
-                // Somebody's leftovers, or a network of this machine: two ways to one address lead nowhere.
+                // Leftovers, or another network of this machine: a second route to an address would break the first.
                 continue;
             }
             match File::options()
@@ -67,17 +69,17 @@ impl Claim {
             {
                 Ok(mut file) => {
                     file.write_all(text.as_bytes())
-                        .map_err(NetError::file("write", &claim.path))?;
+                        .map_err(FileError::on("write", &claim.path))?;
                     return Ok(claim);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(NetError::file("claim", &claim.path)(error)),
+                Err(error) => return Err(FileError::on("create", &claim.path)(error).into()),
             }
         }
         Err(NetError::NoFreeBlock)
     }
 
-    /// This machine has an address of the block already.
+    /// Whether this machine has an address of the block already.
     fn has_addresses(&self) -> bool {
         let table = fs::read_to_string("/proc/net/fib_trie").unwrap_or_default();
         let leaves = table
@@ -90,22 +92,22 @@ impl Claim {
             .any(|address| (first..first + ADDRESSES).contains(&address))
     }
 
-    /// The instance that holds the block although its data directory and its processes are gone.
+    /// The instance that claims the block although it has no data directory and no process any more.
     fn abandoned_by(&self) -> Option<String> {
         let text = fs::read_to_string(&self.path).ok()?;
-        // An empty file is a claim in the making.
+        // An empty file is a claim that another agent is writing.
         let (instance, directory) = text.trim_end().split_once(' ')?;
-        let used = || uid_is_used(self.first_uid()..self.first_uid() + UIDS);
-        (!Path::new(directory).exists() && !used()).then(|| instance.to_owned())
+        let in_use = || uid_is_in_use(self.first_uid()..self.first_uid() + UIDS);
+        (!Path::new(directory).exists() && !in_use()).then(|| instance.to_owned())
     }
 
     pub(crate) fn release(self) {
-        // Somebody else's clean-up is as good as ours.
+        // An error means that the file does not exist any more.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-fn uid_is_used(uids: std::ops::Range<u32>) -> bool {
+fn uid_is_in_use(uids: std::ops::Range<u32>) -> bool {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes
         .filter_map(|entry| entry.metadata().ok())

@@ -1,7 +1,7 @@
-//! The name server of a sandbox: questions go on to the host's resolvers, answers come back.
+//! The DNS forwarder of a sandbox: it passes queries to the host's resolvers and their answers back.
 //!
-//! The only resolver a guest can reach, so the one place where rules about names can stand later. Questions are bounded in
-//! size, number and time; what is in them is the resolvers' business.
+//! It is the only resolver that a guest can reach, so rules about names can be added here. It bounds queries in size, number
+//! and time, and leaves their content to the resolvers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,64 +21,64 @@ const HEADER_BYTES: usize = 12;
 const RESPONSE: u8 = 0x80;
 const TRUNCATED: u8 = 0x02;
 const TIMEOUT: Duration = Duration::from_secs(4);
-/// After a failure of the host (no descriptor left) the next try waits: it would fail at once, again and again.
-const AFTER_FAILURE: Duration = Duration::from_millis(100);
+/// The wait after a failure of the host (no descriptor left), which would repeat at once.
+const WAIT_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// Serves until it is dropped.
+/// Serves the sandbox until the future is dropped.
 pub async fn serve(net: &SandboxNet) -> Result<(), NetError> {
     let (udp, tcp) = net.name_server_sockets()?;
-    let room = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+    let permits = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
     let options = net.options();
     tokio::join!(
-        serve_udp(Arc::new(udp), room.clone(), options.clone()),
-        serve_tcp(tcp, room, options)
+        serve_udp(Arc::new(udp), permits.clone(), options.clone()),
+        serve_tcp(tcp, permits, options)
     );
     Ok(())
 }
 
-async fn serve_udp(socket: Arc<UdpSocket>, room: Arc<Semaphore>, options: Arc<NetOptions>) {
-    let mut asked = JoinSet::new();
+async fn serve_udp(socket: Arc<UdpSocket>, permits: Arc<Semaphore>, options: Arc<NetOptions>) {
+    let mut queries = JoinSet::new();
     let mut buffer = [0; MESSAGE_BYTES_MAX];
     loop {
-        while asked.try_join_next().is_some() {}
+        while queries.try_join_next().is_some() {}
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
-            tokio::time::sleep(AFTER_FAILURE).await;
+            tokio::time::sleep(WAIT_AFTER_FAILURE).await;
             continue;
         };
-        // Without room a question is dropped, as a busy network would: the guest asks again.
-        let Ok(permit) = room.clone().try_acquire_owned() else {
+        // Beyond the limit a query is dropped, as a busy network would do: the guest retries.
+        let Ok(permit) = permits.clone().try_acquire_owned() else {
             continue;
         };
-        let (question, socket) = (buffer[..length].to_vec(), socket.clone());
+        let (query, socket) = (buffer[..length].to_vec(), socket.clone());
         let options = options.clone();
-        asked.spawn(async move {
+        queries.spawn(async move {
             let _permit = permit;
-            if let Some(answer) = answer(&question, forward_udp(&question, &options)).await {
-                // The guest may be gone.
+            if let Some(answer) = answer(&query, forward_udp(&query, &options)).await {
+                // The guest may have been stopped.
                 let _ = socket.send_to(&answer, from).await;
             }
         });
     }
 }
 
-async fn serve_tcp(listener: TcpListener, room: Arc<Semaphore>, options: Arc<NetOptions>) {
-    let mut open = JoinSet::new();
+async fn serve_tcp(listener: TcpListener, permits: Arc<Semaphore>, options: Arc<NetOptions>) {
+    let mut connections = JoinSet::new();
     loop {
-        while open.try_join_next().is_some() {}
+        while connections.try_join_next().is_some() {}
         let Ok((mut stream, _)) = listener.accept().await else {
-            tokio::time::sleep(AFTER_FAILURE).await;
+            tokio::time::sleep(WAIT_AFTER_FAILURE).await;
             continue;
         };
-        let Ok(permit) = room.clone().try_acquire_owned() else {
+        let Ok(permit) = permits.clone().try_acquire_owned() else {
             continue;
         };
         let options = options.clone();
-        open.spawn(async move {
+        connections.spawn(async move {
             let _permit = permit;
-            // One question per connection; a guest that stalls is cut.
+            // One query per connection. The connection of a guest that stalls is closed.
             let exchange = async {
-                let question = read_message(&mut stream).await?;
-                let answer = answer(&question, forward_tcp(&question, &options)).await?;
+                let query = read_message(&mut stream).await?;
+                let answer = answer(&query, forward_tcp(&query, &options)).await?;
                 write_message(&mut stream, &answer).await
             };
             let _ = tokio::time::timeout(TIMEOUT * 2, exchange).await;
@@ -86,35 +86,32 @@ async fn serve_tcp(listener: TcpListener, room: Arc<Semaphore>, options: Arc<Net
     }
 }
 
-/// The resolver's answer, or a "server failure" of our own. `None`: this was no question.
-async fn answer(
-    question: &[u8],
-    forwarded: impl Future<Output = Option<Vec<u8>>>,
-) -> Option<Vec<u8>> {
-    let is_question = question.len() >= HEADER_BYTES && question[2] & RESPONSE == 0;
-    is_question.then_some(())?;
+/// The answer of a resolver, or SERVFAIL without one. `None` for a message that is not a query.
+async fn answer(query: &[u8], forwarded: impl Future<Output = Option<Vec<u8>>>) -> Option<Vec<u8>> {
+    let is_query = query.len() >= HEADER_BYTES && query[2] & RESPONSE == 0;
+    is_query.then_some(())?;
     let answer = tokio::time::timeout(TIMEOUT, forwarded)
         .await
         .ok()
         .flatten();
-    Some(answer.unwrap_or_else(|| failure(question)))
+    Some(answer.unwrap_or_else(|| failure(query)))
 }
 
-/// The answer to another question is somebody's attempt to slip one in.
-fn answers(message: &[u8], question: &[u8]) -> bool {
-    message.len() >= HEADER_BYTES && message[2] & RESPONSE != 0 && message[..2] == question[..2]
+/// Whether a message is the answer to this query. An answer to another query is an attempt at cache poisoning.
+fn answers(message: &[u8], query: &[u8]) -> bool {
+    message.len() >= HEADER_BYTES && message[2] & RESPONSE != 0 && message[..2] == query[..2]
 }
 
-/// The question's header and nothing else: response, recursion available, SERVFAIL, no records.
-fn failure(question: &[u8]) -> Vec<u8> {
-    let mut header = question[..HEADER_BYTES].to_vec();
+/// The header of the query as a response without records: recursion available, SERVFAIL.
+fn failure(query: &[u8]) -> Vec<u8> {
+    let mut header = query[..HEADER_BYTES].to_vec();
     header[2] |= RESPONSE;
     header[3] = 0x82;
     header[4..].fill(0);
     header
 }
 
-async fn forward_udp(question: &[u8], options: &NetOptions) -> Option<Vec<u8>> {
+async fn forward_udp(query: &[u8], options: &NetOptions) -> Option<Vec<u8>> {
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     for resolver in options.resolvers() {
         let local: SocketAddr = if resolver.is_ipv4() {
@@ -125,15 +122,15 @@ async fn forward_udp(question: &[u8], options: &NetOptions) -> Option<Vec<u8>> {
         let Ok(socket) = UdpSocket::bind(local).await else {
             continue;
         };
-        if socket.connect(resolver).await.is_err() || socket.send(question).await.is_err() {
+        if socket.connect(resolver).await.is_err() || socket.send(query).await.is_err() {
             continue;
         }
         let waited = tokio::time::timeout(TIMEOUT / 2, socket.recv(&mut buffer)).await;
         if let Ok(Ok(length)) = waited
-            && answers(&buffer[..length], question)
+            && answers(&buffer[..length], query)
         {
             if length == MESSAGE_BYTES_MAX {
-                // There may have been more of it: the guest is to ask again over TCP.
+                // The answer may have been longer: the guest must retry over TCP.
                 buffer[2] |= TRUNCATED;
             }
             buffer.truncate(length);
@@ -143,16 +140,16 @@ async fn forward_udp(question: &[u8], options: &NetOptions) -> Option<Vec<u8>> {
     None
 }
 
-async fn forward_tcp(question: &[u8], options: &NetOptions) -> Option<Vec<u8>> {
+async fn forward_tcp(query: &[u8], options: &NetOptions) -> Option<Vec<u8>> {
     for resolver in options.resolvers() {
         let Ok(mut stream) = TcpStream::connect(resolver).await else {
             continue;
         };
-        if write_message(&mut stream, question).await.is_none() {
+        if write_message(&mut stream, query).await.is_none() {
             continue;
         }
         match read_message(&mut stream).await {
-            Some(answer) if answers(&answer, question) => return Some(answer),
+            Some(answer) if answers(&answer, query) => return Some(answer),
             _ => {}
         }
     }
@@ -177,16 +174,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_question_nobody_answers_is_a_server_failure() {
-        let question = [
+    async fn a_query_without_an_answer_is_a_server_failure() {
+        let query = [
             0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1,
         ];
-        let answer = answer(&question, async { None }).await.unwrap();
+        let answer = answer(&query, async { None }).await.unwrap();
         assert_eq!(answer, [0x12, 0x34, 0x81, 0x82, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[tokio::test]
-    async fn answers_and_fragments_are_not_questions() {
+    async fn responses_and_fragments_are_not_queries() {
         let response = [0, 1, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(answer(&response, async { Some(vec![1]) }).await, None);
         assert_eq!(answer(&[0; 11], async { Some(vec![1]) }).await, None);
@@ -199,29 +196,26 @@ mod fuzz {
 
     use super::*;
 
-    const QUESTION: &[u8] = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x07example\x03com\x00\x00\x01\x00\x01\x00\x00\x29\x10\x00\x00\x00\x00\x00\x00\x00";
+    const QUERY: &[u8] = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x07example\x03com\x00\x00\x01\x00\x01\x00\x00\x29\x10\x00\x00\x00\x00\x00\x00\x00";
     const ANSWER: &[u8] = b"\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x5d\xb8\xd8\x22";
 
     #[test]
-    fn every_message_of_a_guest_is_a_question_or_dropped() {
+    fn every_message_of_a_guest_is_a_query_or_dropped() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .unwrap();
-        fuzz(&[QUESTION, ANSWER, &QUESTION[..12]], |message| {
+        fuzz(&[QUERY, ANSWER, &QUERY[..12]], |message| {
             let unanswered = runtime.block_on(answer(message, async { None }));
-            let is_question = message.len() >= HEADER_BYTES && message[2] & RESPONSE == 0;
-            assert_eq!(unanswered.is_some(), is_question);
+            let is_query = message.len() >= HEADER_BYTES && message[2] & RESPONSE == 0;
+            assert_eq!(unanswered.is_some(), is_query);
             if let Some(failure) = &unanswered {
                 assert_eq!(failure.len(), HEADER_BYTES);
-                assert!(
-                    answers(failure, message),
-                    "it is the answer to its question"
-                );
+                assert!(answers(failure, message), "the failure answers its query");
             }
-            // And what a resolver says is passed on only as an answer to that question.
-            let passed = answers(message, QUESTION);
-            assert!(!passed || message[..2] == QUESTION[..2] && message[2] & RESPONSE != 0);
+            // The message of a resolver is passed on only as an answer to that query.
+            let passed = answers(message, QUERY);
+            assert!(!passed || message[..2] == QUERY[..2] && message[2] & RESPONSE != 0);
             (unanswered.is_some(), passed, message.len() / 4)
         });
     }

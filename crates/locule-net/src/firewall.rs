@@ -1,27 +1,27 @@
-//! Packet rules as text for `nft -f -`: one atomic transaction, readable in review.
+//! Packet rules as text for `nft -f -`, which applies them in one atomic transaction.
 
-use crate::host::Names;
+use crate::names::Names;
 use crate::{GUEST_IP, GUEST_MAC, HOST_IP};
 
-/// Where no sandbox may go: private and special-purpose ranges, the metadata addresses and our own among them. 168.63.129.16
-/// is Azure's host, which tells secrets to whoever can reach it.
+/// Destinations that sandboxes must not reach: private and special-purpose ranges, which contain the metadata addresses and
+/// the addresses of sandboxes. 168.63.129.16 is the host of an Azure VM, which serves secrets to every process on the VM.
 const CLOSED: &str = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 168.63.129.16, 169.254.0.0/16, 172.16.0.0/12, \
                       192.0.0.0/24, 192.168.0.0/16, 198.18.0.0/15, 224.0.0.0/4, 240.0.0.0/4";
-/// Connections one sandbox may have open, and open in a second for long and at once. One that was closed stays in the host's
-/// table for up to two minutes, so the rate bounds the table as much as the number does.
+/// Limits for the connections of one sandbox: open at a time, new per second, and new at once. A closed connection stays in
+/// the host's table for up to two minutes, so the rate bounds the table as much as the number does.
 const CONNECTIONS_MAX: u32 = 2000;
 const NEW_PER_SECOND: u32 = 100;
 const NEW_BURST: u32 = 500;
-/// The same for all sandboxes of an instance together.
+/// Limits for the new connections of all sandboxes of an instance together.
 const ALL_NEW_PER_SECOND: u32 = 1000;
 const ALL_NEW_BURST: u32 = 10_000;
-/// Questions about names in a second: each may become a connection of the host to its resolver.
-const QUESTIONS_PER_SECOND: u32 = 100;
-const QUESTIONS_BURST: u32 = 200;
-const NAME_CONNECTIONS_PER_SECOND: u32 = 20;
-const NAME_CONNECTIONS_BURST: u32 = 40;
+/// Limits for DNS queries: each may become a connection of the host to its resolver.
+const DNS_QUERIES_PER_SECOND: u32 = 100;
+const DNS_QUERIES_BURST: u32 = 200;
+const DNS_CONNECTIONS_PER_SECOND: u32 = 20;
+const DNS_CONNECTIONS_BURST: u32 = 40;
 
-/// The host's side of all sandboxes of one instance.
+/// The rules in the host's namespace, for all sandboxes of one instance.
 pub(crate) fn host_rules(names: &Names, block: &str) -> String {
     let (table, veths) = (names.table(), names.veth_pattern());
     format!(
@@ -71,11 +71,11 @@ pub(crate) fn no_host_rules(names: &Names) -> String {
     )
 }
 
-/// The inside of one namespace: only the guest's own address and MAC leave it, only to where they may go, and no faster than
-/// `bandwidth_mbit` either way.
+/// The rules in the namespace of one sandbox: packets leave it only with the guest's own address and MAC, only to allowed
+/// destinations, and in both directions no faster than `bandwidth_mbit`.
 pub(crate) fn sandbox_rules(bandwidth_mbit: u32) -> String {
     let kilobytes = u64::from(bandwidth_mbit.max(1)) * 125;
-    // What was not used for a second may come at once, and a frame or two on top.
+    // The burst allows a few large frames at once.
     let bandwidth = format!("limit rate over {kilobytes} kbytes/second burst 128 kbytes drop");
     format!(
         "table ip locule {{
@@ -99,10 +99,10 @@ pub(crate) fn sandbox_rules(bandwidth_mbit: u32) -> String {
     iifname \"lo\" accept
     iifname \"tap0\" ether saddr != {GUEST_MAC} drop
     iifname \"tap0\" ip saddr != {GUEST_IP} drop
-    iifname \"tap0\" ip daddr {HOST_IP} udp dport 53 limit rate over {QUESTIONS_PER_SECOND}/second burst {QUESTIONS_BURST} packets drop
+    iifname \"tap0\" ip daddr {HOST_IP} udp dport 53 limit rate over {DNS_QUERIES_PER_SECOND}/second burst {DNS_QUERIES_BURST} packets drop
     ct state established,related accept
     iifname \"tap0\" ip daddr {HOST_IP} udp dport 53 accept
-    iifname \"tap0\" ip daddr {HOST_IP} tcp dport 53 ct state new limit rate {NAME_CONNECTIONS_PER_SECOND}/second burst {NAME_CONNECTIONS_BURST} packets accept
+    iifname \"tap0\" ip daddr {HOST_IP} tcp dport 53 ct state new limit rate {DNS_CONNECTIONS_PER_SECOND}/second burst {DNS_CONNECTIONS_BURST} packets accept
   }}
   chain leaving {{
     type nat hook postrouting priority 100; policy accept;

@@ -1,4 +1,4 @@
-//! Making and entering network namespaces without taking an async worker there.
+//! Creates and enters network namespaces on threads of their own, never on an async worker.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,8 +8,8 @@ use rustix::mount::{UnmountFlags, mount_bind, unmount};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 use tokio::sync::oneshot;
 
-/// Runs `work` on a thread of its own inside the namespace that `namespace` names. What it opens stays inside; the
-/// thread ends.
+/// Runs `work` on a separate thread inside the namespace at the path `namespace`. Sockets that `work` opens stay in the
+/// namespace when the thread ends.
 pub(crate) fn inside<T: Send>(
     namespace: &Path,
     work: impl FnOnce() -> io::Result<T> + Send,
@@ -27,8 +27,9 @@ pub(crate) fn inside<T: Send>(
     })
 }
 
-/// Makes a namespace, names it at `path`, and drives what `furnish` answers inside it: programs that it starts run there.
-pub(crate) async fn make<T, F>(
+/// Creates a namespace with a name at `path`, and runs the future of `furnish` inside it: programs that the future starts run
+/// in the namespace.
+pub(crate) async fn create<T, F>(
     path: &Path,
     furnish: impl FnOnce() -> io::Result<F> + Send + 'static,
 ) -> io::Result<T>
@@ -37,39 +38,40 @@ where
     F: Future<Output = T>,
 {
     let (path, runtime) = (path.to_owned(), tokio::runtime::Handle::current());
-    let (sender, made) = oneshot::channel();
-    // A thread of its own: it cannot come back from where it goes.
+    let (sender, created) = oneshot::channel();
+    // A separate thread, because it cannot return to its old namespace.
     std::thread::Builder::new()
         .name("namespace".to_owned())
         .spawn(move || {
-            let made = settle(&path)
+            let created = enter_new(&path)
                 .and_then(|()| furnish())
                 .map(|work| runtime.block_on(work));
-            // Whoever asked may have left.
-            let _ = sender.send(made);
+            // The caller may have been cancelled.
+            let _ = sender.send(created);
         })?;
-    made.await
+    created
+        .await
         .unwrap_or_else(|_| Err(io::Error::other("the namespace thread panicked")))
 }
 
-/// The calling thread moves into a new namespace, which from now on has a name.
-fn settle(path: &Path) -> io::Result<()> {
+/// Moves the calling thread into a new namespace and names the namespace.
+fn enter_new(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
     File::create_new(path)?;
     #[expect(unsafe_code, reason = "unshare")]
-    // SAFETY: only the network of this thread changes; no descriptor table or memory is taken from anybody.
+    // SAFETY: changes only the network namespace of this thread; descriptors and memory stay shared.
     unsafe {
         unshare_unsafe(UnshareFlags::NEWNET)?;
     }
     Ok(mount_bind("/proc/thread-self/ns/net", path)?)
 }
 
-/// Takes a namespace's name away; it ends with the last process or socket in it. Absent is success.
-pub(crate) fn forget(path: &Path) -> io::Result<()> {
+/// Removes the name of a namespace, which ends with its last process or socket. A missing name is no error.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match unmount(path, UnmountFlags::DETACH) {
-        // A name without a namespace: a crash came between the two.
+        // A name without a namespace: the agent crashed after it created the name.
         Ok(()) | Err(rustix::io::Errno::INVAL) => {}
         Err(rustix::io::Errno::NOENT) => return Ok(()),
         Err(error) => return Err(error.into()),

@@ -1,15 +1,15 @@
-//! What an operator may decide about the network of all sandboxes.
+//! Options of the operator for the networks of all sandboxes.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// No more resolvers than the C library asks.
+/// The number of resolvers that the C library uses.
 const RESOLVERS_MAX: usize = 3;
 
 #[derive(Debug, Clone)]
 pub struct NetOptions {
-    /// What one sandbox may send, and receive, in Mbit/s.
+    /// The bandwidth of one sandbox in each direction, in Mbit/s.
     pub bandwidth_mbit: u32,
-    /// Who answers questions about names; empty for the host's own resolvers.
+    /// The resolvers for sandboxes. Empty: the host's resolvers.
     pub resolvers: Vec<SocketAddr>,
 }
 
@@ -23,7 +23,7 @@ impl Default for NetOptions {
 }
 
 impl NetOptions {
-    /// Whom to ask now. The host's resolvers are read anew each time: they change with the host's network.
+    /// The resolvers to use now. The host's are read each time, because they change with the host's network.
     pub(crate) fn resolvers(&self) -> Vec<SocketAddr> {
         if self.resolvers.is_empty() {
             parse(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default())
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_three_name_servers_are_asked_and_nothing_else() {
+    fn the_first_three_valid_name_servers_of_resolv_conf_are_used() {
         let text = "# nameserver 1.1.1.1\nsearch x\nnameserver\t9.9.9.9 # ours\nnameserver nonsense\nnameserverless 1.2.3.4\n\
                     nameserver 2620:fe::fe\nnameserver 8.8.8.8\nnameserver 8.8.4.4\n";
         let found: Vec<_> = parse(text).iter().map(ToString::to_string).collect();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use locule_base::command::{Command, CommandError, Output};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
-use crate::host::Names;
+use crate::names::Names;
 use crate::namespace::{self, inside};
 use crate::{GUEST_IP, HOST_IP, NetError, NetOptions, firewall};
 
@@ -48,7 +48,7 @@ impl SandboxNet {
     ) -> Result<Self, NetError> {
         let net = Self::new(names, slot, options);
         let veth = names.veth(slot);
-        // Made from inside: one program then does all that is to be done there.
+        // Devices are created from inside the namespace, so that one run of `ip` configures all of it.
         let within = format!(
             "link set lo up\ntuntap add dev tap0 mode tap vnet_hdr\naddr add {HOST_IP}/30 dev tap0\nlink set tap0 up\n\
              link add eth0 type veth peer name {veth} netns {}\naddr add {inner}/31 dev eth0\nlink set eth0 up\n\
@@ -56,8 +56,8 @@ impl SandboxNet {
             std::process::id()
         );
         let rules = firewall::sandbox_rules(net.options.bandwidth_mbit);
-        let furnished = namespace::make(&net.path, move || {
-            switch_off_ipv6()?;
+        let furnished = namespace::create(&net.path, move || {
+            configure_kernel()?;
             Ok(async move {
                 tokio::try_join!(
                     batch(within),
@@ -65,10 +65,12 @@ impl SandboxNet {
                 )
             })
         });
-        furnished.await.map_err(|source| NetError::MakeNamespace {
-            name: net.name.clone(),
-            source,
-        })??;
+        furnished
+            .await
+            .map_err(|source| NetError::CreateNamespace {
+                name: net.name.clone(),
+                source,
+            })??;
         batch(format!(
             "addr add {host}/31 dev {veth}\nlink set {veth} up\n"
         ))
@@ -101,7 +103,7 @@ impl SandboxNet {
         })
     }
 
-    /// The tap's descriptor, to be handed to a VMM.
+    /// Opens the tap for a VMM.
     pub fn open_tap(&self) -> Result<OwnedFd, NetError> {
         let opened = inside(&self.path, || {
             let tun = fs::File::options()
@@ -112,7 +114,7 @@ impl SandboxNet {
             let mut request = [0_u8; 40];
             request[..4].copy_from_slice(b"tap0");
             request[16..18].copy_from_slice(&(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR).to_ne_bytes());
-            // SAFETY: `request` has the size and layout of ifreq and lives through the call.
+            // SAFETY: `request` has the size and layout of ifreq and outlives the call.
             #[expect(unsafe_code, reason = "ioctl")]
             let result = unsafe { libc::ioctl(tun.as_raw_fd(), TUNSETIFF, request.as_ptr()) };
             if result < 0 {
@@ -127,7 +129,7 @@ impl SandboxNet {
         })
     }
 
-    /// Connects to a port of the guest. A socket belongs to the namespace it was made in, wherever it connects from.
+    /// Connects to a port of the guest. A socket belongs to the namespace that it was created in, so any thread can use it.
     pub async fn connect(&self, port: u16, timeout: Duration) -> io::Result<TcpStream> {
         let socket = inside(&self.path, TcpSocket::new_v4)?;
         socket.set_nodelay(true)?;
@@ -137,7 +139,7 @@ impl SandboxNet {
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
-    /// The sockets of this sandbox's name server.
+    /// Opens the sockets of the sandbox's name server.
     pub(crate) fn name_server_sockets(&self) -> Result<(UdpSocket, TcpListener), NetError> {
         let address = SocketAddr::from((HOST_IP, 53));
         let (udp, tcp) = self.inside(|| {
@@ -164,14 +166,14 @@ async fn batch(commands: String) -> Result<Output, CommandError> {
         .await
 }
 
-/// In the namespace of the calling thread. IPv6 stays off until it has a policy of its own.
-fn switch_off_ipv6() -> io::Result<()> {
+/// Disables IPv6, for which no packet rules exist, and enables forwarding in the namespace of the calling thread.
+fn configure_kernel() -> io::Result<()> {
     fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").or_else(ignore_missing)?;
     fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").or_else(ignore_missing)?;
     fs::write("/proc/sys/net/ipv4/ip_forward", "1")
 }
 
-/// A kernel without IPv6 has nothing to switch off.
+/// A kernel without IPv6 does not have the setting.
 fn ignore_missing(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound {
         Ok(())

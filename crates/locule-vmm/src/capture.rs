@@ -10,11 +10,19 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-use crate::machine::MemoryFile;
+use serde::{Deserialize, Serialize};
 
 /// Runs of dirty pages are rounded out to this size, so that the file does not fragment into single-page extents.
 const GRAIN: u64 = 64 * 1024;
 const BUFFER_BYTES: usize = 1024 * 1024;
+
+/// The file behind guest memory. It identifies the mapping of guest memory in the VMM's address space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryFile {
+    pub device: u64,
+    pub inode: u64,
+    pub bytes: u64,
+}
 
 /// The amount that a capture copied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -19,12 +19,12 @@ mod qemu;
 mod qmp;
 mod seal;
 
-pub use accelerator::{Accelerator, AcceleratorKind, AcceleratorSetting, choose_accelerator};
-pub use capture::CaptureStats;
+pub use accelerator::{Accelerator, AcceleratorKind, AcceleratorSetting};
+pub use capture::{CaptureStats, MemoryFile};
 pub use machine::{
-    Machine, MemoryFile, MemorySource, ParseVmmIdentityError, Shape, VmSpec, Vmm, VmmError,
-    VmmHandle, VmmIdentity,
+    Machine, MemorySource, ParseVmmIdentityError, Shape, VmSpec, Vmm, VmmError, VmmHandle,
+    VmmIdentity,
 };
 pub use process::find_by_name;
-pub use qemu::Qemu;
+pub use qemu::{Qemu, choose_accelerator};
 pub use seal::seal_memory;

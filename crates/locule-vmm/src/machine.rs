@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::capture::{CaptureError, CaptureStats};
+use crate::capture::{CaptureError, CaptureStats, MemoryFile};
 
 /// Identifies the VMMs that can load a snapshot: two VMMs with the same identity load each other's device state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,14 +113,6 @@ pub struct VmmHandle {
     pub start_ticks: u64,
     pub control: PathBuf,
     pub memory: MemoryFile,
-}
-
-/// The file behind guest memory. It identifies the mapping of guest memory in the VMM's address space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MemoryFile {
-    pub device: u64,
-    pub inode: u64,
-    pub bytes: u64,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod machine;
+mod probe;
 mod version;
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -27,8 +28,9 @@ use crate::machine::{
 use crate::process::{KillOnDrop, Process};
 use crate::qmp::Qmp;
 use machine::QemuMachine;
+pub use probe::choose_accelerator;
+use version::PROGRAM;
 
-pub(crate) const PROGRAM: &str = "/usr/bin/qemu-system-x86_64";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The name in QEMU's version text. Another program with the same interface has another name.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use locule_agent::{Agent, Config, Limits, OnStop};
 use locule_base::tasks::Tasks;
-use locule_base::telemetry::{self, LogFormat};
+use locule_base::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::environment;
@@ -63,7 +63,7 @@ fn default_warm_max() -> usize {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    telemetry::init(&environment::log_filter(), LogFormat::Text)?;
+    telemetry::init(&environment::log_filter(), environment::log_format()?)?;
     anyhow::ensure!(
         args.memory_overcommit >= 1.0 && args.memory_overcommit.is_finite(),
         "--memory-overcommit must be 1 or more"

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use locule_base::telemetry::LogFormat;
 use locule_control::{GITHUB_TIMEOUT, GithubConfig, MailConfig};
 
 fn text(name: &str) -> Option<String> {
@@ -143,10 +144,30 @@ fn github() -> anyhow::Result<Option<GithubConfig>> {
 }
 
 /// The log filter, in the syntax of `tracing_subscriber::EnvFilter`.
-pub(crate) const LOG: &str = "LOCULE_LOG";
+const LOG: &str = "LOCULE_LOG";
 
 pub(crate) fn log_filter() -> String {
     text(LOG).unwrap_or_else(|| "info".to_owned())
+}
+
+/// The format of log lines: `text` or `json`.
+const LOG_FORMAT: &str = "LOCULE_LOG_FORMAT";
+
+pub(crate) fn log_format() -> anyhow::Result<LogFormat> {
+    parse_log_format(text(LOG_FORMAT).as_deref())
+}
+
+fn parse_log_format(text: Option<&str>) -> anyhow::Result<LogFormat> {
+    let Some(text) = text else {
+        return Ok(LogFormat::default());
+    };
+    text.parse().context(LOG_FORMAT)
+}
+
+/// The variables of logging that `up` passes to every process it starts.
+pub(crate) fn of_logging() -> impl Iterator<Item = (&'static str, String)> {
+    let format = text(LOG_FORMAT).map(|format| (LOG_FORMAT, format));
+    [(LOG, log_filter())].into_iter().chain(format)
 }
 
 pub(crate) fn images() -> Option<PathBuf> {
@@ -179,4 +200,19 @@ pub(crate) fn search_path() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     folders.extend(["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from));
     folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_format_is_text_unless_the_environment_selects_json() {
+        assert_eq!(parse_log_format(None).unwrap(), LogFormat::Text);
+        assert_eq!(parse_log_format(Some("text")).unwrap(), LogFormat::Text);
+        assert_eq!(parse_log_format(Some("json")).unwrap(), LogFormat::Json);
+        let error = format!("{:#}", parse_log_format(Some("xml")).unwrap_err());
+        assert!(error.contains("LOCULE_LOG_FORMAT"), "{error}");
+        assert!(error.contains("use text or json"), "{error}");
+    }
 }

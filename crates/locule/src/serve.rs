@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use locule_agent_api::{Client, Connector};
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
-use locule_base::telemetry::{self, LogFormat};
+use locule_base::telemetry;
 use locule_control::{ControlConfig, ControlPlane, Github, HostLink, Mailer};
 use locule_http::{AppState, HttpConfig};
 use tokio::net::TcpListener;
@@ -37,7 +37,7 @@ pub(crate) async fn migrate() -> anyhow::Result<()> {
 
 /// Every check of the configuration runs before the port opens.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    telemetry::init(&environment::log_filter(), LogFormat::Text)?;
+    telemetry::init(&environment::log_filter(), environment::log_format()?)?;
     let secrets = environment::serve_secrets()?;
     let pool = locule_store::connect(&secrets.database_url)?;
     if !args.no_migrate {

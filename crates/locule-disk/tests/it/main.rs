@@ -1,4 +1,4 @@
-//! The pool on a real kernel: reflinks, restarts, room. Needs root.
+//! The pool on a real kernel: reflinks, restarts, free space. Needs root.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -30,12 +30,12 @@ fn loops_of(dir: &Path) -> usize {
 }
 
 #[tokio::test]
-async fn a_pool_survives_a_crash_of_its_owner_and_leaves_nothing_when_closed() {
+async fn a_pool_survives_a_crash_of_its_owner_and_leaves_no_loop_device_when_closed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().canonicalize().unwrap();
     let pool = open(&path).await;
     fs::write(pool.root().join("kept"), b"content").unwrap();
-    // The owner is gone without closing: nothing was unmounted.
+    // As in a crash, the owner ends without closing the pool, which stays mounted.
     drop(pool);
     let again = open(&path).await;
     assert_eq!(fs::read(again.root().join("kept")).unwrap(), b"content");
@@ -48,7 +48,7 @@ async fn a_pool_survives_a_crash_of_its_owner_and_leaves_nothing_when_closed() {
 }
 
 #[tokio::test]
-async fn a_clone_shares_its_base_and_not_its_changes() {
+async fn a_clone_shares_the_extents_of_its_base_but_not_later_changes() {
     let dir = tempfile::tempdir().unwrap();
     let pool = open(dir.path()).await;
     let (base, copy) = (pool.root().join("base"), pool.root().join("copy"));
@@ -58,7 +58,7 @@ async fn a_clone_shares_its_base_and_not_its_changes() {
     let file = clone_file(&base, &copy).unwrap();
     assert!(
         before - pool.free_bytes().unwrap() < 4 << 20,
-        "a clone costs no data"
+        "a clone takes no space for data"
     );
     rustix::io::pwrite(&file, &[6; 4096], 0).unwrap();
     assert_eq!(fs::read(&base).unwrap()[0], 5);
@@ -68,7 +68,7 @@ async fn a_clone_shares_its_base_and_not_its_changes() {
 }
 
 #[tokio::test]
-async fn a_pool_that_does_not_fit_is_refused_and_changes_nothing() {
+async fn a_pool_that_does_not_fit_the_disk_is_refused_and_creates_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let open = |size| {
         Pool::open(

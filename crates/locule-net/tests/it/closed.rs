@@ -1,4 +1,4 @@
-//! What a guest can reach, and what it cannot (W-033).
+//! The destinations that a guest can reach, and those that it cannot (W-033).
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,7 +13,7 @@ const PORT: u16 = 4711;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guest_reaches_the_internet_and_nothing_nearer() {
+async fn a_guest_reaches_the_internet_and_no_private_or_local_address() {
     let (internet, world) = (
         Internet::new().await,
         World::new(NetOptions::default()).await,
@@ -31,7 +31,7 @@ async fn a_guest_reaches_the_internet_and_nothing_nearer() {
             .inside(|| TcpListener::bind(("0.0.0.0", PORT)).unwrap()),
     );
     let beyond = BEYOND.map(|address| address.parse::<Ipv4Addr>().unwrap());
-    // All of it is there to be reached.
+    // The host itself reaches all of them.
     for address in beyond.into_iter().chain([internet.address, internet.host]) {
         TcpStream::connect_timeout(&(address, PORT).into(), PATIENCE).unwrap();
     }
@@ -48,7 +48,7 @@ async fn a_guest_reaches_the_internet_and_nothing_nearer() {
 
     let (host_end, own_end) = world.addresses(0);
     let (next_host_end, next_end) = world.addresses(1);
-    let near = [
+    let local = [
         internet.host,
         host_end,
         own_end,
@@ -58,21 +58,24 @@ async fn a_guest_reaches_the_internet_and_nothing_nearer() {
         Ipv4Addr::new(169, 254, 169, 254),
         Ipv4Addr::new(224, 0, 0, 1),
     ];
-    for address in near.into_iter().chain(beyond) {
+    for address in local.into_iter().chain(beyond) {
         assert!(!guest.reaches((address, PORT)), "{address}");
     }
-    // Nor does anybody outside reach a guest but through the agent.
-    let in_vain = internet.namespace.inside(|| {
+    // Outside of the agent no program reaches a guest.
+    let refused = internet.namespace.inside(|| {
         TcpStream::connect_timeout(&(next_end, PORT).into(), Duration::from_millis(300))
     });
-    in_vain.unwrap_err();
-    assert!(guest.reaches((internet.address, PORT)), "still");
+    refused.unwrap_err();
+    assert!(
+        guest.reaches((internet.address, PORT)),
+        "the internet stays reachable"
+    );
     drop((guest, other));
     world.host.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_guests_own_address_and_mac_leave_its_network() {
+async fn packets_with_a_forged_address_or_mac_do_not_leave_the_sandbox() {
     let (internet, world) = (
         Internet::new().await,
         World::new(NetOptions::default()).await,
@@ -82,12 +85,12 @@ async fn only_the_guests_own_address_and_mac_leave_its_network() {
     let guest = Guest::new(&net).await;
     let to = SocketAddr::from((internet.address, PORT));
     // The kernel asks for the gateway's address and learns the tap's MAC.
-    guest.udp().send_to(b"honest", to).unwrap();
+    guest.udp().send_to(b"genuine", to).unwrap();
     let mut buffer = [0; 64];
     server.set_read_timeout(Some(PATIENCE)).unwrap();
     let (length, from) = server.recv_from(&mut buffer).unwrap();
-    assert_eq!(&buffer[..length], b"honest");
-    assert_eq!(from.ip(), internet.host, "seen as the host");
+    assert_eq!(&buffer[..length], b"genuine");
+    assert_eq!(from.ip(), internet.host, "masqueraded as the host");
 
     let tap = tap_mac(&world);
     let own = ([2, 0xfc, 0, 0, 0, 5], Ipv4Addr::new(169, 254, 0, 21));
@@ -112,7 +115,7 @@ async fn only_the_guests_own_address_and_mac_leave_its_network() {
     assert_eq!(
         &buffer[..length],
         b"own",
-        "the forged ones came first, and did not come"
+        "the forged packets, which were sent first, did not arrive"
     );
     drop(guest);
     world.host.close().await.unwrap();
@@ -120,7 +123,7 @@ async fn only_the_guests_own_address_and_mac_leave_its_network() {
 
 fn tap_mac(world: &World) -> [u8; 6] {
     let text = inside(&world.namespace(0), || {
-        // The mounted /sys shows the namespace of whoever mounted it; the address list does not.
+        // /sys shows the namespace of the process that mounted it, /proc/thread-self that of the thread.
         let list = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
         assert!(list.contains("tap0"));
         mac_of("tap0")
@@ -134,7 +137,7 @@ fn mac_of(device: &str) -> Option<[u8; 6]> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
     let mut request = [0_u8; 40];
     request[..device.len()].copy_from_slice(device.as_bytes());
-    // SAFETY: `request` has the size and layout of ifreq and lives through the call.
+    // SAFETY: `request` has the size and layout of ifreq and outlives the call.
     #[expect(unsafe_code, reason = "ioctl")]
     let result = unsafe {
         libc::ioctl(
@@ -146,7 +149,7 @@ fn mac_of(device: &str) -> Option<[u8; 6]> {
     (result == 0).then(|| request[18..24].try_into().unwrap())
 }
 
-/// A UDP packet in a frame, as it goes into the tap.
+/// An Ethernet frame with a UDP packet, in the format of the tap.
 fn udp_frame(
     to_mac: [u8; 6],
     from_mac: [u8; 6],
@@ -191,7 +194,7 @@ async fn one_guest_cannot_fill_the_hosts_connection_table() {
         world.host.create(1).await.unwrap(),
     );
     let (guest, other) = (Guest::new(&net).await, Guest::new(&neighbour).await);
-    // One packet each from and to as many ports as it takes, as fast as it goes.
+    // One packet to each of many ports, as fast as possible.
     let started = Instant::now();
     let flood = guest.udp();
     let mut sent = 0_u32;
@@ -202,13 +205,16 @@ async fn one_guest_cannot_fill_the_hosts_connection_table() {
     }
     let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap();
     let held = u64::try_from(world.connections(0)).unwrap();
-    assert!(held >= 300, "{held}: the flood came through at all");
+    assert!(
+        held >= 300,
+        "{held} connections: the flood did not reach the host"
+    );
     let allowed = 500 + elapsed * 100 / 1000 + 100;
     assert!(
         held <= allowed.min(2100),
-        "{held} of {sent} in {elapsed} ms"
+        "{held} connections from {sent} packets in {elapsed} ms"
     );
-    // Whoever did not flood is served.
+    // The other sandbox is not affected.
     other
         .connect((internet.address, PORT).into(), PATIENCE)
         .unwrap();
@@ -217,7 +223,7 @@ async fn one_guest_cannot_fill_the_hosts_connection_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn there_is_no_ipv6_inside() {
+async fn a_sandbox_has_no_ipv6() {
     let world = World::new(NetOptions::default()).await;
     let net = world.host.create(0).await.unwrap();
     let guest = Guest::new(&net).await;
@@ -225,11 +231,11 @@ async fn there_is_no_ipv6_inside() {
         std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap_or_default()
     });
     assert_eq!(addresses, "");
-    // The guest's own kernel does speak it: what it asks its link is not answered.
-    let (speaks, answered) = guest.namespace.inside(|| {
+    // The guest's own kernel has IPv6, but nothing on its link answers.
+    let (sends, answered) = guest.namespace.inside(|| {
         let cards = || std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap();
         let deadline = Instant::now() + PATIENCE;
-        // Until its own address is not tentative any more.
+        // Until the guest's own address is not tentative any more.
         let ready = |line: &str| line.ends_with("eth0") && line.split(' ').nth(4) == Some("80");
         while !cards().lines().any(ready) && Instant::now() < deadline {}
         let socket = std::net::UdpSocket::bind("[::]:0").unwrap();
@@ -243,13 +249,13 @@ async fn there_is_no_ipv6_inside() {
         let sent = socket.send_to(b"x", all);
         (sent.is_ok(), socket.recv_from(&mut [0; 9]).is_ok())
     });
-    assert_eq!((speaks, answered), (true, false));
+    assert_eq!((sends, answered), (true, false));
     drop(guest);
     world.host.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_sandbox_has_its_share_of_the_wire_and_no_more() {
+async fn the_bandwidth_of_a_sandbox_is_limited() {
     let internet = Internet::new().await;
     let options = |bandwidth_mbit| NetOptions {
         bandwidth_mbit,
@@ -257,22 +263,22 @@ async fn one_sandbox_has_its_share_of_the_wire_and_no_more() {
     };
     internet.listen(PORT);
     let bytes = 6_000_000;
-    let mut took = Vec::new();
+    let mut durations = Vec::new();
     for bandwidth in [1000, 16] {
         let world = World::new(options(bandwidth)).await;
         let net = world.host.create(0).await.unwrap();
         let guest = Guest::new(&net).await;
-        took.push(there_and_back(&guest, internet.address, bytes));
+        durations.push(round_trip(&guest, internet.address, bytes));
         drop(guest);
         world.host.close().await.unwrap();
     }
-    // At 16 Mbit/s six million bytes, less the first second's, take 1.9 s.
-    assert!(took[1] > Duration::from_millis(1500), "{took:?}");
-    assert!(took[0] < took[1], "{took:?}");
+    // At 16 Mbit/s six million bytes, less those of the first second, take 1.9 s.
+    assert!(durations[1] > Duration::from_millis(1500), "{durations:?}");
+    assert!(durations[0] < durations[1], "{durations:?}");
 }
 
-/// How long until so many bytes came back.
-fn there_and_back(guest: &Guest, to: Ipv4Addr, bytes: usize) -> Duration {
+/// The time until `bytes` bytes are sent and echoed.
+fn round_trip(guest: &Guest, to: Ipv4Addr, bytes: usize) -> Duration {
     let mut stream = guest.connect((to, PORT).into(), PATIENCE).unwrap();
     let mut writing = stream.try_clone().unwrap();
     let started = Instant::now();

@@ -1,6 +1,6 @@
 //! Namespaces, taps and rules on a real kernel. Needs root.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod closed;
 mod names;
@@ -20,7 +20,7 @@ fn exists(names: &Names, slot: u16) -> (bool, bool) {
 }
 
 #[tokio::test]
-async fn a_closed_instance_leaves_nothing_and_touches_nobody_else() {
+async fn closing_an_instance_removes_its_networks_and_no_others() {
     let (dir_a, dir_b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (a, b) = (instance(), instance());
     let host_a = HostNet::open(&a, dir_a.path(), NetOptions::default())
@@ -48,14 +48,14 @@ async fn a_closed_instance_leaves_nothing_and_touches_nobody_else() {
 }
 
 #[tokio::test]
-async fn an_instance_gets_its_block_back() {
+async fn a_restarted_instance_gets_the_same_block() {
     let dir = tempfile::tempdir().unwrap();
     let instance = instance();
     let first = HostNet::open(&instance, dir.path(), NetOptions::default())
         .await
         .unwrap();
     let uid = first.first_uid();
-    // The agent died: nothing was released.
+    // As after a crash of the agent, the claim was not released.
     drop(first);
     let again = HostNet::open(&instance, dir.path(), NetOptions::default())
         .await
@@ -65,7 +65,7 @@ async fn an_instance_gets_its_block_back() {
 }
 
 #[tokio::test]
-async fn a_tap_can_be_opened_and_a_dead_guest_does_not_answer() {
+async fn the_tap_of_a_network_opens_and_a_connection_without_a_guest_fails() {
     let dir = tempfile::tempdir().unwrap();
     let host = HostNet::open(&instance(), dir.path(), NetOptions::default())
         .await
@@ -87,7 +87,7 @@ async fn a_tap_can_be_opened_and_a_dead_guest_does_not_answer() {
 }
 
 #[tokio::test]
-async fn who_takes_over_a_block_clears_away_what_the_last_owner_left() {
+async fn the_next_owner_of_an_abandoned_block_removes_the_networks_of_the_previous_owner() {
     let (lost, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let a = instance();
     let first = HostNet::open(&a, lost.path(), NetOptions::default())
@@ -96,21 +96,21 @@ async fn who_takes_over_a_block_clears_away_what_the_last_owner_left() {
     let uid = first.first_uid();
     first.create(3).await.unwrap();
     drop(first);
-    // Its data directory was deleted by hand.
+    // The operator deleted the data directory of the instance.
     drop(lost);
-    let mut heirs = Vec::new();
+    let mut successors = Vec::new();
     loop {
-        let heir = HostNet::open(&instance(), kept.path(), NetOptions::default())
+        let successor = HostNet::open(&instance(), kept.path(), NetOptions::default())
             .await
             .unwrap();
-        let found = heir.first_uid() == uid;
-        heirs.push(heir);
+        let found = successor.first_uid() == uid;
+        successors.push(successor);
         if found {
             break;
         }
     }
     assert_eq!(exists(&Names::new(&a), 3), (false, false));
-    for heir in heirs {
-        heir.close().await.unwrap();
+    for successor in successors {
+        successor.close().await.unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! Names are resolved by the agent, for every guest at the same address.
+//! The agent resolves names for every guest, at the same address in every sandbox.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -14,15 +14,15 @@ use crate::world::{Guest, World};
 const NAME_SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(169, 254, 0, 22), 53);
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Answers every question with the question itself and a mark of how it came.
+/// Answers every query with the query itself and the name of its transport.
 struct Resolver {
     address: SocketAddr,
-    asked: Arc<AtomicUsize>,
+    queries: Arc<AtomicUsize>,
 }
 
 impl Resolver {
     fn start() -> Self {
-        // One port for both: the next one, where somebody has it for the other.
+        // The same port for both: another one is tried where a program uses it for the second.
         let both = || {
             let udp = UdpSocket::bind("127.0.0.1:0").ok()?;
             let tcp = TcpListener::bind(udp.local_addr().ok()?).ok()?;
@@ -30,8 +30,8 @@ impl Resolver {
         };
         let (udp, tcp) = (0..100).find_map(|_| both()).unwrap();
         let address = udp.local_addr().unwrap();
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counted = asked.clone();
+        let queries = Arc::new(AtomicUsize::new(0));
+        let counted = queries.clone();
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok((length, from)) = udp.recv_from(&mut buffer) {
@@ -42,26 +42,26 @@ impl Resolver {
         std::thread::spawn(move || {
             for stream in tcp.incoming() {
                 let mut stream = stream.unwrap();
-                let Ok(question) = read(&mut stream) else {
+                let Ok(query) = read(&mut stream) else {
                     continue;
                 };
-                write(&mut stream, &answer(&question, b"tcp"));
+                write(&mut stream, &answer(&query, b"tcp"));
             }
         });
-        Self { address, asked }
+        Self { address, queries }
     }
 }
 
-fn question(id: u16) -> Vec<u8> {
+fn query(id: u16) -> Vec<u8> {
     let mut message = id.to_be_bytes().to_vec();
     message.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1]);
     message
 }
 
-fn answer(question: &[u8], how: &[u8]) -> Vec<u8> {
-    let mut message = question.to_vec();
+fn answer(query: &[u8], transport: &[u8]) -> Vec<u8> {
+    let mut message = query.to_vec();
     message[2] |= 0x80;
-    message.extend(how);
+    message.extend(transport);
     message
 }
 
@@ -107,19 +107,19 @@ async fn a_guest_resolves_names_over_udp_and_tcp() {
         let socket = guest.udp();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut buffer = [0; 512];
-        // Answers and fragments are not questions: nobody answers them.
+        // Responses and fragments are not queries and get no answer.
         socket
-            .send_to(&answer(&question(6), b""), NAME_SERVER)
+            .send_to(&answer(&query(6), b""), NAME_SERVER)
             .unwrap();
         socket.send_to(&[0; 5], NAME_SERVER).unwrap();
-        socket.send_to(&question(7), NAME_SERVER).unwrap();
+        socket.send_to(&query(7), NAME_SERVER).unwrap();
         let (length, from) = socket.recv_from(&mut buffer).unwrap();
         assert_eq!(from, NAME_SERVER.into());
-        assert_eq!(buffer[..length], answer(&question(7), b"udp"));
+        assert_eq!(buffer[..length], answer(&query(7), b"udp"));
 
         let mut stream = guest.connect(NAME_SERVER.into(), PATIENCE).unwrap();
-        write(&mut stream, &question(8));
-        assert_eq!(read(&mut stream).unwrap(), answer(&question(8), b"tcp"));
+        write(&mut stream, &query(8));
+        assert_eq!(read(&mut stream).unwrap(), answer(&query(8), b"tcp"));
         guest
     })
     .await;
@@ -128,13 +128,13 @@ async fn a_guest_resolves_names_over_udp_and_tcp() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_resolver_the_guest_is_told_so() {
+async fn without_a_resolver_the_guest_gets_a_server_failure() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let (world, net, guest) = served(silent.local_addr().unwrap()).await;
     let guest = with_names(&net, move || {
         let socket = guest.udp();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.send_to(&question(7), NAME_SERVER).unwrap();
+        socket.send_to(&query(7), NAME_SERVER).unwrap();
         let mut buffer = [0; 512];
         let (length, _) = socket.recv_from(&mut buffer).unwrap();
         assert_eq!(buffer[..length], [0, 7, 0x81, 0x82, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -146,7 +146,7 @@ async fn without_a_resolver_the_guest_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_questions_is_not_passed_on() {
+async fn a_flood_of_queries_is_not_passed_on_to_the_resolver() {
     let resolver = Resolver::start();
     let (world, net, guest) = served(resolver.address).await;
     let (guest, elapsed) = with_names(&net, move || {
@@ -154,10 +154,10 @@ async fn a_flood_of_questions_is_not_passed_on() {
         let socket = guest.udp();
         let mut sent = 0_u16;
         while sent < 20_000 || started.elapsed() < Duration::from_secs(2) {
-            let _ = socket.send_to(&question(sent), NAME_SERVER);
+            let _ = socket.send_to(&query(sent), NAME_SERVER);
             sent = sent.saturating_add(1);
         }
-        // Connections that say nothing: only some are let in, and those are cut.
+        // Idle connections: only some are accepted, and those are closed.
         let silent: Vec<_> = (0..200)
             .filter_map(|_| {
                 guest
@@ -169,10 +169,13 @@ async fn a_flood_of_questions_is_not_passed_on() {
         (guest, started.elapsed())
     })
     .await;
-    let asked = resolver.asked.load(Ordering::Relaxed);
+    let passed_on = resolver.queries.load(Ordering::Relaxed);
     let allowed = 300 + usize::try_from(elapsed.as_millis()).unwrap() / 10;
-    assert!((10..allowed).contains(&asked), "{asked} in {elapsed:?}");
-    // With its breath back the guest is served again.
+    assert!(
+        (10..allowed).contains(&passed_on),
+        "{passed_on} queries in {elapsed:?}"
+    );
+    // After the flood the guest is served again.
     let guest = with_names(&net, move || {
         let socket = guest.udp();
         socket
@@ -181,7 +184,7 @@ async fn a_flood_of_questions_is_not_passed_on() {
         let started = Instant::now();
         let mut buffer = [0; 512];
         while started.elapsed() < PATIENCE {
-            socket.send_to(&question(9), NAME_SERVER).unwrap();
+            socket.send_to(&query(9), NAME_SERVER).unwrap();
             if socket.recv_from(&mut buffer).is_ok() {
                 return guest;
             }

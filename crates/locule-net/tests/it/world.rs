@@ -1,4 +1,4 @@
-//! A stand-in for the internet and one for a guest, each in a namespace of its own, with the kernel's whole network stack.
+//! A simulated internet and a simulated guest, each in a network namespace with the kernel's whole network stack.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -15,7 +15,7 @@ use locule_net::{GUEST_MAC, HostNet, NetOptions, SandboxNet};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// The tap's frames begin with this much of nothing.
+/// The length of the header in front of each frame of the tap.
 pub(crate) const VNET_HEADER: usize = 10;
 
 pub(crate) fn instance() -> String {
@@ -27,7 +27,7 @@ async fn ip(commands: &str) {
     command.run().await.unwrap();
 }
 
-/// A namespace that ends with the test.
+/// A namespace that is removed at the end of the test.
 pub(crate) struct Namespace {
     name: String,
 }
@@ -43,7 +43,7 @@ impl Namespace {
         command.stdin(commands).run().await.unwrap();
     }
 
-    /// Runs `work` on a thread that is inside.
+    /// Runs `work` on a thread inside the namespace.
     pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         inside(&Path::new("/run/netns").join(&self.name), work)
     }
@@ -69,14 +69,14 @@ pub(crate) fn inside<T: Send>(namespace: &Path, work: impl FnOnce() -> T + Send)
     })
 }
 
-/// A network card of the host, gone at once when it is dropped: a namespace takes its own with it only some time later.
+/// A network device of the host. Dropping it removes the device at once; the kernel removes a namespace with a delay.
 struct Link(String);
 
 impl Drop for Link {
     fn drop(&mut self) {
         #[expect(
             clippy::disallowed_methods,
-            reason = "dropping cannot wait for the runner"
+            reason = "a destructor cannot await the command runner"
         )]
         let _ = std::process::Command::new("ip")
             .args(["link", "delete", &self.0])
@@ -84,18 +84,18 @@ impl Drop for Link {
     }
 }
 
-/// Programs that a sandbox may reach, and some that it may not although the host can.
+/// Addresses that a sandbox may reach, and others that only the host may reach.
 pub(crate) struct Internet {
     pub(crate) namespace: Namespace,
-    /// The host's address on the way there: public-looking, and the host's all the same.
+    /// The host's address on this link. It is in a public range.
     pub(crate) host: Ipv4Addr,
     pub(crate) address: Ipv4Addr,
     _link: Link,
-    /// There is one internet at a time, whatever runs the tests.
-    _alone: std::fs::File,
+    /// Held so that only one test of this machine has an internet at a time.
+    _lock: std::fs::File,
 }
 
-/// Addresses beyond the host that no sandbox may reach.
+/// Addresses behind the host that no sandbox may reach.
 pub(crate) const BEYOND: [&str; 5] = [
     "10.93.7.1",
     "172.20.93.1",
@@ -106,13 +106,13 @@ pub(crate) const BEYOND: [&str; 5] = [
 
 impl Internet {
     pub(crate) async fn new() -> Self {
-        let alone = tokio::task::spawn_blocking(|| {
+        let lock = tokio::task::spawn_blocking(|| {
             let file = std::env::temp_dir().join("locule-net-internet.lock");
             let file = std::fs::File::create(file).unwrap();
             rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
             file
         });
-        let alone = alone.await.unwrap();
+        let lock = lock.await.unwrap();
         let id = instance();
         let (host, address) = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(203, 0, 113, 2));
         let namespace = Namespace::new(format!("lt{id}")).await;
@@ -132,11 +132,11 @@ impl Internet {
             host,
             address,
             _link: Link(link),
-            _alone: alone,
+            _lock: lock,
         }
     }
 
-    /// Accepts connections on every address, sends and takes whatever comes.
+    /// Accepts connections on every address and echoes all bytes.
     pub(crate) fn listen(&self, port: u16) {
         let listener = self
             .namespace
@@ -150,7 +150,7 @@ impl Internet {
     }
 }
 
-/// Answers what it gets until the other side is done. Its thread ends with the test.
+/// Echoes all bytes of every connection. The thread ends with the test.
 pub(crate) fn echo(listener: TcpListener) {
     std::thread::spawn(move || {
         while let Ok((mut stream, _)) = listener.accept() {
@@ -162,8 +162,8 @@ pub(crate) fn echo(listener: TcpListener) {
     });
 }
 
-/// Carries frames between the sandbox's tap and the network card of a namespace.
-struct Wire {
+/// Carries frames between the tap of a sandbox and the network device of a namespace.
+struct FrameCarrier {
     stop: Arc<AtomicBool>,
     pumps: Vec<JoinHandle<()>>,
 }
@@ -182,7 +182,7 @@ fn pump(from: &OwnedFd, to: &OwnedFd, stop: &Arc<AtomicBool>) -> JoinHandle<()> 
         let mut frame = vec![0; 70_000];
         while !stop.load(Ordering::Relaxed) {
             if let Ok(length) = rustix::io::read(&from, &mut frame) {
-                // A full queue drops, as a network may.
+                // A full queue drops the frame, as a network may.
                 let _ = rustix::io::write(&to, &frame[..length]);
             } else {
                 let _ = poll(&mut [PollFd::new(&from, PollFlags::IN)], Some(&tick));
@@ -191,7 +191,7 @@ fn pump(from: &OwnedFd, to: &OwnedFd, stop: &Arc<AtomicBool>) -> JoinHandle<()> 
     })
 }
 
-impl Drop for Wire {
+impl Drop for FrameCarrier {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for pump in self.pumps.drain(..) {
@@ -200,12 +200,12 @@ impl Drop for Wire {
     }
 }
 
-/// A guest whose kernel is the host's own.
+/// A guest that uses the kernel of the host.
 pub(crate) struct Guest {
     pub(crate) namespace: Namespace,
-    /// The far end of the tap, for frames that no kernel would send.
+    /// The other end of the tap, for frames that no kernel would send.
     pub(crate) tap: OwnedFd,
-    _wire: Wire,
+    _carrier: FrameCarrier,
 }
 
 impl Guest {
@@ -228,7 +228,7 @@ impl Guest {
         Self {
             namespace,
             tap,
-            _wire: Wire { stop, pumps },
+            _carrier: FrameCarrier { stop, pumps },
         }
     }
 
@@ -259,7 +259,7 @@ fn open_card() -> OwnedFd {
     let mut request = [0_u8; 40];
     request[..4].copy_from_slice(b"eth0");
     request[16..18].copy_from_slice(&0x5002_i16.to_ne_bytes());
-    // SAFETY: `request` has the size and layout of ifreq and lives through the call.
+    // SAFETY: `request` has the size and layout of ifreq and outlives the call.
     #[expect(unsafe_code, reason = "ioctl")]
     let result = unsafe { libc::ioctl(tun.as_raw_fd(), TUNSETIFF, request.as_ptr()) };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
@@ -290,14 +290,14 @@ impl World {
         Path::new("/run/netns").join(format!("locule-{}-{slot}", self.instance))
     }
 
-    /// The host's side of a sandbox's way out, and the namespace's.
+    /// The addresses of a sandbox's uplink: the host's end, and the end in the namespace.
     pub(crate) fn addresses(&self, slot: u16) -> (Ipv4Addr, Ipv4Addr) {
         let block = (self.host.first_uid() - 0x7000_0000) / 65_536;
         let first = u32::from(Ipv4Addr::new(198, 18, 0, 0)) + block * 2048 + u32::from(slot) * 2;
         (Ipv4Addr::from(first), Ipv4Addr::from(first + 1))
     }
 
-    /// Entries of the host's connection table that are this sandbox's.
+    /// The number of entries of a sandbox in the host's connection table.
     pub(crate) fn connections(&self, slot: u16) -> usize {
         let source = format!("src={} ", self.addresses(slot).1);
         let table = std::fs::read_to_string("/proc/net/nf_conntrack").unwrap();

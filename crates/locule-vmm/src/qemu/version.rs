@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use locule_base::command::{Command, CommandError};
 
-use super::PROGRAM;
 use crate::machine::{VmmError, VmmIdentity};
+
+/// The installed QEMU.
+pub(super) const PROGRAM: &str = "/usr/bin/qemu-system-x86_64";
 
 /// Driver name, major and minor version.
 pub(super) async fn version_of(program: &Path) -> Result<(String, u32, u32), VmmError> {

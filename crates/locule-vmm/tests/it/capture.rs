@@ -1,4 +1,4 @@
-//! A captured image holds exactly the bytes that the process sees, over several generations.
+//! A captured memory file has exactly the bytes that the process sees, over several captures.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,10 +12,10 @@ use proptest::prelude::*;
 
 const IMAGE_BYTES: usize = 2 * 1024 * 1024 + 3 * 4096;
 
-/// A real process with the image mapped privately. Killed and reaped at the end.
+/// A process that maps the memory file privately. Killed and reaped at the end of the test.
 struct Scribbler {
     child: Child,
-    orders: ChildStdin,
+    commands: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
@@ -23,7 +23,7 @@ impl Scribbler {
     fn start(program: &Path, image: &Path) -> Self {
         #[expect(
             clippy::disallowed_methods,
-            reason = "talks with the test while it runs: the command runner would wait for its end"
+            reason = "the test sends commands while the process runs; the command runner would wait for its exit"
         )]
         let mut child = std::process::Command::new(program)
             .arg(image)
@@ -31,11 +31,11 @@ impl Scribbler {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let orders = child.stdin.take().unwrap();
+        let commands = child.stdin.take().unwrap();
         let answers = BufReader::new(child.stdout.take().unwrap());
         let mut scribbler = Self {
             child,
-            orders,
+            commands,
             answers,
         };
         scribbler.answer();
@@ -45,19 +45,19 @@ impl Scribbler {
     fn answer(&mut self) {
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
-        assert!(!line.is_empty(), "the scribbler died");
+        assert!(!line.is_empty(), "the scribbler exited");
     }
 
     fn write(&mut self, writes: &BTreeMap<usize, u8>) {
         for (offset, value) in writes {
-            writeln!(self.orders, "w {offset} {value}").unwrap();
+            writeln!(self.commands, "w {offset} {value}").unwrap();
         }
-        writeln!(self.orders, "go").unwrap();
+        writeln!(self.commands, "go").unwrap();
         self.answer();
     }
 
     fn read(&mut self, offset: usize) {
-        writeln!(self.orders, "r {offset}").unwrap();
+        writeln!(self.commands, "r {offset}").unwrap();
     }
 
     fn capture(&self, mapped: &Path, into: &Path) -> CaptureStats {
@@ -90,7 +90,7 @@ fn first_image(folder: &Path) -> (std::path::PathBuf, Vec<u8>) {
 }
 
 #[test]
-fn a_captured_image_is_what_the_process_sees_over_generations() {
+fn a_captured_memory_file_equals_the_memory_of_the_process_over_several_captures() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let program = runtime.block_on(crate::compile("scribbler", folder.path()));
@@ -115,14 +115,14 @@ fn a_captured_image_is_what_the_process_sees_over_generations() {
             let stats = scribbler.capture(&mapped, &next);
             let pages: std::collections::BTreeSet<_> = writes.keys().map(|at| at / 4096).collect();
             prop_assert_eq!(stats.dirty_pages, pages.len() as u64);
-            prop_assert!(std::fs::read(&next).unwrap() == model, "image and model differ");
+            prop_assert!(std::fs::read(&next).unwrap() == model, "memory file and model differ");
             mapped = next;
         }
     });
 }
 
 #[test]
-fn a_page_of_zeros_over_data_is_captured() {
+fn a_page_of_zeros_written_over_data_is_captured() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let program = runtime.block_on(crate::compile("scribbler", folder.path()));
@@ -156,7 +156,7 @@ fn reading_a_page_does_not_make_it_dirty() {
 }
 
 #[test]
-fn a_process_without_the_image_is_refused() {
+fn capturing_a_process_that_does_not_map_the_memory_file_fails() {
     let folder = tempfile::tempdir().unwrap();
     let (path, _) = first_image(folder.path());
     let meta = std::fs::metadata(&path).unwrap();

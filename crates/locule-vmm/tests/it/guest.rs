@@ -13,14 +13,14 @@ use locule_vmm::{
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-/// Nobody else's user.
+/// A user that nothing else on the host runs as.
 pub(crate) const UID: u32 = 0x7fff_fff0;
 const SHAPE: Shape = Shape {
     vcpus: 2,
     memory_mib: 128,
 };
 
-/// One started guest. Its VMM does not survive the test, however the test ends.
+/// A started guest. Its VMM is killed at the end of the test, also when the test fails.
 pub(crate) struct Guest {
     pub(crate) machine: Box<dyn Machine>,
     pub(crate) folder: TempDir,
@@ -35,17 +35,17 @@ impl Guest {
 
     pub(crate) async fn start_with(
         kernel: Arc<File>,
-        words: &str,
+        cmdline: &str,
         memory: MemorySource,
         restore: bool,
     ) -> Result<Self, VmmError> {
-        Self::start_on(&qemu().await, kernel, words, memory, restore).await
+        Self::start_on(&qemu().await, kernel, cmdline, memory, restore).await
     }
 
     pub(crate) async fn start_on(
         vmm: &Qemu,
         kernel: Arc<File>,
-        words: &str,
+        cmdline: &str,
         memory: MemorySource,
         restore: bool,
     ) -> Result<Self, VmmError> {
@@ -61,7 +61,7 @@ impl Guest {
             memory,
             kernel,
             initramfs: initramfs().await,
-            cmdline: format!("console=ttyS0 quiet panic=-1 {words}"),
+            cmdline: format!("console=ttyS0 quiet panic=-1 {cmdline}"),
             disk: disk.into(),
             tap: tap(),
             mac: "02:fc:00:00:00:05".to_owned(),
@@ -79,7 +79,7 @@ impl Guest {
         })
     }
 
-    /// Restores and lets it run.
+    /// Restores a guest and starts its vCPUs.
     pub(crate) async fn resume(memory: MemorySource, devices: &File) -> Self {
         let mut guest = Self::start(memory, true).await.unwrap();
         let devices = reopen(devices, File::options().read(true));
@@ -101,7 +101,7 @@ impl Guest {
         .await;
     }
 
-    /// Stops it and saves its devices.
+    /// Stops the guest and saves its device state.
     pub(crate) async fn save(&mut self) -> File {
         self.machine.stop().await.unwrap();
         let devices = tempfile::tempfile().unwrap();
@@ -112,7 +112,7 @@ impl Guest {
     }
 }
 
-/// Kills and reaps a VMM that its test left behind.
+/// Kills and reaps a VMM that a test left running.
 pub(crate) struct Reaper(pub(crate) VmmHandle);
 
 impl Drop for Reaper {
@@ -128,28 +128,28 @@ impl Drop for Reaper {
     }
 }
 
-/// A booted guest, stopped and saved: what every restore starts from.
-pub(crate) struct Golden {
+/// The state of a guest that was booted and stopped. Every restore starts from it.
+pub(crate) struct TemplateSnapshot {
     pub(crate) image: File,
     pub(crate) sealed: Arc<OwnedFd>,
     pub(crate) devices: File,
     pub(crate) console: String,
 }
 
-/// Boots once for all tests of this process.
-pub(crate) async fn golden() -> &'static Golden {
-    static GOLDEN: OnceCell<Golden> = OnceCell::const_new();
-    GOLDEN.get_or_init(boot).await
+/// The snapshot that all tests of this process share.
+pub(crate) async fn template_snapshot() -> &'static TemplateSnapshot {
+    static SNAPSHOT: OnceCell<TemplateSnapshot> = OnceCell::const_new();
+    SNAPSHOT.get_or_init(boot).await
 }
 
-async fn boot() -> Golden {
-    let image = memory_image();
+async fn boot() -> TemplateSnapshot {
+    let image = empty_memory_file();
     let memory = MemorySource::Boot(Arc::new(image.try_clone().unwrap()));
     let mut guest = Guest::start(memory, false).await.unwrap();
     guest.until_it_counts().await;
     let devices = guest.save().await;
     guest.machine.end().await.unwrap();
-    Golden {
+    TemplateSnapshot {
         sealed: Arc::new(locule_vmm::seal_memory(&image).unwrap()),
         image,
         devices,
@@ -157,8 +157,8 @@ async fn boot() -> Golden {
     }
 }
 
-/// An empty file that can become guest memory: the VMM's user may open it.
-pub(crate) fn memory_image() -> File {
+/// An empty memory file, which the VMM's user may open.
+pub(crate) fn empty_memory_file() -> File {
     let image = tempfile::tempfile().unwrap();
     image.set_len(u64::from(SHAPE.memory_mib) << 20).unwrap();
     std::os::unix::fs::fchown(&image, Some(UID), Some(UID)).unwrap();
@@ -169,11 +169,11 @@ pub(crate) async fn qemu() -> Qemu {
     Qemu::find(AcceleratorKind::Tcg, None).await.unwrap()
 }
 
-/// The image bundle: kernel and initramfs. Made by `make images`; without it these tests fail.
+/// The image bundle: kernel and initramfs. `make images` builds it; without it these tests fail.
 pub(crate) fn images() -> PathBuf {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a test program's whole configuration"
+        reason = "the only configuration of this test program"
     )]
     let named = std::env::var_os("LOCULE_IMAGES");
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/images");
@@ -186,7 +186,7 @@ pub(crate) fn images() -> PathBuf {
     folder
 }
 
-/// The same file behind another descriptor, opened as asked.
+/// Opens the same file again, with its own descriptor and the given options.
 pub(crate) fn reopen(file: &File, options: &std::fs::OpenOptions) -> File {
     use std::os::fd::AsRawFd as _;
     options
@@ -194,7 +194,7 @@ pub(crate) fn reopen(file: &File, options: &std::fs::OpenOptions) -> File {
         .unwrap()
 }
 
-/// An archive that holds the counting program as `/init`, and nothing else.
+/// An initramfs that contains only the counting program, as `/init`.
 pub(crate) async fn initramfs() -> Arc<File> {
     static ARCHIVE: OnceCell<Arc<File>> = OnceCell::const_new();
     let make = async || {
@@ -205,7 +205,7 @@ pub(crate) async fn initramfs() -> Arc<File> {
         push_member(&mut archive, "TRAILER!!!", 0, &[]);
         let path = folder.path().join("initramfs");
         std::fs::write(&path, &archive).unwrap();
-        // Readable by the VMM's user through its descriptor; the folder goes, the file stays open.
+        // The VMM's user reads the file through its descriptor; the folder is removed.
         Arc::new(File::open(&path).unwrap())
     };
     Arc::clone(ARCHIVE.get_or_init(make).await)
@@ -225,11 +225,11 @@ fn push_member(archive: &mut Vec<u8>, name: &str, mode: usize, bytes: &[u8]) {
     archive.resize(archive.len().next_multiple_of(4), 0);
 }
 
-/// A tap in a network namespace that lives exactly as long as the descriptor.
+/// A tap in a network namespace that ends when the descriptor is closed.
 fn tap() -> OwnedFd {
     let made = std::thread::spawn(|| {
         use std::os::fd::AsRawFd as _;
-        // SAFETY: a plain call; this thread ends right after.
+        // SAFETY: changes only the network namespace of this thread, which ends with this closure.
         #[expect(unsafe_code, reason = "unshare")]
         let unshared = unsafe { libc::unshare(libc::CLONE_NEWNET) };
         assert_eq!(unshared, 0, "{}", io::Error::last_os_error());
@@ -242,7 +242,7 @@ fn tap() -> OwnedFd {
         request[..4].copy_from_slice(b"tap0");
         let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
         request[16..20].copy_from_slice(&flags.to_ne_bytes());
-        // SAFETY: TUNSETIFF reads and writes one ifreq, 40 bytes, which lives through the call.
+        // SAFETY: TUNSETIFF reads and writes one ifreq of 40 bytes, which outlives the call.
         #[expect(unsafe_code, reason = "ioctl")]
         let set = unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNSETIFF, request.as_mut_ptr()) };
         assert_eq!(set, 0, "{}", io::Error::last_os_error());

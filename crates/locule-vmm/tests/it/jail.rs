@@ -1,4 +1,4 @@
-//! What a VMM that a guest has taken over can do: as that user, in that jail, through the launcher of the product.
+//! The limits of a VMM that a guest has compromised: a test program runs as the VMM's user in the VMM's jail.
 
 mod attempts;
 mod view;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::guest::{self, Guest, UID};
 
-/// The probing program, and a jail made for it.
+/// The probing program and its jail.
 struct Prober {
     vmm: Qemu,
     program: PathBuf,
@@ -37,35 +37,40 @@ impl Prober {
         }
     }
 
-    /// Starts it as a VMM and lets it try. Its guest memory is a sealed image, its kernel whatever `kernel` is.
-    async fn jailed(&self, kernel: File, orders: &[String]) -> (Guest, HashMap<String, String>) {
-        let memory = MemorySource::Sealed(Arc::new(sealed_image()));
-        let words = format!("\n{}", orders.join("\n"));
+    /// Starts the program as a VMM with sealed guest memory and the given kernel, and runs the commands in the jail.
+    async fn jailed(&self, kernel: File, commands: &[String]) -> (Guest, HashMap<String, String>) {
+        let memory = MemorySource::Sealed(Arc::new(sealed_memory()));
+        let cmdline = format!("\n{}", commands.join("\n"));
         let kernel = Arc::new(kernel);
-        let guest = Guest::start_on(&self.vmm, kernel, &words, memory, true).await;
+        let guest = Guest::start_on(&self.vmm, kernel, &cmdline, memory, true).await;
         let guest = guest.unwrap();
         let log = std::fs::read_to_string(guest.folder.path().join("log")).unwrap();
         (guest, results(&log))
     }
 
-    /// The same attempts by the same user with nothing around it.
-    async fn free(&self, orders: &[String]) -> HashMap<String, String> {
+    /// Runs the commands as the same user without a jail.
+    async fn unjailed(&self, commands: &[String]) -> HashMap<String, String> {
         let output = Command::new("setpriv")
             .args([format!("--reuid={UID}"), format!("--regid={UID}")])
             .arg("--clear-groups")
             .arg(&self.program)
             .arg("--try")
-            .arg(format!("\n{}", orders.join("\n")))
+            .arg(format!("\n{}", commands.join("\n")))
             .run();
         results(&String::from_utf8(output.await.unwrap().stdout).unwrap())
     }
 
-    async fn jailed_once(&self, orders: &[&str]) -> Vec<String> {
-        let orders: Vec<_> = orders.iter().map(|order| (*order).to_owned()).collect();
+    async fn jailed_once(&self, commands: &[&str]) -> Vec<String> {
+        let commands: Vec<_> = commands
+            .iter()
+            .map(|command| (*command).to_owned())
+            .collect();
         let kernel = tempfile::tempfile().unwrap();
-        let (mut guest, mut said) = self.jailed(kernel, &orders).await;
+        let (mut guest, mut answers) = self.jailed(kernel, &commands).await;
         guest.machine.end().await.unwrap();
-        let results = orders.iter().map(|order| said.remove(order).unwrap());
+        let results = commands
+            .iter()
+            .map(|command| answers.remove(command).unwrap());
         results.collect()
     }
 }
@@ -73,17 +78,17 @@ impl Prober {
 fn results(log: &str) -> HashMap<String, String> {
     let lines = log.lines().filter_map(|line| line.split_once('\t'));
     lines
-        .map(|(order, result)| (order.to_owned(), result.to_owned()))
+        .map(|(command, result)| (command.to_owned(), result.to_owned()))
         .collect()
 }
 
-fn sealed_image() -> OwnedFd {
+fn sealed_memory() -> OwnedFd {
     let image = tempfile::tempfile().unwrap();
     image.set_len(128 << 20).unwrap();
     locule_vmm::seal_memory(&image).unwrap()
 }
 
-/// A folder that any user may look into: what is refused below is refused by the jail.
+/// A folder that any user may enter, so that only the jail can refuse access to its files.
 fn open_folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     open_to_all(folder.path(), 0o777);
@@ -95,9 +100,9 @@ fn open_to_all(path: &Path, mode: u32) {
     std::fs::set_permissions(path, mode).unwrap();
 }
 
-/// One VMM with the installed QEMU, started and waiting.
+/// A QEMU that was started and waits for device state.
 async fn waiting_qemu() -> Guest {
-    let memory = MemorySource::Sealed(Arc::new(sealed_image()));
+    let memory = MemorySource::Sealed(Arc::new(sealed_memory()));
     let kernel = File::open(guest::images().join("kernel")).unwrap();
     let guest = Guest::start_with(Arc::new(kernel), "", memory, true).await;
     guest.unwrap()

@@ -1,4 +1,4 @@
-//! The driver against real processes: a scribbling child for memory capture, real QEMU for everything else. As root.
+//! The driver against real processes: a test program for memory capture, and QEMU for everything else. Needs root.
 
 #![expect(clippy::unwrap_used, reason = "a test program: a failure is a panic")]
 
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use locule_base::command::Command;
 
-/// Longer than any of these waits takes on a busy machine.
+/// Longer than any wait takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Compiles one of the programs beside this file, fully static so that it runs in a guest too.
+/// Compiles a program of the folder `programs`, statically linked so that it also runs in a guest.
 async fn compile(name: &str, folder: &Path) -> PathBuf {
     compile_with(name, folder, &["-C", "target-feature=+crt-static"]).await
 }

@@ -1,4 +1,4 @@
-//! Real QEMU, as the product runs it.
+//! The QEMU driver against the installed QEMU.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -13,24 +13,24 @@ use locule_vmm::{
 
 use crate::guest::{self, Guest, UID};
 
-/// A copy of an image that the VMM's user may open.
+/// A copy of a memory file that the VMM's user may open.
 fn copy_of(image: &File) -> File {
-    let copy = guest::memory_image();
+    let copy = guest::empty_memory_file();
     let mut from = guest::reopen(image, File::options().read(true));
     std::io::copy(&mut from, &mut &copy).unwrap();
     copy
 }
 
 #[tokio::test]
-async fn a_guest_counts_on_over_three_generations() {
-    let golden = guest::golden().await;
-    let mut said = golden.console.clone();
-    let mut image = copy_of(&golden.image);
-    let mut devices = golden.devices.try_clone().unwrap();
+async fn a_guest_keeps_its_memory_over_three_pauses_and_restores() {
+    let snapshot = guest::template_snapshot().await;
+    let mut printed = snapshot.console.clone();
+    let mut image = copy_of(&snapshot.image);
+    let mut devices = snapshot.devices.try_clone().unwrap();
     for generation in 0..3 {
-        // The first is shared and sealed, those after it are the sandbox's own.
+        // The first memory is shared and sealed, the later ones belong to this guest alone.
         let memory = if generation == 0 {
-            MemorySource::Sealed(Arc::clone(&golden.sealed))
+            MemorySource::Sealed(Arc::clone(&snapshot.sealed))
         } else {
             MemorySource::Private(Arc::new(image.try_clone().unwrap()))
         };
@@ -42,24 +42,24 @@ async fn a_guest_counts_on_over_three_generations() {
         let stats = stats.await.unwrap();
         assert!(stats.dirty_pages > 0 && stats.bytes >= stats.dirty_pages * 4096);
         guest.machine.end().await.unwrap();
-        said.push_str(&guest.console());
+        printed.push_str(&guest.console());
         image = next;
     }
-    let mut counts = said.lines().filter(|line| line.starts_with("count "));
-    // The last line may have been cut by the stop.
+    let mut counts = printed.lines().filter(|line| line.starts_with("count "));
+    // The last line may be incomplete, because the guest was stopped.
     let whole = counts.clone().count() - 1;
     for expected in 1..=whole {
         let line = counts.next().unwrap().trim_end();
         assert_eq!(line, format!("count {expected} memory intact"));
     }
-    assert!(whole >= 11, "{said}");
+    assert!(whole >= 11, "{printed}");
 }
 
 #[tokio::test]
-async fn a_taken_over_vmm_owns_nothing_and_cannot_write_the_golden_image() {
-    let golden = guest::golden().await;
-    let sealed = MemorySource::Sealed(Arc::clone(&golden.sealed));
-    let mut guest = Guest::resume(sealed, &golden.devices).await;
+async fn a_vmm_has_no_privileges_and_cannot_write_the_template_memory() {
+    let snapshot = guest::template_snapshot().await;
+    let sealed = MemorySource::Sealed(Arc::clone(&snapshot.sealed));
+    let mut guest = Guest::resume(sealed, &snapshot.devices).await;
     let proc = std::path::PathBuf::from(format!("/proc/{}", guest.reaper.0.pid));
     let status = std::fs::read_to_string(proc.join("status")).unwrap();
     let field = |name: &str| {
@@ -105,23 +105,23 @@ async fn a_taken_over_vmm_owns_nothing_and_cannot_write_the_golden_image() {
 }
 
 #[tokio::test]
-async fn a_vmm_outlives_its_owner_and_its_death_is_seen_by_the_next() {
-    let golden = guest::golden().await;
-    let sealed = MemorySource::Sealed(Arc::clone(&golden.sealed));
+async fn a_vmm_outlives_its_owner_and_the_next_owner_sees_its_exit() {
+    let snapshot = guest::template_snapshot().await;
+    let sealed = MemorySource::Sealed(Arc::clone(&snapshot.sealed));
     let Guest {
         machine,
         folder,
         reaper: _reaper,
-    } = Guest::resume(sealed, &golden.devices).await;
+    } = Guest::resume(sealed, &snapshot.devices).await;
     let (qemu, handle) = (guest::qemu().await, machine.handle().clone());
-    // Its first owner goes, as in a crash: without a word.
+    // The first owner ends without stopping the VMM, as in a crash.
     drop(machine);
     let another = VmmHandle {
         start_ticks: handle.start_ticks + 1,
         ..handle.clone()
     };
-    let gone = qemu.adopt(&another).await.unwrap_err();
-    assert!(matches!(gone, VmmError::Exited), "{gone:?}");
+    let exited = qemu.adopt(&another).await.unwrap_err();
+    assert!(matches!(exited, VmmError::Exited), "{exited:?}");
 
     let mut machine = qemu.adopt(&handle).await.unwrap();
     assert!(machine.is_running().await.unwrap());
@@ -138,19 +138,19 @@ async fn a_vmm_outlives_its_owner_and_its_death_is_seen_by_the_next() {
     tokio::time::timeout(crate::PATIENCE, machine.exited())
         .await
         .unwrap();
-    // Asked again it says the same.
+    // A second call also completes.
     tokio::time::timeout(crate::PATIENCE, machine.exited())
         .await
         .unwrap();
-    let gone = qemu.adopt(&handle).await.unwrap_err();
-    assert!(matches!(gone, VmmError::Exited), "{gone:?}");
-    let gone = machine.cont().await.unwrap_err();
-    assert!(matches!(gone, VmmError::Exited), "{gone:?}");
+    let exited = qemu.adopt(&handle).await.unwrap_err();
+    assert!(matches!(exited, VmmError::Exited), "{exited:?}");
+    let exited = machine.cont().await.unwrap_err();
+    assert!(matches!(exited, VmmError::Exited), "{exited:?}");
 }
 
 #[tokio::test]
-async fn a_guest_that_ends_ends_its_vmm() {
-    let memory = MemorySource::Boot(Arc::new(guest::memory_image()));
+async fn a_vmm_exits_when_its_guest_reboots() {
+    let memory = MemorySource::Boot(Arc::new(guest::empty_memory_file()));
     let kernel = Arc::new(File::open(guest::images().join("kernel")).unwrap());
     let guest = Guest::start_with(kernel, "last=3", memory, false).await;
     let mut guest = guest.unwrap();
@@ -160,14 +160,14 @@ async fn a_guest_that_ends_ends_its_vmm() {
     assert!(console.contains("count 3 memory intact"), "{console}");
     assert!(
         !console.contains("count 4"),
-        "it must not boot again: {console}"
+        "the guest booted again: {console}"
     );
 }
 
 #[tokio::test]
 async fn damaged_device_state_is_refused() {
-    let golden = guest::golden().await;
-    let sealed = MemorySource::Sealed(Arc::clone(&golden.sealed));
+    let snapshot = guest::template_snapshot().await;
+    let sealed = MemorySource::Sealed(Arc::clone(&snapshot.sealed));
     let mut guest = Guest::start(sealed, true).await.unwrap();
     let mut state = tempfile::tempfile().unwrap();
     state.write_all(&vec![0x5a; 20_000]).unwrap();
@@ -177,19 +177,19 @@ async fn damaged_device_state_is_refused() {
 }
 
 #[tokio::test]
-async fn a_vmm_that_cannot_start_says_why() {
-    let memory = MemorySource::Boot(Arc::new(guest::memory_image()));
+async fn the_error_of_a_vmm_that_cannot_start_contains_its_output() {
+    let memory = MemorySource::Boot(Arc::new(guest::empty_memory_file()));
     let empty = tempfile::tempfile().unwrap();
     std::os::unix::fs::fchown(&empty, Some(UID), None).unwrap();
     let error = Guest::start_with(Arc::new(empty), "", memory, false).await;
     let Err(VmmError::ExitedEarly { output }) = error.map(|_guest| ()) else {
-        panic!("an empty kernel was started");
+        panic!("the VMM started with an empty kernel");
     };
     assert!(output.contains("kernel"), "{output}");
 }
 
 #[tokio::test]
-async fn a_silent_guest_is_no_proof_of_kvm() {
+async fn kvm_is_not_used_when_the_probe_guest_prints_nothing() {
     let scratch = tempfile::tempdir().unwrap();
     let kernel = guest::images().join("kernel");
     let initramfs = guest::initramfs().await;
@@ -204,7 +204,7 @@ async fn a_silent_guest_is_no_proof_of_kvm() {
 }
 
 #[tokio::test]
-async fn the_bundle_decides_between_kvm_and_tcg_with_a_reason() {
+async fn the_probe_selects_kvm_or_tcg_with_a_reason() {
     let scratch = tempfile::tempdir().unwrap();
     let images = guest::images();
     let (kernel, initramfs) = (images.join("kernel"), images.join("initramfs"));

@@ -247,7 +247,7 @@ fn spawn(service: &Service) -> io::Result<Child> {
             "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         )
         .env("LANG", "C.UTF-8")
-        .env(environment::LOG, environment::log_filter());
+        .envs(environment::of_logging());
     // Only tests set this variable, and only debug builds read it.
     command.envs(environment::failpoints());
     command.envs(

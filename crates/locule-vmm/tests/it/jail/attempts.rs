@@ -1,4 +1,4 @@
-//! Everything it tries, and that nothing of it works.
+//! Attempts of a compromised VMM to break out of its jail. None succeeds.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -22,70 +22,70 @@ const ENETUNREACH: &str = "errno 101";
 const ECONNREFUSED: &str = "errno 111";
 const DONE: &str = "done";
 
-/// What is tried, its order to the prober, and what comes of it.
+/// An attempt: its description, the command for the prober, and the expected result.
 struct Attempt {
     what: &'static str,
-    order: String,
+    command: String,
     jailed: &'static str,
-    /// What comes of it without a jail, where that says something.
-    free: Option<&'static str>,
+    /// The expected result without a jail, where it shows that the jail is the reason.
+    unjailed: Option<&'static str>,
 }
 
-fn attempt(what: &'static str, order: impl Into<String>, jailed: &'static str) -> Attempt {
+fn attempt(what: &'static str, command: impl Into<String>, jailed: &'static str) -> Attempt {
     Attempt {
         what,
-        order: order.into(),
+        command: command.into(),
         jailed,
-        free: None,
+        unjailed: None,
     }
 }
 
 impl Attempt {
-    fn but_freely(mut self, result: &'static str) -> Self {
-        self.free = Some(result);
+    fn but_unjailed(mut self, result: &'static str) -> Self {
+        self.unjailed = Some(result);
         self
     }
 }
 
-async fn none_succeeds(kernel: File, attempts: Vec<Attempt>) {
+async fn assert_results(kernel: File, attempts: Vec<Attempt>) {
     let prober = Prober::make(&[]).await;
-    let orders: Vec<_> = attempts
+    let commands: Vec<_> = attempts
         .iter()
-        .map(|attempt| attempt.order.clone())
+        .map(|attempt| attempt.command.clone())
         .collect();
-    let (mut guest, jailed) = prober.jailed(kernel, &orders).await;
+    let (mut guest, jailed) = prober.jailed(kernel, &commands).await;
     guest.machine.end().await.unwrap();
-    let compared = attempts.iter().filter(|attempt| attempt.free.is_some());
-    let compared: Vec<_> = compared.map(|attempt| attempt.order.clone()).collect();
-    let free = prober.free(&compared).await;
+    let compared = attempts.iter().filter(|attempt| attempt.unjailed.is_some());
+    let compared: Vec<_> = compared.map(|attempt| attempt.command.clone()).collect();
+    let unjailed = prober.unjailed(&compared).await;
     let mut wrong = Vec::new();
     for Attempt {
         what,
-        order,
+        command,
         jailed: expected,
-        free: freely,
+        unjailed: expected_unjailed,
     } in &attempts
     {
-        let got = jailed.get(order).map_or("no answer", String::as_str);
+        let got = jailed.get(command).map_or("no answer", String::as_str);
         if got != *expected {
-            wrong.push(format!("{what} ({order}): {got} instead of {expected}"));
+            wrong.push(format!("{what} ({command}): {got} instead of {expected}"));
         }
-        let got = free.get(order).map(String::as_str);
-        if got != *freely {
+        let got = unjailed.get(command).map(String::as_str);
+        if got != *expected_unjailed {
             wrong.push(format!(
-                "{what}, without a jail ({order}): {got:?} instead of {freely:?}"
+                "{what}, without a jail ({command}): {got:?} instead of {expected_unjailed:?}"
             ));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-fn some_kernel() -> File {
+fn empty_kernel() -> File {
     tempfile::tempfile().unwrap()
 }
 
 #[tokio::test]
-async fn no_file_of_the_host_is_in_reach() {
+async fn a_vmm_reaches_no_file_of_the_host() {
     let data = open_folder();
     let file = |name: &str| {
         let path = data.path().join(name);
@@ -93,32 +93,36 @@ async fn no_file_of_the_host_is_in_reach() {
         open_to_all(&path, 0o666);
         path.display().to_string()
     };
-    let gone = |what, verb: &str, name: &str| {
-        attempt(what, format!("{verb} {}", file(name)), ENOENT).but_freely(DONE)
+    let hidden = |what, verb: &str, name: &str| {
+        attempt(what, format!("{verb} {}", file(name)), ENOENT).but_unjailed(DONE)
     };
     let new = data.path().join("new").display().to_string();
-    none_succeeds(
-        some_kernel(),
+    assert_results(
+        empty_kernel(),
         vec![
-            gone("read the golden image", "read", "golden.memory"),
-            gone("write the golden image", "write", "golden.devices"),
-            gone("read another sandbox's memory", "read", "memory.1"),
-            gone("write another sandbox's disk", "write", "disk"),
-            gone(
+            hidden("read the template's memory", "read", "golden.memory"),
+            hidden(
+                "write the template's device state",
+                "write",
+                "golden.devices",
+            ),
+            hidden("read another sandbox's memory", "read", "memory.1"),
+            hidden("write another sandbox's disk", "write", "disk"),
+            hidden(
                 "read a manifest, with its control key",
                 "read",
                 "manifest.json",
             ),
-            gone("read the platform key", "read", "platform.key"),
-            gone("remove another sandbox's file", "remove", "disk.2"),
+            hidden("read the platform key", "read", "platform.key"),
+            hidden("remove another sandbox's file", "remove", "disk.2"),
             attempt(
                 "create a file in the data directory",
                 format!("create {new}"),
                 ENOENT,
             )
-            .but_freely(DONE),
-            attempt("read the users", "read /etc/passwd", ENOENT).but_freely(DONE),
-            attempt("look into root's home", "list /root", ENOENT),
+            .but_unjailed(DONE),
+            attempt("read the user database", "read /etc/passwd", ENOENT).but_unjailed(DONE),
+            attempt("list root's home", "list /root", ENOENT),
             attempt("read the host's devices", "list /sys", ENOENT),
             attempt("read the host's disk", "read /dev/vda", ENOENT),
             attempt("read the host's memory", "read /dev/mem", ENOENT),
@@ -130,32 +134,35 @@ async fn no_file_of_the_host_is_in_reach() {
             attempt("create a folder", "folder /folder", EROFS),
             attempt("remove a device", "remove /dev/null", EROFS),
             attempt("make a device", "device /zero", EROFS),
-            attempt(
-                "use what it has: nothing is written",
-                "write /dev/null",
-                DONE,
-            ),
-            attempt("use what it has: randomness", "read /dev/urandom", DONE),
+            attempt("write its own /dev/null", "write /dev/null", DONE),
+            attempt("read its own /dev/urandom", "read /dev/urandom", DONE),
         ],
     )
     .await;
 }
 
 #[tokio::test]
-async fn what_it_was_handed_is_all_it_can_change() {
-    // Readable by all, as an installed image bundle is.
+async fn a_vmm_can_change_no_passed_file_but_its_disk() {
+    // Readable by every user, as an installed image bundle is.
     let kernel = tempfile::NamedTempFile::new().unwrap();
     open_to_all(kernel.path(), 0o644);
-    let own = |what, order: &str, jailed| attempt(what, order, jailed);
-    none_succeeds(
+    assert_results(
         kernel.reopen().unwrap(),
         vec![
-            own("write the sealed image", "image-write", EPERM),
-            own("map the sealed image for writing", "image-map", EPERM),
-            own("write the kernel of all", "kernel-write", EACCES),
-            own("write the initramfs of all", "initramfs-write", EACCES),
-            own("write its own disk", "disk-grow 4096", DONE),
-            own(
+            attempt("write the sealed image", "image-write", EPERM),
+            attempt("map the sealed image for writing", "image-map", EPERM),
+            attempt(
+                "write the kernel that all VMMs share",
+                "kernel-write",
+                EACCES,
+            ),
+            attempt(
+                "write the initramfs that all VMMs share",
+                "initramfs-write",
+                EACCES,
+            ),
+            attempt("write its own disk", "disk-grow 4096", DONE),
+            attempt(
                 "fill the pool through its disk",
                 "disk-grow 67108864",
                 EFBIG,
@@ -166,7 +173,7 @@ async fn what_it_was_handed_is_all_it_can_change() {
 }
 
 #[tokio::test]
-async fn no_socket_reaches_anybody() {
+async fn a_vmm_reaches_no_socket_and_no_network() {
     let folder = open_folder();
     let mut listeners = Vec::new();
     let mut socket = |name: &str| {
@@ -175,28 +182,28 @@ async fn no_socket_reaches_anybody() {
         open_to_all(&path, 0o777);
         path.display().to_string()
     };
-    let mut gone =
-        |what, name| attempt(what, format!("connect {}", socket(name)), ENOENT).but_freely(DONE);
+    let mut hidden =
+        |what, name| attempt(what, format!("connect {}", socket(name)), ENOENT).but_unjailed(DONE);
     let mut attempts = vec![
-        gone("speak to another VMM's control channel", "1.qmp"),
-        gone("speak to the agent", "agent.sock"),
-        gone("speak to PostgreSQL", ".s.PGSQL.5432"),
-        gone("speak to Redis", "redis.sock"),
+        hidden("connect to another VMM's control channel", "1.qmp"),
+        hidden("connect to the agent", "agent.sock"),
+        hidden("connect to PostgreSQL", ".s.PGSQL.5432"),
+        hidden("connect to Redis", "redis.sock"),
     ];
     let name = format!("locule-test-{}", std::process::id());
-    let hidden = SocketAddr::from_abstract_name(&name).unwrap();
-    let _hidden = UnixListener::bind_addr(&hidden).unwrap();
-    let hidden = format!("abstract {name}");
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let _listener = UnixListener::bind_addr(&address).unwrap();
+    let connect = format!("abstract {name}");
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let local = format!("inet {}", tcp.local_addr().unwrap());
     attempts.extend([
         attempt(
-            "speak to an abstract socket of the host",
-            hidden,
+            "connect to an abstract socket of the host",
+            connect,
             ECONNREFUSED,
         )
-        .but_freely(DONE),
-        attempt("speak to the host's loopback", local, ENETUNREACH).but_freely(DONE),
+        .but_unjailed(DONE),
+        attempt("connect to the host's loopback", local, ENETUNREACH).but_unjailed(DONE),
         attempt("reach the internet", "inet 1.1.1.1:80", ENETUNREACH),
         attempt(
             "reach the metadata address",
@@ -204,24 +211,28 @@ async fn no_socket_reaches_anybody() {
             ENETUNREACH,
         ),
         attempt(
-            "speak to its guest's network",
+            "connect to its guest's network",
             "inet 169.254.0.21:80",
             ENETUNREACH,
         ),
-        attempt("open netlink", "socket 16", EPERM).but_freely(DONE),
+        attempt("open netlink", "socket 16", EPERM).but_unjailed(DONE),
         attempt("open a packet socket", "socket 17", EPERM),
-        attempt("reach the hypervisor's vsock", "socket 40", EPERM),
-        attempt("reach the kernel's ciphers", "socket 38", EPERM),
+        attempt("open a vsock socket", "socket 40", EPERM),
+        attempt(
+            "open a socket of the kernel's crypto API",
+            "socket 38",
+            EPERM,
+        ),
     ]);
-    none_succeeds(some_kernel(), attempts).await;
+    assert_results(empty_kernel(), attempts).await;
 }
 
 #[tokio::test]
-async fn no_process_is_in_reach() {
-    // Of the very same user: only the namespaces are between them.
+async fn a_vmm_reaches_no_other_process() {
+    // The victim runs as the same user: only the namespaces protect it.
     #[expect(
         clippy::disallowed_methods,
-        reason = "runs beside the test until it is killed"
+        reason = "the process runs until the test kills it"
     )]
     let victim = std::process::Command::new("setpriv")
         .args([format!("--reuid={UID}"), format!("--regid={UID}")])
@@ -231,28 +242,28 @@ async fn no_process_is_in_reach() {
     let victim = Victim(victim);
     let other = super::waiting_qemu().await;
     let _reaper: &Reaper = &other.reaper;
-    eventually("the victim's own user", async || {
+    eventually("the victim's change of user", async || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", victim.0.id())).unwrap();
         status.contains(&format!("Uid:\t{UID}\t{UID}\t")) && status.starts_with("Name:\tsleep")
     })
     .await;
     let neighbour = other.reaper.0.pid;
-    none_succeeds(
-        some_kernel(),
+    assert_results(
+        empty_kernel(),
         vec![
             attempt(
                 "signal a process of its user",
                 format!("kill {}", victim.0.id()),
                 ESRCH,
             )
-            .but_freely(DONE),
-            attempt("signal another VMM", format!("kill {neighbour}"), ESRCH).but_freely(DONE),
+            .but_unjailed(DONE),
+            attempt("signal another VMM", format!("kill {neighbour}"), ESRCH).but_unjailed(DONE),
             attempt(
                 "trace a process",
                 format!("attach {}", victim.0.id()),
                 EPERM,
             )
-            .but_freely(DONE),
+            .but_unjailed(DONE),
             attempt(
                 "read another VMM's memory",
                 format!("read /proc/{neighbour}/mem"),
@@ -268,73 +279,73 @@ async fn no_process_is_in_reach() {
                 "read /proc/cmdline",
                 ENOENT,
             )
-            .but_freely(DONE),
-            attempt("read the kernel's symbols", "read /proc/kallsyms", ENOENT).but_freely(DONE),
+            .but_unjailed(DONE),
+            attempt("read the kernel's symbols", "read /proc/kallsyms", ENOENT).but_unjailed(DONE),
             attempt(
                 "change the kernel's settings",
                 "write /proc/sys/kernel/core_pattern",
                 ENOENT,
             ),
             attempt(
-                "spare itself when memory runs out",
+                "lower its own OOM score",
                 "write /proc/self/oom_score_adj",
                 EROFS,
             )
-            .but_freely(DONE),
+            .but_unjailed(DONE),
         ],
     )
     .await;
 }
 
 #[tokio::test]
-async fn no_right_is_gained() {
+async fn a_vmm_gains_no_privilege() {
     let namespace = 0x0002_0000;
     let user_namespace = 0x1000_0000;
-    none_succeeds(
-        some_kernel(),
+    assert_results(
+        empty_kernel(),
         vec![
             attempt("mount", "mount /dev", EPERM),
-            attempt("make its root writable", "remount /", EPERM),
-            attempt("take a mount off", "umount /proc", EPERM),
+            attempt("remount its root writable", "remount /", EPERM),
+            attempt("unmount a file system", "umount /proc", EPERM),
             attempt("change its root", "chroot /dev", EPERM),
             attempt(
-                "make a mount namespace",
+                "create a mount namespace",
                 format!("unshare {namespace}"),
                 EPERM,
             ),
             attempt(
-                "make a user namespace",
+                "create a user namespace",
                 format!("unshare {user_namespace}"),
                 EPERM,
             )
-            .but_freely(DONE),
+            .but_unjailed(DONE),
             attempt("enter a namespace", "setns 0", EPERM),
             attempt("become root", "root", EPERM),
-            attempt("go first on the processor", "priority -10", EACCES),
+            attempt("raise its priority", "priority -10", EACCES),
         ],
     )
     .await;
 }
 
 #[tokio::test]
-async fn a_setuid_program_gives_it_nothing() {
+async fn a_vmm_gains_nothing_from_a_setuid_program() {
     let prober = Prober::make(&[]).await;
     let folder = open_folder();
     let privileged = folder.path().join("privileged");
     std::fs::copy(&prober.program, &privileged).unwrap();
     open_to_all(&privileged, 0o4755);
-    let free = format!("whoami {}", privileged.display());
-    let said = prober.free(std::slice::from_ref(&free)).await;
-    assert_eq!(said[&free], "0", "it works outside");
-    let order = "kernel-whoami".to_owned();
+    let unjailed = format!("whoami {}", privileged.display());
+    let answers = prober.unjailed(std::slice::from_ref(&unjailed)).await;
+    assert_eq!(answers[&unjailed], "0", "the program works without a jail");
+    let command = "kernel-whoami".to_owned();
     let kernel = File::open(&privileged).unwrap();
-    let (mut guest, said) = prober.jailed(kernel, std::slice::from_ref(&order)).await;
-    assert_eq!(said[&order], UID.to_string());
+    let (mut guest, answers) = prober.jailed(kernel, std::slice::from_ref(&command)).await;
+    assert_eq!(answers[&command], UID.to_string());
     guest.machine.end().await.unwrap();
 }
 
 #[tokio::test]
-async fn with_kvm_it_may_open_that_device_as_well_and_is_in_no_group_for_it() {
+async fn a_vmm_under_kvm_opens_the_kvm_device_without_a_group_for_it() {
     let folder = open_folder();
     let program = crate::compile_with("prober", folder.path(), &[]).await;
     let found = Qemu::find(AcceleratorKind::Kvm, Some(&program)).await;
@@ -348,20 +359,20 @@ async fn with_kvm_it_may_open_that_device_as_well_and_is_in_no_group_for_it() {
         program,
         _folder: folder,
     };
-    let orders = ["write /dev/kvm", "groups"];
-    assert_eq!(prober.jailed_once(&orders).await, [DONE, "0"]);
+    let commands = ["write /dev/kvm", "groups"];
+    assert_eq!(prober.jailed_once(&commands).await, [DONE, "0"]);
 }
 
 #[tokio::test]
-async fn it_dumps_no_core_and_its_threads_are_counted() {
+async fn a_vmm_dumps_no_core_and_its_threads_are_limited() {
     let prober = Prober::make(&[]).await;
-    let said = prober.jailed_once(&["dump", "threads"]).await;
-    assert_eq!(said[0], "signal Some(6) dumped false");
-    let threads: usize = said[1].parse().unwrap();
+    let answers = prober.jailed_once(&["dump", "threads"]).await;
+    assert_eq!(answers[0], "signal Some(6) dumped false");
+    let threads: usize = answers[1].parse().unwrap();
     assert!((100..512).contains(&threads), "{threads}");
 }
 
-/// Killed and reaped at the end.
+/// A process that is killed and reaped at the end of the test.
 struct Victim(std::process::Child);
 
 impl Drop for Victim {

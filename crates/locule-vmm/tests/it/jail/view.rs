@@ -1,4 +1,4 @@
-//! What it sees, what it is, and what is left of it.
+//! The files, mounts and limits of a VMM in its jail, and the errors of programs that cannot run in one.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,21 +31,21 @@ fn mounts(pid: u32) -> Vec<(String, String, String)> {
 }
 
 #[tokio::test]
-async fn its_root_holds_its_program_and_what_that_loads_and_nothing_else() {
+async fn the_root_of_a_jail_contains_only_the_program_and_its_libraries() {
     let prober = Prober::make(&[]).await;
-    let said = prober
+    let answers = prober
         .jailed_once(&["list /", "links /proc", "links /proc/self/fd"])
         .await;
     let program = prober.program.display().to_string();
     let mut expected: BTreeSet<String> = DEVICES.map(str::to_owned).into();
     expected.extend(libraries(&prober.program).await);
     expected.extend([program, "/etc/ld.so.cache".to_owned(), "/proc".to_owned()]);
-    let seen: BTreeSet<String> = said[0].split(' ').map(str::to_owned).collect();
+    let seen: BTreeSet<String> = answers[0].split(' ').map(str::to_owned).collect();
     assert_eq!(seen, expected);
-    assert_eq!(said[1], "1=", "it is the only process");
-    let held = said[2].split(' ').filter(|word| word.contains('='));
+    assert_eq!(answers[1], "1=", "the only process");
+    let held = answers[2].split(' ').filter(|word| word.contains('='));
     let held: Vec<_> = held.collect();
-    // Three standard ones, seven that it was handed, and the one that lists them.
+    // Three standard descriptors, seven that the agent passes, and the one that lists the folder.
     assert_eq!(held.len(), 11, "{held:?}");
     assert!(
         held.iter().any(|link| link.starts_with("0=/dev/null")),
@@ -58,16 +58,16 @@ async fn its_root_holds_its_program_and_what_that_loads_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_static_program_gets_no_library() {
+async fn the_jail_of_a_static_program_contains_no_library() {
     let prober = Prober::make(&["-C", "target-feature=+crt-static"]).await;
-    let said = prober.jailed_once(&["list /"]).await;
+    let answers = prober.jailed_once(&["list /"]).await;
     let program = prober.program.display().to_string();
     let [null, urandom] = DEVICES;
-    assert_eq!(said[0], format!("{null} {urandom} /proc {program}"));
+    assert_eq!(answers[0], format!("{null} {urandom} /proc {program}"));
 }
 
 #[tokio::test]
-async fn a_running_qemu_has_the_listed_mounts_each_read_only() {
+async fn a_running_qemu_has_only_the_expected_mounts_and_all_are_read_only() {
     let mut guest = waiting_qemu().await;
     let mounted = mounts(guest.reaper.0.pid);
     let qemu = Path::new("/usr/bin/qemu-system-x86_64");
@@ -110,7 +110,7 @@ async fn a_running_qemu_has_the_listed_mounts_each_read_only() {
 }
 
 #[tokio::test]
-async fn a_running_qemu_has_its_limits_and_both_filters() {
+async fn a_running_qemu_has_resource_limits_and_two_system_call_filters() {
     let mut guest = waiting_qemu().await;
     let proc = PathBuf::from(format!("/proc/{}", guest.reaper.0.pid));
     let limits = fs::read_to_string(proc.join("limits")).unwrap();
@@ -134,7 +134,10 @@ async fn a_running_qemu_has_its_limits_and_both_filters() {
     };
     assert_eq!(field("Seccomp:"), "2");
     let filters: u32 = field("Seccomp_filters:").parse().unwrap();
-    assert!(filters >= 2, "ours and QEMU's own: {filters}");
+    assert!(
+        filters >= 2,
+        "the filter of the jail and QEMU's own: {filters}"
+    );
     // SIGXFSZ is number 25.
     let ignored = u64::from_str_radix(&field("SigIgn:"), 16).unwrap();
     assert_ne!(ignored & (1 << 24), 0, "{ignored:x}");
@@ -148,7 +151,7 @@ async fn a_running_qemu_has_its_limits_and_both_filters() {
 }
 
 #[tokio::test]
-async fn nothing_is_mounted_on_the_host_while_it_runs_or_after() {
+async fn a_jail_mounts_nothing_on_the_host() {
     let host = || fs::read_to_string("/proc/self/mountinfo").unwrap();
     let mut guest = waiting_qemu().await;
     assert!(
@@ -169,7 +172,7 @@ async fn nothing_is_mounted_on_the_host_while_it_runs_or_after() {
 }
 
 #[tokio::test]
-async fn a_program_that_cannot_be_jailed_is_refused_in_words() {
+async fn a_program_that_cannot_run_in_a_jail_is_refused_with_a_reason() {
     let folder = open_folder();
     let find = async |program: &Path| {
         let error = Qemu::find(AcceleratorKind::Tcg, Some(program))
@@ -195,5 +198,5 @@ async fn a_program_that_cannot_be_jailed_is_refused_in_words() {
     assert!(text.contains("script") && text.contains("ELF"), "{text}");
     fs::write(&script, "#!/bin/sh\necho hello\n").unwrap();
     let (text, _) = find(&script).await;
-    assert!(text.contains("does not say its version"), "{text}");
+    assert!(text.contains("does not print its version"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The whole user space of the test guest: counts, and checks its own memory at every count. Compiled by the test.
+//! The user space of the test guest: it counts, and checks its own memory at every count. The test compiles it.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ const PAGES: usize = 2048;
 const PAGE: usize = 4096;
 
 fn main() {
-    // A page holds the number of the count that wrote it; `written` says the same from elsewhere in memory.
+    // A page contains the number of the count that wrote it; `written` has a second copy of the number.
     let mut pages = vec![0_u8; PAGES * PAGE];
     let mut written = vec![0_u64; PAGES];
     let mut count = 0_u64;
-    // The kernel hands unknown words of its command line on: `last=3` makes the guest end after three counts.
+    // The kernel passes unknown words of its command line as environment: `last=3` ends the guest after three counts.
     let last = std::env::var("last")
         .ok()
         .and_then(|last| last.parse().ok());
@@ -29,7 +29,7 @@ fn main() {
             if intact { "intact" } else { "DAMAGED" }
         );
         if last == Some(count) {
-            // The end of the first process is the end of the kernel, which then reboots.
+            // The kernel panics when its first process exits, and then reboots.
             return;
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -1,8 +1,8 @@
-//! What a VMM that a guest has taken over might try. Compiled by the test that uses it.
+//! Attempts of a VMM that a guest has compromised. The test compiles it.
 //!
-//! Started as a VMM it follows the orders in its guest's command line, one a line, prints a line `ORDER<TAB>RESULT` for
-//! each, and then answers on the control channel until it is told to quit. `--try ORDERS` does the same outside a jail:
-//! that shows that an attempt is not refused for some other reason.
+//! Started as a VMM, the program runs the commands in its guest's command line, one a line, prints a line
+//! `COMMAND<TAB>RESULT` for each, and then answers on the control channel until the command `quit`. `--try COMMANDS` runs them
+//! outside a jail, which shows whether the jail is the reason for a refusal.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -40,9 +40,9 @@ fn main() {
         Some("--version") => println!("Probe emulator version 1.0"),
         Some("--whoami") => println!("{}", unsafe { geteuid() }),
         Some("--abort") => std::process::abort(),
-        Some("--try") => follow(&args, &args[2]),
+        Some("--try") => run(&args, &args[2]),
         _ => {
-            follow(&args, &option(&args, "-append"));
+            run(&args, &option(&args, "-append"));
             answer(number_in(&option(&args, "-chardev"), "fd="));
         }
     }
@@ -60,35 +60,35 @@ fn number_in(text: &str, before: &str) -> RawFd {
     digits.parse().expect("a number")
 }
 
-fn follow(args: &[String], orders: &str) {
-    // The first line is for the guest's kernel.
-    for order in orders.lines().skip(1) {
-        let result = match attempt(args, order) {
-            Ok(said) => said,
+fn run(args: &[String], commands: &str) {
+    // The first line is the command line of the guest's kernel.
+    for command in commands.lines().skip(1) {
+        let result = match attempt(args, command) {
+            Ok(result) => result,
             Err(error) => format!("errno {}", error.raw_os_error().unwrap_or(0)),
         };
-        println!("{order}\t{result}");
+        println!("{command}\t{result}");
     }
 }
 
-fn attempt(args: &[String], order: &str) -> Outcome {
-    let (verb, word) = order.split_once(' ').unwrap_or((order, ""));
+fn attempt(args: &[String], command: &str) -> Outcome {
+    let (verb, word) = command.split_once(' ').unwrap_or((command, ""));
     let number = || word.parse::<i32>().expect("a number");
     let path = CString::new(word).expect("no zero");
     let path = path.as_ptr();
     let null = std::ptr::null();
     match verb {
-        "read" => File::open(word)?.read(&mut [0]).map(said),
-        "write" => File::options().write(true).open(word).map(said),
-        "create" => File::create_new(word).map(said),
-        "folder" => std::fs::create_dir(word).map(said),
-        "remove" => std::fs::remove_file(word).map(said),
+        "read" => File::open(word)?.read(&mut [0]).map(done),
+        "write" => File::options().write(true).open(word).map(done),
+        "create" => File::create_new(word).map(done),
+        "folder" => std::fs::create_dir(word).map(done),
+        "remove" => std::fs::remove_file(word).map(done),
         "device" => status(unsafe { mknod(path, 0o020_666, 0x0101) }),
         "list" => list(word),
         "links" => links(word),
-        "connect" => UnixStream::connect(word).map(said),
-        "abstract" => UnixStream::connect_addr(&SocketAddr::from_abstract_name(word)?).map(said),
-        "inet" => TcpStream::connect(word).map(said),
+        "connect" => UnixStream::connect(word).map(done),
+        "abstract" => UnixStream::connect_addr(&SocketAddr::from_abstract_name(word)?).map(done),
+        "inet" => TcpStream::connect(word).map(done),
         "socket" => status(unsafe { socket(number(), 2, 0) }),
         "mount" => status(unsafe { mount(null, path, c"tmpfs".as_ptr(), 0, null) }),
         "remount" => status(unsafe { mount(null, path, null, 32, null) }),
@@ -102,22 +102,22 @@ fn attempt(args: &[String], order: &str) -> Outcome {
         "groups" => Ok(unsafe { getgroups(0, std::ptr::null_mut()) }.to_string()),
         "root" => status(unsafe { setresuid(0, 0, 0) }),
         "whoami" => whoami(word),
-        "kernel-whoami" => whoami(&handed(args, "-kernel")),
-        "kernel-write" => File::options().write(true).open(handed(args, "-kernel")).map(said),
-        "initramfs-write" => File::options().write(true).open(handed(args, "-initrd")).map(said),
+        "kernel-whoami" => whoami(&passed(args, "-kernel")),
+        "kernel-write" => File::options().write(true).open(passed(args, "-kernel")).map(done),
+        "initramfs-write" => File::options().write(true).open(passed(args, "-initrd")).map(done),
         "image-write" => {
             let image = File::options().read(true).write(true).open(memory(args));
-            image?.write_at(b"x", 0).map(said)
+            image?.write_at(b"x", 0).map(done)
         }
         "image-map" => map(&memory(args)),
         "disk-grow" => grow(number_in(&args.join(" "), "-add-fd fd="), word),
         "dump" => dump(),
         "threads" => Ok(threads().to_string()),
-        _ => panic!("no such order: {order}"),
+        _ => panic!("no such command: {command}"),
     }
 }
 
-fn said<T>(_: T) -> String {
+fn done<T>(_: T) -> String {
     "done".to_owned()
 }
 
@@ -128,7 +128,7 @@ fn status(result: i32) -> Outcome {
     Ok("done".to_owned())
 }
 
-fn handed(args: &[String], name: &str) -> String {
+fn passed(args: &[String], name: &str) -> String {
     option(args, name)
 }
 
@@ -147,10 +147,10 @@ fn map(image: &str) -> Outcome {
 
 fn grow(disk: RawFd, to: &str) -> Outcome {
     let disk = std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(disk) });
-    disk.write_at(b"x", to.parse().expect("a number")).map(said)
+    disk.write_at(b"x", to.parse().expect("a number")).map(done)
 }
 
-/// Everything under a folder but /proc, files of folders that hold more than a few left out.
+/// All files below a folder, without the contents of /proc.
 fn list(folder: &str) -> Outcome {
     let mut found = Vec::new();
     let mut folders = vec![std::path::PathBuf::from(folder)];
@@ -168,7 +168,7 @@ fn list(folder: &str) -> Outcome {
     Ok(found.join(" "))
 }
 
-/// Names in a folder of links, with what they point to. Numbers only.
+/// The links in a folder whose names are numbers, with their targets.
 fn links(folder: &str) -> Outcome {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -183,7 +183,7 @@ fn links(folder: &str) -> Outcome {
     Ok(found.join(" "))
 }
 
-/// Who a program runs as when this one starts it.
+/// The user that a program runs as when this program starts it.
 fn whoami(program: &str) -> Outcome {
     let output = Command::new(program).arg("--whoami").output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -194,7 +194,7 @@ fn dump() -> Outcome {
     Ok(format!("signal {:?} dumped {}", status.signal(), status.core_dumped()))
 }
 
-/// How many threads it can have at once.
+/// The number of threads that the program can have at once.
 fn threads() -> usize {
     let gate = std::sync::Arc::new(std::sync::Barrier::new(usize::MAX));
     let mut count = 0;
@@ -209,7 +209,7 @@ fn threads() -> usize {
     count
 }
 
-/// Greets and agrees to everything.
+/// Greets, and answers every command with success.
 fn answer(control: RawFd) {
     let listener = unsafe { UnixListener::from_raw_fd(control) };
     for stream in listener.incoming() {

@@ -1,6 +1,6 @@
-//! Maps a file privately, as a VMM maps guest memory, and writes where it is told. Compiled by the test that uses it.
+//! Maps a file privately, as a VMM maps guest memory, and writes to it on command. The test compiles it.
 //!
-//! One order a line: `w OFFSET VALUE` writes a byte, `r OFFSET` reads one, `go` answers when all before it is done.
+//! One command a line: `w OFFSET VALUE` writes a byte, `r OFFSET` reads a byte, `go` answers after all commands before it.
 
 use std::io::BufRead as _;
 use std::os::fd::AsRawFd as _;
@@ -26,13 +26,13 @@ fn main() {
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("a line");
         let mut words = line.split(' ');
-        let order = words.next();
+        let command = words.next();
         let mut number = || {
             words
                 .next()
                 .map_or(0, |word| word.parse::<usize>().expect("a number"))
         };
-        match order {
+        match command {
             Some("w") => unsafe { base.add(number()).write_volatile(number() as u8) },
             Some("r") => unsafe { drop(base.add(number()).read_volatile()) },
             _ => println!("done"),
