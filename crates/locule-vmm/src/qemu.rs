@@ -19,12 +19,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::accelerator::AcceleratorKind;
+use crate::capture::MemoryFile;
 use crate::cgroup::{Group, Groups};
 use crate::jail::{Jail, contents_for};
 use crate::launch::{Launch, THREADS_MAX};
-use crate::machine::{
-    Machine, MemoryFile, MemorySource, VmSpec, Vmm, VmmError, VmmHandle, VmmIdentity,
-};
+use crate::machine::{Machine, MemorySource, VmSpec, Vmm, VmmError, VmmHandle, VmmIdentity};
 use crate::process::{KillOnDrop, Process};
 use crate::qmp::Qmp;
 use machine::QemuMachine;

@@ -18,12 +18,4 @@ pub(crate) const ACCEPTED: &[Accepted] = &[
         reason: "the router serves the document that is made from the router" },
     Accepted { krate: "locule-http", from: "src/router.rs", to: "src/docs.rs",
         reason: "the router serves the page of the document that is made from the router" },
-    Accepted { krate: "locule-net", from: "src/firewall.rs", to: "src/host.rs",
-        reason: "the rules of the host name the host's addresses and interfaces" },
-    Accepted { krate: "locule-net", from: "src/host.rs", to: "src/sandbox.rs",
-        reason: "the host's network hands out the network of a sandbox" },
-    Accepted { krate: "locule-vmm", from: "src/accelerator.rs", to: "src/qemu.rs",
-        reason: "the accelerator is found by asking the program that is started with it afterwards" },
-    Accepted { krate: "locule-vmm", from: "src/machine.rs", to: "src/capture.rs",
-        reason: "the trait of a machine names the capture that its implementations return" },
 ];
