@@ -1,4 +1,4 @@
-//! Many sandboxes and one agent after the other: none of them notices.
+//! Adoption of running sandboxes by the next agent process.
 
 use std::io::Read as _;
 use std::io::Write as _;
@@ -13,12 +13,12 @@ use locule_ids::SandboxId;
 use serde_json::Value;
 
 use crate::process::HostProcess;
-use crate::rig::{TOKEN, ready_spec};
+use crate::rig::{TOKEN, pooled_spec};
 
 const SANDBOXES: usize = 50;
 const AT_ONCE: usize = 8;
 
-/// A request to a guest whose body never ends: a stream as an exec session is one.
+/// Sends the head of a request but not its body, so that the stream stays open as that of an exec session does.
 fn open_stream(host: &HostProcess, sandbox: SandboxId) -> UnixStream {
     let mut stream = UnixStream::connect(host.socket()).unwrap();
     let head = format!(
@@ -28,7 +28,7 @@ fn open_stream(host: &HostProcess, sandbox: SandboxId) -> UnixStream {
     stream
 }
 
-/// The rest of the request, and the answer. Empty: the stream broke.
+/// Sends the body and returns the start of the answer. Empty: the stream broke.
 fn finish_stream(mut stream: UnixStream) -> String {
     let mut answer = String::new();
     let patience = Some(Duration::from_secs(30));
@@ -43,55 +43,55 @@ fn finish_stream(mut stream: UnixStream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_sandboxes_do_not_notice_that_their_agent_was_killed() {
+async fn fifty_sandboxes_run_on_while_their_agent_is_killed_and_replaced() {
     let mut host = HostProcess::start().await;
-    let all: Vec<_> = (0..SANDBOXES).map(|_| ready_spec()).collect();
-    let made: Vec<_> = stream::iter(&all)
-        .map(|wanted| {
+    let all: Vec<_> = (0..SANDBOXES).map(|_| pooled_spec()).collect();
+    let created: Vec<_> = stream::iter(&all)
+        .map(|desired| {
             let client = host.client();
-            async move { client.create_sandbox(wanted.clone()).await.unwrap() }
+            async move { client.create_sandbox(desired.clone()).await.unwrap() }
         })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    assert_eq!(made.len(), SANDBOXES);
+    assert_eq!(created.len(), SANDBOXES);
     let vmms = host.vmms();
     let mut before = Vec::new();
-    for wanted in &all {
-        before.push(host.ticks(wanted.order.sandbox).await);
+    for desired in &all {
+        before.push(host.ticks(desired.order.sandbox).await);
     }
     let streams: Vec<_> = all[..8]
         .iter()
-        .map(|wanted| open_stream(&host, wanted.order.sandbox))
+        .map(|desired| open_stream(&host, desired.order.sandbox))
         .collect();
 
     host.kill();
     let clock = SystemClock::shared();
-    let began = clock.monotonic();
+    let started = clock.monotonic();
     host.restart().await;
-    let took = clock.monotonic().saturating_sub(began);
+    let took = clock.monotonic().saturating_sub(started);
     println!(
-        "an agent takes over {SANDBOXES} sandboxes in {} ms",
+        "an agent adopts {SANDBOXES} sandboxes in {} ms",
         took.as_millis()
     );
 
-    // The same processes, and not a tick less: each says itself whether its memory and its disk are whole.
-    let (mut still, mut now) = (vmms, host.vmms());
-    still.sort_unstable();
+    // The VMMs are the same processes and no tick is lost. Each guest checks its own memory and disk.
+    let (mut earlier, mut now) = (vmms, host.vmms());
+    earlier.sort_unstable();
     now.sort_unstable();
-    assert_eq!(still, now);
-    for (wanted, before) in all.iter().zip(before) {
-        let report = host.report(wanted.order.sandbox).await.unwrap();
+    assert_eq!(earlier, now);
+    for (desired, before) in all.iter().zip(before) {
+        let report = host.report(desired.order.sandbox).await.unwrap();
         assert_eq!(report.state, ReportedState::Running);
         assert_eq!(report.last_error, None);
-        let ticks = host.ticks(wanted.order.sandbox).await;
+        let ticks = host.ticks(desired.order.sandbox).await;
         assert!(ticks > before, "{ticks} ticks after {before}");
     }
     for stream in streams {
         assert_eq!(
             finish_stream(stream),
             "",
-            "it went through the killed agent"
+            "a stream through the killed agent must break"
         );
     }
     let again = open_stream(&host, all[0].order.sandbox);
@@ -112,23 +112,23 @@ fn read_manifest(host: &HostProcess, sandbox: SandboxId) -> Value {
     serde_json::from_slice(&std::fs::read(manifest_of(host, sandbox)).unwrap()).unwrap()
 }
 
-/// Changes what an agent that starts will find.
-fn rewrite(host: &HostProcess, sandbox: SandboxId, change: impl FnOnce(&mut Value)) {
+/// Changes a manifest while no agent runs.
+fn rewrite_manifest(host: &HostProcess, sandbox: SandboxId, change: impl FnOnce(&mut Value)) {
     let mut manifest = read_manifest(host, sandbox);
     change(&mut manifest);
     std::fs::write(manifest_of(host, sandbox), manifest.to_string()).unwrap();
 }
 
-async fn two(host: &HostProcess) -> [SandboxId; 2] {
-    let mut made = Vec::new();
+async fn create_two(host: &HostProcess) -> [SandboxId; 2] {
+    let mut created = Vec::new();
     for _ in 0..2 {
-        let wanted = ready_spec();
-        made.push(host.client().create_sandbox(wanted).await.unwrap().sandbox);
+        let desired = pooled_spec();
+        created.push(host.client().create_sandbox(desired).await.unwrap().sandbox);
     }
-    made.try_into().unwrap()
+    created.try_into().unwrap()
 }
 
-/// One runs on as it was, the other is stopped as `vm_lost`, and nothing that is nobody's is left.
+/// Asserts that `kept` runs on, that `lost` is stopped as `vm_lost`, and that nothing unowned is left.
 async fn assert_only(host: &HostProcess, kept: SandboxId, ticks: u64, lost: SandboxId) {
     assert!(host.ticks(kept).await >= ticks, "{}", host.log());
     let report = host.report(lost).await.unwrap();
@@ -142,15 +142,15 @@ async fn assert_only(host: &HostProcess, kept: SandboxId, ticks: u64, lost: Sand
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_manifests_that_name_one_vm_the_one_whose_key_it_takes_has_it() {
+async fn a_vm_that_two_manifests_name_belongs_to_the_one_with_its_control_key() {
     let mut host = HostProcess::start().await;
-    // Whichever is tried first.
+    // The result does not depend on which manifest the agent reads first.
     for thief_started in ["2020-01-01T00:00:00Z", "2040-01-01T00:00:00Z"] {
-        let [thief, owner] = two(&host).await;
+        let [thief, owner] = create_two(&host).await;
         let ticks = host.ticks(owner).await;
         host.kill();
         let held = read_manifest(&host, owner)["held"].clone();
-        rewrite(&host, thief, |manifest| {
+        rewrite_manifest(&host, thief, |manifest| {
             manifest["held"] = held;
             manifest["started_at"] = thief_started.into();
         });
@@ -161,13 +161,13 @@ async fn of_two_manifests_that_name_one_vm_the_one_whose_key_it_takes_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_manifest_that_names_the_slot_of_another_and_a_dead_vm_takes_nothing_away() {
+async fn a_manifest_with_the_slot_of_another_sandbox_and_an_exited_vm_does_no_harm() {
     let mut host = HostProcess::start().await;
-    let [thief, owner] = two(&host).await;
+    let [thief, owner] = create_two(&host).await;
     let ticks = host.ticks(owner).await;
     host.kill();
     let slot = read_manifest(&host, owner)["held"]["slot"].clone();
-    rewrite(&host, thief, |manifest| {
+    rewrite_manifest(&host, thief, |manifest| {
         manifest["held"]["slot"] = slot;
         manifest["held"]["vmm"]["start_ticks"] = 1.into();
         manifest["started_at"] = "2040-01-01T00:00:00Z".into();
@@ -177,14 +177,14 @@ async fn a_manifest_that_names_the_slot_of_another_and_a_dead_vm_takes_nothing_a
     host.stop().await;
 }
 
-/// The machine in its slot runs, but is not it: it is lost, and a machine that is nobody's is ended.
+/// The VM in the slot runs, but does not belong to the manifest: the sandbox is lost, and the unowned VM is ended.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guest_that_refuses_the_key_of_its_manifest_is_not_its_sandbox() {
+async fn a_vm_that_refuses_the_control_key_of_its_manifest_is_not_adopted() {
     let mut host = HostProcess::start().await;
-    let [lost, witness] = two(&host).await;
+    let [lost, witness] = create_two(&host).await;
     let ticks = host.ticks(witness).await;
     host.kill();
-    rewrite(&host, lost, |manifest| {
+    rewrite_manifest(&host, lost, |manifest| {
         manifest["control_key"] = "00".repeat(32).into();
     });
     host.restart().await;

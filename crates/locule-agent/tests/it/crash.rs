@@ -1,17 +1,17 @@
-//! Nothing acknowledged is lost: the agent is killed at every step of every operation, and started again.
+//! The agent is killed at every step of every operation and started again. No acknowledged result may be lost.
 //!
-//! Two witnesses, one running and one paused, live through all of it: their memory and their disks are what the stub's rule
-//! makes of them at the end.
+//! Two witness sandboxes, one running and one paused, exist throughout. The stub VMM checks at the end that their memory and
+//! disks have the expected content.
 
 use locule_agent_api::{AgentError, HostAgent as _, ReportedState, SandboxSpec};
 
 use crate::process::HostProcess;
-use crate::rig::{order, ready_spec, resume};
+use crate::rig::{order, pooled_spec, resume};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
     Create,
-    /// A create that finds a machine waiting.
+    /// A create that takes a VM from the warm pool.
     Claim,
     Pause,
     Resume,
@@ -31,19 +31,22 @@ impl Operation {
         }
     }
 
-    /// Brings a new sandbox to where the operation begins. Answers the generation of the operation.
-    async fn prepare(self, host: &HostProcess, wanted: &SandboxSpec) -> i64 {
+    /// Brings a new sandbox into the state that the operation starts from. Returns the generation of the operation.
+    async fn prepare(self, host: &HostProcess, desired: &SandboxSpec) -> i64 {
         match self {
-            Self::Create => return wanted.order.generation,
+            Self::Create => return desired.order.generation,
             Self::Claim => {
-                host.stocked().await;
-                return wanted.order.generation;
+                host.wait_for_warm_pool().await;
+                return desired.order.generation;
             }
             Self::Pause | Self::Resume | Self::Destroy => {}
         }
-        host.client().create_sandbox(wanted.clone()).await.unwrap();
+        host.client().create_sandbox(desired.clone()).await.unwrap();
         if self == Self::Resume {
-            host.client().pause_sandbox(order(wanted, 2)).await.unwrap();
+            host.client()
+                .pause_sandbox(order(desired, 2))
+                .await
+                .unwrap();
         }
         3
     }
@@ -51,23 +54,23 @@ impl Operation {
     async fn run(
         self,
         host: &HostProcess,
-        wanted: &SandboxSpec,
+        desired: &SandboxSpec,
         generation: i64,
     ) -> Result<(), AgentError> {
         let client = host.client();
-        let order = order(wanted, generation);
+        let order = order(desired, generation);
         match self {
-            Self::Create | Self::Claim => client.create_sandbox(wanted.clone()).await.map(drop),
+            Self::Create | Self::Claim => client.create_sandbox(desired.clone()).await.map(drop),
             Self::Pause => client.pause_sandbox(order).await.map(drop),
             Self::Resume => client
-                .resume_sandbox(resume(wanted, generation))
+                .resume_sandbox(resume(desired, generation))
                 .await
                 .map(drop),
             Self::Destroy => client.destroy_sandbox(order).await,
         }
     }
 
-    /// What the host may hold after a crash in the middle: as before, or as after. `None`: nothing.
+    /// The allowed states after a crash in the operation: the state before it or the state after it. `None`: no sandbox.
     fn outcomes(self) -> &'static [Option<ReportedState>] {
         match self {
             Self::Create | Self::Claim => &[None, Some(ReportedState::Running)],
@@ -77,7 +80,7 @@ impl Operation {
         }
     }
 
-    /// After the order was given again.
+    /// The state after the order was repeated.
     fn done(self) -> ReportedState {
         match self {
             Self::Create | Self::Claim | Self::Resume => ReportedState::Running,
@@ -87,7 +90,7 @@ impl Operation {
     }
 }
 
-/// Sandboxes that no crash may touch.
+/// Sandboxes that no crash may affect.
 struct Witnesses {
     running: SandboxSpec,
     paused: SandboxSpec,
@@ -96,9 +99,9 @@ struct Witnesses {
 
 impl Witnesses {
     async fn new(host: &HostProcess) -> Self {
-        let (running, paused) = (ready_spec(), ready_spec());
-        for wanted in [&running, &paused] {
-            host.client().create_sandbox(wanted.clone()).await.unwrap();
+        let (running, paused) = (pooled_spec(), pooled_spec());
+        for desired in [&running, &paused] {
+            host.client().create_sandbox(desired.clone()).await.unwrap();
         }
         let ticks = host.ticks(running.order.sandbox).await;
         host.client()
@@ -114,13 +117,13 @@ impl Witnesses {
 
     async fn check(&mut self, host: &HostProcess) {
         let ticks = host.ticks(self.running.order.sandbox).await;
-        assert!(ticks >= self.ticks, "the running witness went back in time");
+        assert!(ticks >= self.ticks, "the running witness lost ticks");
         self.ticks = ticks;
         let paused = host.report(self.paused.order.sandbox).await.unwrap();
         assert_eq!(paused.state, ReportedState::Paused);
     }
 
-    /// Both are whole; nothing is left on the machine.
+    /// Checks both witnesses, and that nothing is left on the machine.
     async fn end(mut self, host: HostProcess) {
         self.check(&host).await;
         let resumed = host.client().resume_sandbox(resume(&self.paused, 3)).await;
@@ -130,20 +133,20 @@ impl Witnesses {
     }
 }
 
-/// Kills the agent at step `number` of the operation. `false`: there is no such step any more.
+/// Kills the agent at step `number` of the operation. `false`: the operation has fewer steps.
 async fn crash_at(host: &mut HostProcess, operation: Operation, number: u32) -> bool {
-    let wanted = ready_spec();
-    let generation = operation.prepare(host, &wanted).await;
+    let desired = pooled_spec();
+    let generation = operation.prepare(host, &desired).await;
     host.arm(operation.group(), number);
-    let result = operation.run(host, &wanted, generation).await;
+    let result = operation.run(host, &desired, generation).await;
     let crashed = result.is_err() && {
-        host.wait_for_death();
+        host.wait_for_crash();
         true
     };
     if crashed {
         host.restart().await;
         let found = host
-            .report(wanted.order.sandbox)
+            .report(desired.order.sandbox)
             .await
             .map(|report| report.state);
         assert!(
@@ -152,29 +155,29 @@ async fn crash_at(host: &mut HostProcess, operation: Operation, number: u32) -> 
             host.log()
         );
         host.check().await;
-        // Whoever gave the order gives it again.
-        match operation.run(host, &wanted, generation).await {
+        // The caller repeats the order.
+        match operation.run(host, &desired, generation).await {
             Ok(()) => {}
-            // It was carried out the first time.
+            // The first order was carried out.
             Err(AgentError::NotFound) if operation == Operation::Destroy => {}
             Err(error) => panic!("{operation:?} {number}: {error}; {}", host.log()),
         }
     } else {
         host.disarm();
     }
-    let settled = host.report(wanted.order.sandbox).await.unwrap();
-    assert_eq!(settled.state, operation.done(), "{operation:?} {number}");
+    let report = host.report(desired.order.sandbox).await.unwrap();
+    assert_eq!(report.state, operation.done(), "{operation:?} {number}");
     if operation == Operation::Pause {
-        // What was acknowledged is whole.
+        // The acknowledged snapshot is complete.
         host.client()
-            .resume_sandbox(resume(&wanted, 4))
+            .resume_sandbox(resume(&desired, 4))
             .await
             .unwrap();
     }
     if operation != Operation::Destroy {
-        host.ticks(wanted.order.sandbox).await;
+        host.ticks(desired.order.sandbox).await;
         host.client()
-            .destroy_sandbox(order(&wanted, 5))
+            .destroy_sandbox(order(&desired, 5))
             .await
             .unwrap();
     }
@@ -182,7 +185,7 @@ async fn crash_at(host: &mut HostProcess, operation: Operation, number: u32) -> 
     crashed
 }
 
-/// Walks through every step of every operation. Answers how often the agent was killed.
+/// Kills the agent at every step of every operation. Returns the number of kills.
 async fn walk(host: &mut HostProcess, witnesses: &mut Witnesses, operations: &[Operation]) -> u32 {
     let mut kills = 0;
     for operation in operations.iter().copied() {
@@ -192,19 +195,19 @@ async fn walk(host: &mut HostProcess, witnesses: &mut Witnesses, operations: &[O
             kills += 1;
             number += 1;
         }
-        assert!(number > 4, "{operation:?} has its steps marked");
+        assert!(number > 4, "{operation:?} has too few marked steps");
     }
     kills
 }
 
-/// Kills the agent at every step of taking over what an earlier one left.
+/// Kills the agent at every step of the adoption of an earlier agent's sandboxes.
 async fn walk_adoption(host: &mut HostProcess, witnesses: &mut Witnesses) -> u32 {
     let mut kills = 0;
     loop {
         host.kill();
         host.arm("adopt", kills + 1);
         host.spawn();
-        if !host.dies_or_is_ready().await {
+        if !host.crashes_or_is_ready().await {
             host.disarm();
             break;
         }
@@ -213,12 +216,12 @@ async fn walk_adoption(host: &mut HostProcess, witnesses: &mut Witnesses) -> u32
         witnesses.check(host).await;
         host.check().await;
     }
-    assert!(kills > 4, "adoption has its steps marked");
+    assert!(kills > 4, "the adoption has too few marked steps");
     kills
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_at_any_step_loses_nothing_that_was_acknowledged() {
+async fn a_crash_at_any_step_of_any_operation_loses_no_acknowledged_result() {
     let mut host = HostProcess::start().await;
     let mut witnesses = Witnesses::new(&host).await;
     let mut kills = 0;
@@ -231,9 +234,9 @@ async fn a_crash_at_any_step_loses_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_around_machines_that_wait_leaves_none_of_them_behind() {
+async fn a_crash_while_a_pooled_vm_is_claimed_leaves_no_vm_behind() {
     let mut host = HostProcess::start().await;
-    host.restart_with_pool().await;
+    host.restart_with_warm_pool().await;
     let mut witnesses = Witnesses::new(&host).await;
     let operations = [Operation::Claim, Operation::Pause, Operation::Destroy];
     walk(&mut host, &mut witnesses, &operations).await;
@@ -241,9 +244,9 @@ async fn a_crash_around_machines_that_wait_leaves_none_of_them_behind() {
     witnesses.end(host).await;
 }
 
-/// The same with real guests, each step once: what the stub cannot get wrong, QEMU may.
+/// Covers errors of QEMU that the stub VMM cannot have.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_at_any_step_with_real_guests_loses_nothing_either() {
+async fn a_crash_at_any_step_with_real_guests_loses_no_acknowledged_result() {
     let mut host = HostProcess::start_real().await;
     let mut witnesses = Witnesses::new(&host).await;
     walk(&mut host, &mut witnesses, Operation::ALL).await;

@@ -1,4 +1,4 @@
-//! The programs and files of a host that is a process of its own.
+//! The programs and files of a host whose agent is a separate process.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a test's programs are its own, and live as long as it says"
+    reason = "a test controls how long its programs run"
 )]
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     Command::new(name)
 }
 
-/// What a program prints, and what a guest prints to its console.
+/// Whether a file holds the output of a program or the console of a guest.
 pub(crate) fn is_log(name: &str) -> bool {
     Path::new(name).extension() == Some(OsStr::new("log"))
 }
@@ -23,14 +23,14 @@ pub(crate) fn is_log(name: &str) -> bool {
 pub(crate) fn binary(name: &str) -> PathBuf {
     #[expect(
         clippy::disallowed_methods,
-        reason = "how the test command names the programs"
+        reason = "the test command names the programs in the environment"
     )]
     let named = std::env::var_os("LOCULE_BINARY").expect("the test command sets LOCULE_BINARY");
     Path::new(&named).with_file_name(name)
 }
 
-/// A bundle of nothing that boots: the stub never looks at it.
-pub(crate) fn hollow_images(folder: &Path) -> PathBuf {
+/// An image bundle without content: the stub VMM does not read it.
+pub(crate) fn empty_images(folder: &Path) -> PathBuf {
     let images = folder.join("images");
     std::fs::create_dir(&images).unwrap();
     for name in ["kernel", "initramfs"] {
@@ -47,7 +47,7 @@ pub(crate) fn hollow_images(folder: &Path) -> PathBuf {
     images
 }
 
-/// The files of one sandbox are those of its manifest's state.
+/// Asserts that the folder of a sandbox has exactly the files that its manifest implies.
 pub(crate) fn check_files(folder: &Path, running: bool) {
     let text = std::fs::read(folder.join("manifest.json")).unwrap_or_else(|error| {
         let names: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().collect();
@@ -63,8 +63,8 @@ pub(crate) fn check_files(folder: &Path, running: bool) {
     if running {
         expected.insert("disk".to_owned());
     }
-    if let Some(image) = manifest["held"]["image"].as_u64() {
-        expected.extend(["memory", "devices", "disk"].map(|what| format!("{what}.{image}")));
+    if let Some(snapshot) = manifest["held"]["image"].as_u64() {
+        expected.extend(["memory", "devices", "disk"].map(|what| format!("{what}.{snapshot}")));
     }
     assert_eq!(names, expected, "{}: {manifest}", folder.display());
 }

@@ -1,4 +1,4 @@
-//! A guest that lies, stalls and floods harms nobody but itself, and can always be paused and destroyed.
+//! A misbehaving guest (wrong answers, stalls, floods) affects no other sandbox, and can always be paused and destroyed.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::process::HostProcess;
-use crate::rig::{TOKEN, order, ready_spec, resume, within};
+use crate::rig::{TOKEN, order, pooled_spec, resume, within};
 
-/// Longer than any call of the host into a guest may take.
+/// The limit for a call that depends on a misbehaving guest: longer than any call of the host into a guest may take.
 const BOUND: Duration = Duration::from_secs(30);
-/// What a sandbox that is not concerned answers within, with the host's two cores busy.
+/// The limit for an answer of an unaffected sandbox while both cores of the host are busy.
 const UNHARMED: Duration = Duration::from_secs(5);
-/// What liars may cost the agent in memory, all together.
+/// The limit for the growth of the agent's memory because of all misbehaving guests together.
 const MEMORY_BYTES: u64 = 48 << 20;
 
-const LIES: [&str; 7] = [
+const MISBEHAVIORS: [&str; 7] = [
     "silent",
     "endless_headers",
     "endless_body",
@@ -30,20 +30,20 @@ const LIES: [&str; 7] = [
     "half_answer",
 ];
 
-/// A sandbox whose guest has turned bad.
-async fn liar(host: &HostProcess, lie: &str) -> SandboxSpec {
-    let wanted = ready_spec();
-    host.client().create_sandbox(wanted.clone()).await.unwrap();
-    let told = host
-        .guest(wanted.order.sandbox, "misbehave", Some(&json!(lie)))
+/// Creates a sandbox and makes its guest misbehave.
+async fn misbehaving(host: &HostProcess, behavior: &str) -> SandboxSpec {
+    let desired = pooled_spec();
+    host.client().create_sandbox(desired.clone()).await.unwrap();
+    let accepted = host
+        .guest(desired.order.sandbox, "misbehave", Some(&json!(behavior)))
         .await;
-    assert!(told.is_some(), "{lie}: {}", host.log());
-    wanted
+    assert!(accepted.is_some(), "{behavior}: {}", host.log());
+    desired
 }
 
-/// One request through the proxy: what came of it, in the agent's words or the guest's.
-async fn health(host: &HostProcess, wanted: &SandboxSpec) -> Result<Response<Incoming>, String> {
-    let uri = format!("/proxy/{}/49983/health", wanted.order.sandbox);
+/// Sends a request through the proxy. Returns the guest's response, or the error word of the agent.
+async fn health(host: &HostProcess, desired: &SandboxSpec) -> Result<Response<Incoming>, String> {
+    let uri = format!("/proxy/{}/49983/health", desired.order.sandbox);
     let request = Request::get(uri)
         .header("host", "guest")
         .header("x-access-token", TOKEN)
@@ -58,7 +58,7 @@ async fn health(host: &HostProcess, wanted: &SandboxSpec) -> Result<Response<Inc
     }
 }
 
-/// Reads no more than `most` of an answer; how much came, and whether it came to an end.
+/// Reads at most `most` bytes of a body. Returns the number of bytes, and whether the body ended.
 async fn read(response: Response<Incoming>, most: usize) -> (usize, bool) {
     let (mut body, mut length) = (response.into_body(), 0);
     while length < most {
@@ -71,7 +71,7 @@ async fn read(response: Response<Incoming>, most: usize) -> (usize, bool) {
     (length, false)
 }
 
-/// Asks the witness again and again until `work` is done; answers the longest it took.
+/// Runs `work` and checks the whole time that the witness answers in time.
 async fn meanwhile<T>(
     host: &HostProcess,
     witness: &SandboxSpec,
@@ -88,65 +88,67 @@ async fn meanwhile<T>(
         }
     };
     tokio::select! {
-        done = work => done,
-        () = asking => unreachable!("it asks for ever"),
+        result = work => result,
+        () = asking => unreachable!("the loop has no end"),
     }
 }
 
-/// What is true of every liar: nothing takes for ever, nothing is believed, and its end is the host's to decide.
-async fn endure(host: &HostProcess, lie: &str) {
+/// Checks the rules for every misbehaving guest: each call has a time limit, no answer is trusted, and the host can pause and
+/// destroy the sandbox.
+async fn check_containment(host: &HostProcess, behavior: &str) {
     let client = host.client();
-    let wanted = liar(host, lie).await;
-    let asked = health(host, &wanted);
-    let paused = within(BOUND, lie, async {
-        // While a request is under way: it is answered, or cut, never left hanging.
-        let (asked, paused) = tokio::join!(asked, client.pause_sandbox(order(&wanted, 2)));
+    let desired = misbehaving(host, behavior).await;
+    let asked = health(host, &desired);
+    let paused = within(BOUND, behavior, async {
+        // A request is under way: it gets an answer or breaks, but does not hang.
+        let (asked, paused) = tokio::join!(asked, client.pause_sandbox(order(&desired, 2)));
         if let Ok(response) = asked {
             read(response, usize::MAX).await;
         }
         paused
     })
     .await;
-    let paused = paused.unwrap_or_else(|error| panic!("{lie}: {error}; {}", host.log()));
+    let paused = paused.unwrap_or_else(|error| panic!("{behavior}: {error}; {}", host.log()));
     assert_eq!(
         (paused.state, paused.unresponsive),
         (ReportedState::Paused, true),
-        "{lie}"
+        "{behavior}"
     );
-    // It is what it was when it was paused, and so cannot be made new.
-    let resumed = within(BOUND, lie, client.resume_sandbox(resume(&wanted, 3))).await;
+    // The restored guest misbehaves as before, so it cannot be given its new identity.
+    let resumed = within(BOUND, behavior, client.resume_sandbox(resume(&desired, 3))).await;
     assert!(
         matches!(resumed, Err(AgentError::Internal(_))),
-        "{lie}: {resumed:?}"
+        "{behavior}: {resumed:?}"
     );
-    let report = host.report(wanted.order.sandbox).await.unwrap();
-    assert_eq!(report.state, ReportedState::Paused, "{lie}");
-    within(BOUND, lie, client.destroy_sandbox(order(&wanted, 4)))
+    let report = host.report(desired.order.sandbox).await.unwrap();
+    assert_eq!(report.state, ReportedState::Paused, "{behavior}");
+    within(BOUND, behavior, client.destroy_sandbox(order(&desired, 4)))
         .await
         .unwrap();
-    // Running, it is destroyed without being asked.
-    let wanted = liar(host, lie).await;
-    let (asked, destroyed) = within(BOUND, lie, async {
+    // A running sandbox is destroyed without the help of its guest.
+    let desired = misbehaving(host, behavior).await;
+    let (asked, destroyed) = within(BOUND, behavior, async {
         tokio::join!(
-            health(host, &wanted),
-            client.destroy_sandbox(order(&wanted, 2))
+            health(host, &desired),
+            client.destroy_sandbox(order(&desired, 2))
         )
     })
     .await;
     destroyed.unwrap();
     if let Ok(response) = asked {
-        within(BOUND, lie, read(response, usize::MAX)).await;
+        within(BOUND, behavior, read(response, usize::MAX)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lying_guest_is_paused_refused_and_destroyed_and_harms_nobody() {
+async fn a_misbehaving_guest_is_paused_and_destroyed_and_affects_no_other_sandbox() {
     let host = HostProcess::start().await;
-    let witness = ready_spec();
+    let witness = pooled_spec();
     host.client().create_sandbox(witness.clone()).await.unwrap();
     let before = host.resident_bytes();
-    let enduring = futures::future::join_all(LIES.map(|lie| endure(&host, lie)));
-    meanwhile(&host, &witness, enduring).await;
+    let checks =
+        futures::future::join_all(MISBEHAVIORS.map(|behavior| check_containment(&host, behavior)));
+    meanwhile(&host, &witness, checks).await;
     let grown = host.resident_bytes().saturating_sub(before);
     assert!(grown < MEMORY_BYTES, "the agent grew by {grown} bytes");
     host.check().await;
@@ -154,57 +156,57 @@ async fn a_lying_guest_is_paused_refused_and_destroyed_and_harms_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pause_that_the_machine_refuses_leaves_the_sandbox_running() {
+async fn a_pause_that_the_vmm_refuses_leaves_the_sandbox_running() {
     let host = HostProcess::start().await;
-    let wanted = liar(&host, "refuse_save").await;
+    let desired = misbehaving(&host, "refuse_save").await;
     let client = host.client();
     for generation in [2, 3] {
         let paused = within(
             BOUND,
             "pause",
-            client.pause_sandbox(order(&wanted, generation)),
+            client.pause_sandbox(order(&desired, generation)),
         )
         .await;
         assert!(matches!(paused, Err(AgentError::Internal(_))), "{paused:?}");
-        let report = host.report(wanted.order.sandbox).await.unwrap();
+        let report = host.report(desired.order.sandbox).await.unwrap();
         assert_eq!(report.state, ReportedState::Running);
         assert!(report.last_error.is_some());
-        // Thawed, whole, and going on.
-        let first = host.ticks(wanted.order.sandbox).await;
-        while host.ticks(wanted.order.sandbox).await == first {}
+        // The guest is thawed, intact, and makes progress.
+        let first = host.ticks(desired.order.sandbox).await;
+        while host.ticks(desired.order.sandbox).await == first {}
         host.check().await;
     }
-    let better = json!("none");
-    host.guest(wanted.order.sandbox, "misbehave", Some(&better))
+    let none = json!("none");
+    host.guest(desired.order.sandbox, "misbehave", Some(&none))
         .await
         .unwrap();
-    let paused = client.pause_sandbox(order(&wanted, 4)).await.unwrap();
+    let paused = client.pause_sandbox(order(&desired, 4)).await.unwrap();
     assert_eq!(
         (paused.state, paused.last_error),
         (ReportedState::Paused, None)
     );
-    client.resume_sandbox(resume(&wanted, 5)).await.unwrap();
-    host.ticks(wanted.order.sandbox).await;
+    client.resume_sandbox(resume(&desired, 5)).await.unwrap();
+    host.ticks(desired.order.sandbox).await;
     host.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_guest_pours_out_waits_for_its_reader_not_in_the_agent() {
+async fn the_agent_does_not_buffer_the_endless_output_of_a_guest() {
     let host = HostProcess::start().await;
-    let (wanted, witness) = (liar(&host, "endless_body").await, ready_spec());
+    let (desired, witness) = (misbehaving(&host, "endless_body").await, pooled_spec());
     host.client().create_sandbox(witness.clone()).await.unwrap();
     let before = host.resident_bytes();
-    // Nobody reads these.
+    // The test does not read these responses.
     let mut unread = Vec::new();
     for _ in 0..8 {
-        let response = within(BOUND, "a head", health(&host, &wanted))
+        let response = within(BOUND, "a head", health(&host, &desired))
             .await
             .unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         unread.push(response);
     }
-    // This one is read as fast as it comes, which is how long the others wait.
-    let response = within(BOUND, "a head", health(&host, &wanted))
+    // This response is read at full speed while the others wait.
+    let response = within(BOUND, "a head", health(&host, &desired))
         .await
         .unwrap();
     let read_on = within(BOUND, "reading", read(response, 32 << 20));
@@ -212,40 +214,40 @@ async fn what_a_guest_pours_out_waits_for_its_reader_not_in_the_agent() {
     assert!(length >= 32 << 20 && !ended);
     let grown = host.resident_bytes().saturating_sub(before);
     assert!(grown < MEMORY_BYTES, "the agent grew by {grown} bytes");
-    // The pause cuts them: no reader takes that for the end.
+    // The pause breaks them: a reader sees an error instead of an end.
     let paused = within(
         BOUND,
         "pause",
-        host.client().pause_sandbox(order(&wanted, 2)),
+        host.client().pause_sandbox(order(&desired, 2)),
     )
     .await;
     assert!(paused.unwrap().unresponsive);
     for response in unread {
-        let (_, ended) = within(BOUND, "the cut", read(response, usize::MAX)).await;
-        assert!(!ended, "a polite end");
+        let (_, ended) = within(BOUND, "the break of the stream", read(response, usize::MAX)).await;
+        assert!(!ended, "the stream must break instead of ending");
     }
     host.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_that_finds_lying_guests_at_its_start_takes_them_over_in_time() {
+async fn a_starting_agent_adopts_misbehaving_guests_in_time() {
     let mut host = HostProcess::start().await;
-    let witness = ready_spec();
+    let witness = pooled_spec();
     host.client().create_sandbox(witness.clone()).await.unwrap();
-    let mut liars = Vec::new();
-    for lie in ["silent", "garbage", "endless_body"] {
-        liars.push(liar(&host, lie).await);
+    let mut sandboxes = Vec::new();
+    for behavior in ["silent", "garbage", "endless_body"] {
+        sandboxes.push(misbehaving(&host, behavior).await);
     }
     host.kill();
     let started = Instant::now();
     host.restart().await;
     assert!(started.elapsed() < BOUND, "{:?}", started.elapsed());
     host.ticks(witness.order.sandbox).await;
-    for wanted in &liars {
-        let report = host.report(wanted.order.sandbox).await.unwrap();
+    for desired in &sandboxes {
+        let report = host.report(desired.order.sandbox).await.unwrap();
         assert_eq!(report.state, ReportedState::Running);
         let client = host.client();
-        let destroyed = client.destroy_sandbox(order(wanted, 2));
+        let destroyed = client.destroy_sandbox(order(desired, 2));
         within(BOUND, "destroy", destroyed).await.unwrap();
     }
     host.check().await;
@@ -253,27 +255,27 @@ async fn an_agent_that_finds_lying_guests_at_its_start_takes_them_over_in_time()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_requests_than_a_sandbox_may_have_open_are_refused_and_the_agent_goes_on() {
+async fn requests_beyond_the_limit_of_a_sandbox_are_refused_without_harm_to_others() {
     let host = HostProcess::start().await;
-    let (wanted, witness) = (liar(&host, "silent").await, ready_spec());
+    let (desired, witness) = (misbehaving(&host, "silent").await, pooled_spec());
     host.client().create_sandbox(witness.clone()).await.unwrap();
     let mut flood = tokio::task::JoinSet::new();
     for _ in 0..700 {
-        let uri = format!("/proxy/{}/49983/health", wanted.order.sandbox);
+        let uri = format!("/proxy/{}/49983/health", desired.order.sandbox);
         let request = Request::get(uri).header("host", "guest");
         let request = request.body(Empty::<Bytes>::new()).unwrap();
         let stream = host.connect().await;
         flood.spawn(async move { exchange(stream, request).await });
     }
-    // The first answers are refusals; whoever was let in waits for the guest.
+    // The first answers are refusals; accepted requests wait for the guest.
     let refused = within(BOUND, "a refusal", flood.join_next()).await.unwrap();
     let refused = refused.unwrap().unwrap();
     assert!(!refused.status().is_success());
     within(UNHARMED, "the witness", host.ticks(witness.order.sandbox)).await;
     let client = host.client();
-    let destroyed = client.destroy_sandbox(order(&wanted, 2));
+    let destroyed = client.destroy_sandbox(order(&desired, 2));
     within(BOUND, "destroy", destroyed).await.unwrap();
-    within(BOUND, "the end of all of them", flood.join_all()).await;
+    within(BOUND, "the end of all requests", flood.join_all()).await;
     host.check().await;
     host.stop().await;
 }

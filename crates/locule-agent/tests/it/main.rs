@@ -1,20 +1,20 @@
-//! Real microVMs on a real kernel: QEMU, namespaces, the pool. Needs root and the guest images.
+//! The host agent with real microVMs, namespaces and disk pools, and with the stub VMM. Needs root and the guest images.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod adoption;
 mod crash;
-mod full;
+mod defragment;
+mod fresh_guests;
+mod full_disk;
+mod harmful_guests;
 mod host_files;
 mod hostile;
 mod memory;
 mod orders;
-mod pieces;
 mod process;
-mod renewed;
 mod replay;
 mod rig;
-mod torment;
 mod upgrade;
 
 use std::time::Duration;
@@ -25,12 +25,12 @@ use locule_testkit::eventually;
 use rig::{Rig, order, resume, spec};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
+async fn a_sandbox_runs_pauses_with_its_memory_resumes_and_leaves_nothing_when_destroyed() {
     let rig = Rig::start().await;
     let agent = rig.registry();
-    let wanted = spec();
-    let id = wanted.order.sandbox;
-    let report = agent.create_sandbox(wanted.clone()).await.unwrap();
+    let desired = spec();
+    let id = desired.order.sandbox;
+    let report = agent.create_sandbox(desired.clone()).await.unwrap();
     assert_eq!(report.state, ReportedState::Running);
     assert!(
         report.metadata["kernel_version"].contains("cloud-amd64"),
@@ -38,12 +38,12 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
         report.metadata
     );
 
-    // The same order again is the same sandbox; another one with its id is refused.
+    // A repeated create returns the same sandbox; a create of another sandbox with its id is refused.
     assert_eq!(
-        agent.create_sandbox(wanted.clone()).await.unwrap().sandbox,
+        agent.create_sandbox(desired.clone()).await.unwrap().sandbox,
         id
     );
-    let mut other = wanted.clone();
+    let mut other = desired.clone();
     other.order.generation = 2;
     assert!(matches!(
         agent.create_sandbox(other).await,
@@ -56,7 +56,7 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
         ("out\nuser\n", "err\n", 7)
     );
 
-    // Something that lives in memory only, and a process that goes on counting.
+    // A file that exists in memory only, and a process that counts.
     rig.exec(id, "echo kept > /dev/shm/f; echo disk > ~/f; (while :; do echo x >> /dev/shm/n; sleep 0.01; done) >/dev/null 2>&1 &").await;
     let paused = agent
         .pause_sandbox(Order {
@@ -71,7 +71,7 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
         (ReportedState::Paused, false)
     );
     assert!(rig.vmms().is_empty(), "a paused sandbox has no VMM");
-    // An older order changes nothing.
+    // An order with an older generation changes nothing.
     let stale = agent
         .pause_sandbox(Order {
             sandbox: id,
@@ -81,7 +81,7 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
         .await;
     assert!(matches!(stale, Err(AgentError::FailedPrecondition(_))));
 
-    resume_and_pause_twice(&rig, &wanted).await;
+    resume_and_pause_twice(&rig, &desired).await;
     agent
         .destroy_sandbox(Order {
             sandbox: id,
@@ -100,9 +100,9 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
             .await,
         Err(AgentError::NotFound)
     );
-    // Nothing brings it back.
+    // A destroyed sandbox cannot be created again.
     assert!(matches!(
-        agent.create_sandbox(wanted).await,
+        agent.create_sandbox(desired).await,
         Err(AgentError::FailedPrecondition(_))
     ));
     drop(agent);
@@ -110,12 +110,12 @@ async fn a_sandbox_lives_pauses_with_its_memory_and_leaves_nothing() {
     rig.assert_clean();
 }
 
-/// Resumes and pauses twice; what was in memory and on disk is there each time, and the process goes on.
-async fn resume_and_pause_twice(rig: &Rig, wanted: &SandboxSpec) {
-    let (agent, id) = (rig.registry(), wanted.order.sandbox);
+/// Resumes and pauses twice. Each time memory and disk have their content, and the process continues.
+async fn resume_and_pause_twice(rig: &Rig, desired: &SandboxSpec) {
+    let (agent, id) = (rig.registry(), desired.order.sandbox);
     for generation in [3, 5] {
         let resumed = agent
-            .resume_sandbox(resume(wanted, generation))
+            .resume_sandbox(resume(desired, generation))
             .await
             .unwrap();
         assert_eq!(resumed.state, ReportedState::Running);
@@ -133,11 +133,14 @@ async fn resume_and_pause_twice(rig: &Rig, wanted: &SandboxSpec) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_agent_adopts_what_runs_and_tells_what_died() {
+async fn a_new_agent_adopts_running_sandboxes_and_reports_those_whose_vmm_exited() {
     let rig = Rig::start().await;
     let (kept, lost) = (spec(), spec());
-    for wanted in [&kept, &lost] {
-        rig.registry().create_sandbox(wanted.clone()).await.unwrap();
+    for desired in [&kept, &lost] {
+        rig.registry()
+            .create_sandbox(desired.clone())
+            .await
+            .unwrap();
     }
     rig.exec(kept.order.sandbox, "echo here > /dev/shm/f").await;
     rig.stop(OnStop::Keep).await;
@@ -149,7 +152,7 @@ async fn a_new_agent_adopts_what_runs_and_tells_what_died() {
         "here\n"
     );
     let reports = rig.registry().list_sandboxes().await.unwrap();
-    let of = |id| reports.iter().find(|report| report.sandbox == id).unwrap();
+    let report_of = |id| reports.iter().find(|report| report.sandbox == id).unwrap();
     assert_eq!(of(kept.order.sandbox).state, ReportedState::Running);
     assert_eq!(
         (
@@ -159,7 +162,7 @@ async fn a_new_agent_adopts_what_runs_and_tells_what_died() {
         (ReportedState::Stopped, Some("vm_lost"))
     );
 
-    // The host stops: what runs is paused, and is paused still for the next agent.
+    // A stop of the host pauses the running sandboxes, and the next agent finds them paused.
     rig.stop(OnStop::Pause).await;
     assert!(rig.vmms().is_empty());
     rig.start_again().await;
@@ -182,14 +185,14 @@ async fn a_new_agent_adopts_what_runs_and_tells_what_died() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clocks_are_kept_and_ends_have_reasons() {
+async fn timeouts_take_effect_and_every_end_of_a_sandbox_has_a_reason() {
     let rig = Rig::start().await;
     let agent = rig.registry();
     let (mut idle, mut expiring, shutdown, killed) = (spec(), spec(), spec(), spec());
     idle.timeouts.timeout_sec = 1;
     expiring.timeouts.expires_at = Some(chrono::DateTime::UNIX_EPOCH);
-    for wanted in [&idle, &expiring, &shutdown, &killed] {
-        agent.create_sandbox(wanted.clone()).await.unwrap();
+    for desired in [&idle, &expiring, &shutdown, &killed] {
+        agent.create_sandbox(desired.clone()).await.unwrap();
     }
     rig.wait_for(idle.order.sandbox, ReportedState::Paused, "idle")
         .await;
@@ -216,52 +219,58 @@ async fn clocks_are_kept_and_ends_have_reasons() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_proxy_keeps_the_hosts_calls_to_itself_and_cuts_when_a_sandbox_dies() {
+async fn the_proxy_hides_the_hosts_calls_and_breaks_streams_of_a_destroyed_sandbox() {
     let rig = Rig::start().await;
-    let wanted = spec();
-    rig.registry().create_sandbox(wanted.clone()).await.unwrap();
+    let desired = spec();
+    rig.registry()
+        .create_sandbox(desired.clone())
+        .await
+        .unwrap();
     for path in ["init", "freeze", "thaw", "sync"] {
         assert_eq!(
-            rig.get(wanted.order.sandbox, 49983, path).await.status(),
+            rig.get(desired.order.sandbox, 49983, path).await.status(),
             404,
             "{path}"
         );
     }
     assert_eq!(
-        rig.get(wanted.order.sandbox, 49983, "health")
+        rig.get(desired.order.sandbox, 49983, "health")
             .await
             .status(),
         204
     );
     assert_eq!(
-        rig.get(wanted.order.sandbox, 49983, "envs").await.status(),
+        rig.get(desired.order.sandbox, 49983, "envs").await.status(),
         401,
-        "no token, no answer"
+        "a request without a token"
     );
-    let closed = rig.get(wanted.order.sandbox, 4711, "").await;
+    let closed = rig.get(desired.order.sandbox, 4711, "").await;
     assert_eq!(closed.headers()["locule-proxy-error"], "port_closed");
     let unknown = rig.get(spec().order.sandbox, 49983, "health").await;
     assert_eq!(unknown.headers()["locule-proxy-error"], "not_found");
 
-    let running = rig.exec(wanted.order.sandbox, "sleep 600");
+    let running = rig.exec(desired.order.sandbox, "sleep 600");
     let killing = async {
         eventually("the process runs", async || {
-            rig.exec(wanted.order.sandbox, "pgrep -x sleep")
+            rig.exec(desired.order.sandbox, "pgrep -x sleep")
                 .await
                 .exit_code
                 == 0
         })
         .await;
         rig.registry()
-            .destroy_sandbox(order(&wanted, 2))
+            .destroy_sandbox(order(&desired, 2))
             .await
             .unwrap();
     };
-    let (cut, ()) = tokio::join!(
+    let (broken, ()) = tokio::join!(
         tokio::time::timeout(Duration::from_mins(1), running),
         killing
     );
-    assert!(cut.unwrap().broken, "the stream ended politely");
+    assert!(
+        broken.unwrap().broken,
+        "the stream must break instead of ending"
+    );
     rig.stop(OnStop::Pause).await;
     rig.assert_clean();
 }

@@ -1,36 +1,36 @@
-//! When memory runs short, sandboxes are paused and nothing is killed.
+//! When memory is short, the agent pauses sandboxes and kills nothing.
 
 use locule_agent_api::{HostAgent as _, ReportedState};
 use serde_json::json;
 
 use crate::process::HostProcess;
-use crate::rig::{ready_spec, resume};
+use crate::rig::{pooled_spec, resume};
 
 const LIMIT_MIB: u32 = 2048;
-/// Of each of five: together they want more than there may be.
+/// The memory that each of five guests fills: together more than the limit.
 const FILLED_MIB: u32 = 480;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn idle_sandboxes_are_paused_before_anything_is_killed() {
+async fn the_longest_idle_sandboxes_are_paused_when_memory_is_short() {
     let mut host = HostProcess::start().await;
     host.restart_with_limit(LIMIT_MIB).await;
-    let all: Vec<_> = (0..5).map(|_| ready_spec()).collect();
-    for wanted in &all {
-        host.client().create_sandbox(wanted.clone()).await.unwrap();
-        host.guest(wanted.order.sandbox, "fill", Some(&json!(FILLED_MIB)))
+    let all: Vec<_> = (0..5).map(|_| pooled_spec()).collect();
+    for desired in &all {
+        host.client().create_sandbox(desired.clone()).await.unwrap();
+        host.guest(desired.order.sandbox, "fill", Some(&json!(FILLED_MIB)))
             .await
             .unwrap();
     }
     let mut paused = Vec::new();
-    host.eventually("something is paused", async || {
+    host.eventually("a sandbox is paused", async || {
         paused.clear();
-        for wanted in &all {
-            let report = host.report(wanted.order.sandbox).await.unwrap();
+        for desired in &all {
+            let report = host.report(desired.order.sandbox).await.unwrap();
             match report.state {
                 ReportedState::Running => {}
                 ReportedState::Paused => {
                     assert_eq!(report.reason.as_deref(), Some("memory_pressure"));
-                    paused.push(wanted);
+                    paused.push(desired);
                 }
                 ReportedState::Stopped => panic!("{report:?}: {}", host.log()),
             }
@@ -38,10 +38,10 @@ async fn idle_sandboxes_are_paused_before_anything_is_killed() {
         !paused.is_empty()
     })
     .await;
-    // Whoever was used last runs on; nothing of those that were paused is lost.
+    // The sandbox that was used last runs on, and the paused ones have lost nothing.
     let last = all[4].order.sandbox;
     assert!(
-        paused.iter().all(|one| one.order.sandbox != last),
+        paused.iter().all(|sandbox| sandbox.order.sandbox != last),
         "{}",
         host.log()
     );
@@ -56,16 +56,16 @@ async fn idle_sandboxes_are_paused_before_anything_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_overcommit_ratio_does_not_allow_is_refused_before_anything_is_made() {
+async fn a_create_beyond_the_overcommit_ratio_is_refused_and_leaves_nothing() {
     let mut host = HostProcess::start().await;
-    // Twice 512 MiB may be promised.
+    // The limit allows two sandboxes of 512 MiB.
     host.restart_with_limit(512).await;
     for _ in 0..2 {
-        host.client().create_sandbox(ready_spec()).await.unwrap();
+        host.client().create_sandbox(pooled_spec()).await.unwrap();
     }
     let refused = host
         .client()
-        .create_sandbox(ready_spec())
+        .create_sandbox(pooled_spec())
         .await
         .unwrap_err();
     let text = refused.to_string();

@@ -1,5 +1,5 @@
-//! Orders that come late, twice, in another order or not at all: a sandbox never runs twice, never comes back, and no later
-//! order is undone.
+//! Orders that arrive late, twice, shuffled or not at all: a sandbox never runs twice, a destroyed sandbox does not come back, and
+//! no order undoes a later one.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::process::HostProcess;
-use crate::rig::{ready_spec, resume};
+use crate::rig::{pooled_spec, resume};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -23,12 +23,12 @@ enum Kind {
     Destroy,
 }
 
-/// Which of the orders arrive next, together. An empty list: the agent is killed and another one starts.
+/// The orders that arrive next, at the same time. An empty list: the agent is killed and another one starts.
 type Delivery = Vec<usize>;
 
 #[derive(Debug, Clone)]
 struct Case {
-    /// Order *n* has generation *n* + 1. The first creates.
+    /// Order *n* has generation *n* + 1. The first order is a create.
     orders: Vec<Kind>,
     deliveries: Vec<Delivery>,
 }
@@ -43,13 +43,13 @@ fn cases() -> impl Strategy<Value = Case> {
     let orders = proptest::collection::vec(later, 2..7);
     orders.prop_flat_map(|later| {
         let orders: Vec<_> = [Kind::Create].into_iter().chain(later).collect();
-        let one = 0..orders.len();
+        let index = 0..orders.len();
         let delivery = prop_oneof![
-            8 => proptest::collection::vec(one.clone(), 1..2),
-            3 => proptest::collection::vec(one, 2..5),
+            8 => proptest::collection::vec(index.clone(), 1..2),
+            3 => proptest::collection::vec(index, 2..5),
             1 => Just(Vec::new()),
         ];
-        // Mostly it is there before anything else comes.
+        // In most cases the create arrives first.
         let first = prop_oneof![4 => Just(vec![vec![0]]), 1 => Just(Vec::new())];
         let deliveries = (first, proptest::collection::vec(delivery, 3..12));
         deliveries.prop_map(move |(first, later)| Case {
@@ -61,20 +61,20 @@ fn cases() -> impl Strategy<Value = Case> {
 
 async fn deliver(
     client: Client,
-    wanted: SandboxSpec,
+    desired: SandboxSpec,
     kind: Kind,
     generation: i64,
 ) -> Result<(), AgentError> {
     let order = Order {
-        sandbox: wanted.order.sandbox,
+        sandbox: desired.order.sandbox,
         generation,
         write_mark: None,
     };
     match kind {
-        Kind::Create => client.create_sandbox(wanted).await.map(drop),
+        Kind::Create => client.create_sandbox(desired).await.map(drop),
         Kind::Pause => client.pause_sandbox(order).await.map(drop),
         Kind::Resume => client
-            .resume_sandbox(resume(&wanted, generation))
+            .resume_sandbox(resume(&desired, generation))
             .await
             .map(drop),
         Kind::Update => {
@@ -88,12 +88,12 @@ async fn deliver(
     }
 }
 
-/// What the answers so far promise.
+/// The state that the answers so far promise.
 #[derive(Debug, Default)]
 struct Promised {
-    /// By generation, the orders that were answered with success.
+    /// The orders that succeeded, by generation.
     done: BTreeMap<i64, Kind>,
-    gone: bool,
+    destroyed: bool,
 }
 
 impl Promised {
@@ -110,45 +110,51 @@ impl Promised {
         self.done.keys().next_back().copied().unwrap_or(0)
     }
 
-    /// Takes an answer down. One alone must be the answer that its generation deserves.
-    fn take(&mut self, kind: Kind, generation: i64, answer: &Result<(), AgentError>, alone: bool) {
+    /// Records an answer. The answer to an order that arrived alone must follow from its generation.
+    fn record(
+        &mut self,
+        kind: Kind,
+        generation: i64,
+        answer: &Result<(), AgentError>,
+        alone: bool,
+    ) {
         let newest = self.newest();
-        let exists = newest > 0 && !self.gone;
-        let told = format!("{kind:?} {generation} after {newest}: {answer:?}");
+        let exists = newest > 0 && !self.destroyed;
+        let context = format!("{kind:?} {generation} after {newest}: {answer:?}");
         if alone && exists && kind != Kind::Create {
-            assert_eq!(answer.is_ok(), generation >= newest, "{told}");
+            assert_eq!(answer.is_ok(), generation >= newest, "{context}");
         }
-        if alone && self.gone {
-            assert!(answer.is_err(), "{told}");
+        if alone && self.destroyed {
+            assert!(answer.is_err(), "{context}");
         }
         match answer {
-            Ok(()) if kind == Kind::Destroy => self.gone = true,
+            Ok(()) if kind == Kind::Destroy => self.destroyed = true,
             Ok(()) => {
                 self.done.insert(generation, kind);
             }
-            // It is not there, and will not come any more.
-            Err(AgentError::NotFound) if kind == Kind::Destroy => self.gone = true,
+            // The sandbox does not exist and cannot be created any more.
+            Err(AgentError::NotFound) if kind == Kind::Destroy => self.destroyed = true,
             Err(
                 AgentError::NotFound
                 | AgentError::FailedPrecondition(_)
                 | AgentError::AlreadyExists(_),
             ) => {}
-            Err(error) => panic!("{told}: {error:?}"),
+            Err(error) => panic!("{context}: {error:?}"),
         }
     }
 
-    /// What the host says and has is what was promised.
-    async fn check(&self, host: &HostProcess, wanted: &SandboxSpec) {
-        let report = host.report(wanted.order.sandbox).await;
+    /// Asserts that the host reports and runs what was promised.
+    async fn check(&self, host: &HostProcess, desired: &SandboxSpec) {
+        let report = host.report(desired.order.sandbox).await;
         let running = usize::from(
             report
                 .as_ref()
                 .is_some_and(|report| report.state == ReportedState::Running),
         );
         assert_eq!(host.vmms().len(), running, "{self:?} {report:?}");
-        if self.gone {
+        if self.destroyed {
             let ended = report.is_none_or(|report| report.state == ReportedState::Stopped);
-            assert!(ended, "it came back: {self:?}");
+            assert!(ended, "the destroyed sandbox came back: {self:?}");
             return;
         }
         let state = report.as_ref().map(|report| report.state);
@@ -159,35 +165,35 @@ impl Promised {
     }
 }
 
-async fn live(host: &mut HostProcess, case: &Case) {
-    let wanted = ready_spec();
+async fn run_case(host: &mut HostProcess, case: &Case) {
+    let desired = pooled_spec();
     let mut promised = Promised::default();
     for delivery in &case.deliveries {
         if delivery.is_empty() {
             host.kill();
             host.restart().await;
         }
-        let together = delivery.iter().map(|index| {
+        let answers = delivery.iter().map(|index| {
             let (kind, generation) = (case.orders[*index], i64::try_from(*index).unwrap() + 1);
-            let delivered = deliver(host.client(), wanted.clone(), kind, generation);
+            let delivered = deliver(host.client(), desired.clone(), kind, generation);
             async move { (kind, generation, delivered.await) }
         });
-        for (kind, generation, answer) in join_all(together).await {
-            promised.take(kind, generation, &answer, delivery.len() == 1);
+        for (kind, generation, answer) in join_all(answers).await {
+            promised.record(kind, generation, &answer, delivery.len() == 1);
         }
-        promised.check(host, &wanted).await;
+        promised.check(host, &desired).await;
     }
-    if promised.state() == Some(ReportedState::Running) && !promised.gone {
-        host.ticks(wanted.order.sandbox).await;
+    if promised.state() == Some(ReportedState::Running) && !promised.destroyed {
+        host.ticks(desired.order.sandbox).await;
     }
     host.client()
-        .terminate(vec![wanted.order.sandbox])
+        .terminate(vec![desired.order.sandbox])
         .await
         .unwrap();
 }
 
 #[test]
-fn no_order_undoes_a_later_one_however_they_arrive() {
+fn no_order_undoes_a_later_order_in_whichever_sequence_they_arrive() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let host = std::cell::RefCell::new(runtime.block_on(HostProcess::start()));
     let mut runner = TestRunner::new(Config {
@@ -197,7 +203,7 @@ fn no_order_undoes_a_later_one_however_they_arrive() {
         ..Config::default()
     });
     let ran = runner.run(&cases(), |case| {
-        runtime.block_on(live(&mut host.borrow_mut(), &case));
+        runtime.block_on(run_case(&mut host.borrow_mut(), &case));
         Ok(())
     });
     ran.unwrap();

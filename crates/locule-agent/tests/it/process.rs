@@ -1,4 +1,4 @@
-//! A host agent as a process of its own, on the stub VMM, so that it can be killed at any instruction.
+//! A host agent as a separate process, usually on the stub VMM, so that a test can kill it at any instruction.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
@@ -15,59 +15,59 @@ use locule_testkit::{comes_true, eventually};
 use locule_vmm::find_by_name;
 use serde_json::Value;
 
-use crate::host_files::{binary, check_files, hollow_images, program};
+use crate::host_files::{binary, check_files, empty_images, program};
 use crate::rig::TOKEN;
 
-/// One agent process after the other, over the same data directory.
+/// A host whose agent process can be killed and replaced by another on the same data directory.
 pub(crate) struct HostProcess {
     folder: tempfile::TempDir,
     instance: String,
     qemu: Option<PathBuf>,
     images: PathBuf,
     child: Option<Child>,
-    /// Machines of one kind that may wait.
+    /// The size of the warm pool for each template and shape.
     warm: u32,
-    /// What all VMs may use together, in mebibytes.
+    /// The memory limit of all VMs together, in mebibytes.
     memory_limit: Option<u32>,
     image_extents_max: Option<u32>,
     pool_mib: u32,
-    /// The version that the stub says it has.
+    /// The version that the stub VMM reports.
     stub_version: Option<&'static str>,
-    /// Where the system calls of the agent and its VMMs are recorded.
+    /// The file for the recorded system calls of the agent and its VMMs.
     trace: Option<PathBuf>,
 }
 
-/// Calls that change files, or answer somebody.
+/// System calls that change files or send an answer.
 const TRACED: &str = "trace=openat,creat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,\
     ftruncate,fallocate,write,pwrite64,writev,sendto,sendmsg,ioctl,link,linkat,symlink,copy_file_range";
 
 impl HostProcess {
-    /// On the stub VMM.
+    /// Starts an agent on the stub VMM.
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let images = hollow_images(folder.path());
+        let images = empty_images(folder.path());
         Self::with(folder, images, Some(binary("locule-stub-vmm"))).await
     }
 
-    /// On the installed QEMU with real guests.
+    /// Starts an agent on the installed QEMU with real guests.
     pub(crate) async fn start_real() -> Self {
         Self::with(tempfile::tempdir().unwrap(), crate::rig::images(), None).await
     }
 
-    /// On the stub VMM, with machines that wait, every system call recorded.
+    /// Starts an agent on the stub VMM with a warm pool, and records its system calls.
     pub(crate) async fn start_traced() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let images = hollow_images(folder.path());
+        let images = empty_images(folder.path());
         let trace = Some(folder.path().join("trace"));
         let mut host = Self::prepare(folder, images, Some(binary("locule-stub-vmm")));
         (host.warm, host.trace) = (1, trace);
         host.up().await
     }
 
-    /// On the stub VMM, with a pool of this size, in a data directory that `prepare` has made.
+    /// Starts an agent on the stub VMM with the given pool size, in a data directory that `prepare` sets up.
     pub(crate) async fn start_in(prepare: impl FnOnce(&Path), pool_mib: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let images = hollow_images(folder.path());
+        let images = empty_images(folder.path());
         let data = folder.path().join("agent");
         std::fs::create_dir(&data).unwrap();
         prepare(&data);
@@ -136,7 +136,7 @@ impl HostProcess {
         let mut command = match &self.trace {
             None => program(binary("locule")),
             Some(trace) => {
-                // The tracer is the grandchild: the child is the agent, and is ended like any other.
+                // The tracer is a grandchild: the child is the agent, which the test ends as usual.
                 let mut command = program("strace");
                 command.args(["-D", "-f", "-yy", "-ttt", "-a", "1", "-s", "16384"]);
                 command.args(["-e", "signal=none", "-e", TRACED, "-o"]);
@@ -187,7 +187,7 @@ impl HostProcess {
         tokio::net::UnixStream::connect(socket).await.unwrap()
     }
 
-    /// Memory that the agent's process has in use.
+    /// The resident memory of the agent's process.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let pid = self.child.as_ref().unwrap().id();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -196,96 +196,96 @@ impl HostProcess {
         kib.parse::<u64>().unwrap() * 1024
     }
 
-    /// From now on machines wait to become sandboxes.
-    pub(crate) async fn restart_with_pool(&mut self) {
+    /// Restarts the agent with a warm pool.
+    pub(crate) async fn restart_with_warm_pool(&mut self) {
         self.warm = 1;
         self.kill();
         self.restart().await;
     }
 
-    /// From now on the VMM is of another version.
+    /// Restarts the agent with a VMM of another version.
     pub(crate) async fn restart_with_version(&mut self, version: &'static str) {
         self.stub_version = Some(version);
         self.kill();
         self.restart().await;
     }
 
-    /// From now on all VMs together may use so many mebibytes.
+    /// Restarts the agent with a memory limit for all VMs together.
     pub(crate) async fn restart_with_limit(&mut self, mebibytes: u32) {
         self.memory_limit = Some(mebibytes);
         self.kill();
         self.restart().await;
     }
 
-    /// From now on every image that is in pieces at all is written anew.
-    pub(crate) async fn restart_rewriting(&mut self) {
+    /// Restarts the agent so that it defragments every snapshot.
+    pub(crate) async fn restart_with_defragmentation(&mut self) {
         self.image_extents_max = Some(0);
         self.kill();
         self.restart().await;
     }
 
-    /// As [`Self::restart`]; from now on images are left as they are.
-    pub(crate) async fn restart_leaving_images(&mut self) {
+    /// As [`Self::restart`], without defragmentation.
+    pub(crate) async fn restart_without_defragmentation(&mut self) {
         self.image_extents_max = None;
         self.restart().await;
     }
 
-    /// Returns as soon as `what` is so; shows the log when it never is.
+    /// Waits until a condition holds. Shows the log when it never does.
     pub(crate) async fn eventually(&self, what: &str, is_so: impl AsyncFnMut() -> bool) {
         assert!(comes_true(is_so).await, "{what}: {}", self.log());
     }
 
-    /// Waits until one machine waits at each depth, and no more will come.
-    pub(crate) async fn stocked(&self) {
+    /// Waits until the warm pool is full: one warm and one restored VM.
+    pub(crate) async fn wait_for_warm_pool(&self) {
         let client = self.client();
-        self.eventually("a machine waits at each depth", async || {
-            let stock = client.host().await.unwrap().warm;
-            matches!(stock.as_slice(), [kind] if kind.warm == 1 && kind.restored == 1)
+        self.eventually("the warm pool is full", async || {
+            let levels = client.host().await.unwrap().warm;
+            matches!(levels.as_slice(), [level] if level.warm == 1 && level.restored == 1)
         })
         .await;
     }
 
-    /// Waits until the agent says that it is ready.
+    /// Waits until the agent reports that it is ready.
     pub(crate) async fn ready(&mut self) {
-        let ended = self.starts_or_ends().await;
-        assert!(ended.is_none(), "the agent ended: {}", self.log());
+        let exited = self.starts_or_exits().await;
+        assert!(exited.is_none(), "the agent exited: {}", self.log());
     }
 
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("agent.log")).unwrap_or_default()
     }
 
-    pub(crate) fn arm(&self, group: &str, number: u32) {
-        std::fs::write(self.failpoint(), format!("{group} {number}")).unwrap();
+    pub(crate) fn arm(&self, operation: &str, number: u32) {
+        std::fs::write(self.failpoint(), format!("{operation} {number}")).unwrap();
     }
 
     pub(crate) fn disarm(&self) {
         let _ = std::fs::remove_file(self.failpoint());
     }
 
-    /// Whether the agent died of a failpoint while starting. `false`: it is ready.
-    pub(crate) async fn dies_or_is_ready(&mut self) -> bool {
-        let died = self.starts_or_ends().await;
-        if let Some(status) = died {
+    /// Whether a failpoint killed the agent while it was starting. `false`: the agent is ready.
+    pub(crate) async fn crashes_or_is_ready(&mut self) -> bool {
+        let crashed = self.starts_or_exits().await;
+        if let Some(status) = crashed {
             assert_eq!(status.signal(), Some(9), "{}", self.log());
         }
-        died.is_some()
+        crashed.is_some()
     }
 
-    /// How the agent ended while starting. `None`: it is ready.
-    async fn starts_or_ends(&mut self) -> Option<ExitStatus> {
+    /// The exit status of an agent that exits while it is starting. `None`: the agent is ready.
+    async fn starts_or_exits(&mut self) -> Option<ExitStatus> {
         let (client, child) = (self.client(), self.child.as_mut().unwrap());
-        let mut ended = None;
+        let mut exited = None;
         let settled = comes_true(async || {
-            ended = child.try_wait().unwrap();
-            ended.is_some() || client.host().await.is_ok_and(|host| host.ready)
+            exited = child.try_wait().unwrap();
+            exited.is_some() || client.host().await.is_ok_and(|host| host.ready)
         });
         assert!(settled.await, "{}", self.log());
-        ended
+        exited
     }
 
-    /// Waits for the death that a failpoint brings.
-    pub(crate) fn wait_for_death(&mut self) {
+    /// Waits until a failpoint has killed the agent.
+    pub(crate) fn wait_for_crash(&mut self) {
         let status = self.child.as_mut().unwrap().wait().unwrap();
         assert_eq!(status.signal(), Some(9), "{}", self.log());
     }
@@ -302,7 +302,7 @@ impl HostProcess {
         self.ready().await;
     }
 
-    /// Pids of this instance's VMMs.
+    /// The pids of this instance's VMMs.
     pub(crate) fn vmms(&self) -> Vec<u32> {
         let prefix = format!("locule-{}-", self.instance);
         find_by_name(|name| name.starts_with(&prefix))
@@ -333,20 +333,19 @@ impl HostProcess {
         Some(serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
-    /// How far a running sandbox has come. The stub's memory and disk are what they should be; a real guest, which has no
-    /// such rule, is who it should be.
+    /// The progress of a running sandbox. Checks the memory and the disk of a stub guest, and the identity of a real guest.
     pub(crate) async fn ticks(&self, sandbox: SandboxId) -> u64 {
         let path = if self.qemu.is_some() { "model" } else { "envs" };
-        let said = self.guest(sandbox, path, None).await;
-        let said = said.unwrap_or_else(|| panic!("the guest answers: {}", self.log()));
+        let answer = self.guest(sandbox, path, None).await;
+        let answer = answer.unwrap_or_else(|| panic!("the guest did not answer: {}", self.log()));
         if self.qemu.is_none() {
-            assert_eq!(said["E2B_SANDBOX_ID"], sandbox.base36(), "{said}");
+            assert_eq!(answer["E2B_SANDBOX_ID"], sandbox.base36(), "{answer}");
             return 0;
         }
-        assert_eq!(said["fault"], Value::Null, "{said}");
-        assert_eq!(said["sandbox_id"], sandbox.base36());
-        assert_eq!(said["frozen"], false);
-        said["ticks"].as_u64().unwrap()
+        assert_eq!(answer["fault"], Value::Null, "{answer}");
+        assert_eq!(answer["sandbox_id"], sandbox.base36());
+        assert_eq!(answer["frozen"], false);
+        answer["ticks"].as_u64().unwrap()
     }
 
     pub(crate) async fn report(&self, sandbox: SandboxId) -> Option<SandboxReport> {
@@ -354,17 +353,17 @@ impl HostProcess {
         reports.into_iter().find(|report| report.sandbox == sandbox)
     }
 
-    /// Waits until the pool is as it will stay, and answers how many machines are in it.
-    async fn settled(&self) -> usize {
+    /// Waits until the warm pool is full, and returns the number of its VMs.
+    async fn full_warm_pool(&self) -> usize {
         if self.warm == 0 {
             return 0;
         }
-        self.stocked().await;
+        self.wait_for_warm_pool().await;
         2
     }
 
-    /// The host holds what it says it holds, and nothing else: processes, namespaces, devices, sockets, files, loop devices,
-    /// packet rules.
+    /// Asserts that the host has the processes, namespaces, devices, sockets, files and loop devices of its sandboxes and of its
+    /// warm pool, and no others.
     pub(crate) async fn check(&self) {
         let reports = self.client().list_sandboxes().await.unwrap();
         let held = |state| {
@@ -373,21 +372,21 @@ impl HostProcess {
         };
         let running: BTreeSet<String> = held(ReportedState::Running).collect();
         let paused: BTreeSet<String> = held(ReportedState::Paused).collect();
-        let waiting = self.settled().await;
-        let machines = running.len() + waiting;
-        assert_eq!(self.vmms().len(), machines, "VMMs: {}", self.log());
+        let pooled = self.full_warm_pool().await;
+        let vms = running.len() + pooled;
+        assert_eq!(self.vmms().len(), vms, "VMMs: {}", self.log());
         let count = |folder: &str, part: &str| {
             let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
             names
                 .filter(|entry| entry.file_name().to_string_lossy().contains(part))
                 .count()
         };
-        assert_eq!(count("/run/netns", &self.instance), machines, "namespaces");
-        assert_eq!(count("/sys/class/net", &self.instance), machines, "devices");
+        assert_eq!(count("/run/netns", &self.instance), vms, "namespaces");
+        assert_eq!(count("/sys/class/net", &self.instance), vms, "devices");
         let sockets = self.run_dir().join("vmm");
         assert_eq!(
             count(sockets.to_str().unwrap(), ".qmp"),
-            machines,
+            vms,
             "control sockets"
         );
         let mut folders = BTreeSet::new();
@@ -400,11 +399,11 @@ impl HostProcess {
             folders.insert(name);
         }
         assert_eq!(folders, &running | &paused, "folders: {}", self.log());
-        let golden = self.pool().join("golden");
+        let snapshots = self.pool().join("golden");
         assert_eq!(
-            count(golden.to_str().unwrap(), ".new"),
+            count(snapshots.to_str().unwrap(), ".new"),
             0,
-            "half-made golden images"
+            "incomplete template snapshots"
         );
         let loops = std::fs::read_dir("/sys/block")
             .unwrap()
@@ -416,12 +415,12 @@ impl HostProcess {
         assert!(loops.count() <= 1, "loop devices");
     }
 
-    /// Stops, and answers what was recorded.
+    /// Stops the agent and returns the recording.
     pub(crate) async fn stop_and_read(mut self, trace: &Path) -> String {
         let pid = self.agent_pid();
         self.end();
         let mut text = String::new();
-        // The tracer ends after the last of those that it traces.
+        // The tracer exits after the last process that it traces.
         eventually("the end of the trace", async || {
             text = String::from_utf8_lossy(&std::fs::read(trace).unwrap()).into_owned();
             let ends =
@@ -432,7 +431,7 @@ impl HostProcess {
         text
     }
 
-    /// The agent stops as it is told to, and nothing of the instance is left on the machine.
+    /// Destroys all sandboxes and stops the agent. Asserts that the instance leaves nothing on the machine.
     pub(crate) async fn stop(mut self) {
         for report in self.client().list_sandboxes().await.unwrap() {
             let _ = self.client().terminate(vec![report.sandbox]).await;
@@ -450,19 +449,19 @@ impl HostProcess {
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
         assert!(
             !mounts.contains(self.pool().to_str().unwrap()),
-            "the pool is mounted"
+            "the pool is still mounted"
         );
         let rules = program("nft").args(["list", "tables"]).output().unwrap();
         assert!(
             !String::from_utf8_lossy(&rules.stdout).contains(&self.instance),
-            "packet rules"
+            "packet rules are left"
         );
         std::fs::remove_dir_all(self.run_dir()).unwrap();
     }
 }
 
 impl Drop for HostProcess {
-    /// A test that failed leaves nothing running.
+    /// A failed test leaves nothing running.
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
             let _ = child.kill();

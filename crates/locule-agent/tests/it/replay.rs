@@ -1,5 +1,5 @@
-//! The order in which an agent writes: its calls are recorded, cut at every point, and what a crash would leave there is
-//! read by the rules of adoption. Whatever was answered before the cut holds.
+//! The order of an agent's writes. A test records its system calls, cuts the recording at every point, and computes the files that
+//! a crash there leaves. Adoption must find in them every result that was acknowledged before the cut.
 
 mod disk;
 mod trace;
@@ -20,26 +20,24 @@ use self::trace::{Call, Event, Player};
 use crate::process::HostProcess;
 use crate::rig::{resume, spec};
 
-/// What a host holds of a sandbox.
+/// The state of a sandbox in the files of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Held {
-    /// Nothing that was promised.
-    Nothing,
-    /// And the image that it was resumed from.
+enum StoredState {
+    Absent,
+    /// With the snapshot that the sandbox was resumed from.
     Running(Option<u32>),
     Paused(u32),
-    /// For ever.
-    Gone,
+    Destroyed,
 }
 
-/// One order, when it was given, when its answer had come, and what it promised.
+/// An order: the times of its start and of its answer, and the state that the answer promises.
 #[derive(Debug)]
 struct Step {
     sandbox: SandboxId,
     generation: i64,
     begin: f64,
     end: f64,
-    after: Held,
+    after: StoredState,
 }
 
 fn now() -> f64 {
@@ -47,7 +45,7 @@ fn now() -> f64 {
     since.to_std().unwrap().as_secs_f64()
 }
 
-/// Gives orders and notes what they promised.
+/// Sends orders and records their promises.
 struct Story<'a> {
     host: &'a HostProcess,
     steps: Vec<Step>,
@@ -58,7 +56,7 @@ impl Story<'_> {
         &mut self,
         sandbox: SandboxId,
         generation: i64,
-        after: Held,
+        after: StoredState,
         order: impl Future<Output = Result<(), AgentError>>,
     ) {
         let begin = now();
@@ -74,29 +72,35 @@ impl Story<'_> {
         });
     }
 
-    /// A whole life, with an order that finds its work done and one that changes nothing but a number.
-    async fn live(&mut self, wanted: &SandboxSpec) {
-        let (client, id) = (self.host.client(), wanted.order.sandbox);
+    /// Creates, pauses, resumes and destroys a sandbox. Some orders repeat a completed one, and one changes a number only.
+    async fn run_through_all_states(&mut self, desired: &SandboxSpec) {
+        let (client, id) = (self.host.client(), desired.order.sandbox);
         let order = |generation| Order {
             sandbox: id,
             generation,
             write_mark: None,
         };
-        let created = async { client.create_sandbox(wanted.clone()).await.map(drop) };
-        self.step(id, 1, Held::Running(None), created).await;
-        for (generation, image) in [(2, 1), (5, 2), (8, 3)] {
+        let created = async { client.create_sandbox(desired.clone()).await.map(drop) };
+        self.step(id, 1, StoredState::Running(None), created).await;
+        for (generation, snapshot) in [(2, 1), (5, 2), (8, 3)] {
             let paused = async { client.pause_sandbox(order(generation)).await.map(drop) };
-            self.step(id, generation, Held::Paused(image), paused).await;
-            let again = async { client.pause_sandbox(order(generation + 1)).await.map(drop) };
-            self.step(id, generation + 1, Held::Paused(image), again)
+            self.step(id, generation, StoredState::Paused(snapshot), paused)
                 .await;
-            if image < 3 {
+            let again = async { client.pause_sandbox(order(generation + 1)).await.map(drop) };
+            self.step(id, generation + 1, StoredState::Paused(snapshot), again)
+                .await;
+            if snapshot < 3 {
                 let resumed = async {
-                    let resume = resume(wanted, generation + 2);
+                    let resume = resume(desired, generation + 2);
                     client.resume_sandbox(resume).await.map(drop)
                 };
-                self.step(id, generation + 2, Held::Running(Some(image)), resumed)
-                    .await;
+                self.step(
+                    id,
+                    generation + 2,
+                    StoredState::Running(Some(snapshot)),
+                    resumed,
+                )
+                .await;
             }
         }
         let updated = async {
@@ -104,21 +108,21 @@ impl Story<'_> {
                 order: order(10),
                 timeouts: Timeouts {
                     timeout_sec: 77,
-                    ..wanted.timeouts
+                    ..desired.timeouts
                 },
             };
             client.update_sandbox(update).await.map(drop)
         };
-        self.step(id, 10, Held::Paused(3), updated).await;
+        self.step(id, 10, StoredState::Paused(3), updated).await;
         let destroyed = async { client.destroy_sandbox(order(11)).await };
-        self.step(id, 11, Held::Gone, destroyed).await;
+        self.step(id, 11, StoredState::Destroyed, destroyed).await;
     }
 
-    /// Ended while it runs, and before it was made at all.
-    async fn end(&mut self, wanted: &SandboxSpec) {
-        let (client, id) = (self.host.client(), wanted.order.sandbox);
-        let created = async { client.create_sandbox(wanted.clone()).await.map(drop) };
-        self.step(id, 1, Held::Running(None), created).await;
+    /// Destroys a running sandbox, and one that does not exist.
+    async fn destroy_early(&mut self, desired: &SandboxSpec) {
+        let (client, id) = (self.host.client(), desired.order.sandbox);
+        let created = async { client.create_sandbox(desired.clone()).await.map(drop) };
+        self.step(id, 1, StoredState::Running(None), created).await;
         for (sandbox, generation) in [(id, 2), (SandboxId::random(), 7)] {
             let order = Order {
                 sandbox,
@@ -126,12 +130,13 @@ impl Story<'_> {
                 write_mark: None,
             };
             let destroyed = client.destroy_sandbox(order);
-            self.step(sandbox, generation, Held::Gone, destroyed).await;
+            self.step(sandbox, generation, StoredState::Destroyed, destroyed)
+                .await;
         }
     }
 }
 
-/// Where in the recording a step began, and where its answer was on its way.
+/// The positions in the recording at which a step started and its answer was sent.
 fn place(step: &Step, events: &[Event]) -> (usize, usize) {
     let begin = events
         .iter()
@@ -145,22 +150,22 @@ fn place(step: &Step, events: &[Event]) -> (usize, usize) {
     (begin, answered)
 }
 
-/// A step with its place in the recording and the files of the image that it promised.
+/// A step with its positions in the recording, and the files of the snapshot that its answer promises.
 struct Promise<'a> {
     step: &'a Step,
     begin: usize,
     answered: usize,
-    image: BTreeMap<String, u32>,
+    snapshot: BTreeMap<String, u32>,
 }
 
-fn image_files(sandbox: SandboxId, held: Held) -> Vec<String> {
-    let (Held::Paused(image) | Held::Running(Some(image))) = held else {
+fn snapshot_files(sandbox: SandboxId, held: StoredState) -> Vec<String> {
+    let (StoredState::Paused(snapshot) | StoredState::Running(Some(snapshot))) = held else {
         return Vec::new();
     };
     let names = ["memory", "devices", "disk"];
     let folder = sandbox.as_uuid();
     names
-        .map(|name| format!("/sandboxes/{folder}/{name}.{image}"))
+        .map(|name| format!("/sandboxes/{folder}/{name}.{snapshot}"))
         .into()
 }
 
@@ -175,33 +180,33 @@ fn promises<'a>(steps: &'a [Step], events: &[Event]) -> Vec<Promise<'a>> {
         }
         done = answered + 1;
         let tree = player.disk.after(Crash::OfTheAgent);
-        let image = image_files(step.sandbox, step.after)
+        let snapshot = snapshot_files(step.sandbox, step.after)
             .into_iter()
             .map(|file| {
                 let version = tree.get(&file).map(|content| content.version);
-                (file, version.expect("an image that was answered for"))
+                (file, version.expect("an acknowledged snapshot"))
             });
         promises.push(Promise {
             step,
             begin,
             answered,
-            image: image.collect(),
+            snapshot: snapshot.collect(),
         });
     }
     promises
 }
 
-/// The folder of a crash, made of the one of the crash before.
-struct Wreck {
+/// The folder that a crash leaves. It is built from the folder of the previous crash.
+struct CrashFolder {
     folder: tempfile::TempDir,
-    is: Tree,
+    tree: Tree,
 }
 
-impl Wreck {
+impl CrashFolder {
     fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
-            is: Tree::from([("/".to_owned(), Content::default())]),
+            tree: Tree::from([("/".to_owned(), Content::default())]),
         }
     }
 
@@ -209,7 +214,7 @@ impl Wreck {
         let folder = self.folder.path();
         let on_disk = |path: &str| folder.join(path.trim_start_matches('/'));
         let gone = |path: &&String| !tree.contains_key(*path);
-        for path in self.is.keys().rev().filter(gone) {
+        for path in self.tree.keys().rev().filter(gone) {
             if path.ends_with('/') {
                 std::fs::remove_dir(on_disk(path)).unwrap();
             } else {
@@ -217,7 +222,7 @@ impl Wreck {
             }
         }
         for (path, content) in tree {
-            let was = self.is.get(path);
+            let was = self.tree.get(path);
             if !path.ends_with('/') && was != Some(content) {
                 let bytes = content.text.clone().unwrap_or_default();
                 std::fs::write(on_disk(path), bytes).unwrap();
@@ -225,108 +230,126 @@ impl Wreck {
                 std::fs::create_dir(on_disk(path)).unwrap();
             }
         }
-        self.is.clone_from(tree);
+        self.tree.clone_from(tree);
         folder
     }
 }
 
-/// What adoption would find, by sandbox, with the generation. Everything else that is wrong, in words.
-fn found(folder: &Path, faults: &mut Vec<String>) -> BTreeMap<SandboxId, (Held, i64)> {
+/// The states and generations that adoption finds. Adds all other problems to `faults`.
+fn found(folder: &Path, faults: &mut Vec<String>) -> BTreeMap<SandboxId, (StoredState, i64)> {
     if !folder.join("sandboxes").exists() {
         return BTreeMap::new();
     }
     let findings = examine(folder).unwrap();
     if !findings.unreadable.is_empty() {
-        faults.push(format!("not readable: {:?}", findings.unreadable));
+        faults.push(format!("unreadable: {:?}", findings.unreadable));
     }
-    let buried: BTreeSet<_> = findings.buried.iter().copied().collect();
-    for told in findings.told.iter().filter(|told| !buried.contains(told)) {
-        faults.push(format!("{told} is told to have ended, and has not"));
+    let destroyed: BTreeSet<_> = findings.buried.iter().copied().collect();
+    for told in findings
+        .told
+        .iter()
+        .filter(|told| !destroyed.contains(told))
+    {
+        faults.push(format!("{told} is reported as ended without a tombstone"));
     }
-    let held = findings.held.iter().filter_map(|one| {
-        let held = match (one.state, one.image) {
-            (Some(ReportedState::Running), image) => Held::Running(image),
-            (Some(ReportedState::Paused), Some(image)) => Held::Paused(image),
+    let held = findings.held.iter().filter_map(|entry| {
+        let held = match (entry.state, entry.image) {
+            (Some(ReportedState::Running), image) => StoredState::Running(image),
+            (Some(ReportedState::Paused), Some(image)) => StoredState::Paused(image),
             _ => return None,
         };
-        Some((one.sandbox, (held, one.generation)))
+        Some((entry.sandbox, (held, entry.generation)))
     });
-    let gone = buried.iter().map(|sandbox| (*sandbox, (Held::Gone, 0)));
+    let gone = destroyed
+        .iter()
+        .map(|sandbox| (*sandbox, (StoredState::Destroyed, 0)));
     held.chain(gone).collect()
 }
 
-/// Whether what is there after a crash behind `cut` calls is what was promised until then.
-fn judge(cut: usize, promises: &[Promise], tree: &Tree, folder: &Path) -> Vec<String> {
+/// Compares the files that a crash leaves after `cut` calls with the promises made until then.
+fn find_faults(cut: usize, promises: &[Promise], tree: &Tree, folder: &Path) -> Vec<String> {
     let mut faults = Vec::new();
     let found = found(folder, &mut faults);
-    let sandboxes: BTreeSet<_> = promises.iter().map(|one| one.step.sandbox).collect();
+    let sandboxes: BTreeSet<_> = promises
+        .iter()
+        .map(|promise| promise.step.sandbox)
+        .collect();
     for sandbox in sandboxes {
-        let of_it = || promises.iter().filter(|one| one.step.sandbox == sandbox);
-        let last = of_it().rfind(|one| one.answered < cut);
-        let under_way = of_it().find(|one| one.begin < cut && one.answered >= cut);
-        let allowed: Vec<(Held, i64)> = match last {
-            Some(one) => vec![(one.step.after, one.step.generation)],
-            None => vec![(Held::Nothing, 0)],
+        let of_it = || {
+            promises
+                .iter()
+                .filter(|promise| promise.step.sandbox == sandbox)
         };
-        let next = under_way.map(|one| (one.step.after, one.step.generation));
+        let last = of_it().rfind(|promise| promise.answered < cut);
+        let under_way = of_it().find(|promise| promise.begin < cut && promise.answered >= cut);
+        let allowed: Vec<(StoredState, i64)> = match last {
+            Some(promise) => vec![(promise.step.after, promise.step.generation)],
+            None => vec![(StoredState::Absent, 0)],
+        };
+        let next = under_way.map(|promise| (promise.step.after, promise.step.generation));
         let allowed: Vec<_> = allowed.into_iter().chain(next).collect();
-        let (held, generation) = found.get(&sandbox).copied().unwrap_or((Held::Nothing, 0));
-        let fits = |(allowed, least): &(Held, i64)| {
-            *allowed == held && (held == Held::Gone || generation >= *least)
+        let (held, generation) = found
+            .get(&sandbox)
+            .copied()
+            .unwrap_or((StoredState::Absent, 0));
+        let fits = |(allowed, least): &(StoredState, i64)| {
+            *allowed == held && (held == StoredState::Destroyed || generation >= *least)
         };
         if !allowed.iter().any(fits) {
             faults.push(format!(
                 "{sandbox} is {held:?} at {generation}, not one of {allowed:?}"
             ));
         }
-        let image: BTreeMap<_, _> = of_it().flat_map(|one| one.image.clone()).collect();
-        for file in image_files(sandbox, held) {
-            let (is, should) = (tree.get(&file).map(|it| it.version), image.get(&file));
-            if is.as_ref() != should {
-                faults.push(format!("{file} is {is:?}, not {should:?}"));
+        let snapshot: BTreeMap<_, _> = of_it()
+            .flat_map(|promise| promise.snapshot.clone())
+            .collect();
+        for file in snapshot_files(sandbox, held) {
+            let (version, expected) = (tree.get(&file).map(|it| it.version), snapshot.get(&file));
+            if version.as_ref() != expected {
+                faults.push(format!("{file} is {version:?} instead of {expected:?}"));
             }
         }
     }
     faults
 }
 
-/// Cuts the recording at every point, until something is wrong. Answers how many crashes were looked at.
+/// Cuts the recording at every point until a crash leaves a fault. Returns the number of crashes that were checked.
 fn cut_everywhere(events: &[Event], promises: &[Promise]) -> Result<usize, String> {
-    let (mut player, mut looked_at) = (Player::new(), 0);
-    let mut wrecks = Crash::ALL.map(|crash| (crash, Wreck::new()));
+    let (mut player, mut checked) = (Player::new(), 0);
+    let mut folders = Crash::ALL.map(|crash| (crash, CrashFolder::new()));
     for (cut, event) in events.iter().enumerate() {
         player.play(&event.call);
-        // What is promised or under way changes here, whatever is on the disk.
-        let turns = promises
+        // The promises change here, even if the files do not.
+        let promises_change = promises
             .iter()
-            .any(|one| one.begin == cut || one.answered == cut);
-        for (crash, wreck) in &mut wrecks {
-            looked_at += 1;
+            .any(|promise| promise.begin == cut || promise.answered == cut);
+        for (crash, folder) in &mut folders {
+            checked += 1;
             let tree = player.disk.after(*crash);
-            if !turns && wreck.is == tree {
+            if !promises_change && folder.tree == tree {
                 continue;
             }
-            let faults = judge(cut + 1, promises, &tree, wreck.become_like(&tree));
+            let faults = find_faults(cut + 1, promises, &tree, folder.become_like(&tree));
             if !faults.is_empty() {
                 let call = &event.call;
-                return Err(format!("{crash:?} behind call {cut}, {call:?}: {faults:?}"));
+                return Err(format!("{crash:?} after call {cut}, {call:?}: {faults:?}"));
             }
         }
     }
-    Ok(looked_at)
+    Ok(checked)
 }
 
-/// Which syncs are left out, by path.
-type Forgotten = fn(&str) -> bool;
+/// Selects the syncs to leave out, by path.
+type Omitted = fn(&str) -> bool;
 
 /// The same recording without some of its syncs.
-fn without(events: &[Event], forgotten: Forgotten) -> Vec<Event> {
+fn without(events: &[Event], omitted: Omitted) -> Vec<Event> {
     let mut events = events.to_vec();
     for event in &mut events {
         if let Call::BeginSync { path, .. } | Call::EndSync { path, .. } = &event.call
-            && forgotten(path)
+            && omitted(path)
         {
-            // Something in its place, so that every other call keeps its number.
+            // Replaced, not removed, so that every other call keeps its position.
             event.call = Call::BeginSync {
                 path: "nowhere".to_owned(),
                 number: usize::MAX,
@@ -337,9 +360,9 @@ fn without(events: &[Event], forgotten: Forgotten) -> Vec<Event> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_was_answered_survives_a_crash_behind_any_write() {
+async fn every_acknowledged_result_survives_a_crash_after_any_write() {
     let host = HostProcess::start_traced().await;
-    host.stocked().await;
+    host.wait_for_warm_pool().await;
     let mut story = Story {
         host: &host,
         steps: Vec::new(),
@@ -348,10 +371,10 @@ async fn whatever_was_answered_survives_a_crash_behind_any_write() {
         memory_mib,
         ..spec()
     };
-    // The first is made of a machine that waits, the second of its golden image.
-    story.live(&shape(512)).await;
-    story.live(&shape(256)).await;
-    story.end(&shape(256)).await;
+    // The first sandbox comes from the warm pool, the second from its template snapshot.
+    story.run_through_all_states(&shape(512)).await;
+    story.run_through_all_states(&shape(256)).await;
+    story.destroy_early(&shape(256)).await;
     let (steps, pool, trace) = (story.steps, host.pool(), host.trace());
     let text = host.stop_and_read(&trace).await;
     let events = trace::read(&text, pool.to_str().unwrap());
@@ -359,16 +382,16 @@ async fn whatever_was_answered_survives_a_crash_behind_any_write() {
     let claimed = events.iter().any(|event| {
         matches!(&event.call, Call::Rename { from, to } if from.starts_with("warm/") && to.starts_with("sandboxes/"))
     });
-    assert!(claimed, "a machine that waited became a sandbox");
+    assert!(claimed, "a pooled VM must become a sandbox");
 
-    let looked_at = cut_everywhere(&events, &promises).unwrap();
-    assert!(looked_at > 500, "{looked_at} crashes");
+    let checked = cut_everywhere(&events, &promises).unwrap();
+    assert!(checked > 500, "{checked} crashes");
 
-    // Each of the syncs is needed: without it something that was answered is lost.
-    let needed: [(&str, Forgotten); 6] = [
+    // Each of the syncs is needed: without it an acknowledged result is lost.
+    let needed: [(&str, Omitted); 6] = [
         ("the pool", str::is_empty),
         ("a manifest", |path| path.contains("/.manifest.json.")),
-        ("an image", |path| {
+        ("a snapshot", |path| {
             ["memory.", "devices.", "disk."]
                 .iter()
                 .any(|name| path.contains(name))
@@ -380,9 +403,12 @@ async fn whatever_was_answered_survives_a_crash_behind_any_write() {
         ("the folder of sandboxes", |path| path == "sandboxes"),
         ("the folder of tombstones", |path| path == "tombstones"),
     ];
-    for (what, forgotten) in needed {
-        let events = without(&events, forgotten);
+    for (what, omitted) in needed {
+        let events = without(&events, omitted);
         let lost = cut_everywhere(&events, &promises);
-        assert!(lost.is_err(), "nobody needs the sync of {what}");
+        assert!(
+            lost.is_err(),
+            "no result is lost without the sync of {what}"
+        );
     }
 }

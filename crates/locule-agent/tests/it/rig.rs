@@ -1,4 +1,4 @@
-//! An agent on a data directory of its own, and what a test asks of it.
+//! An agent in the process of the test, with a data directory of its own, and helpers for its sandboxes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -24,40 +24,40 @@ pub(crate) struct Rig {
     folder: tempfile::TempDir,
     instance: String,
     agent: Mutex<Option<Agent>>,
-    /// Machines of one kind that may wait.
+    /// The size of the warm pool for each template and shape.
     pub(crate) warm: std::sync::atomic::AtomicUsize,
 }
 
-/// What a command printed and how it ended.
+/// The output of a command and its exit code.
 #[derive(Debug, Default)]
-pub(crate) struct Ran {
+pub(crate) struct CommandResult {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     pub(crate) exit_code: i64,
-    /// The stream broke off instead of ending.
+    /// The stream broke before its end.
     pub(crate) broken: bool,
 }
 
-/// Of the shape that an agent keeps ready.
-pub(crate) fn ready_spec() -> SandboxSpec {
+/// A sandbox of the shape that the warm pool holds.
+pub(crate) fn pooled_spec() -> SandboxSpec {
     SandboxSpec {
         memory_mib: 512,
         ..spec()
     }
 }
 
-pub(crate) fn order(wanted: &SandboxSpec, generation: i64) -> Order {
+pub(crate) fn order(desired: &SandboxSpec, generation: i64) -> Order {
     Order {
-        sandbox: wanted.order.sandbox,
+        sandbox: desired.order.sandbox,
         generation,
         write_mark: None,
     }
 }
 
-/// Done within this, or a failure.
+/// Fails the test when `work` takes longer than `bound`.
 pub(crate) async fn within<T>(bound: Duration, what: &str, work: impl Future<Output = T>) -> T {
-    let done = tokio::time::timeout(bound, work).await;
-    done.unwrap_or_else(|_| panic!("{what} took longer than {bound:?}"))
+    let result = tokio::time::timeout(bound, work).await;
+    result.unwrap_or_else(|_| panic!("{what} took longer than {bound:?}"))
 }
 
 pub(crate) fn spec() -> SandboxSpec {
@@ -90,11 +90,11 @@ pub(crate) fn resume(spec: &SandboxSpec, generation: i64) -> ResumeSandbox {
     }
 }
 
-/// The bundle that `make images` leaves, or the one the environment names.
+/// The image bundle of `make images`, or the one that the environment names.
 pub(crate) fn images() -> PathBuf {
     #[expect(
         clippy::disallowed_methods,
-        reason = "how the test command names the images"
+        reason = "the test command names the images in the environment"
     )]
     let named = std::env::var_os("LOCULE_IMAGES").map(PathBuf::from);
     named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/images"))
@@ -155,7 +155,7 @@ impl Rig {
         agent.stop(on_stop).await.unwrap();
     }
 
-    /// Pids of this instance's VMMs.
+    /// The pids of this instance's VMMs.
     pub(crate) fn vmms(&self) -> Vec<u32> {
         let prefix = format!("locule-{}-", self.instance);
         find_by_name(|name| name.starts_with(&prefix))
@@ -170,7 +170,7 @@ impl Rig {
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
     }
 
-    /// Nothing of this instance is left on the machine.
+    /// Asserts that this instance has left nothing on the machine.
     pub(crate) fn assert_clean(&self) {
         assert!(self.vmms().is_empty());
         let left = |folder: &str, what: &str| {
@@ -251,20 +251,25 @@ impl Rig {
         response
     }
 
-    /// Starts a command and does not wait for its end.
+    /// Starts a command without waiting for its exit.
     pub(crate) async fn spawn(&self, sandbox: SandboxId, command: &str) {
         let mut body = self.start_process(sandbox, command).await.into_body();
         body.frame().await.unwrap().unwrap();
     }
 
-    pub(crate) async fn exec(&self, sandbox: SandboxId, command: &str) -> Ran {
+    pub(crate) async fn exec(&self, sandbox: SandboxId, command: &str) -> CommandResult {
         self.exec_as(sandbox, "user", command).await
     }
 
-    pub(crate) async fn exec_as(&self, sandbox: SandboxId, user: &str, command: &str) -> Ran {
+    pub(crate) async fn exec_as(
+        &self,
+        sandbox: SandboxId,
+        user: &str,
+        command: &str,
+    ) -> CommandResult {
         let response = self.start_process_as(sandbox, user, command).await;
         let mut body = response.into_body();
-        let (mut bytes, mut ran) = (Vec::new(), Ran::default());
+        let (mut bytes, mut ran) = (Vec::new(), CommandResult::default());
         while let Some(frame) = body.frame().await {
             if let Ok(frame) = frame {
                 bytes.extend_from_slice(frame.data_ref().unwrap());
@@ -297,7 +302,7 @@ impl Rig {
     }
 }
 
-impl Ran {
+impl CommandResult {
     fn take(&mut self, message: &Value) {
         let text = |value: &Value| {
             let bytes = base64::engine::general_purpose::STANDARD

@@ -1,7 +1,7 @@
-//! What earlier builds left behind, and VMMs that are not what they were.
+//! Upgrades: pools of earlier builds, and VMMs of other versions.
 //!
-//! Each `fixture/pool-N.tar.gz` is what an agent of an earlier build left in its pool (`fixture/make.sh`). A change of what is
-//! written down adds one; none is ever removed while sandboxes of its time may be paused somewhere.
+//! Each `fixture/pool-N.tar.gz` is the pool of an agent of an earlier build (`fixture/make.sh`). A change of the format adds a
+//! fixture. A fixture stays as long as a sandbox of its format may be paused on any host.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use locule_agent_api::{AgentError, HostAgent as _, ReportedState, SandboxSpec};
 
 use crate::host_files::program;
 use crate::process::HostProcess;
-use crate::rig::{order, ready_spec, resume, spec};
+use crate::rig::{order, pooled_spec, resume, spec};
 
 const FIXTURES: [&str; 2] = ["pool-1.tar.gz", "pool-2.tar.gz"];
-/// The sandbox in each of them, and the last order that it has seen.
+/// The sandbox in each fixture, and the generation of its last order.
 const KEPT: (&str, i64) = ("sb-00000000-0000-4000-8000-00000000000a", 4);
 
 fn unpack(fixture: &str, pool: &Path) {
@@ -25,24 +25,29 @@ fn unpack(fixture: &str, pool: &Path) {
     assert!(unpacked.unwrap().success());
 }
 
-/// The sandbox is paused, and one order is refused because of the VMM that its image needs.
-async fn needs(host: &HostProcess, wanted: &SandboxSpec, generation: i64, version: &str) {
+/// Asserts that a resume is refused because the snapshot needs another VMM, and that the sandbox stays paused.
+async fn assert_needs_vmm(
+    host: &HostProcess,
+    desired: &SandboxSpec,
+    generation: i64,
+    version: &str,
+) {
     let refused = host
         .client()
-        .resume_sandbox(resume(wanted, generation))
+        .resume_sandbox(resume(desired, generation))
         .await;
-    let Err(AgentError::FailedPrecondition(why)) = refused else {
+    let Err(AgentError::FailedPrecondition(reason)) = refused else {
         panic!("{refused:?} {}", host.log());
     };
-    assert!(why.contains("stays paused"), "{why}");
-    assert!(why.contains(version), "{why}");
-    let report = host.report(wanted.order.sandbox).await.unwrap();
+    assert!(reason.contains("stays paused"), "{reason}");
+    assert!(reason.contains(version), "{reason}");
+    let report = host.report(desired.order.sandbox).await.unwrap();
     assert_eq!(report.state, ReportedState::Paused);
     host.check().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sandbox_that_an_earlier_build_paused_is_there_and_resumes() {
+async fn a_sandbox_that_an_earlier_build_paused_resumes() {
     for fixture in FIXTURES {
         let mut host = HostProcess::start().await;
         host.kill();
@@ -55,7 +60,7 @@ async fn a_sandbox_that_an_earlier_build_paused_is_there_and_resumes() {
             (report.state, report.generation),
             (ReportedState::Paused, KEPT.1)
         );
-        needs(&host, &kept, KEPT.1 + 1, "stub-1.0 pc-q35-1.0").await;
+        assert_needs_vmm(&host, &kept, KEPT.1 + 1, "stub-1.0 pc-q35-1.0").await;
 
         host.restart_with_version("1.0").await;
         let resumed = host
@@ -77,44 +82,47 @@ async fn a_sandbox_that_an_earlier_build_paused_is_there_and_resumes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_vmm_makes_its_own_golden_images_and_leaves_what_it_cannot_load() {
+async fn a_new_vmm_version_has_its_own_template_snapshots_and_keeps_snapshots_it_cannot_load() {
     let mut host = HostProcess::start().await;
-    let (paused, runs) = (ready_spec(), ready_spec());
-    for one in [&paused, &runs] {
-        host.client().create_sandbox(one.clone()).await.unwrap();
+    let (paused, running) = (pooled_spec(), pooled_spec());
+    for sandbox in [&paused, &running] {
+        host.client().create_sandbox(sandbox.clone()).await.unwrap();
     }
     host.client()
         .pause_sandbox(order(&paused, 2))
         .await
         .unwrap();
-    let ticks = host.ticks(runs.order.sandbox).await;
+    let ticks = host.ticks(running.order.sandbox).await;
 
-    // The running one runs on in the VMM that it has; its image will need that one.
+    // The running sandbox keeps its VMM, and its next snapshot needs the same version.
     host.restart_with_version("2.0").await;
-    assert!(host.ticks(runs.order.sandbox).await > ticks);
-    needs(&host, &paused, 3, "stub-1.0 pc-q35-1.0").await;
-    host.client().pause_sandbox(order(&runs, 2)).await.unwrap();
-    needs(&host, &runs, 3, "stub-1.0 pc-q35-1.0").await;
-    let new = ready_spec();
+    assert!(host.ticks(running.order.sandbox).await > ticks);
+    assert_needs_vmm(&host, &paused, 3, "stub-1.0 pc-q35-1.0").await;
+    host.client()
+        .pause_sandbox(order(&running, 2))
+        .await
+        .unwrap();
+    assert_needs_vmm(&host, &running, 3, "stub-1.0 pc-q35-1.0").await;
+    let new = pooled_spec();
     host.client().create_sandbox(new.clone()).await.unwrap();
     host.ticks(new.order.sandbox).await;
-    let goldens = std::fs::read_dir(host.pool().join("golden")).unwrap();
-    assert_eq!(goldens.count(), 2, "one for each VMM");
+    let snapshots = std::fs::read_dir(host.pool().join("golden")).unwrap();
+    assert_eq!(snapshots.count(), 2, "one for each VMM");
 
-    // A newer one that keeps the machine loads both, and what it saves then is again for whoever keeps that machine.
+    // A newer version that supports the machine type loads both. Its snapshots again need a version that supports the type.
     host.restart_with_version("2.1 1.0").await;
-    for (one, generation) in [(&paused, 4), (&runs, 4)] {
+    for (sandbox, generation) in [(&paused, 4), (&running, 4)] {
         let client = host.client();
-        let resumed = client.resume_sandbox(resume(one, generation)).await;
+        let resumed = client.resume_sandbox(resume(sandbox, generation)).await;
         resumed.unwrap();
-        host.ticks(one.order.sandbox).await;
+        host.ticks(sandbox.order.sandbox).await;
         client
-            .pause_sandbox(order(one, generation + 1))
+            .pause_sandbox(order(sandbox, generation + 1))
             .await
             .unwrap();
     }
     host.restart_with_version("1.0").await;
-    needs(&host, &paused, 6, "stub-2.1 pc-q35-1.0").await;
+    assert_needs_vmm(&host, &paused, 6, "stub-2.1 pc-q35-1.0").await;
     host.restart_with_version("2.1 1.0").await;
     host.client()
         .resume_sandbox(resume(&paused, 6))

@@ -1,17 +1,17 @@
-//! What a file system holds after a crash, as a model: every file and folder as it is, and as it was last synced.
+//! A model of a file system that crashes: every file and folder with its current content and its last synced content.
 
 use std::collections::BTreeMap;
 
-/// What a crash takes away.
+/// A kind of crash, which defines the content that is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Crash {
-    /// The agent dies, the machine goes on.
+    /// The agent is killed, the machine runs on: nothing is lost.
     OfTheAgent,
-    /// The machine dies. Names are changed in order, up to the last sync of anything; a file holds what it was synced with.
+    /// The machine fails. Changes of names are kept up to the last sync of any file; a file keeps its synced content.
     OfTheMachine,
-    /// The machine dies after every name was written, and before any content that nobody synced.
+    /// The machine fails after all changes of names were written, and before any content that was not synced.
     NamesFirst,
-    /// The machine dies, and keeps what was synced, each folder by itself, and not a word more.
+    /// The machine fails and keeps only synced content; the names of a folder are kept up to the folder's own last sync.
     Strict,
 }
 
@@ -24,7 +24,7 @@ impl Crash {
     ];
 }
 
-/// A file's bytes where they matter, and which of its states it is.
+/// The version of a file's content, and its bytes where they matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Content {
     /// 0: never written, or lost.
@@ -42,13 +42,13 @@ enum Node {
     },
     Folder {
         now: Names,
-        /// As of the last sync of anything.
+        /// The names at the last sync of any file.
         journal: Names,
         synced: Names,
     },
 }
 
-/// By path, folders with a slash at the end.
+/// Contents by path. The path of a folder ends with a slash.
 pub(super) type Tree = BTreeMap<String, Content>;
 
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Disk {
 
     pub(super) fn make_folder(&mut self, path: &str) {
         if self.find(path).is_some() {
-            // The pool itself: it was there before.
+            // The pool itself, which exists before the recording.
             return;
         }
         self.add(
@@ -126,7 +126,7 @@ impl Disk {
         }
     }
 
-    /// `None`: in a way that does not matter, but it changes.
+    /// `None`: the content changes, but its bytes do not matter.
     fn change(&mut self, path: &str, text: Option<Vec<u8>>) {
         let Some(file) = self.find(path) else { return };
         self.versions += 1;
@@ -158,14 +158,14 @@ impl Disk {
     }
 
     pub(super) fn rename(&mut self, from: &str, to: &str) {
-        let moved = self.find(from).expect("what is renamed is there");
+        let moved = self.find(from).expect("the renamed file exists");
         self.remove(from);
         let (folder, name) = self.place(to).expect("a folder to move to");
         let names = self.names(folder).expect("a folder");
         names.insert(name.to_owned(), moved);
     }
 
-    /// What a sync that begins now will make durable.
+    /// The content that a sync that starts now makes durable.
     pub(super) fn content(&mut self, path: &str) -> Option<(usize, Content)> {
         let file = self.find(path)?;
         match &self.nodes[file] {
@@ -174,9 +174,9 @@ impl Disk {
         }
     }
 
-    /// The sync that began with `began` has ended.
-    pub(super) fn sync(&mut self, began: Option<(usize, Content)>) {
-        if let Some((node, content)) = began {
+    /// Ends a sync that started with this content.
+    pub(super) fn sync(&mut self, started: Option<(usize, Content)>) {
+        if let Some((node, content)) = started {
             match &mut self.nodes[node] {
                 Node::File { synced, .. } => *synced = content,
                 Node::Folder { now, synced, .. } => synced.clone_from(now),
@@ -189,7 +189,7 @@ impl Disk {
         }
     }
 
-    /// What is there after a crash at this moment.
+    /// The files after a crash at this moment.
     pub(super) fn after(&self, crash: Crash) -> Tree {
         let mut tree = Tree::new();
         self.walk(0, "", crash, &mut tree);

@@ -1,18 +1,18 @@
-//! What strace has recorded, as far as it changes the files of a pool or answers somebody.
+//! Parser for recordings of strace: the calls that change the files of a pool or answer a client.
 
 use std::collections::HashMap;
 
 use super::disk::{Content, Disk};
 use crate::host_files::is_log;
 
-/// One system call that succeeded. Paths are those inside the pool.
+/// A successful system call. Paths are relative to the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Call {
     Open {
         path: String,
         truncate: bool,
     },
-    /// `None`: bytes that do not matter.
+    /// `None`: the bytes do not matter.
     Write {
         path: String,
         bytes: Option<Vec<u8>>,
@@ -23,7 +23,7 @@ pub(super) enum Call {
         from: String,
         to: String,
     },
-    /// By number, because other calls may come before its end.
+    /// Numbered, because other calls may come between the start and the end of a sync.
     BeginSync {
         path: String,
         number: usize,
@@ -32,25 +32,25 @@ pub(super) enum Call {
         path: String,
         number: usize,
     },
-    /// Bytes for a client of the agent.
+    /// Bytes sent to a client of the agent.
     Reply,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Event {
-    /// Seconds since 1970, when it began.
+    /// The start of the call, in seconds since 1970.
     pub(super) at: f64,
     pub(super) call: Call,
 }
 
-/// Folders of the pool that promises are in.
+/// The folders of the pool that contain acknowledged results.
 const FOLDERS: [&str; 3] = ["sandboxes", "tombstones", "warm"];
 
 struct Reader<'a> {
     pool: &'a str,
     events: Vec<Event>,
-    /// Calls that have begun, by thread.
-    begun: HashMap<&'a str, (f64, &'a str)>,
+    /// Unfinished calls, by thread.
+    unfinished: HashMap<&'a str, (f64, &'a str)>,
     syncs: HashMap<&'a str, usize>,
     synced: usize,
 }
@@ -60,7 +60,7 @@ pub(super) fn read(text: &str, pool: &str) -> Vec<Event> {
     let mut reader = Reader {
         pool,
         events: Vec::new(),
-        begun: HashMap::new(),
+        unfinished: HashMap::new(),
         syncs: HashMap::new(),
         synced: 0,
     };
@@ -72,7 +72,7 @@ pub(super) fn read(text: &str, pool: &str) -> Vec<Event> {
 
 impl<'a> Reader<'a> {
     fn line(&mut self, line: &'a str) {
-        // Short numbers of threads are padded.
+        // strace pads short thread ids.
         let Some((thread, rest)) = line.split_once(' ') else {
             return;
         };
@@ -81,13 +81,13 @@ impl<'a> Reader<'a> {
         };
         let Ok(at) = at.parse() else { return };
         if let Some(start) = rest.strip_suffix(" <unfinished ...>") {
-            self.begun.insert(thread, (at, start));
+            self.unfinished.insert(thread, (at, start));
             self.begin(thread, at, start);
         } else if let Some((_, end)) = rest
             .strip_prefix("<... ")
             .and_then(|rest| rest.split_once(" resumed>"))
         {
-            if let Some((at, start)) = self.begun.remove(thread) {
+            if let Some((at, start)) = self.unfinished.remove(thread) {
                 self.end(thread, at, &format!("{start}{end}"));
             }
         } else {
@@ -96,12 +96,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Inside the pool, in a folder that promises are in, or the pool itself.
+    /// The relative path, if it is the pool itself or in a folder with acknowledged results.
     fn inside(&self, path: &str) -> Option<String> {
         let path = path.strip_prefix(self.pool)?.trim_matches('/');
         let folder = path.split('/').next()?;
         let known = path.is_empty() || FOLDERS.contains(&folder);
-        // Logs, and the trial of whether extents can be shared.
+        // Logs and the probe for shared extents do not matter.
         let matters = !is_log(path) && !path.ends_with(".probe-a");
         (known && matters).then(|| path.to_owned())
     }
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
         if text.starts_with("fsync(") || text.starts_with("fdatasync(") {
             self.synced += 1;
             self.syncs.insert(thread, self.synced);
-            // One outside the folders that matter writes the journal all the same.
+            // A sync outside these folders also writes the journal.
             let path = descriptor(text).and_then(|path| self.inside(path));
             let in_pool = descriptor(text).is_some_and(|path| path.starts_with(self.pool));
             if in_pool {
@@ -130,12 +130,12 @@ impl<'a> Reader<'a> {
         if result.starts_with('-') || result.starts_with('?') {
             return;
         }
-        if let Some(call) = self.understand(thread, call) {
+        if let Some(call) = self.parse(thread, call) {
             self.events.push(Event { at, call });
         }
     }
 
-    fn understand(&self, thread: &str, call: &str) -> Option<Call> {
+    fn parse(&self, thread: &str, call: &str) -> Option<Call> {
         let (name, arguments) = call.split_once('(')?;
         let path = || {
             let name = strings(arguments).into_iter().next()?.0;
@@ -190,12 +190,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What a guest writes to its disk while it runs was promised to nobody.
+/// The disk of a running guest contains no acknowledged result.
 fn matters(path: String, bytes: Option<Vec<u8>>) -> Option<Call> {
     (!path.ends_with("/disk")).then_some(Call::Write { path, bytes })
 }
 
-/// The path that strace shows behind the first descriptor.
+/// The path that strace shows for the first descriptor.
 fn descriptor(call: &str) -> Option<&str> {
     let (_, arguments) = call.split_once('(')?;
     let (number, rest) = arguments.split_once('<')?;
@@ -205,7 +205,7 @@ fn descriptor(call: &str) -> Option<&str> {
         .flatten()
 }
 
-/// The quoted arguments, and whether each is whole.
+/// The quoted arguments, and whether each is complete.
 fn strings(arguments: &str) -> Vec<(Vec<u8>, bool)> {
     let bytes = arguments.as_bytes();
     let (mut found, mut at) = (Vec::new(), 0);
@@ -217,7 +217,7 @@ fn strings(arguments: &str) -> Vec<(Vec<u8>, bool)> {
     found
 }
 
-/// From behind an opening quote to behind the closing one.
+/// Parses a string from after its opening quote to after its closing quote.
 fn unquote(bytes: &[u8], mut at: usize) -> (Vec<u8>, usize) {
     let mut text = Vec::new();
     while bytes[at] != b'"' {
@@ -250,7 +250,7 @@ fn unquote(bytes: &[u8], mut at: usize) -> (Vec<u8>, usize) {
     (text, at + 1)
 }
 
-/// Carries out one call after the other.
+/// Replays calls on a model of the disk.
 #[derive(Debug)]
 pub(super) struct Player {
     pub(super) disk: Disk,
@@ -273,12 +273,12 @@ impl Player {
             Call::Remove(path) => self.disk.remove(path),
             Call::Rename { from, to } => self.disk.rename(from, to),
             Call::BeginSync { path, number } => {
-                let began = self.disk.content(path);
-                self.syncing.insert(*number, began);
+                let started = self.disk.content(path);
+                self.syncing.insert(*number, started);
             }
             Call::EndSync { number, .. } => {
-                let began = self.syncing.remove(number).flatten();
-                self.disk.sync(began);
+                let started = self.syncing.remove(number).flatten();
+                self.disk.sync(started);
             }
             Call::Reply => {}
         }

@@ -1,4 +1,4 @@
-//! What real programs inside a real guest can do to make trouble, and who notices.
+//! Harmful programs in a real guest: they must not affect another sandbox or the host.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use locule_agent_api::{HostAgent as _, Order, ReportedState, SandboxSpec};
 
 use crate::rig::{Rig, TOKEN, resume, spec, within};
 
-/// For the sandbox in trouble.
+/// The limit for operations on the affected sandbox.
 const BOUND: Duration = Duration::from_mins(1);
-/// For one that is not concerned, its host's cores fully taken.
+/// The limit for an answer of another sandbox while all cores of the host are busy.
 const UNHARMED: Duration = Duration::from_secs(20);
-/// What may be in flight to readers that do not read.
+/// The limit for the growth of the agent's memory because of clients that do not read.
 const MEMORY_BYTES: u64 = 64 << 20;
 
-/// This process is the agent.
+/// The resident memory of this process, which is the agent.
 fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -43,15 +43,15 @@ impl Scene {
         Self { rig, witness }
     }
 
-    async fn troubled(&self) -> SandboxSpec {
-        let wanted = spec();
-        let created = self.rig.registry().create_sandbox(wanted.clone()).await;
+    async fn create_harmful(&self) -> SandboxSpec {
+        let desired = spec();
+        let created = self.rig.registry().create_sandbox(desired.clone()).await;
         created.unwrap();
-        wanted
+        desired
     }
 
-    /// The witness is as it was, and answers.
-    async fn unharmed(&self) {
+    /// Asserts that the witness has its file and answers in time.
+    async fn check_witness(&self) {
         let asked = self.rig.exec(self.witness.order.sandbox, "cat ~/f");
         assert_eq!(
             within(UNHARMED, "the witness", asked).await.stdout,
@@ -59,103 +59,112 @@ impl Scene {
         );
     }
 
-    /// Pause and destroy are the host's to decide, whatever goes on inside.
-    async fn is_ended(&self, wanted: &SandboxSpec) {
+    /// Asserts that the host can pause and destroy the sandbox.
+    async fn pause_and_destroy(&self, desired: &SandboxSpec) {
         let registry = self.rig.registry();
         let order = |generation| Order {
-            sandbox: wanted.order.sandbox,
+            sandbox: desired.order.sandbox,
             generation,
             write_mark: None,
         };
         let paused = within(BOUND, "pause", registry.pause_sandbox(order(2))).await;
         assert_eq!(paused.unwrap().state, ReportedState::Paused);
-        self.unharmed().await;
+        self.check_witness().await;
         within(BOUND, "destroy", registry.destroy_sandbox(order(3)))
             .await
             .unwrap();
     }
 
     async fn end(self) {
-        self.unharmed().await;
+        self.check_witness().await;
         self.rig.stop(OnStop::Pause).await;
         self.rig.assert_clean();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fork_bomb_goes_off_in_its_own_sandbox_only() {
+async fn a_fork_bomb_affects_no_other_sandbox() {
     let scene = Scene::new().await;
-    let wanted = scene.troubled().await;
-    // Each child leaves two behind and waits.
+    let desired = scene.create_harmful().await;
+    // Each process starts two children and waits.
     let bomb = "b() { b & b & wait; }; b >/dev/null 2>&1 & sleep 1000";
-    within(BOUND, "start", scene.rig.spawn(wanted.order.sandbox, bomb)).await;
+    within(BOUND, "start", scene.rig.spawn(desired.order.sandbox, bomb)).await;
     for _ in 0..5 {
-        scene.unharmed().await;
+        scene.check_witness().await;
     }
-    scene.is_ended(&wanted).await;
+    scene.pause_and_destroy(&desired).await;
     scene.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_output_waits_for_its_reader() {
+async fn unread_process_output_does_not_grow_the_agent() {
     let scene = Scene::new().await;
-    let wanted = scene.troubled().await;
+    let desired = scene.create_harmful().await;
     let before = resident_bytes();
     let mut unread = Vec::new();
     for _ in 0..4 {
-        let flood = "yes a line that nobody reads";
-        unread.push(scene.rig.start_process(wanted.order.sandbox, flood).await);
+        let flood = "yes an unread line";
+        unread.push(scene.rig.start_process(desired.order.sandbox, flood).await);
     }
     for _ in 0..5 {
-        scene.unharmed().await;
+        scene.check_witness().await;
     }
     let grown = resident_bytes().saturating_sub(before);
     assert!(grown < MEMORY_BYTES, "the agent grew by {grown} bytes");
-    scene.is_ended(&wanted).await;
+    scene.pause_and_destroy(&desired).await;
     for response in unread {
-        let cut = within(BOUND, "the cut", response.into_body().collect()).await;
-        cut.map(drop).unwrap_err();
+        let broken = within(
+            BOUND,
+            "the break of the stream",
+            response.into_body().collect(),
+        )
+        .await;
+        broken.map(drop).unwrap_err();
     }
     scene.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_and_deaf_processes_do_not_hold_up_a_pause() {
+async fn a_full_disk_and_processes_that_ignore_signals_do_not_delay_a_pause() {
     let scene = Scene::new().await;
-    let (rig, wanted) = (&scene.rig, scene.troubled().await);
-    // Everything there is, then one byte more. No block of it is written, so that the host does not fill up too.
+    let (rig, desired) = (&scene.rig, scene.create_harmful().await);
+    // Allocates all space without writing it, so that the host's disk stays empty, and then writes more.
     let fill = "n=0; i=$((1 << 32)); while [ $i -gt 4096 ]; do \
         fallocate -l $i ~/fill.$n && n=$((n + 1)) || i=$((i / 2)); done 2>/dev/null; head -c 100000 /dev/zero > ~/more";
     let filled = within(
         BOUND,
         "filling",
-        rig.exec_as(wanted.order.sandbox, "root", fill),
+        rig.exec_as(desired.order.sandbox, "root", fill),
     )
     .await;
     assert_ne!(filled.exit_code, 0, "{filled:?}");
     assert!(filled.stderr.contains("No space left"), "{filled:?}");
     rig.spawn(
-        wanted.order.sandbox,
+        desired.order.sandbox,
         "trap '' TERM INT HUP; while :; do sleep 1000; done",
     )
     .await;
     let order = |generation| Order {
-        sandbox: wanted.order.sandbox,
+        sandbox: desired.order.sandbox,
         generation,
         write_mark: None,
     };
     let paused = within(BOUND, "pause", rig.registry().pause_sandbox(order(2))).await;
     assert!(!paused.unwrap().unresponsive);
     let registry = rig.registry();
-    within(BOUND, "resume", registry.resume_sandbox(resume(&wanted, 3)))
-        .await
-        .unwrap();
+    within(
+        BOUND,
+        "resume",
+        registry.resume_sandbox(resume(&desired, 3)),
+    )
+    .await
+    .unwrap();
     let out = rig.exec_as(
-        wanted.order.sandbox,
+        desired.order.sandbox,
         "root",
-        "rm ~/fill.*; echo room > ~/f && cat ~/f",
+        "rm ~/fill.*; echo free > ~/f && cat ~/f",
     );
-    assert_eq!(within(BOUND, "exec", out).await.stdout, "room\n");
+    assert_eq!(within(BOUND, "exec", out).await.stdout, "free\n");
     within(BOUND, "destroy", registry.destroy_sandbox(order(4)))
         .await
         .unwrap();
@@ -164,7 +173,7 @@ async fn a_full_disk_and_deaf_processes_do_not_hold_up_a_pause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strange_paths_stay_inside_the_guest() {
+async fn file_requests_with_unusual_paths_stay_inside_the_guest() {
     let scene = Scene::new().await;
     let id = scene.witness.order.sandbox;
     let name = format!("locule-strange-{}", scene.rig.vmms()[0]);
@@ -213,10 +222,10 @@ async fn strange_paths_stay_inside_the_guest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thousands_of_half_open_connections_inside_are_the_guests_own_trouble() {
+async fn thousands_of_idle_connections_in_a_guest_affect_no_other_sandbox() {
     let scene = Scene::new().await;
-    let wanted = scene.troubled().await;
-    // To its agent from inside, to the name server, to nobody; none says a word.
+    let desired = scene.create_harmful().await;
+    // Idle connections to the guest agent and to the name server.
     let open = "ulimit -n $(ulimit -Hn); n=0; for i in $(seq 3000); do \
         exec {fd}<>/dev/tcp/127.0.0.1/49983 && n=$((n + 1)); done 2>/dev/null; echo $n; \
         for i in $(seq 100); do exec {fd}<>/dev/tcp/169.254.0.22/53; done 2>/dev/null; sleep 1000";
@@ -225,12 +234,12 @@ async fn thousands_of_half_open_connections_inside_are_the_guests_own_trouble() 
         "start",
         scene
             .rig
-            .spawn(wanted.order.sandbox, &format!("({open}) & wait")),
+            .spawn(desired.order.sandbox, &format!("({open}) & wait")),
     )
     .await;
     for _ in 0..5 {
-        scene.unharmed().await;
+        scene.check_witness().await;
     }
-    scene.is_ended(&wanted).await;
+    scene.pause_and_destroy(&desired).await;
     scene.end().await;
 }

@@ -1,5 +1,4 @@
-//! After a restore the guest is new: its clock, its names, its secrets, its random numbers; and nothing of the user's ran in
-//! between.
+//! A restored guest has a new clock, names, secrets and random numbers before any user process runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -36,45 +35,45 @@ fn now() -> DateTime<Utc> {
     SystemClock::shared().now()
 }
 
-/// What is to be different between any two lives.
+/// Values that must differ between any two restores.
 #[derive(Debug, PartialEq, Eq)]
-struct Identity {
+struct GuestIdentity {
     hostname: String,
     machine_id: String,
     sandbox_id: String,
     random: String,
 }
 
-/// How far the guest's clock is off at least, seen from several round trips: it was read somewhere between asking and answer.
-async fn clock_error(rig: &Rig, wanted: &SandboxSpec) -> chrono::TimeDelta {
+/// The least possible error of the guest's clock, from several round trips: the guest reads it between request and answer.
+async fn clock_error(rig: &Rig, desired: &SandboxSpec) -> chrono::TimeDelta {
     let mut error = chrono::TimeDelta::zero();
     for _ in 0..5 {
         let asked = now();
-        let out = rig.exec(wanted.order.sandbox, "date +%s%N").await;
+        let out = rig.exec(desired.order.sandbox, "date +%s%N").await;
         let answered = now();
-        let said = DateTime::from_timestamp_nanos(out.stdout.trim().parse().unwrap());
-        error = error.max(asked - said).max(said - answered);
+        let guest_time = DateTime::from_timestamp_nanos(out.stdout.trim().parse().unwrap());
+        error = error.max(asked - guest_time).max(guest_time - answered);
     }
     error
 }
 
-async fn check_new(rig: &Rig, wanted: &SandboxSpec) -> Identity {
-    let error = clock_error(rig, wanted).await;
-    assert!(error <= CLOCK_TOLERANCE, "the clock is {error} off");
+async fn check_identity(rig: &Rig, desired: &SandboxSpec) -> GuestIdentity {
+    let error = clock_error(rig, desired).await;
+    assert!(error <= CLOCK_TOLERANCE, "the clock is wrong by {error}");
     let ask = "hostname; cat /etc/hostname /etc/machine-id; echo $E2B_SANDBOX_ID; cat /proc/sys/kernel/random/uuid";
-    let out = rig.exec(wanted.order.sandbox, ask).await.stdout;
+    let out = rig.exec(desired.order.sandbox, ask).await.stdout;
     let lines: Vec<&str> = out.lines().collect();
     let [hostname, written, machine_id, sandbox_id, random] = lines[..] else {
         panic!("{out}");
     };
-    let body = wanted.order.sandbox.base36();
+    let body = desired.order.sandbox.base36();
     assert_eq!(hostname, format!("sb-{}", &body[..12]));
     assert_eq!(written, hostname);
     assert_eq!(sandbox_id, body);
-    assert!(machine_id.len() == 32 && machine_id.bytes().all(|one| one.is_ascii_hexdigit()));
-    assert_eq!(status(rig, wanted, &wanted.access_token).await, 200);
-    assert_eq!(status(rig, wanted, "another's token").await, 401);
-    Identity {
+    assert!(machine_id.len() == 32 && machine_id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    assert_eq!(status(rig, desired, &desired.access_token).await, 200);
+    assert_eq!(status(rig, desired, "token of another sandbox").await, 401);
+    GuestIdentity {
         hostname: hostname.to_owned(),
         machine_id: machine_id.to_owned(),
         sandbox_id: sandbox_id.to_owned(),
@@ -82,10 +81,10 @@ async fn check_new(rig: &Rig, wanted: &SandboxSpec) -> Identity {
     }
 }
 
-/// What the guest answers to whoever shows this token.
-async fn status(rig: &Rig, wanted: &SandboxSpec, token: &str) -> StatusCode {
+/// The status of the guest's answer to a request with this token.
+async fn status(rig: &Rig, desired: &SandboxSpec, token: &str) -> StatusCode {
     let stream = tokio::net::UnixStream::connect(rig.socket()).await.unwrap();
-    let request = Request::get(format!("/proxy/{}/49983/envs", wanted.order.sandbox))
+    let request = Request::get(format!("/proxy/{}/49983/envs", desired.order.sandbox))
         .header("host", "guest")
         .header("x-access-token", token)
         .body(Full::<Bytes>::default())
@@ -93,8 +92,8 @@ async fn status(rig: &Rig, wanted: &SandboxSpec, token: &str) -> StatusCode {
     exchange(stream, request).await.unwrap().status()
 }
 
-fn strangers(identities: &[&Identity]) {
-    let distinct = |what: fn(&Identity) -> &String| {
+fn assert_all_differ(identities: &[&GuestIdentity]) {
+    let distinct = |what: fn(&GuestIdentity) -> &String| {
         let set: BTreeSet<_> = identities.iter().map(|identity| what(identity)).collect();
         assert_eq!(set.len(), identities.len(), "{identities:?}");
     };
@@ -103,14 +102,17 @@ fn strangers(identities: &[&Identity]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sandbox_is_new_whichever_way_it_came_to_be() {
+async fn a_created_resumed_or_pooled_sandbox_has_an_identity_of_its_own() {
     let rig = Rig::start().await;
     let (first, second) = (spec(), spec());
-    for wanted in [&first, &second] {
-        rig.registry().create_sandbox(wanted.clone()).await.unwrap();
+    for desired in [&first, &second] {
+        rig.registry()
+            .create_sandbox(desired.clone())
+            .await
+            .unwrap();
     }
-    let created = check_new(&rig, &first).await;
-    let other = check_new(&rig, &second).await;
+    let created = check_identity(&rig, &first).await;
+    let other = check_identity(&rig, &second).await;
     assert_ne!(created.hostname, other.hostname);
     assert_ne!(created.sandbox_id, other.sandbox_id);
 
@@ -121,66 +123,72 @@ async fn a_sandbox_is_new_whichever_way_it_came_to_be() {
     assert_eq!(written.exit_code, 0, "{written:?}");
     let pause = order(&first, 2);
     rig.registry().pause_sandbox(pause).await.unwrap();
-    let back = now();
-    let token = "token of the next life";
+    let resumed_at = now();
+    let token = "token after the resume";
     let renewed = ResumeSandbox {
         access_token: token.to_owned(),
         ..resume(&first, 3)
     };
     rig.registry().resume_sandbox(renewed).await.unwrap();
     assert_eq!(status(&rig, &first, token).await, 200);
-    assert_eq!(status(&rig, &first, TOKEN).await, 401, "its old token");
-    // A third life, with the token that the rest of this test knows.
+    assert_eq!(status(&rig, &first, TOKEN).await, 401, "the old token");
+    // Another resume, with the token that the rest of this test uses.
     let pause = order(&first, 4);
     rig.registry().pause_sandbox(pause).await.unwrap();
     rig.registry()
         .resume_sandbox(resume(&first, 5))
         .await
         .unwrap();
-    let resumed = check_new(&rig, &first).await;
-    strangers(&[&created, &other, &resumed]);
+    let resumed = check_identity(&rig, &first).await;
+    assert_all_differ(&[&created, &other, &resumed]);
     let noted = rig.exec(first.order.sandbox, "cat /hooks; ls /never").await;
     let lines: Vec<&str> = noted.stdout.lines().collect();
-    assert_eq!(lines.len(), 4, "once in each life: {noted:?}");
+    assert_eq!(lines.len(), 4, "once per resume: {noted:?}");
     let ran = DateTime::from_timestamp_nanos(lines[0].parse().unwrap());
-    assert!(ran + CLOCK_TOLERANCE >= back, "hooks find the clock set");
+    assert!(
+        ran + CLOCK_TOLERANCE >= resumed_at,
+        "the clock is set before hooks run"
+    );
     assert_eq!(lines[1], resumed.hostname);
-    assert_ne!(noted.exit_code, 0, "what is not executable is not run");
+    assert_ne!(
+        noted.exit_code, 0,
+        "a hook that is not executable must not run"
+    );
 
-    // The same for one that waited, warm and stopped, for somebody to ask.
+    // The same for a sandbox from the warm pool.
     rig.stop(OnStop::Pause).await;
     rig.warm.store(1, Ordering::Relaxed);
     rig.start_again().await;
     let warm = async || -> u32 {
-        let stock = rig.registry().host().await.unwrap().warm;
-        stock.iter().map(|kind| kind.warm).sum()
+        let levels = rig.registry().host().await.unwrap().warm;
+        levels.iter().map(|level| level.warm).sum()
     };
-    eventually("a machine waits", async || warm().await == 1).await;
+    eventually("the warm pool has a VM", async || warm().await == 1).await;
     let third = spec();
     rig.registry().create_sandbox(third.clone()).await.unwrap();
-    let claimed = check_new(&rig, &third).await;
-    strangers(&[&created, &other, &resumed, &claimed]);
+    let claimed = check_identity(&rig, &third).await;
+    assert_all_differ(&[&created, &other, &resumed, &claimed]);
     rig.stop(OnStop::Pause).await;
     rig.assert_clean();
 }
 
-/// The files of a paused sandbox, and what its guest takes the host's calls by.
-struct Image {
+/// The files of a paused sandbox, and the key that its guest expects from the host.
+struct Snapshot {
     folder: tempfile::TempDir,
     control_key: String,
     memory: Arc<std::os::fd::OwnedFd>,
 }
 
-impl Image {
-    fn copy(rig: &Rig, wanted: &SandboxSpec) -> Self {
+impl Snapshot {
+    fn copy(rig: &Rig, desired: &SandboxSpec) -> Self {
         let from = rig
             .pool()
             .join("sandboxes")
-            .join(wanted.order.sandbox.as_uuid().to_string());
+            .join(desired.order.sandbox.as_uuid().to_string());
         let manifest = std::fs::read(from.join("manifest.json")).unwrap();
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
         let number = manifest["held"]["image"].as_u64().unwrap();
-        // In the pool, where copies cost nothing.
+        // In the pool, where a copy is a cheap clone.
         let folder = tempfile::tempdir_in(rig.pool()).unwrap();
         for what in ["memory", "devices", "disk"] {
             let from = from.join(format!("{what}.{number}"));
@@ -199,17 +207,17 @@ impl Image {
     }
 }
 
-/// One machine that was restored from an image and has not been told who it is.
+/// A VM that was restored from a snapshot and has not received its identity.
 struct Clone {
     net: SandboxNet,
     machine: Box<dyn Machine>,
 }
 
 impl Clone {
-    async fn restore(image: &Image, host: &HostNet, qemu: &Qemu, number: u16) -> Self {
+    async fn restore(snapshot: &Snapshot, host: &HostNet, qemu: &Qemu, number: u16) -> Self {
         let net = host.create(number).await.unwrap();
-        let disk = image.file(&format!("disk.{number}"));
-        locule_disk::clone_file(&image.file("disk"), &disk).unwrap();
+        let disk = snapshot.file(&format!("disk.{number}"));
+        locule_disk::clone_file(&snapshot.file("disk"), &disk).unwrap();
         let disk = File::options().read(true).write(true).open(disk).unwrap();
         let open = |name: &str| Arc::new(File::open(images().join(name)).unwrap());
         let names = bundle();
@@ -221,20 +229,20 @@ impl Clone {
                 memory_mib: 256,
             },
             uid: host.first_uid() + u32::from(number),
-            memory: MemorySource::Sealed(image.memory.clone()),
+            memory: MemorySource::Sealed(snapshot.memory.clone()),
             kernel: open(&names[0]),
             initramfs: open(&names[1]),
             cmdline: "console=ttyS0 quiet panic=-1".to_owned(),
             disk: disk.into(),
             tap: net.open_tap().unwrap(),
             mac: locule_net::GUEST_MAC.to_owned(),
-            console: File::create(image.file("console")).unwrap().into(),
-            control: image.file(&format!("{number}.qmp")),
-            log: image.file("log"),
+            console: File::create(snapshot.file("console")).unwrap().into(),
+            control: snapshot.file(&format!("{number}.qmp")),
+            log: snapshot.file("log"),
             restore: true,
         });
         let mut machine = machine.await.unwrap();
-        let devices = File::open(image.file("devices")).unwrap();
+        let devices = File::open(snapshot.file("devices")).unwrap();
         machine.load_devices(devices).await.unwrap();
         machine.cont().await.unwrap();
         Self { net, machine }
@@ -250,7 +258,7 @@ impl Clone {
         )
     }
 
-    /// The values that the user's process has drawn so far.
+    /// The random values that the user's process has drawn so far.
     async fn drawn(&self) -> Vec<String> {
         let request = Request::get("/files?path=/dev/shm/drawn&username=user")
             .header("host", "guest")
@@ -292,22 +300,26 @@ impl Clone {
     }
 }
 
-/// Kernel and initramfs, as the bundle names them.
+/// The file names of kernel and initramfs in the bundle.
 fn bundle() -> [String; 2] {
     let text = std::fs::read(images().join("manifest.json")).unwrap();
     let manifest: Value = serde_json::from_slice(&text).unwrap();
     ["kernel", "initramfs"].map(|what| manifest[what]["file"].as_str().unwrap().to_owned())
 }
 
-/// Restores number `number` and answers what its process drew since.
-async fn draws(image: &Image, host: &HostNet, qemu: &Qemu, number: u16) -> BTreeSet<String> {
-    let mut clone = Clone::restore(image, host, qemu, number).await;
-    // The machine runs and its agent answers, and all that time the user's process draws nothing.
+/// Restores a clone and returns the random values that its process draws after the restore.
+async fn draws(snapshot: &Snapshot, host: &HostNet, qemu: &Qemu, number: u16) -> BTreeSet<String> {
+    let mut clone = Clone::restore(snapshot, host, qemu, number).await;
+    // The VM runs and its guest agent answers, but the user's process draws nothing.
     let before = clone.drawn().await;
     for _ in 0..5 {
-        assert_eq!(clone.drawn().await.len(), before.len(), "it is frozen");
+        assert_eq!(
+            clone.drawn().await.len(),
+            before.len(),
+            "the process is frozen"
+        );
     }
-    clone.init(&image.control_key, number).await;
+    clone.init(&snapshot.control_key, number).await;
     let after = async {
         loop {
             let all = clone.drawn().await;
@@ -319,22 +331,28 @@ async fn draws(image: &Image, host: &HostNet, qemu: &Qemu, number: u16) -> BTree
     let after = tokio::time::timeout(PATIENCE, after).await.unwrap();
     clone.machine.end().await.unwrap();
     host.destroy(number).await.unwrap();
-    assert_eq!(after[..before.len()], before, "it goes on where it was");
-    // The first one may have been drawn before the capture and was only written down now.
+    assert_eq!(
+        after[..before.len()],
+        before,
+        "the process continues where it was"
+    );
+    // The first value may have been drawn before the snapshot and written after it.
     after[before.len() + 1..].iter().cloned().collect()
 }
 
-/// As a fork will be, from the pieces that there are: one image, restored ten times.
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_clones_of_one_image_draw_no_random_number_twice() {
+async fn ten_clones_of_one_snapshot_draw_no_random_number_twice() {
     let rig = Rig::start().await;
-    let wanted = spec();
-    rig.registry().create_sandbox(wanted.clone()).await.unwrap();
+    let desired = spec();
+    rig.registry()
+        .create_sandbox(desired.clone())
+        .await
+        .unwrap();
     let draw = "(while read -r x < /proc/sys/kernel/random/uuid; do echo $x >> /dev/shm/drawn; done) > /dev/null 2>&1 &";
-    rig.exec(wanted.order.sandbox, draw).await;
+    rig.exec(desired.order.sandbox, draw).await;
     let drawing = "while ! [ -s /dev/shm/drawn ]; do :; done";
-    assert_eq!(rig.exec(wanted.order.sandbox, drawing).await.exit_code, 0);
-    let pause = order(&wanted, 2);
+    assert_eq!(rig.exec(desired.order.sandbox, drawing).await.exit_code, 0);
+    let pause = order(&desired, 2);
     assert!(
         !rig.registry()
             .pause_sandbox(pause)
@@ -342,7 +360,7 @@ async fn ten_clones_of_one_image_draw_no_random_number_twice() {
             .unwrap()
             .unresponsive
     );
-    let image = Image::copy(&rig, &wanted);
+    let snapshot = Snapshot::copy(&rig, &desired);
     let folder = tempfile::tempdir().unwrap();
     let instance = format!("{:08x}", rand::random::<u32>());
     let host = HostNet::open(&instance, folder.path(), NetOptions::default());
@@ -350,14 +368,14 @@ async fn ten_clones_of_one_image_draw_no_random_number_twice() {
     let qemu = Qemu::find(AcceleratorKind::Tcg, None).await.unwrap();
     let mut seen = BTreeSet::new();
     for number in 0..CLONES {
-        let drawn = draws(&image, &host, &qemu, number).await;
+        let drawn = draws(&snapshot, &host, &qemu, number).await;
         assert!(drawn.len() >= 20);
         let shared: Vec<_> = seen.intersection(&drawn).collect();
         assert!(shared.is_empty(), "clone {number}: {shared:?}");
         seen.extend(drawn);
     }
     host.close().await.unwrap();
-    drop(image);
+    drop(snapshot);
     rig.stop(OnStop::Pause).await;
     rig.assert_clean();
     assert!(
