@@ -36,3 +36,9 @@ pub use ledger::{Finding, Findings, examine};
 pub use locule_vmm::{AcceleratorSetting, Shape};
 pub use registry::Registry;
 pub use run::{Agent, RunError, run};
+
+// A guest configures the addresses of `locule-guest-api`; the host's packet rules expect those of `locule-net`.
+const _: () = assert!(
+    locule_net::GUEST_IP.to_bits() == locule_guest_api::GUEST_IP.to_bits()
+        && locule_net::HOST_IP.to_bits() == locule_guest_api::HOST_IP.to_bits()
+);

@@ -148,7 +148,7 @@ async fn on_a_full_pool_every_sandbox_can_be_destroyed_and_its_space_is_freed() 
         .await
         .unwrap();
     fill(&host.pool());
-    let free = host.client().host().await.unwrap().pool_free_bytes;
+    let free_before = host.client().host().await.unwrap().pool_free_bytes;
     // Killed after the destroy is committed and before any file is removed.
     host.arm("destroy", 2);
     let broken = host.client().destroy_sandbox(order(&all[1], 2)).await;
@@ -180,7 +180,10 @@ async fn on_a_full_pool_every_sandbox_can_be_destroyed_and_its_space_is_freed() 
     .await;
     host.check().await;
     let after = host.client().host().await.unwrap().pool_free_bytes;
-    assert!(after > free, "{after} bytes are free, before {free}");
+    assert!(
+        after > free_before,
+        "{after} bytes are free, before {free_before}"
+    );
     for sandbox in &all {
         let report = host.report(sandbox.order.sandbox).await.unwrap();
         assert_eq!(report.state, ReportedState::Stopped, "{}", host.log());

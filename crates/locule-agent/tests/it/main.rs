@@ -153,11 +153,11 @@ async fn a_new_agent_adopts_running_sandboxes_and_reports_those_whose_vmm_exited
     );
     let reports = rig.registry().list_sandboxes().await.unwrap();
     let report_of = |id| reports.iter().find(|report| report.sandbox == id).unwrap();
-    assert_eq!(of(kept.order.sandbox).state, ReportedState::Running);
+    assert_eq!(report_of(kept.order.sandbox).state, ReportedState::Running);
     assert_eq!(
         (
-            of(lost.order.sandbox).state,
-            of(lost.order.sandbox).reason.as_deref()
+            report_of(lost.order.sandbox).state,
+            report_of(lost.order.sandbox).reason.as_deref()
         ),
         (ReportedState::Stopped, Some("vm_lost"))
     );

@@ -61,7 +61,7 @@ impl Channel {
         }
     }
 
-    /// The next line of what was received, if a whole one was.
+    /// The next complete line that was received, if any.
     pub(super) fn buffered_line(&mut self) -> Result<Option<Vec<u8>>, VmmError> {
         if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
             let rest = self.pending.split_off(end + 1);
