@@ -46,11 +46,11 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     #[error("open config")]
-    struct Outer(#[source] std::io::Error);
+    struct Outer(#[source] io::Error);
 
     #[test]
     fn every_cause_of_an_error_appears_once() {
-        let error = Outer(std::io::Error::other("permission denied"));
+        let error = Outer(io::Error::other("permission denied"));
         assert_eq!(chain(&error), "open config: permission denied");
     }
 
