@@ -6,9 +6,8 @@
 //! | in A | edge |
 //! |---|---|
 //! | `use crate::b::X`, `use super::X`, `use self::b::X`, nested braces, globs | yes |
-//! | `crate::b::f()`, `b::f()` for a module `b` of A, also inside the arguments of a macro | yes |
-//! | `mod b;` | no |
-//! | `pub use b::X` for a module below A | only when the code of A uses `X` itself |
+//! | `crate::b::f()`, `b::f()` for an imported module `b`, also inside the arguments of a macro | yes |
+//! | anything that a module below A defines: `mod b;`, `pub use b::X`, `b::f()` | no: A is made of its submodules |
 //! | anything under `#[cfg(test)]`, a visibility such as `pub(in crate::b)`, a documentation link | no |
 //!
 //! A name that another file re-exports counts for the file that defines it. Methods are not followed: a call says nothing about
@@ -165,21 +164,31 @@ mod tests {
     }
 
     #[test]
-    fn declaring_and_re_exporting_a_child_is_no_import() {
+    fn a_module_is_made_of_its_submodules_and_does_not_import_them() {
         let graph = graph(&[
-            ("src/lib.rs", "mod a;\npub use a::A;\npub struct L;"),
-            ("src/a.rs", "use super::L;\npub struct A(L);"),
+            (
+                "src/lib.rs",
+                "mod a;\npub use a::A;\npub struct L(A);\nfn f() { a::g(); }",
+            ),
+            (
+                "src/a.rs",
+                "use super::L;\npub struct A(Box<L>);\npub fn g() {}",
+            ),
         ]);
         assert!(graph.cycles().is_empty(), "{graph}");
     }
 
     #[test]
-    fn a_parent_that_uses_what_it_re_exports_imports_it() {
+    fn submodules_that_reach_each_other_through_their_parent_are_a_cycle() {
         let graph = graph(&[
-            ("src/lib.rs", "mod a;\npub use a::A;\npub struct L(A);"),
-            ("src/a.rs", "use super::L;\npub struct A(Box<L>);"),
+            (
+                "src/lib.rs",
+                "mod a;\nmod b;\npub use a::A;\npub struct L(b::B);",
+            ),
+            ("src/a.rs", "use super::b::B;\npub struct A(B);"),
+            ("src/b.rs", "use super::A;\npub struct B(Box<A>);"),
         ]);
-        assert_eq!(graph.cycles(), [["src/a.rs", "src/lib.rs"]]);
+        assert_eq!(graph.cycles(), [["src/a.rs", "src/b.rs"]]);
     }
 
     #[test]

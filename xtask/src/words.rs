@@ -1,10 +1,10 @@
 //! Holds code, comments, documentation and the API document to the terms of docs/GLOSSARY.md.
 
+mod problem;
 mod table;
 mod texts;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -14,6 +14,7 @@ use crate::places::Places;
 use crate::run::answer;
 use crate::source::lexer::{Kind, pieces};
 use crate::source::{self, code_names};
+use crate::words::problem::Problem;
 use crate::words::table::{Find, RETIRED, Retired};
 
 /// Files of these kinds are read.
@@ -21,27 +22,6 @@ const EXTENSIONS: &[&str] = &["rs", "md", "json", "proto", "sql", "toml", "snap"
 
 /// Files that name retired words on purpose: this gate, and the records of old names.
 const NAMES_THEM: &[&str] = &["xtask/src/words", "docs/GLOSSARY.md"];
-
-/// A word in a file that is retired, or a text that begins badly.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
-    pub(crate) file: String,
-    pub(crate) line: usize,
-    pub(crate) found: String,
-    pub(crate) say: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            file,
-            line,
-            found,
-            say,
-        } = self;
-        write!(f, "{file}:{line}: `{found}`: say {say}")
-    }
-}
 
 /// Fails with every retired word and every text that does not name its subject.
 pub(crate) fn check(places: &Places) -> Result<()> {

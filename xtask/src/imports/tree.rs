@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use syn::visit::Visit;
-use syn::{Item, ItemMod, Visibility};
+use syn::{Item, ItemMod};
 
 use crate::imports::graph::Graph;
 use crate::source::{Leaf, Paths, is_for_tests, item_attributes, leaves};
@@ -23,16 +23,8 @@ struct Module {
     children: BTreeMap<String, usize>,
     /// Names of what the module defines itself.
     defines: BTreeSet<String>,
-    imports: Vec<Import>,
+    imports: Vec<Leaf>,
     paths: Vec<(Vec<String>, usize)>,
-}
-
-/// One name that a `use` brings in.
-#[derive(Debug)]
-struct Import {
-    leaf: Leaf,
-    /// Whether the name can be used from outside of the module.
-    re_export: bool,
 }
 
 /// What a path leads to.
@@ -99,10 +91,7 @@ impl Tree {
             if let Item::Mod(module) = item {
                 self.child(module, at, below)?;
             } else if let Item::Use(import) = item {
-                let re_export = !matches!(import.vis, Visibility::Inherited);
-                let leaves = leaves(&import.tree).into_iter();
-                let imports = leaves.map(|leaf| Import { leaf, re_export });
-                self.modules[at].imports.extend(imports);
+                self.modules[at].imports.extend(leaves(&import.tree));
             } else {
                 self.modules[at].defines.extend(defined_name(item));
                 paths.visit_item(item);
@@ -110,11 +99,7 @@ impl Tree {
         }
         // A `use` inside a function imports as one at the top does.
         let module = &mut self.modules[at];
-        let inside = paths.uses.into_iter();
-        module.imports.extend(inside.map(|leaf| Import {
-            leaf,
-            re_export: false,
-        }));
+        module.imports.extend(paths.uses);
         module.paths = paths.paths;
         Ok(at)
     }
@@ -143,24 +128,22 @@ impl Tree {
         for (at, module) in self.modules.iter().enumerate() {
             graph.add_file(&module.file);
             for import in &module.imports {
-                let Some(found) = self.resolve(at, &import.leaf.path, HOPS_MAX) else {
+                let Some(found) = self.resolve(at, &import.path, HOPS_MAX) else {
                     continue;
                 };
                 let target = found.module();
                 // A module that is imported by its name counts where the name is used.
-                let only_named = found == Found::Module(target) && import.leaf.name != "*";
-                let only_handed_on = import.re_export
-                    && self.is_below(target, at)
-                    && !module.uses(&import.leaf.name);
-                if only_named || only_handed_on {
+                let only_named = found == Found::Module(target) && import.name != "*";
+                if only_named || self.is_below(target, at) {
                     continue;
                 }
-                graph.add(&module.file, &self.modules[target].file, import.leaf.line);
+                graph.add(&module.file, &self.modules[target].file, import.line);
             }
             for (path, line) in &module.paths {
                 // A single name is of this module, or was imported: then the `use` counts.
                 if path.len() > 1
                     && let Some(found) = self.resolve_used(at, path)
+                    && !self.is_below(found.module(), at)
                 {
                     graph.add(&module.file, &self.modules[found.module()].file, *line);
                 }
@@ -182,9 +165,9 @@ impl Tree {
     /// Where a path in the code of this module leads: its first name may be an imported one.
     fn resolve_used(&self, at: usize, path: &[String]) -> Option<Found> {
         let imports = &self.modules[at].imports;
-        match imports.iter().find(|import| import.leaf.name == path[0]) {
+        match imports.iter().find(|import| import.name == path[0]) {
             Some(import) => {
-                let path: Vec<_> = import.leaf.path.iter().chain(&path[1..]).cloned().collect();
+                let path: Vec<_> = import.path.iter().chain(&path[1..]).cloned().collect();
                 self.resolve(at, &path, HOPS_MAX)
             }
             None => self.resolve(at, path, HOPS_MAX),
@@ -220,22 +203,16 @@ impl Tree {
         if module.defines.contains(name) || hops == 0 {
             return Found::Item(at);
         }
-        let named = module
-            .imports
-            .iter()
-            .filter(|import| import.leaf.name == name);
-        let globs = module
-            .imports
-            .iter()
-            .filter(|import| import.leaf.name == "*");
+        let named = module.imports.iter().filter(|import| import.name == name);
+        let globs = module.imports.iter().filter(|import| import.name == "*");
         for import in named {
-            let path: Vec<_> = import.leaf.path.iter().chain(after).cloned().collect();
+            let path: Vec<_> = import.path.iter().chain(after).cloned().collect();
             if let Some(found) = self.resolve(at, &path, hops - 1) {
                 return found;
             }
         }
         for import in globs {
-            let Some(found) = self.resolve(at, &import.leaf.path, hops - 1) else {
+            let Some(found) = self.resolve(at, &import.path, hops - 1) else {
                 continue;
             };
             let there = &self.modules[found.module()];
@@ -244,13 +221,6 @@ impl Tree {
             }
         }
         Found::Item(at)
-    }
-}
-
-impl Module {
-    /// Whether the code of the module names this, other than in a `use`.
-    fn uses(&self, name: &str) -> bool {
-        self.paths.iter().any(|(path, _)| path[0] == name)
     }
 }
 

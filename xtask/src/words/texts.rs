@@ -6,7 +6,7 @@ use serde_json::Value;
 use syn::visit::{self, Visit};
 
 use crate::source::{is_for_tests, item_attributes};
-use crate::words::Problem;
+use crate::words::problem::Problem;
 
 /// No text begins with one of these.
 const PRONOUNS: &[&str] = &[
