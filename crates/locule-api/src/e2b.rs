@@ -36,7 +36,7 @@ pub struct NewSandbox {
     pub template_id: String,
     /// Seconds until the sandbox is killed or paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::life_seconds)]
+    #[schema(schema_with = schema::timeout_seconds)]
     pub timeout: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::optional_labels)]
@@ -91,7 +91,8 @@ pub struct AutoResume {
 #[serde(rename_all = "camelCase", default)]
 #[schema(as = e2b::Network)]
 pub struct Network {
-    /// Whether ports are reachable without a token. When `false`, every port except the guest agent's requires the traffic access token.
+    /// Whether ports are reachable without a token. When `false`, every port except the guest agent's requires the traffic
+    /// access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_public_traffic: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,7 +208,7 @@ pub struct ConnectSandbox {
     pub memory: Option<bool>,
     /// Minimum number of seconds until the sandbox times out, counted from now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::life_seconds)]
+    #[schema(schema_with = schema::timeout_seconds)]
     pub timeout: Option<i64>,
 }
 
@@ -216,7 +217,7 @@ pub struct ConnectSandbox {
 #[schema(as = e2b::SetTimeout)]
 pub struct SetTimeout {
     /// Seconds until the sandbox times out, counted from now. 0 ends the sandbox at once.
-    #[schema(schema_with = schema::given_seconds)]
+    #[schema(schema_with = schema::required_timeout_seconds)]
     pub timeout: i64,
 }
 
@@ -259,7 +260,7 @@ pub struct ResumeSandbox {
     pub auto_pause: Option<bool>,
     /// Seconds until the sandbox times out; 15 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::life_seconds)]
+    #[schema(schema_with = schema::timeout_seconds)]
     pub timeout: Option<i64>,
 }
 

@@ -27,11 +27,11 @@ pub struct CreateSandboxRequest {
     pub memory_mb: Option<i64>,
     /// Seconds without activity after which the sandbox is paused; 0 never pauses an idle sandbox.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::seconds)]
+    #[schema(schema_with = schema::idle_seconds)]
     pub timeout_sec: Option<i64>,
     /// Seconds from now until `expires_at`, when `on_timeout` applies to an idle or active sandbox. Absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::life_seconds)]
+    #[schema(schema_with = schema::timeout_seconds)]
     pub expires_in_sec: Option<i64>,
     /// The action at `expires_at`; `kill` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -97,6 +97,12 @@ fn nullable(one: Type) -> SchemaType {
     SchemaType::from_iter([one, Type::Null])
 }
 
+/// `schema_with` replaces the whole schema of a field, its documentation included.
+fn described(mut object: Object, text: &str) -> Object {
+    object.description = Some(text.to_owned());
+    object
+}
+
 fn number(least: Option<i64>, most: i64) -> Object {
     ObjectBuilder::new()
         .schema_type(nullable(Type::Integer))
@@ -106,41 +112,49 @@ fn number(least: Option<i64>, most: i64) -> Object {
         .build()
 }
 
-fn either(one: Object, other: Object) -> Schema {
-    AnyOfBuilder::new().item(one).item(other).into()
+fn either(one: Object, other: Object, text: &str) -> Schema {
+    let either = AnyOfBuilder::new().item(one).item(other);
+    either.description(Some(text)).into()
 }
 
 pub(crate) fn vcpus() -> Object {
-    number(None, VCPUS_MAX)
+    let text = "Number of virtual CPUs. Zero or less stands for the default of 1.";
+    described(number(None, VCPUS_MAX), text)
 }
 
 /// Zero or less stands for the default.
 pub(crate) fn memory_mb() -> Schema {
-    either(number(None, 0), number(Some(MEMORY_MB_MIN), MEMORY_MB_MAX))
+    let text = "Memory in MiB. Zero or less stands for the default of 512.";
+    let size = number(Some(MEMORY_MB_MIN), MEMORY_MB_MAX);
+    either(number(None, 0), size, text)
 }
 
-/// From 0 seconds.
-pub(crate) fn seconds() -> Object {
-    number(Some(0), TIMEOUT_MAX_SEC)
+pub(crate) fn idle_seconds() -> Object {
+    let text = "Seconds without activity after which the sandbox is paused; 0 never pauses an idle sandbox.";
+    described(number(Some(0), TIMEOUT_MAX_SEC), text)
 }
 
-pub(crate) fn life_seconds() -> Object {
-    number(Some(1), TIMEOUT_MAX_SEC)
+pub(crate) fn timeout_seconds() -> Object {
+    let text = "Seconds until the sandbox times out, counted from now.";
+    described(number(Some(1), TIMEOUT_MAX_SEC), text)
 }
 
-/// As [`seconds`], but required.
-pub(crate) fn given_seconds() -> Object {
-    let mut given = seconds();
-    given.schema_type = Type::Integer.into();
-    given
+/// As [`timeout_seconds`], but required, and from 0.
+pub(crate) fn required_timeout_seconds() -> Object {
+    let text =
+        "Seconds until the sandbox times out, counted from now. 0 ends the sandbox at once.";
+    let mut required = described(number(Some(0), TIMEOUT_MAX_SEC), text);
+    required.schema_type = Type::Integer.into();
+    required
 }
 
 pub(crate) fn environment() -> Object {
-    entries(r"^[^=\x00]+$")
+    let text = "Environment variables of every process in the sandbox.";
+    described(entries(r"^[^=\x00]+$"), text)
 }
 
 pub(crate) fn labels() -> Object {
-    entries(r"^[^\x00]+$")
+    described(entries(r"^[^\x00]+$"), "Labels to find the sandbox by.")
 }
 
 fn entries(names: &str) -> Object {
@@ -176,11 +190,11 @@ fn or_null(mut object: Object) -> Object {
 
 /// `true` or `null`: `false` would request a behaviour that is not supported.
 pub(crate) fn only_true() -> Object {
-    only(true)
+    described(only(true), "Not supported: `false` is refused.")
 }
 
 pub(crate) fn only_false() -> Object {
-    only(false)
+    described(only(false), "Not supported: `true` is refused.")
 }
 
 fn only(value: bool) -> Object {
@@ -194,6 +208,7 @@ fn only(value: bool) -> Object {
 pub(crate) fn nothing() -> Object {
     ObjectBuilder::new()
         .schema_type(nullable(Type::Object))
+        .description(Some("Not supported: a value that is not empty is refused."))
         .max_properties(Some(0))
         .build()
 }
@@ -202,6 +217,7 @@ pub(crate) fn nothing() -> Object {
 pub(crate) fn given_role() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
+        .description(Some("The new role."))
         .enum_values(Some(["admin", "member"]))
         .build()
 }

@@ -58,10 +58,18 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
     }
     match route.state {
         SandboxState::Running => {
-            let ours = |word: &str| {
-                app.accounts.is_credential(word) || app.sandboxes.is_token_of(address.sandbox, word)
+            let is_own_credential = |value: &str| {
+                app.accounts.is_credential(value)
+                    || app.sandboxes.is_token_of(address.sandbox, value)
             };
-            Ok(proxy(target(route), address.port, request, ours, &app.tasks).await)
+            Ok(proxy(
+                target(route),
+                address.port,
+                request,
+                is_own_credential,
+                &app.tasks,
+            )
+            .await)
         }
         SandboxState::Pending | SandboxState::Starting => Err(Refusal::Changing),
         SandboxState::Missing => Err(Refusal::HostUnavailable),

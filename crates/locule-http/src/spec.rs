@@ -87,7 +87,7 @@ mod tests {
             clippy::disallowed_methods,
             reason = "how a developer accepts a change"
         )]
-        if std::env::var("UPDATE_GOLDEN").is_ok_and(|wanted| wanted == "1") {
+        if std::env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1") {
             std::fs::write(path, &text).unwrap();
         }
         let written = std::fs::read_to_string(path).unwrap();

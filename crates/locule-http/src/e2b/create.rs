@@ -171,14 +171,14 @@ mod tests {
 
     #[test]
     fn absent_settings_have_the_defaults_of_the_dialect() {
-        let wanted = new_sandbox(
+        let new = new_sandbox(
             request(r#"{"templateID":"base","surprise":1}"#),
             TIMEOUT_V1_SEC,
         )
         .unwrap();
-        assert_eq!(wanted.template, "minimal");
-        assert_eq!(wanted.expires_in, Some(Duration::from_secs(15)));
-        assert!(wanted.public_traffic && !wanted.auto_resume && wanted.timeout_sec == 0);
+        assert_eq!(new.template, "minimal");
+        assert_eq!(new.expires_in, Some(Duration::from_secs(15)));
+        assert!(new.public_traffic && !new.auto_resume && new.timeout_sec == 0);
     }
 
     #[test]

@@ -95,9 +95,13 @@ pub(crate) async fn refresh(
         _ => return Err(ApiError::invalid("duration must be between 0 and 3600")),
     };
     let Known { caller, sandbox } = known;
-    let wanted = app.clock.now() + chrono::TimeDelta::seconds(seconds.into());
+    let earliest_end = app.clock.now() + chrono::TimeDelta::seconds(seconds.into());
     // A sandbox without an expiry outlasts any refresh.
-    if sandbox.timeouts.expires_at.is_some_and(|end| end < wanted) {
+    if sandbox
+        .timeouts
+        .expires_at
+        .is_some_and(|end| end < earliest_end)
+    {
         app.sandboxes
             .set_timeout(&caller.0, sandbox.id, seconds)
             .await?;

@@ -102,9 +102,9 @@ mod tests {
             vcpus,
             ..CreateSandboxRequest::default()
         };
-        let wanted = new_sandbox(request(None, Some(-1))).unwrap();
+        let new = new_sandbox(request(None, Some(-1))).unwrap();
         assert_eq!(
-            (wanted.template.as_str(), wanted.vcpus, wanted.timeout_sec),
+            (new.template.as_str(), new.vcpus, new.timeout_sec),
             ("minimal", None, 0)
         );
         new_sandbox(request(Some(-1), None)).unwrap_err();
