@@ -48,7 +48,7 @@ bench: setup ## measure speed on an idle machine and write docs/PERFORMANCE.md (
 soak: setup ## random work and kills for MINUTES=10, checked (SEED=s repeats, STUB=1 on the stub VMM)
 	@$(XTASK) soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(STUB),--stub)
 
-check: setup ## formatting, lints, docs, dependencies, spelling, sizes
+check: setup ## every gate: formatting, lints, docs, dependencies, words, sizes, import cycles
 	@$(XTASK) check
 
 golden: ## write every generated file anew

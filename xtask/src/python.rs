@@ -11,8 +11,8 @@ use crate::run::{program, run, say};
 /// Answers the folder with the programs of an environment that has exactly these packages (`name==version`).
 pub(crate) fn environment(places: &Places, name: &str, packages: &[&str]) -> Result<PathBuf> {
     let folder = places.cache.join("python").join(name);
-    let (done, wanted) = (folder.join("packages.txt"), packages.join("\n"));
-    if fs::read_to_string(&done).is_ok_and(|have| have == wanted) {
+    let (done, expected) = (folder.join("packages.txt"), packages.join("\n"));
+    if fs::read_to_string(&done).is_ok_and(|have| have == expected) {
         return Ok(folder.join("bin"));
     }
     say(format_args!("installing {} from PyPI", packages.join(" ")));
@@ -22,6 +22,6 @@ pub(crate) fn environment(places: &Places, name: &str, packages: &[&str]) -> Res
     run(program(folder.join("bin/pip"))
         .args(["install", "--quiet", "--disable-pip-version-check"])
         .args(packages))?;
-    fs::write(&done, wanted).with_context(|| format!("cannot write {}", done.display()))?;
+    fs::write(&done, expected).with_context(|| format!("cannot write {}", done.display()))?;
     Ok(folder.join("bin"))
 }

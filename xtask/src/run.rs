@@ -1,4 +1,4 @@
-//! Runs programs and talks to the person who waits. The only place of this crate that spawns anything.
+//! Runs programs and reports progress. The only module of this crate that starts a process.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -15,7 +15,7 @@ const PROGRESS_PERIOD: Duration = Duration::from_secs(8);
 
 /// Says one line on standard error, where progress belongs.
 pub(crate) fn say(line: fmt::Arguments<'_>) {
-    // Nobody is left to tell when standard error is closed.
+    // A closed standard error leaves no way to report anything.
     let _ = writeln!(io::stderr().lock(), "xtask: {line}");
 }
 

@@ -34,11 +34,8 @@ pub(crate) fn test(places: &Places, names: &[String]) -> Result<()> {
         "--workspace",
         "--all-targets",
     ]))?;
-    let mut environment: Environment = vec![
-        // Queries are checked against the committed description, never against the empty test database.
-        ("SQLX_OFFLINE", "true".into()),
-        ("LOCULE_BINARY", places.target.join("debug/locule").into()),
-    ];
+    let mut environment: Environment =
+        vec![("LOCULE_BINARY", places.target.join("debug/locule").into())];
     if chosen.iter().any(|ring| ring.needs_images) {
         images::build(places)?;
         environment.push(("LOCULE_IMAGES", places.target.join("images").into()));

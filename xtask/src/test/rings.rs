@@ -53,7 +53,7 @@ pub(crate) const FUZZ_SECONDS: &str = "10";
 #[rustfmt::skip]
 pub(crate) const RINGS: &[Ring] = &[
     Ring { name: "laws", serial: false, needs_images: false, part: Part::Laws, packages: &[
-        "locule-ids", "locule-domain", "locule-edge"] },
+        "locule-ids", "locule-agent-api", "locule-domain", "locule-edge"] },
     Ring { name: "store", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-store"] },
     Ring { name: "control", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-control"] },
     Ring { name: "http", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-http"] },

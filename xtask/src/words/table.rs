@@ -80,7 +80,7 @@ pub(crate) const RETIRED: &[Retired] = &[
     words("golden memory", "memory of the template snapshot"),
     words("golden disk", "disk of the template snapshot"),
     words("goldens", "template snapshots; of tests: golden files"),
-    name("Golden", "TemplateSnapshot"),
+    name("Golden", "TemplateSnapshot").within(AGENT),
     name("from_golden", "from_template_snapshot"),
     words("memory image", "snapshot").except(&["file format"]),
     words("saved image", "snapshot"),
