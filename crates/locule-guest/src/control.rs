@@ -20,7 +20,7 @@ use nix::libc;
 
 use crate::answer::{Peer, refuse};
 use crate::cgroup::{USER_CGROUP, set_frozen};
-use crate::identity::{Identity, SharedIdentity};
+use crate::identity::{SandboxIdentity, SharedIdentity};
 use crate::state::GuestState;
 
 pub(crate) async fn init(
@@ -74,7 +74,8 @@ fn become_sandbox(state: &GuestState, request: InitRequest) -> Result<InitRespon
     env.insert("LOCULE_SANDBOX_ID".to_owned(), request.sandbox_id);
     env.extend(request.env_vars);
     let default_workdir = request.default_workdir.map(Into::into);
-    let identity = Identity::new(env, request.default_user, default_workdir, request.standby);
+    let identity =
+        SandboxIdentity::new(env, request.default_user, default_workdir, request.standby);
     let cgroup = identity.cgroup();
     state
         .identity

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use crate::cgroup::{STANDBY_CGROUP, USER_CGROUP};
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Identity {
+pub(crate) struct SandboxIdentity {
     control_key: Option<String>,
     access_token: Option<String>,
     /// Variables in every process's environment.
@@ -20,7 +20,7 @@ pub(crate) struct Identity {
     pub(crate) standby: bool,
 }
 
-impl Identity {
+impl SandboxIdentity {
     /// An identity without secrets: `SharedIdentity::replace` adds them.
     pub(crate) fn new(
         env: BTreeMap<String, String>,
@@ -57,7 +57,7 @@ pub(crate) enum Proof {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct SharedIdentity(RwLock<Identity>);
+pub(crate) struct SharedIdentity(RwLock<SandboxIdentity>);
 
 fn prove(expected: Option<&String>, presented: Option<&str>) -> Proof {
     match (expected, presented) {
@@ -72,11 +72,11 @@ fn prove(expected: Option<&String>, presented: Option<&str>) -> Proof {
 }
 
 impl SharedIdentity {
-    fn read<T>(&self, read: impl FnOnce(&Identity) -> T) -> T {
+    fn read<T>(&self, read: impl FnOnce(&SandboxIdentity) -> T) -> T {
         read(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn snapshot(&self) -> Identity {
+    pub(crate) fn snapshot(&self) -> SandboxIdentity {
         self.read(Clone::clone)
     }
 
@@ -98,7 +98,7 @@ impl SharedIdentity {
         &self,
         control_key: Option<String>,
         access_token: Option<String>,
-        mut next: Identity,
+        mut next: SandboxIdentity,
     ) {
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
         next.control_key = control_key.or_else(|| current.control_key.take());

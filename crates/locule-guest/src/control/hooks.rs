@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
 use crate::console;
-use crate::identity::Identity;
+use crate::identity::SandboxIdentity;
 use crate::processes::{ProcessEvent, Processes, SpawnSpec};
 use crate::users;
 
@@ -23,7 +23,7 @@ const HOOKS_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Runs the hooks as root, in the order of their names. Apart from the user they run like any process of the sandbox: what
 /// they leave running is frozen, limited and killed with the others.
-pub(super) async fn run(identity: &Identity, processes: &Arc<Processes>) {
+pub(super) async fn run(identity: &SandboxIdentity, processes: &Arc<Processes>) {
     let prepared = tokio::task::spawn_blocking(|| (hooks(), users::find("root"))).await;
     let Ok((hooks, Some(root))) = prepared else {
         return;

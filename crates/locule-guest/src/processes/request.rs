@@ -10,7 +10,7 @@ use locule_guest_api::{COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND, OFFSET_HEADER}
 use super::input::Terminal;
 use super::spawn::{SpawnError, SpawnSpec};
 use super::table::Selector;
-use crate::identity::Identity;
+use crate::identity::SandboxIdentity;
 use crate::paths::resolve;
 use crate::rpc::find_user;
 
@@ -71,7 +71,7 @@ pub(super) fn terminal(pty: &wire::PTY) -> Terminal {
 
 /// The process that a request starts. Blocks: it reads files.
 pub(super) fn spawn_spec(
-    identity: Identity,
+    identity: SandboxIdentity,
     named: Option<&str>,
     request: wire::StartRequest,
 ) -> Result<SpawnSpec, ConnectError> {
