@@ -84,7 +84,7 @@ impl SharedIdentity {
         self.read(|identity| prove(identity.control_key.as_ref(), presented))
     }
 
-    /// Before `/init` sets a token, every request is refused (W-034).
+    /// Before `/init` sets a token, no presented token is valid (W-034).
     pub(crate) fn prove_access_token(&self, presented: Option<&str>) -> Proof {
         self.read(|identity| prove(identity.access_token.as_ref(), presented))
     }
