@@ -24,9 +24,11 @@ pub mod proto {
 /// The alternatives of the `oneof` fields in [`proto`], by message and field. The generator puts them into a module that is
 /// internal to it.
 pub mod oneof {
-    pub use crate::proto::filesystem::__buffa::oneof::watch_dir_response;
+    pub use crate::proto::filesystem::__buffa::oneof::watch_dir_response::Event as WatchEventKind;
+    pub use crate::proto::process::__buffa::oneof::process_event::Event as ProcessEventKind;
+    pub use crate::proto::process::__buffa::oneof::stream_input_request::Event as StreamInputKind;
     pub use crate::proto::process::__buffa::oneof::{
-        process_event, process_input, process_selector, stream_input_request,
+        process_event, process_input, process_selector,
     };
 }
 

@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn an_unknown_or_empty_name_finds_no_user() {
-        assert_eq!(parse("nobody", PASSWD, GROUP), None);
+        assert_eq!(parse("unknown", PASSWD, GROUP), None);
         assert_eq!(parse("", PASSWD, GROUP), None);
     }
 }

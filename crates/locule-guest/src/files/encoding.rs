@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, header};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
-    Identity,
+    Plain,
     Gzip,
 }
 
@@ -15,7 +15,7 @@ pub(super) fn choose(headers: &HeaderMap) -> Option<Encoding> {
     let accepted = read(headers);
     match (accepted.identity, accepted.gzip) {
         (true, true) if accepted.only_gzip => Some(Encoding::Gzip),
-        (true, _) => Some(Encoding::Identity),
+        (true, _) => Some(Encoding::Plain),
         (false, true) => Some(Encoding::Gzip),
         (false, false) => None,
     }
@@ -77,16 +77,16 @@ mod tests {
     #[test]
     fn gzip_is_chosen_only_when_the_client_accepts_nothing_else() {
         let cases = [
-            (None, Some(Encoding::Identity)),
-            (Some(""), Some(Encoding::Identity)),
+            (None, Some(Encoding::Plain)),
+            (Some(""), Some(Encoding::Plain)),
             (Some("gzip"), Some(Encoding::Gzip)),
             (Some("GZIP;q=0.5"), Some(Encoding::Gzip)),
-            (Some("gzip;q=0"), Some(Encoding::Identity)),
-            (Some("gzip, deflate"), Some(Encoding::Identity)),
-            (Some("gzip, deflate, br, zstd"), Some(Encoding::Identity)),
-            (Some("br"), Some(Encoding::Identity)),
-            (Some("*"), Some(Encoding::Identity)),
-            (Some("identity"), Some(Encoding::Identity)),
+            (Some("gzip;q=0"), Some(Encoding::Plain)),
+            (Some("gzip, deflate"), Some(Encoding::Plain)),
+            (Some("gzip, deflate, br, zstd"), Some(Encoding::Plain)),
+            (Some("br"), Some(Encoding::Plain)),
+            (Some("*"), Some(Encoding::Plain)),
+            (Some("identity"), Some(Encoding::Plain)),
             (Some("identity;q=0, gzip"), Some(Encoding::Gzip)),
             (Some("gzip, *;q=0"), Some(Encoding::Gzip)),
             (Some("identity;q=0"), None),

@@ -307,7 +307,7 @@ async fn keep_reading(state: Arc<State>, mut closed: oneshot::Receiver<()>) {
     }
 }
 
-fn message(event: impl Into<oneof::watch_dir_response::Event>) -> wire::WatchDirResponse {
+fn message(event: impl Into<oneof::WatchEventKind>) -> wire::WatchDirResponse {
     wire::WatchDirResponse {
         event: Some(event.into()),
         ..Default::default()

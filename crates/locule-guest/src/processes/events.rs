@@ -12,7 +12,7 @@ use super::exit::ProcessEnd;
 use super::output::{Follower, ProcessEvent};
 use super::scrollback::OutputStream;
 
-fn event(event: oneof::process_event::Event) -> wire::ProcessEvent {
+fn event(event: oneof::ProcessEventKind) -> wire::ProcessEvent {
     wire::ProcessEvent {
         event: Some(event),
         ..Default::default()

@@ -181,23 +181,23 @@ impl wire::Process for Service {
         _ctx: RequestContext,
         mut requests: ServiceStream<rpc::StreamMessage<wire::StreamInputRequest>>,
     ) -> ServiceResult<impl Encodable<wire::StreamInputResponse> + Send + use<'_>> {
-        use oneof::stream_input_request::Event;
+        use oneof::StreamInputKind;
         let mut process = None;
         while let Some(request) = requests.next().await {
             match (request?.to_owned_message().event, &process) {
-                (Some(Event::Start(start)), None) => {
+                (Some(StreamInputKind::Start(start)), None) => {
                     process = Some(self.find_running(start.process.as_option())?);
                 }
-                (Some(Event::Data(data)), Some(process)) => {
+                (Some(StreamInputKind::Data(data)), Some(process)) => {
                     self.write(process, data.input.into_option()).await?;
                 }
-                (Some(Event::Keepalive(_)) | None, _) => {}
-                (Some(Event::Start(_)), Some(_)) => {
+                (Some(StreamInputKind::Keepalive(_)) | None, _) => {}
+                (Some(StreamInputKind::Start(_)), Some(_)) => {
                     return Err(ConnectError::invalid_argument(
                         "the stream may contain only one start message",
                     ));
                 }
-                (Some(Event::Data(_)), None) => {
+                (Some(StreamInputKind::Data(_)), None) => {
                     return Err(ConnectError::invalid_argument(
                         "the first message must be start",
                     ));

@@ -313,7 +313,7 @@ async fn an_invalid_file_request_gets_a_json_error() {
         json_of(answer).await["code"].as_u64()
     };
     assert_eq!(
-        send("/files?path=/etc/passwd&username=nobody-here").await,
+        send("/files?path=/etc/passwd&username=no-such-user").await,
         Some(401)
     );
     assert_eq!(
