@@ -12,6 +12,13 @@ const PAGE: &str = "docs/reference/behaviour.md";
 /// Files that name made-up codes: the tests below.
 const MADE_UP: &str = "xtask/src/behaviour.rs";
 
+/// The codes that a file cites.
+#[derive(Debug)]
+struct Cites {
+    all: BTreeSet<String>,
+    in_tests: BTreeSet<String>,
+}
+
 /// Fails with the codes that are cited and not defined, defined and not cited by a test, or defined twice.
 pub(crate) fn check(places: &Places) -> Result<()> {
     let page = fs::read_to_string(places.root.join(PAGE)).context(PAGE)?;
@@ -21,7 +28,18 @@ pub(crate) fn check(places: &Places) -> Result<()> {
         let file = file.display().to_string();
         if file != PAGE && file != MADE_UP {
             let text = fs::read_to_string(&path).with_context(|| file.clone())?;
-            cited.insert(file, codes(&text));
+            // Unit tests are at the end of the file they test.
+            let tests = if file.contains("/tests/") {
+                &text
+            } else {
+                text.split_once("#[cfg(test)]")
+                    .map_or("", |(_, tests)| tests)
+            };
+            let found = Cites {
+                all: codes(&text),
+                in_tests: codes(tests),
+            };
+            cited.insert(file, found);
         }
     }
     let problems = problems(&page, &cited);
@@ -31,7 +49,7 @@ pub(crate) fn check(places: &Places) -> Result<()> {
     Ok(())
 }
 
-fn problems(page: &str, cited: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+fn problems(page: &str, cited: &BTreeMap<String, Cites>) -> Vec<String> {
     let mut problems = Vec::new();
     let mut defined = BTreeSet::new();
     for line in page.lines().filter_map(|line| line.strip_prefix("| ")) {
@@ -40,15 +58,14 @@ fn problems(page: &str, cited: &BTreeMap<String, BTreeSet<String>>) -> Vec<Strin
             problems.push(format!("{PAGE}: {first} is defined twice"));
         }
     }
-    for (file, codes) in cited {
-        for code in codes.difference(&defined) {
+    for (file, cites) in cited {
+        for code in cites.all.difference(&defined) {
             problems.push(format!("{file}: {code} is not defined in {PAGE}"));
         }
     }
     let proved: BTreeSet<_> = cited
-        .iter()
-        .filter(|(file, _)| file.contains("/tests/"))
-        .flat_map(|(_, codes)| codes)
+        .values()
+        .flat_map(|cites| &cites.in_tests)
         .cloned()
         .collect();
     for code in defined.difference(&proved) {
@@ -78,9 +95,16 @@ mod tests {
 
     fn of(files: &[(&str, &str)]) -> Vec<String> {
         let page = "| code | what holds |\n|---|---|\n| B-900 | One. |\n| W-901 | Two. |\n";
-        let cited = files
-            .iter()
-            .map(|(file, text)| ((*file).to_owned(), codes(text)));
+        let read = |(file, text): &(&str, &str)| {
+            let is_test = file.contains("/tests/");
+            let tests = if is_test { *text } else { "" };
+            let found = Cites {
+                all: codes(text),
+                in_tests: codes(tests),
+            };
+            ((*file).to_owned(), found)
+        };
+        let cited = files.iter().map(read);
         problems(page, &cited.collect())
     }
 

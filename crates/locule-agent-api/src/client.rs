@@ -20,7 +20,7 @@ use crate::messages::{
 use crate::proto::hostagent::v1 as wire;
 use crate::{AgentError, Connector, WRITE_MARK_HEADER};
 
-/// Each method has its own time limit: a common one would either cut long pauses or hide hosts that hang (W-006).
+/// Each method has its own time limit: a common one would either cut long pauses or hide hosts that hang.
 const QUICK: Duration = Duration::from_secs(10);
 /// The host may have to take the template's snapshot first.
 const CREATE: Duration = Duration::from_mins(3);

@@ -1,4 +1,4 @@
-//! Between the wire's messages and ours: texts become ids and times here, and nowhere else (B-005).
+//! Between the wire's messages and ours: texts become ids and times here, and nowhere else.
 
 mod host;
 

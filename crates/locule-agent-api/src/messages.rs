@@ -218,7 +218,7 @@ pub trait HostAgent: Send + Sync + 'static {
     async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError>;
     /// The report that [`list_sandboxes`](Self::list_sandboxes) contains for this sandbox; `NotFound` where it contains none.
     async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError>;
-    /// Every sandbox that the host holds, running or paused, and every one that ended lately (W-003).
+    /// Every sandbox that the host holds, running or paused, and every one that ended lately.
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError>;
     async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError>;
     /// Destroys the listed sandboxes and nothing else.

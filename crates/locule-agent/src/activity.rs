@@ -132,6 +132,7 @@ mod tests {
     use locule_base::clock::ManualClock;
     use std::time::Duration;
 
+    /// W-043.
     #[tokio::test]
     async fn an_open_stream_is_activity_until_its_end() {
         let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));

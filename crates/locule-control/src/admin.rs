@@ -1,4 +1,4 @@
-//! What platform administrators do. Each asks the database whether it is one who asks (B-105).
+//! What platform administrators do. Each asks the database whether it is one who asks.
 
 use locule_domain::{Role, UserStatus};
 use locule_ids::{TeamId, UserId};

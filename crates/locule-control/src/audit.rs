@@ -1,4 +1,4 @@
-//! What goes into the audit trail. Writers name an event; it commits with the change it records (D-21, W-017).
+//! What goes into the audit trail. Writers name an event; it commits with the change it records (D-21).
 
 use chrono::{DateTime, Utc};
 use locule_domain::Role;

@@ -157,7 +157,7 @@ impl Accounts {
     }
 
     fn claims(&self, token: &str) -> Result<Claims, ControlError> {
-        // A host's token is no user's (B-129).
+        // A host's token is no user's.
         let claims = self.signed(token).filter(|claims| claims.typ.is_none());
         claims.ok_or(ControlError::Unauthorized)
     }

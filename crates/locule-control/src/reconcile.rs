@@ -107,7 +107,7 @@ impl Sandboxes {
         self.take_report(host.id, &report).await
     }
 
-    /// Only "not found" counts as done; whatever else the host says is told (B-162, W-053).
+    /// Only "not found" counts as done; whatever else the host says is told (B-162).
     pub(crate) async fn destroy_on_host(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
         if sandbox.host.is_none() {
             return Ok(());

@@ -116,7 +116,7 @@ impl ApiError {
         }
     }
 
-    /// The message for the client. The causes of internal errors are logged, never sent (D-18).
+    /// The message for the client. The causes of internal errors are logged, never sent.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Control(error) => error.to_string(),

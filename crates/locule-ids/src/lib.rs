@@ -1,7 +1,7 @@
 //! Typed identifiers.
 //!
 //! Owns every id of the platform: how one is made, printed and parsed. Text exists only at the HTTP and RPC
-//! edges (B-005); inside, typed 128-bit values travel. There is no default and no implicit zero (W-031): the
+//! edges; inside, typed 128-bit values travel. There is no default and no implicit zero (W-031): the
 //! two all-zeros ids that mean something, [`TeamId::PLATFORM`] and [`TemplateId::MINIMAL`], are named.
 //!
 //! On the wire an id is `prefix` + body. Two bodies are read, one is written:

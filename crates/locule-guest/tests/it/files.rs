@@ -13,6 +13,7 @@ fn get(uri: &str) -> Request<Body> {
     Request::get(uri).body(Body::empty()).unwrap()
 }
 
+/// W-034.
 #[tokio::test]
 async fn only_health_is_open_before_the_first_init() {
     let agent = Agent::uninitialized().await;

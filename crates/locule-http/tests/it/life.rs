@@ -8,6 +8,7 @@ use sqlx::PgPool;
 
 use crate::app::{App, EMAIL, PASSWORD};
 
+/// D-01: `/v1/capsules` is the same resource.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_native_life(pool: PgPool) {
     let app = App::start(pool).await;

@@ -202,7 +202,8 @@ async fn a_role_counts_from_the_moment_it_is_given(pool: PgPool) {
     assert_eq!(code(&refused), (403, "forbidden"));
 }
 
-/// B-157, W-015: nothing runs on, no key and no token opens anything, the slug stays taken, who signs in has no team.
+/// B-157, W-015, B-153: nothing runs on, no key and no token opens anything, the slug stays taken, and a login after the deletion
+/// has no team. B-084: the platform's own work is in the audit log as the system's.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_deleted_team_is_gone_with_all_it_ran(pool: PgPool) {
     let app = App::start(pool).await;

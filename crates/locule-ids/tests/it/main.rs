@@ -58,6 +58,7 @@ fn foreign_forms_are_refused() {
     }
 }
 
+/// D-02.
 #[test]
 fn only_sandboxes_read_the_older_prefix() {
     let body = Uuid::from_u128(7).hyphenated().to_string();
