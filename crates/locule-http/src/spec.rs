@@ -1,8 +1,8 @@
 //! The OpenAPI document, generated from the handlers' annotations.
 
+mod error_responses;
 #[cfg(test)]
 mod language;
-mod refusals;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -47,7 +47,7 @@ impl Modify for Credentials {
 pub fn document() -> OpenApi {
     let mut document = router::api(&HttpConfig::default()).into_openapi();
     need::take_needs(&mut document);
-    refusals::complete(&mut document);
+    error_responses::complete(&mut document);
     document
 }
 
@@ -76,6 +76,8 @@ pub(crate) async fn as_yaml() -> impl IntoResponse {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     /// `make golden` rewrites the file.
@@ -108,11 +110,37 @@ mod tests {
         assert!(needs.len() > 50, "{}", needs.len());
         for (id, need) in [
             ("get_health", Need::Public),
-            ("get_sandbox", Need::Read),
+            ("list_sandboxes", Need::Read),
+            ("exec", Need::Use),
             ("exec_stream", Need::Use),
+            ("process_stream", Need::Use),
+            ("list_files", Need::Read),
+            ("write_file", Need::Use),
+            ("e2b_list_sandboxes", Need::Read),
+            ("e2b_kill_sandbox", Need::Use),
+            ("get_me", Need::Person),
+            ("get_team", Need::Member),
             ("delete_any_team", Need::PlatformAdmin),
         ] {
             assert_eq!(needs[id], Some(need), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_documented_credentials_are_those_that_the_operation_needs() {
+        let document = serde_json::to_value(document()).unwrap();
+        let needs = needs();
+        for item in document["paths"].as_object().unwrap().values() {
+            for operation in item.as_object().unwrap().values() {
+                let id = operation["operationId"].as_str().unwrap();
+                let credentials = match needs[id].unwrap() {
+                    Need::Public => json!([{}]),
+                    // The document's own: an API key or a token.
+                    Need::Read | Need::Use => Value::Null,
+                    Need::Person | Need::Member | Need::PlatformAdmin => json!([{"token": []}]),
+                };
+                assert_eq!(operation["security"], credentials, "{id}");
+            }
         }
     }
 

@@ -84,8 +84,8 @@ fn complete_operation(path: &str, operation: &mut Operation, needs_credential: b
             None => implied.contains(status),
         };
         if missing {
-            let refusal = refusal(path, *status, description);
-            responses.insert(status.to_string(), refusal.into());
+            let response = error_response(path, *status, description);
+            responses.insert(status.to_string(), response.into());
         }
     }
 }
@@ -138,7 +138,7 @@ fn body_statuses(body: &RequestBody) -> &'static [u16] {
     }
 }
 
-fn refusal(path: &str, status: u16, description: &str) -> Response {
+fn error_response(path: &str, status: u16, description: &str) -> Response {
     let name = if is_native(path) {
         ErrorBody::name()
     } else {
