@@ -1,61 +1,79 @@
-//! Points at which a test kills the process, as `kill -9` would.
+//! Points at which a test kills the process, as `kill -9` would, or makes an operation fail.
 //!
-//! An operation marks each of its steps with [`reached`]. A test of crashes names a file in `LOCULE_FAILPOINTS` and writes
-//! `pause 3` into it: the process then kills itself at the third mark of a `pause`. Release builds only log the steps.
+//! An operation marks each of its steps with [`reached`], or with [`passed`] where the operation can still fail. A test names a
+//! file in `LOCULE_FAILPOINTS` and writes `pause 3` into it: the process then kills itself at the third mark of a `pause`. With
+//! `pause 3 fail` the third mark returns an error instead. Release builds only log the steps.
 
 /// Marks that an operation of the kind `operation` completed the step `step`. The line in the log, at the level `debug`, shows
 /// how long each step takes.
 pub fn reached(operation: &'static str, step: &'static str) {
     tracing::debug!(operation, step, "step completed");
     #[cfg(debug_assertions)]
-    armed::reached(operation, step);
+    // Where the operation cannot fail any more, an error has no effect.
+    let _ = armed::reached(operation, step);
+}
+
+/// As [`reached`], for a step after which the operation can still fail.
+pub fn passed(operation: &'static str, step: &'static str) -> std::io::Result<()> {
+    tracing::debug!(operation, step, "step completed");
+    #[cfg(debug_assertions)]
+    armed::reached(operation, step)?;
+    Ok(())
 }
 
 #[cfg(debug_assertions)]
 mod armed {
+    use std::io;
     use std::path::PathBuf;
     use std::sync::{Mutex, OnceLock, PoisonError};
 
     const VARIABLE: &str = "LOCULE_FAILPOINTS";
 
     static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
-    /// The last content of the file, and the number of marks of its operation since.
+    /// The last text of the file, and how many marks of its operation were reached since.
     static SEEN: Mutex<(String, u32)> = Mutex::new((String::new(), 0));
 
-    pub(super) fn reached(operation: &'static str, step: &'static str) {
+    pub(super) fn reached(operation: &'static str, step: &'static str) -> io::Result<()> {
         #[expect(
             clippy::disallowed_methods,
             reason = "a variable of tests, which release builds do not read"
         )]
         let file = FILE.get_or_init(|| std::env::var_os(VARIABLE).map(PathBuf::from));
         let Some(path) = file else {
-            return;
+            return Ok(());
         };
         let Ok(text) = std::fs::read_to_string(path) else {
-            return;
+            return Ok(());
         };
-        let Some((chosen, number)) = text.trim().split_once(' ') else {
-            return;
+        let mut words = text.split_whitespace();
+        let (Some(armed), Some(number)) = (words.next(), words.next()) else {
+            return Ok(());
         };
+        let fails = words.next() == Some("fail");
         let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.0 != text {
             *seen = (text.clone(), 0);
         }
-        if chosen != operation {
-            return;
+        if armed != operation {
+            return Ok(());
         }
         seen.1 += 1;
-        if number.parse() == Ok(seen.1) {
-            // Removed, so that the process started next does not kill itself too.
-            let _ = std::fs::remove_file(path);
-            kill_this_process(operation, step, seen.1);
+        if number.parse() != Ok(seen.1) {
+            return Ok(());
         }
+        // Once: the process that is started in the place of this one passes the mark.
+        let _ = std::fs::remove_file(path);
+        if fails {
+            seen.0.clear();
+            return Err(io::Error::other(format!("failpoint {operation} {number}")));
+        }
+        exit(operation, step, seen.1)
     }
 
-    fn kill_this_process(operation: &str, step: &str, number: u32) {
+    fn exit(operation: &str, step: &str, number: u32) -> ! {
         #[expect(
             clippy::print_stderr,
-            reason = "the process ends here, at the request of a test"
+            reason = "the last line of a process that a test ends"
         )]
         {
             eprintln!("failpoint {operation} {number}: {step}");
