@@ -1,4 +1,4 @@
-//! When a sandbox was last used, and by how many streams it is being used now.
+//! When a sandbox was last used, and how many requests and streams use it now.
 //!
 //! File calls, proxied requests and running streams all count (W-043): everything that passes the proxy holds a [`Use`].
 
@@ -9,7 +9,7 @@ use locule_base::clock::SharedClock;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Uses of one sandbox at a time. Each holds two descriptors of the agent's, which all sandboxes share.
+/// Uses of one sandbox at a time. Each holds two descriptors of the agent, which all sandboxes share.
 const OPEN_MAX: usize = 512;
 
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Activity {
 #[derive(Debug)]
 struct State {
     last: DateTime<Utc>,
-    /// Nothing new is let in: a pause is under way.
+    /// A pause is in progress: no new use begins.
     draining: bool,
     /// Cancelled to cut every open use at once.
     cut: CancellationToken,
@@ -30,10 +30,10 @@ struct State {
 
 /// Why a use cannot begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoUse {
-    /// A pause is under way.
+pub(crate) enum UseRefused {
+    /// A pause is in progress.
     Draining,
-    /// As many are open as may be.
+    /// The limit of open uses is reached.
     Busy,
 }
 
@@ -66,7 +66,7 @@ impl Activity {
         self.state().last = self.clock.now();
     }
 
-    /// When it was last used. One that is being used is used now: whoever reads this takes it for idle otherwise.
+    /// When the sandbox was last used. With an open use that is now: otherwise the sandbox would look idle.
     pub(crate) fn last(&self) -> DateTime<Utc> {
         if self.is_open() {
             return self.clock.now();
@@ -74,19 +74,19 @@ impl Activity {
         self.state().last
     }
 
-    /// Used at this moment.
+    /// Whether the sandbox is used at this moment.
     pub(crate) fn is_open(&self) -> bool {
         *self.open.borrow() > 0
     }
 
-    pub(crate) fn begin(self: &Arc<Self>) -> Result<Use, NoUse> {
+    pub(crate) fn begin(self: &Arc<Self>) -> Result<Use, UseRefused> {
         let mut state = self.state();
         if state.draining {
-            return Err(NoUse::Draining);
+            return Err(UseRefused::Draining);
         }
         state.last = self.clock.now();
         if *self.open.borrow() >= OPEN_MAX {
-            return Err(NoUse::Busy);
+            return Err(UseRefused::Busy);
         }
         self.open.send_modify(|open| *open += 1);
         Ok(Use {
@@ -95,24 +95,25 @@ impl Activity {
         })
     }
 
-    /// Lets nothing new in, waits a little for what is under way, then cuts it.
-    pub(crate) async fn drain(&self, patience: std::time::Duration) {
+    /// Refuses new uses, waits for the open ones, and cuts those that are open after the timeout.
+    pub(crate) async fn drain(&self, timeout: std::time::Duration) {
         self.state().draining = true;
         let mut open = self.open.subscribe();
-        let quiet = open.wait_for(|open| *open == 0);
-        if tokio::time::timeout(patience, quiet).await.is_err() {
+        let closed = open.wait_for(|open| *open == 0);
+        if tokio::time::timeout(timeout, closed).await.is_err() {
             self.cut();
         }
     }
 
-    /// Ends every open use abruptly: a polite end would be taken for the end of the work.
+    /// Breaks every open use off: a regular end would look like the end of the work.
     pub(crate) fn cut(&self) {
         let mut state = self.state();
         state.cut.cancel();
         state.cut = CancellationToken::new();
     }
 
-    pub(crate) fn open_up(&self) {
+    /// Admits new uses again.
+    pub(crate) fn admit(&self) {
         let mut state = self.state();
         state.draining = false;
         state.last = self.clock.now();
@@ -134,7 +135,7 @@ mod tests {
 
     /// W-043.
     #[tokio::test]
-    async fn an_open_stream_is_activity_until_its_end() {
+    async fn an_open_stream_counts_as_activity_until_its_end() {
         let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
         let activity = Activity::new(clock.clone());
         let stream = activity.begin().unwrap();
@@ -146,21 +147,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn draining_refuses_the_new_and_cuts_the_stubborn() {
+    async fn draining_refuses_new_uses_and_cuts_uses_that_do_not_end() {
         let activity = Activity::new(locule_base::clock::SystemClock::shared());
-        let stubborn = activity.begin().unwrap();
+        let endless = activity.begin().unwrap();
         activity.drain(Duration::from_millis(1)).await;
-        assert!(stubborn.cut.is_cancelled());
-        assert_eq!(activity.begin().unwrap_err(), NoUse::Draining);
-        activity.open_up();
+        assert!(endless.cut.is_cancelled());
+        assert_eq!(activity.begin().unwrap_err(), UseRefused::Draining);
+        activity.admit();
         assert!(!activity.begin().unwrap().cut.is_cancelled());
     }
 
     #[tokio::test]
-    async fn one_sandbox_cannot_use_up_the_agent() {
+    async fn one_sandbox_cannot_use_all_descriptors_of_the_agent() {
         let activity = Activity::new(locule_base::clock::SystemClock::shared());
         let mut open: Vec<_> = (0..OPEN_MAX).map(|_| activity.begin().unwrap()).collect();
-        assert_eq!(activity.begin().unwrap_err(), NoUse::Busy);
+        assert_eq!(activity.begin().unwrap_err(), UseRefused::Busy);
         open.pop();
         activity.begin().unwrap();
     }

@@ -1,39 +1,44 @@
-//! What an operator decides about a host.
+//! The settings of a host.
 
 use std::path::PathBuf;
 
+use locule_base::memory::MachineMemory;
 use locule_net::NetOptions;
 use locule_vmm::{AcceleratorSetting, Shape};
 
-use crate::admission::memory_mib;
-
-/// What becomes of running sandboxes when the agent is asked to stop.
+/// What happens to running sandboxes when the agent stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnStop {
     /// Each is paused, with its memory, and reported.
     #[default]
     Pause,
-    /// They run on and are adopted by the next agent.
+    /// Each continues to run, and is adopted by the next agent.
     Keep,
 }
 
-/// Sizes beyond which a sandbox, or all together, are refused.
+/// Limits of one sandbox, and of all sandboxes together.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub vcpus_max: u32,
     pub memory_mib_max: u32,
-    /// Memory promised to running sandboxes, as a multiple of what they may use together: they rarely use all of it.
+    /// Memory promised to running sandboxes, as a multiple of what all VMs may use: sandboxes rarely use all of their memory.
     pub memory_overcommit: f64,
-    /// What one sandbox may send, and receive, over the network in Mbit/s.
+    /// The bandwidth of one sandbox in each direction.
     pub bandwidth_mbit: u32,
-    /// What all VMs together may really use, in mebibytes. Above it the longest idle sandbox is paused.
+    /// The memory that all VMs together may use. Above the limit the sandbox that was idle for longest is paused.
     pub memory_limit_mib: u64,
-    /// A paused sandbox's memory image in more pieces than this is written anew.
-    pub image_extents_max: u32,
+    /// The memory of a paused sandbox in more extents than this is defragmented.
+    pub snapshot_extents_max: u32,
 }
 
 impl Limits {
-    /// Whether so much may be promised.
+    /// Whether a sandbox may have this size.
+    pub(crate) fn allow(&self, vcpus: u32, memory_mib: u32) -> bool {
+        (1..=self.vcpus_max).contains(&vcpus)
+            && (MEMORY_MIB_MIN..=self.memory_mib_max).contains(&memory_mib)
+    }
+
+    /// Whether so much memory may be promised.
     pub(crate) fn fits(&self, promised_mib: u64) -> bool {
         #[expect(
             clippy::cast_precision_loss,
@@ -44,7 +49,9 @@ impl Limits {
     }
 }
 
-/// The rest is the host's own: its programs, and the page cache that images live in.
+/// A smaller guest does not boot.
+const MEMORY_MIB_MIN: u32 = 128;
+/// The rest is for the host's own programs, and for the page cache of disks and snapshots.
 const LIMIT_PERCENT: u64 = 80;
 
 impl Default for Limits {
@@ -54,34 +61,39 @@ impl Default for Limits {
             memory_mib_max: 8192,
             memory_overcommit: 2.0,
             bandwidth_mbit: 1000,
-            memory_limit_mib: memory_mib() * LIMIT_PERCENT / 100,
-            image_extents_max: 8192,
+            memory_limit_mib: machine_mib() * LIMIT_PERCENT / 100,
+            snapshot_extents_max: 8192,
         }
     }
+}
+
+/// All memory of the machine.
+pub(crate) fn machine_mib() -> u64 {
+    MachineMemory::read().map_or(0, |memory| memory.total_bytes >> 20)
 }
 
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Everything the host keeps; private to the agent.
     pub data_dir: PathBuf,
-    /// Sockets of this instance; short, because a socket's path may have 107 bytes.
+    /// Sockets of this instance. Short, because the path of a socket may have 107 bytes.
     pub run_dir: PathBuf,
-    /// Eight hex digits, made once per data directory; part of every machine-wide name.
+    /// Eight hex digits, chosen once per data directory; part of every machine-wide name.
     pub instance: String,
     /// The guest image bundle.
     pub images: PathBuf,
     pub accelerator: AcceleratorSetting,
-    /// Another program than the installed QEMU.
+    /// The VMM program. `None`: the installed QEMU.
     pub qemu: Option<PathBuf>,
-    /// Size of the pool file where one is needed.
+    /// Size of the pool file, where the data directory needs a pool file.
     pub pool_bytes: Option<u64>,
     pub on_stop: OnStop,
-    /// Besides root, the user that may speak to the agent's socket, with its group.
+    /// The user, besides root, that may connect to the agent's socket, with its group.
     pub peer: Option<(u32, u32)>,
     pub limits: Limits,
-    /// Machines of one kind that may wait to become sandboxes; 0 for none.
+    /// Warm VMs of one kind at most; 0 switches the warm pool off.
     pub warm_max: usize,
-    /// Made ready before the agent says that it is.
+    /// The agent takes the template snapshot of this shape before it is ready.
     pub default_shape: Shape,
 }
 

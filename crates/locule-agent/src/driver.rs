@@ -1,229 +1,200 @@
-//! One task per sandbox. Nobody else touches its VM or its manifest; everybody else sends a message.
+//! One task per sandbox. No other task touches the VM or the manifest of the sandbox; other tasks send messages.
 //!
 //! ```text
-//! inbox ──► drive ──► lifecycle operation ──► report (told after the commit)
-//!             ▲ the VMM's end · the idle clock · the expiry
+//! inbox ──► drive ──► operation ──► report (published after the commit)
+//!             ▲ the VMM exits · the sandbox is idle · the sandbox expires
 //! ```
 
-mod begin;
-mod clocks;
+mod defragment;
 mod disk;
+mod end;
+mod handle;
 mod orders;
-mod pieces;
+mod policy;
+mod timeouts;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use locule_agent_api::{AgentError, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox};
+use locule_agent_api::{AgentError, SandboxReport, SandboxSpec};
+use locule_base::errors::chain;
 use locule_base::failpoint::reached;
-use locule_net::SandboxNet;
-use tokio::sync::{mpsc, oneshot, watch};
+use locule_ids::SandboxId;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::defragment::Defragmentation;
+use self::handle::RunningVm;
 use crate::activity::Activity;
+use crate::events::Events;
 use crate::host::Host;
-use crate::lifecycle::{self, LifecycleError, Vm};
-use crate::manifest::{Held, Manifest};
+use crate::ledger::{Availability, Ledger};
+use crate::manifest::Manifest;
+use crate::vm::Vm;
+use crate::vm_source::VmSource;
 
-/// Orders that may wait for one sandbox; one more is an error its sender sees.
+pub(crate) use handle::{Command, Handle, Reply};
+
+/// Orders that may wait for one sandbox. The sender of one more gets an error.
 const INBOX: usize = 32;
-/// How often the clocks of a running sandbox are looked at.
+/// How often the timeouts of a running sandbox are checked.
 const TICK: Duration = Duration::from_secs(1);
-/// After a failed automatic pause the next try waits.
+/// After a failed automatic pause the driver waits before the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
-/// Requests under way when a pause begins may take this long to end.
+/// Requests in progress when a pause begins may take this long to end.
 const DRAIN: Duration = Duration::from_secs(2);
 
-pub(crate) type Reply<T> = oneshot::Sender<Result<T, AgentError>>;
-
-/// What a sandbox can be asked.
+/// What all drivers of a host use.
 #[derive(Debug)]
-pub(crate) enum Command {
-    Pause {
-        generation: i64,
-        reply: Reply<SandboxReport>,
-    },
-    Resume {
-        resume: ResumeSandbox,
-        reply: Reply<SandboxReport>,
-    },
-    Update {
-        update: UpdateSandbox,
-        reply: Reply<SandboxReport>,
-    },
-    Destroy {
-        generation: i64,
-        reply: Reply<()>,
-    },
-    Report {
-        reply: oneshot::Sender<SandboxReport>,
-    },
-    /// The host needs its memory: pause if running.
-    Relieve {
-        reply: Reply<SandboxReport>,
-    },
-    /// The host stops: pause if running, then end.
-    Park {
-        reply: Reply<SandboxReport>,
-    },
+pub(crate) struct Shared {
+    pub(crate) host: Arc<Host>,
+    pub(crate) vm_source: Arc<VmSource>,
+    pub(crate) events: Events,
+    /// Snapshots are rewritten one at a time: the disk is there for the sandboxes that run.
+    rewrites: Arc<Semaphore>,
+    /// Drivers that exited.
+    exited: mpsc::Sender<SandboxId>,
 }
 
-/// How others reach a sandbox.
-#[derive(Debug, Clone)]
-pub(crate) struct Handle {
-    pub(crate) inbox: mpsc::Sender<Command>,
-    pub(crate) activity: Arc<Activity>,
-    life: watch::Receiver<Option<Life>>,
-    /// As of the last completed order or event. `None`: it is still being created.
-    report: watch::Receiver<Option<SandboxReport>>,
-}
-
-/// What others may know of a sandbox that runs.
-#[derive(Debug, Clone)]
-struct Life {
-    net: Arc<SandboxNet>,
-    vmm: u32,
-}
-
-impl Handle {
-    /// What it was when it last did something: no order under way is waited for.
-    pub(crate) fn report(&self) -> Option<SandboxReport> {
-        let report = self.report.borrow().clone()?;
-        Some(SandboxReport {
-            last_active_at: Some(self.activity.last()),
-            ..report
-        })
-    }
-
-    /// The way to its guest while it runs.
-    pub(crate) fn net(&self) -> Option<Arc<SandboxNet>> {
-        self.life.borrow().as_ref().map(|life| life.net.clone())
-    }
-
-    /// Its VMM while it runs.
-    pub(crate) fn vmm_pid(&self) -> Option<u32> {
-        self.life.borrow().as_ref().map(|life| life.vmm)
+impl Shared {
+    pub(crate) fn new(
+        host: Arc<Host>,
+        vm_source: Arc<VmSource>,
+        exited: mpsc::Sender<SandboxId>,
+    ) -> Self {
+        Self {
+            host,
+            vm_source,
+            events: Events::new(),
+            rewrites: Arc::new(Semaphore::new(1)),
+            exited,
+        }
     }
 }
 
-/// Everything the task owns.
+/// Everything that the task owns.
 pub(crate) struct Driver {
     host: Arc<Host>,
+    events: Events,
+    rewrites: Arc<Semaphore>,
     manifest: Manifest,
     vm: Option<Vm>,
     activity: Arc<Activity>,
-    life: watch::Sender<Option<Life>>,
+    running: watch::Sender<Option<RunningVm>>,
     reported: watch::Sender<Option<SandboxReport>>,
-    /// Serves names while the VM runs.
-    names: Option<CancellationToken>,
+    /// Stops the name server of the running VM.
+    name_server: Option<CancellationToken>,
     retry_at: Option<Duration>,
-    /// The VMM stopped the guest until its disk can be written.
-    waits_for_room: bool,
-    /// Not before this moment it is let go on again.
-    room_at: Option<Duration>,
-    pieces: pieces::Pieces,
-    /// The highest order that was tried. The manifest holds the highest that was carried out.
+    /// The VMM stopped the guest until the guest's disk can be written.
+    is_stopped_by_disk: bool,
+    /// A guest that is stopped by its disk does not continue before this moment.
+    continue_at: Option<Duration>,
+    defragmentation: Defragmentation,
+    /// The highest generation that was tried. The manifest has the highest that was carried out.
     tried: i64,
 }
 
-/// Why the task ends.
+/// What the task does after a message or an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    Go,
-    Gone,
+    Continue,
+    Exit,
 }
 
-/// A sandbox that is there already: paused, or running and adopted.
-pub(crate) fn take_over(
-    host: &Arc<Host>,
-    manifest: Manifest,
-    vm: Option<Vm>,
-    gone: mpsc::Sender<locule_ids::SandboxId>,
-) -> Handle {
-    let (mut driver, handle, inbox) = Driver::new(host, manifest);
+impl Next {
+    fn exit_if(exit: bool) -> Self {
+        if exit { Self::Exit } else { Self::Continue }
+    }
+}
+
+/// Takes over a sandbox that is there already: paused, or running.
+pub(crate) fn adopt(shared: &Shared, manifest: Manifest, vm: Option<Vm>) -> Handle {
+    let (mut driver, handle, inbox) = Driver::new(shared, manifest);
+    let (sandbox, exited) = (driver.manifest.sandbox, shared.exited.clone());
     driver.set_vm(vm);
-    driver.publish();
-    spawn(driver, inbox, gone);
-    handle
-}
-
-/// A new sandbox: the reply comes when it runs, or did not come to run.
-pub(crate) fn create(
-    host: &Arc<Host>,
-    spec: SandboxSpec,
-    reply: Reply<SandboxReport>,
-    gone: mpsc::Sender<locule_ids::SandboxId>,
-) -> Handle {
-    let key = hex::encode(crate::guest::random_bytes());
-    let manifest = Manifest::new(spec, key, host.clock.now());
-    let (mut driver, handle, inbox) = Driver::new(host, manifest);
-    let sandbox = driver.manifest.sandbox;
-    host.tasks.clone().spawn_detached("sandbox", async move {
-        match driver.begin().await {
-            Ok(report) => {
-                // Whoever asked may have left; the sandbox is there all the same.
-                let _ = reply.send(Ok(report));
-                driver.drive(inbox).await;
-            }
-            Err(error) => {
-                let text = locule_base::errors::chain(&error);
-                tracing::error!(sandbox.id = %sandbox, error = text, "create failed");
-                // Whoever asks again at once must not find a task that takes no orders any more.
-                drop(inbox);
-                let _ = reply.send(Err(error.into()));
-            }
-        }
-        let _ = gone.send(sandbox).await;
+    driver.update_report();
+    shared.host.tasks.spawn_detached("sandbox", async move {
+        driver.drive(inbox).await;
+        let _ = exited.send(sandbox).await;
     });
     handle
 }
 
-fn spawn(
-    driver: Driver,
-    inbox: mpsc::Receiver<Command>,
-    gone: mpsc::Sender<locule_ids::SandboxId>,
-) {
-    let sandbox = driver.manifest.sandbox;
-    driver
-        .host
-        .tasks
-        .clone()
-        .spawn_detached("sandbox", async move {
-            driver.drive(inbox).await;
-            let _ = gone.send(sandbox).await;
-        });
+/// Creates a sandbox. The reply comes when the sandbox runs, or when its creation failed.
+pub(crate) fn create(shared: &Shared, spec: SandboxSpec, reply: Reply<SandboxReport>) -> Handle {
+    let key = hex::encode(crate::guest::random_bytes());
+    let manifest = Manifest::new(spec, key, shared.host.clock.now());
+    let (mut driver, handle, inbox) = Driver::new(shared, manifest);
+    let (sandbox, exited) = (driver.manifest.sandbox, shared.exited.clone());
+    let vm_source = shared.vm_source.clone();
+    shared.host.tasks.spawn_detached("sandbox", async move {
+        match driver.create(&vm_source).await {
+            Ok(report) => {
+                // The caller may have left; the sandbox exists all the same.
+                let _ = reply.send(Ok(report));
+                driver.drive(inbox).await;
+            }
+            Err(error) => {
+                // A caller that tries again at once must not find a task that takes no orders any more.
+                drop(inbox);
+                let _ = reply.send(Err(error));
+            }
+        }
+        let _ = exited.send(sandbox).await;
+    });
+    handle
 }
 
 impl Driver {
-    fn new(host: &Arc<Host>, manifest: Manifest) -> (Self, Handle, mpsc::Receiver<Command>) {
+    fn new(shared: &Shared, manifest: Manifest) -> (Self, Handle, mpsc::Receiver<Command>) {
         let (sender, inbox) = mpsc::channel(INBOX);
-        let activity = Activity::new(host.clock.clone());
-        let (life, seen) = watch::channel(None);
+        let activity = Activity::new(shared.host.clock.clone());
+        let (running, running_vm) = watch::channel(None);
         let (reported, report) = watch::channel(None);
         let handle = Handle {
             inbox: sender,
             activity: activity.clone(),
-            life: seen,
+            running: running_vm,
             report,
         };
-        let (host, tried) = (host.clone(), manifest.generation);
-        (
-            Self {
-                host,
-                tried,
-                manifest,
-                vm: None,
-                activity,
-                life,
-                reported,
-                names: None,
-                retry_at: None,
-                waits_for_room: false,
-                room_at: None,
-                pieces: pieces::Pieces::default(),
-            },
-            handle,
-            inbox,
-        )
+        let driver = Self {
+            host: shared.host.clone(),
+            events: shared.events.clone(),
+            rewrites: shared.rewrites.clone(),
+            tried: manifest.generation,
+            manifest,
+            vm: None,
+            activity,
+            running,
+            reported,
+            name_server: None,
+            retry_at: None,
+            is_stopped_by_disk: false,
+            continue_at: None,
+            defragmentation: Defragmentation::default(),
+        };
+        (driver, handle, inbox)
+    }
+
+    /// The sandbox gets its first VM. On failure nothing of the sandbox is left.
+    async fn create(&mut self, vm_source: &VmSource) -> Result<SandboxReport, AgentError> {
+        check_unused(&self.host.ledger, self.manifest.sandbox).await?;
+        match vm_source.acquire(&mut self.manifest).await {
+            Ok(vm) => {
+                self.activity.touch();
+                self.set_vm(Some(vm));
+                self.publish();
+                reached(
+                    "create",
+                    "the report is published, the order is not answered",
+                );
+                Ok(self.report())
+            }
+            Err(error) => {
+                tracing::error!(sandbox.id = %self.manifest.sandbox, error = chain(&error), "a sandbox cannot be created");
+                Err(error.into())
+            }
+        }
     }
 
     fn report(&self) -> SandboxReport {
@@ -232,56 +203,56 @@ impl Driver {
         report
     }
 
-    fn tell(&self) {
-        self.publish();
-        self.host.changes.tell(self.report());
+    /// Reports a change to the handle and to watchers.
+    fn publish(&self) {
+        self.update_report();
+        self.events.publish(self.report());
     }
 
-    fn publish(&self) {
+    fn update_report(&self) {
         self.reported.send_replace(Some(self.report()));
     }
 
-    /// The VM comes or goes, and with it the way to the guest and its name server.
+    /// Sets or removes the VM, and with it what the handle shows of the VM and the name server.
     fn set_vm(&mut self, vm: Option<Vm>) {
-        if let Some(names) = self.names.take() {
-            names.cancel();
+        if let Some(name_server) = self.name_server.take() {
+            name_server.cancel();
         }
-        let net = vm.as_ref().map(|vm| vm.net.clone());
-        if let Some(net) = net.clone() {
-            let stop = CancellationToken::new();
-            self.names = Some(stop.clone());
+        if let Some(net) = vm.as_ref().map(|vm| vm.net.clone()) {
+            let (stop, sandbox) = (CancellationToken::new(), self.manifest.sandbox);
+            self.name_server = Some(stop.clone());
             self.host.tasks.spawn_detached("name server", async move {
                 tokio::select! {
                     () = stop.cancelled() => {}
                     served = locule_net::dns::serve(&net) => if let Err(error) = served {
-                        tracing::warn!(error = locule_base::errors::chain(&error), "no name server for a sandbox");
+                        tracing::warn!(sandbox.id = %sandbox, error = chain(&error), "the name server of a sandbox failed");
                     },
                 }
             });
         }
-        let life = vm.as_ref().map(|vm| Life {
+        let running = vm.as_ref().map(|vm| RunningVm {
             net: vm.net.clone(),
-            vmm: vm.machine.handle().pid,
+            vmm_pid: vm.machine.handle().pid,
         });
-        self.life.send_replace(life);
-        self.waits_for_room = false;
+        self.running.send_replace(running);
+        self.is_stopped_by_disk = false;
         self.vm = vm;
     }
 
-    /// Takes the VM out for an operation that ends it or hands it back.
+    /// Takes the VM out for an operation that ends the VM or returns it.
     fn take_vm(&mut self) -> Option<Vm> {
         let vm = self.vm.take();
         self.set_vm(None);
         vm
     }
 
-    /// Until the sandbox is gone, or nobody can ask it anything any more.
+    /// Runs until the sandbox ends, or until the registry has dropped the handle.
     async fn drive(mut self, mut inbox: mpsc::Receiver<Command>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let vm = self.vm.as_mut();
-            let ended = async {
+            let exited = async {
                 match vm {
                     Some(vm) => vm.machine.exited().await,
                     None => std::future::pending().await,
@@ -289,126 +260,37 @@ impl Driver {
             };
             let next = tokio::select! {
                 command = inbox.recv() => match command {
-                    Some(command) => self.obey(command).await,
-                    // The registry let go: the host keeps its VMs for the next agent.
-                    None => Next::Gone,
+                    Some(command) => self.handle(command).await,
+                    // The registry detached: the VM stays for the next agent.
+                    None => Next::Exit,
                 },
-                () = ended => self.vmm_ended().await,
+                () = exited => self.vmm_exited().await,
                 _ = tick.tick() => {
-                    self.look_at_the_image();
-                    self.look_at_the_disk().await;
-                    self.look_at_the_clocks().await
+                    self.defragment();
+                    self.check_disk().await;
+                    self.check_timeouts().await
                 }
             };
-            self.publish();
-            if matches!(next, Next::Gone) {
-                self.leave_the_image().await;
+            self.update_report();
+            if next == Next::Exit {
+                self.stop_defragmenting().await;
                 self.set_vm(None);
                 return;
             }
         }
     }
+}
 
-    /// The VMM is gone without an order: the guest ended itself, or something killed it.
-    async fn vmm_ended(&mut self) -> Next {
-        let reason = self.why_it_ended();
-        tracing::warn!(sandbox.id = %self.manifest.sandbox, reason, "a sandbox ended by itself");
-        if let Err(error) = self.finish(reason).await {
-            // It is gone all the same. The next start finds its manifest and no VM, and writes the end down then.
-            tracing::error!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "cannot write down the end of a sandbox");
-            self.activity.cut();
-            if let Some(vm) = self.take_vm() {
-                vm.release(&self.host).await;
-            }
-            self.manifest.held = Held::Stopped;
-            self.manifest.reason = Some(reason.to_owned());
-            self.tell();
-        }
-        Next::Gone
-    }
-
-    /// QEMU says on its own output when a signal ended it; a guest that powers off ends it silently.
-    fn why_it_ended(&self) -> &'static str {
-        let console = self
-            .host
-            .ledger
-            .folder(self.manifest.sandbox)
-            .join("console.log");
-        let text = std::fs::read(&console).unwrap_or_default();
-        let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(4096)..]).into_owned();
-        let said = [
-            "reboot: Power down",
-            "reboot: System halted",
-            "reboot: Restarting system",
-            "Kernel panic",
-        ];
-        if said.iter().any(|line| tail.contains(line)) {
-            "guest_shutdown"
-        } else {
-            "vm_lost"
-        }
-    }
-
-    /// Writes the end down, then gives everything back. On failure the sandbox is as it was.
-    async fn finish(&mut self, reason: &str) -> Result<(), LifecycleError> {
-        let host = self.host.clone();
-        self.leave_the_image().await;
-        reached("destroy", "nothing done");
-        let mut ended = self.manifest.clone();
-        ended.generation = ended.generation.max(self.tried);
-        lifecycle::bury(&host, &mut ended, reason).await?;
-        self.manifest = ended;
-        reached("destroy", "buried");
-        self.activity.cut();
-        let vm = self.take_vm();
-        lifecycle::clear_by_and_by(&host, &self.manifest, vm).await;
-        reached("destroy", "cleared");
-        self.tell();
-        Ok(())
-    }
-
-    /// Pauses the running VM. On failure it runs on and the failure is remembered.
-    async fn pause(&mut self, reason: Option<String>) -> Result<(), LifecycleError> {
-        self.leave_the_image().await;
-        self.activity.drain(DRAIN).await;
-        let Some(vm) = self.take_vm() else {
-            return Ok(());
-        };
-        let host = self.host.clone();
-        let result = match lifecycle::pause(&host, &mut self.manifest, vm, reason).await {
-            Ok(()) => Ok(()),
-            Err((vm, error)) => {
-                let why = if error.is_full() {
-                    "the last pause failed: the host's disk pool is full; the sandbox runs on"
-                } else {
-                    "the last pause failed; the sandbox runs on"
-                };
-                self.manifest.last_error = Some(why.to_owned());
-                self.set_vm(Some(vm));
-                Err(error)
-            }
-        };
-        self.activity.open_up();
-        self.tell();
-        result
-    }
-
-    async fn resume(&mut self, image: u32) -> Result<(), LifecycleError> {
-        let host = self.host.clone();
-        host.check_room(&self.manifest)?;
-        let slot = host.slots.take().ok_or(LifecycleError::NoSlot)?;
-        self.pieces.stop();
-        let vm = lifecycle::resume(&host, &mut self.manifest, image, slot).await?;
-        self.activity.open_up();
-        self.set_vm(Some(vm));
-        self.tell();
-        Ok(())
-    }
-
-    fn image(&self) -> Option<u32> {
-        match self.manifest.held {
-            Held::Paused { image } | Held::Resuming { image, .. } => Some(image),
-            Held::Creating | Held::Running { .. } | Held::Stopped => None,
-        }
+/// No order brings an ended sandbox back, and no sandbox is created where files lie. The registry has listed this driver
+/// before the check, and looks for a driver after it has written a tombstone: one of the two sees the other.
+async fn check_unused(ledger: &Ledger, sandbox: SandboxId) -> Result<(), AgentError> {
+    match ledger.availability(sandbox).await? {
+        Availability::Free => Ok(()),
+        Availability::Ended(reason) => Err(AgentError::FailedPrecondition(format!(
+            "the sandbox ended: {reason}"
+        ))),
+        Availability::Occupied => Err(AgentError::FailedPrecondition(
+            "files of this sandbox are on the host, which cannot use them".to_owned(),
+        )),
     }
 }

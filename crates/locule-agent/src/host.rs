@@ -1,4 +1,4 @@
-//! What every sandbox of this host shares.
+//! The technologies of this host that every virtual machine uses.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -9,16 +9,11 @@ use locule_base::tasks::Tasks;
 use locule_disk::Pool;
 use locule_net::HostNet;
 use locule_vmm::{Accelerator, AcceleratorKind, Vmm};
-use tokio::sync::Semaphore;
 
 use crate::config::Config;
-use crate::database::Database;
-use crate::golden::Goldens;
 use crate::images::Bundle;
 use crate::ledger::Ledger;
 use crate::slots::Slots;
-use crate::warm::WarmPool;
-use crate::watch::Changes;
 
 #[derive(Debug)]
 pub(crate) struct Host {
@@ -33,13 +28,7 @@ pub(crate) struct Host {
     pub(crate) vmm: Arc<dyn Vmm>,
     pub(crate) accelerator: Accelerator,
     pub(crate) ledger: Ledger,
-    pub(crate) database: Arc<Database>,
     pub(crate) slots: Slots,
-    pub(crate) goldens: Goldens,
-    pub(crate) changes: Changes,
-    pub(crate) warm: WarmPool,
-    /// Images are rewritten one at a time: the disk is there for the sandboxes that run.
-    pub(crate) rewrites: Semaphore,
 }
 
 impl Host {
@@ -53,17 +42,27 @@ impl Host {
         self.config.control_dir().join(format!("{slot}.qmp"))
     }
 
-    /// The user a slot's VMM runs as.
+    /// The user that a slot's VMM runs as.
     pub(crate) fn vmm_uid(&self, slot: u16) -> u32 {
         self.net.first_uid() + u32::from(slot)
     }
 
-    /// The guest kernel's. No secret is on it: every program in the guest can read it.
+    /// Where template snapshots are.
+    pub(crate) fn template_snapshot_dir(&self) -> PathBuf {
+        self.pool.root().join("golden")
+    }
+
+    /// Where the VMs of the warm pool have their files.
+    pub(crate) fn warm_pool_dir(&self) -> PathBuf {
+        self.pool.root().join("warm")
+    }
+
+    /// The command line of the guest kernel. Every program in the guest can read it: it holds no secret.
     pub(crate) fn kernel_command_line(&self) -> String {
         let mut line = "console=ttyS0 quiet panic=-1".to_owned();
         if self.accelerator.kind == AcceleratorKind::Tcg {
-            // Against a speculating processor, which an emulator is not: there each change between user and kernel would
-            // empty the emulated TLB, twice.
+            // Mitigations are against a speculating processor, which an emulator is not: there each change between user
+            // and kernel would empty the emulated TLB, twice.
             line += " mitigations=off";
         }
         line

@@ -1,4 +1,4 @@
-//! The guest image bundle: what was built, by content.
+//! The bundle of guest images: kernel, initramfs and root filesystems, each with the hash of its content.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -76,13 +76,13 @@ impl Bundle {
         self.manifest.templates.keys().map(String::as_str)
     }
 
-    /// A template's root filesystem and its content's name.
+    /// The root filesystem of a template, and the hash of its content.
     pub(crate) fn template(&self, name: &str) -> Option<(PathBuf, &str)> {
         let image = self.manifest.templates.get(name)?;
         Some((self.folder.join(&image.file), &image.sha256))
     }
 
-    /// What the kernel side of a guest is, by content.
+    /// Identifies kernel and initramfs by their content.
     pub(crate) fn boot_key(&self) -> String {
         format!(
             "{} {}",

@@ -1,34 +1,41 @@
-//! What a host does: the life of every sandbox on it.
+//! What a host does: create, pause, resume and destroy every sandbox on it.
 //!
 //! ```text
-//! server ─► registry ─► driver (one task, one sandbox) ─► lifecycle: create, pause, resume, destroy ─► net, disk, vmm
-//!   └─► proxy ────────────────────────────► guest            └─► ledger (a manifest per sandbox, on disk)
+//! server ─► registry ─► driver (one task, one sandbox) ─► vm_source: create · lifecycle: pause, resume, destroy
+//!   └─► proxy ─► guest agent        │                        └─► vm: net + disk + vmm, with undo
+//!                                   └─► ledger (a manifest per sandbox, on disk)
 //! ```
 //!
-//! A host has no database and no user's credential: what it knows is on its own disk. Whatever was acknowledged is in a
-//! manifest there; whatever a crash left half done is finished or undone at the next start ([`adopt`](self)).
+//! A host has no database and no user's credential: everything that it knows is on its own disk. Every acknowledged order is in
+//! a manifest there; the next start completes or undoes each operation that a crash cut ([`adopt`](self)).
 
 mod activity;
-mod admission;
 mod adopt;
+mod blocking;
 mod config;
-mod database;
 mod driver;
-mod golden;
+mod error;
+mod events;
 mod guest;
 mod host;
 mod images;
 mod ledger;
 mod lifecycle;
 mod manifest;
+mod memory;
+mod operation;
 mod pressure;
 mod proxy;
 mod registry;
 mod run;
 mod server;
 mod slots;
+mod template_snapshot;
+mod undo;
+mod vm;
+mod vm_source;
 mod warm;
-mod watch;
+mod write_mark;
 
 pub use config::{Config, Limits, OnStop};
 pub use images::{BadBundle, Bundle};

@@ -1,5 +1,5 @@
-//! What a host must know of one sandbox, whoever runs it: written down by the [ledger](crate::ledger), told to the control
-//! plane as a report.
+//! What a host must know of one sandbox. The [ledger](crate::ledger) keeps the manifest on disk; the control plane gets it as a
+//! report.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,27 @@ use locule_ids::{SandboxId, TeamId, TemplateId};
 use locule_vmm::{Shape, VmmHandle, VmmIdentity};
 use serde::{Deserialize, Serialize};
 
-/// Where a sandbox is in its life on this host.
+/// The state of a sandbox on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
-pub(crate) enum Held {
-    /// Being created: nothing of it was promised to anybody.
+pub(crate) enum ManifestState {
+    /// The creation is in progress, and was not acknowledged.
     Creating,
     Running {
         slot: u16,
         vmm: VmmHandle,
-        image: Option<u32>,
+        #[serde(rename = "image")]
+        snapshot: Option<u32>,
     },
-    /// Being resumed from an image that is still good.
+    /// A resume is in progress; the snapshot is still valid.
     Resuming {
         slot: u16,
-        image: u32,
+        #[serde(rename = "image")]
+        snapshot: u32,
     },
     Paused {
-        image: u32,
+        #[serde(rename = "image")]
+        snapshot: u32,
     },
     Stopped,
 }
@@ -52,9 +55,10 @@ enum OnTimeoutWord {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     pub(crate) sandbox: SandboxId,
-    /// The highest order carried out.
+    /// Of the last order that was carried out.
     pub(crate) generation: i64,
-    pub(crate) held: Held,
+    #[serde(rename = "held")]
+    pub(crate) state: ManifestState,
     pub(crate) reason: Option<String>,
     pub(crate) last_error: Option<String>,
     pub(crate) unresponsive: bool,
@@ -72,16 +76,17 @@ pub(crate) struct Manifest {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) access_token: String,
-    /// What the host proves itself to the guest with.
+    /// Authenticates the host to the guest agent.
     pub(crate) control_key: String,
-    /// The golden image this sandbox descends from.
-    pub(crate) golden: String,
+    /// The key of the template snapshot that the sandbox was restored from.
+    #[serde(rename = "golden")]
+    pub(crate) template_snapshot: String,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) started_at: Option<DateTime<Utc>>,
     pub(crate) stopped_at: Option<DateTime<Utc>>,
     pub(crate) ready_ms: u32,
-    /// What runs its VM, or saved its image: no other loads it. Absent in what agents before this field wrote.
+    /// The VMM that runs the VM, or that saved the snapshot. Absent in manifests of agents before this field.
     #[serde(default)]
     pub(crate) vmm: Option<VmmIdentity>,
 }
@@ -90,7 +95,7 @@ impl std::fmt::Debug for Manifest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Manifest")
             .field("sandbox", &self.sandbox)
-            .field("held", &self.held)
+            .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
@@ -100,7 +105,7 @@ impl Manifest {
         Self {
             sandbox: spec.order.sandbox,
             generation: spec.order.generation,
-            held: Held::Creating,
+            state: ManifestState::Creating,
             reason: None,
             last_error: None,
             unresponsive: false,
@@ -117,7 +122,7 @@ impl Manifest {
             labels: spec.labels,
             access_token: spec.access_token,
             control_key,
-            golden: String::new(),
+            template_snapshot: String::new(),
             metadata: BTreeMap::new(),
             created_at: now,
             started_at: None,
@@ -134,18 +139,18 @@ impl Manifest {
         }
     }
 
-    /// The VMM that saved its image, or runs it. Manifests from before the field say it among what users are told.
+    /// The VMM that saved the snapshot, or runs the VM. Manifests without the field name the VMM in their metadata.
     pub(crate) fn saved_by(&self) -> Option<VmmIdentity> {
-        let told = || self.metadata.get("vmm_version")?.parse().ok();
-        self.vmm.clone().or_else(told)
+        let named = || self.metadata.get("vmm_version")?.parse().ok();
+        self.vmm.clone().or_else(named)
     }
 
-    /// What is told to the control plane.
+    /// The report for the control plane.
     pub(crate) fn report(&self, last_active_at: Option<DateTime<Utc>>) -> SandboxReport {
-        let state = match self.held {
-            Held::Creating | Held::Running { .. } => ReportedState::Running,
-            Held::Paused { .. } | Held::Resuming { .. } => ReportedState::Paused,
-            Held::Stopped => ReportedState::Stopped,
+        let state = match self.state {
+            ManifestState::Creating | ManifestState::Running { .. } => ReportedState::Running,
+            ManifestState::Paused { .. } | ManifestState::Resuming { .. } => ReportedState::Paused,
+            ManifestState::Stopped => ReportedState::Stopped,
         };
         SandboxReport {
             sandbox: self.sandbox,

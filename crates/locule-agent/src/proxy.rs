@@ -1,7 +1,7 @@
 //! `/proxy/{sandbox}/{port}/…`: bytes to and from a guest, streamed both ways, `WebSockets` and other upgrades included.
 //!
-//! Each request counts as activity as long as it is open. When the sandbox goes away, open connections are cut: a polite
-//! end would be taken for the end of the work.
+//! Each request counts as activity as long as it is open. When the sandbox stops running, open connections are broken off: a
+//! regular end would look like the end of the work.
 
 use std::io;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use locule_agent_api::http1::exchange;
 use locule_guest_api::{CONTROL_KEY_HEADER, CONTROL_PATHS, GUEST_PORT};
 use locule_ids::SandboxId;
 
-use crate::activity::{NoUse, Use};
+use crate::activity::{Use, UseRefused};
 use crate::registry::Registry;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,35 +65,35 @@ pub(crate) async fn proxy(
     let Some(net) = net else {
         return failed(StatusCode::CONFLICT, "not_running");
     };
-    let held = match handle.activity.begin() {
-        Ok(held) => held,
-        Err(NoUse::Draining) => return failed(StatusCode::CONFLICT, "draining"),
-        Err(NoUse::Busy) => return failed(StatusCode::SERVICE_UNAVAILABLE, "busy"),
+    let in_use = match handle.activity.begin() {
+        Ok(in_use) => in_use,
+        Err(UseRefused::Draining) => return failed(StatusCode::CONFLICT, "draining"),
+        Err(UseRefused::Busy) => return failed(StatusCode::SERVICE_UNAVAILABLE, "busy"),
     };
     let Ok(stream) = net.connect(port, CONNECT_TIMEOUT).await else {
         return failed(StatusCode::BAD_GATEWAY, "port_closed");
     };
-    match forward(stream, request, held).await {
+    match forward(stream, request, in_use).await {
         Ok(response) => response,
         Err(error) => {
-            tracing::debug!(sandbox.id = %sandbox, port, %error, "a proxied request failed");
+            tracing::debug!(sandbox.id = %sandbox, port, %error, "a request to a port of a sandbox failed");
             failed(StatusCode::BAD_GATEWAY, "broken")
         }
     }
 }
 
-/// What of `/proxy/{sandbox}/{port}/…` is for the program inside, still encoded as it came.
+/// The part of `/proxy/{sandbox}/{port}/…` that the program in the guest gets, still encoded.
 fn inner(uri: &Uri) -> Uri {
     let rest = uri.path().splitn(5, '/').nth(4).unwrap_or_default();
     let query = uri
         .query()
         .map(|query| format!("?{query}"))
         .unwrap_or_default();
-    // What came in a request line goes into one.
+    // The text was part of a request line, so it is a valid URI.
     Uri::try_from(format!("/{rest}{query}")).unwrap_or_default()
 }
 
-/// Whether only the host may call this path of the guest agent, however it is spelled.
+/// Whether only the host may call this path of the guest agent, in any spelling of the path.
 fn is_control(decoded: &str, inner: &Uri) -> bool {
     [decoded, inner.path()]
         .iter()
@@ -103,7 +103,7 @@ fn is_control(decoded: &str, inner: &Uri) -> bool {
 async fn forward(
     stream: tokio::net::TcpStream,
     mut request: Request,
-    held: Use,
+    in_use: Use,
 ) -> Result<Response, hyper::Error> {
     *request.uri_mut() = inner(request.uri());
     request.headers_mut().remove(CONTROL_KEY_HEADER);
@@ -113,45 +113,45 @@ async fn forward(
         .then(|| hyper::upgrade::on(&mut request));
     let exchanged = tokio::select! {
         exchanged = exchange(stream, request) => exchanged?,
-        () = held.cut.cancelled() => return Ok(failed(StatusCode::BAD_GATEWAY, "not_running")),
+        () = in_use.cut.cancelled() => return Ok(failed(StatusCode::BAD_GATEWAY, "not_running")),
     };
     let mut response = exchanged;
-    // Only the host speaks in the host's name: a guest that says "not running" would be believed.
+    // Only the host sets this header: a "not running" of the guest would be believed.
     response.headers_mut().remove(PROXY_ERROR_HEADER);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let Some(ours) = upgrade else {
             return Ok(failed(StatusCode::BAD_GATEWAY, "broken"));
         };
         let theirs = hyper::upgrade::on(&mut response);
-        tunnel(ours, theirs, held);
+        tunnel(ours, theirs, in_use);
         return Ok(response.map(|_| Body::empty()));
     }
-    Ok(response.map(|body| Body::from_stream(cut_off(Body::new(body).into_data_stream(), held))))
+    Ok(response.map(|body| Body::from_stream(cut_off(Body::new(body).into_data_stream(), in_use))))
 }
 
-/// The body as it comes; broken off, not ended, when the sandbox goes away.
+/// The body, passed on as it arrives; broken off, not ended, when the sandbox stops running.
 fn cut_off(
     body: impl Stream<Item = Result<axum::body::Bytes, axum::Error>> + Send + 'static,
-    held: Use,
+    in_use: Use,
 ) -> impl Stream<Item = Result<axum::body::Bytes, io::Error>> + Send + 'static {
-    let state = Some((Box::pin(body), held));
+    let state = Some((Box::pin(body), in_use));
     futures::stream::unfold(state, |state| async move {
-        let (mut body, held) = state?;
+        let (mut body, in_use) = state?;
         tokio::select! {
             biased;
-            () = held.cut.cancelled() => Some((Err(io::ErrorKind::ConnectionAborted.into()), None)),
+            () = in_use.cut.cancelled() => Some((Err(io::ErrorKind::ConnectionAborted.into()), None)),
             chunk = body.next() => match chunk? {
-                Ok(bytes) => Some((Ok(bytes), Some((body, held)))),
+                Ok(bytes) => Some((Ok(bytes), Some((body, in_use)))),
                 Err(error) => Some((Err(io::Error::other(error)), None)),
             },
         }
     })
 }
 
-fn tunnel(ours: hyper::upgrade::OnUpgrade, theirs: hyper::upgrade::OnUpgrade, held: Use) {
+fn tunnel(ours: hyper::upgrade::OnUpgrade, theirs: hyper::upgrade::OnUpgrade, in_use: Use) {
     #[expect(
         clippy::disallowed_methods,
-        reason = "lives and dies with its two connections; cut with the sandbox"
+        reason = "ends with its two connections, which are cut with the sandbox"
     )]
     tokio::spawn(async move {
         let both = async {
@@ -166,7 +166,7 @@ fn tunnel(ours: hyper::upgrade::OnUpgrade, theirs: hyper::upgrade::OnUpgrade, he
         };
         tokio::select! {
             () = both => {}
-            () = held.cut.cancelled() => {}
+            () = in_use.cut.cancelled() => {}
         }
     });
 }
@@ -180,7 +180,7 @@ mod fuzz {
 
     use super::*;
 
-    /// What the agent's router makes of a request target: the path as it understands it, and what it passes on.
+    /// How the agent's router parses a request target: the decoded path, and the URI that the router passes on.
     async fn routed(uri: Uri) -> Option<(String, Uri)> {
         let seen = |Path(target): Path<Target>, _: RawPathParams, request: Request| async move {
             let inner = inner(request.uri()).to_string();

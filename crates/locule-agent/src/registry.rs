@@ -1,68 +1,86 @@
-//! Every sandbox of this host by id, and the orders of the control plane handed to their owners.
-
-mod agent;
+//! Every sandbox of this host by id, with the handle of its driver.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt as _};
 use locule_agent_api::{AgentError, Order, SandboxReport, SandboxSpec};
 use locule_ids::SandboxId;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::driver::{self, Command, Handle, Reply};
-use crate::golden::blocking;
+use crate::driver::{self, Command, Handle, Reply, Shared};
 use crate::host::Host;
 use crate::ledger::Tombstone;
-use crate::lifecycle::{LifecycleError, Vm};
 use crate::manifest::Manifest;
-use crate::pressure::Running;
+use crate::vm::Vm;
+use crate::vm_source::VmSource;
+use crate::write_mark::WriteMarkStore;
 
-/// Sandboxes paused at the same time when the host stops.
-const PARKED_TOGETHER: usize = 4;
+/// Sandboxes that are paused at the same time when the host stops.
+const PAUSED_TOGETHER: usize = 4;
 
 #[derive(Debug)]
 pub struct Registry {
-    host: Arc<Host>,
+    pub(crate) shared: Shared,
+    pub(crate) write_marks: Arc<WriteMarkStore>,
     sandboxes: Mutex<HashMap<SandboxId, Handle>>,
-    /// Drivers say when they are done.
-    gone: mpsc::Sender<SandboxId>,
-    ready: std::sync::atomic::AtomicBool,
+    ready: AtomicBool,
+}
+
+/// A sandbox that runs, and when it was used last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Running {
+    pub(crate) id: SandboxId,
+    pub(crate) vmm_pid: u32,
+    /// A request or a stream is open.
+    pub(crate) in_use: bool,
+    pub(crate) last_active: DateTime<Utc>,
 }
 
 impl Registry {
-    pub(crate) fn new(host: Arc<Host>) -> Arc<Self> {
-        let (gone, mut ended) = mpsc::channel(64);
+    pub(crate) fn new(
+        host: Arc<Host>,
+        vm_source: Arc<VmSource>,
+        write_marks: Arc<WriteMarkStore>,
+    ) -> Arc<Self> {
+        let (sender, mut exited) = mpsc::channel(64);
+        let tasks = host.tasks.clone();
         let registry = Arc::new(Self {
-            host,
+            shared: Shared::new(host, vm_source, sender),
+            write_marks,
             sandboxes: Mutex::default(),
-            gone,
-            ready: false.into(),
+            ready: AtomicBool::new(false),
         });
         let weak = Arc::downgrade(&registry);
-        registry.host.tasks.spawn("registry", |stop| async move {
+        tasks.spawn("registry", |stop| async move {
             loop {
                 let sandbox = tokio::select! {
                     () = stop.cancelled() => return Ok(()),
-                    sandbox = ended.recv() => sandbox,
+                    sandbox = exited.recv() => sandbox,
                 };
                 let (Some(sandbox), Some(registry)) = (sandbox, weak.upgrade()) else {
                     return Ok(());
                 };
-                registry.forget(sandbox);
+                registry.remove_exited(sandbox);
             }
         });
         registry
     }
 
-    fn sandboxes(&self) -> std::sync::MutexGuard<'_, HashMap<SandboxId, Handle>> {
+    fn host(&self) -> &Host {
+        &self.shared.host
+    }
+
+    fn sandboxes(&self) -> MutexGuard<'_, HashMap<SandboxId, Handle>> {
         self.sandboxes
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A driver that has ended takes no more orders.
-    fn forget(&self, sandbox: SandboxId) {
+    /// A new driver may have taken the id in the meantime.
+    fn remove_exited(&self, sandbox: SandboxId) {
         let mut sandboxes = self.sandboxes();
         if sandboxes
             .get(&sandbox)
@@ -74,20 +92,20 @@ impl Registry {
 
     pub(crate) fn adopt(&self, manifest: Manifest, vm: Option<Vm>) {
         let sandbox = manifest.sandbox;
-        let handle = driver::take_over(&self.host, manifest, vm, self.gone.clone());
+        let handle = driver::adopt(&self.shared, manifest, vm);
         self.sandboxes().insert(sandbox, handle);
     }
 
     pub(crate) fn set_ready(&self) {
-        self.ready.store(true, std::sync::atomic::Ordering::Release);
+        self.ready.store(true, Ordering::Release);
     }
 
-    fn is_ready(&self) -> bool {
-        self.ready.load(std::sync::atomic::Ordering::Acquire)
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
     }
 
-    /// Before adoption is complete nobody may conclude anything from what is not listed.
-    fn check_ready(&self) -> Result<(), AgentError> {
+    /// Before adoption is complete a sandbox that is not listed may exist all the same.
+    pub(crate) fn check_ready(&self) -> Result<(), AgentError> {
         if self.is_ready() {
             Ok(())
         } else {
@@ -102,7 +120,8 @@ impl Registry {
             .cloned()
     }
 
-    async fn ask<T>(
+    /// Sends a command to the driver of a sandbox and waits for the reply.
+    pub(crate) async fn ask<T>(
         &self,
         sandbox: SandboxId,
         command: impl FnOnce(Reply<T>) -> Command,
@@ -119,41 +138,72 @@ impl Registry {
             }
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(AgentError::NotFound),
         }
-        // A driver that ends without an answer ended because the sandbox did.
+        // A driver that exits without a reply exits because the sandbox ended.
         answer.await.unwrap_or(Err(AgentError::NotFound))
     }
 
-    /// Pauses everything that runs and lets all drivers end. Returns what could not be paused.
-    pub(crate) async fn park_all(&self) -> Vec<(SandboxId, AgentError)> {
+    /// Starts the creation of a sandbox, which takes the id at once. `None`: the id is taken.
+    pub(crate) fn create(
+        &self,
+        spec: SandboxSpec,
+    ) -> Option<oneshot::Receiver<Result<SandboxReport, AgentError>>> {
+        let sandbox = spec.order.sandbox;
+        let mut sandboxes = self.sandboxes();
+        let known = sandboxes.get(&sandbox);
+        if known.is_some_and(|handle| !handle.inbox.is_closed()) {
+            return None;
+        }
+        let (reply, answer) = oneshot::channel();
+        let handle = driver::create(&self.shared, spec, reply);
+        sandboxes.insert(sandbox, handle);
+        Some(answer)
+    }
+
+    /// The create order of a sandbox may arrive after its destroy order: it must find that the sandbox ended.
+    pub(crate) async fn write_tombstone_of_unknown(&self, order: &Order) -> Result<(), AgentError> {
+        let tombstone = Tombstone {
+            sandbox: order.sandbox,
+            generation: order.generation,
+            at: self.host().clock.now(),
+            last: None,
+        };
+        Ok(self.host().ledger.write_first_tombstone(tombstone).await?)
+    }
+
+    /// Pauses every running sandbox and ends all drivers. Returns the sandboxes that could not be paused.
+    pub(crate) async fn pause_all_for_shutdown(&self) -> Vec<(SandboxId, AgentError)> {
         let all: Vec<SandboxId> = self.sandboxes().keys().copied().collect();
-        let parked = stream::iter(all).map(|sandbox| async move {
-            let result = self.ask(sandbox, |reply| Command::Park { reply }).await;
+        let paused = stream::iter(all).map(|sandbox| async move {
+            let result = self
+                .ask(sandbox, |reply| Command::PauseForShutdown { reply })
+                .await;
             match &result {
                 Ok(report) => {
-                    tracing::info!(sandbox.id = %sandbox, state = ?report.state, "parked");
+                    tracing::info!(sandbox.id = %sandbox, state = ?report.state, "the driver of a sandbox ended for the shutdown");
                 }
-                Err(error) => tracing::error!(sandbox.id = %sandbox, %error, "cannot pause"),
+                Err(error) => {
+                    tracing::error!(sandbox.id = %sandbox, %error, "a sandbox cannot be paused for the shutdown");
+                }
             }
-            // One that ended meanwhile needs no pause.
+            // A sandbox that ended in the meantime needs no pause.
             result
                 .err()
                 .filter(|error| *error != AgentError::NotFound)
                 .map(|error| (sandbox, error))
         });
-        parked
-            .buffer_unordered(PARKED_TOGETHER)
+        paused
+            .buffer_unordered(PAUSED_TOGETHER)
             .filter_map(std::future::ready)
             .collect()
             .await
     }
 
-    /// The running sandboxes as the pressure task sees them.
     pub(crate) fn running(&self) -> Vec<Running> {
         let sandboxes = self.sandboxes();
         let running = sandboxes.iter().filter_map(|(sandbox, handle)| {
             Some(Running {
-                sandbox: *sandbox,
-                pid: handle.vmm_pid()?,
+                id: *sandbox,
+                vmm_pid: handle.vmm_pid()?,
                 in_use: handle.activity.is_open(),
                 last_active: handle.activity.last(),
             })
@@ -162,101 +212,45 @@ impl Registry {
     }
 
     /// Pauses a sandbox because the host needs its memory.
-    pub(crate) async fn relieve(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError> {
-        self.ask(sandbox, |reply| Command::Relieve { reply }).await
+    pub(crate) async fn pause_for_memory(
+        &self,
+        sandbox: SandboxId,
+    ) -> Result<SandboxReport, AgentError> {
+        self.ask(sandbox, |reply| Command::PauseForMemory { reply })
+            .await
     }
 
-    /// Lets go of all drivers without touching their VMs.
-    pub(crate) fn let_go(&self) {
+    /// Ends all drivers without touching their VMs.
+    pub(crate) fn detach(&self) {
         self.sandboxes().clear();
     }
 
-    /// What the host holds, and what ended lately, for those who missed it.
-    fn everything(&self) -> Vec<SandboxReport> {
-        let mut all: Vec<_> = {
+    /// Every sandbox that the host holds, and those that ended lately, for control planes that missed the event.
+    pub(crate) async fn reports(&self) -> Result<Vec<SandboxReport>, AgentError> {
+        let mut reports: Vec<_> = {
             let sandboxes = self.sandboxes();
-            let living = sandboxes
+            let open = sandboxes
                 .values()
                 .filter(|handle| !handle.inbox.is_closed());
-            living.filter_map(Handle::report).collect()
+            open.filter_map(Handle::report).collect()
         };
-        let ended = self.host.ledger.recently_buried(self.host.clock.now());
-        all.extend(ended.iter().map(|manifest| manifest.report(None)));
-        all
+        let now = self.host().clock.now();
+        let ended = self.host().ledger.recently_ended(now).await?;
+        reports.extend(ended.iter().map(|manifest| manifest.report(None)));
+        Ok(reports)
     }
 
-    /// The report that [`Self::everything`] contains for one sandbox.
-    fn report_of(&self, sandbox: SandboxId) -> Option<SandboxReport> {
-        if let Some(report) = self.handle(sandbox).and_then(|handle| handle.report()) {
-            return Some(report);
-        }
-        let ended = self.host.ledger.buried(sandbox)?;
-        let is_recent = ended.is_recent(self.host.clock.now());
-        let last = ended.last.filter(|_| is_recent)?;
-        Some(last.report(None))
-    }
-
-    /// The order to create it may still be on its way: it must find that the sandbox is gone.
-    async fn bury_unknown(&self, order: &Order) -> Result<(), AgentError> {
-        let stone = Tombstone {
-            sandbox: order.sandbox,
-            generation: order.generation,
-            at: self.host.clock.now(),
-            last: None,
-        };
-        let ledger = self.host.ledger.clone();
-        let buried = blocking(move || {
-            if ledger.is_buried(stone.sandbox) {
-                return Ok(());
-            }
-            ledger
-                .bury(&stone)
-                .map_err(LifecycleError::io("write the tombstone"))
-        });
-        Ok(buried.await?)
-    }
-
-    /// Nothing brings back what ended, and nothing is made where something lies.
-    fn check_unused(&self, sandbox: SandboxId) -> Result<(), AgentError> {
-        let ledger = &self.host.ledger;
-        let refused = |why: &str| Err(AgentError::FailedPrecondition(why.to_owned()));
-        if ledger.is_buried(sandbox) {
-            // Created, used and destroyed before: whoever asks again is late.
-            let stone = ledger.buried(sandbox);
-            let reason = stone.as_ref().map_or("destroyed", Tombstone::reason);
-            return refused(&format!("the sandbox ended: {reason}"));
-        }
-        if ledger.folder(sandbox).exists() {
-            return refused("files of this sandbox are on the host, which cannot use them");
-        }
-        Ok(())
-    }
-
-    fn begin(
+    /// The report that [`Self::reports`] contains for one sandbox.
+    pub(crate) async fn report_of(
         &self,
-        spec: SandboxSpec,
-    ) -> Result<oneshot::Receiver<Result<SandboxReport, AgentError>>, AgentError> {
-        let limits = self.host.config.limits;
-        if spec.vcpus == 0
-            || spec.vcpus > limits.vcpus_max
-            || spec.memory_mib < 128
-            || spec.memory_mib > limits.memory_mib_max
-        {
-            return Err(AgentError::InvalidArgument(
-                "the size is outside this host's limits".to_owned(),
-            ));
+        sandbox: SandboxId,
+    ) -> Result<Option<SandboxReport>, AgentError> {
+        if let Some(report) = self.handle(sandbox).and_then(|handle| handle.report()) {
+            return Ok(Some(report));
         }
-        let (reply, answer) = oneshot::channel();
-        let sandbox = spec.order.sandbox;
-        let mut sandboxes = self.sandboxes();
-        let known = sandboxes.get(&sandbox);
-        if known.is_some_and(|handle| !handle.inbox.is_closed()) {
-            return Err(AgentError::AlreadyExists("the sandbox exists".to_owned()));
-        }
-        // Looked at under the lock that `destroy_sandbox` takes after it has buried: one of the two sees the other.
-        self.check_unused(sandbox)?;
-        let handle = driver::create(&self.host, spec, reply, self.gone.clone());
-        sandboxes.insert(sandbox, handle);
-        Ok(answer)
+        let now = self.host().clock.now();
+        let ended = self.host().ledger.read_tombstone(sandbox).await?;
+        let recent = ended.filter(|tombstone| tombstone.is_recent(now));
+        Ok(recent.and_then(|tombstone| Some(tombstone.last?.report(None))))
     }
 }

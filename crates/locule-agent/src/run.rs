@@ -12,19 +12,16 @@ use locule_base::tasks::Tasks;
 use locule_disk::{DiskError, Pool, PoolOptions};
 use locule_net::{HostNet, NetError};
 use locule_vmm::{Qemu, VmmError};
-use tokio::sync::Semaphore;
 
 use crate::config::{Config, OnStop};
-use crate::database::Database;
-use crate::golden::Goldens;
+use crate::error::HostError;
 use crate::host::Host;
 use crate::images::{BadBundle, Bundle};
 use crate::ledger::Ledger;
-use crate::lifecycle::LifecycleError;
 use crate::registry::Registry;
 use crate::slots::Slots;
-use crate::warm::WarmPool;
-use crate::watch::Changes;
+use crate::vm_source::VmSource;
+use crate::write_mark::WriteMarkStore;
 use crate::{adopt, pressure, server};
 
 /// Why an agent cannot start.
@@ -44,12 +41,14 @@ pub enum RunError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error("take over what was here")]
+    #[error("adopt the sandboxes of this host")]
     Adopt(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("make the first golden image")]
-    Golden(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("{0} sandboxes could not be paused; their VMs run on and will be adopted")]
-    NotParked(usize),
+    #[error("take the first template snapshot")]
+    TemplateSnapshot(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(
+        "{0} sandboxes could not be paused; their VMs continue to run, and the next agent adopts them"
+    )]
+    NotPaused(usize),
 }
 
 fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
@@ -83,7 +82,7 @@ pub struct Agent {
     registry: Arc<Registry>,
 }
 
-/// Serves until `tasks` are told to stop, then stops as configured.
+/// Serves until `tasks` are stopped, then stops as configured.
 pub async fn run(config: Config, tasks: Tasks) -> Result<(), RunError> {
     let on_stop = config.on_stop;
     let stop = tasks.token();
@@ -96,7 +95,7 @@ pub async fn run(config: Config, tasks: Tasks) -> Result<(), RunError> {
 }
 
 impl Agent {
-    /// Opens everything, adopts what is there, makes the default shape's golden image, and then says that it is ready.
+    /// Opens everything, adopts the sandboxes of the ledger, takes the template snapshot of the default shape, and is then ready.
     pub async fn start(config: Config, tasks: Tasks) -> Result<Self, RunError> {
         make_folders(&config)?;
         let bundle = Bundle::open(&config.images)?;
@@ -111,14 +110,15 @@ impl Agent {
         if let Some(why) = &accelerator.reason {
             tracing::warn!(
                 why,
-                "no KVM: guests run in TCG, for development and trusted code only"
+                "KVM cannot be used: guests run in the TCG emulator, for development and trusted code only"
             );
         }
         let size_bytes = config.pool_bytes;
         let pool = Pool::open(&config.data_dir, PoolOptions { size_bytes }).await?;
         let net = HostNet::open(&config.instance, &config.data_dir, config.net_options()).await?;
         let ledger = Ledger::open(pool.root()).map_err(file("open", pool.root()))?;
-        let database = Database::start(&config.data_dir, &tasks);
+        let write_marks = WriteMarkStore::start(&config.data_dir, &tasks)
+            .map_err(file("read the write mark in", &config.data_dir))?;
         let open = |path: PathBuf| File::open(&path).map(Arc::new).map_err(file("open", &path));
         let host = Arc::new(Host {
             kernel: open(bundle.kernel())?,
@@ -131,15 +131,11 @@ impl Agent {
             vmm: Arc::new(vmm),
             accelerator,
             ledger,
-            database: database.map_err(file("read what is in", &config.data_dir))?,
             slots: Slots::default(),
-            goldens: Goldens::default(),
-            changes: Changes::new(),
-            warm: WarmPool::default(),
-            rewrites: Semaphore::new(1),
             config,
         });
-        let registry = Registry::new(host.clone());
+        let vm_source = Arc::new(VmSource::new(host.clone()));
+        let registry = Registry::new(host.clone(), vm_source.clone(), write_marks);
         let socket = host.config.socket();
         let listener =
             server::bind(&socket, host.config.peer).map_err(file("listen on", &socket))?;
@@ -150,45 +146,16 @@ impl Agent {
         adopt::adopt(&host, &registry)
             .await
             .map_err(|error| RunError::Adopt(error.into()))?;
-        let agent = Self { host, registry };
-        agent
-            .warm()
+        prepare(&host, &vm_source)
             .await
-            .map_err(|error| RunError::Golden(error.into()))?;
-        let (host, registry) = (agent.host.clone(), agent.registry.clone());
-        tasks.spawn("memory pressure", |stop| {
-            pressure::watch(host, registry, stop)
+            .map_err(|error| RunError::TemplateSnapshot(error.into()))?;
+        let (limits, watched) = (host.config.limits, registry.clone());
+        tasks.spawn("memory pressure", move |stop| {
+            pressure::watch(limits, vm_source, watched, stop)
         });
-        agent.registry.set_ready();
-        tracing::info!(vmm = %agent.host.vmm.identity(), "the host is ready");
-        Ok(agent)
-    }
-
-    /// The shape that most sandboxes have is made before anybody asks for it.
-    async fn warm(&self) -> Result<(), LifecycleError> {
-        let host = &self.host;
-        let template = host
-            .bundle
-            .templates()
-            .next()
-            .unwrap_or("minimal")
-            .to_owned();
-        let shape = host.config.default_shape;
-        match host.goldens.get(host, &template, shape).await {
-            Ok(_) => {}
-            // Whoever frees some room needs a running host for that.
-            Err(error) if error.is_full() => tracing::error!(
-                error = locule_base::errors::chain(&error),
-                "no golden image: the disk pool is full"
-            ),
-            Err(error) => return Err(error),
-        }
-        if host.config.warm_max > 0 {
-            host.warm.keep_one(&template, shape);
-            let keeper = host.clone();
-            host.tasks.spawn("warm pool", |stop| keeper.keep_warm(stop));
-        }
-        Ok(())
+        registry.set_ready();
+        tracing::info!(vmm = %host.vmm.identity(), "the host is ready");
+        Ok(Self { host, registry })
     }
 
     /// The agent without its socket.
@@ -196,35 +163,61 @@ impl Agent {
         self.registry.clone()
     }
 
-    /// Ends when one of the agent's own tasks failed.
+    /// Returns when one of the agent's own tasks has failed.
     pub async fn failed(&self) {
         self.host.tasks.token().cancelled().await;
     }
 
-    /// Pauses or leaves the sandboxes, then ends every task. The network's names and the pool stay for the next start.
+    /// Pauses or leaves the sandboxes, then ends every task. The pool stays for the next start.
     pub async fn stop(self, on_stop: OnStop) -> Result<(), RunError> {
-        // A driver that is let go of drops its slot while its VM lives on: nobody may take it.
+        // A driver that detaches drops its slot while its VM continues to run: no other VM may take the slot.
         self.host.slots.close();
         let left = match on_stop {
-            OnStop::Pause => self.registry.park_all().await.len(),
+            OnStop::Pause => self.registry.pause_all_for_shutdown().await.len(),
             OnStop::Keep => 0,
         };
-        self.registry.let_go();
+        self.registry.detach();
         if let Err(left) = self.host.tasks.shutdown(Duration::from_secs(10)).await {
-            tracing::warn!(%left, "stopping anyway");
+            tracing::warn!(%left, "the agent stops although tasks of it still run");
         }
         let _ = fs::remove_file(self.host.config.socket());
         drop(self.registry);
         if left > 0 {
-            return Err(RunError::NotParked(left));
+            return Err(RunError::NotPaused(left));
         }
         if on_stop == OnStop::Pause
             && let Ok(host) = Arc::try_unwrap(self.host)
         {
-            // Nothing runs: the machine gets back its mount and its rules.
+            // No sandbox runs: the mount and the packet rules are removed from the machine.
             host.net.close().await?;
             host.pool.close()?;
         }
         Ok(())
     }
+}
+
+/// Takes the template snapshot that most sandboxes need, and starts to fill the warm pool.
+async fn prepare(host: &Host, vm_source: &VmSource) -> Result<(), HostError> {
+    let template = host
+        .bundle
+        .templates()
+        .next()
+        .unwrap_or("minimal")
+        .to_owned();
+    let shape = host.config.default_shape;
+    match vm_source.template_snapshots.get(&template, shape).await {
+        Ok(_) => {}
+        // The host must run so that an operator can destroy sandboxes.
+        Err(error) if error.is_full() => tracing::error!(
+            error = locule_base::errors::chain(&error),
+            "the first template snapshot cannot be taken: the disk pool is full"
+        ),
+        Err(error) => return Err(error),
+    }
+    if host.config.warm_max > 0 {
+        let pool = vm_source.warm_pool.clone();
+        pool.set_min_warm(&template, shape, 1);
+        host.tasks.spawn("warm pool", |stop| pool.maintain(stop));
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ pub(crate) struct Slots(Arc<Mutex<Used>>);
 #[derive(Debug, Default)]
 struct Used {
     numbers: BTreeSet<u16>,
-    /// No more are given out: the host stops, and a slot that is let go of may still have its VM.
+    /// No more slots are given out: the host stops, and a detached VM may still use a slot that was dropped.
     closed: bool,
 }
 
@@ -37,12 +37,12 @@ impl Slots {
         })
     }
 
-    /// From now on none is free: what is let go of keeps its VM for the next agent.
+    /// From now on no slot is free: a detached VM keeps its slot for the next agent.
     pub(crate) fn close(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
     }
 
-    /// The slot that an adopted VM holds already. `None`: somebody else has it.
+    /// The slot that an adopted VM uses already. `None`: another VM has the slot.
     pub(crate) fn claim(&self, number: u16) -> Option<Slot> {
         let fresh = self
             .0
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dropped_slot_is_free_again_and_a_held_one_is_not() {
+    fn a_dropped_slot_is_free_again_and_a_slot_in_use_is_not() {
         let slots = Slots::default();
         let (first, second) = (slots.take().unwrap(), slots.take().unwrap());
         assert_eq!((first.number(), second.number()), (0, 1));
@@ -88,6 +88,6 @@ mod tests {
         assert_eq!(slots.take().unwrap().number(), 0);
         drop(second);
         slots.close();
-        assert!(slots.take().is_none(), "let go of is not free");
+        assert!(slots.take().is_none(), "a closed set has no free slot");
     }
 }

@@ -1,292 +1,183 @@
-//! Machines that wait to become sandboxes.
+//! The warm pool: VMs that are restored before a sandbox needs them.
 //!
 //! ```text
-//! golden image ──► started: VMM process, network, devices loaded ──► warm: past its first instructions, stopped
-//!                            └──────────── claim ──────────────────────────┘
+//! template snapshot ──► restored: VMM process, network, devices loaded ──► warm: past the first instructions, stopped
+//!                            └──────────── taken for a sandbox ────────────────┘
 //! ```
 //!
-//! A claim renames one folder, lets the vCPUs go and makes the guest new with one call. Each kind (template and shape) is
-//! stocked by how many were asked for together lately: warm ones up to a limit, started ones behind them. Refilling yields
-//! to whoever waits for a sandbox. What waits was promised to nobody: a restart of the agent throws it away.
+//! A create that finds a pooled VM renames one folder, lets the vCPUs run and initialises the guest with one call. For each kind
+//! (template and shape) the pool holds as many VMs as were asked for together lately: warm VMs up to a limit, restored VMs
+//! beyond it. Refilling yields to creates in progress. A pooled VM belongs to no sandbox: a restart of the agent ends it.
 
 mod demand;
+mod kind;
+mod pooled;
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use locule_agent_api::PoolLevel;
+use locule_base::errors::chain;
 use locule_vmm::Shape;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::demand::Demand;
-use crate::golden::{Golden, blocking};
-use crate::guest;
+use self::kind::{KindPool, VmKind};
+use crate::error::HostError;
 use crate::host::Host;
-use crate::lifecycle::{LifecycleError, Steps, Vm, from_golden};
-use crate::pressure::unique_bytes;
+use crate::template_snapshot::TemplateSnapshots;
 
-/// Started machines for each warm one at most: they cost half the memory, and most of the time of a claim.
-const STARTED_PER_WARM: usize = 2;
-/// How often the stock is looked at without being asked.
+pub(crate) use pooled::PooledVm;
+
+/// How often the pool compares its level with the desired one when nothing happens.
 const PERIOD: Duration = Duration::from_secs(5);
-/// Whoever got a sandbox has the cores for the first command, as long as there is something for the next one.
+/// After a create the new sandbox has the cores for its first command, as long as the pool is not empty.
 const FIRST_COMMAND: Duration = Duration::from_millis(250);
-/// After a failure the next try waits.
+/// After a failure the pool waits before the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
-/// After memory ran short nothing is made for this long.
+/// After memory ran short no VM is made for this long.
 const SHORT_OF_MEMORY: Duration = Duration::from_mins(1);
 
-/// A machine that nobody has claimed.
 #[derive(Debug)]
-pub(crate) struct Waiting {
-    pub(crate) vm: Vm,
-    pub(crate) golden: Arc<Golden>,
-    /// Its disk and logs.
-    pub(crate) folder: PathBuf,
-    /// Not only started.
-    warm: bool,
-}
-
-/// What machines are interchangeable.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Kind {
-    template: String,
-    shape: Shape,
-}
-
-#[derive(Debug, Default)]
-struct Stock {
-    warm: Vec<Waiting>,
-    started: Vec<Waiting>,
-    demand: Demand,
-    /// Kept at least, whatever is asked for.
-    least: usize,
-}
-
-impl Stock {
-    fn is_empty(&self) -> bool {
-        self.warm.is_empty() && self.started.is_empty()
-    }
-
-    /// One whose VMM is not there any more: a living process has pages of its own.
-    fn take_dead(&mut self) -> Option<Waiting> {
-        let is_dead = |one: &Waiting| unique_bytes(one.vm.machine.handle().pid) == 0;
-        for depth in [&mut self.warm, &mut self.started] {
-            if let Some(at) = depth.iter().position(is_dead) {
-                return Some(depth.remove(at));
-            }
-        }
-        None
-    }
-
-    /// What its machines have for themselves.
-    fn unique_bytes(&self) -> u64 {
-        let waiting = self.warm.iter().chain(&self.started);
-        waiting
-            .map(|one| unique_bytes(one.vm.machine.handle().pid))
-            .sum()
-    }
-
-    /// How many warm ones should wait, and how many started ones: together as many as came together lately. A few are
-    /// always started, to be warmed when a warm one is taken.
-    fn wanted(&mut self, now: Duration, most: usize) -> (usize, usize) {
-        let peak = self.demand.peak(now);
-        let warm = peak.max(self.least).min(most);
-        let behind = peak.saturating_sub(warm).min(STARTED_PER_WARM * most);
-        (warm, behind.max(warm.div_ceil(2)))
-    }
-}
-
-/// All that wait on this host.
-#[derive(Debug, Default)]
 pub(crate) struct WarmPool {
-    stocks: Mutex<HashMap<Kind, Stock>>,
+    host: Arc<Host>,
+    template_snapshots: Arc<TemplateSnapshots>,
+    kinds: Mutex<HashMap<VmKind, KindPool>>,
     nudge: Notify,
-    /// Sandboxes being made right now: refilling would take the cores away from them.
-    busy: AtomicUsize,
-    rest: Mutex<Rest>,
+    /// Creates in progress: refilling would take the cores away from them.
+    creates: AtomicUsize,
+    pause: Mutex<RefillPause>,
 }
 
-/// When the stock is left as it is.
+/// When refilling continues.
 #[derive(Debug, Default)]
-struct Rest {
-    /// Whatever is missing.
-    not_before: Duration,
-    /// As long as something waits.
-    calm_from: Duration,
+struct RefillPause {
+    /// Not before this moment.
+    until: Duration,
+    /// Not before this moment, unless the pool is empty.
+    until_unless_empty: Duration,
 }
 
-/// Somebody waits for a sandbox as long as this lives.
+/// Refilling pauses as long as this value exists.
 #[derive(Debug)]
-pub(crate) struct Busy<'a>(&'a Host);
+pub(crate) struct CreateInProgress<'a>(&'a WarmPool);
 
-impl Drop for Busy<'_> {
+impl Drop for CreateInProgress<'_> {
     fn drop(&mut self) {
-        let (host, pool) = (self.0, &self.0.warm);
-        pool.rest().calm_from = host.clock.monotonic() + FIRST_COMMAND;
-        pool.busy.fetch_sub(1, Ordering::AcqRel);
+        let pool = self.0;
+        pool.pause().until_unless_empty = pool.host.clock.monotonic() + FIRST_COMMAND;
+        pool.creates.fetch_sub(1, Ordering::AcqRel);
         pool.nudge.notify_one();
     }
 }
 
-/// One thing to do about the stock.
-enum Job {
-    Make(Kind, bool),
-    Warm(Kind, Waiting),
-    Drop(Waiting),
+/// One step towards the desired level.
+enum Step {
+    Restore { kind: VmKind, then_warm_up: bool },
+    WarmUp(VmKind, PooledVm),
+    Release(PooledVm),
 }
 
 impl WarmPool {
-    fn stocks(&self) -> MutexGuard<'_, HashMap<Kind, Stock>> {
-        self.stocks.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn new(host: Arc<Host>, template_snapshots: Arc<TemplateSnapshots>) -> Self {
+        Self {
+            host,
+            template_snapshots,
+            kinds: Mutex::default(),
+            nudge: Notify::new(),
+            creates: AtomicUsize::new(0),
+            pause: Mutex::default(),
+        }
     }
 
-    fn rest(&self) -> MutexGuard<'_, Rest> {
-        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kinds(&self) -> MutexGuard<'_, HashMap<VmKind, KindPool>> {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The best machine that waits, and a note that one was asked for.
-    pub(crate) fn claim(&self, template: &str, shape: Shape, now: Duration) -> Option<Waiting> {
-        let kind = Kind {
+    fn pause(&self) -> MutexGuard<'_, RefillPause> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that a create is in progress.
+    pub(crate) fn create_in_progress(&self) -> CreateInProgress<'_> {
+        self.creates.fetch_add(1, Ordering::AcqRel);
+        CreateInProgress(self)
+    }
+
+    /// The best VM of a kind, if there is one. Counts as demand.
+    pub(crate) fn take(&self, template: &str, shape: Shape) -> Option<PooledVm> {
+        let kind = VmKind {
             template: template.to_owned(),
             shape,
         };
-        let mut stocks = self.stocks();
-        let stock = stocks.entry(kind).or_default();
-        stock.demand.note(now);
-        stock.warm.pop().or_else(|| stock.started.pop())
+        let mut kinds = self.kinds();
+        let pool = kinds.entry(kind).or_default();
+        pool.demand.note(self.host.clock.monotonic());
+        pool.take()
     }
 
-    /// At least one of this kind waits from now on.
-    pub(crate) fn keep_one(&self, template: &str, shape: Shape) {
-        let kind = Kind {
+    /// From now on at least `min_warm` VMs of this kind are kept warm.
+    pub(crate) fn set_min_warm(&self, template: &str, shape: Shape, min_warm: usize) {
+        let kind = VmKind {
             template: template.to_owned(),
             shape,
         };
-        self.stocks().entry(kind).or_default().least = 1;
+        self.kinds().entry(kind).or_default().min_warm = min_warm;
     }
 
-    /// What waits, for whoever asks what it costs.
-    pub(crate) fn stock(&self) -> Vec<PoolLevel> {
-        let stocks = self.stocks();
-        let mut all: Vec<_> = stocks
+    /// How many VMs there are of each kind.
+    pub(crate) fn levels(&self) -> Vec<PoolLevel> {
+        let kinds = self.kinds();
+        let mut levels: Vec<_> = kinds
             .iter()
-            .map(|(kind, stock)| PoolLevel {
-                template: kind.template.clone(),
-                vcpus: kind.shape.vcpus,
-                memory_mib: kind.shape.memory_mib,
-                warm: u32::try_from(stock.warm.len()).unwrap_or(u32::MAX),
-                restored: u32::try_from(stock.started.len()).unwrap_or(u32::MAX),
-                unique_bytes: stock.unique_bytes(),
-            })
-            .filter(|stock| stock.warm + stock.restored > 0)
+            .filter(|(_, pool)| !pool.is_empty())
+            .map(|(kind, pool)| pool.level(kind))
             .collect();
-        all.sort_by(|a, b| {
+        levels.sort_by(|a, b| {
             (&a.template, a.vcpus, a.memory_mib).cmp(&(&b.template, b.vcpus, b.memory_mib))
         });
-        all
+        levels
     }
 
-    /// What the waiting machines have for themselves.
+    /// The memory that the VMs have for themselves.
     pub(crate) fn unique_bytes(&self) -> u64 {
-        self.stocks().values().map(Stock::unique_bytes).sum()
+        self.kinds().values().map(KindPool::unique_bytes).sum()
     }
 
-    /// The next thing to do, most urgent first: a warm machine where one is missing, a started one, one too many.
-    fn next(&self, now: Duration, most: usize) -> Option<Job> {
-        let mut stocks = self.stocks();
-        let mut start = None;
-        for (kind, stock) in stocks.iter_mut() {
-            if let Some(dead) = stock.take_dead() {
-                return Some(Job::Drop(dead));
+    /// Memory is short: releases one VM, and makes none for a while. `false`: the pool was empty.
+    pub(crate) async fn shrink(&self) -> bool {
+        let pooled = self.kinds().values_mut().find_map(KindPool::take);
+        self.pause().until = self.host.clock.monotonic() + SHORT_OF_MEMORY;
+        match pooled {
+            Some(pooled) => {
+                pooled.release(&self.host).await;
+                true
             }
-            let (warm, started) = stock.wanted(now, most);
-            if stock.warm.len() < warm {
-                return Some(match stock.started.pop() {
-                    Some(waiting) => Job::Warm(kind.clone(), waiting),
-                    None => Job::Make(kind.clone(), true),
-                });
-            }
-            if stock.warm.len() > warm {
-                return stock.warm.pop().map(Job::Drop);
-            }
-            if stock.started.len() > started {
-                return stock.started.pop().map(Job::Drop);
-            }
-            if stock.started.len() < started {
-                start = Some(Job::Make(kind.clone(), false));
-            }
-        }
-        start
-    }
-
-    fn put(&self, kind: Kind, waiting: Waiting) {
-        let mut stocks = self.stocks();
-        let stock = stocks.entry(kind).or_default();
-        if waiting.warm {
-            stock.warm.push(waiting);
-        } else {
-            stock.started.push(waiting);
+            None => false,
         }
     }
 
-    fn take_one(&self) -> Option<Waiting> {
-        let mut stocks = self.stocks();
-        let mut all = stocks.values_mut();
-        all.find_map(|stock| stock.warm.pop().or_else(|| stock.started.pop()))
-    }
-
-    /// How long the stock is left as it is from now on.
-    fn rests_for(&self, now: Duration) -> Duration {
-        if self.busy.load(Ordering::Acquire) > 0 {
-            // Whoever is busy says when that ends.
-            return PERIOD;
-        }
-        let rest = self.rest();
-        let until = if self.stocks().values().all(Stock::is_empty) {
-            rest.not_before
-        } else {
-            rest.not_before.max(rest.calm_from)
-        };
-        until.saturating_sub(now)
-    }
-
-    fn take_all(&self) -> Vec<Waiting> {
-        let mut stocks = self.stocks();
-        let all = stocks.values_mut();
-        all.flat_map(|stock| stock.warm.drain(..).chain(stock.started.drain(..)))
-            .collect()
-    }
-}
-
-impl Host {
-    /// Says that somebody waits for a sandbox.
-    pub(crate) fn is_making_one(&self) -> Busy<'_> {
-        self.warm.busy.fetch_add(1, Ordering::AcqRel);
-        Busy(self)
-    }
-
-    /// Keeps the stock as it should be until the host stops, then lets all of it go.
-    pub(crate) async fn keep_warm(self: Arc<Self>, stop: CancellationToken) -> anyhow::Result<()> {
-        let most = self.config.warm_max;
+    /// Keeps the pool at the desired level until the host stops, then releases every VM.
+    pub(crate) async fn maintain(self: Arc<Self>, stop: CancellationToken) -> anyhow::Result<()> {
         while !stop.is_cancelled() {
-            let now = self.clock.monotonic();
-            let rest = self.warm.rests_for(now);
-            let job = rest.is_zero().then(|| self.warm.next(now, most)).flatten();
-            let pause = match job {
-                None if rest.is_zero() => PERIOD,
-                None => rest,
-                Some(job) => match self.perform(job).await {
+            let now = self.host.clock.monotonic();
+            let pause = self.refill_pause(now);
+            let step = if pause.is_zero() {
+                self.next_step(now)
+            } else {
+                None
+            };
+            let wait = match step {
+                None if pause.is_zero() => PERIOD,
+                None => pause,
+                Some(step) => match self.perform(step).await {
                     Ok(()) => continue,
                     Err(error) => {
                         tracing::warn!(
-                            error = locule_base::errors::chain(&error),
-                            "a machine for the pool was not made"
+                            error = chain(&error),
+                            "the warm pool could not make a VM; it tries again later"
                         );
                         RETRY_AFTER
                     }
@@ -294,143 +185,91 @@ impl Host {
             };
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.warm.nudge.notified() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = self.nudge.notified() => {}
+                () = tokio::time::sleep(wait) => {}
             }
         }
-        self.let_warm_go().await;
-        Ok(())
-    }
-
-    /// Gives back everything that waits.
-    pub(crate) async fn let_warm_go(&self) {
-        for waiting in self.warm.take_all() {
-            self.drop_waiting(waiting).await;
-        }
-    }
-
-    /// Memory is short: one machine less waits, and none is made for a while.
-    pub(crate) async fn drop_one_waiting(&self) -> bool {
-        let waiting = self.warm.take_one();
-        self.warm.rest().not_before = self.clock.monotonic() + SHORT_OF_MEMORY;
-        match waiting {
-            Some(waiting) => {
-                self.drop_waiting(waiting).await;
-                true
-            }
-            None => false,
-        }
-    }
-
-    async fn perform(&self, job: Job) -> Result<(), LifecycleError> {
-        match job {
-            Job::Drop(waiting) => self.drop_waiting(waiting).await,
-            Job::Warm(kind, waiting) => {
-                let waiting = self.warm_up(waiting).await?;
-                self.warm.put(kind, waiting);
-            }
-            Job::Make(kind, warm) => {
-                if self.pool.is_low()? {
-                    return Err(LifecycleError::Full("its disk pool is almost full"));
-                }
-                let mut waiting = self.start_waiting(&kind).await?;
-                if warm {
-                    waiting = self.warm_up(waiting).await?;
-                }
-                self.warm.put(kind, waiting);
-            }
+        let all: Vec<_> = self
+            .kinds()
+            .values_mut()
+            .flat_map(KindPool::take_all)
+            .collect();
+        for pooled in all {
+            pooled.release(&self.host).await;
         }
         Ok(())
     }
 
-    async fn start_waiting(&self, kind: &Kind) -> Result<Waiting, LifecycleError> {
-        let golden = self.goldens.get(self, &kind.template, kind.shape).await?;
-        let slot = self.slots.take().ok_or(LifecycleError::NoSlot)?;
-        let folder = self.warm_dir().join(slot.number().to_string());
-        let new = folder.clone();
-        blocking(move || {
-            locule_disk::remove_tree(&new)
-                .and_then(|()| fs::create_dir_all(&new))
-                .map_err(LifecycleError::io("make a folder of the pool"))
-        })
-        .await?;
-        let steps = Steps::begin(self, "warm");
-        let vm = from_golden(self, &golden, kind.shape, slot, &folder, steps).await?;
-        Ok(Waiting {
-            vm,
-            golden,
-            folder,
-            warm: false,
-        })
-    }
-
-    /// Past its first instructions: what the first command of a sandbox will run has run once. The user's processes stay
-    /// frozen, as they were captured.
-    async fn warm_up(&self, mut waiting: Waiting) -> Result<Waiting, LifecycleError> {
-        let warmed = async {
-            waiting.vm.machine.cont().await?;
-            let key = &waiting.golden.control_key;
-            guest::warm(&waiting.vm.net, key, &self.clock).await?;
-            waiting.vm.machine.stop().await?;
-            Ok(())
+    /// For how long the pool stays as it is.
+    fn refill_pause(&self, now: Duration) -> Duration {
+        if self.creates.load(Ordering::Acquire) > 0 {
+            // The end of the last create wakes the task.
+            return PERIOD;
+        }
+        let pause = self.pause();
+        let until = if self.kinds().values().all(KindPool::is_empty) {
+            pause.until
+        } else {
+            pause.until.max(pause.until_unless_empty)
         };
-        match warmed.await {
-            Ok(()) => {
-                waiting.warm = true;
-                Ok(waiting)
+        until.saturating_sub(now)
+    }
+
+    /// The most urgent step: a missing warm VM first, then a VM too many, then a missing restored VM.
+    fn next_step(&self, now: Duration) -> Option<Step> {
+        let mut kinds = self.kinds();
+        let mut restore = None;
+        for (kind, pool) in kinds.iter_mut() {
+            if let Some(exited) = pool.take_exited() {
+                return Some(Step::Release(exited));
             }
-            Err(error) => {
-                self.drop_waiting(waiting).await;
-                Err(error)
+            let desired = pool.desired(now, self.host.config.warm_max);
+            if pool.warm.len() < desired.warm {
+                return Some(match pool.restored.pop() {
+                    Some(restored) => Step::WarmUp(kind.clone(), restored),
+                    None => Step::Restore {
+                        kind: kind.clone(),
+                        then_warm_up: true,
+                    },
+                });
+            }
+            if pool.warm.len() > desired.warm {
+                return pool.warm.pop().map(Step::Release);
+            }
+            if pool.restored.len() > desired.restored {
+                return pool.restored.pop().map(Step::Release);
+            }
+            if pool.restored.len() < desired.restored {
+                restore = Some(Step::Restore {
+                    kind: kind.clone(),
+                    then_warm_up: false,
+                });
             }
         }
+        restore
     }
 
-    pub(crate) async fn drop_waiting(&self, waiting: Waiting) {
-        waiting.vm.release(self).await;
-        // What stays behind is removed at the next start.
-        let _ = blocking(move || {
-            locule_disk::remove_tree(&waiting.folder)
-                .map_err(LifecycleError::io("remove a folder of the pool"))
-        })
-        .await;
-    }
-
-    pub(crate) fn warm_dir(&self) -> PathBuf {
-        self.pool.root().join("warm")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Duration = Duration::from_secs(100);
-
-    fn stock_after_a_burst_of(requests: usize) -> Stock {
-        let mut stock = Stock {
-            least: 1,
-            ..Stock::default()
+    async fn perform(&self, step: Step) -> Result<(), HostError> {
+        let host = &self.host;
+        let (kind, pooled) = match step {
+            Step::Release(pooled) => {
+                pooled.release(host).await;
+                return Ok(());
+            }
+            Step::WarmUp(kind, pooled) => (kind, pooled.warm_up(host).await?),
+            Step::Restore { kind, then_warm_up } => {
+                if host.pool.is_low()? {
+                    return Err(HostError::NoCapacity("its disk pool is almost full"));
+                }
+                let (snapshots, template) = (&self.template_snapshots, &kind.template);
+                let mut pooled = PooledVm::restore(host, snapshots, template, kind.shape).await?;
+                if then_warm_up {
+                    pooled = pooled.warm_up(host).await?;
+                }
+                (kind, pooled)
+            }
         };
-        for _ in 0..requests {
-            stock.demand.note(NOW);
-        }
-        stock
-    }
-
-    #[test]
-    fn the_warm_ones_are_limited_and_the_rest_of_a_burst_waits_behind_them() {
-        for (requests, most, wanted) in [
-            (0, 4, (1, 1)),
-            (1, 4, (1, 1)),
-            (3, 4, (3, 2)),
-            (5, 4, (4, 2)),
-            (12, 4, (4, 8)),
-            (100, 4, (4, 8)),
-            (100, 0, (0, 0)),
-        ] {
-            let found = stock_after_a_burst_of(requests).wanted(NOW, most);
-            assert_eq!(found, wanted, "{requests} at once, at most {most} warm");
-        }
+        self.kinds().entry(kind).or_default().put(pooled);
+        Ok(())
     }
 }

@@ -43,8 +43,8 @@ pub(crate) struct Args {
     /// Memory that the host promises to running sandboxes, as a multiple of the memory limit
     #[arg(long, default_value_t = Limits::default().memory_overcommit)]
     memory_overcommit: f64,
-    /// The host defragments the snapshot of a paused sandbox that has more extents than this
-    #[arg(long, default_value_t = Limits::default().image_extents_max)]
+    /// A paused sandbox's memory image in more extents than this is written anew in the background
+    #[arg(long, default_value_t = Limits::default().snapshot_extents_max)]
     image_extents_max: u32,
     /// The user id that may call the agent, besides root
     #[arg(long, requires = "peer_gid")]
@@ -91,7 +91,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             memory_limit_mib: args
                 .memory_limit
                 .unwrap_or(Limits::default().memory_limit_mib),
-            image_extents_max: args.image_extents_max,
+            snapshot_extents_max: args.image_extents_max,
             ..Limits::default()
         },
         warm_max: args.warm,

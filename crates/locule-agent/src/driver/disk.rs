@@ -1,53 +1,55 @@
-//! A guest whose disk could not be written, because the pool is full: its VMM has stopped it in the middle of the write. It
-//! loses nothing and stands still until it is let go on, which tries the write again.
+//! A guest whose write to its disk failed because the pool is full: the VMM has stopped the guest in the middle of the write. The
+//! guest loses nothing; when the VM continues, the VMM repeats the write.
+
+use locule_base::errors::chain;
 
 use super::{Driver, RETRY_AFTER};
-use crate::guest;
-use crate::lifecycle::LifecycleError;
+use crate::error::HostError;
+use crate::guest::GuestClient;
 
-const STANDS_STILL: &str =
-    "the host's disk pool is full: the sandbox stands still until there is room";
-const RUNS_ON: &str =
-    "the host's disk pool was full: the sandbox stood still for a while, and runs on";
+const STOPPED: &str =
+    "the host's disk pool is full: the sandbox is stopped until the pool has free space";
+const CONTINUES: &str =
+    "the host's disk pool was full: the sandbox was stopped for a while, and continues to run";
 
 impl Driver {
-    /// Says that it stands still, and lets it go on once the pool has more than its low-water mark.
-    pub(super) async fn look_at_the_disk(&mut self) {
-        if let Err(error) = self.wait_for_room().await {
-            tracing::warn!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "cannot look after the disk of a sandbox");
+    /// Reports that the guest is stopped, and continues it once the pool has more free space than its low-water mark.
+    pub(super) async fn check_disk(&mut self) {
+        if let Err(error) = self.continue_after_full_disk().await {
+            tracing::warn!(sandbox.id = %self.manifest.sandbox, error = chain(&error), "the disk of a sandbox cannot be checked");
         }
     }
 
-    async fn wait_for_room(&mut self) -> Result<(), LifecycleError> {
+    async fn continue_after_full_disk(&mut self) -> Result<(), HostError> {
         let Some(vm) = self.vm.as_mut() else {
             return Ok(());
         };
-        if vm.machine.disk_failed()? && !self.waits_for_room {
-            self.waits_for_room = true;
-            self.say_of_the_disk(STANDS_STILL);
+        if vm.machine.disk_failed()? && !self.is_stopped_by_disk {
+            self.is_stopped_by_disk = true;
+            self.report_disk(STOPPED);
         }
         let now = self.host.clock.monotonic();
-        let early = self.room_at.is_some_and(|at| now < at);
-        if !self.waits_for_room || early || self.host.pool.is_low()? {
+        let early = self.continue_at.is_some_and(|at| now < at);
+        if !self.is_stopped_by_disk || early || self.host.pool.is_low()? {
             return Ok(());
         }
-        // One that fills what little there is stops again: not every second.
-        self.room_at = Some(now + RETRY_AFTER);
+        // A guest that fills what little space there is stops again: not every second.
+        self.continue_at = Some(now + RETRY_AFTER);
         if let Some(vm) = self.vm.as_mut() {
             vm.machine.cont().await?;
-            let (key, clock) = (&self.manifest.control_key, &self.host.clock);
-            if let Err(error) = guest::thaw(&vm.net, key, clock).await {
-                tracing::warn!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "its clock is behind by as long as it stood still");
+            let guest = GuestClient::new(&vm.net, &self.manifest.control_key, &self.host.clock);
+            if let Err(error) = guest.thaw().await {
+                tracing::warn!(sandbox.id = %self.manifest.sandbox, error = chain(&error), "the clock of a sandbox that was stopped by a full disk cannot be set; it is behind");
             }
         }
-        self.waits_for_room = false;
-        self.say_of_the_disk(RUNS_ON);
+        self.is_stopped_by_disk = false;
+        self.report_disk(CONTINUES);
         Ok(())
     }
 
-    fn say_of_the_disk(&mut self, what: &'static str) {
-        tracing::warn!(sandbox.id = %self.manifest.sandbox, "{what}");
-        self.manifest.last_error = Some(what.to_owned());
-        self.tell();
+    fn report_disk(&mut self, message: &'static str) {
+        tracing::warn!(sandbox.id = %self.manifest.sandbox, "{message}");
+        self.manifest.last_error = Some(message.to_owned());
+        self.publish();
     }
 }

@@ -1,103 +1,99 @@
-//! What a sandbox does with an order, by its state and the order's generation.
-//!
-//! | order | running | paused | carried out already | older |
-//! |---|---|---|---|---|
-//! | pause | pause | written down | the same answer | refused |
-//! | resume | written down | resume | the same answer | refused |
-//! | update | update | update | the same answer | refused |
-//! | destroy | destroy | destroy | destroy | refused |
-//!
-//! The manifest holds the generation of the last order that was carried out, whatever it changed: what was answered is what
-//! the next agent knows too. A failed order leaves no trace there, and can be given again; an older one cannot.
+//! Carries out what the [policy](super::policy) decides about an order.
 
 use locule_agent_api::{AgentError, ResumeSandbox, SandboxReport, UpdateSandbox};
+use locule_base::errors::chain;
 
-use super::{Command, Driver, Next};
-use crate::golden::blocking;
-use crate::lifecycle::LifecycleError;
+use super::policy::{Decision, OrderKind, OrderPolicy, State};
+use super::{Command, DRAIN, Driver, Next};
+use crate::error::HostError;
+use crate::lifecycle;
+use crate::manifest::ManifestState;
+use crate::vm_source::check_capacity;
 
 impl Driver {
-    pub(super) async fn obey(&mut self, command: Command) -> Next {
+    pub(super) async fn handle(&mut self, command: Command) -> Next {
         match command {
             Command::Report { reply } => {
                 let _ = reply.send(self.report());
-                Next::Go
+                Next::Continue
             }
             Command::Pause { generation, reply } => {
                 let done = self.order_pause(generation).await;
                 let _ = reply.send(done);
-                Next::Go
+                Next::Continue
             }
             Command::Resume { resume, reply } => {
                 let done = self.order_resume(resume).await;
                 let _ = reply.send(done);
-                Next::Go
+                Next::Continue
             }
             Command::Update { update, reply } => {
                 let done = self.order_update(&update).await;
                 let _ = reply.send(done);
-                Next::Go
+                Next::Continue
             }
             Command::Destroy { generation, reply } => {
                 let done = self.order_destroy(generation).await;
-                let next = if done.is_ok() { Next::Gone } else { Next::Go };
+                let next = Next::exit_if(done.is_ok());
                 let _ = reply.send(done);
                 next
             }
-            Command::Relieve { reply } => {
-                let done = self.pause(Some("memory_pressure".to_owned())).await;
-                let _ = reply.send(done.map(|()| self.report()).map_err(AgentError::from));
-                Next::Go
+            Command::PauseForMemory { reply } => {
+                let _ = reply.send(self.pause_because("memory_pressure").await);
+                Next::Continue
             }
-            Command::Park { reply } => {
-                let parked = self.pause(Some("host_stopping".to_owned())).await;
-                let parked = parked.map(|()| self.report()).map_err(AgentError::from);
-                let next = if parked.is_ok() { Next::Gone } else { Next::Go };
-                let _ = reply.send(parked);
+            Command::PauseForShutdown { reply } => {
+                let done = self.pause_because("host_stopping").await;
+                let next = Next::exit_if(done.is_ok());
+                let _ = reply.send(done);
                 next
             }
         }
     }
 
-    /// An order older than one already carried out changes nothing.
-    fn check_order(&self, generation: i64) -> Result<(), AgentError> {
-        let newest = self.manifest.generation.max(self.tried);
-        if generation < newest {
-            return Err(AgentError::FailedPrecondition(format!(
+    fn decide(&mut self, order: OrderKind, generation: i64) -> Result<Decision, AgentError> {
+        let policy = OrderPolicy {
+            state: match self.manifest.state {
+                ManifestState::Creating | ManifestState::Running { .. } => State::Running,
+                ManifestState::Resuming { .. } | ManifestState::Paused { .. } => State::Paused,
+                ManifestState::Stopped => State::Destroyed,
+            },
+            carried_out: self.manifest.generation,
+            tried: self.tried,
+        };
+        match policy.decide(order, generation) {
+            Decision::Refuse { newest } => Err(AgentError::FailedPrecondition(format!(
                 "the order is stale: generation {generation}, the sandbox is at {newest}"
-            )));
+            ))),
+            Decision::NotFound => Err(AgentError::NotFound),
+            decision => {
+                self.tried = policy.tried_with(order, generation);
+                Ok(decision)
+            }
         }
-        Ok(())
     }
 
-    /// Whether the order was carried out before. Given again it does not undo what happened since: an idle sandbox that was
-    /// paused is not resumed by the order that once resumed it.
-    fn is_repeated(&mut self, generation: i64) -> Result<bool, AgentError> {
-        self.check_order(generation)?;
-        self.tried = generation;
-        Ok(generation == self.manifest.generation)
-    }
-
-    /// Acknowledged only when its end is written down; else it goes on as it was.
+    /// Acknowledged only when the tombstone is written; else the sandbox continues as before.
     async fn order_destroy(&mut self, generation: i64) -> Result<(), AgentError> {
-        self.check_order(generation)?;
+        self.decide(OrderKind::Destroy, generation)?;
         let before = std::mem::replace(&mut self.manifest.generation, generation);
-        let finished = self.finish("destroyed").await;
-        if finished.is_err() {
+        let ended = self.end("destroyed").await;
+        if ended.is_err() {
             self.manifest.generation = before;
         }
-        Ok(finished?)
+        Ok(ended?)
     }
 
     async fn order_pause(&mut self, generation: i64) -> Result<SandboxReport, AgentError> {
-        if self.is_repeated(generation)? {
+        let decision = self.decide(OrderKind::Pause, generation)?;
+        if decision == Decision::AnswerAgain {
             return Ok(self.report());
         }
         let before = std::mem::replace(&mut self.manifest.generation, generation);
-        let done = if self.vm.is_some() {
+        let done = if decision == Decision::Pause {
             self.pause(None).await
         } else {
-            self.write_down().await
+            self.record().await
         };
         if let Err(error) = done {
             self.manifest.generation = before;
@@ -107,37 +103,37 @@ impl Driver {
     }
 
     async fn order_resume(&mut self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError> {
-        if self.is_repeated(resume.order.generation)? {
+        let decision = self.decide(OrderKind::Resume, resume.order.generation)?;
+        if decision == Decision::AnswerAgain {
             return Ok(self.report());
         }
-        let image = self.image();
         let before = self.manifest.clone();
         self.manifest.generation = resume.order.generation;
         self.manifest.timeouts = resume.timeouts;
-        let done = match image {
-            Some(image) if self.vm.is_none() => {
+        let done = match self.snapshot() {
+            Some(snapshot) if decision == Decision::Resume => {
                 self.manifest.access_token = resume.access_token;
-                self.resume(image).await
+                self.resume(snapshot).await
             }
-            _ => self.write_down().await,
+            _ => self.record().await,
         };
         if let Err(error) = done {
-            // The image is untouched: the sandbox is as paused as it was.
+            // The snapshot is untouched: the sandbox is paused as before.
             self.manifest = before;
-            tracing::error!(sandbox.id = %self.manifest.sandbox, error = locule_base::errors::chain(&error), "resume failed");
+            tracing::error!(sandbox.id = %self.manifest.sandbox, error = chain(&error), "a sandbox cannot be resumed; it stays paused");
             return Err(error.into());
         }
         Ok(self.report())
     }
 
     async fn order_update(&mut self, update: &UpdateSandbox) -> Result<SandboxReport, AgentError> {
-        if self.is_repeated(update.order.generation)? {
+        if self.decide(OrderKind::Update, update.order.generation)? == Decision::AnswerAgain {
             return Ok(self.report());
         }
         let before = self.manifest.clone();
         self.manifest.generation = update.order.generation;
         self.manifest.timeouts = update.timeouts;
-        if let Err(error) = self.write_down().await {
+        if let Err(error) = self.record().await {
             self.manifest = before;
             return Err(error.into());
         }
@@ -145,16 +141,64 @@ impl Driver {
         Ok(self.report())
     }
 
-    /// The manifest as it is now, for whoever starts next.
-    async fn write_down(&mut self) -> Result<(), LifecycleError> {
-        let (ledger, copy) = (self.host.ledger.clone(), self.manifest.clone());
-        blocking(move || {
-            ledger
-                .commit(&copy)
-                .map_err(LifecycleError::io("commit the manifest"))
-        })
-        .await?;
-        self.tell();
+    /// Commits the manifest as it is now.
+    async fn record(&mut self) -> Result<(), HostError> {
+        self.host.ledger.commit(&self.manifest).await?;
+        self.publish();
         Ok(())
+    }
+
+    async fn pause_because(&mut self, reason: &str) -> Result<SandboxReport, AgentError> {
+        self.pause(Some(reason.to_owned())).await?;
+        Ok(self.report())
+    }
+
+    /// Pauses the running VM. On failure the VM continues, and the report has the failure.
+    pub(super) async fn pause(&mut self, reason: Option<String>) -> Result<(), HostError> {
+        self.stop_defragmenting().await;
+        self.activity.drain(DRAIN).await;
+        let Some(vm) = self.take_vm() else {
+            return Ok(());
+        };
+        let host = self.host.clone();
+        let result = match lifecycle::pause(&host, &mut self.manifest, vm, reason).await {
+            Ok(()) => Ok(()),
+            Err((vm, error)) => {
+                let failure = if error.is_full() {
+                    "the last pause failed: the host's disk pool is full; the sandbox continues to run"
+                } else {
+                    "the last pause failed; the sandbox continues to run"
+                };
+                self.manifest.last_error = Some(failure.to_owned());
+                self.set_vm(Some(vm));
+                Err(error)
+            }
+        };
+        self.activity.admit();
+        self.publish();
+        result
+    }
+
+    async fn resume(&mut self, snapshot: u32) -> Result<(), HostError> {
+        let host = self.host.clone();
+        check_capacity(&host, &self.manifest).await?;
+        let slot = host.slots.take().ok_or(HostError::NoSlot)?;
+        self.defragmentation.cancel();
+        let vm = lifecycle::resume(&host, &mut self.manifest, snapshot, slot).await?;
+        self.activity.admit();
+        self.set_vm(Some(vm));
+        self.publish();
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Option<u32> {
+        match self.manifest.state {
+            ManifestState::Paused { snapshot } | ManifestState::Resuming { snapshot, .. } => {
+                Some(snapshot)
+            }
+            ManifestState::Creating | ManifestState::Running { .. } | ManifestState::Stopped => {
+                None
+            }
+        }
     }
 }

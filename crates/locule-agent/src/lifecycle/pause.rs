@@ -1,39 +1,40 @@
-//! Pause: what the sandbox is, durable on disk, before anybody is told.
+//! Pause: the state of the sandbox is durable on disk before the pause is reported.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
+use locule_base::errors::chain;
 use locule_base::failpoint::reached;
 use locule_disk::{clone_file, sync_dir};
 
-use super::{LifecycleError, Vm};
-use crate::golden::blocking;
-use crate::guest;
+use crate::blocking::blocking;
+use crate::error::HostError;
+use crate::guest::GuestClient;
 use crate::host::Host;
-use crate::manifest::{Held, Manifest};
+use crate::manifest::{Manifest, ManifestState};
+use crate::vm::Vm;
 
-/// Pauses a running sandbox. Success: the manifest says `paused`, durably, and the VM is gone. Failure before that commit:
-/// the VM runs on, thawed, and is handed back with the reason.
+/// Pauses a running sandbox. Success: the manifest says `paused`, durably, and the VM is released. Failure before that commit:
+/// the VM continues, thawed, and is returned with the error.
 pub(crate) async fn pause(
-    host: &Arc<Host>,
+    host: &Host,
     manifest: &mut Manifest,
     mut vm: Vm,
     reason: Option<String>,
-) -> Result<(), (Vm, LifecycleError)> {
-    let image = vm.image.map_or(1, |image| image + 1);
-    // A commit that failed at its last step may have left a manifest that names the new image.
+) -> Result<(), (Vm, HostError)> {
+    let snapshot = vm.snapshot.map_or(1, |snapshot| snapshot + 1);
+    // A commit that failed at its last step may have left a manifest that names the new snapshot.
     let mut is_named = false;
-    let captured = match capture(host, manifest, &mut vm, image).await {
+    let captured = match capture(host, manifest, &mut vm, snapshot).await {
         Ok(unresponsive) => {
             let mut paused = manifest.clone();
-            paused.held = Held::Paused { image };
+            paused.state = ManifestState::Paused { snapshot };
             paused.reason = reason;
             paused.last_error = None;
             paused.unresponsive = unresponsive;
-            let committed = commit(host, &paused).await;
-            is_named = committed.is_err() && commit(host, manifest).await.is_err();
+            let committed = host.ledger.commit(&paused).await;
+            is_named = committed.is_err() && host.ledger.commit(manifest).await.is_err();
             committed.map(|()| paused)
         }
         Err(error) => Err(error),
@@ -42,88 +43,76 @@ pub(crate) async fn pause(
         Ok(paused) => {
             reached("pause", "committed");
             *manifest = paused;
-            let old = vm.image;
+            let old = vm.snapshot;
             vm.release(host).await;
-            reached("pause", "the VM is gone");
+            reached("pause", "the VM is released");
             let folder = host.ledger.folder(manifest.sandbox);
-            discard(&folder, old);
-            // The image has its own clone of it.
-            let _ = fs::remove_file(folder.join("disk"));
-            reached("pause", "the old image is gone");
+            // The snapshot has its own clone of the working disk.
+            let working_disk = folder.join("disk");
+            discard(snapshot_files(&folder, old).chain([working_disk])).await;
+            reached("pause", "the old snapshot is removed");
             Ok(())
         }
         Err(error) => {
-            go_on(host, manifest, &mut vm).await;
+            continue_vm(host, manifest, &mut vm).await;
             if !is_named {
-                discard(&host.ledger.folder(manifest.sandbox), Some(image));
+                let folder = host.ledger.folder(manifest.sandbox);
+                discard(snapshot_files(&folder, Some(snapshot))).await;
             }
             Err((vm, error))
         }
     }
 }
 
-async fn commit(host: &Host, manifest: &Manifest) -> Result<(), LifecycleError> {
-    let (ledger, copy) = (host.ledger.clone(), manifest.clone());
-    blocking(move || {
-        ledger
-            .commit(&copy)
-            .map_err(LifecycleError::io("commit the manifest"))
-    })
-    .await
-}
-
-/// Writes the image with this number. Returns whether the guest failed to hold still.
+/// Writes the snapshot with this number. Returns whether the guest failed to freeze.
 async fn capture(
     host: &Host,
     manifest: &Manifest,
     vm: &mut Vm,
-    image: u32,
-) -> Result<bool, LifecycleError> {
-    let frozen = guest::freeze(&vm.net, &manifest.control_key).await;
+    snapshot: u32,
+) -> Result<bool, HostError> {
+    let guest = GuestClient::new(&vm.net, &manifest.control_key, &host.clock);
+    let frozen = guest.freeze().await;
     let unresponsive = !matches!(frozen, Ok(true));
     reached("pause", "frozen");
     let stopping = host.clock.monotonic();
     vm.machine.stop().await?;
     reached("pause", "stopped");
     let folder = host.ledger.folder(manifest.sandbox);
-    let base = match vm.image {
+    let base = match vm.snapshot {
         Some(old) => folder.join(format!("memory.{old}")),
         None => host
-            .pool
-            .root()
-            .join("golden")
-            .join(&manifest.golden)
+            .template_snapshot_dir()
+            .join(&manifest.template_snapshot)
             .join("memory"),
     };
-    let name = move |what: &str| folder.join(format!("{what}.{image}"));
+    let working_disk = folder.join("disk");
+    let name = move |what: &str| folder.join(format!("{what}.{snapshot}"));
     let devices =
-        File::create(name("devices")).map_err(LifecycleError::io("create the device state"))?;
+        File::create(name("devices")).map_err(HostError::io("create the device state"))?;
     vm.machine.save_devices(devices).await?;
     reached("pause", "the devices are saved");
     let memory = {
         let target = name("memory");
-        blocking(move || clone_file(&base, &target).map_err(Into::into)).await?
+        blocking(move || Ok(clone_file(&base, &target)?)).await?
     };
     reached("pause", "the base memory is cloned");
     let stats = vm.machine.capture_memory(memory).await?;
     reached("pause", "the memory is captured");
-    let disk = (
-        host.ledger.folder(manifest.sandbox).join("disk"),
-        name("disk"),
-    );
-    // Nobody writes it while the machine is stopped.
-    blocking(move || clone_file(&disk.0, &disk.1).map(drop).map_err(Into::into)).await?;
+    let disk = name("disk");
+    // The VMM does not write the working disk while the VM is stopped.
+    blocking(move || Ok(drop(clone_file(&working_disk, &disk)?))).await?;
     let written = host.clock.monotonic();
     let files = ["memory", "devices", "disk"].map(name);
     blocking(move || make_durable(&files)).await?;
-    reached("pause", "the image is durable");
+    reached("pause", "the snapshot is durable");
     tracing::info!(
         sandbox.id = %manifest.sandbox,
         stopped_us = microseconds(written.saturating_sub(stopping)),
         fsync_us = microseconds(host.clock.monotonic().saturating_sub(written)),
         dirty_pages = stats.dirty_pages,
         written_bytes = stats.bytes,
-        "an image was written"
+        "a snapshot was written"
     );
     Ok(unresponsive)
 }
@@ -132,31 +121,42 @@ fn microseconds(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Puts the whole image on the disk.
-fn make_durable(files: &[PathBuf; 3]) -> Result<(), LifecycleError> {
+/// Puts the whole snapshot on the disk.
+fn make_durable(files: &[PathBuf; 3]) -> Result<(), HostError> {
     let folder = files[0].parent().unwrap_or(Path::new("."));
     for file in files {
-        locule_disk::sync_file(file).map_err(LifecycleError::io("write the image"))?;
+        locule_disk::sync_file(file).map_err(HostError::io("write the snapshot"))?;
     }
-    sync_dir(folder).map_err(LifecycleError::io("write the image"))
+    sync_dir(folder).map_err(HostError::io("write the snapshot"))
 }
 
-/// After a failed pause the sandbox runs as if nobody had asked.
-async fn go_on(host: &Host, manifest: &Manifest, vm: &mut Vm) {
+/// After a failed pause the sandbox continues as before the pause.
+async fn continue_vm(host: &Host, manifest: &Manifest, vm: &mut Vm) {
     if let Err(error) = vm.machine.cont().await {
-        tracing::error!(sandbox.id = %manifest.sandbox, error = locule_base::errors::chain(&error), "cannot continue after a failed pause");
+        tracing::error!(sandbox.id = %manifest.sandbox, error = chain(&error), "the VM of a sandbox cannot continue after a failed pause");
         return;
     }
-    if let Err(error) = guest::thaw(&vm.net, &manifest.control_key, &host.clock).await {
-        tracing::error!(sandbox.id = %manifest.sandbox, error = locule_base::errors::chain(&error), "cannot thaw after a failed pause");
+    let guest = GuestClient::new(&vm.net, &manifest.control_key, &host.clock);
+    if let Err(error) = guest.thaw().await {
+        tracing::error!(sandbox.id = %manifest.sandbox, error = chain(&error), "the guest of a sandbox cannot be thawed after a failed pause");
     }
 }
 
-/// Removes an image that is not, or no longer, the committed one.
-fn discard(folder: &Path, image: Option<u32>) {
-    let Some(image) = image else { return };
-    for what in ["memory", "devices", "disk"] {
-        // The adoption sweep removes what a crash leaves here.
-        let _ = fs::remove_file(folder.join(format!("{what}.{image}")));
-    }
+fn snapshot_files(folder: &Path, snapshot: Option<u32>) -> impl Iterator<Item = PathBuf> {
+    let files = snapshot.map(|snapshot| {
+        ["memory", "devices", "disk"].map(|what| folder.join(format!("{what}.{snapshot}")))
+    });
+    files.into_iter().flatten()
+}
+
+/// Removes files that are not, or no longer, part of the committed state. The next start removes what a crash leaves.
+async fn discard(files: impl Iterator<Item = PathBuf>) {
+    let files: Vec<_> = files.collect();
+    let removed = blocking(move || {
+        for file in files {
+            let _ = fs::remove_file(file);
+        }
+        Ok(())
+    });
+    let _ = removed.await;
 }

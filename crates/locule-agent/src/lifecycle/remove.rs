@@ -1,4 +1,4 @@
-//! The end of a sandbox: written down first, cleaned up after.
+//! The end of a sandbox: a tombstone first, then everything is given back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,72 +6,61 @@ use std::time::Duration;
 use locule_base::errors::chain;
 use locule_base::failpoint::reached;
 
-use super::{LifecycleError, Vm};
-use crate::golden::blocking;
+use crate::error::HostError;
 use crate::host::Host;
 use crate::ledger::Tombstone;
-use crate::manifest::{Held, Manifest};
+use crate::manifest::{Manifest, ManifestState};
+use crate::vm::Vm;
 
-/// What cannot be removed now is tried again after this.
-const AGAIN: Duration = Duration::from_secs(5);
+/// A removal that failed is tried again after this.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Commits the end with its reason. Until this succeeds nothing of the sandbox is touched.
-pub(crate) async fn bury(
-    host: &Arc<Host>,
+/// Commits the end of a sandbox with its reason. Until this succeeds nothing of the sandbox is touched.
+pub(crate) async fn write_tombstone(
+    host: &Host,
     manifest: &mut Manifest,
     reason: &str,
-) -> Result<(), LifecycleError> {
-    let mut buried = manifest.clone();
-    buried.held = Held::Stopped;
-    buried.reason = Some(reason.to_owned());
-    buried.stopped_at = Some(host.clock.now());
-    let (ledger, stone) = (host.ledger.clone(), Tombstone::of(&buried));
-    blocking(move || {
-        ledger
-            .bury(&stone)
-            .map_err(LifecycleError::io("write the tombstone"))
-    })
-    .await?;
-    *manifest = buried;
+) -> Result<(), HostError> {
+    let mut ended = manifest.clone();
+    ended.state = ManifestState::Stopped;
+    ended.reason = Some(reason.to_owned());
+    ended.stopped_at = Some(host.clock.now());
+    host.ledger.write_tombstone(Tombstone::of(&ended)).await?;
+    *manifest = ended;
     Ok(())
 }
 
-/// Gives back what a sandbox holds. For one that is buried, or that was never promised to anybody.
-pub(crate) async fn clear(
-    host: &Arc<Host>,
+/// Gives back everything that a sandbox holds. For a sandbox that has a tombstone, or whose creation was never acknowledged.
+pub(crate) async fn remove(
+    host: &Host,
     manifest: &Manifest,
     vm: Option<Vm>,
-) -> Result<(), LifecycleError> {
+) -> Result<(), HostError> {
     if let Some(vm) = vm {
         vm.release(host).await;
-        reached("destroy", "the VM is gone");
+        reached("destroy", "the VM is released");
     }
-    let (ledger, manifest) = (host.ledger.clone(), manifest.clone());
-    blocking(move || {
-        ledger
-            .remove(&manifest)
-            .map_err(LifecycleError::io("remove the sandbox's files"))
-    })
-    .await
+    host.ledger.remove(manifest).await
 }
 
-/// As [`clear`], for one that is buried. Whatever will not go now goes later: on a full disk the tombstone that stands for
-/// the files may find no room before those of others are gone.
-pub(crate) async fn clear_by_and_by(host: &Arc<Host>, manifest: &Manifest, vm: Option<Vm>) {
-    let Err(error) = clear(host, manifest, vm).await else {
+/// As [`remove`], for a sandbox that has a tombstone. What cannot be removed now is removed later: on a full disk the tombstone
+/// that replaces the files may find no free block before the files of other sandboxes are removed.
+pub(crate) async fn remove_eventually(host: &Arc<Host>, manifest: &Manifest, vm: Option<Vm>) {
+    let Err(error) = remove(host, manifest, vm).await else {
         return;
     };
-    tracing::error!(sandbox.id = %manifest.sandbox, error = chain(&error), "cannot clean up a sandbox; tried again");
-    let (again, manifest) = (host.clone(), manifest.clone());
-    host.tasks.spawn("clean up", |stop| async move {
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(AGAIN) => {}
+    tracing::error!(sandbox.id = %manifest.sandbox, error = chain(&error), "the files of a destroyed sandbox cannot be removed; removal is retried");
+    let (retried, manifest) = (host.clone(), manifest.clone());
+    host.tasks
+        .spawn("remove a destroyed sandbox", |stop| async move {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(RETRY_AFTER) => {}
+                }
+                if remove(&retried, &manifest, None).await.is_ok() {
+                    return Ok(());
+                }
             }
-            if clear(&again, &manifest, None).await.is_ok() {
-                return Ok(());
-            }
-        }
-    });
+        });
 }

@@ -1,16 +1,16 @@
-//! How many machines of one kind should wait, from how many were asked for lately. Pure.
+//! How many VMs of one kind the warm pool should hold, from how many were asked for lately. Pure.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Requests older than this say nothing about the next.
+/// Requests older than this do not count.
 const MEMORY: Duration = Duration::from_mins(10);
-/// Requests within this came together: that many must wait to serve the like of them.
+/// Requests within this time form a burst. The pool should be able to serve another burst like it.
 const BURST: Duration = Duration::from_secs(5);
-/// More are not remembered: no pool is that large.
+/// Requests that are remembered at most: no pool is that large.
 const REMEMBERED: usize = 1024;
 
-/// When sandboxes of one kind were asked for.
+/// When sandboxes of one kind were requested.
 #[derive(Debug, Default)]
 pub(crate) struct Demand(VecDeque<Duration>);
 
@@ -22,7 +22,7 @@ impl Demand {
         }
     }
 
-    /// The largest burst within memory.
+    /// The size of the largest burst that still counts.
     pub(crate) fn peak(&mut self, now: Duration) -> usize {
         while self
             .0
@@ -56,21 +56,21 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_burst_counts_and_not_the_sum() {
+    fn a_peak_is_the_largest_burst_and_not_the_sum_of_bursts() {
         let mut demand = at(&[0, 100, 101, 102, 200, 300]);
         assert_eq!(demand.peak(Duration::from_mins(5)), 3);
         assert_eq!(at(&[]).peak(Duration::ZERO), 0);
     }
 
     #[test]
-    fn what_is_long_past_is_forgotten() {
+    fn requests_beyond_ten_minutes_do_not_count() {
         let mut demand = at(&[0, 0, 0, 700]);
         assert_eq!(demand.peak(Duration::from_secs(700)), 1);
     }
 
     proptest::proptest! {
         #[test]
-        fn a_peak_is_never_more_than_what_was_noted(mut times in proptest::collection::vec(0_u64..900, 0..200)) {
+        fn a_peak_is_at_most_the_number_of_recent_requests(mut times in proptest::collection::vec(0_u64..900, 0..200)) {
             times.sort_unstable();
             let mut demand = at(&times);
             let recent = times.iter().filter(|at| **at >= 300).count();

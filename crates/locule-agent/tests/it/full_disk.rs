@@ -224,23 +224,23 @@ async fn a_guest_whose_disk_write_finds_no_space_is_stopped_until_space_is_free(
         .guest(stopped.order.sandbox, "use_disk", Some(&mebibytes))
         .await;
     assert!(accepted.is_some(), "{}", host.log());
-    has_last_error(&host, &stopped, "stands still until there is room").await;
+    has_last_error(&host, &stopped, "is stopped until the pool has free space").await;
     makes_progress(&host, &witness).await;
 
     // The next agent retries once and reports the same error.
     host.kill();
     host.restart().await;
-    has_last_error(&host, &stopped, "stands still until there is room").await;
+    has_last_error(&host, &stopped, "is stopped until the pool has free space").await;
     makes_progress(&host, &witness).await;
     let logged = || {
         host.log()
-            .matches("stands still until there is room")
+            .matches("is stopped until the pool has free space")
             .count()
     };
     assert_eq!(logged(), 2, "{}", host.log());
 
     free(&host.pool());
-    has_last_error(&host, &stopped, "runs on").await;
+    has_last_error(&host, &stopped, "continues to run").await;
     // The guest continues where it was, and each block has the expected content.
     makes_progress(&host, &stopped).await;
     host.client()
@@ -278,7 +278,7 @@ async fn a_real_guest_whose_disk_write_finds_no_space_loses_no_data() {
         eventually("the guest is stopped", async || {
             let reports = rig.registry().list_sandboxes().await.unwrap();
             let error = reports[0].last_error.as_deref();
-            error.is_some_and(|error| error.contains("stands still until there is room"))
+            error.is_some_and(|error| error.contains("is stopped until the pool has free space"))
         })
         .await;
         free(&rig.pool());

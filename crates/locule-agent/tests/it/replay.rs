@@ -244,16 +244,16 @@ fn found(folder: &Path, faults: &mut Vec<String>) -> BTreeMap<SandboxId, (Stored
     if !findings.unreadable.is_empty() {
         faults.push(format!("unreadable: {:?}", findings.unreadable));
     }
-    let destroyed: BTreeSet<_> = findings.buried.iter().copied().collect();
+    let destroyed: BTreeSet<_> = findings.ended.iter().copied().collect();
     for told in findings
-        .told
+        .reported
         .iter()
         .filter(|told| !destroyed.contains(told))
     {
         faults.push(format!("{told} is reported as ended without a tombstone"));
     }
-    let held = findings.held.iter().filter_map(|entry| {
-        let held = match (entry.state, entry.image) {
+    let held = findings.active.iter().filter_map(|entry| {
+        let held = match (entry.state, entry.snapshot) {
             (Some(ReportedState::Running), image) => StoredState::Running(image),
             (Some(ReportedState::Paused), Some(image)) => StoredState::Paused(image),
             _ => return None,

@@ -1,4 +1,4 @@
-//! The orders of the control plane, as they arrive.
+//! The RPC of the agent: each call of the control plane, carried out by the registry.
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _};
@@ -9,15 +9,15 @@ use locule_agent_api::{
 use locule_ids::SandboxId;
 use tokio::sync::{broadcast, oneshot};
 
-use super::Registry;
-use crate::admission::memory_mib;
+use crate::config::machine_mib;
 use crate::driver::Command;
 use crate::pressure::used_bytes;
+use crate::registry::Registry;
 
 impl Registry {
     fn record_mark(&self, order: &Order) {
         if let Some(mark) = &order.write_mark {
-            self.host.database.note(mark.clone());
+            self.write_marks.record(mark.clone());
         }
     }
 }
@@ -25,46 +25,53 @@ impl Registry {
 #[async_trait]
 impl HostAgent for Registry {
     async fn host(&self) -> Result<HostInfo, AgentError> {
+        let host = &self.shared.host;
         Ok(HostInfo {
             protocol: PROTOCOL_VERSION,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            accelerator: self.host.accelerator.kind.to_string(),
-            accelerator_reason: self.host.accelerator.reason.clone().unwrap_or_default(),
-            vmm: self.host.vmm.identity().to_string(),
+            accelerator: host.accelerator.kind.to_string(),
+            accelerator_reason: host.accelerator.reason.clone().unwrap_or_default(),
+            vmm: host.vmm.identity().to_string(),
             cpu_cores: std::thread::available_parallelism()
                 .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
-            memory_mib: memory_mib(),
-            pool_free_bytes: self.host.pool.free_bytes().unwrap_or(0),
-            templates: self.host.bundle.templates().map(str::to_owned).collect(),
-            warm: self.host.warm.stock(),
-            memory_used_bytes: used_bytes(&self.host, &self.running()),
-            memory_limit_bytes: self.host.config.limits.memory_limit_mib << 20,
+            memory_mib: machine_mib(),
+            pool_free_bytes: host.pool.free_bytes().unwrap_or(0),
+            templates: host.bundle.templates().map(str::to_owned).collect(),
+            warm: self.shared.vm_source.warm_pool.levels(),
+            memory_used_bytes: used_bytes(&self.shared.vm_source, &self.running()),
+            memory_limit_bytes: host.config.limits.memory_limit_mib << 20,
             ready: self.is_ready(),
-            write_mark: self.host.database.seen(),
+            write_mark: self.write_marks.latest(),
         })
     }
 
     async fn create_sandbox(&self, spec: SandboxSpec) -> Result<SandboxReport, AgentError> {
         self.record_mark(&spec.order);
         self.check_ready()?;
-        let (sandbox, generation) = (spec.order.sandbox, spec.order.generation);
-        match self.begin(spec) {
-            Ok(answer) => answer.await.unwrap_or_else(|_| {
-                Err(AgentError::Internal("the sandbox's task ended".to_owned()))
-            }),
-            Err(AgentError::AlreadyExists(text)) => {
-                // The same order again gets the first answer again.
-                let (reply, answer) = oneshot::channel();
-                let handle = self.handle(sandbox).ok_or(AgentError::NotFound)?;
-                let _ = handle.inbox.send(Command::Report { reply }).await;
-                let report = answer.await.map_err(|_| AgentError::NotFound)?;
-                if report.generation == generation {
-                    Ok(report)
-                } else {
-                    Err(AgentError::AlreadyExists(text))
-                }
+        let limits = &self.shared.host.config.limits;
+        if !limits.allow(spec.vcpus, spec.memory_mib) {
+            return Err(AgentError::InvalidArgument(
+                "the size is outside this host's limits".to_owned(),
+            ));
+        }
+        loop {
+            if let Some(answer) = self.create(spec.clone()) {
+                return answer.await.unwrap_or_else(|_| {
+                    Err(AgentError::Internal("the sandbox's task ended".to_owned()))
+                });
             }
-            Err(error) => Err(error),
+            let Some(handle) = self.handle(spec.order.sandbox) else {
+                continue;
+            };
+            let (reply, answer) = oneshot::channel();
+            let _ = handle.inbox.send(Command::Report { reply }).await;
+            return match answer.await {
+                // The same order again gets the first answer again.
+                Ok(report) if report.generation == spec.order.generation => Ok(report),
+                Ok(_) => Err(AgentError::AlreadyExists("the sandbox exists".to_owned())),
+                // The driver exited in the meantime: the id is free, or has a tombstone.
+                Err(_) => continue,
+            };
         }
     }
 
@@ -78,8 +85,8 @@ impl HostAgent for Registry {
         };
         match destroy().await {
             Err(AgentError::NotFound) => {
-                self.bury_unknown(&order).await?;
-                // An order to create it may have come in between.
+                self.write_tombstone_of_unknown(&order).await?;
+                // The create order may have arrived in between.
                 destroy().await
             }
             other => other,
@@ -126,19 +133,19 @@ impl HostAgent for Registry {
 
     async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError> {
         self.check_ready()?;
-        self.report_of(sandbox).ok_or(AgentError::NotFound)
+        self.report_of(sandbox).await?.ok_or(AgentError::NotFound)
     }
 
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
         self.check_ready()?;
-        Ok(self.everything())
+        self.reports().await
     }
 
     async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError> {
         self.check_ready()?;
-        // Subscribed before the list is made: a change in between is told twice rather than never.
-        let changes = self.host.changes.watch();
-        let all = self.everything();
+        // Subscribed before the list is made: a change in between is reported twice rather than never.
+        let changes = self.shared.events.subscribe();
+        let all = self.reports().await?;
         let first = stream::iter(
             all.into_iter()
                 .map(|report| Ok(WatchEvent::Report { seq: 0, report })),
@@ -147,7 +154,7 @@ impl HostAgent for Registry {
         let later = stream::unfold((changes, 1_u64), |(mut changes, seq)| async move {
             match changes.recv().await {
                 Ok(report) => Some((Ok(WatchEvent::Report { seq, report }), (changes, seq + 1))),
-                // Too slow: the watcher starts over with the full list.
+                // The watcher is too slow, and starts over with the full list.
                 Err(
                     broadcast::error::RecvError::Lagged(_) | broadcast::error::RecvError::Closed,
                 ) => None,
@@ -173,7 +180,7 @@ impl HostAgent for Registry {
     }
 
     async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError> {
-        tracing::warn!(mark = %at, seen = ?self.host.database.seen(), "an operator accepts the database as it is");
-        Ok(self.host.database.accept(at).await?)
+        tracing::warn!(mark = %at, before = ?self.write_marks.latest(), "an operator accepts the database of the control plane as it is");
+        Ok(self.write_marks.accept(at).await?)
     }
 }

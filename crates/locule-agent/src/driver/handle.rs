@@ -1,0 +1,81 @@
+//! How the rest of the agent reaches a sandbox: messages in, the last report and the running VM out.
+
+use std::sync::Arc;
+
+use locule_agent_api::{AgentError, ResumeSandbox, SandboxReport, UpdateSandbox};
+use locule_net::SandboxNet;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::activity::Activity;
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, AgentError>>;
+
+/// What a driver can be asked to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Pause {
+        generation: i64,
+        reply: Reply<SandboxReport>,
+    },
+    Resume {
+        resume: ResumeSandbox,
+        reply: Reply<SandboxReport>,
+    },
+    Update {
+        update: UpdateSandbox,
+        reply: Reply<SandboxReport>,
+    },
+    Destroy {
+        generation: i64,
+        reply: Reply<()>,
+    },
+    /// Answered after the orders before it.
+    Report {
+        reply: oneshot::Sender<SandboxReport>,
+    },
+    /// The host needs the memory of the sandbox: pause if the sandbox runs.
+    PauseForMemory {
+        reply: Reply<SandboxReport>,
+    },
+    /// The host stops: pause if the sandbox runs, then exit.
+    PauseForShutdown {
+        reply: Reply<SandboxReport>,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Handle {
+    pub(crate) inbox: mpsc::Sender<Command>,
+    pub(crate) activity: Arc<Activity>,
+    pub(super) running: watch::Receiver<Option<RunningVm>>,
+    /// As of the last completed order or event. `None`: the create is in progress.
+    pub(super) report: watch::Receiver<Option<SandboxReport>>,
+}
+
+/// What others may know of the VM of a running sandbox.
+#[derive(Debug, Clone)]
+pub(super) struct RunningVm {
+    pub(super) net: Arc<SandboxNet>,
+    pub(super) vmm_pid: u32,
+}
+
+impl Handle {
+    /// The last report. Does not wait for an order in progress.
+    pub(crate) fn report(&self) -> Option<SandboxReport> {
+        let report = self.report.borrow().clone()?;
+        Some(SandboxReport {
+            last_active_at: Some(self.activity.last()),
+            ..report
+        })
+    }
+
+    /// The network of the guest while the sandbox runs.
+    pub(crate) fn net(&self) -> Option<Arc<SandboxNet>> {
+        self.running.borrow().as_ref().map(|vm| vm.net.clone())
+    }
+
+    /// The VMM's process while the sandbox runs.
+    pub(crate) fn vmm_pid(&self) -> Option<u32> {
+        self.running.borrow().as_ref().map(|vm| vm.vmm_pid)
+    }
+}
