@@ -1,4 +1,4 @@
-//! Time as an argument: only this module reads the system clocks.
+//! Time as an argument: only this module reads the system clock.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ pub trait Clock: Send + Sync + fmt::Debug {
 /// A clock to share between components.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// The clocks of the operating system.
+/// Wall clock and monotonic clock of the operating system.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     started: std::time::Instant,
@@ -27,7 +27,7 @@ pub struct SystemClock {
 impl SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this module reads the clocks for all others"
+        reason = "this module reads the system clock for all others"
     )]
     pub fn new() -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this module reads the clocks for all others"
+        reason = "this module reads the system clock for all others"
     )]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()

@@ -72,10 +72,10 @@ pub(crate) fn copy_extents(
             if !keep_going() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let wanted = usize::try_from(end - at)
+            let part = usize::try_from(end - at)
                 .unwrap_or(usize::MAX)
                 .min(buffer.len());
-            let count = rustix::io::pread(source, &mut buffer[..wanted], at)?;
+            let count = rustix::io::pread(source, &mut buffer[..part], at)?;
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

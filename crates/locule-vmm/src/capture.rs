@@ -144,10 +144,10 @@ fn copy(
 ) -> Result<(), CaptureError> {
     let mut at = run.start;
     while at < run.end {
-        let wanted = usize::try_from(run.end - at)
+        let length = usize::try_from(run.end - at)
             .unwrap_or(usize::MAX)
             .min(buffer.len());
-        let count = rustix::io::pread(memory, &mut buffer[..wanted], at)
+        let count = rustix::io::pread(memory, &mut buffer[..length], at)
             .map_err(|e| CaptureError::Read(e.into()))?;
         if count == 0 {
             return Err(CaptureError::Read(io::ErrorKind::UnexpectedEof.into()));

@@ -2,7 +2,7 @@
 //!
 //! The process has a user of its own, no capability and no way to gain one; a root file system with only its program (see
 //! [`crate::jail`]); empty network, PID and IPC namespaces; an explicit list of descriptors; and resource limits. It outlives
-//! the agent: it has a session of its own and no parent death signal, and its output goes to a file, because a pipe would
+//! the agent: it has a session of its own and no `PR_SET_PDEATHSIG`, and its output goes to a file, because a pipe would
 //! break when the agent exits.
 
 mod filter;

@@ -130,7 +130,7 @@ pub enum VmmError {
     #[error("the VMM did not answer `{command}` in time")]
     Timeout { command: &'static str },
     #[error("the VMM refused `{command}`: {reason}")]
-    Refused {
+    CommandRefused {
         command: &'static str,
         reason: String,
     },

@@ -35,10 +35,10 @@ fn copy(from: &File, to: &OwnedFd, start: u64, end: u64) -> io::Result<()> {
     let mut buffer = vec![0; 1024 * 1024];
     let mut at = start;
     while at < end {
-        let wanted = usize::try_from(end - at)
+        let part = usize::try_from(end - at)
             .unwrap_or(usize::MAX)
             .min(buffer.len());
-        let count = rustix::io::pread(from, &mut buffer[..wanted], at)?;
+        let count = rustix::io::pread(from, &mut buffer[..part], at)?;
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -35,7 +35,7 @@ enum StoredState {
 struct Step {
     sandbox: SandboxId,
     generation: i64,
-    begin: f64,
+    start: f64,
     end: f64,
     after: StoredState,
 }
@@ -59,14 +59,14 @@ impl Story<'_> {
         after: StoredState,
         order: impl Future<Output = Result<(), AgentError>>,
     ) {
-        let begin = now();
+        let start = now();
         let answer = order.await;
         let expected = matches!(answer, Ok(()) | Err(AgentError::NotFound));
         assert!(expected, "{answer:?} {}", self.host.log());
         self.steps.push(Step {
             sandbox,
             generation,
-            begin,
+            start,
             end: now(),
             after,
         });
@@ -138,22 +138,22 @@ impl Story<'_> {
 
 /// The positions in the recording at which a step started and its answer was sent.
 fn place(step: &Step, events: &[Event]) -> (usize, usize) {
-    let begin = events
+    let start = events
         .iter()
-        .position(|event| event.at >= step.begin)
+        .position(|event| event.at >= step.start)
         .unwrap_or_else(|| panic!("{step:?} wrote nothing; the last: {:?}", events.last()));
     let answered = events
         .iter()
         .rposition(|event| event.at <= step.end && event.call == Call::Reply)
         .expect("the step was answered");
-    assert!(begin <= answered, "{step:?}");
-    (begin, answered)
+    assert!(start <= answered, "{step:?}");
+    (start, answered)
 }
 
 /// A step with its positions in the recording, and the files of the snapshot that its answer promises.
 struct Promise<'a> {
     step: &'a Step,
-    begin: usize,
+    start: usize,
     answered: usize,
     snapshot: BTreeMap<String, u32>,
 }
@@ -174,7 +174,7 @@ fn promises<'a>(steps: &'a [Step], events: &[Event]) -> Vec<Promise<'a>> {
     let mut done = 0;
     let mut promises = Vec::new();
     for step in steps {
-        let (begin, answered) = place(step, events);
+        let (start, answered) = place(step, events);
         for event in &events[done..=answered] {
             player.play(&event.call);
         }
@@ -188,7 +188,7 @@ fn promises<'a>(steps: &'a [Step], events: &[Event]) -> Vec<Promise<'a>> {
             });
         promises.push(Promise {
             step,
-            begin,
+            start,
             answered,
             snapshot: snapshot.collect(),
         });
@@ -281,7 +281,7 @@ fn find_faults(cut: usize, promises: &[Promise], tree: &Tree, folder: &Path) -> 
                 .filter(|promise| promise.step.sandbox == sandbox)
         };
         let last = of_it().rfind(|promise| promise.answered < cut);
-        let under_way = of_it().find(|promise| promise.begin < cut && promise.answered >= cut);
+        let under_way = of_it().find(|promise| promise.start < cut && promise.answered >= cut);
         let allowed: Vec<(StoredState, i64)> = match last {
             Some(promise) => vec![(promise.step.after, promise.step.generation)],
             None => vec![(StoredState::Absent, 0)],
@@ -322,7 +322,7 @@ fn cut_everywhere(events: &[Event], promises: &[Promise]) -> Result<usize, Strin
         // The promises change here, even if the files do not.
         let promises_change = promises
             .iter()
-            .any(|promise| promise.begin == cut || promise.answered == cut);
+            .any(|promise| promise.start == cut || promise.answered == cut);
         for (crash, folder) in &mut folders {
             checked += 1;
             let tree = player.disk.after(*crash);

@@ -93,8 +93,8 @@ fn read_entries(pagemap: &File, addresses: Range<u64>) -> io::Result<Vec<Range<u
     let mut at = addresses.start;
     while at < addresses.end {
         let pages = ((addresses.end - at) / PAGE).min(512);
-        let wanted = usize::try_from(pages * 8).map_err(io::Error::other)?;
-        let count = rustix::io::pread(pagemap, &mut entries[..wanted], at / PAGE * 8)?;
+        let length = usize::try_from(pages * 8).map_err(io::Error::other)?;
+        let count = rustix::io::pread(pagemap, &mut entries[..length], at / PAGE * 8)?;
         if count < 8 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

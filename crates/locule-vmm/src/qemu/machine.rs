@@ -174,7 +174,7 @@ impl Machine for QemuMachine {
     async fn capture_memory(&mut self, image: File) -> Result<CaptureStats, VmmError> {
         // Pages that the guest writes behind the scan would be missing from the snapshot: corruption that shows much later.
         if self.is_running().await? {
-            return Err(VmmError::Refused {
+            return Err(VmmError::CommandRefused {
                 command: "capture",
                 reason: "the VM is running".to_owned(),
             });

@@ -82,17 +82,17 @@ impl<'a> Reader<'a> {
         let Ok(at) = at.parse() else { return };
         if let Some(start) = rest.strip_suffix(" <unfinished ...>") {
             self.unfinished.insert(thread, (at, start));
-            self.begin(thread, at, start);
+            self.start_call(thread, at, start);
         } else if let Some((_, end)) = rest
             .strip_prefix("<... ")
             .and_then(|rest| rest.split_once(" resumed>"))
         {
             if let Some((at, start)) = self.unfinished.remove(thread) {
-                self.end(thread, at, &format!("{start}{end}"));
+                self.finish_call(thread, at, &format!("{start}{end}"));
             }
         } else {
-            self.begin(thread, at, rest);
-            self.end(thread, at, rest);
+            self.start_call(thread, at, rest);
+            self.finish_call(thread, at, rest);
         }
     }
 
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
         (known && matters).then(|| path.to_owned())
     }
 
-    fn begin(&mut self, thread: &'a str, at: f64, text: &str) {
+    fn start_call(&mut self, thread: &'a str, at: f64, text: &str) {
         if text.starts_with("fsync(") || text.starts_with("fdatasync(") {
             self.synced += 1;
             self.syncs.insert(thread, self.synced);
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn end(&mut self, thread: &str, at: f64, text: &str) {
+    fn finish_call(&mut self, thread: &str, at: f64, text: &str) {
         let Some((call, result)) = text.rsplit_once(") = ") else {
             return;
         };
