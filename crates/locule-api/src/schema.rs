@@ -141,8 +141,7 @@ pub(crate) fn timeout_seconds() -> Object {
 
 /// As [`timeout_seconds`], but required, and from 0.
 pub(crate) fn required_timeout_seconds() -> Object {
-    let text =
-        "Seconds until the sandbox times out, counted from now. 0 ends the sandbox at once.";
+    let text = "Seconds until the sandbox times out, counted from now. 0 ends the sandbox at once.";
     let mut required = described(number(Some(0), TIMEOUT_MAX_SEC), text);
     required.schema_type = Type::Integer.into();
     required

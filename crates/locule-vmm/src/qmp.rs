@@ -75,7 +75,8 @@ impl Qmp {
                         id: answered,
                         result,
                     } if answered == id => {
-                        return result.map_err(|reason| VmmError::CommandRefused { command, reason });
+                        return result
+                            .map_err(|reason| VmmError::CommandRefused { command, reason });
                     }
                     Message::DiskFailed => self.disk_failed = true,
                     // Another event, or the answer to a command that timed out.

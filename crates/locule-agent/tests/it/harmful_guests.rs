@@ -8,9 +8,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use locule_agent::OnStop;
 use locule_agent_api::http1::exchange;
-use locule_agent_api::{HostAgent as _, Order, ReportedState, SandboxSpec};
+use locule_agent_api::{HostAgent as _, ReportedState, SandboxSpec};
 
-use crate::rig::{Rig, TOKEN, resume, spec, within};
+use crate::rig::{Rig, TOKEN, order, resume, spec, within};
 
 /// The limit for operations on the affected sandbox.
 const BOUND: Duration = Duration::from_mins(1);
@@ -62,17 +62,16 @@ impl Scene {
     /// Asserts that the host can pause and destroy the sandbox.
     async fn pause_and_destroy(&self, desired: &SandboxSpec) {
         let registry = self.rig.registry();
-        let order = |generation| Order {
-            sandbox: desired.order.sandbox,
-            generation,
-            write_mark: None,
-        };
-        let paused = within(BOUND, "pause", registry.pause_sandbox(order(2))).await;
+        let paused = within(BOUND, "pause", registry.pause_sandbox(order(desired, 2))).await;
         assert_eq!(paused.unwrap().state, ReportedState::Paused);
         self.check_witness().await;
-        within(BOUND, "destroy", registry.destroy_sandbox(order(3)))
-            .await
-            .unwrap();
+        within(
+            BOUND,
+            "destroy",
+            registry.destroy_sandbox(order(desired, 3)),
+        )
+        .await
+        .unwrap();
     }
 
     async fn end(self) {
@@ -144,12 +143,12 @@ async fn a_full_disk_and_processes_that_ignore_signals_do_not_delay_a_pause() {
         "trap '' TERM INT HUP; while :; do sleep 1000; done",
     )
     .await;
-    let order = |generation| Order {
-        sandbox: desired.order.sandbox,
-        generation,
-        write_mark: None,
-    };
-    let paused = within(BOUND, "pause", rig.registry().pause_sandbox(order(2))).await;
+    let paused = within(
+        BOUND,
+        "pause",
+        rig.registry().pause_sandbox(order(&desired, 2)),
+    )
+    .await;
     assert!(!paused.unwrap().unresponsive);
     let registry = rig.registry();
     within(
@@ -165,9 +164,13 @@ async fn a_full_disk_and_processes_that_ignore_signals_do_not_delay_a_pause() {
         "rm ~/fill.*; echo free > ~/f && cat ~/f",
     );
     assert_eq!(within(BOUND, "exec", out).await.stdout, "free\n");
-    within(BOUND, "destroy", registry.destroy_sandbox(order(4)))
-        .await
-        .unwrap();
+    within(
+        BOUND,
+        "destroy",
+        registry.destroy_sandbox(order(&desired, 4)),
+    )
+    .await
+    .unwrap();
     drop(registry);
     scene.end().await;
 }

@@ -20,7 +20,7 @@ mod upgrade;
 use std::time::Duration;
 
 use locule_agent::OnStop;
-use locule_agent_api::{AgentError, HostAgent as _, Order, ReportedState, SandboxSpec};
+use locule_agent_api::{AgentError, HostAgent as _, ReportedState, SandboxSpec};
 use locule_testkit::eventually;
 use rig::{Rig, order, resume, spec};
 
@@ -58,46 +58,20 @@ async fn a_sandbox_runs_pauses_with_its_memory_resumes_and_leaves_nothing_when_d
 
     // A file that exists in memory only, and a process that counts.
     rig.exec(id, "echo kept > /dev/shm/f; echo disk > ~/f; (while :; do echo x >> /dev/shm/n; sleep 0.01; done) >/dev/null 2>&1 &").await;
-    let paused = agent
-        .pause_sandbox(Order {
-            sandbox: id,
-            generation: 2,
-            write_mark: None,
-        })
-        .await
-        .unwrap();
+    let paused = agent.pause_sandbox(order(&desired, 2)).await.unwrap();
     assert_eq!(
         (paused.state, paused.unresponsive),
         (ReportedState::Paused, false)
     );
     assert!(rig.vmms().is_empty(), "a paused sandbox has no VMM");
     // An order with an older generation changes nothing.
-    let stale = agent
-        .pause_sandbox(Order {
-            sandbox: id,
-            generation: 1,
-            write_mark: None,
-        })
-        .await;
+    let stale = agent.pause_sandbox(order(&desired, 1)).await;
     assert!(matches!(stale, Err(AgentError::FailedPrecondition(_))));
 
     resume_and_pause_twice(&rig, &desired).await;
-    agent
-        .destroy_sandbox(Order {
-            sandbox: id,
-            generation: 7,
-            write_mark: None,
-        })
-        .await
-        .unwrap();
+    agent.destroy_sandbox(order(&desired, 7)).await.unwrap();
     assert_eq!(
-        agent
-            .destroy_sandbox(Order {
-                sandbox: id,
-                generation: 8,
-                write_mark: None,
-            })
-            .await,
+        agent.destroy_sandbox(order(&desired, 8)).await,
         Err(AgentError::NotFound)
     );
     // A destroyed sandbox cannot be created again.
@@ -122,11 +96,7 @@ async fn resume_and_pause_twice(rig: &Rig, desired: &SandboxSpec) {
         let out = rig.exec(id, "cat /dev/shm/f ~/f; test -s /dev/shm/n && a=$(wc -l < /dev/shm/n); sleep 0.3; b=$(wc -l < /dev/shm/n); [ $b -gt $a ] && echo counts").await;
         assert_eq!(out.stdout, "kept\ndisk\ncounts\n");
         agent
-            .pause_sandbox(Order {
-                sandbox: id,
-                generation: generation + 1,
-                write_mark: None,
-            })
+            .pause_sandbox(order(desired, generation + 1))
             .await
             .unwrap();
     }

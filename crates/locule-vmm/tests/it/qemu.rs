@@ -127,7 +127,10 @@ async fn a_vmm_outlives_its_owner_and_the_next_owner_sees_its_exit() {
     assert!(machine.is_running().await.unwrap());
     let running = machine.capture_memory(tempfile::tempfile().unwrap()).await;
     let running = running.unwrap_err();
-    assert!(matches!(running, VmmError::CommandRefused { .. }), "{running:?}");
+    assert!(
+        matches!(running, VmmError::CommandRefused { .. }),
+        "{running:?}"
+    );
     let console = folder.path().join("console");
     let length = || std::fs::metadata(&console).unwrap().len();
     let before = length();
