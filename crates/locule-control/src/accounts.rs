@@ -1,14 +1,22 @@
 //! [`Accounts`]: the use cases about people, teams, API keys and the audit log. One's own account is here, one use case a file.
 
+pub(crate) mod admin;
+pub(crate) mod authenticate;
 mod delete;
+pub(crate) mod email_templates;
+pub(crate) mod error;
+pub(crate) mod github;
 pub(crate) mod limit;
 mod login;
+pub(crate) mod mail;
 pub(crate) mod me;
 pub(crate) mod oauth;
 mod password;
+mod passwords;
 mod reset;
 mod search;
 pub(crate) mod sign_up;
+mod tokens;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -17,11 +25,11 @@ use chrono::{DateTime, Utc};
 use locule_ids::ApiKeyId;
 
 use self::limit::{Limited, Rates};
+use crate::accounts::github::Github;
+use crate::accounts::mail::Mailer;
+use crate::accounts::passwords::Passwords;
+use crate::background::jobs::Jobs;
 use crate::core::Core;
-use crate::github::Github;
-use crate::jobs::Jobs;
-use crate::mail::Mailer;
-use crate::passwords::Passwords;
 use crate::rate::Tries;
 
 /// Secrets, limits and external services of the accounts of one cluster.

@@ -1,4 +1,6 @@
-//! What goes into the audit trail. Writers name an event; it commits with the change it records (D-21).
+//! The events of the audit log. An entry commits in the transaction of the change that it records (D-21).
+
+pub(crate) mod list;
 
 use chrono::{DateTime, Utc};
 use locule_domain::Role;
@@ -7,38 +9,38 @@ use locule_store::{PgConnection, audit};
 use serde_json::{Value, json};
 
 use crate::caller::Actor;
-use crate::error::ControlError;
+use crate::error::CommonError;
 
-/// Every event about a sandbox that exists by now (B-081).
+/// The events about a sandbox (B-081).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SandboxEvent {
+pub(crate) enum SandboxAuditEvent {
     Create {
         template: String,
     },
     Pause,
     AutoPause,
     Resume,
-    /// Somebody wants it gone; `reason` where that is the platform: its time is over.
+    /// A request or the platform destroys it; `reason` says why the platform does: its time is over.
     Destroy {
         reason: Option<&'static str>,
     },
-    /// It ended, and nobody had asked for it.
+    /// It ended without a request to destroy it.
     End {
         reason: &'static str,
     },
 }
 
-/// Every event there is, and what it is about. The trail's words for it are in `Event::words`, and nowhere else.
+/// Every event, with the object that it is about. Only `AuditEvent::record` says how an event is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Event<'a> {
-    Sandbox(SandboxId, &'a SandboxEvent),
+pub(crate) enum AuditEvent<'a> {
+    Sandbox(SandboxId, &'a SandboxAuditEvent),
     TeamRename {
         team: TeamId,
         old_name: &'a str,
         new_name: &'a str,
     },
     TeamDelete(TeamId),
-    /// Nothing of a deleted team is left on any host.
+    /// Every host has confirmed that no sandbox of a deleted team is left.
     TeamEmptied(TeamId),
     TeamSetByoc {
         team: TeamId,
@@ -69,7 +71,7 @@ pub(crate) enum Event<'a> {
         user: UserId,
         email: &'a str,
     },
-    /// Another way into an account, or one less.
+    /// A sign-in method was added to an account.
     UserConnect {
         user: UserId,
         provider: &'a str,
@@ -80,8 +82,8 @@ pub(crate) enum Event<'a> {
     },
 }
 
-/// How the trail words an event.
-struct Words {
+/// The stored form of an event.
+struct AuditRecord {
     resource_type: &'static str,
     resource_id: String,
     action: &'static str,
@@ -90,14 +92,14 @@ struct Words {
     metadata: Value,
 }
 
-fn words(
+fn record(
     resource_type: &'static str,
     resource_id: &dyn std::fmt::Display,
     action: &'static str,
     (scope, status): (&'static str, &'static str),
     metadata: Value,
-) -> Words {
-    Words {
+) -> AuditRecord {
+    AuditRecord {
         resource_type,
         resource_id: resource_id.to_string(),
         action,
@@ -107,8 +109,8 @@ fn words(
     }
 }
 
-impl SandboxEvent {
-    fn words(&self, id: SandboxId) -> Words {
+impl SandboxAuditEvent {
+    fn record(&self, id: SandboxId) -> AuditRecord {
         let (action, status, metadata) = match self {
             Self::Create { template } => ("create", "success", json!({ "template": template })),
             Self::Pause => ("pause", "success", json!({})),
@@ -120,93 +122,99 @@ impl SandboxEvent {
             }
             | Self::End { reason } => ("destroy", "warning", json!({ "reason": reason })),
         };
-        words("sandbox", &id, action, ("team", status), metadata)
+        record("sandbox", &id, action, ("team", status), metadata)
     }
 }
 
-impl Event<'_> {
-    fn words(&self) -> Words {
+impl AuditEvent<'_> {
+    fn record(&self) -> AuditRecord {
         let none = || json!({});
         match self {
-            Self::Sandbox(id, event) => event.words(*id),
+            Self::Sandbox(id, event) => event.record(*id),
             Self::TeamRename {
                 team,
                 old_name,
                 new_name,
             } => {
                 let names = json!({ "old_name": old_name, "new_name": new_name });
-                words("team", team, "rename", ("team", "info"), names)
+                record("team", team, "rename", ("team", "info"), names)
             }
-            Self::TeamDelete(team) => words("team", team, "delete", ("admin", "warning"), none()),
-            Self::TeamEmptied(team) => words("team", team, "emptied", ("admin", "success"), none()),
+            Self::TeamDelete(team) => record("team", team, "delete", ("admin", "warning"), none()),
+            Self::TeamEmptied(team) => {
+                record("team", team, "emptied", ("admin", "success"), none())
+            }
             Self::TeamSetByoc { team, enabled } => {
                 let enabled = json!({ "enabled": enabled });
-                words("team", team, "set_byoc", ("admin", "info"), enabled)
+                record("team", team, "set_byoc", ("admin", "info"), enabled)
             }
-            Self::TeamSetQuota(team) => words("team", team, "set_quota", ("admin", "info"), none()),
+            Self::TeamSetQuota(team) => {
+                record("team", team, "set_quota", ("admin", "info"), none())
+            }
             Self::ApiKeyCreate { key, name } => {
                 let name = json!({ "name": name });
-                words("api_key", key, "create", ("team", "success"), name)
+                record("api_key", key, "create", ("team", "success"), name)
             }
-            Self::ApiKeyRevoke(key) => words("api_key", key, "revoke", ("team", "warning"), none()),
+            Self::ApiKeyRevoke(key) => {
+                record("api_key", key, "revoke", ("team", "warning"), none())
+            }
             Self::MemberAdd { user, email, role } => {
-                let who = json!({ "email": email, "role": role.as_str() });
-                words("member", user, "add", ("admin", "success"), who)
+                let member = json!({ "email": email, "role": role.as_str() });
+                record("member", user, "add", ("admin", "success"), member)
             }
             Self::MemberRemove(user) => {
-                words("member", user, "remove", ("admin", "warning"), none())
+                record("member", user, "remove", ("admin", "warning"), none())
             }
-            Self::MemberLeave(user) => words("member", user, "leave", ("admin", "info"), none()),
+            Self::MemberLeave(user) => record("member", user, "leave", ("admin", "info"), none()),
             Self::MemberRoleUpdate { user, new_role } => {
                 let role = json!({ "new_role": new_role.as_str() });
-                words("member", user, "role_update", ("admin", "info"), role)
+                record("member", user, "role_update", ("admin", "info"), role)
             }
             Self::UserActivate { user, email } => {
                 let email = json!({ "email": email });
-                words("user", user, "activate", ("admin", "success"), email)
+                record("user", user, "activate", ("admin", "success"), email)
             }
             Self::UserDeactivate { user, email } => {
                 let email = json!({ "email": email });
-                words("user", user, "deactivate", ("admin", "warning"), email)
+                record("user", user, "deactivate", ("admin", "warning"), email)
             }
             Self::UserConnect { user, provider } => {
                 let provider = json!({ "provider": provider });
-                words("user", user, "connect", ("admin", "success"), provider)
+                record("user", user, "connect", ("admin", "success"), provider)
             }
             Self::UserDisconnect { user, provider } => {
                 let provider = json!({ "provider": provider });
-                words("user", user, "disconnect", ("admin", "warning"), provider)
+                record("user", user, "disconnect", ("admin", "warning"), provider)
             }
         }
     }
 }
 
-/// Writes an event into the trail of a team, in the transaction of what it tells of.
+/// Writes an event into the audit log of a team, in the transaction of the change that it records.
 pub(crate) async fn write(
     conn: &mut PgConnection,
     actor: &Actor,
     team: TeamId,
-    event: &Event<'_>,
+    event: &AuditEvent<'_>,
     now: DateTime<Utc>,
-) -> Result<(), ControlError> {
+) -> Result<(), CommonError> {
     let (actor_type, actor_id, actor_name) = match actor {
         Actor::User { id, name } => ("user", Some(id.to_string()), name.as_str()),
         Actor::ApiKey { id, name } => ("api_key", Some(id.to_string()), name.as_str()),
         Actor::System => ("system", None, ""),
     };
-    let words = event.words();
+    let record = event.record();
     let entry = audit::Entry {
         id: AuditId::random(),
         team,
         actor_type,
         actor_id,
         actor_name,
-        resource_type: words.resource_type,
-        resource_id: Some(words.resource_id),
-        action: words.action,
-        scope: words.scope,
-        status: words.status,
-        metadata: words.metadata,
+        resource_type: record.resource_type,
+        resource_id: Some(record.resource_id),
+        action: record.action,
+        scope: record.scope,
+        status: record.status,
+        metadata: record.metadata,
         created_at: now,
     };
     Ok(audit::insert(conn, entry).await?)

@@ -1,15 +1,17 @@
 //! The tasks that run beside requests: one watch per host, and one task per periodic job.
 
+pub(crate) mod jobs;
+pub(crate) mod retention;
+
 use std::time::Duration;
 
-use locule_base::errors::chain;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
-use crate::error::ControlError;
-use crate::jobs::{self, Jobs};
+use crate::background::jobs::Jobs;
+use crate::reconcile::{sweep, watch};
 use crate::sandboxes::Sandboxes;
-use crate::{api_keys, retention, sweep, watch};
+use crate::teams::api_keys;
 
 /// Starts all of them. They stop with the task set.
 pub(crate) fn start(sandboxes: &Sandboxes, accounts: &Accounts, jobs: &Jobs) {
@@ -46,17 +48,18 @@ pub(crate) fn start(sandboxes: &Sandboxes, accounts: &Accounts, jobs: &Jobs) {
 
 /// Runs a job at once and then again and again, with a pause of `period` after each pass. A pass that fails is logged; the next
 /// pass does its work.
-async fn every(
+async fn every<E: Into<anyhow::Error>>(
     job: &'static str,
     period: Duration,
     stop: CancellationToken,
-    pass: impl AsyncFn() -> Result<(), ControlError>,
+    pass: impl AsyncFn() -> Result<(), E>,
 ) -> anyhow::Result<()> {
     loop {
         if let Err(error) = pass().await {
+            let error: anyhow::Error = error.into();
             tracing::warn!(
                 job,
-                error = chain(&error),
+                error = format!("{error:#}"),
                 "a periodic job failed; its next pass tries again"
             );
         }

@@ -5,14 +5,14 @@ use locule_ids::{HostId, TeamId};
 use locule_store::{PgPool, StoreError, cluster, hosts};
 use rand::Rng as _;
 
-use crate::error::ControlError;
+use crate::error::CommonError;
 
 /// Idempotent: writes what is missing, in one transaction. Answers which host is this machine's.
 pub async fn bootstrap(
     pool: &PgPool,
     host_address: &str,
     now: DateTime<Utc>,
-) -> Result<HostId, ControlError> {
+) -> Result<HostId, CommonError> {
     let mut tx = pool.begin().await.map_err(StoreError::from)?;
     cluster::ensure(&mut tx, TeamId::random().as_uuid(), now).await?;
     let host = hosts::ensure_local(&mut tx, HostId::random(), host_address, now).await?;

@@ -3,7 +3,8 @@
 use locule_domain::{Need, Role, Scope};
 use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
 
-use crate::error::ControlError;
+use crate::accounts::error::AccountError;
+use crate::error::CommonError;
 
 /// Recorded in the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,15 +52,15 @@ impl Person {
     }
 
     /// What the person is in the token's team.
-    pub fn membership(&self) -> Result<Membership, ControlError> {
-        self.team.ok_or(ControlError::NoTeam)
+    pub fn membership(&self) -> Result<Membership, CommonError> {
+        self.team.ok_or(CommonError::NoTeam)
     }
 
-    pub fn platform_admin(&self) -> Result<(), ControlError> {
+    pub fn platform_admin(&self) -> Result<(), AccountError> {
         if self.is_admin {
             return Ok(());
         }
-        Err(ControlError::Forbidden {
+        Err(AccountError::Forbidden {
             why: "only platform administrators may do this",
         })
     }
@@ -74,11 +75,11 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub fn may(&self, need: Need) -> Result<(), ControlError> {
+    pub fn may(&self, need: Need) -> Result<(), AccountError> {
         if self.scope.allows(need) {
             return Ok(());
         }
-        Err(ControlError::Forbidden {
+        Err(AccountError::Forbidden {
             why: match self.scope {
                 Scope::Read => "this key may only look",
                 Scope::Full | Scope::Sandbox => "this key may only use sandboxes",
@@ -96,15 +97,15 @@ pub enum Identity {
 
 impl Identity {
     /// Who is logged in. A key has no account.
-    pub fn person(self) -> Result<Person, ControlError> {
+    pub fn person(self) -> Result<Person, AccountError> {
         match self {
             Self::Person(person) => Ok(person),
-            Self::Key(_) => Err(ControlError::Unauthorized),
+            Self::Key(_) => Err(AccountError::Unauthorized),
         }
     }
 
     /// Acting for a team: a key's own, or the one of a person's token.
-    pub fn caller(self) -> Result<Caller, ControlError> {
+    pub fn caller(self) -> Result<Caller, AccountError> {
         match self {
             Self::Key(caller) => Ok(caller),
             Self::Person(person) => Ok(Caller {

@@ -9,14 +9,15 @@ use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
 use locule_store::PgPool;
 
+use crate::accounts::error::AccountError;
 use crate::accounts::{Accounts, AccountsConfig};
 use crate::background;
+use crate::background::jobs::Jobs;
 use crate::core::Core;
-use crate::error::ControlError;
 use crate::hosts::HostLink;
-use crate::jobs::Jobs;
+use crate::reconcile::sweep;
+use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::{Sandboxes, SandboxesConfig};
-use crate::sweep;
 
 /// Secrets and limits of one cluster.
 #[derive(Debug, Clone)]
@@ -69,18 +70,17 @@ impl ControlPlane {
     }
 
     /// One pass of the sandbox sweep.
-    pub async fn sweep(&self) -> Result<(), ControlError> {
-        self.accounts.write_used_keys().await?;
+    pub async fn sweep(&self) -> Result<(), SandboxError> {
         sweep::once(&self.sandboxes).await
     }
 
     /// One pass over the jobs that are due.
-    pub async fn run_due_jobs(&self) -> Result<(), ControlError> {
+    pub async fn run_due_jobs(&self) -> anyhow::Result<()> {
         self.jobs.run_due().await
     }
 
     /// One pass of the retention job.
-    pub async fn purge_expired(&self) -> Result<(), ControlError> {
+    pub async fn purge_expired(&self) -> Result<(), AccountError> {
         self.accounts.purge_expired().await
     }
 }

@@ -5,7 +5,7 @@ use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
 use locule_store::{PgPool, StoreError};
 
-use crate::error::ControlError;
+use crate::error::CommonError;
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -20,15 +20,15 @@ impl Core {
         self.clock.now()
     }
 
-    pub(crate) async fn connection(&self) -> Result<locule_store::PooledConnection, ControlError> {
+    pub(crate) async fn connection(&self) -> Result<locule_store::PooledConnection, CommonError> {
         Ok(self.pool.acquire().await.map_err(StoreError::from)?)
     }
 
-    pub(crate) async fn transaction(&self) -> Result<locule_store::Transaction, ControlError> {
+    pub(crate) async fn transaction(&self) -> Result<locule_store::Transaction, CommonError> {
         Ok(self.pool.begin().await.map_err(StoreError::from)?)
     }
 
-    pub(crate) async fn commit(&self, tx: locule_store::Transaction) -> Result<(), ControlError> {
+    pub(crate) async fn commit(&self, tx: locule_store::Transaction) -> Result<(), CommonError> {
         Ok(tx.commit().await.map_err(StoreError::from)?)
     }
 }

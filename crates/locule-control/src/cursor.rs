@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use locule_ids::ParseIdError;
 
-use crate::error::ControlError;
+use crate::error::CommonError;
 
 pub(crate) fn write(created_at: DateTime<Utc>, base36: &str) -> String {
     format!("{}.{base36}", created_at.timestamp_micros())
@@ -12,14 +12,14 @@ pub(crate) fn write(created_at: DateTime<Utc>, base36: &str) -> String {
 pub(crate) fn read<T>(
     text: &str,
     id: impl Fn(&str) -> Result<T, ParseIdError>,
-) -> Result<(DateTime<Utc>, T), ControlError> {
+) -> Result<(DateTime<Utc>, T), CommonError> {
     let parsed = text.split_once('.').and_then(|(micros, digits)| {
         // Nothing is older than the platform; what is far older fits no database.
         let micros = micros.parse::<u64>().ok()?;
         let at = DateTime::from_timestamp_micros(i64::try_from(micros).ok()?)?;
         Some((at, id(digits).ok()?))
     });
-    parsed.ok_or_else(|| ControlError::Invalid("the page token is not one of ours".to_owned()))
+    parsed.ok_or_else(|| CommonError::Invalid("the page token is not one of ours".to_owned()))
 }
 
 #[cfg(test)]

@@ -1,64 +1,54 @@
-//! What the control plane does.
+//! What the control plane does: the use cases, the reconciler and the background tasks. It knows no route and no status code; it
+//! decides *where* and *whether*, never *how*.
 //!
-//! Use cases, one a file; the reconciler that brings what was seen to what is wanted; the watch and the sweep that keep
-//! learning what hosts hold. Knows no route and no status code; decides *where* and *whether*, never *how*.
+//! | folder | holds |
+//! |---|---|
+//! | `sandboxes/` | [`Sandboxes`]: one use case a file, quota, routes |
+//! | `reconcile/` | how a sandbox's row and its host come to agree: `reconcile`, the sweep, reports of hosts |
+//! | `accounts/` | [`Accounts`]: sign-up, login, OAuth, one's own account, administration, e-mail |
+//! | `teams/` | teams, members and API keys |
+//! | `audit/` | the audit log |
+//! | `background/` | periodic jobs, and the jobs that a change leaves behind |
 
 mod accounts;
-mod admin;
-mod api_keys;
 mod audit;
-mod authenticate;
 mod background;
 mod bootstrap;
 mod caller;
-mod changes;
 mod control_plane;
 mod core;
 mod cursor;
-mod database;
 mod error;
-mod github;
 mod hosts;
-mod jobs;
-mod letters;
-mod locks;
-mod mail;
-mod passwords;
-mod quota;
 mod rate;
 mod reconcile;
-mod reports;
-mod retention;
-mod route;
 mod sandboxes;
 mod secrets;
-mod settle;
-mod sweep;
 mod teams;
-mod trail;
-mod watch;
 
+pub use accounts::admin::{ListedTeam, ListedUser, OwnLimits, PER_PAGE};
+pub use accounts::authenticate::{Credential, Session};
+pub use accounts::error::AccountError;
+pub use accounts::github::{GITHUB, GITHUB_TIMEOUT, Github, GithubConfig, GithubSetupError};
 pub use accounts::limit::{Limited, Rates};
+pub use accounts::mail::{MailConfig, MailSetupError, Mailer};
 pub use accounts::me::Me;
 pub use accounts::oauth::state::STATE_SECONDS;
-pub use accounts::oauth::{Finished, OauthRefusal, Returned, SentAway};
+pub use accounts::oauth::{OauthCallback, OauthOutcome, OauthRefusal, OauthStart};
 pub use accounts::sign_up::SignedUp;
 pub use accounts::{Accounts, AccountsConfig};
-pub use admin::{ListedTeam, ListedUser, OwnLimits, PER_PAGE};
-pub use api_keys::{ApiKey, NewApiKey};
-pub use authenticate::{Credential, Session};
+pub use audit::list::{AuditEntries, AuditEntry, AuditFilter};
 pub use bootstrap::{bootstrap, new_password};
 pub use caller::{Actor, Caller, Identity, Membership, Person};
 pub use control_plane::{ControlConfig, ControlPlane};
-pub use database::{database_mark, went_back_in_time};
-pub use error::ControlError;
-pub use github::{GITHUB, GITHUB_TIMEOUT, Github, GithubConfig, GithubSetupError};
+pub use error::CommonError;
 pub use hosts::HostLink;
 pub use locule_domain::{Need, NewSandbox, Role, Scope};
-pub use mail::{MailConfig, MailSetupError, Mailer};
 pub use rate::Rate;
-pub use route::Route;
+pub use reconcile::database::{database_mark, went_back_in_time};
+pub use sandboxes::error::SandboxError;
 pub use sandboxes::list::{ListFilter, Page};
-pub use sandboxes::{NotReady, Sandboxes, SandboxesConfig};
+pub use sandboxes::route::{Route, RouteError};
+pub use sandboxes::{NotReady, Sandboxes, SandboxesConfig, require_state};
+pub use teams::api_keys::{ApiKey, NewApiKey};
 pub use teams::{Member, Team};
-pub use trail::{AuditEntry, TrailFilter, TrailPage};

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::error::ControlError;
+use crate::error::CommonError;
 
 /// So many at once, and over time so many per `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +35,9 @@ impl<Key: Eq + Hash> Tries<Key> {
         key: Key,
         rate: Rate,
         now: DateTime<Utc>,
-    ) -> Result<(), ControlError> {
+    ) -> Result<(), CommonError> {
         let counted = self.try_count(key, rate, now);
-        counted.map_err(|wait| ControlError::RateLimited {
+        counted.map_err(|wait| CommonError::RateLimited {
             retry_after_sec: wait.num_seconds().max(0).unsigned_abs() + 1,
         })
     }

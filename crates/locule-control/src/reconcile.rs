@@ -1,61 +1,70 @@
-//! The one path that brings a sandbox from what was seen to what is wanted. The API calls it at once, the sweep later.
+//! [`Sandboxes::reconcile`]: the one path that brings a sandbox from its observed to its desired state. A request calls it at
+//! once; the sweep calls it later for a sandbox whose request failed or lost its process.
+//!
+//! | action | order to the host |
+//! |---|---|
+//! | place | none: the chosen host is written into the row |
+//! | create, pause, resume, destroy | the call of that name, with the row's generation |
+
+pub(crate) mod changes;
+pub(crate) mod database;
+pub(crate) mod inventory;
+pub(crate) mod reconcile_row;
+pub(crate) mod reports;
+pub(crate) mod sweep;
+pub(crate) mod watch;
 
 use locule_agent_api::{AgentError, Order, ResumeSandbox, SandboxSpec, UpdateSandbox};
 use locule_base::failpoint::reached;
-use locule_domain::{
-    Action, ErrorReason, Sandbox, SandboxEvent as Event, SandboxState, next_action,
-};
+use locule_domain::{Action, ErrorReason, Sandbox, SandboxEvent, SandboxState, next_action};
 use locule_ids::SandboxId;
 use locule_store::{cluster, hosts, sandboxes};
 
-use crate::database::mark;
-use crate::error::ControlError;
 use crate::hosts::HostLink;
-use crate::reports::why_gone;
+use crate::reconcile::database::mark;
+use crate::reconcile::reports::destroy_reason;
 use crate::sandboxes::Sandboxes;
+use crate::sandboxes::error::SandboxError;
 
-/// More steps than any wish takes.
+/// No desired state needs more actions.
 const STEPS_MAX: usize = 8;
 
 impl Sandboxes {
-    pub(crate) fn host_of(&self, sandbox: &Sandbox) -> Result<HostLink, ControlError> {
+    pub(crate) fn host_of(&self, sandbox: &Sandbox) -> Result<HostLink, SandboxError> {
         let link = sandbox.host.and_then(|host| self.host(host));
-        let gone = || {
-            ControlError::HostUnavailable(AgentError::Unavailable(
-                "the host is not known".to_owned(),
-            ))
-        };
-        link.cloned().ok_or_else(gone)
+        link.cloned().ok_or_else(SandboxError::unknown_host)
     }
 
-    /// Step by step until nothing is left to do. The caller holds the sandbox's lock.
-    pub(crate) async fn reconcile(&self, id: SandboxId) -> Result<Sandbox, ControlError> {
+    /// Performs one action after the other until the observed state is the desired one. The caller holds the sandbox's lock.
+    pub(crate) async fn reconcile(&self, id: SandboxId) -> Result<Sandbox, SandboxError> {
         for _ in 0..STEPS_MAX {
             let mut conn = self.core.connection().await?;
             let sandbox = sandboxes::get(&mut conn, id)
                 .await?
-                .ok_or(ControlError::NotFound { what: "sandbox" })?;
+                .ok_or(SandboxError::not_found())?;
             drop(conn);
             match next_action(sandbox.desired, sandbox.state) {
                 None => return Ok(sandbox),
                 Some(action) => self.perform(&sandbox, action).await?,
             }
         }
-        Err(ControlError::internal("a sandbox does not settle"))
+        Err(SandboxError::internal(
+            "the sandbox did not reach its desired state",
+        ))
     }
 
-    async fn perform(&self, sandbox: &Sandbox, action: Action) -> Result<(), ControlError> {
+    async fn perform(&self, sandbox: &Sandbox, action: Action) -> Result<(), SandboxError> {
         match action {
             Action::Place => self.place(sandbox).await,
             Action::Create => self.create_on_host(sandbox).await,
             Action::Pause => {
                 let host = self.host_of(sandbox)?;
                 let order = self.order(sandbox).await?;
-                reached("serve.pause", "the wish is written");
+                reached("serve.pause", "the desired state is written");
                 let report = host.agent.pause_sandbox(order).await?;
-                reached("serve.pause", "the host has done it");
-                self.take_report(host.id, &report).await?;
-                reached("serve.pause", "the row says so");
+                reached("serve.pause", "the host has carried out the order");
+                self.apply_report(host.id, &report).await?;
+                reached("serve.pause", "the row is updated");
                 Ok(())
             }
             Action::Resume => {
@@ -65,50 +74,54 @@ impl Sandboxes {
                     timeouts: sandbox.timeouts,
                     access_token: self.access_token(sandbox.id),
                 };
-                reached("serve.resume", "the wish is written");
+                reached("serve.resume", "the desired state is written");
                 let report = host.agent.resume_sandbox(resume).await?;
-                reached("serve.resume", "the host has done it");
-                self.take_report(host.id, &report).await?;
-                reached("serve.resume", "the row says so");
+                reached("serve.resume", "the host has carried out the order");
+                self.apply_report(host.id, &report).await?;
+                reached("serve.resume", "the row is updated");
                 Ok(())
             }
             Action::Destroy => {
-                reached("serve.destroy", "the wish is written");
+                reached("serve.destroy", "the desired state is written");
                 self.destroy_on_host(sandbox).await?;
-                reached("serve.destroy", "the host has done it");
-                self.stopped(sandbox, false).await?;
-                reached("serve.destroy", "the row says so");
+                reached("serve.destroy", "the host has carried out the order");
+                self.mark_stopped(sandbox, false).await?;
+                reached("serve.destroy", "the row is updated");
                 Ok(())
             }
         }
     }
 
-    /// Says of a sandbox that is wanted gone that it is. `cleanup_pending`: its host has not confirmed yet.
-    pub(crate) async fn stopped(
+    /// Writes that a sandbox whose desired state is `gone` has stopped. `cleanup_pending`: its host has not confirmed it yet.
+    pub(crate) async fn mark_stopped(
         &self,
         sandbox: &Sandbox,
         cleanup_pending: bool,
-    ) -> Result<(), ControlError> {
-        self.observe(sandbox.id, Event::Stop(why_gone(sandbox)), |next| {
-            next.cleanup_pending = cleanup_pending;
-        })
+    ) -> Result<(), SandboxError> {
+        self.apply_event(
+            sandbox.id,
+            SandboxEvent::Stop(destroy_reason(sandbox)),
+            |next| {
+                next.cleanup_pending = cleanup_pending;
+            },
+        )
         .await
         .map(drop)
     }
 
-    /// Tells a host that is behind the row what the clocks are, and with it the row's generation.
-    pub(crate) async fn tell_clocks(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
+    /// Sends a host the timeouts of a row that is newer than the host's manifest, and with them the row's generation.
+    pub(crate) async fn send_timeouts(&self, sandbox: &Sandbox) -> Result<(), SandboxError> {
         let host = self.host_of(sandbox)?;
         let update = UpdateSandbox {
             order: self.order(sandbox).await?,
             timeouts: sandbox.timeouts,
         };
         let report = host.agent.update_sandbox(update).await?;
-        self.take_report(host.id, &report).await
+        self.apply_report(host.id, &report).await
     }
 
-    /// Only "not found" counts as done; whatever else the host says is told (B-162).
-    pub(crate) async fn destroy_on_host(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
+    /// Succeeds if the host destroyed the sandbox or does not know it; every other answer of the host is an error (B-162).
+    pub(crate) async fn destroy_on_host(&self, sandbox: &Sandbox) -> Result<(), SandboxError> {
         if sandbox.host.is_none() {
             return Ok(());
         }
@@ -120,8 +133,8 @@ impl Sandboxes {
         }
     }
 
-    /// Every order draws from the write counter first, and carries the write mark that it drew.
-    async fn order(&self, sandbox: &Sandbox) -> Result<Order, ControlError> {
+    /// An order of the row's generation. Each order draws a number from the write counter and carries it as its write mark.
+    async fn order(&self, sandbox: &Sandbox) -> Result<Order, SandboxError> {
         let mut conn = self.core.connection().await?;
         let written = cluster::next_write(&mut conn).await?;
         Ok(Order {
@@ -131,30 +144,30 @@ impl Sandboxes {
         })
     }
 
-    /// Chooses a host, and writes it down as the reservation.
-    async fn place(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
+    /// Chooses a host and writes it into the row, which reserves the capacity.
+    async fn place(&self, sandbox: &Sandbox) -> Result<(), SandboxError> {
         let mut tx = self.core.transaction().await?;
         let online = hosts::online(&mut tx).await?;
         let host = online
             .iter()
             .find_map(|(id, _)| self.host(*id))
-            .ok_or(ControlError::NoCapacity)?;
+            .ok_or(SandboxError::NoCapacity)?;
         let mut next = sandbox.clone();
         next.host = Some(host.id);
         next.state = sandbox
             .state
-            .apply(Event::Placed)
-            .map_err(ControlError::internal)?;
-        // Overtaken: whoever it was is placing it, or wants something else of it.
+            .apply(SandboxEvent::Placed)
+            .map_err(SandboxError::internal)?;
+        // The update fails if another writer changed the row since it was read; `reconcile` then reads it again.
         if sandboxes::update(&mut tx, sandbox, &next, self.core.now()).await? {
-            tx.commit().await.map_err(locule_store::StoreError::from)?;
+            self.core.commit(tx).await?;
         }
         Ok(())
     }
 
-    /// Orders its host to make it. After a crash nobody knows whether the order was given, or is under way: it is given
-    /// again, and the host answers what it answered, or will answer, the first.
-    async fn create_on_host(&self, sandbox: &Sandbox) -> Result<(), ControlError> {
+    /// Orders the host to create the sandbox. After a crash of this process the order may have been sent already: it is sent again,
+    /// and the host gives the second order the answer of the first.
+    async fn create_on_host(&self, sandbox: &Sandbox) -> Result<(), SandboxError> {
         let host = self.host_of(sandbox)?;
         let order = self.order(sandbox).await?;
         let row = sandbox.clone();
@@ -176,22 +189,22 @@ impl Sandboxes {
         reached("serve.create", "the host is chosen");
         let report = match host.agent.create_sandbox(spec).await {
             Ok(report) => report,
-            Err(error) => return self.not_created(row.id, error.into()).await,
+            Err(error) => return self.create_failed(row.id, error.into()).await,
         };
-        reached("serve.create", "the host has done it");
-        self.take_report(host.id, &report).await?;
-        reached("serve.create", "the row says so");
+        reached("serve.create", "the host has carried out the order");
+        self.apply_report(host.id, &report).await?;
+        reached("serve.create", "the row is updated");
         Ok(())
     }
 
-    /// Says of a sandbox whose creation failed that it did: never left starting (W-008).
-    async fn not_created(&self, id: SandboxId, error: ControlError) -> Result<(), ControlError> {
-        // A host whose answer was lost may have made it: it is asked first.
-        self.learn(id).await?;
-        let failed = Event::Fail(ErrorReason::CreateFailed);
-        // The order may still be on its way: the sweep tells the host to forget it until the host says that it did.
+    /// Writes that a create failed, so that the sandbox does not stay `starting` (W-008).
+    async fn create_failed(&self, id: SandboxId, error: SandboxError) -> Result<(), SandboxError> {
+        // If only the host's answer was lost, the sandbox may run there.
+        self.refresh_from_host(id).await?;
+        let failed = SandboxEvent::Fail(ErrorReason::CreateFailed);
+        // The order may still be on its way to the host: the sweep orders the host to destroy the sandbox until it confirms.
         let sandbox = self
-            .observe(id, failed, |row| row.cleanup_pending = true)
+            .apply_event(id, failed, |row| row.cleanup_pending = true)
             .await?;
         if sandbox.state == SandboxState::Running {
             return Ok(());

@@ -3,9 +3,13 @@
 mod connect;
 mod create;
 mod destroy;
+pub(crate) mod error;
 pub(crate) mod list;
+pub(crate) mod locks;
 mod pause;
+mod quota;
 mod resume;
+pub(crate) mod route;
 mod timeout;
 
 use std::sync::Arc;
@@ -16,10 +20,10 @@ use locule_ids::{HostId, SandboxId, TeamId};
 use locule_store::{cluster, sandboxes};
 
 use crate::core::Core;
-use crate::error::ControlError;
 use crate::hosts::HostLink;
-use crate::locks::{Locks, OrderGuard};
 use crate::rate::Tries;
+use crate::sandboxes::error::SandboxError;
+use crate::sandboxes::locks::{Locks, OrderGuard};
 use crate::secrets::keyed;
 
 /// Secrets and limits of the sandboxes of one cluster.
@@ -158,36 +162,36 @@ impl Sandboxes {
     }
 
     /// A team's sandbox, in any state. Another team's is not found, not forbidden.
-    pub async fn get_sandbox(&self, team: TeamId, id: SandboxId) -> Result<Sandbox, ControlError> {
+    pub async fn get_sandbox(&self, team: TeamId, id: SandboxId) -> Result<Sandbox, SandboxError> {
         let mut conn = self.core.connection().await?;
         let found = sandboxes::get(&mut conn, id)
             .await?
             .filter(|sandbox| sandbox.team == team);
-        found.ok_or(ControlError::NotFound { what: "sandbox" })
+        found.ok_or(SandboxError::not_found())
     }
 
     /// Records that the sandbox was used at this moment.
-    pub async fn touch(&self, id: SandboxId) -> Result<(), ControlError> {
+    pub async fn touch(&self, id: SandboxId) -> Result<(), SandboxError> {
         let mut conn = self.core.connection().await?;
         Ok(sandboxes::touch(&mut conn, id, self.core.now()).await?)
     }
 }
 
-/// Whether a sandbox is as a request needs it. One that is wanted gone serves nobody, even where its host could not end it
-/// yet.
-pub(crate) fn must_be(sandbox: &Sandbox, wanted: SandboxState) -> Result<(), ControlError> {
-    if sandbox.state == wanted && sandbox.desired != Desired::Gone {
+/// The one check of a sandbox's state before a request acts on it. A sandbox that is being destroyed is refused in every state,
+/// also while its host cannot be reached to stop it.
+pub fn require_state(sandbox: &Sandbox, state: SandboxState) -> Result<(), SandboxError> {
+    if sandbox.state == state && sandbox.desired != Desired::Gone {
         return Ok(());
     }
-    Err(wrong_state(sandbox, wanted))
+    Err(wrong_state(sandbox, state))
 }
 
-/// What a request meets that wants another state.
-pub(crate) fn wrong_state(sandbox: &Sandbox, wanted: SandboxState) -> ControlError {
-    let why = if sandbox.state == wanted {
+/// The error of a request that needs another state than the sandbox has.
+pub(crate) fn wrong_state(sandbox: &Sandbox, needed: SandboxState) -> SandboxError {
+    let why = if sandbox.state == needed {
         "the sandbox is being destroyed".to_owned()
     } else {
-        format!("the sandbox is {}, not {wanted}", sandbox.state)
+        format!("the sandbox is {}, not {needed}", sandbox.state)
     };
-    ControlError::InvalidState { why }
+    SandboxError::InvalidState { why }
 }

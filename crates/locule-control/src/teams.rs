@@ -1,5 +1,6 @@
 //! Teams and who is in them. Every decision is made on rows that are locked until the change is done (B-155).
 
+pub(crate) mod api_keys;
 mod delete;
 mod members;
 
@@ -11,9 +12,10 @@ use locule_ids::{TeamId, UserId};
 use locule_store::{PgConnection, members as rows, teams};
 
 use crate::accounts::Accounts;
-use crate::audit::{self, Event};
+use crate::accounts::error::AccountError;
+use crate::audit::{self, AuditEvent};
 use crate::caller::Person;
-use crate::error::ControlError;
+use crate::error::CommonError;
 
 /// Slugs have 48 random bits: a second try is never needed, a fourth never makes sense.
 const SLUG_TRIES: usize = 3;
@@ -33,7 +35,7 @@ impl Accounts {
         user: UserId,
         role: Role,
         is_default: bool,
-    ) -> Result<Team, ControlError> {
+    ) -> Result<Team, AccountError> {
         let mut team = Team {
             id: TeamId::random(),
             name: name.to_owned(),
@@ -48,7 +50,7 @@ impl Accounts {
             }
             team.slug = new_slug();
         }
-        Err(ControlError::internal("no slug is free"))
+        Err(AccountError::internal("no slug is free"))
     }
 
     /// The team that somebody wants to change: locked, with what they are in it. It must be the one that their token is for.
@@ -58,21 +60,21 @@ impl Accounts {
         person: &Person,
         team: TeamId,
         least: Role,
-    ) -> Result<(Team, Role), ControlError> {
+    ) -> Result<(Team, Role), AccountError> {
         own_team(person, team)?;
-        let locked = teams::lock(conn, team).await?.ok_or(ControlError::NoTeam)?;
+        let locked = teams::lock(conn, team).await?.ok_or(CommonError::NoTeam)?;
         let role = rows::role_to_act(conn, team, person.id)
             .await?
-            .ok_or(ControlError::NoTeam)?;
+            .ok_or(CommonError::NoTeam)?;
         if role < least {
-            return Err(ControlError::Forbidden {
+            return Err(AccountError::Forbidden {
                 why: "your role in the team does not allow this",
             });
         }
         Ok((locked, role))
     }
 
-    pub async fn create_team(&self, person: &Person, name: &str) -> Result<Team, ControlError> {
+    pub async fn create_team(&self, person: &Person, name: &str) -> Result<Team, AccountError> {
         let name = people::team_name(name)?;
         let mut tx = self.core.transaction().await?;
         let team = self
@@ -83,7 +85,7 @@ impl Accounts {
     }
 
     /// By the time the person joined.
-    pub async fn list_teams(&self, person: &Person) -> Result<Vec<(Team, Role)>, ControlError> {
+    pub async fn list_teams(&self, person: &Person) -> Result<Vec<(Team, Role)>, AccountError> {
         let mut conn = self.core.connection().await?;
         Ok(teams::of_user(&mut conn, person.id).await?)
     }
@@ -92,12 +94,12 @@ impl Accounts {
         &self,
         person: &Person,
         team: TeamId,
-    ) -> Result<(Team, Vec<Member>), ControlError> {
+    ) -> Result<(Team, Vec<Member>), AccountError> {
         own_team(person, team)?;
         let mut conn = self.core.connection().await?;
         let own = teams::of_user(&mut conn, person.id).await?;
         let found = own.into_iter().find(|(own, _)| own.id == team);
-        let (found, _) = found.ok_or(ControlError::NoTeam)?;
+        let (found, _) = found.ok_or(CommonError::NoTeam)?;
         Ok((found, rows::list(&mut conn, team).await?))
     }
 
@@ -106,29 +108,29 @@ impl Accounts {
         person: &Person,
         team: TeamId,
         name: &str,
-    ) -> Result<(), ControlError> {
+    ) -> Result<(), AccountError> {
         let name = people::team_name(name)?;
         let mut tx = self.core.transaction().await?;
         let (seen, _) = self
             .team_to_change(&mut tx, person, team, Role::Admin)
             .await?;
         teams::rename(&mut tx, team, &name).await?;
-        let event = Event::TeamRename {
+        let event = AuditEvent::TeamRename {
             team,
             old_name: &seen.name,
             new_name: &name,
         };
         audit::write(&mut tx, &person.actor(), team, &event, self.core.now()).await?;
-        self.core.commit(tx).await
+        Ok(self.core.commit(tx).await?)
     }
 }
 
 /// A token is good for one team at a time.
-fn own_team(person: &Person, team: TeamId) -> Result<(), ControlError> {
+fn own_team(person: &Person, team: TeamId) -> Result<(), AccountError> {
     if person.membership()?.team == team {
         return Ok(());
     }
-    Err(ControlError::Forbidden {
+    Err(AccountError::Forbidden {
         why: "this token is for another team: switch to this one first",
     })
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use locule_api::{AuditEntry, AuditPage, schema};
-use locule_control::{TrailFilter, TrailPage};
+use locule_control::{AuditEntries, AuditFilter};
 
 use crate::caller::{Member, PlatformAdmin};
 use crate::error::ApiError;
@@ -30,8 +30,8 @@ pub(crate) struct AuditQuery {
     action: Option<Vec<String>>,
 }
 
-fn filter(query: Option<&str>) -> Result<TrailFilter, ApiError> {
-    let mut filter = TrailFilter::default();
+fn filter(query: Option<&str>) -> Result<AuditFilter, ApiError> {
+    let mut filter = AuditFilter::default();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         let several = || value.split(',').filter(|item| !item.is_empty());
         match name.as_ref() {
@@ -57,7 +57,7 @@ fn filter(query: Option<&str>) -> Result<TrailFilter, ApiError> {
     Ok(filter)
 }
 
-fn page_view(page: TrailPage) -> AuditPage {
+fn page_view(page: AuditEntries) -> AuditPage {
     let view = |entry: locule_control::AuditEntry| AuditEntry {
         id: entry.id,
         actor_type: entry.actor_type,
@@ -96,7 +96,7 @@ pub(crate) async fn list_audit_logs(
 ) -> Result<Json<AuditPage>, ApiError> {
     let filter = filter(query.as_deref())?;
     Ok(Json(page_view(
-        app.accounts.list_trail(&person, filter).await?,
+        app.accounts.list_audit_log(&person, filter).await?,
     )))
 }
 
@@ -109,7 +109,7 @@ pub(crate) async fn list_platform_audit_logs(
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, ApiError> {
     let filter = filter(query.as_deref())?;
-    let page = app.accounts.list_platform_trail(&admin, filter).await?;
+    let page = app.accounts.list_platform_audit_log(&admin, filter).await?;
     Ok(Json(page_view(page)))
 }
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use locule_api::{ErrorBody, ErrorCode};
 use locule_base::errors::chain;
-use locule_control::ControlError;
+use locule_control::{AccountError, CommonError, SandboxError};
 use locule_edge::GuestError;
 
 /// Header that asks the SDKs not to send the same request again.
@@ -18,7 +18,9 @@ pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("should-retr
 /// The error of a handler.
 #[derive(Debug)]
 pub(crate) enum ApiError {
-    Control(ControlError),
+    Common(CommonError),
+    Sandbox(SandboxError),
+    Account(AccountError),
     Guest(GuestError),
     /// The request itself is at fault.
     Request {
@@ -61,14 +63,6 @@ impl ApiError {
         }
     }
 
-    pub(crate) fn host_unavailable() -> Self {
-        Self::Request {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            code: ErrorCode::HostUnavailable,
-            message: "the host of the sandbox is unreachable; try again later".to_owned(),
-        }
-    }
-
     pub(crate) fn unauthorized() -> Self {
         Self::Request {
             status: StatusCode::UNAUTHORIZED,
@@ -82,14 +76,6 @@ impl ApiError {
             status: StatusCode::NOT_FOUND,
             code: ErrorCode::NotFound,
             message: format!("{what} not found"),
-        }
-    }
-
-    pub(crate) fn invalid_state(message: impl Into<String>) -> Self {
-        Self::Request {
-            status: StatusCode::CONFLICT,
-            code: ErrorCode::InvalidState,
-            message: message.into(),
         }
     }
 
@@ -110,7 +96,9 @@ impl ApiError {
 
     pub(crate) fn status_and_code(&self) -> (StatusCode, ErrorCode) {
         match self {
-            Self::Control(error) => control_status(error),
+            Self::Common(error) => common_status(error),
+            Self::Sandbox(error) => sandbox_status(error),
+            Self::Account(error) => account_status(error),
             Self::Guest(error) => guest_status(error),
             Self::Request { status, code, .. } => (*status, *code),
         }
@@ -119,7 +107,9 @@ impl ApiError {
     /// The message for the client. The causes of internal errors are logged, never sent.
     pub(crate) fn message(&self) -> String {
         match self {
-            Self::Control(error) => error.to_string(),
+            Self::Common(error) => error.to_string(),
+            Self::Sandbox(error) => error.to_string(),
+            Self::Account(error) => error.to_string(),
             Self::Guest(error) => error.to_string(),
             Self::Request { message, .. } => message.clone(),
         }
@@ -139,53 +129,85 @@ impl ApiError {
         }
     }
 
+    /// The seconds of the `Retry-After` header.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Common(error)
+            | Self::Sandbox(SandboxError::Common(error))
+            | Self::Account(AccountError::Common(error)) => match error {
+                CommonError::RateLimited { retry_after_sec } => Some(*retry_after_sec),
+                CommonError::Invalid(_)
+                | CommonError::NotFound { .. }
+                | CommonError::Conflict { .. }
+                | CommonError::NoTeam
+                | CommonError::Unavailable(_)
+                | CommonError::Internal(_) => None,
+            },
+            Self::Sandbox(_) | Self::Account(_) | Self::Guest(_) | Self::Request { .. } => None,
+        }
+    }
+
     fn cause(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Control(error) => Some(error),
+            Self::Common(error) => Some(error),
+            Self::Sandbox(error) => Some(error),
+            Self::Account(error) => Some(error),
             Self::Guest(error) => Some(error),
             Self::Request { .. } => None,
         }
     }
 }
 
-fn control_status(error: &ControlError) -> (StatusCode, ErrorCode) {
+fn common_status(error: &CommonError) -> (StatusCode, ErrorCode) {
     match error {
-        ControlError::Invalid(_) => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
-        ControlError::Unauthorized => (StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized),
-        ControlError::WrongPassword => (StatusCode::UNAUTHORIZED, ErrorCode::WrongPassword),
-        ControlError::AccountNotActivated => {
-            (StatusCode::FORBIDDEN, ErrorCode::AccountNotActivated)
-        }
-        ControlError::AccountDisabled => (StatusCode::FORBIDDEN, ErrorCode::AccountDisabled),
-        ControlError::AccountDeactivated => (StatusCode::FORBIDDEN, ErrorCode::AccountDeactivated),
-        ControlError::InvalidToken => (StatusCode::BAD_REQUEST, ErrorCode::InvalidToken),
-        ControlError::AlreadyActivated => (StatusCode::BAD_REQUEST, ErrorCode::AlreadyActivated),
-        ControlError::LastLoginMethod => (StatusCode::BAD_REQUEST, ErrorCode::LastLoginMethod),
-        ControlError::SignupCooldown => (StatusCode::CONFLICT, ErrorCode::SignupCooldown),
-        ControlError::EmailTaken => (StatusCode::CONFLICT, ErrorCode::EmailTaken),
-        ControlError::OwnsTeamWithMembers => (StatusCode::CONFLICT, ErrorCode::OwnsTeamWithMembers),
-        ControlError::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited),
-        ControlError::QuotaExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, ErrorCode::QuotaExceeded),
-        ControlError::Forbidden { .. } => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
-        ControlError::NoTeam => (StatusCode::FORBIDDEN, ErrorCode::NoTeam),
-        ControlError::NotFound { .. } => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
-        ControlError::ProviderNotFound => (StatusCode::NOT_FOUND, ErrorCode::ProviderNotFound),
-        ControlError::InvalidState { .. } => (StatusCode::CONFLICT, ErrorCode::InvalidState),
-        ControlError::Conflict { .. } => (StatusCode::CONFLICT, ErrorCode::Conflict),
-        ControlError::IdempotencyMismatch => (
+        CommonError::Invalid(_) => (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest),
+        CommonError::NotFound { .. } => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
+        CommonError::Conflict { .. } => (StatusCode::CONFLICT, ErrorCode::Conflict),
+        CommonError::NoTeam => (StatusCode::FORBIDDEN, ErrorCode::NoTeam),
+        CommonError::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited),
+        CommonError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NotReady),
+        CommonError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError),
+    }
+}
+
+fn sandbox_status(error: &SandboxError) -> (StatusCode, ErrorCode) {
+    match error {
+        SandboxError::Common(error) => common_status(error),
+        SandboxError::QuotaExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, ErrorCode::QuotaExceeded),
+        SandboxError::InvalidState { .. } => (StatusCode::CONFLICT, ErrorCode::InvalidState),
+        SandboxError::IdempotencyMismatch => (
             StatusCode::UNPROCESSABLE_ENTITY,
             ErrorCode::IdempotencyRequestMismatch,
         ),
-        ControlError::IdempotencyInProgress => {
+        SandboxError::IdempotencyInProgress => {
             (StatusCode::CONFLICT, ErrorCode::IdempotencyInProgress)
         }
-        ControlError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NotReady),
-        ControlError::NoCapacity => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoHostsAvailable),
-        ControlError::HostUnavailable(_) => {
+        SandboxError::NoCapacity => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoHostsAvailable),
+        SandboxError::HostUnavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::HostUnavailable)
         }
-        ControlError::AgentFailed(_) => (StatusCode::BAD_GATEWAY, ErrorCode::AgentError),
-        ControlError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError),
+        SandboxError::AgentFailed(_) => (StatusCode::BAD_GATEWAY, ErrorCode::AgentError),
+    }
+}
+
+fn account_status(error: &AccountError) -> (StatusCode, ErrorCode) {
+    match error {
+        AccountError::Common(error) => common_status(error),
+        AccountError::Unauthorized => (StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized),
+        AccountError::WrongPassword => (StatusCode::UNAUTHORIZED, ErrorCode::WrongPassword),
+        AccountError::AccountNotActivated => {
+            (StatusCode::FORBIDDEN, ErrorCode::AccountNotActivated)
+        }
+        AccountError::AccountDisabled => (StatusCode::FORBIDDEN, ErrorCode::AccountDisabled),
+        AccountError::AccountDeactivated => (StatusCode::FORBIDDEN, ErrorCode::AccountDeactivated),
+        AccountError::InvalidToken => (StatusCode::BAD_REQUEST, ErrorCode::InvalidToken),
+        AccountError::AlreadyActivated => (StatusCode::BAD_REQUEST, ErrorCode::AlreadyActivated),
+        AccountError::LastLoginMethod => (StatusCode::BAD_REQUEST, ErrorCode::LastLoginMethod),
+        AccountError::SignupCooldown => (StatusCode::CONFLICT, ErrorCode::SignupCooldown),
+        AccountError::EmailTaken => (StatusCode::CONFLICT, ErrorCode::EmailTaken),
+        AccountError::OwnsTeamWithMembers => (StatusCode::CONFLICT, ErrorCode::OwnsTeamWithMembers),
+        AccountError::Forbidden { .. } => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
+        AccountError::ProviderNotFound => (StatusCode::NOT_FOUND, ErrorCode::ProviderNotFound),
     }
 }
 
@@ -215,10 +237,7 @@ impl IntoResponse for ApiError {
         let (status, code) = self.status_and_code();
         let message = self.message();
         self.log(status, code);
-        let retry_after = match &self {
-            Self::Control(ControlError::RateLimited { retry_after_sec }) => Some(*retry_after_sec),
-            Self::Control(_) | Self::Guest(_) | Self::Request { .. } => None,
-        };
+        let retry_after = self.retry_after();
         let body = ErrorBody::new(code, message.clone());
         let mut response = (status, Json(body)).into_response();
         if code == ErrorCode::QuotaExceeded {
@@ -237,9 +256,21 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<ControlError> for ApiError {
-    fn from(error: ControlError) -> Self {
-        Self::Control(error)
+impl From<CommonError> for ApiError {
+    fn from(error: CommonError) -> Self {
+        Self::Common(error)
+    }
+}
+
+impl From<SandboxError> for ApiError {
+    fn from(error: SandboxError) -> Self {
+        Self::Sandbox(error)
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        Self::Account(error)
     }
 }
 

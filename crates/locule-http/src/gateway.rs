@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, Uri};
-use locule_control::{ControlError, Route};
+use locule_control::{Route, RouteError};
 use locule_domain::SandboxState;
 use locule_edge::access::{Exposure, PresentedCredentials, allowed};
 use locule_edge::{Address, Refusal, proxy};
@@ -54,7 +54,8 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
         return Err(Refusal::Forbidden);
     }
     if matches!(route.state, SandboxState::Paused) && route.auto_resume {
-        route = wake(app, address).await?;
+        let resumed = app.sandboxes.wake(address.sandbox).await;
+        route = resumed.map_err(|error| refusal(&error))?;
     }
     match route.state {
         SandboxState::Running => {
@@ -79,17 +80,6 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
     }
 }
 
-/// Resumes a paused sandbox. Of several simultaneous requests, one resumes the sandbox, and the others find it running.
-async fn wake(app: &AppState, address: Address) -> Result<Route, Refusal> {
-    let woken = match app.sandboxes.wake(address.sandbox).await {
-        Err(ControlError::InvalidState { .. } | ControlError::Conflict { .. }) => {
-            app.sandboxes.route(address.sandbox).await
-        }
-        woken => woken,
-    };
-    woken.map_err(|error| refusal(&error))
-}
-
 async fn credentials(app: &AppState, headers: &HeaderMap, route: &Route) -> PresentedCredentials {
     let traffic_token = headers
         .get(TRAFFIC_TOKEN_HEADER)
@@ -102,34 +92,12 @@ async fn credentials(app: &AppState, headers: &HeaderMap, route: &Route) -> Pres
     }
 }
 
-fn refusal(error: &ControlError) -> Refusal {
+fn refusal(error: &RouteError) -> Refusal {
     match error {
-        ControlError::NotFound { .. } => Refusal::NotFound,
-        ControlError::InvalidState { .. } | ControlError::Conflict { .. } => Refusal::Changing,
-        ControlError::HostUnavailable(_)
-        | ControlError::NoCapacity
-        | ControlError::QuotaExceeded(_)
-        | ControlError::RateLimited { .. }
-        | ControlError::Unavailable(_) => Refusal::HostUnavailable,
-        ControlError::Invalid(_)
-        | ControlError::Unauthorized
-        | ControlError::WrongPassword
-        | ControlError::AccountNotActivated
-        | ControlError::AccountDisabled
-        | ControlError::AccountDeactivated
-        | ControlError::InvalidToken
-        | ControlError::AlreadyActivated
-        | ControlError::LastLoginMethod
-        | ControlError::SignupCooldown
-        | ControlError::EmailTaken
-        | ControlError::OwnsTeamWithMembers
-        | ControlError::Forbidden { .. }
-        | ControlError::NoTeam
-        | ControlError::ProviderNotFound
-        | ControlError::IdempotencyMismatch
-        | ControlError::IdempotencyInProgress
-        | ControlError::AgentFailed(_)
-        | ControlError::Internal(_) => {
+        RouteError::NotFound => Refusal::NotFound,
+        RouteError::Changing => Refusal::Changing,
+        RouteError::Unavailable(_) => Refusal::HostUnavailable,
+        RouteError::Internal(_) => {
             tracing::error!(error = %locule_base::errors::chain(error), "routing a request to the port of a sandbox failed");
             Refusal::Internal
         }

@@ -5,7 +5,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use locule_api::ConnectProviderResponse;
-use locule_control::{Finished, Github, Limited, Returned, STATE_SECONDS, SentAway, Session};
+use locule_control::{
+    Github, Limited, OauthCallback, OauthOutcome, OauthStart, STATE_SECONDS, Session,
+};
 use serde::Deserialize;
 
 use crate::caller::Person;
@@ -52,7 +54,7 @@ fn cookies(github: &Github) -> Cookies {
     }
 }
 
-fn set_state_cookies(headers: &mut HeaderMap, cookies: Cookies, sent: &SentAway) {
+fn set_state_cookies(headers: &mut HeaderMap, cookies: Cookies, sent: &OauthStart) {
     let state = [
         (STATE, Some(&sent.state_cookie)),
         (CONNECT, sent.connect_cookie.as_ref()),
@@ -120,7 +122,7 @@ pub(crate) async fn finish_oauth(
     let cookies = cookies(github);
     let (state_cookie, connect_cookie) =
         (cookies.get(&headers, STATE), cookies.get(&headers, CONNECT));
-    let returned = Returned {
+    let returned = OauthCallback {
         state_cookie: state_cookie.as_deref(),
         connect_cookie: connect_cookie.as_deref(),
         state: query.state.as_deref(),
@@ -132,7 +134,7 @@ pub(crate) async fn finish_oauth(
     for name in [STATE, CONNECT] {
         cookies.set(&mut headers, Kind::Server, (name, ""), 0);
     }
-    if let Finished::SignedIn { session, is_new } = &finished {
+    if let OauthOutcome::SignedIn { session, is_new } = &finished {
         set_login_cookies(&mut headers, cookies, session, *is_new);
     }
     redirect(
@@ -165,19 +167,19 @@ fn set_login_cookies(headers: &mut HeaderMap, cookies: Cookies, session: &Sessio
     }
 }
 
-fn destination(dashboard: &str, provider: &str, finished: &Finished) -> String {
+fn destination(dashboard: &str, provider: &str, finished: &OauthOutcome) -> String {
     let page = format!("{dashboard}/auth/{provider}/callback");
     let settings = format!("{dashboard}/dashboard/settings");
     match finished {
-        Finished::SignedIn { .. } => page,
-        Finished::Connected => format!("{settings}?connected={provider}"),
-        Finished::Refused {
+        OauthOutcome::SignedIn { .. } => page,
+        OauthOutcome::Connected => format!("{settings}?connected={provider}"),
+        OauthOutcome::Refused {
             why,
             connecting: true,
         } => {
             format!("{settings}?connect_error={}", why.as_str())
         }
-        Finished::Refused {
+        OauthOutcome::Refused {
             why,
             connecting: false,
         } => format!("{page}?error={}", why.as_str()),

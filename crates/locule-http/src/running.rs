@@ -4,10 +4,9 @@ use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use locule_control::{ControlError, Route};
-use locule_domain::SandboxState;
+use locule_control::Route;
 use locule_edge::{GuestClient, Target};
-use locule_ids::{SandboxId, TeamId};
+use locule_ids::SandboxId;
 
 use crate::caller::{May, Right};
 use crate::error::ApiError;
@@ -28,39 +27,13 @@ impl<R: Right> Running<R> {
         caller: &May<R>,
         id: SandboxId,
     ) -> Result<Self, ApiError> {
-        let team = caller.team();
-        let route = match app.sandboxes.route(id).await {
-            Ok(route) => route,
-            Err(ControlError::NotFound { .. }) => return Err(no_route(app, team, id).await?),
-            Err(error) => return Err(error.into()),
-        };
-        if route.team != team {
-            return Err(ApiError::not_found("sandbox"));
-        }
-        wants(route.state, SandboxState::Running)?;
+        let route = app.sandboxes.route_to_running(caller.team(), id).await?;
         Ok(Self {
             id,
             guest: GuestClient::new(target(route)),
             right: PhantomData,
         })
     }
-}
-
-/// The reason why a sandbox has no route: it does not exist, its state has none, or its host is unreachable, in this order.
-async fn no_route(app: &AppState, team: TeamId, id: SandboxId) -> Result<ApiError, ApiError> {
-    let sandbox = app.sandboxes.get_sandbox(team, id).await?;
-    wants(sandbox.state, SandboxState::Running)?;
-    Ok(ApiError::host_unavailable())
-}
-
-/// Refuses a sandbox in another state than the required one.
-pub(crate) fn wants(state: SandboxState, wanted: SandboxState) -> Result<(), ApiError> {
-    if state == wanted {
-        return Ok(());
-    }
-    Err(ApiError::invalid_state(format!(
-        "the sandbox is {state}, not {wanted}"
-    )))
 }
 
 /// The part of a route that `locule_edge` needs.

@@ -7,8 +7,8 @@ use locule_agent_api::Connector;
 use locule_base::clock::{Clock as _, ManualClock};
 use locule_base::tasks::Tasks;
 use locule_control::{
-    Accounts, Caller, ControlConfig, ControlError, ControlPlane, Credential, HostLink, Identity,
-    NewApiKey, NewSandbox, Person, Sandboxes, Scope, SignedUp, bootstrap,
+    Accounts, Caller, ControlConfig, ControlPlane, Credential, HostLink, Identity, NewApiKey,
+    NewSandbox, Person, SandboxError, Sandboxes, Scope, SignedUp, bootstrap,
 };
 use locule_domain::Sandbox;
 use locule_ids::{HostId, SandboxId};
@@ -120,15 +120,15 @@ impl World {
         created.expect("create a sandbox")
     }
 
-    pub async fn pause(&self, id: SandboxId) -> Result<Sandbox, ControlError> {
+    pub async fn pause(&self, id: SandboxId) -> Result<Sandbox, SandboxError> {
         self.sandboxes.pause_sandbox(&self.caller, id).await
     }
 
-    pub async fn resume(&self, id: SandboxId) -> Result<Sandbox, ControlError> {
+    pub async fn resume(&self, id: SandboxId) -> Result<Sandbox, SandboxError> {
         self.sandboxes.resume_sandbox(&self.caller, id).await
     }
 
-    pub async fn destroy(&self, id: SandboxId) -> Result<(), ControlError> {
+    pub async fn destroy(&self, id: SandboxId) -> Result<(), SandboxError> {
         self.sandboxes.destroy_sandbox(&self.caller, id).await
     }
 

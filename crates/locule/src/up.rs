@@ -25,7 +25,7 @@ use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
 use locule_base::clock::{Clock as _, SystemClock};
 use locule_base::tasks::Tasks;
 use locule_control::{
-    Accounts, ControlConfig, ControlError, ControlPlane, Credential, NewApiKey, Scope, SignedUp,
+    AccountError, Accounts, ControlConfig, ControlPlane, Credential, NewApiKey, Scope, SignedUp,
 };
 use locule_store::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
@@ -234,7 +234,7 @@ async fn first_account(
     if credentials.api_key.is_empty() {
         let (email, password) = (&credentials.email, &credentials.password);
         let session = match accounts.sign_up(email, password, "Administrator").await {
-            Err(ControlError::EmailTaken) => accounts.login(email, password).await,
+            Err(AccountError::EmailTaken) => accounts.login(email, password).await,
             signed_up => signed_up.and_then(SignedUp::session),
         };
         let token = session.context("sign the administrator up")?.token;
@@ -246,7 +246,7 @@ async fn first_account(
     Ok(credentials)
 }
 
-async fn first_key(accounts: &Accounts, token: &str) -> Result<String, ControlError> {
+async fn first_key(accounts: &Accounts, token: &str) -> Result<String, AccountError> {
     let identity = accounts.authenticate(Credential::Token(token)).await?;
     let new = NewApiKey {
         name: "first key".to_owned(),

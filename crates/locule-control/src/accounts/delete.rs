@@ -5,17 +5,18 @@ use locule_ids::TeamId;
 use locule_store::{api_keys, members, oauth_providers, sessions, teams, users};
 
 use crate::accounts::Accounts;
-use crate::audit::{self, Event};
+use crate::accounts::error::AccountError;
+use crate::audit::{self, AuditEvent};
+use crate::background::jobs::Job;
 use crate::caller::Person;
-use crate::error::ControlError;
-use crate::jobs::Work;
+use crate::error::CommonError;
 
 impl Accounts {
     /// The row is forgotten later; what the person could come in with works no more from now on.
-    pub async fn delete_me(&self, person: &Person, confirmation: &str) -> Result<(), ControlError> {
+    pub async fn delete_me(&self, person: &Person, confirmation: &str) -> Result<(), AccountError> {
         if !confirmation.trim().eq_ignore_ascii_case(&person.email) {
             let why = "confirmation must be your e-mail address".to_owned();
-            return Err(ControlError::Invalid(why));
+            return Err(CommonError::Invalid(why).into());
         }
         let (actor, now) = (person.actor(), self.core.now());
         let mut tx = self.core.transaction().await?;
@@ -26,24 +27,24 @@ impl Accounts {
             .collect();
         // Always in this order, teams before people: nobody waits for each other.
         of.sort_unstable_by_key(|(team, _)| *team);
-        let mut works: Vec<Work> = Vec::new();
+        let mut jobs: Vec<Job> = Vec::new();
         for (team, _) in &of {
             let Some(locked) = teams::lock(&mut tx, *team).await? else {
                 continue;
             };
             match members::role(&mut tx, *team, person.id).await? {
                 Some(Role::Owner) if members::list(&mut tx, *team).await?.len() > 1 => {
-                    return Err(ControlError::OwnsTeamWithMembers);
+                    return Err(AccountError::OwnsTeamWithMembers);
                 }
                 Some(Role::Owner) => {
-                    works.push(
+                    jobs.push(
                         self.delete_locked(&mut tx, &locked, &actor, locked.id)
                             .await?,
                     );
                 }
                 Some(Role::Admin | Role::Member) => {
                     members::remove(&mut tx, *team, person.id).await?;
-                    let event = Event::MemberLeave(person.id);
+                    let event = AuditEvent::MemberLeave(person.id);
                     audit::write(&mut tx, &actor, *team, &event, now).await?;
                 }
                 None => {}
@@ -51,17 +52,17 @@ impl Accounts {
         }
         users::lock(&mut tx, person.id)
             .await?
-            .ok_or(ControlError::Unauthorized)?;
+            .ok_or(AccountError::Unauthorized)?;
         if !teams::of_user(&mut tx, person.id).await?.is_empty() {
             let why = "you were just added to a team; try again".to_owned();
-            return Err(ControlError::Conflict { why });
+            return Err(CommonError::Conflict { why }.into());
         }
         api_keys::delete_made_by(&mut tx, person.id).await?;
         oauth_providers::remove_all(&mut tx, person.id).await?;
         sessions::revoke_all(&mut tx, person.id, now).await?;
         users::set_status(&mut tx, person.id, UserStatus::Deleted, now).await?;
         self.core.commit(tx).await?;
-        self.inner.jobs.work_now(works).await;
+        self.inner.jobs.run_now(jobs).await;
         Ok(())
     }
 }

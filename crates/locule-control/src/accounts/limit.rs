@@ -1,7 +1,7 @@
 //! The rate limits of the operations that a client can call before it is authenticated, and of the search.
 
 use super::Accounts;
-use crate::error::ControlError;
+use crate::accounts::error::AccountError;
 use crate::rate::Rate;
 
 /// An operation whose calls are counted, and what they are counted by.
@@ -58,9 +58,9 @@ impl Rates {
 
 impl Accounts {
     /// Counts a call by the client or account that `key` names, or refuses it.
-    pub fn limit(&self, limited: Limited, key: &str) -> Result<(), ControlError> {
+    pub fn limit(&self, limited: Limited, key: &str) -> Result<(), AccountError> {
         let rate = self.inner.config.rates.of(limited);
         let key = (limited, key.to_owned());
-        self.inner.tries.count(key, rate, self.core.now())
+        Ok(self.inner.tries.count(key, rate, self.core.now())?)
     }
 }

@@ -6,13 +6,14 @@ use locule_store::{members, sessions, users};
 
 use super::limit::Limited;
 use crate::accounts::Accounts;
-use crate::authenticate::Session;
+use crate::accounts::authenticate::Session;
+use crate::accounts::error::AccountError;
 use crate::caller::{Membership, Person};
-use crate::error::ControlError;
+use crate::error::CommonError;
 
 impl Accounts {
     /// For the person's default team if it lives, else the first that does, else for none (B-133).
-    pub async fn login(&self, email: &str, password: &str) -> Result<Session, ControlError> {
+    pub async fn login(&self, email: &str, password: &str) -> Result<Session, AccountError> {
         let email = people::email(email)?;
         self.limit(Limited::LoginByAccount, &email)?;
         people::check_password_size(password)?;
@@ -22,12 +23,12 @@ impl Accounts {
         drop(conn);
         let hash = user.as_ref().and_then(|user| user.password_hash.as_deref());
         let right = self.inner.passwords.verify(hash, password).await?;
-        let user = user.filter(|_| right).ok_or(ControlError::Unauthorized)?;
+        let user = user.filter(|_| right).ok_or(AccountError::Unauthorized)?;
         match user.status {
             UserStatus::Active => {}
-            UserStatus::Inactive => return Err(ControlError::AccountNotActivated),
-            UserStatus::Disabled => return Err(ControlError::AccountDisabled),
-            UserStatus::Deleted => return Err(ControlError::Unauthorized),
+            UserStatus::Inactive => return Err(AccountError::AccountNotActivated),
+            UserStatus::Disabled => return Err(AccountError::AccountDisabled),
+            UserStatus::Deleted => return Err(AccountError::Unauthorized),
         }
         let mut tx = self.core.transaction().await?;
         // Whatever changed while the password was compared counts: a disabled user must not keep a session.
@@ -35,14 +36,14 @@ impl Accounts {
         let same = |fresh: &users::User| {
             fresh.status == user.status && fresh.password_hash == user.password_hash
         };
-        let fresh = fresh.filter(same).ok_or(ControlError::Unauthorized)?;
+        let fresh = fresh.filter(same).ok_or(AccountError::Unauthorized)?;
         let session = self.open_session(&mut tx, &fresh).await?;
         self.core.commit(tx).await?;
         Ok(session)
     }
 
     /// Ends the person's session, or all of them.
-    pub async fn logout(&self, person: &Person, all: bool) -> Result<(), ControlError> {
+    pub async fn logout(&self, person: &Person, all: bool) -> Result<(), AccountError> {
         let mut conn = self.core.connection().await?;
         let now = self.core.now();
         if all {
@@ -58,14 +59,14 @@ impl Accounts {
         &self,
         person: &Person,
         team: TeamId,
-    ) -> Result<Session, ControlError> {
+    ) -> Result<Session, AccountError> {
         let mut tx = self.core.transaction().await?;
-        let missing = ControlError::NotFound { what: "team" };
+        let missing = CommonError::NotFound { what: "team" };
         locule_store::teams::lock(&mut tx, team)
             .await?
             .ok_or(missing)?;
         let role = members::role(&mut tx, team, person.id).await?;
-        let role = role.ok_or(ControlError::Forbidden {
+        let role = role.ok_or(AccountError::Forbidden {
             why: "you are not a member of this team",
         })?;
         let switched = Person {

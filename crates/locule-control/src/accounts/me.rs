@@ -4,9 +4,9 @@ use locule_domain::people;
 use locule_store::{oauth_providers, users};
 
 use crate::accounts::Accounts;
-use crate::authenticate::Session;
+use crate::accounts::authenticate::Session;
+use crate::accounts::error::AccountError;
 use crate::caller::Person;
-use crate::error::ControlError;
 
 /// An account as its owner sees it.
 #[derive(Debug, Clone)]
@@ -19,10 +19,10 @@ pub struct Me {
 }
 
 impl Accounts {
-    pub async fn me(&self, person: &Person) -> Result<Me, ControlError> {
+    pub async fn me(&self, person: &Person) -> Result<Me, AccountError> {
         let mut conn = self.core.connection().await?;
         let user = users::by_email(&mut conn, &person.email).await?;
-        let user = user.ok_or(ControlError::Unauthorized)?;
+        let user = user.ok_or(AccountError::Unauthorized)?;
         Ok(Me {
             name: user.name,
             email: user.email,
@@ -32,7 +32,7 @@ impl Accounts {
     }
 
     /// The new token is for the same team as the old one (W-058).
-    pub async fn rename_me(&self, person: &Person, name: &str) -> Result<Session, ControlError> {
+    pub async fn rename_me(&self, person: &Person, name: &str) -> Result<Session, AccountError> {
         let name = people::person_name(name)?;
         let mut conn = self.core.connection().await?;
         users::set_name(&mut conn, person.id, &name, self.core.now()).await?;

@@ -17,13 +17,14 @@ use locule_store::users::{self, User};
 
 use self::state::{State, States};
 use crate::accounts::Accounts;
-use crate::authenticate::Session;
-use crate::error::ControlError;
-use crate::github::{ExchangeError, GITHUB, Github, Identity};
+use crate::accounts::authenticate::Session;
+use crate::accounts::error::AccountError;
+use crate::accounts::github::{ExchangeError, GITHUB, Github, Identity};
+use crate::error::CommonError;
 
 /// Where a browser is sent, and what it keeps meanwhile.
 #[derive(Debug, Clone)]
-pub struct SentAway {
+pub struct OauthStart {
     pub url: String,
     pub state_cookie: String,
     /// With an account's owner who wants another way in.
@@ -32,7 +33,7 @@ pub struct SentAway {
 
 /// What a browser comes back with. All of it is anybody's.
 #[derive(Clone, Copy, Default)]
-pub struct Returned<'a> {
+pub struct OauthCallback<'a> {
     pub state_cookie: Option<&'a str>,
     pub connect_cookie: Option<&'a str>,
     pub state: Option<&'a str>,
@@ -40,7 +41,7 @@ pub struct Returned<'a> {
     pub error: Option<&'a str>,
 }
 
-impl std::fmt::Debug for Returned<'_> {
+impl std::fmt::Debug for OauthCallback<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Returned").finish_non_exhaustive()
     }
@@ -48,7 +49,7 @@ impl std::fmt::Debug for Returned<'_> {
 
 /// What came of it.
 #[derive(Debug, Clone)]
-pub enum Finished {
+pub enum OauthOutcome {
     SignedIn {
         session: Session,
         /// The account was made just now.
@@ -104,15 +105,15 @@ impl From<ExchangeError> for OauthRefusal {
     }
 }
 
-impl From<ControlError> for OauthRefusal {
+impl From<AccountError> for OauthRefusal {
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "whatever else it is, it is ours"
     )]
-    fn from(error: ControlError) -> Self {
+    fn from(error: AccountError) -> Self {
         match error {
-            ControlError::AccountDeactivated => Self::AccountDeactivated,
-            ControlError::Unavailable(_) => {
+            AccountError::AccountDeactivated => Self::AccountDeactivated,
+            AccountError::Common(CommonError::Unavailable(_)) => {
                 tracing::warn!(error = chain(&error), "who came back is not let in");
                 Self::DbError
             }
@@ -124,17 +125,23 @@ impl From<ControlError> for OauthRefusal {
     }
 }
 
+impl From<CommonError> for OauthRefusal {
+    fn from(error: CommonError) -> Self {
+        AccountError::from(error).into()
+    }
+}
+
 impl From<StoreError> for OauthRefusal {
     fn from(error: StoreError) -> Self {
-        ControlError::from(error).into()
+        AccountError::from(error).into()
     }
 }
 
 impl Accounts {
     /// One that is set up.
-    pub fn provider(&self, name: &str) -> Result<&Github, ControlError> {
+    pub fn provider(&self, name: &str) -> Result<&Github, AccountError> {
         let github = self.inner.config.github.as_ref().filter(|_| name == GITHUB);
-        github.ok_or(ControlError::ProviderNotFound)
+        github.ok_or(AccountError::ProviderNotFound)
     }
 
     fn states(&self) -> States<'_> {
@@ -142,14 +149,14 @@ impl Accounts {
     }
 
     /// Somebody wants to come in.
-    pub fn begin_oauth(&self, github: &Github, may_sign_up: bool) -> SentAway {
+    pub fn begin_oauth(&self, github: &Github, may_sign_up: bool) -> OauthStart {
         let intent = if may_sign_up {
             Intent::Signup
         } else {
             Intent::Login
         };
         let new = self.states().begin(intent, self.core.now(), rand::random());
-        SentAway {
+        OauthStart {
             url: github.authorize_url(&new.nonce, &new.challenge),
             state_cookie: new.cookie,
             connect_cookie: None,
@@ -157,7 +164,7 @@ impl Accounts {
     }
 
     /// Somebody comes back. Whatever it was about, the cookies have done their work.
-    pub async fn finish_oauth(&self, github: &Github, returned: Returned<'_>) -> Finished {
+    pub async fn finish_oauth(&self, github: &Github, returned: OauthCallback<'_>) -> OauthOutcome {
         let state = returned.state_cookie;
         let state = state.and_then(|cookie| self.states().read(cookie, self.core.now()));
         let connecting = state
@@ -169,25 +176,25 @@ impl Accounts {
             None => Err(OauthRefusal::InvalidState),
             Some(state) => self.returned(github, &state, returned).await,
         };
-        done.unwrap_or_else(|why| Finished::Refused { why, connecting })
+        done.unwrap_or_else(|why| OauthOutcome::Refused { why, connecting })
     }
 
     async fn returned(
         &self,
         github: &Github,
         state: &State,
-        returned: Returned<'_>,
-    ) -> Result<Finished, OauthRefusal> {
+        returned: OauthCallback<'_>,
+    ) -> Result<OauthOutcome, OauthRefusal> {
         match returned.error {
             None => {}
             Some("access_denied") => return Err(OauthRefusal::AccessDenied),
-            Some(_) => return Err(ExchangeError::Returned.into()),
+            Some(_) => return Err(ExchangeError::OauthCallback.into()),
         }
         let code = returned.code.filter(|code| !code.is_empty());
         let code = code.ok_or(OauthRefusal::MissingCode)?;
         let wanted = match state.intent {
             Intent::Login | Intent::Signup => None,
-            Intent::Connect => Some(self.who_connects(state, returned.connect_cookie)?),
+            Intent::Connect => Some(self.connecting_account(state, returned.connect_cookie)?),
         };
         let verifier = self.states().verifier(&state.nonce);
         let identity = github.identity(code, &verifier).await?;
@@ -198,8 +205,12 @@ impl Accounts {
     }
 
     /// Into the account that the identity is a way into, else into a new one where that is wanted.
-    async fn sign_in(&self, identity: &Identity, intent: Intent) -> Result<Finished, OauthRefusal> {
-        let old = |session| Finished::SignedIn {
+    async fn sign_in(
+        &self,
+        identity: &Identity,
+        intent: Intent,
+    ) -> Result<OauthOutcome, OauthRefusal> {
+        let old = |session| OauthOutcome::SignedIn {
             session,
             is_new: false,
         };
@@ -212,7 +223,7 @@ impl Accounts {
         let email = identity.email.as_deref();
         let email = email.ok_or(OauthRefusal::NoVerifiedEmail)?;
         if let Some(session) = self.sign_up_as(identity, email).await? {
-            return Ok(Finished::SignedIn {
+            return Ok(OauthOutcome::SignedIn {
                 session,
                 is_new: true,
             });
@@ -223,7 +234,7 @@ impl Accounts {
     }
 
     /// None: the identity is a way into no account.
-    async fn sign_in_known(&self, identity: &Identity) -> Result<Option<Session>, ControlError> {
+    async fn sign_in_known(&self, identity: &Identity) -> Result<Option<Session>, AccountError> {
         let mut tx = self.core.transaction().await?;
         let Some(id) = oauth_providers::owner(&mut tx, row(identity)).await? else {
             return Ok(None);
@@ -232,7 +243,7 @@ impl Accounts {
             return Ok(None);
         };
         if user.status != UserStatus::Active {
-            return Err(ControlError::AccountDeactivated);
+            return Err(AccountError::AccountDeactivated);
         }
         let session = self.open_session(&mut tx, &user).await?;
         self.core.commit(tx).await?;
@@ -245,7 +256,7 @@ impl Accounts {
         &self,
         identity: &Identity,
         email: &str,
-    ) -> Result<Option<Session>, ControlError> {
+    ) -> Result<Option<Session>, AccountError> {
         let mut tx = self.core.transaction().await?;
         let seen = users::by_email(&mut tx, email).await?;
         if let Some(seen) = seen.filter(|seen| seen.status == UserStatus::Inactive) {

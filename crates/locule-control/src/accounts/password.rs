@@ -5,10 +5,11 @@ use locule_store::{sessions, users};
 
 use super::limit::Limited;
 use crate::accounts::Accounts;
+use crate::accounts::email_templates::EmailTemplate;
+use crate::accounts::error::AccountError;
+use crate::background::jobs::Task;
 use crate::caller::Person;
-use crate::error::ControlError;
-use crate::jobs::Task;
-use crate::letters::Letter;
+use crate::error::CommonError;
 
 impl Accounts {
     /// `current` is asked of who has a password, `confirmed` of who has none yet.
@@ -18,44 +19,44 @@ impl Accounts {
         current: Option<&str>,
         new: &str,
         confirmed: Option<&str>,
-    ) -> Result<(), ControlError> {
+    ) -> Result<(), AccountError> {
         people::check_password(new)?;
         let mut conn = self.core.connection().await?;
         let user = users::by_email(&mut conn, &person.email).await?;
         drop(conn);
-        let old_hash = user.ok_or(ControlError::Unauthorized)?.password_hash;
+        let old_hash = user.ok_or(AccountError::Unauthorized)?.password_hash;
         if let Some(hash) = &old_hash {
             let current = current.ok_or_else(|| missing("current_password"))?;
             people::check_password_size(current)?;
             // Whoever has but the token must not find the password with it.
             self.limit(Limited::LoginByAccount, &person.email)?;
             if !self.inner.passwords.verify(Some(hash), current).await? {
-                return Err(ControlError::WrongPassword);
+                return Err(AccountError::WrongPassword);
             }
         } else if confirmed.ok_or_else(|| missing("confirm_password"))? != new {
             let why = "the two passwords differ".to_owned();
-            return Err(ControlError::Invalid(why));
+            return Err(CommonError::Invalid(why).into());
         }
         let hash = self.inner.passwords.hash(new).await?;
         let mut tx = self.core.transaction().await?;
         let seen = users::lock(&mut tx, person.id).await?;
         if seen.is_none_or(|seen| seen.password_hash != old_hash) {
             // Somebody else was faster, and the proof is of a password that is none any more.
-            return Err(ControlError::WrongPassword);
+            return Err(AccountError::WrongPassword);
         }
         users::set_password(&mut tx, person.id, &hash, self.core.now()).await?;
         sessions::revoke_all(&mut tx, person.id, self.core.now()).await?;
-        let task = Task::Letter {
+        let task = Task::Email {
             to: person.id,
-            letter: Letter::PasswordChanged,
+            template: EmailTemplate::PasswordChanged,
         };
-        let work = self.inner.jobs.insert_work(&mut tx, task).await?;
+        let job = self.inner.jobs.insert_job(&mut tx, task).await?;
         self.core.commit(tx).await?;
-        self.inner.jobs.work_soon(work);
+        self.inner.jobs.start(job);
         Ok(())
     }
 }
 
-fn missing(field: &str) -> ControlError {
-    ControlError::Invalid(format!("{field} is required"))
+fn missing(field: &str) -> AccountError {
+    CommonError::Invalid(format!("{field} is required")).into()
 }

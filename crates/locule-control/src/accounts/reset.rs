@@ -6,14 +6,14 @@ use locule_store::users;
 
 use super::limit::Limited;
 use crate::accounts::Accounts;
-use crate::error::ControlError;
-use crate::jobs::Task;
-use crate::letters::Letter;
+use crate::accounts::email_templates::EmailTemplate;
+use crate::accounts::error::AccountError;
+use crate::background::jobs::Task;
 use crate::secrets::secret_hash;
 
 impl Accounts {
     /// Says the same whether there is such an account or not.
-    pub async fn forgot_password(&self, email: &str) -> Result<(), ControlError> {
+    pub async fn forgot_password(&self, email: &str) -> Result<(), AccountError> {
         let email = people::email(email)?;
         self.limit(Limited::ResetByAccount, &email)?;
         if self.inner.config.mailer.is_none() {
@@ -25,37 +25,37 @@ impl Accounts {
         let Some(user) = user.filter(|user| user.status == UserStatus::Active) else {
             return Ok(());
         };
-        let task = Task::Letter {
+        let task = Task::Email {
             to: user.id,
-            letter: Letter::PasswordReset,
+            template: EmailTemplate::PasswordReset,
         };
-        let work = self.inner.jobs.insert_work(&mut tx, task).await?;
+        let job = self.inner.jobs.insert_job(&mut tx, task).await?;
         self.core.commit(tx).await?;
-        self.inner.jobs.work_soon(work);
+        self.inner.jobs.start(job);
         Ok(())
     }
 
     /// Every login ends.
-    pub async fn reset_password(&self, token: &str, new: &str) -> Result<(), ControlError> {
+    pub async fn reset_password(&self, token: &str, new: &str) -> Result<(), AccountError> {
         people::check_password(new)?;
         let now = self.core.now();
         let mut tx = self.core.transaction().await?;
         let hash = secret_hash(token);
         let id = sessions::take_token(&mut tx, Purpose::PasswordReset, &hash, now).await?;
-        let id = id.ok_or(ControlError::InvalidToken)?;
+        let id = id.ok_or(AccountError::InvalidToken)?;
         let user = users::lock(&mut tx, id).await?;
         let user = user.filter(|user| user.status == UserStatus::Active);
-        let user = user.ok_or(ControlError::InvalidToken)?;
+        let user = user.ok_or(AccountError::InvalidToken)?;
         let hash = self.inner.passwords.hash(new).await?;
         users::set_password(&mut tx, user.id, &hash, now).await?;
         sessions::revoke_all(&mut tx, user.id, now).await?;
-        let task = Task::Letter {
+        let task = Task::Email {
             to: user.id,
-            letter: Letter::PasswordChanged,
+            template: EmailTemplate::PasswordChanged,
         };
-        let work = self.inner.jobs.insert_work(&mut tx, task).await?;
+        let job = self.inner.jobs.insert_job(&mut tx, task).await?;
         self.core.commit(tx).await?;
-        self.inner.jobs.work_soon(work);
+        self.inner.jobs.start(job);
         Ok(())
     }
 }

@@ -6,8 +6,8 @@ use locule_store::users;
 
 use super::limit::Limited;
 use crate::accounts::Accounts;
+use crate::accounts::error::AccountError;
 use crate::caller::Person;
-use crate::error::ControlError;
 
 impl Accounts {
     /// At most ten, site-wide (B-042). A prefix that is none costs no query (B-041).
@@ -15,7 +15,7 @@ impl Accounts {
         &self,
         person: &Person,
         prefix: &str,
-    ) -> Result<Vec<(UserId, String)>, ControlError> {
+    ) -> Result<Vec<(UserId, String)>, AccountError> {
         let prefix = people::search_prefix(prefix)?;
         self.limit(Limited::SearchByAccount, &person.id.to_string())?;
         let mut conn = self.core.connection().await?;

@@ -7,10 +7,10 @@ use locule_store::sessions::{self, Purpose};
 use locule_store::users::{self, User};
 
 use crate::accounts::Accounts;
-use crate::authenticate::Session;
-use crate::error::ControlError;
-use crate::jobs::Task;
-use crate::letters::{ACTIVATION_MINUTES, Letter};
+use crate::accounts::authenticate::Session;
+use crate::accounts::email_templates::{ACTIVATION_MINUTES, EmailTemplate};
+use crate::accounts::error::AccountError;
+use crate::background::jobs::Task;
 use crate::secrets::secret_hash;
 
 /// What came of signing up.
@@ -23,16 +23,16 @@ pub enum SignedUp {
 
 impl SignedUp {
     /// The login, where there is one at once.
-    pub fn session(self) -> Result<Session, ControlError> {
+    pub fn session(self) -> Result<Session, AccountError> {
         match self {
             Self::LoggedIn(session) => Ok(session),
-            Self::MustActivate => Err(ControlError::AccountNotActivated),
+            Self::MustActivate => Err(AccountError::AccountNotActivated),
         }
     }
 }
 
 impl Accounts {
-    pub async fn has_account(&self, email: &str) -> Result<bool, ControlError> {
+    pub async fn has_account(&self, email: &str) -> Result<bool, AccountError> {
         let mut conn = self.core.connection().await?;
         Ok(users::by_email(&mut conn, email).await?.is_some())
     }
@@ -44,7 +44,7 @@ impl Accounts {
         email: &str,
         password: &str,
         name: &str,
-    ) -> Result<SignedUp, ControlError> {
+    ) -> Result<SignedUp, AccountError> {
         let (email, name) = (people::email(email)?, people::person_name(name)?);
         people::check_password(password)?;
         let hash = self.inner.passwords.hash(password).await?;
@@ -61,16 +61,16 @@ impl Accounts {
         };
         self.make_room(&mut tx, &user.email).await?;
         if !users::insert(&mut tx, &user).await? {
-            return Err(ControlError::EmailTaken);
+            return Err(AccountError::EmailTaken);
         }
         if must_activate {
-            let task = Task::Letter {
+            let task = Task::Email {
                 to: user.id,
-                letter: Letter::Activation,
+                template: EmailTemplate::Activation,
             };
-            let work = self.inner.jobs.insert_work(&mut tx, task).await?;
+            let job = self.inner.jobs.insert_job(&mut tx, task).await?;
             self.core.commit(tx).await?;
-            self.inner.jobs.work_soon(work);
+            self.inner.jobs.start(job);
             return Ok(SignedUp::MustActivate);
         }
         let session = self.welcome(&mut tx, &mut user).await?;
@@ -79,15 +79,15 @@ impl Accounts {
     }
 
     /// Somebody who followed the link in the mail.
-    pub async fn activate(&self, token: &str) -> Result<Session, ControlError> {
+    pub async fn activate(&self, token: &str) -> Result<Session, AccountError> {
         let mut tx = self.core.transaction().await?;
         let hash = secret_hash(token);
         let id = sessions::take_token(&mut tx, Purpose::Activation, &hash, self.core.now()).await?;
-        let id = id.ok_or(ControlError::InvalidToken)?;
+        let id = id.ok_or(AccountError::InvalidToken)?;
         let user = users::lock(&mut tx, id).await?;
-        let mut user = user.ok_or(ControlError::InvalidToken)?;
+        let mut user = user.ok_or(AccountError::InvalidToken)?;
         if user.status != UserStatus::Inactive {
-            return Err(ControlError::AlreadyActivated);
+            return Err(AccountError::AlreadyActivated);
         }
         let session = self.welcome(&mut tx, &mut user).await?;
         self.core.commit(tx).await?;
@@ -95,15 +95,15 @@ impl Accounts {
     }
 
     /// An address that was never shown to be anybody's is free again after a while.
-    async fn make_room(&self, conn: &mut PgConnection, email: &str) -> Result<(), ControlError> {
+    async fn make_room(&self, conn: &mut PgConnection, email: &str) -> Result<(), AccountError> {
         let Some(seen) = users::by_email(conn, email).await? else {
             return Ok(());
         };
         if seen.status != UserStatus::Inactive {
-            return Err(ControlError::EmailTaken);
+            return Err(AccountError::EmailTaken);
         }
         if self.core.now() - seen.created_at < chrono::Duration::minutes(ACTIVATION_MINUTES) {
-            return Err(ControlError::SignupCooldown);
+            return Err(AccountError::SignupCooldown);
         }
         Ok(users::delete_inactive(conn, seen.id).await?)
     }
@@ -113,7 +113,7 @@ impl Accounts {
         &self,
         conn: &mut PgConnection,
         user: &mut User,
-    ) -> Result<Session, ControlError> {
+    ) -> Result<Session, AccountError> {
         user.is_admin = users::is_first(conn).await?;
         user.status = UserStatus::Active;
         users::activate(conn, user.id, user.is_admin, self.core.now()).await?;

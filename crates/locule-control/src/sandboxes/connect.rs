@@ -1,23 +1,24 @@
-//! Connecting: a running sandbox gets more time, a paused one is resumed.
+//! Connect to a sandbox: extend the time of a running one, resume a paused one.
 
 use locule_domain::{Sandbox, SandboxState};
 use locule_ids::SandboxId;
 
-use super::{must_be, wrong_state};
+use super::{require_state, wrong_state};
 use crate::caller::Caller;
-use crate::error::ControlError;
+use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
+use crate::sandboxes::error::SandboxError;
 
 impl Sandboxes {
-    /// The sandbox, and whether it had to be resumed. A connect only ever extends the time of a running one.
+    /// Returns the sandbox and whether it was resumed. The time of a running sandbox is extended, never shortened.
     pub async fn connect_sandbox(
         &self,
         caller: &Caller,
         id: SandboxId,
         seconds: u32,
-    ) -> Result<(Sandbox, bool), ControlError> {
+    ) -> Result<(Sandbox, bool), SandboxError> {
         if u64::from(seconds) > self.limits().timeout_max.as_secs() {
-            return Err(ControlError::Invalid("the timeout is too long".to_owned()));
+            return Err(CommonError::Invalid("the timeout is too long".to_owned()).into());
         }
         let order = self.lock(id).await;
         let sandbox = self.get_sandbox(caller.team, id).await?;
@@ -25,7 +26,7 @@ impl Sandboxes {
             SandboxState::Running => {
                 let now = self.core.now();
                 if sandbox.extended(now, seconds) == sandbox.timeouts.expires_at {
-                    must_be(&sandbox, SandboxState::Running)?;
+                    require_state(&sandbox, SandboxState::Running)?;
                     return Ok((sandbox, false));
                 }
                 let extended = self.set_expiry(id, seconds, |seen| seen.extended(now, seconds));
@@ -39,7 +40,7 @@ impl Sandboxes {
                 Ok((resumed, true))
             }
             SandboxState::Stopped { .. } | SandboxState::Error { .. } => {
-                Err(ControlError::NotFound { what: "sandbox" })
+                Err(SandboxError::not_found())
             }
             SandboxState::Pending | SandboxState::Starting | SandboxState::Missing => {
                 Err(wrong_state(&sandbox, SandboxState::Running))

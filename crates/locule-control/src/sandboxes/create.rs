@@ -1,4 +1,4 @@
-//! Creating a sandbox: the wish is written down, then reconciled at once.
+//! Create a sandbox: write its row with the desired state `running`, then reconcile it in the same request.
 
 use std::collections::BTreeMap;
 
@@ -7,51 +7,53 @@ use locule_ids::{SandboxId, TeamId};
 use locule_store::{idempotency, sandboxes, templates};
 use sha2::{Digest as _, Sha256};
 
-use crate::audit::{self, Event, SandboxEvent};
+use crate::audit::{self, AuditEvent, SandboxAuditEvent};
 use crate::caller::Caller;
-use crate::error::{ControlError, Failure};
+use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
+use crate::sandboxes::error::{CreateFailure, SandboxError};
 
 const DISK_MB: u32 = 5120;
-/// What the SDKs call the template that we call `minimal`.
+/// The SDKs call the template `minimal` by another name.
 const ALIAS: (&str, &str) = ("base", "minimal");
 
 impl Sandboxes {
+    /// Creates a sandbox; it runs when this returns.
     pub async fn create_sandbox(
         &self,
         caller: &Caller,
-        wanted: NewSandbox,
-    ) -> Result<Sandbox, ControlError> {
-        self.create(caller, wanted, None).await
+        request: NewSandbox,
+    ) -> Result<Sandbox, SandboxError> {
+        self.create(caller, request, None).await
     }
 
-    /// As [`Self::create_sandbox`]; the same key with the same request gets the same answer, however often it is sent: the
-    /// same sandbox, or the same error. Whoever wants another try of what failed sends another key.
+    /// As [`Self::create_sandbox`], with an idempotency key: the same key with the same request gets the same answer, the same
+    /// sandbox or the same error. To try a failed create again, a client sends another key.
     pub async fn create_sandbox_once(
         &self,
         caller: &Caller,
-        wanted: NewSandbox,
+        request: NewSandbox,
         key: &str,
-    ) -> Result<Sandbox, ControlError> {
-        self.create(caller, wanted, Some(key)).await
+    ) -> Result<Sandbox, SandboxError> {
+        self.create(caller, request, Some(key)).await
     }
 
     async fn create(
         &self,
         caller: &Caller,
-        mut wanted: NewSandbox,
+        mut request: NewSandbox,
         key: Option<&str>,
-    ) -> Result<Sandbox, ControlError> {
-        wanted.check(self.limits())?;
-        if wanted.template == ALIAS.0 {
-            ALIAS.1.clone_into(&mut wanted.template);
+    ) -> Result<Sandbox, SandboxError> {
+        request.check(self.limits())?;
+        if request.template == ALIAS.0 {
+            ALIAS.1.clone_into(&mut request.template);
         }
         let mut tx = self.core.transaction().await?;
-        let template = templates::find(&mut tx, caller.team, &wanted.template).await?;
-        let template = template.ok_or(ControlError::NotFound { what: "template" })?;
-        let sandbox = self.row(caller, &wanted, &template);
+        let template = templates::find(&mut tx, caller.team, &request.template).await?;
+        let template = template.ok_or(CommonError::NotFound { what: "template" })?;
+        let sandbox = self.new_row(caller, &request, &template);
         if let Some(key) = key {
-            let hash = hex::encode(Sha256::digest(format!("{wanted:?}").as_bytes()));
+            let hash = hex::encode(Sha256::digest(format!("{request:?}").as_bytes()));
             let earlier = idempotency::claim(
                 &mut tx,
                 caller.team,
@@ -63,33 +65,38 @@ impl Sandboxes {
             .await?;
             if let Some(earlier) = earlier {
                 drop(tx);
-                return self.earlier(caller, key, &hash, &earlier).await;
+                return self.repeated(caller, key, &hash, &earlier).await;
             }
         }
         self.reserve_new(&mut tx, &sandbox).await?;
         sandboxes::insert(&mut tx, &sandbox).await?;
-        let event = SandboxEvent::Create {
-            template: wanted.template,
+        let event = SandboxAuditEvent::Create {
+            template: request.template,
         };
-        let (event, now) = (Event::Sandbox(sandbox.id, &event), sandbox.created_at);
+        let (event, now) = (AuditEvent::Sandbox(sandbox.id, &event), sandbox.created_at);
         audit::write(&mut tx, &caller.actor, caller.team, &event, now).await?;
         self.core.commit(tx).await?;
-        locule_base::failpoint::reached("serve.create", "the row is there");
-        // The host call goes on when the client leaves: what is half made would otherwise be nobody's.
+        locule_base::failpoint::reached("serve.create", "the row is written");
+        // The task goes on if the client disconnects, so that no half-created sandbox is left.
         let (sandboxes, key) = (self.clone(), key.map(str::to_owned));
         let (done, result) = tokio::sync::oneshot::channel();
         self.core
             .tasks
             .spawn_detached("create sandbox", async move {
-                let created = sandboxes.settle_new(&sandbox, key.as_deref()).await;
+                let created = sandboxes.reconcile_new(&sandbox, key.as_deref()).await;
                 let _ = done.send(created);
             });
-        result.await.map_err(ControlError::internal)?
+        result.await.map_err(SandboxError::internal)?
     }
 
-    fn row(&self, caller: &Caller, wanted: &NewSandbox, template: &templates::Template) -> Sandbox {
-        let ((vcpus, memory_mib), now) = (wanted.size(), self.core.now());
-        let given = wanted
+    fn new_row(
+        &self,
+        caller: &Caller,
+        request: &NewSandbox,
+        template: &templates::Template,
+    ) -> Sandbox {
+        let ((vcpus, memory_mib), now) = (request.size(), self.core.now());
+        let given = request
             .expires_in
             .map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
         Sandbox {
@@ -110,15 +117,15 @@ impl Sandboxes {
             memory_mib,
             disk_size_mb: DISK_MB,
             timeouts: Timeouts {
-                timeout_sec: wanted.timeout_sec,
+                timeout_sec: request.timeout_sec,
                 expires_at: given.map(|seconds| Sandbox::expiry(now, seconds)),
-                on_timeout: wanted.on_timeout,
+                on_timeout: request.on_timeout,
             },
             timeout_given_sec: given,
-            auto_resume: wanted.auto_resume,
-            public_traffic: wanted.public_traffic,
-            env: wanted.env.clone(),
-            labels: wanted.labels.clone(),
+            auto_resume: request.auto_resume,
+            public_traffic: request.public_traffic,
+            env: request.env.clone(),
+            labels: request.labels.clone(),
             guest_ip: String::new(),
             host_ip: String::new(),
             metadata: BTreeMap::new(),
@@ -129,21 +136,21 @@ impl Sandboxes {
         }
     }
 
-    /// The answer to a request that was sent before.
-    async fn earlier(
+    /// The answer to a request that repeats an earlier one.
+    async fn repeated(
         &self,
         caller: &Caller,
         key: &str,
         hash: &str,
         earlier: &idempotency::Earlier,
-    ) -> Result<Sandbox, ControlError> {
+    ) -> Result<Sandbox, SandboxError> {
         if earlier.request_hash != hash {
-            return Err(ControlError::IdempotencyMismatch);
+            return Err(SandboxError::IdempotencyMismatch);
         }
         let sandbox = self.get_sandbox(caller.team, earlier.sandbox).await?;
         match sandbox.state {
             SandboxState::Pending | SandboxState::Starting => {
-                Err(ControlError::IdempotencyInProgress)
+                Err(SandboxError::IdempotencyInProgress)
             }
             SandboxState::Error {
                 reason: ErrorReason::CreateFailed,
@@ -156,37 +163,41 @@ impl Sandboxes {
         }
     }
 
-    /// What the first request of a key was answered, or is about to be.
+    /// The error that the first request with a key was answered with, once it is answered.
     async fn failure(
         &self,
         team: TeamId,
         key: &str,
         sandbox: SandboxId,
-    ) -> Result<Failure, ControlError> {
+    ) -> Result<CreateFailure, SandboxError> {
         let _order = self.lock(sandbox).await;
         let mut conn = self.core.connection().await?;
         let failure = idempotency::get(&mut conn, team, key).await?;
         let failure = failure.and_then(|earlier| earlier.failure);
         let failure = failure.and_then(|failure| serde_json::from_value(failure).ok());
-        // It was never answered: its control plane died.
-        Ok(failure.unwrap_or(Failure::AgentFailed))
+        // Without a kept error the control plane exited before it answered the first request.
+        Ok(failure.unwrap_or(CreateFailure::AgentFailed))
     }
 
-    /// Brings a new row to `running`, or to `error` in the same request: never left pending (W-008).
-    async fn settle_new(&self, new: &Sandbox, key: Option<&str>) -> Result<Sandbox, ControlError> {
+    /// Brings a new row to `running` or to `error`, so that no row stays `pending` after its request (W-008).
+    async fn reconcile_new(
+        &self,
+        new: &Sandbox,
+        key: Option<&str>,
+    ) -> Result<Sandbox, SandboxError> {
         let _order = self.lock(new.id).await;
         let reconciled = self.reconcile(new.id).await;
         if let Err(error) = &reconciled {
-            tracing::warn!(sandbox.id = %new.id, error = locule_base::errors::chain(error), "create failed");
-            // Of what a host was ordered the row says so already: here there was none to order.
+            tracing::warn!(sandbox.id = %new.id, error = locule_base::errors::chain(error), "a sandbox could not be created");
+            // A failed order is in the row already. This is for a failure before there was a host to order.
             let failed = locule_domain::SandboxEvent::Fail(ErrorReason::CreateFailed);
-            self.observe(new.id, failed, |row| {
+            self.apply_event(new.id, failed, |row| {
                 row.cleanup_pending = row.host.is_some();
             })
             .await?;
             if let Some(key) = key {
-                let failure =
-                    serde_json::to_value(Failure::from(error)).map_err(ControlError::internal)?;
+                let failure = serde_json::to_value(CreateFailure::from(error))
+                    .map_err(SandboxError::internal)?;
                 let mut conn = self.core.connection().await?;
                 idempotency::fail(&mut conn, new.team, key, &failure).await?;
             }

@@ -1,4 +1,4 @@
-//! Listing a team's sandboxes.
+//! List a team's sandboxes.
 
 use std::collections::BTreeMap;
 
@@ -8,32 +8,32 @@ use locule_ids::{SandboxId, TeamId};
 use locule_store::sandboxes::{self, Filter};
 
 use crate::cursor;
-use crate::error::ControlError;
 use crate::sandboxes::Sandboxes;
+use crate::sandboxes::error::SandboxError;
 
 const LIMIT_MAX: u32 = 1000;
 
-/// Which sandboxes, in which order, how many.
+/// Selects sandboxes, their order and the size of a page.
 #[derive(Debug, Clone, Default)]
 pub struct ListFilter {
-    /// Empty: every state that is not final.
+    /// An empty list selects every state that is not final.
     pub states: Vec<SandboxState>,
-    /// All must match exactly.
+    /// Every label must match exactly.
     pub labels: BTreeMap<String, String>,
     pub template: Option<String>,
     pub started_after: Option<DateTime<Utc>>,
     /// Oldest first; newest first unless set.
     pub ascending: bool,
-    /// As many as there may be unless set.
+    /// The largest page unless set.
     pub limit: Option<u32>,
-    /// From an earlier page.
+    /// The `next` of an earlier page.
     pub cursor: Option<String>,
 }
 
 #[derive(Debug, Clone)]
 pub struct Page {
     pub sandboxes: Vec<Sandbox>,
-    /// Where the next page begins; none on the last.
+    /// The start of the next page; `None` on the last page.
     pub next: Option<String>,
 }
 
@@ -42,17 +42,17 @@ impl Sandboxes {
         &self,
         team: TeamId,
         filter: ListFilter,
-    ) -> Result<Page, ControlError> {
+    ) -> Result<Page, SandboxError> {
         let limit = filter.limit.unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX);
-        let place = |text: &str| cursor::read(text, SandboxId::from_base36);
-        let after = filter.cursor.as_deref().map(place).transpose()?;
+        let position = |text: &str| cursor::read(text, SandboxId::from_base36);
+        let after = filter.cursor.as_deref().map(position).transpose()?;
         let filter = Filter {
             states: filter.states,
             labels: filter.labels,
             template: filter.template,
             started_after: filter.started_after,
             ascending: filter.ascending,
-            // One more than asked for tells whether there is a next page.
+            // One row more than the page shows whether there is a next page.
             limit: i64::from(limit) + 1,
             after,
         };

@@ -1,65 +1,66 @@
-//! Pausing, by request.
+//! Pause a sandbox by request.
 
 use locule_domain::{Desired, Sandbox, SandboxState};
 use locule_ids::{SandboxId, TeamId};
 
-use super::must_be;
-use crate::audit::SandboxEvent;
+use super::require_state;
+use crate::audit::SandboxAuditEvent;
 use crate::caller::Caller;
-use crate::changes::Change;
-use crate::error::ControlError;
+use crate::reconcile::changes::Change;
 use crate::sandboxes::Sandboxes;
+use crate::sandboxes::error::SandboxError;
 
 impl Sandboxes {
-    /// Pauses a running sandbox: `paused` once its image is durable; else it runs on, and says why in `last_error`.
+    /// Pauses a running sandbox. It is `paused` once its snapshot is durable; after a failure it runs on, with the reason in `last_error`.
     pub async fn pause_sandbox(
         &self,
         caller: &Caller,
         id: SandboxId,
-    ) -> Result<Sandbox, ControlError> {
+    ) -> Result<Sandbox, SandboxError> {
         let _order = self.lock(id).await;
         self.get_sandbox(caller.team, id).await?;
-        let record = (&caller.actor, SandboxEvent::Pause);
-        self.want(id, Some(record), |next| {
-            must_be(next, SandboxState::Running)?;
+        let record = (&caller.actor, SandboxAuditEvent::Pause);
+        self.set_desired(id, Some(record), |next| {
+            require_state(next, SandboxState::Running)?;
             next.desired = Desired::Paused;
             (next.status_reason, next.last_error) = (None, None);
             Ok(())
         })
         .await?;
         let stayed = (SandboxState::Running, Desired::Running);
-        let why = "the last pause failed; the sandbox runs on";
-        let wanted = SandboxState::Paused;
-        self.carry_out(caller.team, id, wanted, stayed, why).await
+        let failure = "the last pause failed; the sandbox runs on";
+        let target = SandboxState::Paused;
+        self.reconcile_or_revert(caller.team, id, target, stayed, failure)
+            .await
     }
 
-    /// Carries out what is wanted now, or takes the wish back: no sweep makes up for it later.
-    pub(super) async fn carry_out(
+    /// Reconciles the sandbox to `target` now. After a failure it reverts the desired state, so that no sweep carries it out later.
+    pub(super) async fn reconcile_or_revert(
         &self,
         team: TeamId,
         id: SandboxId,
-        wanted: SandboxState,
+        target: SandboxState,
         stayed: (SandboxState, Desired),
-        why: &str,
-    ) -> Result<Sandbox, ControlError> {
+        failure: &str,
+    ) -> Result<Sandbox, SandboxError> {
         match self.reconcile(id).await {
             Ok(sandbox) => Ok(sandbox),
             Err(error) => {
-                // The host is asked what is true before anything is said (W-007): a pause whose answer was lost is a pause.
-                self.learn(id).await?;
-                self.give_up(id, stayed, why).await?;
-                self.answer(team, id, wanted, error).await
+                // If only the answer of the host was lost, the order was carried out (W-007).
+                self.refresh_from_host(id).await?;
+                self.revert_desired(id, stayed, failure).await?;
+                self.answer(team, id, target, error).await
             }
         }
     }
 
-    /// Takes a wish back that was not fulfilled, as a new order: the old one may still arrive.
-    async fn give_up(
+    /// Reverts the desired state with a new generation: the failed order may still arrive at the host, which then refuses it.
+    async fn revert_desired(
         &self,
         id: SandboxId,
         (state, desired): (SandboxState, Desired),
-        why: &str,
-    ) -> Result<(), ControlError> {
+        failure: &str,
+    ) -> Result<(), SandboxError> {
         self.change(id, |seen| {
             if seen.state != state || seen.desired == Desired::Gone {
                 return Ok(None);
@@ -67,9 +68,9 @@ impl Sandboxes {
             let mut next = seen.clone();
             next.desired = desired;
             next.generation += 1;
-            // The host's own words stay, where it has any.
+            // An error that the host reported stays.
             if next.last_error.is_none() {
-                next.last_error = Some(why.to_owned());
+                next.last_error = Some(failure.to_owned());
             }
             Ok(Some(Change { next, record: None }))
         })
@@ -77,16 +78,16 @@ impl Sandboxes {
         .map(drop)
     }
 
-    /// The answer to a request whose order failed: what was asked for is there after all, or the order's error.
+    /// The answer to a request whose order failed: the sandbox if it reached `target` all the same, else the order's error.
     pub(super) async fn answer(
         &self,
         team: TeamId,
         id: SandboxId,
-        wanted: SandboxState,
-        error: ControlError,
-    ) -> Result<Sandbox, ControlError> {
+        target: SandboxState,
+        error: SandboxError,
+    ) -> Result<Sandbox, SandboxError> {
         let sandbox = self.get_sandbox(team, id).await?;
-        if sandbox.state == wanted {
+        if sandbox.state == target {
             return Ok(sandbox);
         }
         Err(error)

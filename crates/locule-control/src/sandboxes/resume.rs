@@ -1,22 +1,22 @@
-//! Resuming, by request or because somebody visits.
+//! Resume a sandbox, by request or for a request to one of its ports.
 
 use locule_domain::{Desired, Sandbox, SandboxState};
 use locule_ids::{SandboxId, TeamId};
 
-use super::must_be;
-use crate::audit::SandboxEvent;
+use super::require_state;
+use crate::audit::SandboxAuditEvent;
 use crate::caller::{Actor, Caller};
-use crate::error::ControlError;
-use crate::locks::OrderGuard;
 use crate::sandboxes::Sandboxes;
+use crate::sandboxes::error::SandboxError;
+use crate::sandboxes::locks::OrderGuard;
 
 impl Sandboxes {
-    /// Resumes a paused sandbox. A time that has passed meanwhile is set anew, as long as it was given last.
+    /// Resumes a paused sandbox. An end that has passed is moved: the time that was set last starts again.
     pub async fn resume_sandbox(
         &self,
         caller: &Caller,
         id: SandboxId,
-    ) -> Result<Sandbox, ControlError> {
+    ) -> Result<Sandbox, SandboxError> {
         self.resume_as(&caller.actor, caller.team, id, None).await
     }
 
@@ -26,12 +26,12 @@ impl Sandboxes {
         team: TeamId,
         id: SandboxId,
         seconds: Option<u32>,
-    ) -> Result<Sandbox, ControlError> {
+    ) -> Result<Sandbox, SandboxError> {
         let order = self.lock(id).await;
         self.resume_locked(&order, actor, team, id, seconds).await
     }
 
-    /// As [`Self::resume_as`], for who holds the sandbox's lock.
+    /// As [`Self::resume_as`], for a caller that holds the sandbox's lock.
     pub(super) async fn resume_locked(
         &self,
         _order: &OrderGuard,
@@ -39,11 +39,11 @@ impl Sandboxes {
         team: TeamId,
         id: SandboxId,
         seconds: Option<u32>,
-    ) -> Result<Sandbox, ControlError> {
+    ) -> Result<Sandbox, SandboxError> {
         self.get_sandbox(team, id).await?;
         let now = self.core.now();
-        self.want(id, Some((actor, SandboxEvent::Resume)), |next| {
-            must_be(next, SandboxState::Paused)?;
+        self.set_desired(id, Some((actor, SandboxAuditEvent::Resume)), |next| {
+            require_state(next, SandboxState::Paused)?;
             next.desired = Desired::Running;
             next.last_error = None;
             match seconds {
@@ -62,8 +62,9 @@ impl Sandboxes {
         })
         .await?;
         let stayed = (SandboxState::Paused, Desired::Paused);
-        let why = "the last resume failed; the sandbox is still paused";
-        let wanted = SandboxState::Running;
-        self.carry_out(team, id, wanted, stayed, why).await
+        let failure = "the last resume failed; the sandbox is still paused";
+        let target = SandboxState::Running;
+        self.reconcile_or_revert(team, id, target, stayed, failure)
+            .await
     }
 }

@@ -1,24 +1,25 @@
-//! The clocks of a running sandbox, and signs of life.
+//! Set the timeout of a running sandbox, and record activity in it.
 
 use chrono::{DateTime, Utc};
 use locule_domain::{Desired, Sandbox, SandboxState};
 use locule_ids::SandboxId;
 
-use super::must_be;
+use super::require_state;
 use crate::caller::Caller;
-use crate::error::ControlError;
+use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
+use crate::sandboxes::error::SandboxError;
 
 impl Sandboxes {
-    /// Sets when it ends: so many seconds from now, whatever was set before.
+    /// Sets the end of a sandbox to this many seconds from now, before or after the end that was set earlier.
     pub async fn set_timeout(
         &self,
         caller: &Caller,
         id: SandboxId,
         seconds: u32,
-    ) -> Result<Sandbox, ControlError> {
+    ) -> Result<Sandbox, SandboxError> {
         if u64::from(seconds) > self.limits().timeout_max.as_secs() {
-            return Err(ControlError::Invalid("the timeout is too long".to_owned()));
+            return Err(CommonError::Invalid("the timeout is too long".to_owned()).into());
         }
         let _order = self.lock(id).await;
         let now = self.core.now();
@@ -27,30 +28,30 @@ impl Sandboxes {
             .await
     }
 
-    /// Writes a new end and tells the host, which enforces it. What policy wanted because the old end had come is void. A
-    /// host that is not told now is told by the sweep. The caller holds the sandbox's lock.
+    /// Writes a new end and sends it to the host, which enforces it. A pause or destroy that was due because of the old end is
+    /// cancelled. If the host cannot be reached, the sweep sends the end later. The caller holds the sandbox's lock.
     pub(crate) async fn set_expiry(
         &self,
         id: SandboxId,
         seconds: u32,
         expires_at: impl Fn(&Sandbox) -> Option<DateTime<Utc>>,
-    ) -> Result<Sandbox, ControlError> {
-        let wanted = self.want(id, None, |next| {
-            must_be(next, SandboxState::Running)?;
+    ) -> Result<Sandbox, SandboxError> {
+        let desired = self.set_desired(id, None, |next| {
+            require_state(next, SandboxState::Running)?;
             next.timeouts.expires_at = expires_at(next);
             next.timeout_given_sec = Some(seconds);
             (next.desired, next.status_reason) = (Desired::Running, None);
             Ok(())
         });
-        let sandbox = wanted.await?;
-        self.tell_clocks(&sandbox).await?;
+        let sandbox = desired.await?;
+        self.send_timeouts(&sandbox).await?;
         self.get_sandbox(sandbox.team, id).await
     }
 
-    /// Counts as activity: the idle time begins anew.
-    pub async fn ping_sandbox(&self, caller: &Caller, id: SandboxId) -> Result<(), ControlError> {
+    /// Records activity: the idle timeout starts again.
+    pub async fn ping_sandbox(&self, caller: &Caller, id: SandboxId) -> Result<(), SandboxError> {
         let sandbox = self.get_sandbox(caller.team, id).await?;
-        must_be(&sandbox, SandboxState::Running)?;
+        require_state(&sandbox, SandboxState::Running)?;
         self.host_of(&sandbox)?.agent.ping_sandbox(id).await?;
         self.touch(id).await
     }

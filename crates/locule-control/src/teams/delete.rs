@@ -6,36 +6,36 @@ use locule_store::{PgConnection, teams};
 
 use super::Team;
 use crate::accounts::Accounts;
-use crate::admin::any_team;
-use crate::audit::{self, Event};
+use crate::accounts::admin::any_team;
+use crate::accounts::error::AccountError;
+use crate::audit::{self, AuditEvent};
+use crate::background::jobs::{DestroyReason, Job, Task};
 use crate::caller::{Actor, Person};
-use crate::error::ControlError;
-use crate::jobs::{Task, Why, Work};
 
 impl Accounts {
-    pub async fn delete_team(&self, person: &Person, team: TeamId) -> Result<(), ControlError> {
+    pub async fn delete_team(&self, person: &Person, team: TeamId) -> Result<(), AccountError> {
         let mut tx = self.core.transaction().await?;
         let (locked, _) = self
             .team_to_change(&mut tx, person, team, Role::Owner)
             .await?;
-        let work = self
+        let job = self
             .delete_locked(&mut tx, &locked, &person.actor(), team)
             .await?;
         self.core.commit(tx).await?;
-        self.inner.jobs.work_now(vec![work]).await;
+        self.inner.jobs.run_now(vec![job]).await;
         Ok(())
     }
 
     /// A platform administrator deletes any team. It is told in the platform's trail.
-    pub async fn delete_any_team(&self, admin: &Person, team: TeamId) -> Result<(), ControlError> {
+    pub async fn delete_any_team(&self, admin: &Person, team: TeamId) -> Result<(), AccountError> {
         admin.platform_admin()?;
         let mut tx = self.core.transaction().await?;
         let locked = any_team(&mut tx, team).await?;
-        let work = self
+        let job = self
             .delete_locked(&mut tx, &locked, &admin.actor(), TeamId::PLATFORM)
             .await?;
         self.core.commit(tx).await?;
-        self.inner.jobs.work_now(vec![work]).await;
+        self.inner.jobs.run_now(vec![job]).await;
         Ok(())
     }
 
@@ -46,16 +46,16 @@ impl Accounts {
         team: &Team,
         actor: &Actor,
         trail: TeamId,
-    ) -> Result<Work, ControlError> {
+    ) -> Result<Job, AccountError> {
         let now = self.core.now();
         teams::delete(conn, team.id, now).await?;
-        audit::write(conn, actor, trail, &Event::TeamDelete(team.id), now).await?;
+        audit::write(conn, actor, trail, &AuditEvent::TeamDelete(team.id), now).await?;
         let task = Task::DestroySandboxes {
             team: team.id,
-            made_until: now,
-            reason: Why::TeamDeleted,
-            tell: Some(trail),
+            created_until: now,
+            reason: DestroyReason::TeamDeleted,
+            audit_log: Some(trail),
         };
-        self.inner.jobs.insert_work(conn, task).await
+        Ok(self.inner.jobs.insert_job(conn, task).await?)
     }
 }

@@ -6,11 +6,12 @@ use locule_store::{members, users};
 
 use super::{Member, own_team};
 use crate::accounts::Accounts;
-use crate::audit::{self, Event};
+use crate::accounts::error::AccountError;
+use crate::audit::{self, AuditEvent};
 use crate::caller::Person;
-use crate::error::ControlError;
+use crate::error::CommonError;
 
-const PROTECTED: ControlError = ControlError::Forbidden {
+const PROTECTED: AccountError = AccountError::Forbidden {
     why: "the owner of a team cannot be removed, get another role, or leave",
 };
 
@@ -19,7 +20,7 @@ impl Accounts {
         &self,
         person: &Person,
         team: TeamId,
-    ) -> Result<Vec<Member>, ControlError> {
+    ) -> Result<Vec<Member>, AccountError> {
         own_team(person, team)?;
         let mut conn = self.core.connection().await?;
         Ok(members::list(&mut conn, team).await?)
@@ -31,12 +32,12 @@ impl Accounts {
         person: &Person,
         team: TeamId,
         email: &str,
-    ) -> Result<Member, ControlError> {
+    ) -> Result<Member, AccountError> {
         let email = people::email(email)?;
         let mut tx = self.core.transaction().await?;
         self.team_to_change(&mut tx, person, team, Role::Admin)
             .await?;
-        let missing = || ControlError::NotFound {
+        let missing = || CommonError::NotFound {
             what: "an account with this e-mail address",
         };
         let found = users::by_email(&mut tx, &email)
@@ -50,9 +51,9 @@ impl Accounts {
         let (role, now) = (Role::Member, self.core.now());
         if !members::insert(&mut tx, team, user.id, role, false, now).await? {
             let why = "this person is a member already".to_owned();
-            return Err(ControlError::Invalid(why));
+            return Err(CommonError::Invalid(why).into());
         }
-        let event = Event::MemberAdd {
+        let event = AuditEvent::MemberAdd {
             user: user.id,
             email: &user.email,
             role,
@@ -74,8 +75,8 @@ impl Accounts {
         person: &Person,
         team: TeamId,
         user: UserId,
-    ) -> Result<(), ControlError> {
-        let event = Event::MemberRemove(user);
+    ) -> Result<(), AccountError> {
+        let event = AuditEvent::MemberRemove(user);
         self.change_member(person, team, user, &event, None).await
     }
 
@@ -85,12 +86,12 @@ impl Accounts {
         team: TeamId,
         user: UserId,
         role: Role,
-    ) -> Result<(), ControlError> {
+    ) -> Result<(), AccountError> {
         if role == Role::Owner {
             let why = "role must be admin or member".to_owned();
-            return Err(ControlError::Invalid(why));
+            return Err(CommonError::Invalid(why).into());
         }
-        let event = Event::MemberRoleUpdate {
+        let event = AuditEvent::MemberRoleUpdate {
             user,
             new_role: role,
         };
@@ -104,14 +105,14 @@ impl Accounts {
         person: &Person,
         team: TeamId,
         user: UserId,
-        event: &Event<'_>,
+        event: &AuditEvent<'_>,
         role: Option<Role>,
-    ) -> Result<(), ControlError> {
+    ) -> Result<(), AccountError> {
         let mut tx = self.core.transaction().await?;
         self.team_to_change(&mut tx, person, team, Role::Admin)
             .await?;
         match members::role(&mut tx, team, user).await? {
-            None => return Err(ControlError::NotFound { what: "member" }),
+            None => return Err(CommonError::NotFound { what: "member" }.into()),
             Some(Role::Owner) => return Err(PROTECTED),
             Some(Role::Admin | Role::Member) => {}
         }
@@ -120,10 +121,10 @@ impl Accounts {
             None => members::remove(&mut tx, team, user).await?,
         }
         audit::write(&mut tx, &person.actor(), team, event, self.core.now()).await?;
-        self.core.commit(tx).await
+        Ok(self.core.commit(tx).await?)
     }
 
-    pub async fn leave_team(&self, person: &Person, team: TeamId) -> Result<(), ControlError> {
+    pub async fn leave_team(&self, person: &Person, team: TeamId) -> Result<(), AccountError> {
         let mut tx = self.core.transaction().await?;
         let (_, role) = self
             .team_to_change(&mut tx, person, team, Role::Member)
@@ -132,8 +133,8 @@ impl Accounts {
             return Err(PROTECTED);
         }
         members::remove(&mut tx, team, person.id).await?;
-        let event = Event::MemberLeave(person.id);
+        let event = AuditEvent::MemberLeave(person.id);
         audit::write(&mut tx, &person.actor(), team, &event, self.core.now()).await?;
-        self.core.commit(tx).await
+        Ok(self.core.commit(tx).await?)
     }
 }

@@ -1,12 +1,12 @@
 //! Creating: what becomes of the row when the host does, does not, or does not say.
 
 use locule_agent_api::{AgentError, ReportedState};
-use locule_control::{ControlError, ListFilter, NewSandbox};
+use locule_control::{CommonError, ListFilter, NewSandbox, SandboxError};
 use locule_domain::SandboxState;
 use locule_testkit::{Call, Fault, Gate, World};
 use sqlx::PgPool;
 
-async fn failing_create(world: &World) -> ControlError {
+async fn failing_create(world: &World) -> SandboxError {
     let created = world.sandboxes.create_sandbox(&world.caller, World::wish());
     created.await.unwrap_err()
 }
@@ -39,7 +39,7 @@ async fn a_create_that_the_host_refuses_is_an_error_at_once(pool: PgPool) {
     let full = AgentError::ResourceExhausted("no memory".to_owned());
     world.host.fail(Call::Create, Fault::Refuse(full));
     let error = failing_create(&world).await;
-    assert!(matches!(error, ControlError::NoCapacity), "{error:?}");
+    assert!(matches!(error, SandboxError::NoCapacity), "{error:?}");
     let row = world.only_row().await;
     assert_eq!(row.status_reason.as_deref(), Some("create_failed"));
     assert!(row.cleanup_pending);
@@ -147,7 +147,10 @@ async fn what_may_not_be_is_refused_before_there_is_a_row(pool: PgPool) {
             .create_sandbox(&world.caller, wish)
             .await
             .unwrap_err();
-        assert!(matches!(error, ControlError::Invalid(_)), "{error:?}");
+        assert!(
+            matches!(error, SandboxError::Common(CommonError::Invalid(_))),
+            "{error:?}"
+        );
     }
     let unknown = NewSandbox {
         template: "nothing".to_owned(),
@@ -159,7 +162,10 @@ async fn what_may_not_be_is_refused_before_there_is_a_row(pool: PgPool) {
         .await
         .unwrap_err();
     assert!(
-        matches!(error, ControlError::NotFound { what: "template" }),
+        matches!(
+            error,
+            SandboxError::Common(CommonError::NotFound { what: "template" })
+        ),
         "{error:?}"
     );
     let mut conn = world.connection().await;
@@ -179,7 +185,7 @@ async fn without_a_host_there_is_no_capacity(pool: PgPool) {
         .await
         .unwrap();
     let error = failing_create(&world).await;
-    assert!(matches!(error, ControlError::NoCapacity), "{error:?}");
+    assert!(matches!(error, SandboxError::NoCapacity), "{error:?}");
     let row = world.only_row().await;
     assert_eq!((row.host, row.cleanup_pending), (None, false));
     assert_eq!(row.status_reason.as_deref(), Some("create_failed"));
@@ -248,6 +254,9 @@ async fn pages_of_sandboxes_made_in_one_moment_show_each_once(pool: PgPool) {
             .sandboxes
             .list_sandboxes(world.caller.team, filter)
             .await;
-        assert!(matches!(refused, Err(ControlError::Invalid(_))), "{cursor}");
+        assert!(
+            matches!(refused, Err(SandboxError::Common(CommonError::Invalid(_)))),
+            "{cursor}"
+        );
     }
 }

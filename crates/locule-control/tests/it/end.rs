@@ -1,7 +1,7 @@
 //! Destroying, and ending without being asked to.
 
 use locule_agent_api::AgentError;
-use locule_control::ControlError;
+use locule_control::SandboxError;
 use locule_domain::{Desired, SandboxState, StopReason};
 use locule_testkit::{Call, Fault, World};
 use sqlx::PgPool;
@@ -51,7 +51,7 @@ async fn a_destroy_that_fails_is_told_and_tried_again(pool: PgPool) {
     let broken = AgentError::Internal("a disk is slow".to_owned());
     world.host.fail(Call::Destroy, Fault::Refuse(broken));
     let error = world.destroy(id).await.unwrap_err();
-    assert!(matches!(error, ControlError::AgentFailed(_)), "{error:?}");
+    assert!(matches!(error, SandboxError::AgentFailed(_)), "{error:?}");
     let row = world.row(id).await;
     assert_eq!(
         (row.state, row.desired),
@@ -72,7 +72,7 @@ async fn a_destroy_that_fails_is_told_and_tried_again(pool: PgPool) {
             .map(drop),
     ] {
         assert!(
-            matches!(refused, Err(ControlError::InvalidState { .. })),
+            matches!(refused, Err(SandboxError::InvalidState { .. })),
             "{refused:?}"
         );
     }

@@ -1,7 +1,7 @@
 //! The same key with the same request is the same sandbox, however often it is sent.
 
 use locule_agent_api::AgentError;
-use locule_control::{ControlError, NewSandbox};
+use locule_control::{NewSandbox, SandboxError};
 use locule_testkit::{Call, Fault, Gate, World};
 use sqlx::PgPool;
 
@@ -23,7 +23,7 @@ async fn a_key_gives_the_same_sandbox_again(pool: PgPool) {
     };
     let error = create(other).await.unwrap_err();
     assert!(
-        matches!(error, ControlError::IdempotencyMismatch),
+        matches!(error, SandboxError::IdempotencyMismatch),
         "{error:?}"
     );
     assert_eq!(world.host.count(), 1);
@@ -49,7 +49,7 @@ async fn a_key_whose_request_is_under_way_says_so(pool: PgPool) {
     let (first, refused) = tokio::join!(create(), meanwhile);
     first.unwrap();
     assert!(
-        matches!(refused, ControlError::IdempotencyInProgress),
+        matches!(refused, SandboxError::IdempotencyInProgress),
         "{refused:?}"
     );
     assert_eq!(world.host.count(), 1);
@@ -70,7 +70,7 @@ async fn requests_at_once_with_one_key_make_one_sandbox(pool: PgPool) {
             Ok(sandbox) => Some(sandbox.id),
             Err(error) => {
                 assert!(
-                    matches!(error, ControlError::IdempotencyInProgress),
+                    matches!(error, SandboxError::IdempotencyInProgress),
                     "{error:?}"
                 );
                 None
@@ -135,5 +135,5 @@ async fn a_key_whose_request_failed_unanswered_gets_an_error(pool: PgPool) {
         .unwrap();
     world.restart();
     let again = create(&world).await.unwrap_err();
-    assert!(matches!(again, ControlError::AgentFailed(_)), "{again:?}");
+    assert!(matches!(again, SandboxError::AgentFailed(_)), "{again:?}");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use locule_agent_api::{AgentError, ReportedState};
-use locule_control::{ControlError, NewSandbox};
+use locule_control::{CommonError, NewSandbox, SandboxError};
 use locule_domain::{Desired, SandboxState};
 use locule_testkit::{Call, Fault, World};
 use sqlx::PgPool;
@@ -49,7 +49,7 @@ async fn a_pause_that_failed_leaves_it_running_and_says_why_until_it_is_paused(p
     let full = AgentError::Internal("no space".to_owned());
     world.host.fail(Call::Pause, Fault::Refuse(full));
     let error = world.pause(id).await.unwrap_err();
-    assert!(matches!(error, ControlError::AgentFailed(_)), "{error:?}");
+    assert!(matches!(error, SandboxError::AgentFailed(_)), "{error:?}");
     world.sweep().await;
     let row = world.row(id).await;
     assert_eq!(
@@ -69,7 +69,7 @@ async fn a_resume_that_failed_is_never_made_up_for_by_a_sweep(pool: PgPool) {
     world.host.go_away();
     let error = world.resume(id).await.unwrap_err();
     assert!(
-        matches!(error, ControlError::HostUnavailable(_)),
+        matches!(error, SandboxError::HostUnavailable(_)),
         "{error:?}"
     );
     world.host.come_back();
@@ -132,7 +132,10 @@ async fn a_pause_finds_out_that_the_sandbox_is_lost(pool: PgPool) {
     let id = world.create().await.id;
     world.host.lose(id);
     let error = world.pause(id).await.unwrap_err();
-    assert!(matches!(error, ControlError::NotFound { .. }), "{error:?}");
+    assert!(
+        matches!(error, SandboxError::Common(CommonError::NotFound { .. })),
+        "{error:?}"
+    );
     assert_eq!(
         world.row(id).await.status_reason.as_deref(),
         Some("vm_lost")
@@ -146,7 +149,7 @@ async fn what_is_in_another_state_is_refused_and_nothing_changes(pool: PgPool) {
     let before = world.row(id).await;
     let error = world.resume(id).await.unwrap_err();
     assert!(
-        matches!(error, ControlError::InvalidState { .. }),
+        matches!(error, SandboxError::InvalidState { .. }),
         "{error:?}"
     );
     assert_eq!(world.row(id).await, before);
@@ -164,7 +167,7 @@ async fn what_is_in_another_state_is_refused_and_nothing_changes(pool: PgPool) {
     for refused in refused {
         let error = refused.unwrap_err();
         assert!(
-            matches!(error, ControlError::InvalidState { .. }),
+            matches!(error, SandboxError::InvalidState { .. }),
             "{error:?}"
         );
     }
@@ -193,7 +196,10 @@ async fn another_teams_sandbox_is_not_found_and_unchanged(pool: PgPool) {
     ];
     for refused in refused {
         let error = refused.unwrap_err();
-        assert!(matches!(error, ControlError::NotFound { .. }), "{error:?}");
+        assert!(
+            matches!(error, SandboxError::Common(CommonError::NotFound { .. })),
+            "{error:?}"
+        );
     }
     assert_eq!(world.row(id).await, before);
 }
@@ -280,7 +286,7 @@ async fn a_time_that_is_too_long_is_refused_and_changes_nothing(pool: PgPool) {
             .map(drop),
     ] {
         assert!(
-            matches!(refused, Err(ControlError::Invalid(_))),
+            matches!(refused, Err(SandboxError::Common(CommonError::Invalid(_)))),
             "{refused:?}"
         );
     }

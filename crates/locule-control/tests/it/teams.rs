@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use locule_control::{ControlError, Credential};
+use locule_control::{AccountError, CommonError, Credential, SandboxError};
 use locule_domain::{Desired, SandboxState, StopReason};
 use locule_testkit::{World, builders, person};
 use sqlx::PgPool;
@@ -71,7 +71,10 @@ async fn what_it_ran_is_destroyed_and_that_is_told(pool: PgPool) {
         .sandboxes
         .create_sandbox(&world.caller, World::wish())
         .await;
-    assert!(matches!(refused, Err(ControlError::NoTeam)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(SandboxError::Common(CommonError::NoTeam))),
+        "{refused:?}"
+    );
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -156,7 +159,7 @@ async fn time_ends_sessions_and_takes_deleted_people(pool: PgPool) {
         .accounts
         .authenticate(Credential::Token(&session.token))
         .await;
-    assert!(matches!(over, Err(ControlError::Unauthorized)), "{over:?}");
+    assert!(matches!(over, Err(AccountError::Unauthorized)), "{over:?}");
     world
         .accounts
         .delete_me(&ada, "ada@locule.test")

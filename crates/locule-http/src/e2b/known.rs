@@ -3,6 +3,7 @@
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use locule_control::require_state;
 use locule_domain::{Sandbox, SandboxState};
 
 use super::views::listed_unless_ended;
@@ -10,7 +11,6 @@ use crate::caller::{May, Right};
 use crate::error::ApiError;
 use crate::extract::Id;
 use crate::need::{Need, Parameter};
-use crate::running::wants;
 use crate::state::AppState;
 
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Known<R> {
 
 impl<R> Known<R> {
     pub(super) fn is(&self, state: SandboxState) -> Result<(), ApiError> {
-        wants(self.sandbox.state, state)
+        Ok(require_state(&self.sandbox, state)?)
     }
 }
 

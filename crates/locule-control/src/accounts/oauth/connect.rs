@@ -6,20 +6,21 @@ use locule_ids::{SessionId, TeamId, UserId};
 use locule_store::{oauth_providers, sessions, users};
 
 use super::state::State;
-use super::{Finished, OauthRefusal, SentAway, row};
+use super::{OauthOutcome, OauthRefusal, OauthStart, row};
 use crate::accounts::Accounts;
-use crate::audit::{self, Event};
+use crate::accounts::error::AccountError;
+use crate::accounts::github::{GITHUB, Github, Identity};
+use crate::audit::{self, AuditEvent};
 use crate::caller::{Actor, Person};
-use crate::error::ControlError;
-use crate::github::{GITHUB, Github, Identity};
+use crate::error::CommonError;
 
 impl Accounts {
     /// Somebody who is logged in wants another way in.
-    pub fn begin_connect(&self, github: &Github, person: &Person) -> SentAway {
+    pub fn begin_connect(&self, github: &Github, person: &Person) -> OauthStart {
         let states = self.states();
         let new = states.begin(Intent::Connect, self.core.now(), rand::random());
         let cookie = states.connect_cookie(&new.nonce, person.id, person.session);
-        SentAway {
+        OauthStart {
             url: github.authorize_url(&new.nonce, &new.challenge),
             state_cookie: new.cookie,
             connect_cookie: Some(cookie),
@@ -27,7 +28,7 @@ impl Accounts {
     }
 
     /// Whose account it is, by the cookie that was given to their login.
-    pub(super) fn who_connects(
+    pub(super) fn connecting_account(
         &self,
         state: &State,
         cookie: Option<&str>,
@@ -42,7 +43,7 @@ impl Accounts {
         user: UserId,
         session: SessionId,
         identity: &Identity,
-    ) -> Result<Finished, OauthRefusal> {
+    ) -> Result<OauthOutcome, OauthRefusal> {
         let (mut tx, now) = (self.core.transaction().await?, self.core.now());
         let user = users::lock(&mut tx, user).await?;
         let login = sessions::get(&mut tx, session, now).await?;
@@ -53,7 +54,7 @@ impl Accounts {
             return Err(OauthRefusal::AccountDeactivated);
         }
         if oauth_providers::owner(&mut tx, row(identity)).await? == Some(user.id) {
-            return Ok(Finished::Connected);
+            return Ok(OauthOutcome::Connected);
         }
         let email = identity.email.as_deref().unwrap_or_default();
         if !oauth_providers::insert(&mut tx, row(identity), user.id, email, now).await? {
@@ -63,34 +64,34 @@ impl Accounts {
             id: user.id,
             name: user.name,
         };
-        let event = Event::UserConnect {
+        let event = AuditEvent::UserConnect {
             user: user.id,
             provider: GITHUB,
         };
         audit::write(&mut tx, &actor, TeamId::PLATFORM, &event, now).await?;
         self.core.commit(tx).await?;
-        Ok(Finished::Connected)
+        Ok(OauthOutcome::Connected)
     }
 
     /// Nobody loses their last way in.
-    pub async fn disconnect(&self, person: &Person, provider: &str) -> Result<(), ControlError> {
+    pub async fn disconnect(&self, person: &Person, provider: &str) -> Result<(), AccountError> {
         let mut tx = self.core.transaction().await?;
         let user = users::lock(&mut tx, person.id).await?;
-        let user = user.ok_or(ControlError::Unauthorized)?;
+        let user = user.ok_or(AccountError::Unauthorized)?;
         let connected = oauth_providers::of_user(&mut tx, user.id).await?;
         if !connected.iter().any(|connected| connected == provider) {
-            return Err(ControlError::NotFound { what: "provider" });
+            return Err(CommonError::NotFound { what: "provider" }.into());
         }
         if user.password_hash.is_none() && connected.len() == 1 {
-            return Err(ControlError::LastLoginMethod);
+            return Err(AccountError::LastLoginMethod);
         }
         oauth_providers::remove(&mut tx, user.id, provider).await?;
-        let event = Event::UserDisconnect {
+        let event = AuditEvent::UserDisconnect {
             user: user.id,
             provider,
         };
         let (actor, now) = (person.actor(), self.core.now());
         audit::write(&mut tx, &actor, TeamId::PLATFORM, &event, now).await?;
-        self.core.commit(tx).await
+        Ok(self.core.commit(tx).await?)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use locule_store::{sessions, users};
 
 use crate::accounts::Accounts;
-use crate::error::ControlError;
+use crate::accounts::error::AccountError;
 
 pub(crate) const PERIOD: Duration = Duration::from_hours(1);
 const PEOPLE_DAYS: i64 = 15;
@@ -14,7 +14,7 @@ const PEOPLE_AT_ONCE: i64 = 100;
 
 impl Accounts {
     /// One pass.
-    pub(crate) async fn purge_expired(&self) -> Result<(), ControlError> {
+    pub(crate) async fn purge_expired(&self) -> Result<(), AccountError> {
         let now = self.core.now();
         let mut tx = self.core.transaction().await?;
         users::purge(
@@ -24,6 +24,6 @@ impl Accounts {
         )
         .await?;
         sessions::purge(&mut tx, now - chrono::Duration::days(SESSION_DAYS)).await?;
-        self.core.commit(tx).await
+        Ok(self.core.commit(tx).await?)
     }
 }

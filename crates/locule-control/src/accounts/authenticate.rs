@@ -3,16 +3,15 @@
 use std::sync::PoisonError;
 
 use chrono::{DateTime, Utc};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use locule_domain::UserStatus;
 use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
 use locule_store::users::User;
 use locule_store::{PgConnection, api_keys, members, sessions};
-use serde::{Deserialize, Serialize};
 
 use crate::accounts::Accounts;
+use crate::accounts::error::AccountError;
+use crate::accounts::tokens::{self, Claims};
 use crate::caller::{Actor, Caller, Identity, Membership, Person};
-use crate::error::ControlError;
 use crate::secrets::{contains_api_key, is_api_key, secret_hash, starts_like_api_key};
 
 const SESSION_HOURS: i64 = 6;
@@ -63,42 +62,23 @@ impl std::fmt::Debug for Session {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Claims {
-    sub: UserId,
-    sid: SessionId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    team_id: Option<TeamId>,
-    /// Hints for a user interface; no decision reads them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    role: Option<String>,
-    email: String,
-    name: String,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    is_admin: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    typ: Option<String>,
-    iat: i64,
-    exp: i64,
-}
-
 impl Accounts {
     /// Who a credential stands for.
-    pub async fn authenticate(&self, credential: Credential<'_>) -> Result<Identity, ControlError> {
+    pub async fn authenticate(&self, credential: Credential<'_>) -> Result<Identity, AccountError> {
         match credential {
             Credential::Key(key) => self.key(key).await.map(Identity::Key),
             Credential::Token(token) => self.person(token).await.map(Identity::Person),
         }
     }
 
-    async fn key(&self, key: &str) -> Result<Caller, ControlError> {
+    async fn key(&self, key: &str) -> Result<Caller, AccountError> {
         if !is_api_key(key) {
-            return Err(ControlError::Unauthorized);
+            return Err(AccountError::Unauthorized);
         }
         let now = self.core.now();
         let mut conn = self.core.connection().await?;
         let found = api_keys::by_hash(&mut conn, &secret_hash(key), now).await?;
-        let found = found.ok_or(ControlError::Unauthorized)?;
+        let found = found.ok_or(AccountError::Unauthorized)?;
         self.used(found.id, now);
         Ok(Caller {
             team: found.team,
@@ -118,15 +98,15 @@ impl Accounts {
             .insert(key, now);
     }
 
-    async fn person(&self, token: &str) -> Result<Person, ControlError> {
+    async fn person(&self, token: &str) -> Result<Person, AccountError> {
         let claims = self.claims(token)?;
         let mut conn = self.core.connection().await?;
         let (user, session_ends) = sessions::get(&mut conn, claims.sid, self.core.now())
             .await?
             .filter(|(user, _)| user.id == claims.sub)
-            .ok_or(ControlError::Unauthorized)?;
+            .ok_or(AccountError::Unauthorized)?;
         if user.status != UserStatus::Active {
-            return Err(ControlError::AccountDeactivated);
+            return Err(AccountError::AccountDeactivated);
         }
         let team = match claims.team_id {
             None => None,
@@ -148,18 +128,13 @@ impl Accounts {
 
     /// What a token says that we have signed, at whatever time.
     fn signed(&self, token: &str) -> Option<Claims> {
-        let key = DecodingKey::from_secret(&self.inner.config.jwt_secret);
-        let mut validation = Validation::new(Algorithm::HS256);
-        // The session's row says when it ends, by our own clock.
-        validation.validate_exp = false;
-        let decoded = jsonwebtoken::decode(token, &key, &validation).ok()?;
-        Some(decoded.claims)
+        tokens::verify(&self.inner.config.jwt_secret, token)
     }
 
-    fn claims(&self, token: &str) -> Result<Claims, ControlError> {
-        // A host's token is no user's.
+    fn claims(&self, token: &str) -> Result<Claims, AccountError> {
+        // A host's token is not a person's.
         let claims = self.signed(token).filter(|claims| claims.typ.is_none());
-        claims.ok_or(ControlError::Unauthorized)
+        claims.ok_or(AccountError::Unauthorized)
     }
 
     /// Whether a word of a request for a sandbox's port is a credential of this platform: a login token or an API key, valid or
@@ -173,7 +148,7 @@ impl Accounts {
         &self,
         conn: &mut PgConnection,
         user: &User,
-    ) -> Result<Session, ControlError> {
+    ) -> Result<Session, AccountError> {
         let team = members::login_team(conn, user.id).await?;
         let (id, now) = (SessionId::random(), self.core.now());
         let ends = now + chrono::Duration::hours(SESSION_HOURS);
@@ -191,7 +166,7 @@ impl Accounts {
     }
 
     /// A token for a session that there is.
-    pub(crate) fn session_of(&self, person: &Person) -> Result<Session, ControlError> {
+    pub(crate) fn session_of(&self, person: &Person) -> Result<Session, AccountError> {
         let team_id = person.team.map(|membership| membership.team);
         let claims = Claims {
             sub: person.id,
@@ -205,9 +180,8 @@ impl Accounts {
             iat: self.core.now().timestamp(),
             exp: person.session_ends.timestamp(),
         };
-        let key = EncodingKey::from_secret(&self.inner.config.jwt_secret);
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
-            .map_err(ControlError::internal)?;
+        let token = tokens::sign(&self.inner.config.jwt_secret, &claims);
+        let token = token.map_err(AccountError::internal)?;
         Ok(Session {
             token,
             user_id: person.id,

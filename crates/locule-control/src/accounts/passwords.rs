@@ -5,7 +5,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use tokio::sync::Semaphore;
 
-use crate::error::ControlError;
+use crate::error::CommonError;
 
 /// A hash that no password has: an unknown e-mail address costs as much time as a wrong password.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$aMlYKO8EdGpJhhaG0rcRB0o5wXGnBPGgHTNbTIKnp9M";
@@ -27,19 +27,19 @@ impl Default for Passwords {
 impl Passwords {
     async fn work<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, ControlError> + Send + 'static,
-    ) -> Result<T, ControlError> {
-        let _turn = self.turns.acquire().await.map_err(ControlError::internal)?;
+        work: impl FnOnce() -> Result<T, CommonError> + Send + 'static,
+    ) -> Result<T, CommonError> {
+        let _turn = self.turns.acquire().await.map_err(CommonError::internal)?;
         let done = tokio::task::spawn_blocking(work).await;
-        done.map_err(ControlError::internal)?
+        done.map_err(CommonError::internal)?
     }
 
-    pub(crate) async fn hash(&self, password: &str) -> Result<String, ControlError> {
+    pub(crate) async fn hash(&self, password: &str) -> Result<String, CommonError> {
         let password = password.to_owned();
         self.work(move || {
             let hash = Argon2::default().hash_password(password.as_bytes());
             hash.map(|hash| hash.to_string())
-                .map_err(|error| ControlError::internal(error.to_string()))
+                .map_err(|error| CommonError::internal(error.to_string()))
         })
         .await
     }
@@ -49,13 +49,13 @@ impl Passwords {
         &self,
         hash: Option<&str>,
         password: &str,
-    ) -> Result<bool, ControlError> {
+    ) -> Result<bool, CommonError> {
         let known = hash.is_some();
         let (hash, password) = (hash.unwrap_or(NOBODY).to_owned(), password.to_owned());
         let right = self
             .work(move || {
                 let parsed = PasswordHash::new(&hash)
-                    .map_err(|error| ControlError::internal(error.to_string()))?;
+                    .map_err(|error| CommonError::internal(error.to_string()))?;
                 Ok(Argon2::default()
                     .verify_password(password.as_bytes(), &parsed)
                     .is_ok())

@@ -1,69 +1,71 @@
-//! Reading the audit trail.
+//! Reading the audit log.
 
 use locule_domain::Role;
 use locule_ids::{AuditId, TeamId};
 use locule_store::audit::{self, Filter};
 
 use crate::accounts::Accounts;
+use crate::accounts::error::AccountError;
 use crate::caller::Person;
 use crate::cursor;
-use crate::error::ControlError;
+use crate::error::CommonError;
 
 pub use locule_store::audit::Listed as AuditEntry;
 
 const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 200;
 
-/// Which entries: what is empty does not filter.
+/// Selects entries. An empty list selects all.
 #[derive(Debug, Clone, Default)]
-pub struct TrailFilter {
+pub struct AuditFilter {
     pub resource_types: Vec<String>,
     pub actions: Vec<String>,
-    /// 50 unless said; more than 200 are 200.
+    /// 50 unless set, and at most 200.
     pub limit: Option<i64>,
-    /// From an earlier page.
+    /// The `next` of an earlier page.
     pub before: Option<String>,
 }
 
 /// Newest first.
 #[derive(Debug, Clone)]
-pub struct TrailPage {
+pub struct AuditEntries {
     pub entries: Vec<AuditEntry>,
-    /// Where the next page begins. There is one whenever there was an entry.
+    /// The start of the next page; set whenever this page has an entry.
     pub next: Option<String>,
 }
 
 impl Accounts {
-    /// Members see what is about the team's work, owners and admins all (B-088).
-    pub async fn list_trail(
+    /// Members see the entries about the team's resources; owners and admins see all entries (B-088).
+    pub async fn list_audit_log(
         &self,
         person: &Person,
-        filter: TrailFilter,
-    ) -> Result<TrailPage, ControlError> {
+        filter: AuditFilter,
+    ) -> Result<AuditEntries, AccountError> {
         let own = person.membership()?;
-        self.trail(own.team, own.role >= Role::Admin, filter).await
+        self.audit_log(own.team, own.role >= Role::Admin, filter)
+            .await
     }
 
-    /// The platform's own trail.
-    pub async fn list_platform_trail(
+    /// The audit log of the platform itself.
+    pub async fn list_platform_audit_log(
         &self,
         admin: &Person,
-        filter: TrailFilter,
-    ) -> Result<TrailPage, ControlError> {
+        filter: AuditFilter,
+    ) -> Result<AuditEntries, AccountError> {
         admin.platform_admin()?;
-        self.trail(TeamId::PLATFORM, true, filter).await
+        self.audit_log(TeamId::PLATFORM, true, filter).await
     }
 
-    async fn trail(
+    async fn audit_log(
         &self,
         team: TeamId,
         admin_scope: bool,
-        filter: TrailFilter,
-    ) -> Result<TrailPage, ControlError> {
+        filter: AuditFilter,
+    ) -> Result<AuditEntries, AccountError> {
         let limit = filter.limit.unwrap_or(LIMIT_DEFAULT);
         if limit < 1 {
             let why = "limit must be 1 or more".to_owned();
-            return Err(ControlError::Invalid(why));
+            return Err(CommonError::Invalid(why).into());
         }
         let entry = |text: &str| cursor::read(text, AuditId::from_base36);
         let before = filter.before.as_deref().map(entry).transpose()?;
@@ -79,6 +81,6 @@ impl Accounts {
         let next = entries
             .last()
             .map(|last| cursor::write(last.created_at, &last.id.base36()));
-        Ok(TrailPage { entries, next })
+        Ok(AuditEntries { entries, next })
     }
 }

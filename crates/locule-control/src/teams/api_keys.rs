@@ -9,9 +9,10 @@ use locule_store::api_keys;
 pub use locule_store::api_keys::ApiKey;
 
 use crate::accounts::Accounts;
-use crate::audit::{self, Event};
+use crate::accounts::error::AccountError;
+use crate::audit::{self, AuditEvent};
 use crate::caller::Person;
-use crate::error::ControlError;
+use crate::error::CommonError;
 use crate::secrets::{new_api_key, secret_hash};
 
 /// The period of the job that writes when keys were last used.
@@ -32,11 +33,11 @@ impl Accounts {
         &self,
         person: &Person,
         wanted: &NewApiKey,
-    ) -> Result<(ApiKey, String), ControlError> {
+    ) -> Result<(ApiKey, String), AccountError> {
         let (name, now) = (people::key_name(&wanted.name)?, self.core.now());
         if wanted.expires_at.is_some_and(|at| at <= now) {
             let why = "expires_at must be in the future".to_owned();
-            return Err(ControlError::Invalid(why));
+            return Err(CommonError::Invalid(why).into());
         }
         let team = person.membership()?.team;
         let mut tx = self.core.transaction().await?;
@@ -56,7 +57,7 @@ impl Accounts {
             last_used: None,
         };
         api_keys::insert(&mut tx, &key, &secret_hash(&secret)).await?;
-        let event = Event::ApiKeyCreate {
+        let event = AuditEvent::ApiKeyCreate {
             key: key.id,
             name: &key.name,
         };
@@ -66,7 +67,7 @@ impl Accounts {
     }
 
     /// Newest first.
-    pub async fn list_api_keys(&self, person: &Person) -> Result<Vec<ApiKey>, ControlError> {
+    pub async fn list_api_keys(&self, person: &Person) -> Result<Vec<ApiKey>, AccountError> {
         let team = person.membership()?.team;
         // What was used just now must not look unused.
         self.write_used_keys().await?;
@@ -75,7 +76,7 @@ impl Accounts {
     }
 
     /// One that is not there is revoked already.
-    pub async fn revoke_api_key(&self, person: &Person, id: ApiKeyId) -> Result<(), ControlError> {
+    pub async fn revoke_api_key(&self, person: &Person, id: ApiKeyId) -> Result<(), AccountError> {
         let team = person.membership()?.team;
         let mut tx = self.core.transaction().await?;
         let (_, role) = self
@@ -85,18 +86,18 @@ impl Accounts {
             return Ok(());
         };
         if role < Role::Admin && key.created_by != Some(person.id) {
-            return Err(ControlError::Forbidden {
+            return Err(AccountError::Forbidden {
                 why: "members revoke their own keys only",
             });
         }
         api_keys::delete(&mut tx, team, id).await?;
-        let event = Event::ApiKeyRevoke(id);
+        let event = AuditEvent::ApiKeyRevoke(id);
         audit::write(&mut tx, &person.actor(), team, &event, self.core.now()).await?;
-        self.core.commit(tx).await
+        Ok(self.core.commit(tx).await?)
     }
 
     /// Writes when keys were last used, for all keys used since the last write: a request must not cost a write.
-    pub(crate) async fn write_used_keys(&self) -> Result<(), ControlError> {
+    pub(crate) async fn write_used_keys(&self) -> Result<(), AccountError> {
         let used = std::mem::take(
             &mut *self
                 .inner

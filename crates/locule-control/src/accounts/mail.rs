@@ -6,7 +6,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use locule_store::users::User;
 
-use crate::error::ControlError;
+use crate::error::CommonError;
 
 const IMPLICIT_TLS_PORT: u16 = 465;
 const SEND_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -94,15 +94,15 @@ impl Mailer {
         to: &User,
         subject: &str,
         text: String,
-    ) -> Result<(), ControlError> {
-        let address = to.email.parse().map_err(ControlError::internal)?;
+    ) -> Result<(), CommonError> {
+        let address = to.email.parse().map_err(CommonError::internal)?;
         let message = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, address))
             .subject(subject)
             .body(text)
-            .map_err(ControlError::internal)?;
+            .map_err(CommonError::internal)?;
         let sent = self.transport.send(message).await;
-        sent.map(drop).map_err(ControlError::internal)
+        sent.map(drop).map_err(CommonError::internal)
     }
 }

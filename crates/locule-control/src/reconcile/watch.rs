@@ -1,4 +1,5 @@
-//! One watch per host: every change it tells is written at once. When the watch breaks, it starts over with the full list.
+//! The watch of a host: a stream of reports, each of which is written at once. A watch that ends starts again, and then reports
+//! every sandbox first.
 
 use std::time::Duration;
 
@@ -7,9 +8,10 @@ use locule_agent_api::{AgentError, WatchEvent};
 use locule_base::backoff::Backoff;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::ControlError;
+use crate::error::CommonError;
 use crate::hosts::HostLink;
 use crate::sandboxes::Sandboxes;
+use crate::sandboxes::error::SandboxError;
 
 pub(crate) async fn run(
     sandboxes: Sandboxes,
@@ -53,13 +55,15 @@ async fn follow(sandboxes: &Sandboxes, host: &HostLink) -> anyhow::Result<()> {
     let mut events = host.agent.watch_sandboxes().await?;
     while let Some(event) = events.next().await {
         if let WatchEvent::Report { report, .. } = event? {
-            match sandboxes.take_report(host.id, &report).await {
+            match sandboxes.apply_report(host.id, &report).await {
                 Ok(()) => {}
-                // Nothing can be written now: all of it is told again by the next watch.
-                Err(error @ ControlError::Unavailable(_)) => return Err(error.into()),
-                // One row that cannot be read must not hide the news of the others.
+                // Without the database no report can be written; the next watch reports every sandbox again.
+                Err(error @ SandboxError::Common(CommonError::Unavailable(_))) => {
+                    return Err(error.into());
+                }
+                // A row that cannot be read must not stop the reports of the other sandboxes.
                 Err(error) => {
-                    tracing::warn!(sandbox.id = %report.sandbox, error = locule_base::errors::chain(&error), "cannot write what a host says");
+                    tracing::warn!(sandbox.id = %report.sandbox, error = locule_base::errors::chain(&error), "the report of a host could not be written");
                 }
             }
         }

@@ -1,16 +1,17 @@
-//! A database that went back in time: a backup that was restored, a failover that lost commits. Everything made since has no
-//! row, or an old one, and nothing may be concluded from that. Hosts remember how far it had come.
+//! A database that is older than its hosts: after a restore from a backup, or a failover that lost commits. Sandboxes created since
+//! have no row, or an old one, so nothing follows from a missing row. Hosts remember the highest write mark that they received.
 
 use locule_agent_api::WriteMark;
 use locule_store::cluster::{self, Written};
 use locule_store::{PgPool, StoreError};
 
-use crate::error::ControlError;
+use crate::error::CommonError;
 use crate::hosts::HostLink;
 use crate::sandboxes::Sandboxes;
+use crate::sandboxes::error::SandboxError;
 
-/// PostgreSQL writes a sequence down so many numbers ahead. Where it crashes before that is on the disk, numbers that were
-/// sent already are drawn again.
+/// PostgreSQL logs a sequence this many numbers ahead. After a crash before the log reached the disk, it draws numbers again that
+/// were sent to hosts already.
 const AHEAD: i64 = 32;
 
 pub(crate) fn mark(written: Written) -> WriteMark {
@@ -20,27 +21,28 @@ pub(crate) fn mark(written: Written) -> WriteMark {
     }
 }
 
-/// How far the database is.
-pub async fn database_mark(pool: &PgPool) -> Result<WriteMark, ControlError> {
+/// The last write mark of the database.
+pub async fn database_mark(pool: &PgPool) -> Result<WriteMark, CommonError> {
     let mut conn = pool.acquire().await.map_err(StoreError::from)?;
     Ok(mark(cluster::last_write(&mut conn).await?))
 }
 
-/// Whether a host has seen more of the database than there is, or another database. `now` is read after the host was asked.
+/// Whether a host has received a later write mark than the database has drawn, or the mark of another database. `now` is read after
+/// the host was asked.
 pub fn went_back_in_time(seen: &WriteMark, now: &WriteMark) -> bool {
     seen.cluster != now.cluster || seen.counter > now.counter + AHEAD
 }
 
 impl Sandboxes {
-    /// Whether what this host holds may be measured by what is in the database.
-    pub(crate) async fn may_judge(&self, host: &HostLink) -> Result<bool, ControlError> {
+    /// Whether the sandboxes of this host may be compared with the rows of the database.
+    pub(crate) async fn is_comparable(&self, host: &HostLink) -> Result<bool, SandboxError> {
         let Some(seen) = host.agent.host().await?.write_mark else {
             return Ok(true);
         };
         let now = database_mark(&self.core.pool).await?;
         let back = went_back_in_time(&seen, &now);
         if back {
-            tracing::error!(host.id = %host.id, %seen, %now, "the database went back in time: nothing on this host is judged by it until `locule doctor --accept-database` is run there");
+            tracing::error!(host.id = %host.id, %seen, %now, "the database is older than a host, or is another database: sandboxes on the host are left as they are until `locule doctor --accept-database` runs on the host");
         }
         Ok(!back)
     }
@@ -51,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_lower_number_or_another_database_is_a_step_back() {
+    fn a_lower_write_mark_or_another_database_is_older_than_the_host() {
         let mark = |cluster: &str, counter| WriteMark {
             cluster: cluster.to_owned(),
             counter,

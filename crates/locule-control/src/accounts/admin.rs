@@ -8,24 +8,25 @@ pub use locule_store::users::Listed as ListedUser;
 use locule_store::{PgConnection, api_keys, sessions, teams, users};
 
 use crate::accounts::Accounts;
-use crate::audit::{self, Event};
+use crate::accounts::error::AccountError;
+use crate::audit::{self, AuditEvent};
+use crate::background::jobs::{DestroyReason, Task};
 use crate::caller::Person;
-use crate::error::ControlError;
-use crate::jobs::{Task, Why};
+use crate::error::CommonError;
 
 /// Of the lists that administrators page through.
 pub const PER_PAGE: i64 = 100;
 
 /// Rows that a page skips; pages count from one.
-fn offset(page: i64) -> Result<i64, ControlError> {
-    let wrong = || ControlError::Invalid("page must be between 1 and 1000000".to_owned());
+fn offset(page: i64) -> Result<i64, CommonError> {
+    let wrong = || CommonError::Invalid("page must be between 1 and 1000000".to_owned());
     let page = Some(page).filter(|page| (1..=1_000_000).contains(page));
     page.map(|page| (page - 1) * PER_PAGE).ok_or_else(wrong)
 }
 
 /// A team that an administrator changes, locked. The platform's own is none.
-pub(crate) async fn any_team(conn: &mut PgConnection, team: TeamId) -> Result<Team, ControlError> {
-    let missing = ControlError::NotFound { what: "team" };
+pub(crate) async fn any_team(conn: &mut PgConnection, team: TeamId) -> Result<Team, CommonError> {
+    let missing = CommonError::NotFound { what: "team" };
     if team == TeamId::PLATFORM {
         return Err(missing);
     }
@@ -33,13 +34,13 @@ pub(crate) async fn any_team(conn: &mut PgConnection, team: TeamId) -> Result<Te
 }
 
 impl Accounts {
-    /// Into the platform's own trail.
-    async fn tell_platform(
+    /// Writes an entry into the audit log of the platform itself.
+    async fn write_platform_audit(
         &self,
         conn: &mut PgConnection,
         admin: &Person,
-        event: &Event<'_>,
-    ) -> Result<(), ControlError> {
+        event: &AuditEvent<'_>,
+    ) -> Result<(), CommonError> {
         audit::write(
             conn,
             &admin.actor(),
@@ -54,7 +55,7 @@ impl Accounts {
         &self,
         admin: &Person,
         page: i64,
-    ) -> Result<(Vec<ListedTeam>, i64), ControlError> {
+    ) -> Result<(Vec<ListedTeam>, i64), AccountError> {
         admin.platform_admin()?;
         let offset = offset(page)?;
         let mut conn = self.core.connection().await?;
@@ -65,7 +66,7 @@ impl Accounts {
         &self,
         admin: &Person,
         page: i64,
-    ) -> Result<(Vec<ListedUser>, i64), ControlError> {
+    ) -> Result<(Vec<ListedUser>, i64), AccountError> {
         admin.platform_admin()?;
         let offset = offset(page)?;
         let mut conn = self.core.connection().await?;
@@ -78,7 +79,7 @@ impl Accounts {
         admin: &Person,
         team: TeamId,
         enabled: bool,
-    ) -> Result<(), ControlError> {
+    ) -> Result<(), AccountError> {
         admin.platform_admin()?;
         let mut tx = self.core.transaction().await?;
         let seen = any_team(&mut tx, team).await?;
@@ -87,12 +88,12 @@ impl Accounts {
         }
         if !enabled && teams::has_hosts(&mut tx, team).await? {
             let why = "the team has hosts of its own: delete them first".to_owned();
-            return Err(ControlError::Conflict { why });
+            return Err(CommonError::Conflict { why }.into());
         }
         teams::set_byoc(&mut tx, team, enabled).await?;
-        let event = Event::TeamSetByoc { team, enabled };
-        self.tell_platform(&mut tx, admin, &event).await?;
-        self.core.commit(tx).await
+        let event = AuditEvent::TeamSetByoc { team, enabled };
+        self.write_platform_audit(&mut tx, admin, &event).await?;
+        Ok(self.core.commit(tx).await?)
     }
 
     /// Gives a team limits of its own, all at once: what is not given is the default again.
@@ -101,7 +102,7 @@ impl Accounts {
         admin: &Person,
         team: TeamId,
         own: OwnLimits,
-    ) -> Result<(), ControlError> {
+    ) -> Result<(), AccountError> {
         admin.platform_admin()?;
         let each = [
             own.sandboxes_max,
@@ -111,14 +112,14 @@ impl Accounts {
         ];
         if each.into_iter().flatten().any(|limit| limit < 0) {
             let why = "a limit must be 0 or more".to_owned();
-            return Err(ControlError::Invalid(why));
+            return Err(CommonError::Invalid(why).into());
         }
         let mut tx = self.core.transaction().await?;
         any_team(&mut tx, team).await?;
         teams::set_limits(&mut tx, team, own).await?;
-        let event = Event::TeamSetQuota(team);
-        self.tell_platform(&mut tx, admin, &event).await?;
-        self.core.commit(tx).await
+        let event = AuditEvent::TeamSetQuota(team);
+        self.write_platform_audit(&mut tx, admin, &event).await?;
+        Ok(self.core.commit(tx).await?)
     }
 
     /// Shuts somebody out, or lets them in again. Who is shut out loses sessions and keys at once, and what runs for their
@@ -128,28 +129,31 @@ impl Accounts {
         admin: &Person,
         user: UserId,
         active: bool,
-    ) -> Result<(), ControlError> {
+    ) -> Result<(), AccountError> {
         admin.platform_admin()?;
         if user == admin.id && !active {
             let why = "you cannot deactivate yourself".to_owned();
-            return Err(ControlError::Invalid(why));
+            return Err(CommonError::Invalid(why).into());
         }
         let now = self.core.now();
         let mut tx = self.core.transaction().await?;
-        let missing = ControlError::NotFound { what: "user" };
+        let missing = CommonError::NotFound { what: "user" };
         let seen = users::lock(&mut tx, user).await?.ok_or(missing)?;
         if (seen.status == UserStatus::Active) == active {
             return Ok(());
         }
         let email = seen.email.as_str();
         let (status, event) = if active {
-            (UserStatus::Active, Event::UserActivate { user, email })
+            (UserStatus::Active, AuditEvent::UserActivate { user, email })
         } else {
-            (UserStatus::Disabled, Event::UserDeactivate { user, email })
+            (
+                UserStatus::Disabled,
+                AuditEvent::UserDeactivate { user, email },
+            )
         };
         users::set_status(&mut tx, user, status, now).await?;
-        self.tell_platform(&mut tx, admin, &event).await?;
-        let mut works = Vec::new();
+        self.write_platform_audit(&mut tx, admin, &event).await?;
+        let mut jobs = Vec::new();
         if !active {
             sessions::revoke_all(&mut tx, user, now).await?;
             api_keys::delete_made_by(&mut tx, user).await?;
@@ -157,15 +161,15 @@ impl Accounts {
             for (team, _) in owned.iter().filter(|(_, role)| *role == Role::Owner) {
                 let task = Task::DestroySandboxes {
                     team: team.id,
-                    made_until: now,
-                    reason: Why::OwnerDisabled,
-                    tell: None,
+                    created_until: now,
+                    reason: DestroyReason::OwnerDisabled,
+                    audit_log: None,
                 };
-                works.push(self.inner.jobs.insert_work(&mut tx, task).await?);
+                jobs.push(self.inner.jobs.insert_job(&mut tx, task).await?);
             }
         }
         self.core.commit(tx).await?;
-        self.inner.jobs.work_now(works).await;
+        self.inner.jobs.run_now(jobs).await;
         Ok(())
     }
 }

@@ -67,7 +67,7 @@ pub(crate) enum ExchangeError {
     Refused(String),
     /// What a wrong registration looks like: the callback's address, mostly.
     #[error("GitHub sent somebody back with an error")]
-    Returned,
+    OauthCallback,
     #[error("the answer of GitHub is too large")]
     TooLarge,
     #[error("the answer of GitHub cannot be read")]

@@ -1,0 +1,142 @@
+//! Writes to a sandbox's row: read, decide, write. A writer whose row changed in between reads and decides again. The entry of
+//! the audit log commits with the change (D-21).
+
+use locule_domain::{Desired, Sandbox, SandboxEvent, SandboxState};
+use locule_ids::SandboxId;
+use locule_store::sandboxes;
+
+use crate::audit::{self, AuditEvent, SandboxAuditEvent};
+use crate::caller::Actor;
+use crate::error::CommonError;
+use crate::sandboxes::Sandboxes;
+use crate::sandboxes::error::SandboxError;
+
+/// Attempts of a write while other writers change the row.
+const WRITES_MAX: usize = 8;
+
+/// The next version of a row, and its entry in the audit log.
+pub(crate) struct Change {
+    pub(crate) next: Sandbox,
+    pub(crate) record: Option<(Actor, SandboxAuditEvent)>,
+}
+
+impl Change {
+    /// A change that was observed, not requested. The audit log attributes it to the platform (B-084).
+    pub(crate) fn observed(seen: &Sandbox, next: Sandbox) -> Self {
+        let record = unrequested_event(seen, &next).map(|event| (Actor::System, event));
+        Self { next, record }
+    }
+}
+
+/// The audit event of a change that no request asked for.
+fn unrequested_event(seen: &Sandbox, next: &Sandbox) -> Option<SandboxAuditEvent> {
+    let ended = next.state.is_final() && !seen.state.is_final();
+    if ended && seen.desired != Desired::Gone {
+        return next
+            .state
+            .reason()
+            .map(|reason| SandboxAuditEvent::End { reason });
+    }
+    let paused = next.state == SandboxState::Paused && seen.state != SandboxState::Paused;
+    let has_reason = next.status_reason.is_some();
+    (paused && has_reason && seen.desired != Desired::Paused)
+        .then_some(SandboxAuditEvent::AutoPause)
+}
+
+impl Sandboxes {
+    /// Reads a row, lets `decide` change it, and writes the change and its audit entry in one transaction. `decide` runs again if
+    /// the row changed in between. Returns the row after the change.
+    pub(crate) async fn change(
+        &self,
+        id: SandboxId,
+        decide: impl Fn(&Sandbox) -> Result<Option<Change>, SandboxError>,
+    ) -> Result<Sandbox, SandboxError> {
+        for _ in 0..WRITES_MAX {
+            let (mut tx, now) = (self.core.transaction().await?, self.core.now());
+            let seen = sandboxes::get(&mut tx, id)
+                .await?
+                .ok_or(SandboxError::not_found())?;
+            let Some(Change { mut next, record }) = decide(&seen)? else {
+                return Ok(seen);
+            };
+            if let Some(reason) = next.state.reason() {
+                next.status_reason = Some(reason.to_owned());
+            }
+            if next == seen && record.is_none() {
+                return Ok(seen);
+            }
+            let starts = seen.desired == Desired::Paused && next.desired == Desired::Running;
+            if starts && next.generation > seen.generation {
+                self.reserve(&mut tx, &next).await?;
+            }
+            if !sandboxes::update(&mut tx, &seen, &next, now).await? {
+                continue;
+            }
+            if let Some((actor, event)) = record {
+                let event = AuditEvent::Sandbox(id, &event);
+                audit::write(&mut tx, &actor, seen.team, &event, now).await?;
+            }
+            self.core.commit(tx).await?;
+            next.version += 1;
+            next.last_updated = now;
+            return Ok(next);
+        }
+        let why = "the sandbox changes too often; try again".to_owned();
+        Err(CommonError::Conflict { why }.into())
+    }
+
+    /// Changes the desired state with a new generation: from then on hosts refuse every older order.
+    pub(crate) async fn set_desired(
+        &self,
+        id: SandboxId,
+        record: Option<(&Actor, SandboxAuditEvent)>,
+        desire: impl Fn(&mut Sandbox) -> Result<(), SandboxError>,
+    ) -> Result<Sandbox, SandboxError> {
+        self.change(id, |seen| {
+            let mut next = seen.clone();
+            desire(&mut next)?;
+            next.generation += 1;
+            let record = record.clone().map(|(actor, event)| (actor.clone(), event));
+            Ok(Some(Change { next, record }))
+        })
+        .await
+    }
+
+    /// Applies an event to a row. An event that is not possible in the row's state changes nothing.
+    pub(crate) async fn apply_event(
+        &self,
+        id: SandboxId,
+        event: SandboxEvent,
+        also: impl Fn(&mut Sandbox),
+    ) -> Result<Sandbox, SandboxError> {
+        self.change(id, |seen| Ok(changed_by_event(seen, event, &also)))
+            .await
+    }
+
+    /// As [`Self::apply_event`], for an event that follows from this version of the row: a newer version is left as it is.
+    pub(crate) async fn apply_if_unchanged(
+        &self,
+        from: &Sandbox,
+        event: SandboxEvent,
+        also: impl Fn(&mut Sandbox),
+    ) -> Result<Sandbox, SandboxError> {
+        self.change(from.id, |seen| {
+            let unchanged = seen.version == from.version;
+            Ok(unchanged
+                .then(|| changed_by_event(seen, event, &also))
+                .flatten())
+        })
+        .await
+    }
+}
+
+fn changed_by_event(
+    seen: &Sandbox,
+    event: SandboxEvent,
+    also: impl Fn(&mut Sandbox),
+) -> Option<Change> {
+    let mut next = seen.clone();
+    next.state = seen.state.apply(event).ok()?;
+    also(&mut next);
+    Some(Change::observed(seen, next))
+}

@@ -1,0 +1,62 @@
+//! What every host holds, fetched once for a pass of the [sweep](super::sweep).
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use locule_agent_api::SandboxReport;
+use locule_domain::Sandbox;
+use locule_ids::{HostId, SandboxId};
+
+use crate::sandboxes::Sandboxes;
+
+/// The reports of the hosts that answered, by host.
+pub(crate) struct HostInventory {
+    /// When the hosts were asked: a row that changed later may be ahead of its report.
+    pub(crate) asked_at: DateTime<Utc>,
+    by_host: HashMap<HostId, HashMap<SandboxId, SandboxReport>>,
+}
+
+/// The answer of a sandbox's host about the sandbox.
+#[derive(Clone, Copy)]
+pub(crate) enum HostAnswer<'a> {
+    Reported(&'a SandboxReport),
+    /// The host answered, and does not hold the sandbox.
+    Absent,
+    /// The host did not answer, or the sandbox has no host.
+    None,
+}
+
+impl HostInventory {
+    /// Asks all hosts at the same time. A host that is newer than the database counts as a host that did not answer.
+    pub(crate) async fn fetch(sandboxes: &Sandboxes) -> Self {
+        let asked_at = sandboxes.core.now();
+        let answers = sandboxes.inner.hosts.iter().map(async |host| {
+            let comparable = sandboxes.is_comparable(host).await;
+            comparable.ok().filter(|comparable| *comparable)?;
+            let reports = host.agent.list_sandboxes().await.ok()?;
+            let by_id = |report: SandboxReport| (report.sandbox, report);
+            Some((host.id, reports.into_iter().map(by_id).collect()))
+        });
+        let answers = futures::future::join_all(answers).await;
+        Self {
+            asked_at,
+            by_host: answers.into_iter().flatten().collect(),
+        }
+    }
+
+    pub(crate) fn hosts(
+        &self,
+    ) -> impl Iterator<Item = (HostId, impl Iterator<Item = &SandboxReport>)> {
+        let by_host = self.by_host.iter();
+        by_host.map(|(host, reports)| (*host, reports.values()))
+    }
+
+    pub(crate) fn of(&self, sandbox: &Sandbox) -> HostAnswer<'_> {
+        let reports = sandbox.host.and_then(|host| self.by_host.get(&host));
+        let Some(reports) = reports else {
+            return HostAnswer::None;
+        };
+        let report = reports.get(&sandbox.id);
+        report.map_or(HostAnswer::Absent, HostAnswer::Reported)
+    }
+}
