@@ -101,13 +101,20 @@ fn retired(file: &str, text: &str, table: &[Retired]) -> Vec<Problem> {
         }
     };
     if is_rust {
+        let mut before = "";
         for (name, line) in code_names(text) {
-            for row in rows
-                .iter()
-                .filter(|row| matches!(row.find, Find::Name(one) if one == name))
-            {
-                found(row, line, name);
+            let declares = ["struct", "enum", "trait", "type", "union"].contains(&before);
+            for row in &rows {
+                let is_retired = match row.find {
+                    Find::Name(one) => one == name,
+                    Find::Type(one) => one == name && declares,
+                    Find::Words(_) => false,
+                };
+                if is_retired {
+                    found(row, line, name);
+                }
             }
+            before = name;
         }
     }
     let mut phrases: BTreeMap<&str, Vec<(&Retired, Vec<&str>)>> = BTreeMap::new();
@@ -211,10 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_retired_as_a_whole_identifier_in_its_own_crates() {
+    fn a_type_is_retired_where_it_is_declared_in_its_own_crates() {
         let text = "struct Guest;\nstruct GuestState;\n// Guest\nconst T: &str = \"Guest\";";
         assert_eq!(found("crates/locule-guest/src/a.rs", text).len(), 1);
         assert!(found("crates/locule-http/src/a.rs", text).is_empty());
+    }
+
+    #[test]
+    fn a_name_is_retired_as_a_whole_identifier() {
+        let text = "fn f() { look_at_the_clocks(); }\n// memory_mb\nfn g(memory_mb: u32, memory_mb_max: u32) {}";
+        assert_eq!(found("crates/locule-domain/src/a.rs", text).len(), 3);
+        assert_eq!(found("crates/locule-api/src/a.rs", text).len(), 2);
     }
 
     #[test]

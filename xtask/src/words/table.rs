@@ -7,6 +7,8 @@ pub(crate) enum Find {
     Words(&'static str),
     /// A whole identifier in the code of Rust files, in this case.
     Name(&'static str),
+    /// The declaration of a type with this name: a variant of an enum, whose enum is named beside it, may be called so.
+    Type(&'static str),
 }
 
 /// One retired word.
@@ -32,6 +34,15 @@ const fn words(find: &'static str, say: &'static str) -> Retired {
 const fn name(find: &'static str, say: &'static str) -> Retired {
     Retired {
         find: Find::Name(find),
+        say,
+        only_in: &[],
+        except: &[],
+    }
+}
+
+const fn type_name(find: &'static str, say: &'static str) -> Retired {
+    Retired {
+        find: Find::Type(find),
         say,
         only_in: &[],
         except: &[],
@@ -64,9 +75,17 @@ const EVENTS: &[&str] = &[
     "crates/locule-domain/",
     "crates/locule-guest/",
 ];
+/// Where a state can be desired. Elsewhere a number of bytes may be wanted.
+const DESIRED: &[&str] = &[
+    "crates/locule-agent/src/",
+    "crates/locule-agent-api/src/",
+    "crates/locule-control/src/",
+    "crates/locule-domain/src/",
+    "crates/locule-store/src/",
+];
+/// Not the host messages: the fields of the wire are `memory_mb`.
 const MIB: &[&str] = &[
     "crates/locule-agent/",
-    "crates/locule-agent-api/",
     "crates/locule-control/",
     "crates/locule-domain/",
     "crates/locule-testkit/",
@@ -80,7 +99,7 @@ pub(crate) const RETIRED: &[Retired] = &[
     words("golden memory", "memory of the template snapshot"),
     words("golden disk", "disk of the template snapshot"),
     words("goldens", "template snapshots; of tests: golden files"),
-    name("Golden", "TemplateSnapshot").within(AGENT),
+    type_name("Golden", "TemplateSnapshot").within(AGENT),
     name("from_golden", "from_template_snapshot"),
     words("memory image", "snapshot").except(&["file format"]),
     words("saved image", "snapshot"),
@@ -90,12 +109,12 @@ pub(crate) const RETIRED: &[Retired] = &[
     words("machine that waits", "pooled VM"),
     words("waiting machine", "pooled VM"),
     words("waiting machines", "warm pool"),
-    name("Waiting", "PooledVm").within(AGENT),
-    name("Stock", "PoolLevel").within(AGENT),
-    words("warm stock", "pool level"),
+    type_name("Waiting", "PooledVm").within(AGENT),
+    type_name("Stock", "PoolLevel").within(AGENT),
+    words("warm stock", "pool level").except(&["WarmStock"]),
     words("keep one", "min warm"),
-    name("Rest", "RefillPause").within(AGENT),
-    name("Busy", "CreateInProgress").within(AGENT),
+    type_name("Rest", "RefillPause").within(AGENT),
+    type_name("Busy", "CreateInProgress").within(AGENT),
     // Creating.
     words("come to be", "create"),
     words("comes to be", "is created"),
@@ -109,7 +128,7 @@ pub(crate) const RETIRED: &[Retired] = &[
     words("buried", "has a tombstone"),
     words("stone", "tombstone"),
     words("grave", "tombstone"),
-    name("Held", "ManifestState (agent), HostInventory (control)"),
+    type_name("Held", "ManifestState (agent), HostInventory (control)"),
     // Orders.
     words("obey", "handle"),
     words("obeys", "handles"),
@@ -120,11 +139,11 @@ pub(crate) const RETIRED: &[Retired] = &[
     words("wish", "request; desired state"),
     words("wishes", "requests; desired states"),
     words("wished", "desired"),
-    name("want", "desired"),
-    name("wanted", "desired, expected"),
-    name("Wanted", "SpawnSpec, WatchSpec: the noun"),
+    name("want", "desired").within(DESIRED),
+    name("wanted", "desired").within(DESIRED),
+    type_name("Wanted", "SpawnSpec, WatchSpec: the noun"),
     // Time limits.
-    words("clocks", "timeouts").except(&["rules of the system call filter"]),
+    words("clocks", "timeouts").except(&["system clocks", "clocks of the operating system", "reads the clocks"]),
     name("look_at_the_clocks", "check_timeouts"),
     name("tell_clocks", "send_timeouts"),
     // Defragmentation.
@@ -138,8 +157,8 @@ pub(crate) const RETIRED: &[Retired] = &[
     name("take_up", "adopt").within(AGENT),
     name("take_over", "adopt").within(AGENT),
     words("revive", "adopt"),
-    name("Database", "WriteMarkStore").within(AGENT),
-    name("Changes", "Events").within(AGENT),
+    type_name("Database", "WriteMarkStore").within(AGENT),
+    type_name("Changes", "Events").within(AGENT),
     // The guest.
     name("kept", "scrollback").within(GUEST),
     words("new life", "session reset"),
@@ -155,24 +174,24 @@ pub(crate) const RETIRED: &[Retired] = &[
     name("conclude", "apply_if_unchanged").within(CONTROL),
     name("absent", "apply_absence").within(CONTROL),
     words("trail", "audit log"),
-    name("Letter", "EmailTemplate"),
-    name("Why", "DestroyReason"),
+    type_name("Letter", "EmailTemplate"),
+    type_name("Why", "DestroyReason"),
     name("words", "AuditRecord").within(CONTROL),
     // Connections.
     words("leash", "kill on drop"),
     words("patiently", "retry while the agent restarts"),
     words("see off", "lingering close"),
     words("farewell", "lingering close"),
-    name("Quiet", "IdleLimit").within(HTTP),
-    name("Room", "IdleLimit: the precise noun").within(HTTP),
-    name("Place", "IdleLimit: the precise noun").within(HTTP),
+    type_name("Quiet", "IdleLimit").within(HTTP),
+    type_name("Room", "IdleLimit: the precise noun").within(HTTP),
+    type_name("Place", "IdleLimit: the precise noun").within(HTTP),
     // Types whose name said too little.
-    name("Guest", "GuestClient, GuestState").within(GUESTS),
-    name("Identity", "VmmIdentity, OauthProfile: whose identity"),
-    name("Event", "ProcessEvent, AuditEvent, SandboxEvent").within(EVENTS),
-    name("Refused", "TransitionRefused: what was refused"),
-    name("AcceleratorWish", "AcceleratorSetting"),
-    name("AcceleratorChoice", "Accelerator"),
+    type_name("Guest", "GuestClient, GuestState").within(GUESTS),
+    type_name("Identity", "VmmIdentity, OauthProfile: whose identity"),
+    type_name("Event", "ProcessEvent, AuditEvent, SandboxEvent").within(EVENTS),
+    type_name("Refused", "TransitionRefused: what was refused"),
+    type_name("AcceleratorWish", "AcceleratorSetting"),
+    type_name("AcceleratorChoice", "Accelerator"),
     name("memory_mb", "memory_mib").within(MIB),
     // Prose.
     words("room", "capacity, free space, free slot"),
@@ -180,7 +199,7 @@ pub(crate) const RETIRED: &[Retired] = &[
     words("doors", "the precise noun"),
     words("at rest", "the precise state"),
     words("birth", "creation"),
-    words("death", "exit, end"),
+    words("death", "exit, end").except(&["pdeathsig", "death signal", "death_signal"]),
     words("whoever", "the noun"),
     words("somebody", "the noun"),
     words("nobody", "no, and the noun").except(&["NOBODY", "`nobody`", "nobody:"]),

@@ -261,7 +261,7 @@ fn spawn(service: &Service) -> io::Result<Child> {
         .stdout(log.try_clone()?)
         .stderr(log)
         .process_group(0);
-    let (user, death) = (service.user, service.on_exit_of_up);
+    let (user, death_signal) = (service.user, service.on_exit_of_up);
     let parent = std::process::id();
     let score = service.oom_score_adj.to_string().into_bytes();
     let prepare = move || {
@@ -280,7 +280,7 @@ fn spawn(service: &Service) -> io::Result<Child> {
             nix::unistd::setuid(user.uid.into())?;
         }
         // After the change of user, which clears the signal.
-        nix::sys::prctl::set_pdeathsig(death)?;
+        nix::sys::prctl::set_pdeathsig(death_signal)?;
         if nix::unistd::getppid().as_raw().unsigned_abs() != parent {
             // `up` exited before the call above: the kernel will never send the signal.
             return Err(io::ErrorKind::BrokenPipe.into());
