@@ -25,6 +25,7 @@ use chrono::{DateTime, Utc};
 use locule_ids::ApiKeyId;
 
 use self::limit::{Limited, Rates};
+use crate::accounts::error::AccountError;
 use crate::accounts::github::Github;
 use crate::accounts::mail::Mailer;
 use crate::accounts::passwords::Passwords;
@@ -40,7 +41,7 @@ pub struct AccountsConfig {
     pub rates: Rates,
     /// Without a mailer, an account is active at once, and a forgotten password cannot be reset.
     pub mailer: Option<Mailer>,
-    /// Without it, nobody can sign in with GitHub.
+    /// Without it, sign-in with GitHub is not offered.
     pub github: Option<Github>,
 }
 
@@ -100,5 +101,12 @@ impl Accounts {
                 used_keys: Mutex::default(),
             }),
         }
+    }
+
+    /// Counts a call by the client or account that `key` names, or refuses it.
+    pub fn limit(&self, limited: Limited, key: &str) -> Result<(), AccountError> {
+        let rate = self.inner.config.rates.of(limited);
+        let key = (limited, key.to_owned());
+        Ok(self.inner.tries.count(key, rate, self.core.now())?)
     }
 }

@@ -1,4 +1,4 @@
-//! The first host of a new installation. Its first person signs up as everybody does.
+//! The first host of a new installation. The first person signs up like every other person.
 
 use chrono::{DateTime, Utc};
 use locule_ids::{HostId, TeamId};
@@ -7,7 +7,7 @@ use rand::Rng as _;
 
 use crate::error::CommonError;
 
-/// Idempotent: writes what is missing, in one transaction. Answers which host is this machine's.
+/// Writes the missing rows in one transaction, and returns the id of this machine's host. Idempotent.
 pub async fn bootstrap(
     pool: &PgPool,
     host_address: &str,
@@ -20,7 +20,7 @@ pub async fn bootstrap(
     Ok(host)
 }
 
-/// Twenty letters and digits that are not mistaken for each other: 114 bits.
+/// A password of twenty letters and digits, without those that look alike: 114 bits.
 pub fn new_password() -> String {
     const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     let mut random = rand::rng();

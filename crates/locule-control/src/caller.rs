@@ -1,4 +1,4 @@
-//! Who asks, for which team, and how much they may: as the database has it at this moment, never as a token says (B-155).
+//! The caller of a request, its team and its rights: always as the database has them at this moment, never as a token says (B-155).
 
 use locule_domain::{Need, Role, Scope};
 use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
@@ -6,7 +6,7 @@ use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
 use crate::accounts::error::AccountError;
 use crate::error::CommonError;
 
-/// Recorded in the audit trail.
+/// The actor of an entry in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     User {
@@ -21,25 +21,24 @@ pub enum Actor {
     System,
 }
 
-/// What somebody is in a team that lives.
+/// A person's role in a team that is not deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Membership {
     pub team: TeamId,
     pub role: Role,
 }
 
-/// Somebody who is logged in.
+/// A person with a valid session.
 #[derive(Debug, Clone)]
 pub struct Person {
     pub id: UserId,
     pub email: String,
     pub name: String,
-    /// Of the whole platform.
+    /// Whether the person administers the platform.
     pub is_admin: bool,
     pub(crate) session: SessionId,
     pub(crate) session_ends: chrono::DateTime<chrono::Utc>,
-    /// In the team that the token is for. `None`: it is for none, or for one that is deleted or that the person is not in
-    /// any more.
+    /// In the team that the token is for. `None` if the token is for no team, or the team is deleted, or the person has left it.
     pub team: Option<Membership>,
 }
 
@@ -51,7 +50,7 @@ impl Person {
         }
     }
 
-    /// What the person is in the token's team.
+    /// The person's role in the token's team.
     pub fn membership(&self) -> Result<Membership, CommonError> {
         self.team.ok_or(CommonError::NoTeam)
     }
@@ -66,7 +65,7 @@ impl Person {
     }
 }
 
-/// Whoever acts for a team, person or key.
+/// A person or API key that acts for a team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub team: TeamId,
@@ -81,14 +80,14 @@ impl Caller {
         }
         Err(AccountError::Forbidden {
             why: match self.scope {
-                Scope::Read => "this key may only look",
-                Scope::Full | Scope::Sandbox => "this key may only use sandboxes",
+                Scope::Read => "this API key is read-only",
+                Scope::Full | Scope::Sandbox => "this API key may only use sandboxes",
             },
         })
     }
 }
 
-/// Whoever showed a credential that is good.
+/// The owner of a valid credential.
 #[derive(Debug, Clone)]
 pub enum Identity {
     Person(Person),
@@ -96,7 +95,7 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// Who is logged in. A key has no account.
+    /// The person. An API key has no account.
     pub fn person(self) -> Result<Person, AccountError> {
         match self {
             Self::Person(person) => Ok(person),
@@ -104,7 +103,7 @@ impl Identity {
         }
     }
 
-    /// Acting for a team: a key's own, or the one of a person's token.
+    /// The caller for the key's team, or for the team of the person's token.
     pub fn caller(self) -> Result<Caller, AccountError> {
         match self {
             Self::Key(caller) => Ok(caller),

@@ -1,4 +1,4 @@
-//! Where a page ended: opaque for clients, and at full precision, so that two rows of one microsecond stay apart (W-051).
+//! The position where a page ends: opaque for clients, and at full precision, so that rows of the same microsecond stay apart (W-051).
 
 use chrono::{DateTime, Utc};
 use locule_ids::ParseIdError;
@@ -14,12 +14,16 @@ pub(crate) fn read<T>(
     id: impl Fn(&str) -> Result<T, ParseIdError>,
 ) -> Result<(DateTime<Utc>, T), CommonError> {
     let parsed = text.split_once('.').and_then(|(micros, digits)| {
-        // Nothing is older than the platform; what is far older fits no database.
+        // A negative time is before every row, and a far negative time does not fit into the database.
         let micros = micros.parse::<u64>().ok()?;
         let at = DateTime::from_timestamp_micros(i64::try_from(micros).ok()?)?;
         Some((at, id(digits).ok()?))
     });
-    parsed.ok_or_else(|| CommonError::Invalid("the page token is not one of ours".to_owned()))
+    parsed.ok_or_else(|| {
+        CommonError::Invalid(
+            "the page token is not valid: send the token of an earlier page".to_owned(),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -29,7 +33,7 @@ mod fuzz {
     use super::*;
 
     #[test]
-    fn any_page_token_is_one_of_ours_or_refused() {
+    fn any_text_is_a_page_token_that_was_written_or_is_refused() {
         let seeds = [
             "1764030000000000.6dfzh5ik5uxynzmlf5cshamdk",
             "-1.0000000000000000000000000",

@@ -45,7 +45,7 @@ pub use error::CommonError;
 pub use hosts::HostLink;
 pub use locule_domain::{Need, NewSandbox, Role, Scope};
 pub use rate::Rate;
-pub use reconcile::database::{database_mark, went_back_in_time};
+pub use reconcile::database::{database_mark, is_older_than_host};
 pub use sandboxes::error::SandboxError;
 pub use sandboxes::list::{ListFilter, Page};
 pub use sandboxes::route::{Route, RouteError};

@@ -8,17 +8,17 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::error::CommonError;
 
-/// So many at once, and over time so many per `per`.
+/// `count` calls at once, and over time `count` calls per `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     pub count: u32,
     pub per: std::time::Duration,
 }
 
-/// More are not remembered: whoever has waited longest is forgotten first.
-const REMEMBERED_MAX: usize = 100_000;
+/// The most keys that are counted; above it, the keys that are closest to their full allowance are dropped.
+const KEYS_MAX: usize = 100_000;
 
-/// For each who tried: when they would be back where they began, if they tried no more.
+/// For each key, the time when it has its full allowance again if no further call follows.
 #[derive(Debug)]
 pub(crate) struct Tries<Key>(Mutex<HashMap<Key, DateTime<Utc>>>);
 
@@ -45,8 +45,8 @@ impl<Key: Eq + Hash> Tries<Key> {
     /// Counts a try, or refuses it with the time to wait.
     fn try_count(&self, key: Key, rate: Rate, now: DateTime<Utc>) -> Result<(), Duration> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= REMEMBERED_MAX {
-            forget(&mut known, now);
+        if known.len() >= KEYS_MAX {
+            evict(&mut known, now);
         }
         let per = Duration::from_std(rate.per).unwrap_or(Duration::MAX);
         let each = per / i32::try_from(rate.count.max(1)).unwrap_or(i32::MAX);
@@ -59,13 +59,13 @@ impl<Key: Eq + Hash> Tries<Key> {
     }
 }
 
-/// Whoever is back where they began, and if that is not enough half of the others: the half that would be there soonest, so
-/// that a flood of new names does not free one who has tried too often.
-fn forget<Key>(known: &mut HashMap<Key, DateTime<Utc>>, now: DateTime<Utc>) {
+/// Drops the keys that have their full allowance again, and if that is not enough half of the others: the half that has it soonest,
+/// so that a flood of new keys does not lift the limit of a key that is over it.
+fn evict<Key>(known: &mut HashMap<Key, DateTime<Utc>>, now: DateTime<Utc>) {
     known.retain(|_, clear_at| *clear_at > now);
-    if known.len() >= REMEMBERED_MAX {
+    if known.len() >= KEYS_MAX {
         let mut ends: Vec<DateTime<Utc>> = known.values().copied().collect();
-        let (_, middle, _) = ends.select_nth_unstable(REMEMBERED_MAX / 2);
+        let (_, middle, _) = ends.select_nth_unstable(KEYS_MAX / 2);
         known.retain(|_, clear_at| *clear_at > *middle);
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_at_once_and_then_one_by_one() {
+    fn a_key_may_use_its_count_at_once_and_then_one_call_per_interval() {
         let tries = Tries::default();
         let rate = Rate {
             count: 3,
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded_and_a_flood_frees_nobody() {
+    fn counted_keys_are_bounded_and_a_flood_of_keys_lifts_no_limit() {
         let tries = Tries::default();
         let rate = Rate {
             count: 100,
@@ -109,10 +109,10 @@ mod tests {
             count("ada").unwrap();
         }
         count("ada").unwrap_err();
-        for number in 0..=REMEMBERED_MAX {
+        for number in 0..=KEYS_MAX {
             count(&number.to_string()).unwrap();
         }
-        assert!(tries.0.lock().unwrap().len() <= REMEMBERED_MAX);
+        assert!(tries.0.lock().unwrap().len() <= KEYS_MAX);
         count("ada").unwrap_err();
     }
 }

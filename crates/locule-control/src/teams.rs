@@ -1,4 +1,4 @@
-//! Teams and who is in them. Every decision is made on rows that are locked until the change is done (B-155).
+//! Teams and their members. Every decision is made on rows that stay locked until the change commits (B-155).
 
 pub(crate) mod api_keys;
 mod delete;
@@ -17,17 +17,17 @@ use crate::audit::{self, AuditEvent};
 use crate::caller::Person;
 use crate::error::CommonError;
 
-/// Slugs have 48 random bits: a second try is never needed, a fourth never makes sense.
+/// Slugs have 48 random bits: two equal ones are unlikely, and four attempts that collide mean a bug.
 const SLUG_TRIES: usize = 3;
 
-/// Twelve digits in two groups (B-156).
+/// Twelve hexadecimal digits in two groups (B-156).
 fn new_slug() -> String {
     let digits = hex::encode(rand::random::<[u8; 6]>());
     format!("{}-{}", &digits[..6], &digits[6..])
 }
 
 impl Accounts {
-    /// A new team with its first member.
+    /// Inserts a team with its first member.
     pub(crate) async fn insert_team(
         &self,
         conn: &mut PgConnection,
@@ -50,10 +50,12 @@ impl Accounts {
             }
             team.slug = new_slug();
         }
-        Err(AccountError::internal("no slug is free"))
+        Err(AccountError::internal(
+            "every generated slug of the new team is taken",
+        ))
     }
 
-    /// The team that somebody wants to change: locked, with what they are in it. It must be the one that their token is for.
+    /// Locks the team that a person wants to change, and returns it with the person's role. The person's token must be for this team.
     pub(crate) async fn team_to_change(
         &self,
         conn: &mut PgConnection,
@@ -84,7 +86,7 @@ impl Accounts {
         Ok(team)
     }
 
-    /// By the time the person joined.
+    /// The teams of a person, in the order in which the person joined them.
     pub async fn list_teams(&self, person: &Person) -> Result<Vec<(Team, Role)>, AccountError> {
         let mut conn = self.core.connection().await?;
         Ok(teams::of_user(&mut conn, person.id).await?)
@@ -125,7 +127,7 @@ impl Accounts {
     }
 }
 
-/// A token is good for one team at a time.
+/// Refuses a token that is for another team: a token is valid for one team at a time.
 fn own_team(person: &Person, team: TeamId) -> Result<(), AccountError> {
     if person.membership()?.team == team {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Rows, as a test needs them.
+//! Builders of rows.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 123_456_000).unwrap_or_default()
 }
 
-/// A sandbox's row; a small running one on no host unless said.
+/// The row of a sandbox: small, running and without a host by default.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct SandboxRow(pub Sandbox);
@@ -83,7 +83,7 @@ impl SandboxRow {
         self
     }
 
-    /// Writes it, as it is said, last changed when it was made. Panics when the database refuses it.
+    /// Inserts the row, last changed at its creation. Panics if the database refuses it.
     pub async fn insert(self, conn: &mut PgConnection) -> Sandbox {
         sandboxes::insert(conn, &self.0)
             .await
@@ -97,7 +97,7 @@ impl SandboxRow {
     }
 }
 
-/// An active user. Panics when the database refuses it.
+/// Inserts an active user. Panics if the database refuses it.
 pub async fn user(conn: &mut PgConnection, email: &str) -> UserId {
     let user = users::User {
         id: UserId::random(),
@@ -113,7 +113,7 @@ pub async fn user(conn: &mut PgConnection, email: &str) -> UserId {
     user.id
 }
 
-/// A user with a team of its own. Panics when the database refuses it.
+/// Inserts a user with an own team. Panics if the database refuses it.
 pub async fn team(conn: &mut PgConnection, name: &str) -> (UserId, TeamId) {
     let user = user(conn, &format!("{name}@locule.test")).await;
     let id = TeamId::random();

@@ -1,5 +1,5 @@
-//! A host in memory that keeps the promises of a real one: generations, tombstones, images that outlive their VM, news in
-//! order. It goes wrong where a test says so.
+//! A host in memory that behaves as a real one: generations, tombstones, snapshots that outlive their VM, reports in order. A test
+//! plans its faults.
 
 mod agent;
 
@@ -18,10 +18,10 @@ use tokio::sync::broadcast;
 use crate::plan::{Call, Fault, Plan};
 use crate::reports::running;
 
-/// News that a watcher may be behind.
+/// The number of reports that a watcher may be behind.
 const BACKLOG: usize = 1024;
 
-/// An order as it came over the wire.
+/// An order as it is received.
 #[derive(Debug, Clone)]
 enum Asked {
     Create(Box<SandboxSpec>),
@@ -69,10 +69,10 @@ impl Asked {
 #[derive(Debug, Default)]
 struct State {
     held: BTreeMap<SandboxId, SandboxReport>,
-    /// The last word about what ended.
-    graves: BTreeMap<SandboxId, SandboxReport>,
-    /// Destroyed without having been known.
-    buried_unknown: Vec<SandboxId>,
+    /// The last report of each sandbox that ended.
+    tombstones: BTreeMap<SandboxId, SandboxReport>,
+    /// Sandboxes that were destroyed without having been known.
+    unknown_tombstones: Vec<SandboxId>,
     plan: Plan,
     asked: Vec<(Call, SandboxId)>,
     late: Vec<Asked>,
@@ -85,8 +85,8 @@ struct State {
 pub struct SimHost {
     clock: SharedClock,
     state: Mutex<State>,
-    /// Replaced when the host goes away: its watchers notice.
-    news: Mutex<broadcast::Sender<SandboxReport>>,
+    /// Replaced when the host becomes unreachable, which ends its watches.
+    reports: Mutex<broadcast::Sender<SandboxReport>>,
 }
 
 impl SimHost {
@@ -94,7 +94,7 @@ impl SimHost {
         Arc::new(Self {
             clock,
             state: Mutex::default(),
-            news: Mutex::new(broadcast::Sender::new(BACKLOG)),
+            reports: Mutex::new(broadcast::Sender::new(BACKLOG)),
         })
     }
 
@@ -102,24 +102,24 @@ impl SimHost {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn news(&self) -> MutexGuard<'_, broadcast::Sender<SandboxReport>> {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reports(&self) -> MutexGuard<'_, broadcast::Sender<SandboxReport>> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, report: &SandboxReport) {
-        // Without a watcher nobody hears it; the next one begins with the full list.
-        let _ = self.news().send(report.clone());
+    fn publish(&self, report: &SandboxReport) {
+        // Without a watcher the report is dropped; the next watch begins with the full list.
+        let _ = self.reports().send(report.clone());
     }
 
-    /// The next call of this kind goes wrong. Several faults of one kind come one after the other.
+    /// Plans a fault for the next call of this kind. Several faults of one kind apply one after the other.
     pub fn fail(&self, call: Call, fault: Fault) {
         self.state().plan.add(call, fault);
     }
 
-    /// Out of reach: nothing answers, watches break. Its sandboxes live on.
+    /// Makes the host unreachable: calls fail and watches end. Its sandboxes keep running.
     pub fn go_away(&self) {
         self.state().away = true;
-        *self.news() = broadcast::Sender::new(BACKLOG);
+        *self.reports() = broadcast::Sender::new(BACKLOG);
     }
 
     pub fn come_back(&self) {
@@ -130,7 +130,7 @@ impl SimHost {
     pub fn deliver_late(&self) {
         let late = std::mem::take(&mut self.state().late);
         for asked in late {
-            // Whoever asked is gone.
+            // The caller is gone.
             let _ = self.obey(asked);
         }
     }
@@ -145,7 +145,7 @@ impl SimHost {
         }
     }
 
-    /// What it holds of a sandbox.
+    /// The report of a sandbox that the host holds.
     pub fn report(&self, sandbox: SandboxId) -> Option<SandboxReport> {
         self.state().held.get(&sandbox).cloned()
     }
@@ -158,13 +158,13 @@ impl SimHost {
         self.state().held.len()
     }
 
-    /// Whether it ended here for good, known before or not.
-    pub fn is_buried(&self, sandbox: SandboxId) -> bool {
+    /// Whether the host has a tombstone of the sandbox, which it may or may not have held.
+    pub fn has_tombstone(&self, sandbox: SandboxId) -> bool {
         let state = self.state();
-        state.graves.contains_key(&sandbox) || state.buried_unknown.contains(&sandbox)
+        state.tombstones.contains_key(&sandbox) || state.unknown_tombstones.contains(&sandbox)
     }
 
-    /// How often it was asked this about a sandbox, whatever came of it.
+    /// How often this call about a sandbox was received, with any result.
     pub fn asked(&self, call: Call, sandbox: SandboxId) -> usize {
         let asked = &self.state().asked;
         asked.iter().filter(|one| **one == (call, sandbox)).count()
@@ -178,7 +178,7 @@ impl SimHost {
         });
     }
 
-    /// Changes what it holds and tells it.
+    /// Changes the report of a held sandbox and publishes it.
     pub fn set(&self, sandbox: SandboxId, change: impl FnOnce(&mut SandboxReport)) {
         let mut state = self.state();
         let Some(report) = state.held.get_mut(&sandbox) else {
@@ -187,31 +187,31 @@ impl SimHost {
         change(report);
         let report = report.clone();
         drop(state);
-        self.tell(&report);
+        self.publish(&report);
     }
 
-    /// It ends without an order: a guest that powers off, a VM that dies.
+    /// Ends a sandbox without an order, as when its guest powers off or its VM exits.
     pub fn end_by_itself(&self, sandbox: SandboxId, reason: &str) {
         let mut state = self.state();
         if let Some(report) = state.held.remove(&sandbox) {
-            let report = bury(&mut state, report, reason);
+            let report = write_tombstone(&mut state, report, reason);
             drop(state);
-            self.tell(&report);
+            self.publish(&report);
         }
     }
 
-    /// All trace of it is gone, as by a disk that was lost. Gives back what was held.
+    /// Removes all trace of a sandbox, as by a lost disk. Returns its report.
     pub fn lose(&self, sandbox: SandboxId) -> Option<SandboxReport> {
         self.state().held.remove(&sandbox)
     }
 
-    /// Holds it, whoever ordered that.
+    /// Makes the host hold a sandbox without an order.
     pub fn hold(&self, report: SandboxReport) {
         self.state().held.insert(report.sandbox, report);
     }
 
-    /// What a real host does every second: idle ones are paused, expired ones end.
-    pub fn look_at_the_clocks(&self) {
+    /// Pauses idle sandboxes and ends expired ones, as a real host does every second.
+    pub fn check_timeouts(&self) {
         let now = self.clock.now();
         let running: Vec<SandboxReport> = self.state().held.values().cloned().collect();
         for report in running
@@ -240,15 +240,15 @@ impl SimHost {
     }
 }
 
-fn bury(state: &mut State, mut report: SandboxReport, reason: &str) -> SandboxReport {
+fn write_tombstone(state: &mut State, mut report: SandboxReport, reason: &str) -> SandboxReport {
     report.state = ReportedState::Stopped;
     report.reason = Some(reason.to_owned());
-    state.graves.insert(report.sandbox, report.clone());
+    state.tombstones.insert(report.sandbox, report.clone());
     report
 }
 
 impl SimHost {
-    /// Carries an order out, as a real host does.
+    /// Carries out an order, as a real host does.
     fn obey(&self, asked: Asked) -> Result<Option<SandboxReport>, AgentError> {
         let now = self.clock.now();
         let mut state = self.state();
@@ -256,8 +256,8 @@ impl SimHost {
             Asked::Create(spec) => Some(create(&mut state, *spec, now)?),
             Asked::Destroy(order) => {
                 let Some(held) = state.held.get(&order.sandbox) else {
-                    if !state.graves.contains_key(&order.sandbox) {
-                        state.buried_unknown.push(order.sandbox);
+                    if !state.tombstones.contains_key(&order.sandbox) {
+                        state.unknown_tombstones.push(order.sandbox);
                     }
                     return Err(AgentError::NotFound);
                 };
@@ -265,7 +265,7 @@ impl SimHost {
                 let mut report = held.clone();
                 report.generation = order.generation;
                 state.held.remove(&order.sandbox);
-                Some(bury(&mut state, report, "destroyed"))
+                Some(write_tombstone(&mut state, report, "destroyed"))
             }
             Asked::Pause(order) => {
                 let report = known(&mut state, order.sandbox, order.generation)?;
@@ -302,7 +302,7 @@ impl SimHost {
         };
         drop(state);
         if let Some(report) = &report {
-            self.tell(report);
+            self.publish(report);
         }
         Ok(report)
     }
@@ -334,14 +334,14 @@ fn create(
     spec: SandboxSpec,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<SandboxReport, AgentError> {
-    if state.graves.contains_key(&spec.order.sandbox)
-        || state.buried_unknown.contains(&spec.order.sandbox)
+    if state.tombstones.contains_key(&spec.order.sandbox)
+        || state.unknown_tombstones.contains(&spec.order.sandbox)
     {
         let text = "the sandbox ended".to_owned();
         return Err(AgentError::FailedPrecondition(text));
     }
     if let Some(held) = state.held.get(&spec.order.sandbox) {
-        // The same order again gets the first answer again.
+        // A repeated order gets the answer of the first.
         if held.generation == spec.order.generation {
             return Ok(held.clone());
         }

@@ -1,8 +1,8 @@
 //! Simulated host, builders, fault plans. For tests only.
 //!
 //! ```text
-//! World ── Control ──► SimHost (one or more)      ManualClock: time passes when a test says so
-//!    └──── PgPool: a real database of the test's own
+//! World ── ControlPlane ──► SimHost (one or more)      ManualClock: a test advances the time
+//!    └──── PgPool: a real database for each test
 //! ```
 
 pub mod builders;

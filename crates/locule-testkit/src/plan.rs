@@ -1,4 +1,4 @@
-//! What goes wrong with calls to a host, and when.
+//! Faults of the calls to a host.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,22 +22,22 @@ pub enum Call {
     Terminate,
 }
 
-/// What goes wrong with one call.
+/// A fault of one call.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// Answered with this error; nothing is done.
+    /// The host answers with this error and does nothing.
     Refuse(AgentError),
-    /// Done, but nobody hears of it.
+    /// The host carries out the call; the answer is lost.
     LoseAnswer,
-    /// Nobody hears of it, and it is done only when the test delivers what is late.
+    /// The answer is lost, and the host carries out the call only when the test delivers late orders.
     Late,
-    /// Waits at the gate, then is done.
+    /// The call waits at the gate, then the host carries it out.
     Delay(Gate),
-    /// Done at once; the answer waits at the gate, and is old when it comes.
+    /// The host carries out the call at once; the answer waits at the gate.
     DelayAnswer(Gate),
 }
 
-/// Where delayed calls wait until the test opens it.
+/// A gate where delayed calls wait until the test opens it.
 #[derive(Debug, Clone)]
 pub struct Gate {
     waiting: Arc<Semaphore>,
@@ -78,7 +78,7 @@ impl Gate {
     }
 }
 
-/// Faults that are still to come, per call, first come first.
+/// The planned faults of each kind of call, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Plan(BTreeMap<Call, VecDeque<Fault>>);
 

@@ -1,11 +1,11 @@
-//! What a host says of itself and of its sandboxes, where a test has no other wish.
+//! Default reports of a host about itself and its sandboxes.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use locule_agent_api::{HostInfo, PROTOCOL_VERSION, ReportedState, SandboxReport, SandboxSpec};
 
-/// A host with room that is ready.
+/// A ready host with free capacity.
 pub fn host_info() -> HostInfo {
     HostInfo {
         protocol: PROTOCOL_VERSION,
@@ -25,7 +25,7 @@ pub fn host_info() -> HostInfo {
     }
 }
 
-/// A sandbox that was just made as it was asked for, and runs.
+/// A sandbox that was just created as requested and runs.
 pub fn running(spec: SandboxSpec, now: DateTime<Utc>) -> SandboxReport {
     SandboxReport {
         sandbox: spec.order.sandbox,

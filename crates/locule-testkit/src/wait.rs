@@ -6,7 +6,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Whether it becomes so in time.
+/// Whether the condition becomes true in time.
 pub async fn comes_true(mut is_so: impl AsyncFnMut() -> bool) -> bool {
     let watch = async {
         while !is_so().await {
@@ -16,7 +16,7 @@ pub async fn comes_true(mut is_so: impl AsyncFnMut() -> bool) -> bool {
     tokio::time::timeout(PATIENCE, watch).await.is_ok()
 }
 
-/// Returns as soon as `what` is so. Panics, naming it, when it is not so in time.
+/// Returns as soon as the condition `what` is true. Panics with its name if it is not true in time.
 pub async fn eventually(what: &str, is_so: impl AsyncFnMut() -> bool) {
     assert!(comes_true(is_so).await, "never happened: {what}");
 }

@@ -1,4 +1,4 @@
-//! A control plane over simulated hosts and a real database, with a clock that moves when told to.
+//! A control plane over simulated hosts and a real database, with a clock that a test advances.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::host::SimHost;
 pub const EMAIL: &str = "admin@locule.test";
 pub const PASSWORD: &str = "a password of this test";
 
-/// Everything there is. Panics where the machinery around a test fails.
+/// A control plane, its database, and one simulated host. Panics if the test set-up itself fails.
 #[derive(Debug)]
 pub struct World {
     pub pool: PgPool,
@@ -29,12 +29,12 @@ pub struct World {
     pub sandboxes: Sandboxes,
     pub accounts: Accounts,
     pub tasks: Tasks,
-    /// The host that the installation begins with, by the id it has in the database.
+    /// The id of the first host in the database.
     pub host_id: HostId,
     pub host: Arc<SimHost>,
-    /// Whoever holds the first key.
+    /// The caller of the first API key.
     pub caller: Caller,
-    /// Who made that key, logged in: the first person, and so the platform's administrator.
+    /// The person who created that key: the first person, and so the platform's administrator.
     pub person: Person,
 }
 
@@ -74,7 +74,7 @@ impl World {
         }
     }
 
-    /// The control plane dies and another one starts over the same database and host.
+    /// Replaces the control plane by a new one over the same database and host.
     pub fn restart(&mut self) {
         self.tasks.token().cancel();
         self.tasks = Tasks::new();
@@ -93,7 +93,7 @@ impl World {
         self.clock.advance(time);
     }
 
-    /// Time passes until the lists of hosts are newer than what was written, and a sweep goes over everything.
+    /// Advances the clock so that the hosts' lists are newer than the rows, and runs one sweep.
     pub async fn sweep(&self) {
         self.pass(Duration::from_secs(15));
         self.control.sweep().await.expect("sweep");
@@ -103,8 +103,8 @@ impl World {
         self.pool.acquire().await.expect("a connection")
     }
 
-    /// A wish that is fulfilled: a small sandbox without limits of time.
-    pub fn wish() -> NewSandbox {
+    /// A request that is fulfilled: a small sandbox without limits of time.
+    pub fn request() -> NewSandbox {
         NewSandbox {
             template: "minimal".to_owned(),
             ..NewSandbox::default()
@@ -112,11 +112,11 @@ impl World {
     }
 
     pub async fn create(&self) -> Sandbox {
-        self.create_as(Self::wish()).await
+        self.create_as(Self::request()).await
     }
 
-    pub async fn create_as(&self, wish: NewSandbox) -> Sandbox {
-        let created = self.sandboxes.create_sandbox(&self.caller, wish).await;
+    pub async fn create_as(&self, request: NewSandbox) -> Sandbox {
+        let created = self.sandboxes.create_sandbox(&self.caller, request).await;
         created.expect("create a sandbox")
     }
 
@@ -132,14 +132,14 @@ impl World {
         self.sandboxes.destroy_sandbox(&self.caller, id).await
     }
 
-    /// The row as it is.
+    /// The row of a sandbox.
     pub async fn row(&self, id: SandboxId) -> Sandbox {
         let mut conn = self.connection().await;
         let row = sandboxes::get(&mut conn, id).await.expect("read a row");
         row.expect("the sandbox's row")
     }
 
-    /// The only row there is.
+    /// The only row of the table.
     pub async fn only_row(&self) -> Sandbox {
         let mut conn = self.connection().await;
         let id = sqlx::query_scalar("SELECT id FROM sandboxes")
@@ -149,26 +149,29 @@ impl World {
         self.row(SandboxId::from_uuid(id)).await
     }
 
-    /// Changes a row by hand: as a control plane that died left it.
-    pub async fn leave(&self, id: SandboxId, change: impl FnOnce(&mut Sandbox)) {
+    /// Changes a row directly, as a control plane leaves it that exits.
+    pub async fn change_row(&self, id: SandboxId, change: impl FnOnce(&mut Sandbox)) {
         let (mut conn, seen) = (self.connection().await, self.row(id).await);
         let mut next = seen.clone();
         change(&mut next);
         let written = sandboxes::update(&mut conn, &seen, &next, seen.last_updated).await;
-        assert!(written.expect("write a row"), "its row was overtaken");
+        assert!(
+            written.expect("write a row"),
+            "another writer changed the row"
+        );
     }
 
-    /// What the trail says of a sandbox, oldest first: `actor action status metadata`.
-    pub async fn trail(&self, id: SandboxId) -> Vec<String> {
+    /// The audit entries of a sandbox, oldest first: `actor action status metadata`.
+    pub async fn audit_log(&self, id: SandboxId) -> Vec<String> {
         let mut conn = self.connection().await;
-        // Entries of one moment are told in the order in which they were written.
+        // Entries of the same time are in the order in which they were written.
         let rows: Vec<(String, String, String, serde_json::Value)> = sqlx::query_as(
             "SELECT actor_type, action, status, metadata FROM audit_logs WHERE resource_id = $1 ORDER BY created_at, ctid",
         )
         .bind(id.to_string())
         .fetch_all(&mut *conn)
         .await
-        .expect("read the trail");
+        .expect("read the audit log");
         rows.into_iter()
             .map(|(actor, action, status, metadata)| {
                 format!("{actor} {action} {status} {metadata}")
@@ -177,7 +180,7 @@ impl World {
     }
 }
 
-/// Whoever a token stands for.
+/// The person of a token.
 pub async fn person(accounts: &Accounts, token: &str) -> Person {
     let identity = accounts.authenticate(Credential::Token(token)).await;
     identity

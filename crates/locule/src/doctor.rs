@@ -151,7 +151,7 @@ async fn check_database(run_dir: &Path, host: &HostInfo, accept: bool) -> Result
     pool.close().await;
     let now = now.map_err(|error| chain(&error))?;
     let back = host.write_mark.as_ref();
-    let back = back.filter(|seen| locule_control::went_back_in_time(seen, &now));
+    let back = back.filter(|seen| locule_control::is_older_than_host(seen, &now));
     match back {
         None => Ok(format!("at write {now}")),
         Some(_) if accept => {

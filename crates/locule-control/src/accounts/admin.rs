@@ -1,4 +1,4 @@
-//! What platform administrators do. Each asks the database whether it is one who asks.
+//! Operations of platform administrators. Each checks that the person is an administrator, as the database says now.
 
 use locule_domain::{Role, UserStatus};
 use locule_ids::{TeamId, UserId};
@@ -14,17 +14,17 @@ use crate::background::jobs::{DestroyReason, Task};
 use crate::caller::Person;
 use crate::error::CommonError;
 
-/// Of the lists that administrators page through.
+/// The page size of the administrators' lists.
 pub const PER_PAGE: i64 = 100;
 
-/// Rows that a page skips; pages count from one.
+/// The number of rows before a page; pages count from one.
 fn offset(page: i64) -> Result<i64, CommonError> {
     let wrong = || CommonError::Invalid("page must be between 1 and 1000000".to_owned());
     let page = Some(page).filter(|page| (1..=1_000_000).contains(page));
     page.map(|page| (page - 1) * PER_PAGE).ok_or_else(wrong)
 }
 
-/// A team that an administrator changes, locked. The platform's own is none.
+/// Locks the team that an administrator changes. The platform's own team cannot be changed.
 pub(crate) async fn any_team(conn: &mut PgConnection, team: TeamId) -> Result<Team, CommonError> {
     let missing = CommonError::NotFound { what: "team" };
     if team == TeamId::PLATFORM {
@@ -73,7 +73,7 @@ impl Accounts {
         Ok(users::page(&mut conn, PER_PAGE, offset).await?)
     }
 
-    /// Whether a team may bring hosts of its own. Not taken back while it has some (D-20).
+    /// Sets whether a team may bring its own hosts. Cannot be unset while the team has hosts (D-20).
     pub async fn set_byoc(
         &self,
         admin: &Person,
@@ -96,7 +96,7 @@ impl Accounts {
         Ok(self.core.commit(tx).await?)
     }
 
-    /// Gives a team limits of its own, all at once: what is not given is the default again.
+    /// Replaces all limits of a team. A limit that is `None` is the default again.
     pub async fn set_limits(
         &self,
         admin: &Person,
@@ -122,8 +122,8 @@ impl Accounts {
         Ok(self.core.commit(tx).await?)
     }
 
-    /// Shuts somebody out, or lets them in again. Who is shut out loses sessions and keys at once, and what runs for their
-    /// own teams ends.
+    /// Deactivates an account, or activates it again. A deactivated account loses its sessions and API keys at once, and the
+    /// sandboxes of the teams that it owns are destroyed.
     pub async fn set_active(
         &self,
         admin: &Person,
@@ -132,7 +132,7 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         admin.platform_admin()?;
         if user == admin.id && !active {
-            let why = "you cannot deactivate yourself".to_owned();
+            let why = "administrators cannot deactivate their own account".to_owned();
             return Err(CommonError::Invalid(why).into());
         }
         let now = self.core.now();

@@ -1,4 +1,4 @@
-//! Credentials: what is shown, what it stands for, and what new ones are made of.
+//! Authenticate a credential, and open sessions.
 
 use std::sync::PoisonError;
 
@@ -16,7 +16,7 @@ use crate::secrets::{contains_api_key, is_api_key, secret_hash, starts_like_api_
 
 const SESSION_HOURS: i64 = 6;
 
-/// What a request shows.
+/// The credential of a request.
 #[derive(Clone, Copy)]
 pub enum Credential<'a> {
     Key(&'a str),
@@ -33,7 +33,7 @@ impl std::fmt::Debug for Credential<'_> {
 }
 
 impl<'a> Credential<'a> {
-    /// What follows `Bearer`: a login token, or a key, which begins like no token.
+    /// The text after `Bearer`: a login token, or an API key, which no token can be mistaken for.
     pub fn bearer(text: &'a str) -> Self {
         if starts_like_api_key(text) {
             Self::Key(text)
@@ -43,7 +43,7 @@ impl<'a> Credential<'a> {
     }
 }
 
-/// Somebody is logged in; `token` proves it.
+/// A login of a person, with the token that proves it.
 #[derive(Clone)]
 pub struct Session {
     pub token: String,
@@ -63,7 +63,7 @@ impl std::fmt::Debug for Session {
 }
 
 impl Accounts {
-    /// Who a credential stands for.
+    /// The person or API key that a credential belongs to, as the database says now.
     pub async fn authenticate(&self, credential: Credential<'_>) -> Result<Identity, AccountError> {
         match credential {
             Credential::Key(key) => self.key(key).await.map(Identity::Key),
@@ -79,7 +79,7 @@ impl Accounts {
         let mut conn = self.core.connection().await?;
         let found = api_keys::by_hash(&mut conn, &secret_hash(key), now).await?;
         let found = found.ok_or(AccountError::Unauthorized)?;
-        self.used(found.id, now);
+        self.note_use(found.id, now);
         Ok(Caller {
             team: found.team,
             actor: Actor::ApiKey {
@@ -90,8 +90,8 @@ impl Accounts {
         })
     }
 
-    /// Written by the sweep, many at once: a request must not cost a write.
-    fn used(&self, key: ApiKeyId, now: DateTime<Utc>) {
+    /// Notes the use of a key. A periodic job writes it, so that a request does not cost a write.
+    fn note_use(&self, key: ApiKeyId, now: DateTime<Utc>) {
         let used_keys = self.inner.used_keys.lock();
         used_keys
             .unwrap_or_else(PoisonError::into_inner)
@@ -126,7 +126,7 @@ impl Accounts {
         })
     }
 
-    /// What a token says that we have signed, at whatever time.
+    /// The claims of a token that this platform signed, expired or not.
     fn signed(&self, token: &str) -> Option<Claims> {
         tokens::verify(&self.inner.config.jwt_secret, token)
     }
@@ -143,7 +143,7 @@ impl Accounts {
         contains_api_key(word) || self.signed(word).is_some()
     }
 
-    /// Logs somebody in, for the team that a login is for.
+    /// Opens a session of a person for the team that a login is for.
     pub(crate) async fn open_session(
         &self,
         conn: &mut PgConnection,
@@ -165,7 +165,7 @@ impl Accounts {
         self.session_of(&person)
     }
 
-    /// A token for a session that there is.
+    /// Issues a token for an existing session.
     pub(crate) fn session_of(&self, person: &Person) -> Result<Session, AccountError> {
         let team_id = person.team.map(|membership| membership.team);
         let claims = Claims {

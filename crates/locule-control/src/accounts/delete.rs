@@ -1,4 +1,4 @@
-//! Deleting one's account: the teams that nobody else is in go with it.
+//! Delete one's own account, and the teams in which the person is the only member.
 
 use locule_domain::{Role, UserStatus};
 use locule_ids::TeamId;
@@ -12,7 +12,7 @@ use crate::caller::Person;
 use crate::error::CommonError;
 
 impl Accounts {
-    /// The row is forgotten later; what the person could come in with works no more from now on.
+    /// Sessions, API keys and sign-in methods end at once; the retention job deletes the row later.
     pub async fn delete_me(&self, person: &Person, confirmation: &str) -> Result<(), AccountError> {
         if !confirmation.trim().eq_ignore_ascii_case(&person.email) {
             let why = "confirmation must be your e-mail address".to_owned();
@@ -25,7 +25,7 @@ impl Accounts {
             .into_iter()
             .map(|(team, role)| (team.id, role))
             .collect();
-        // Always in this order, teams before people: nobody waits for each other.
+        // Locks are always taken in this order, teams before people, so that no deadlock is possible.
         of.sort_unstable_by_key(|(team, _)| *team);
         let mut jobs: Vec<Job> = Vec::new();
         for (team, _) in &of {
@@ -54,7 +54,7 @@ impl Accounts {
             .await?
             .ok_or(AccountError::Unauthorized)?;
         if !teams::of_user(&mut tx, person.id).await?.is_empty() {
-            let why = "you were just added to a team; try again".to_owned();
+            let why = "the account was added to a team a moment ago; try again".to_owned();
             return Err(CommonError::Conflict { why }.into());
         }
         api_keys::delete_made_by(&mut tx, person.id).await?;

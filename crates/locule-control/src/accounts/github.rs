@@ -1,5 +1,5 @@
-//! GitHub, or an installation of it elsewhere: where people are sent, and who it says came back. Its answers are as little
-//! trusted as any client's: they are bounded in size and time, and nothing of them is followed anywhere.
+//! Sign-in with GitHub, or with a GitHub Enterprise Server: the address that browsers are sent to, and the profile behind a code.
+//! GitHub's answers are not trusted: they are bounded in size and time, and no address in them is followed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,27 +11,27 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
-/// What this provider is called in paths and in the database.
+/// The name of this provider in paths and in the database.
 pub const GITHUB: &str = "github";
-/// For everything that is asked when somebody comes back.
+/// For all requests of one sign-in together.
 pub const GITHUB_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
-/// More than this wait for each other, within their time.
+/// Sign-ins above this number wait, within their timeout.
 const AT_ONCE: usize = 16;
-const ERROR_LETTERS_MAX: usize = 64;
+const ERROR_LENGTH_MAX: usize = 64;
 
-/// The application that an operator has registered at GitHub.
+/// The OAuth application that an operator registered at GitHub.
 #[derive(Clone)]
 pub struct GithubConfig {
     pub client_id: String,
     pub client_secret: String,
-    /// Where people log in: `https://github.com`.
+    /// The address where people log in: `https://github.com`.
     pub url: String,
-    /// Where programs ask: `https://api.github.com`.
+    /// The address of the API: `https://api.github.com`.
     pub api_url: String,
-    /// Where browsers reach this API; the callback is under it.
+    /// The address of this API for browsers; the callback is below it.
     pub public_url: String,
-    /// Where browsers are sent in the end.
+    /// The address that browsers are sent to at the end.
     pub dashboard_url: String,
     pub timeout: Duration,
 }
@@ -47,14 +47,14 @@ impl std::fmt::Debug for GithubConfig {
 
 #[derive(Debug, thiserror::Error)]
 pub enum GithubSetupError {
-    /// Secrets and logins go there: only a machine may be asked without TLS that is this one.
-    #[error("{0:?} is no https:// address")]
+    /// Secrets are sent there: only an address of this machine may be without TLS.
+    #[error("{0:?} is not an https:// address")]
     Address(String),
-    #[error("TLS cannot be set up for GitHub")]
+    #[error("the TLS client for GitHub cannot be created")]
     Client(#[source] reqwest::Error),
 }
 
-/// What went wrong while somebody's code was exchanged. None holds the code, the secret or a token.
+/// A failed exchange of a code. No variant contains the code, the secret or a token.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExchangeError {
     #[error("GitHub did not answer in time")]
@@ -65,8 +65,8 @@ pub(crate) enum ExchangeError {
     Status(StatusCode),
     #[error("GitHub refused the code: {0}")]
     Refused(String),
-    /// What a wrong registration looks like: the callback's address, mostly.
-    #[error("GitHub sent somebody back with an error")]
+    /// Usually a wrong registration of the application, such as another callback address.
+    #[error("GitHub returned the browser with an error")]
     OauthCallback,
     #[error("the answer of GitHub is too large")]
     TooLarge,
@@ -74,13 +74,13 @@ pub(crate) enum ExchangeError {
     Unreadable,
 }
 
-/// Who came back.
+/// The GitHub account of the person who returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Identity {
-    /// Never given to anybody else; logins are.
+pub(crate) struct OauthProfile {
+    /// GitHub never reuses the id; it does reuse logins.
     pub(crate) id: String,
     pub(crate) name: String,
-    /// None: none that is believed.
+    /// `None` if GitHub lists no verified address.
     pub(crate) email: Option<String>,
 }
 
@@ -105,7 +105,7 @@ struct TokenAnswer {
     error: Option<String>,
 }
 
-/// Without its e-mail address: anybody can write there whatever they like.
+/// The e-mail address of the profile is not read: its owner may enter any address.
 #[derive(Deserialize)]
 struct Profile {
     id: u64,
@@ -120,7 +120,7 @@ struct Listed {
     verified: bool,
 }
 
-/// An address that secrets may be sent to, without a slash at its end, and whether it is this machine's.
+/// Checks an address that secrets are sent to. Returns it without a trailing slash, and whether it is on this machine.
 fn address(text: &str) -> Result<(String, bool), GithubSetupError> {
     let bad = || GithubSetupError::Address(text.to_owned());
     let url = Url::parse(text).map_err(|_| bad())?;
@@ -145,15 +145,15 @@ impl Github {
         let authorize = format!("{url}/login/oauth/authorize");
         let authorize = Url::parse(&authorize).map_err(|_| GithubSetupError::Address(authorize))?;
         (config.url, config.api_url) = (url, api_url);
-        // Whoever installed one first is as good.
+        // A provider that was installed earlier is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("locule/", env!("CARGO_PKG_VERSION")))
             .timeout(config.timeout)
-            // The secret and the tokens are for this server, not for where it points.
+            // The secret and the tokens are for this server, not for the target of a redirect.
             .redirect(reqwest::redirect::Policy::none());
         if here {
-            // A proxy of the environment cannot reach this machine's own addresses.
+            // A proxy from the environment cannot reach the addresses of this machine.
             http = http.no_proxy();
         }
         Ok(Self {
@@ -164,12 +164,12 @@ impl Github {
         })
     }
 
-    /// Where browsers are sent in the end, without a slash at its end.
+    /// The address that browsers are sent to at the end, without a trailing slash.
     pub fn dashboard_url(&self) -> &str {
         &self.config.dashboard_url
     }
 
-    /// Browsers reach this API by TLS.
+    /// Whether browsers reach this API by TLS.
     pub fn is_secure(&self) -> bool {
         self.config.public_url.starts_with("https:")
     }
@@ -178,7 +178,7 @@ impl Github {
         format!("{}/auth/oauth/{GITHUB}/callback", self.config.public_url)
     }
 
-    /// Where a browser goes to log in there.
+    /// The address where a browser logs in at GitHub.
     pub(crate) fn authorize_url(&self, nonce: &str, challenge: &str) -> String {
         let mut url = self.authorize.clone();
         url.query_pairs_mut()
@@ -191,21 +191,21 @@ impl Github {
         url.into()
     }
 
-    /// Whose a code is. It works once.
-    pub(crate) async fn identity(
+    /// Exchanges a code for the profile of its owner. A code works once.
+    pub(crate) async fn fetch_profile(
         &self,
         code: &str,
         verifier: &str,
-    ) -> Result<Identity, ExchangeError> {
+    ) -> Result<OauthProfile, ExchangeError> {
         let asked = Box::pin(async {
             let turn = self.turns.acquire().await;
             let _turn = turn.map_err(|_| ExchangeError::TimedOut)?;
             let bearer = self.bearer(code, verifier).await?;
             let (profile, listed) = tokio::try_join!(
-                self.look::<Profile>("/user", &bearer),
-                self.look::<Vec<Listed>>("/user/emails", &bearer),
+                self.get::<Profile>("/user", &bearer),
+                self.get::<Vec<Listed>>("/user/emails", &bearer),
             )?;
-            identity(&profile, listed)
+            oauth_profile(&profile, listed)
         });
         let answered = tokio::time::timeout(self.config.timeout, asked).await;
         answered.unwrap_or(Err(ExchangeError::TimedOut))
@@ -223,11 +223,11 @@ impl Github {
         let request = self.http.post(url).body(form);
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         let answer: TokenAnswer = answer(request.header(ACCEPT, "application/json")).await?;
-        // A refusal comes with status 200.
+        // GitHub refuses a code with status 200.
         let token = answer.access_token.ok_or_else(|| {
             let known = answer.error.unwrap_or_default();
-            let letter = |letter: &char| letter.is_ascii_lowercase() || *letter == '_';
-            let known = known.chars().filter(letter).take(ERROR_LETTERS_MAX);
+            let allowed = |c: &char| c.is_ascii_lowercase() || *c == '_';
+            let known = known.chars().filter(allowed).take(ERROR_LENGTH_MAX);
             ExchangeError::Refused(known.collect())
         })?;
         let bearer = HeaderValue::try_from(format!("Bearer {token}"));
@@ -236,7 +236,7 @@ impl Github {
         Ok(bearer)
     }
 
-    async fn look<T: DeserializeOwned>(
+    async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
         bearer: &HeaderValue,
@@ -247,14 +247,14 @@ impl Github {
     }
 }
 
-fn identity(profile: &Profile, listed: Vec<Listed>) -> Result<Identity, ExchangeError> {
+fn oauth_profile(profile: &Profile, listed: Vec<Listed>) -> Result<OauthProfile, ExchangeError> {
     let view = |listed: Listed| ListedEmail {
         email: listed.email,
         primary: listed.primary,
         verified: listed.verified,
     };
     let listed: Vec<ListedEmail> = listed.into_iter().map(view).collect();
-    Ok(Identity {
+    Ok(OauthProfile {
         id: profile.id.to_string(),
         name: name_of(profile.name.as_deref(), &profile.login).ok_or(ExchangeError::Unreadable)?,
         email: trusted_email(&listed),
@@ -279,7 +279,7 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Excha
         }
         body.extend_from_slice(&chunk);
     }
-    // What is wrong with it may quote it: a token among it.
+    // The parser's error may quote the body, and so a token.
     serde_json::from_slice(&body).map_err(|_| ExchangeError::Unreadable)
 }
 
@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_go_by_tls_or_stay_on_this_machine() {
+    fn secrets_are_sent_by_tls_or_to_this_machine_only() {
         for good in [
             "https://github.com",
             "http://127.0.0.1:1",

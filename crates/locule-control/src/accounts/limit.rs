@@ -1,7 +1,5 @@
 //! The rate limits of the operations that a client can call before it is authenticated, and of the search.
 
-use super::Accounts;
-use crate::accounts::error::AccountError;
 use crate::rate::Rate;
 
 /// An operation whose calls are counted, and what they are counted by.
@@ -44,7 +42,7 @@ impl Default for Rates {
 }
 
 impl Rates {
-    const fn of(&self, limited: Limited) -> Rate {
+    pub(super) const fn of(&self, limited: Limited) -> Rate {
         match limited {
             Limited::LoginByAddress => self.login_by_address,
             Limited::LoginByAccount => self.login_by_account,
@@ -53,14 +51,5 @@ impl Rates {
             Limited::ResetByAccount => self.reset_by_account,
             Limited::SearchByAccount => self.search_by_account,
         }
-    }
-}
-
-impl Accounts {
-    /// Counts a call by the client or account that `key` names, or refuses it.
-    pub fn limit(&self, limited: Limited, key: &str) -> Result<(), AccountError> {
-        let rate = self.inner.config.rates.of(limited);
-        let key = (limited, key.to_owned());
-        Ok(self.inner.tries.count(key, rate, self.core.now())?)
     }
 }

@@ -1,4 +1,4 @@
-//! Logging in and out, and from one team to another.
+//! Log in, log out, and switch to another team.
 
 use locule_domain::{UserStatus, people};
 use locule_ids::TeamId;
@@ -12,14 +12,14 @@ use crate::caller::{Membership, Person};
 use crate::error::CommonError;
 
 impl Accounts {
-    /// For the person's default team if it lives, else the first that does, else for none (B-133).
+    /// Opens a session for the person's default team. If that team is deleted, for the first other team; without a team, for none (B-133).
     pub async fn login(&self, email: &str, password: &str) -> Result<Session, AccountError> {
         let email = people::email(email)?;
         self.limit(Limited::LoginByAccount, &email)?;
         people::check_password_size(password)?;
         let mut conn = self.core.connection().await?;
         let user = users::by_email(&mut conn, &email).await?;
-        // Hashing is slow: others need the connection meanwhile.
+        // Hashing is slow: other requests need the connection meanwhile.
         drop(conn);
         let hash = user.as_ref().and_then(|user| user.password_hash.as_deref());
         let right = self.inner.passwords.verify(hash, password).await?;
@@ -31,7 +31,7 @@ impl Accounts {
             UserStatus::Deleted => return Err(AccountError::Unauthorized),
         }
         let mut tx = self.core.transaction().await?;
-        // Whatever changed while the password was compared counts: a disabled user must not keep a session.
+        // The account may have changed during the comparison: a disabled account must not get a session.
         let fresh = users::lock(&mut tx, user.id).await?;
         let same = |fresh: &users::User| {
             fresh.status == user.status && fresh.password_hash == user.password_hash
@@ -42,7 +42,7 @@ impl Accounts {
         Ok(session)
     }
 
-    /// Ends the person's session, or all of them.
+    /// Ends the person's current session, or all sessions of the person.
     pub async fn logout(&self, person: &Person, all: bool) -> Result<(), AccountError> {
         let mut conn = self.core.connection().await?;
         let now = self.core.now();
@@ -54,7 +54,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// A token of the same session for another of the person's teams (B-136, B-153).
+    /// Issues a token of the same session for another team of the person (B-136, B-153).
     pub async fn switch_team(
         &self,
         person: &Person,
@@ -67,7 +67,7 @@ impl Accounts {
             .ok_or(missing)?;
         let role = members::role(&mut tx, team, person.id).await?;
         let role = role.ok_or(AccountError::Forbidden {
-            why: "you are not a member of this team",
+            why: "only members of this team may switch to it",
         })?;
         let switched = Person {
             team: Some(Membership { team, role }),

@@ -1,5 +1,4 @@
-//! Mails. What is to be sent is a job, written with the change that it tells of; tokens are made when it is sent, so that none
-//! lies around in the job.
+//! The SMTP client.
 
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
@@ -11,15 +10,15 @@ use crate::error::CommonError;
 const IMPLICIT_TLS_PORT: u16 = 465;
 const SEND_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// A mail server, and how mails look.
+/// The mail server, the sender, and the base of links.
 #[derive(Clone)]
 pub struct MailConfig {
     pub host: String,
-    /// 465 speaks TLS from the beginning; on every other, TLS is begun, but for a server on this machine.
+    /// Port 465 uses TLS from the start; every other port uses STARTTLS, except for a server on this machine.
     pub port: u16,
     pub login: Option<(String, String)>,
     pub from: String,
-    /// What links in mails begin with.
+    /// The base of the links in e-mails.
     pub public_url: String,
 }
 
@@ -34,12 +33,12 @@ impl std::fmt::Debug for MailConfig {
 
 #[derive(Debug, thiserror::Error)]
 pub enum MailSetupError {
-    #[error("{from:?} is no address that mails can come from")]
+    #[error("{from:?} is not a valid sender address")]
     From {
         from: String,
         source: lettre::address::AddressError,
     },
-    #[error("TLS cannot be set up for mails")]
+    #[error("TLS cannot be set up for the mail server")]
     Tls(#[source] lettre::transport::smtp::Error),
 }
 

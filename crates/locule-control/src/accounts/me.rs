@@ -1,4 +1,4 @@
-//! One's own account.
+//! Read and rename one's own account.
 
 use locule_domain::people;
 use locule_store::{oauth_providers, users};
@@ -14,7 +14,7 @@ pub struct Me {
     pub name: String,
     pub email: String,
     pub has_password: bool,
-    /// Other ways in.
+    /// The connected sign-in providers.
     pub providers: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl Accounts {
         })
     }
 
-    /// The new token is for the same team as the old one (W-058).
+    /// Returns a token with the new name, for the same team as the old token (W-058).
     pub async fn rename_me(&self, person: &Person, name: &str) -> Result<Session, AccountError> {
         let name = people::person_name(name)?;
         let mut conn = self.core.connection().await?;

@@ -1,7 +1,7 @@
-//! Coming in by way of another platform: somebody is sent away, and comes back with a code that is exchanged for who they are.
+//! Sign in with an OAuth provider: the browser goes to the provider and returns with a code, which is exchanged for a profile.
 //!
 //! ```text
-//! browser ── begin ──► state cookie, to GitHub ── log in there ──► back with code and state ── finish ──► a login, or a way in
+//! browser ── begin ──► state cookie, to GitHub ── log in there ──► back with code and state ── finish ──► session or connection
 //! ```
 
 mod connect;
@@ -19,19 +19,19 @@ use self::state::{State, States};
 use crate::accounts::Accounts;
 use crate::accounts::authenticate::Session;
 use crate::accounts::error::AccountError;
-use crate::accounts::github::{ExchangeError, GITHUB, Github, Identity};
+use crate::accounts::github::{ExchangeError, GITHUB, Github, OauthProfile};
 use crate::error::CommonError;
 
-/// Where a browser is sent, and what it keeps meanwhile.
+/// The provider's address for the browser, and the cookies that the browser keeps until it returns.
 #[derive(Debug, Clone)]
 pub struct OauthStart {
     pub url: String,
     pub state_cookie: String,
-    /// With an account's owner who wants another way in.
+    /// Set for a person who connects the provider to an account.
     pub connect_cookie: Option<String>,
 }
 
-/// What a browser comes back with. All of it is anybody's.
+/// The cookies and parameters of the browser's return. None of them is trusted.
 #[derive(Clone, Copy, Default)]
 pub struct OauthCallback<'a> {
     pub state_cookie: Option<&'a str>,
@@ -47,23 +47,23 @@ impl std::fmt::Debug for OauthCallback<'_> {
     }
 }
 
-/// What came of it.
+/// The result of a sign-in with a provider.
 #[derive(Debug, Clone)]
 pub enum OauthOutcome {
     SignedIn {
         session: Session,
-        /// The account was made just now.
+        /// The sign-in created the account.
         is_new: bool,
     },
     Connected,
     Refused {
         why: OauthRefusal,
-        /// It was about another way in, not about a login.
+        /// The person was connecting a provider, not signing in.
         connecting: bool,
     },
 }
 
-/// Why somebody does not come in. Told to the browser in these words.
+/// The reason of a refusal, as the browser receives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OauthRefusal {
     AccessDenied,
@@ -97,10 +97,13 @@ impl OauthRefusal {
     }
 }
 
-/// Logged here: a browser is told one word.
+/// Logs the error, since the browser receives only the refusal's name.
 impl From<ExchangeError> for OauthRefusal {
     fn from(error: ExchangeError) -> Self {
-        tracing::warn!(error = chain(&error), "nobody can be asked who came back");
+        tracing::warn!(
+            error = chain(&error),
+            "GitHub did not answer the exchange of a sign-in code"
+        );
         Self::ExchangeFailed
     }
 }
@@ -108,17 +111,17 @@ impl From<ExchangeError> for OauthRefusal {
 impl From<AccountError> for OauthRefusal {
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "whatever else it is, it is ours"
+        reason = "every other error is an internal one here"
     )]
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::AccountDeactivated => Self::AccountDeactivated,
             AccountError::Common(CommonError::Unavailable(_)) => {
-                tracing::warn!(error = chain(&error), "who came back is not let in");
+                tracing::warn!(error = chain(&error), "a sign-in with GitHub failed");
                 Self::DbError
             }
             _ => {
-                tracing::error!(error = chain(&error), "who came back is not let in");
+                tracing::error!(error = chain(&error), "a sign-in with GitHub failed");
                 Self::InternalError
             }
         }
@@ -138,7 +141,7 @@ impl From<StoreError> for OauthRefusal {
 }
 
 impl Accounts {
-    /// One that is set up.
+    /// The provider of this name, if it is set up.
     pub fn provider(&self, name: &str) -> Result<&Github, AccountError> {
         let github = self.inner.config.github.as_ref().filter(|_| name == GITHUB);
         github.ok_or(AccountError::ProviderNotFound)
@@ -148,7 +151,7 @@ impl Accounts {
         States(&self.inner.config.jwt_secret)
     }
 
-    /// Somebody wants to come in.
+    /// Begins a sign-in, which may also create an account if `may_sign_up`.
     pub fn begin_oauth(&self, github: &Github, may_sign_up: bool) -> OauthStart {
         let intent = if may_sign_up {
             Intent::Signup
@@ -163,7 +166,7 @@ impl Accounts {
         }
     }
 
-    /// Somebody comes back. Whatever it was about, the cookies have done their work.
+    /// Finishes a sign-in or a connection when the browser returns. The caller deletes the cookies in every case.
     pub async fn finish_oauth(&self, github: &Github, returned: OauthCallback<'_>) -> OauthOutcome {
         let state = returned.state_cookie;
         let state = state.and_then(|cookie| self.states().read(cookie, self.core.now()));
@@ -197,46 +200,46 @@ impl Accounts {
             Intent::Connect => Some(self.connecting_account(state, returned.connect_cookie)?),
         };
         let verifier = self.states().verifier(&state.nonce);
-        let identity = github.identity(code, &verifier).await?;
+        let profile = github.fetch_profile(code, &verifier).await?;
         match wanted {
-            Some((user, session)) => self.connect(user, session, &identity).await,
-            None => self.sign_in(&identity, state.intent).await,
+            Some((user, session)) => self.connect(user, session, &profile).await,
+            None => self.sign_in(&profile, state.intent).await,
         }
     }
 
-    /// Into the account that the identity is a way into, else into a new one where that is wanted.
+    /// Opens a session for the account that the profile is connected to, or signs up a new account if the intent allows it.
     async fn sign_in(
         &self,
-        identity: &Identity,
+        profile: &OauthProfile,
         intent: Intent,
     ) -> Result<OauthOutcome, OauthRefusal> {
         let old = |session| OauthOutcome::SignedIn {
             session,
             is_new: false,
         };
-        if let Some(session) = self.sign_in_known(identity).await? {
+        if let Some(session) = self.sign_in_known(profile).await? {
             return Ok(old(session));
         }
         if intent != Intent::Signup {
             return Err(OauthRefusal::NoAccount);
         }
-        let email = identity.email.as_deref();
+        let email = profile.email.as_deref();
         let email = email.ok_or(OauthRefusal::NoVerifiedEmail)?;
-        if let Some(session) = self.sign_up_as(identity, email).await? {
+        if let Some(session) = self.sign_up_as(profile, email).await? {
             return Ok(OauthOutcome::SignedIn {
                 session,
                 is_new: true,
             });
         }
-        // The address is somebody's: this very identity's, where two windows came back at once.
-        let session = self.sign_in_known(identity).await?;
+        // The address is taken. If two windows returned at the same time, the other one has connected this very profile.
+        let session = self.sign_in_known(profile).await?;
         session.map(old).ok_or(OauthRefusal::EmailTaken)
     }
 
-    /// None: the identity is a way into no account.
-    async fn sign_in_known(&self, identity: &Identity) -> Result<Option<Session>, AccountError> {
+    /// `None` if the profile is connected to no account.
+    async fn sign_in_known(&self, profile: &OauthProfile) -> Result<Option<Session>, AccountError> {
         let mut tx = self.core.transaction().await?;
-        let Some(id) = oauth_providers::owner(&mut tx, row(identity)).await? else {
+        let Some(id) = oauth_providers::owner(&mut tx, row(profile)).await? else {
             return Ok(None);
         };
         let Some(user) = users::lock(&mut tx, id).await? else {
@@ -250,43 +253,43 @@ impl Accounts {
         Ok(Some(session))
     }
 
-    /// None: somebody has the address, or the identity by now. An account is never joined by its address alone: where no
-    /// mails are sent, whoever made it has not shown that it is theirs.
+    /// `None` if the address or the profile is taken. A profile is never connected to an account by its address alone: without
+    /// e-mail, the creator of the account has not proved to own the address.
     async fn sign_up_as(
         &self,
-        identity: &Identity,
+        profile: &OauthProfile,
         email: &str,
     ) -> Result<Option<Session>, AccountError> {
         let mut tx = self.core.transaction().await?;
         let seen = users::by_email(&mut tx, email).await?;
         if let Some(seen) = seen.filter(|seen| seen.status == UserStatus::Inactive) {
-            // Whoever signed up with it has not shown that it is theirs; who comes now has.
+            // The creator of the inactive account has not proved to own the address; the provider has verified it for this profile.
             users::delete_inactive(&mut tx, seen.id).await?;
         }
         let mut user = User {
             id: UserId::random(),
             email: email.to_owned(),
             password_hash: None,
-            name: identity.name.clone(),
+            name: profile.name.clone(),
             is_admin: false,
             status: UserStatus::Inactive,
             created_at: self.core.now(),
         };
         let made = users::insert(&mut tx, &user).await?
-            && oauth_providers::insert(&mut tx, row(identity), user.id, email, self.core.now())
+            && oauth_providers::insert(&mut tx, row(profile), user.id, email, self.core.now())
                 .await?;
         if !made {
             return Ok(None);
         }
-        let session = self.welcome(&mut tx, &mut user).await?;
+        let session = self.activate_account(&mut tx, &mut user).await?;
         self.core.commit(tx).await?;
         Ok(Some(session))
     }
 }
 
-fn row(identity: &Identity) -> Row<'_> {
+fn row(profile: &OauthProfile) -> Row<'_> {
     Row {
         provider: GITHUB,
-        provider_id: &identity.id,
+        provider_id: &profile.id,
     }
 }

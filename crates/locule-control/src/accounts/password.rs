@@ -1,4 +1,4 @@
-//! Changing one's password. Whoever came in with the old one is out.
+//! Change one's password. All sessions of the account end.
 
 use locule_domain::people;
 use locule_store::{sessions, users};
@@ -12,7 +12,7 @@ use crate::caller::Person;
 use crate::error::CommonError;
 
 impl Accounts {
-    /// `current` is asked of who has a password, `confirmed` of who has none yet.
+    /// An account with a password needs `current`, an account without one needs `confirmed`.
     pub async fn change_password(
         &self,
         person: &Person,
@@ -28,7 +28,7 @@ impl Accounts {
         if let Some(hash) = &old_hash {
             let current = current.ok_or_else(|| missing("current_password"))?;
             people::check_password_size(current)?;
-            // Whoever has but the token must not find the password with it.
+            // A stolen token must not be enough to guess the password.
             self.limit(Limited::LoginByAccount, &person.email)?;
             if !self.inner.passwords.verify(Some(hash), current).await? {
                 return Err(AccountError::WrongPassword);
@@ -41,7 +41,7 @@ impl Accounts {
         let mut tx = self.core.transaction().await?;
         let seen = users::lock(&mut tx, person.id).await?;
         if seen.is_none_or(|seen| seen.password_hash != old_hash) {
-            // Somebody else was faster, and the proof is of a password that is none any more.
+            // The password changed in between, so the given one proves nothing.
             return Err(AccountError::WrongPassword);
         }
         users::set_password(&mut tx, person.id, &hash, self.core.now()).await?;

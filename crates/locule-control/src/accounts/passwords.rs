@@ -1,4 +1,4 @@
-//! Passwords: Argon2id, beside the async workers, and only so many at a time: each takes 19 MiB for as long as it lasts.
+//! Password hashes: Argon2id, off the async workers, and a few at a time, since each takes 19 MiB while it runs.
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 
 use crate::error::CommonError;
 
-/// A hash that no password has: an unknown e-mail address costs as much time as a wrong password.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$aMlYKO8EdGpJhhaG0rcRB0o5wXGnBPGgHTNbTIKnp9M";
+/// A hash that no password matches, so that an unknown e-mail address takes as long as a wrong password.
+const UNMATCHED: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$aMlYKO8EdGpJhhaG0rcRB0o5wXGnBPGgHTNbTIKnp9M";
 const AT_ONCE: usize = 4;
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Default for Passwords {
 }
 
 impl Passwords {
-    async fn work<T: Send + 'static>(
+    async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, CommonError> + Send + 'static,
     ) -> Result<T, CommonError> {
@@ -36,7 +36,7 @@ impl Passwords {
 
     pub(crate) async fn hash(&self, password: &str) -> Result<String, CommonError> {
         let password = password.to_owned();
-        self.work(move || {
+        self.run(move || {
             let hash = Argon2::default().hash_password(password.as_bytes());
             hash.map(|hash| hash.to_string())
                 .map_err(|error| CommonError::internal(error.to_string()))
@@ -44,16 +44,16 @@ impl Passwords {
         .await
     }
 
-    /// Whether it is the one. Without a hash it is not, and takes as long to say.
+    /// Whether the password matches the hash. Without a hash it does not, after the same time.
     pub(crate) async fn verify(
         &self,
         hash: Option<&str>,
         password: &str,
     ) -> Result<bool, CommonError> {
         let known = hash.is_some();
-        let (hash, password) = (hash.unwrap_or(NOBODY).to_owned(), password.to_owned());
+        let (hash, password) = (hash.unwrap_or(UNMATCHED).to_owned(), password.to_owned());
         let right = self
-            .work(move || {
+            .run(move || {
                 let parsed = PasswordHash::new(&hash)
                     .map_err(|error| CommonError::internal(error.to_string()))?;
                 Ok(Argon2::default()

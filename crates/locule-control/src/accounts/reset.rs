@@ -1,4 +1,4 @@
-//! A forgotten password: a mail, and what it brings.
+//! Reset a forgotten password by e-mail.
 
 use locule_domain::{UserStatus, people};
 use locule_store::sessions::{self, Purpose};
@@ -12,12 +12,12 @@ use crate::background::jobs::Task;
 use crate::secrets::secret_hash;
 
 impl Accounts {
-    /// Says the same whether there is such an account or not.
+    /// Requests a reset e-mail. The result does not show whether the account exists.
     pub async fn forgot_password(&self, email: &str) -> Result<(), AccountError> {
         let email = people::email(email)?;
         self.limit(Limited::ResetByAccount, &email)?;
         if self.inner.config.mailer.is_none() {
-            tracing::warn!("somebody forgot a password, and no mail server is configured");
+            tracing::warn!("a password reset was requested, but no mail server is configured");
             return Ok(());
         }
         let mut tx = self.core.transaction().await?;
@@ -35,7 +35,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Every login ends.
+    /// Sets a new password with the token of a reset e-mail. All sessions of the account end.
     pub async fn reset_password(&self, token: &str, new: &str) -> Result<(), AccountError> {
         people::check_password(new)?;
         let now = self.core.now();

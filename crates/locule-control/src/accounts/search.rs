@@ -1,4 +1,4 @@
-//! Finding somebody by the beginning of an e-mail address.
+//! Search accounts by the beginning of the e-mail address.
 
 use locule_domain::people;
 use locule_ids::UserId;
@@ -10,7 +10,7 @@ use crate::accounts::error::AccountError;
 use crate::caller::Person;
 
 impl Accounts {
-    /// At most ten, site-wide (B-042). A prefix that is none costs no query (B-041).
+    /// Returns at most ten accounts of the whole platform (B-042). An invalid prefix costs no query (B-041).
     pub async fn search_users(
         &self,
         person: &Person,

@@ -1,4 +1,4 @@
-//! Signing up: a person, a team of their own, and a session at once.
+//! Sign up: create an account, its first team, and a session.
 
 use locule_domain::{Role, UserStatus, people};
 use locule_ids::UserId;
@@ -13,16 +13,16 @@ use crate::accounts::error::AccountError;
 use crate::background::jobs::Task;
 use crate::secrets::secret_hash;
 
-/// What came of signing up.
+/// The result of a sign-up.
 #[derive(Debug, Clone)]
 pub enum SignedUp {
     LoggedIn(Session),
-    /// A mail says how it goes on.
+    /// The account is inactive until the link in the e-mail is followed.
     MustActivate,
 }
 
 impl SignedUp {
-    /// The login, where there is one at once.
+    /// The session, if the account is active at once.
     pub fn session(self) -> Result<Session, AccountError> {
         match self {
             Self::LoggedIn(session) => Ok(session),
@@ -37,8 +37,8 @@ impl Accounts {
         Ok(users::by_email(&mut conn, email).await?.is_some())
     }
 
-    /// The first who signs up administers the platform. There is no other way to begin. Where mails can be sent, an account
-    /// waits until the address is shown to be its owner's.
+    /// Creates an account. The first account administers the platform; there is no other way to get an administrator. With a mailer,
+    /// the account stays inactive until its owner has proved to own the address.
     pub async fn sign_up(
         &self,
         email: &str,
@@ -59,7 +59,7 @@ impl Accounts {
             status: UserStatus::Inactive,
             created_at: self.core.now(),
         };
-        self.make_room(&mut tx, &user.email).await?;
+        self.free_address(&mut tx, &user.email).await?;
         if !users::insert(&mut tx, &user).await? {
             return Err(AccountError::EmailTaken);
         }
@@ -73,12 +73,12 @@ impl Accounts {
             self.inner.jobs.start(job);
             return Ok(SignedUp::MustActivate);
         }
-        let session = self.welcome(&mut tx, &mut user).await?;
+        let session = self.activate_account(&mut tx, &mut user).await?;
         self.core.commit(tx).await?;
         Ok(SignedUp::LoggedIn(session))
     }
 
-    /// Somebody who followed the link in the mail.
+    /// Activates an account with the token of the activation e-mail.
     pub async fn activate(&self, token: &str) -> Result<Session, AccountError> {
         let mut tx = self.core.transaction().await?;
         let hash = secret_hash(token);
@@ -89,13 +89,13 @@ impl Accounts {
         if user.status != UserStatus::Inactive {
             return Err(AccountError::AlreadyActivated);
         }
-        let session = self.welcome(&mut tx, &mut user).await?;
+        let session = self.activate_account(&mut tx, &mut user).await?;
         self.core.commit(tx).await?;
         Ok(session)
     }
 
-    /// An address that was never shown to be anybody's is free again after a while.
-    async fn make_room(&self, conn: &mut PgConnection, email: &str) -> Result<(), AccountError> {
+    /// Frees an address whose account was not activated in time.
+    async fn free_address(&self, conn: &mut PgConnection, email: &str) -> Result<(), AccountError> {
         let Some(seen) = users::by_email(conn, email).await? else {
             return Ok(());
         };
@@ -108,8 +108,8 @@ impl Accounts {
         Ok(users::delete_inactive(conn, seen.id).await?)
     }
 
-    /// A person's beginning: active, with a team, logged in.
-    pub(super) async fn welcome(
+    /// Activates an account: with its first team and a session.
+    pub(super) async fn activate_account(
         &self,
         conn: &mut PgConnection,
         user: &mut User,

@@ -46,7 +46,7 @@ impl Accounts {
             .await
     }
 
-    /// The audit log of the platform itself.
+    /// The entries about the platform itself.
     pub async fn list_platform_audit_log(
         &self,
         admin: &Person,

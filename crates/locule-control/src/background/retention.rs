@@ -1,4 +1,5 @@
-//! What is forgotten by and by: people who deleted their accounts, logins that are over.
+//! The retention job: deletes accounts 15 days after their owners deleted them, and sessions 30 days after their end. It does not
+//! touch sandboxes, teams or the audit log, in which it only replaces the names of deleted accounts.
 
 use std::time::Duration;
 

@@ -29,7 +29,7 @@ pub async fn database_mark(pool: &PgPool) -> Result<WriteMark, CommonError> {
 
 /// Whether a host has received a later write mark than the database has drawn, or the mark of another database. `now` is read after
 /// the host was asked.
-pub fn went_back_in_time(seen: &WriteMark, now: &WriteMark) -> bool {
+pub fn is_older_than_host(seen: &WriteMark, now: &WriteMark) -> bool {
     seen.cluster != now.cluster || seen.counter > now.counter + AHEAD
 }
 
@@ -40,7 +40,7 @@ impl Sandboxes {
             return Ok(true);
         };
         let now = database_mark(&self.core.pool).await?;
-        let back = went_back_in_time(&seen, &now);
+        let back = is_older_than_host(&seen, &now);
         if back {
             tracing::error!(host.id = %host.id, %seen, %now, "the database is older than a host, or is another database: sandboxes on the host are left as they are until `locule doctor --accept-database` runs on the host");
         }
@@ -53,17 +53,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lower_write_mark_or_another_database_is_older_than_the_host() {
+    fn only_a_lower_write_mark_or_another_database_is_older_than_the_host() {
         let mark = |cluster: &str, counter| WriteMark {
             cluster: cluster.to_owned(),
             counter,
         };
         let now = mark("a", 100);
         for seen in [mark("a", 1), mark("a", 100), mark("a", 100 + AHEAD)] {
-            assert!(!went_back_in_time(&seen, &now), "{seen}");
+            assert!(!is_older_than_host(&seen, &now), "{seen}");
         }
         for seen in [mark("a", 101 + AHEAD), mark("b", 1)] {
-            assert!(went_back_in_time(&seen, &now), "{seen}");
+            assert!(is_older_than_host(&seen, &now), "{seen}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Keys of teams: made by any member, shown once, revoked by whoever made them and by who runs the team (W-039).
+//! API keys of a team. Any member creates keys; a key is shown once; its creator and the team's owner and admins revoke it (W-039).
 
 use std::sync::PoisonError;
 
@@ -18,7 +18,7 @@ use crate::secrets::{new_api_key, secret_hash};
 /// The period of the job that writes when keys were last used.
 pub(crate) const PERIOD: std::time::Duration = std::time::Duration::from_secs(15);
 
-/// A key that somebody wants.
+/// The properties of a key to create.
 #[derive(Debug, Clone)]
 pub struct NewApiKey {
     /// May be empty.
@@ -28,14 +28,14 @@ pub struct NewApiKey {
 }
 
 impl Accounts {
-    /// The key's row, and the key, which nobody can read again.
+    /// Returns the key's row and the key itself, which cannot be read again.
     pub async fn create_api_key(
         &self,
         person: &Person,
-        wanted: &NewApiKey,
+        request: &NewApiKey,
     ) -> Result<(ApiKey, String), AccountError> {
-        let (name, now) = (people::key_name(&wanted.name)?, self.core.now());
-        if wanted.expires_at.is_some_and(|at| at <= now) {
+        let (name, now) = (people::key_name(&request.name)?, self.core.now());
+        if request.expires_at.is_some_and(|at| at <= now) {
             let why = "expires_at must be in the future".to_owned();
             return Err(CommonError::Invalid(why).into());
         }
@@ -49,11 +49,11 @@ impl Accounts {
             team,
             name,
             prefix,
-            scope: wanted.scope,
+            scope: request.scope,
             created_by: Some(person.id),
             creator_email: Some(person.email.clone()),
             created_at: now,
-            expires_at: wanted.expires_at,
+            expires_at: request.expires_at,
             last_used: None,
         };
         api_keys::insert(&mut tx, &key, &secret_hash(&secret)).await?;
@@ -66,16 +66,16 @@ impl Accounts {
         Ok((key, secret))
     }
 
-    /// Newest first.
+    /// The keys of the team, newest first.
     pub async fn list_api_keys(&self, person: &Person) -> Result<Vec<ApiKey>, AccountError> {
         let team = person.membership()?.team;
-        // What was used just now must not look unused.
+        // The list must show the last use of a key that was used a moment ago.
         self.write_used_keys().await?;
         let mut conn = self.core.connection().await?;
         Ok(api_keys::list(&mut conn, team).await?)
     }
 
-    /// One that is not there is revoked already.
+    /// Succeeds also if the key does not exist, as after an earlier revocation.
     pub async fn revoke_api_key(&self, person: &Person, id: ApiKeyId) -> Result<(), AccountError> {
         let team = person.membership()?.team;
         let mut tx = self.core.transaction().await?;
@@ -96,7 +96,7 @@ impl Accounts {
         Ok(self.core.commit(tx).await?)
     }
 
-    /// Writes when keys were last used, for all keys used since the last write: a request must not cost a write.
+    /// The periodic job that writes when keys were last used. Requests only note the use in memory, so that no request costs a write.
     pub(crate) async fn write_used_keys(&self) -> Result<(), AccountError> {
         let used = std::mem::take(
             &mut *self

@@ -1,4 +1,4 @@
-//! Deleting a team: gone for everybody at once, and a job that ends what it still runs (W-015).
+//! Delete a team: its members lose it at once, and a job destroys its sandboxes (W-015).
 
 use locule_domain::Role;
 use locule_ids::TeamId;
@@ -26,7 +26,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// A platform administrator deletes any team. It is told in the platform's trail.
+    /// Deletes any team, for a platform administrator. The entry is in the audit log of the platform.
     pub async fn delete_any_team(&self, admin: &Person, team: TeamId) -> Result<(), AccountError> {
         admin.platform_admin()?;
         let mut tx = self.core.transaction().await?;
@@ -39,22 +39,29 @@ impl Accounts {
         Ok(())
     }
 
-    /// Whatever is made for it from now on is refused: who makes something locks the team's row first.
+    /// Deletes a locked team. Nothing can be created for it any more: every create locks the team's row first.
     pub(crate) async fn delete_locked(
         &self,
         conn: &mut PgConnection,
         team: &Team,
         actor: &Actor,
-        trail: TeamId,
+        audit_log: TeamId,
     ) -> Result<Job, AccountError> {
         let now = self.core.now();
         teams::delete(conn, team.id, now).await?;
-        audit::write(conn, actor, trail, &AuditEvent::TeamDelete(team.id), now).await?;
+        audit::write(
+            conn,
+            actor,
+            audit_log,
+            &AuditEvent::TeamDelete(team.id),
+            now,
+        )
+        .await?;
         let task = Task::DestroySandboxes {
             team: team.id,
             created_until: now,
             reason: DestroyReason::TeamDeleted,
-            audit_log: Some(trail),
+            audit_log: Some(audit_log),
         };
         Ok(self.inner.jobs.insert_job(conn, task).await?)
     }

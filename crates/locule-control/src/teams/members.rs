@@ -1,4 +1,4 @@
-//! Who is in a team: adding, removing, roles, leaving. There is always exactly one owner, and it is always the same (B-150).
+//! The members of a team: add, remove, change a role, leave. A team always has exactly one owner, who never changes (B-150).
 
 use locule_domain::{Role, UserStatus, people};
 use locule_ids::{TeamId, UserId};
@@ -26,7 +26,7 @@ impl Accounts {
         Ok(members::list(&mut conn, team).await?)
     }
 
-    /// Adds somebody who has an account, as a member.
+    /// Adds a person who has an account, with the role `member`.
     pub async fn add_member(
         &self,
         person: &Person,
@@ -69,7 +69,7 @@ impl Accounts {
         })
     }
 
-    /// The keys that they made for the team go too (B-184).
+    /// Also deletes the API keys that the person created for the team (B-184).
     pub async fn remove_member(
         &self,
         person: &Person,
@@ -99,7 +99,7 @@ impl Accounts {
             .await
     }
 
-    /// Another role, or none any more.
+    /// Sets a member's role, or removes the member if `role` is `None`.
     async fn change_member(
         &self,
         person: &Person,

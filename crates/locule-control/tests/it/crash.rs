@@ -1,4 +1,4 @@
-//! The control plane dies between row and call, and between call and row: another one settles it.
+//! The control plane exits between the row and the order, or between the order and the row: the next control plane completes it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use sqlx::PgPool;
 
 /// W-008: within the budget of a create, by a sweep.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_row_that_was_never_placed_is_brought_to_run(pool: PgPool) {
+async fn a_sweep_runs_a_sandbox_that_was_never_placed(pool: PgPool) {
     let mut world = World::start(pool).await;
     let mut conn = world.connection().await;
     let id = builders::sandbox(world.caller.team)
@@ -24,7 +24,7 @@ async fn a_row_that_was_never_placed_is_brought_to_run(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_row_that_no_host_takes_is_an_error_past_the_budget(pool: PgPool) {
+async fn a_sandbox_that_no_host_takes_fails_after_the_create_budget(pool: PgPool) {
     let mut world = World::start(pool).await;
     let mut conn = world.connection().await;
     sqlx::query("UPDATE hosts SET status = 'unreachable'")
@@ -46,39 +46,39 @@ async fn a_row_that_no_host_takes_is_an_error_past_the_budget(pool: PgPool) {
     );
 }
 
-/// As a control plane left it that died between choosing a host and hearing from it.
-async fn cut_short(world: &World) -> SandboxId {
+/// Inserts a row as a control plane leaves it that exits between placing a sandbox and the answer of the host.
+async fn insert_interrupted_create(world: &World) -> SandboxId {
     let mut conn = world.connection().await;
     let row = builders::sandbox(world.caller.team).on(world.host_id, SandboxState::Starting);
     row.insert(&mut conn).await.id
 }
 
-/// The order never left: it is given by the next control plane, in its first sweep (W-008).
+/// The order was not sent: the next control plane sends it in its first sweep (W-008).
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_row_that_was_placed_and_never_made_is_made(pool: PgPool) {
+async fn a_sweep_creates_a_sandbox_that_was_placed_but_not_ordered(pool: PgPool) {
     let mut world = World::start(pool).await;
-    let id = cut_short(&world).await;
+    let id = insert_interrupted_create(&world).await;
     world.restart();
     world.sweep().await;
     assert_eq!(world.row(id).await.state, SandboxState::Running);
     assert_eq!(world.host.holds(id), Some(ReportedState::Running));
 }
 
-/// The order is still under way when it is given again: both are one.
+/// The first order is still on its way when the order is sent again: both create one sandbox.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_order_that_comes_late_is_the_one_that_was_given_again(pool: PgPool) {
+async fn a_late_create_order_and_its_repetition_create_one_sandbox(pool: PgPool) {
     let mut world = World::start(pool).await;
     world.host.fail(Call::Create, Fault::Late);
     let create = || {
         world
             .sandboxes
-            .create_sandbox_once(&world.caller, World::wish(), "key")
+            .create_sandbox_once(&world.caller, World::request(), "key")
     };
     create().await.unwrap_err();
     let id = world.only_row().await.id;
-    // The control plane that would have said so died first.
+    // As if the control plane had exited before it wrote the failure.
     world
-        .leave(id, |row| {
+        .change_row(id, |row| {
             (row.state, row.status_reason) = (SandboxState::Starting, None);
             row.cleanup_pending = false;
         })
@@ -92,11 +92,11 @@ async fn an_order_that_comes_late_is_the_one_that_was_given_again(pool: PgPool) 
     assert_eq!((world.host.report(id), world.host.count()), (Some(made), 1));
 }
 
-/// Its host answers that it will not: an error at once, and a grave that an order which comes late finds.
+/// The host refuses the repeated order: the sandbox fails at once, and its tombstone makes the host refuse a late order.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_row_that_was_placed_and_is_refused_is_an_error_at_once(pool: PgPool) {
+async fn a_placed_sandbox_that_its_host_refuses_fails_at_once(pool: PgPool) {
     let mut world = World::start(pool).await;
-    let id = cut_short(&world).await;
+    let id = insert_interrupted_create(&world).await;
     let broken = AgentError::Internal("no kernel".to_owned());
     world.host.fail(Call::Create, Fault::Refuse(broken));
     world.restart();
@@ -105,20 +105,20 @@ async fn a_row_that_was_placed_and_is_refused_is_an_error_at_once(pool: PgPool) 
     assert_eq!(row.status_reason.as_deref(), Some("create_failed"));
     world.sweep().await;
     assert!(!world.row(id).await.cleanup_pending);
-    assert!(world.host.is_buried(id));
+    assert!(world.host.has_tombstone(id));
 }
 
-/// Its host does not answer: nothing is concluded, however long that takes.
+/// As long as the host does not answer, the row stays as it is.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_row_whose_host_is_silent_waits_for_its_word(pool: PgPool) {
+async fn a_starting_sandbox_waits_for_the_answer_of_its_host(pool: PgPool) {
     let mut world = World::start(pool).await;
-    let id = cut_short(&world).await;
+    let id = insert_interrupted_create(&world).await;
     world.restart();
     world.host.go_away();
     world.pass(Duration::from_mins(4));
     world.sweep().await;
     assert_eq!(world.row(id).await.state, SandboxState::Starting);
-    // Past the budget it is not made any more: whoever asked has left.
+    // After the create budget the sandbox is not created any more.
     world.host.come_back();
     world.sweep().await;
     world.sweep().await;
@@ -128,12 +128,12 @@ async fn a_row_whose_host_is_silent_waits_for_its_word(pool: PgPool) {
         (Some("create_failed"), false)
     );
     assert_eq!(world.host.asked(Call::Create, id), 0);
-    assert!(world.host.is_buried(id));
+    assert!(world.host.has_tombstone(id));
 }
 
-/// The wish was written, the call was not made, and the control plane died.
+/// The control plane exits after it wrote the desired state and before it sent the order.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_wish_that_was_written_is_fulfilled_by_the_next_control_plane(pool: PgPool) {
+async fn the_next_control_plane_carries_out_a_desired_state_that_was_written(pool: PgPool) {
     let mut world = World::start(pool).await;
     let cases = [
         (
@@ -152,7 +152,7 @@ async fn a_wish_that_was_written_is_fulfilled_by_the_next_control_plane(pool: Pg
     for (desired, state, held) in cases {
         let id = world.create().await.id;
         world
-            .leave(id, |row| {
+            .change_row(id, |row| {
                 row.desired = desired;
                 row.generation += 1;
             })
@@ -166,16 +166,18 @@ async fn a_wish_that_was_written_is_fulfilled_by_the_next_control_plane(pool: Pg
     }
 }
 
-/// The host obeyed, and the control plane died before it could write that down.
+/// The control plane exits after the host carried out the order and before it wrote the result.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_a_host_did_for_a_dead_control_plane_is_written_by_the_next(pool: PgPool) {
+async fn the_next_control_plane_writes_the_result_of_an_order_that_an_earlier_one_sent(
+    pool: PgPool,
+) {
     let mut world = World::start(pool).await;
     let id = world.create().await.id;
     let before = world.row(id).await;
     world.pause(id).await.unwrap();
-    // As it was between the wish and the answer.
+    // The row as it was between the desired state and the answer.
     world
-        .leave(id, |row| {
+        .change_row(id, |row| {
             (row.state, row.desired) = (before.state, Desired::Paused);
         })
         .await;
@@ -184,15 +186,15 @@ async fn what_a_host_did_for_a_dead_control_plane_is_written_by_the_next(pool: P
     assert_eq!(world.row(id).await.state, SandboxState::Paused);
 }
 
-/// What the host says is of the order before: it does not take the wish back.
+/// The host's report belongs to the earlier order: it does not revert the newer desired state.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_resume_that_was_wished_for_is_not_undone_by_the_pause_before_it(pool: PgPool) {
+async fn a_report_of_an_earlier_pause_does_not_revert_a_desired_resume(pool: PgPool) {
     let mut world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.pause_by_itself(id, "idle");
     world.sweep().await;
     world
-        .leave(id, |row| {
+        .change_row(id, |row| {
             row.desired = Desired::Running;
             row.generation += 1;
         })

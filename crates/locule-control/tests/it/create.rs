@@ -1,4 +1,4 @@
-//! Creating: what becomes of the row when the host does, does not, or does not say.
+//! Create: the row after the host creates the sandbox, refuses it, or does not answer.
 
 use locule_agent_api::{AgentError, ReportedState};
 use locule_control::{CommonError, ListFilter, NewSandbox, SandboxError};
@@ -7,18 +7,20 @@ use locule_testkit::{Call, Fault, Gate, World};
 use sqlx::PgPool;
 
 async fn failing_create(world: &World) -> SandboxError {
-    let created = world.sandboxes.create_sandbox(&world.caller, World::wish());
+    let created = world
+        .sandboxes
+        .create_sandbox(&world.caller, World::request());
     created.await.unwrap_err()
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_new_sandbox_runs_on_the_host_that_its_row_names(pool: PgPool) {
     let world = World::start(pool).await;
-    let wish = NewSandbox {
+    let request = NewSandbox {
         template: "base".to_owned(),
-        ..World::wish()
+        ..World::request()
     };
-    let created = world.create_as(wish).await;
+    let created = world.create_as(request).await;
     assert_eq!(
         (created.state, created.host),
         (SandboxState::Running, Some(world.host_id))
@@ -32,9 +34,9 @@ async fn a_new_sandbox_runs_on_the_host_that_its_row_names(pool: PgPool) {
     assert_eq!(world.host.holds(created.id), Some(ReportedState::Running));
 }
 
-/// W-008: in the same request it is running or in error, never left pending.
+/// W-008: after the request the sandbox is running or in error, never pending.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_create_that_the_host_refuses_is_an_error_at_once(pool: PgPool) {
+async fn a_create_that_the_host_refuses_fails_in_the_same_request(pool: PgPool) {
     let world = World::start(pool).await;
     let full = AgentError::ResourceExhausted("no memory".to_owned());
     world.host.fail(Call::Create, Fault::Refuse(full));
@@ -44,7 +46,7 @@ async fn a_create_that_the_host_refuses_is_an_error_at_once(pool: PgPool) {
     assert_eq!(row.status_reason.as_deref(), Some("create_failed"));
     assert!(row.cleanup_pending);
     assert_eq!(
-        world.trail(row.id).await,
+        world.audit_log(row.id).await,
         [
             r#"api_key create success {"template":"minimal"}"#,
             r#"system destroy warning {"reason":"create_failed"}"#,
@@ -58,7 +60,7 @@ async fn a_create_that_the_host_refuses_is_an_error_at_once(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_create_whose_answer_was_lost_runs(pool: PgPool) {
+async fn a_create_whose_answer_was_lost_leaves_a_running_sandbox(pool: PgPool) {
     let world = World::start(pool).await;
     world.host.fail(Call::Create, Fault::LoseAnswer);
     let created = world.create().await;
@@ -66,29 +68,29 @@ async fn a_create_whose_answer_was_lost_runs(pool: PgPool) {
     assert!(!created.cleanup_pending);
 }
 
-/// The host is told to bury what it does not know: the late order finds the grave.
+/// The host writes a tombstone for a sandbox that it does not know, and refuses the late order.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_create_that_comes_late_makes_nothing(pool: PgPool) {
+async fn a_late_create_order_creates_no_sandbox_after_a_destroy(pool: PgPool) {
     let world = World::start(pool).await;
     world.host.fail(Call::Create, Fault::Late);
     failing_create(&world).await;
     let row = world.only_row().await;
     assert!(row.cleanup_pending);
-    // The first word does not get through; the second does.
+    // The first order to destroy it fails; the second succeeds.
     let broken = AgentError::Internal("a disk is slow".to_owned());
     world.host.fail(Call::Destroy, Fault::Refuse(broken));
     world.sweep().await;
     assert!(world.row(row.id).await.cleanup_pending);
     world.sweep().await;
     assert!(!world.row(row.id).await.cleanup_pending);
-    assert!(world.host.is_buried(row.id));
+    assert!(world.host.has_tombstone(row.id));
     world.host.deliver_late();
     assert_eq!(world.host.count(), 0);
 }
 
-/// It came late, but before the sweep: what runs there is destroyed, for its row says that it failed.
+/// The late order arrives before the sweep: the sandbox is destroyed, since its row says that the create failed.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_a_late_create_made_is_destroyed(pool: PgPool) {
+async fn a_sandbox_that_a_late_create_order_created_is_destroyed(pool: PgPool) {
     let world = World::start(pool).await;
     world.host.fail(Call::Create, Fault::Late);
     failing_create(&world).await;
@@ -101,7 +103,7 @@ async fn what_a_late_create_made_is_destroyed(pool: PgPool) {
     assert_eq!(row.status_reason.as_deref(), Some("create_failed"));
 }
 
-/// One failed clean-up does not keep the sweep from the others.
+/// The sweep goes on with the other sandboxes after one failed clean-up.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_clean_up_that_fails_does_not_hold_up_the_others(pool: PgPool) {
     let world = World::start(pool).await;
@@ -121,30 +123,30 @@ async fn a_clean_up_that_fails_does_not_hold_up_the_others(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_may_not_be_is_refused_before_there_is_a_row(pool: PgPool) {
+async fn an_invalid_request_is_refused_before_a_row_is_written(pool: PgPool) {
     let world = World::start(pool).await;
     let bad = [
         NewSandbox {
             template: "../etc".to_owned(),
-            ..World::wish()
+            ..World::request()
         },
         NewSandbox {
             vcpus: Some(0),
-            ..World::wish()
+            ..World::request()
         },
         NewSandbox {
             memory_mib: Some(u32::MAX),
-            ..World::wish()
+            ..World::request()
         },
         NewSandbox {
             timeout_sec: u32::MAX,
-            ..World::wish()
+            ..World::request()
         },
     ];
-    for wish in bad {
+    for request in bad {
         let error = world
             .sandboxes
-            .create_sandbox(&world.caller, wish)
+            .create_sandbox(&world.caller, request)
             .await
             .unwrap_err();
         assert!(
@@ -154,7 +156,7 @@ async fn what_may_not_be_is_refused_before_there_is_a_row(pool: PgPool) {
     }
     let unknown = NewSandbox {
         template: "nothing".to_owned(),
-        ..World::wish()
+        ..World::request()
     };
     let error = world
         .sandboxes
@@ -192,15 +194,15 @@ async fn without_a_host_there_is_no_capacity(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_client_that_leaves_does_not_stop_the_creation(pool: PgPool) {
+async fn a_client_that_disconnects_does_not_stop_the_create(pool: PgPool) {
     let world = World::start(pool).await;
     let gate = Gate::new();
     world.host.fail(Call::Create, Fault::Delay(gate.clone()));
     tokio::select! {
-        _ = world.sandboxes.create_sandbox(&world.caller, World::wish()) => unreachable!("the gate is shut"),
+        _ = world.sandboxes.create_sandbox(&world.caller, World::request()) => unreachable!("the gate is shut"),
         () = gate.reached() => {}
     }
-    // A sweep meanwhile leaves to the request what is the request's.
+    // A sweep in between leaves the sandbox to the request.
     world.sweep().await;
     assert_eq!(world.only_row().await.state, SandboxState::Starting);
     gate.open();
@@ -210,9 +212,9 @@ async fn a_client_that_leaves_does_not_stop_the_creation(pool: PgPool) {
     .await;
 }
 
-/// W-051, through the tokens that clients get.
+/// W-051, with the page tokens that clients receive.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn pages_of_sandboxes_made_in_one_moment_show_each_once(pool: PgPool) {
+async fn pages_show_each_of_several_sandboxes_created_at_the_same_time_once(pool: PgPool) {
     let world = World::start(pool).await;
     let mut made = Vec::new();
     for _ in 0..5 {

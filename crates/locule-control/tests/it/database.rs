@@ -1,18 +1,18 @@
-//! A database that went back in time: hosts remember how far it had come, and nothing is judged by what it lost.
+//! A database that is older than its hosts: hosts remember the last write mark, and no sandbox is changed because of lost rows.
 
 use locule_agent_api::{HostAgent as _, ReportedState, WriteMark};
-use locule_control::{database_mark, went_back_in_time};
+use locule_control::{database_mark, is_older_than_host};
 use locule_domain::{Desired, SandboxState};
 use locule_testkit::{Call, World};
 use sqlx::PgPool;
 
-async fn seen(world: &World) -> WriteMark {
+async fn host_mark(world: &World) -> WriteMark {
     world.host.host().await.unwrap().write_mark.unwrap()
 }
 
-/// As by a backup from long ago.
-async fn go_back(world: &World) {
-    let at = seen(world).await;
+/// Makes the host's write mark newer than the database, as after a restore from an old backup.
+async fn make_host_newer(world: &World) {
+    let at = host_mark(world).await;
     let later = WriteMark {
         counter: at.counter + 1000,
         ..at
@@ -21,31 +21,31 @@ async fn go_back(world: &World) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn every_order_comes_with_how_far_the_database_is(pool: PgPool) {
+async fn every_order_carries_a_higher_write_mark(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
-    let mut last = seen(&world).await;
-    let mut further = async || {
-        let now = seen(&world).await;
+    let mut last = host_mark(&world).await;
+    let mut is_higher = async || {
+        let now = host_mark(&world).await;
         assert!(now.cluster == last.cluster && now.counter > last.counter);
         last = now;
     };
     world.pause(id).await.unwrap();
-    further().await;
+    is_higher().await;
     world.resume(id).await.unwrap();
-    further().await;
+    is_higher().await;
     let set = world.sandboxes.set_timeout(&world.caller, id, 60);
     set.await.unwrap();
-    further().await;
+    is_higher().await;
     world.destroy(id).await.unwrap();
-    further().await;
+    is_higher().await;
     let now = database_mark(&world.pool).await.unwrap();
-    assert!(!went_back_in_time(&last, &now));
+    assert!(!is_older_than_host(&last, &now));
 }
 
-/// Rows that the host does not hold, rows of what it holds that say it ended, and none at all: all of it may be the lost time.
+/// A sandbox that the host does not hold, one whose row says that it ended, and one without a row: each may be due to lost writes.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn nothing_is_judged_by_a_database_that_went_back_in_time(pool: PgPool) {
+async fn sandboxes_are_left_alone_while_the_database_is_older_than_the_host(pool: PgPool) {
     let world = World::start(pool).await;
     let (lost, ended, unknown) = (
         world.create().await.id,
@@ -54,7 +54,7 @@ async fn nothing_is_judged_by_a_database_that_went_back_in_time(pool: PgPool) {
     );
     world.host.lose(lost);
     world
-        .leave(ended, |row| {
+        .change_row(ended, |row| {
             row.state = SandboxState::Error {
                 reason: locule_domain::ErrorReason::CreateFailed,
             };
@@ -62,9 +62,9 @@ async fn nothing_is_judged_by_a_database_that_went_back_in_time(pool: PgPool) {
         })
         .await;
     let mut conn = world.connection().await;
-    let forget = sqlx::query("DELETE FROM sandboxes WHERE id = $1").bind(unknown.as_uuid());
-    forget.execute(&mut *conn).await.unwrap();
-    go_back(&world).await;
+    let delete = sqlx::query("DELETE FROM sandboxes WHERE id = $1").bind(unknown.as_uuid());
+    delete.execute(&mut *conn).await.unwrap();
+    make_host_newer(&world).await;
     for _ in 0..3 {
         world.sweep().await;
         assert_eq!(world.row(lost).await.state, SandboxState::Running);
@@ -75,7 +75,7 @@ async fn nothing_is_judged_by_a_database_that_went_back_in_time(pool: PgPool) {
             assert_eq!(asked, [0, 0]);
         }
     }
-    // What users ask for goes on.
+    // Requests are still carried out.
     let made = world.create().await.id;
     world.destroy(made).await.unwrap();
 
@@ -87,9 +87,9 @@ async fn nothing_is_judged_by_a_database_that_went_back_in_time(pool: PgPool) {
     assert_eq!(world.host.holds(unknown), Some(ReportedState::Paused));
 }
 
-/// Nor by one that was never this host's.
+/// The same holds for a database that the host has never seen.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn nothing_is_judged_by_another_database(pool: PgPool) {
+async fn sandboxes_are_left_alone_while_the_database_is_another_one(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.lose(id);

@@ -1,4 +1,4 @@
-//! Destroying, and ending without being asked to.
+//! Destroy, and ends that no request asked for.
 
 use locule_agent_api::AgentError;
 use locule_control::SandboxError;
@@ -11,7 +11,7 @@ const DESTROYED: SandboxState = SandboxState::Stopped {
 };
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_is_destroyed_is_gone_here_and_there_and_once_in_the_trail(pool: PgPool) {
+async fn a_destroyed_sandbox_is_gone_from_its_host_and_has_one_audit_entry(pool: PgPool) {
     let world = World::start(pool).await;
     for paused in [false, true] {
         let id = world.create().await.id;
@@ -23,9 +23,9 @@ async fn what_is_destroyed_is_gone_here_and_there_and_once_in_the_trail(pool: Pg
         world.sweep().await;
         let row = world.row(id).await;
         assert_eq!((row.state, row.cleanup_pending), (DESTROYED, false));
-        assert!(world.host.is_buried(id));
-        let trail = world.trail(id).await;
-        let ends: Vec<_> = trail
+        assert!(world.host.has_tombstone(id));
+        let entries = world.audit_log(id).await;
+        let ends: Vec<_> = entries
             .iter()
             .filter(|entry| entry.contains("destroy"))
             .collect();
@@ -33,9 +33,9 @@ async fn what_is_destroyed_is_gone_here_and_there_and_once_in_the_trail(pool: Pg
     }
 }
 
-/// B-162: only "not found" counts as done.
+/// B-162: a host that answers "not found" has destroyed the sandbox; no other error counts as success.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_host_that_does_not_know_it_makes_a_destroy_done(pool: PgPool) {
+async fn a_destroy_succeeds_if_the_host_does_not_know_the_sandbox(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.lose(id);
@@ -43,9 +43,9 @@ async fn a_host_that_does_not_know_it_makes_a_destroy_done(pool: PgPool) {
     assert_eq!(world.row(id).await.state, DESTROYED);
 }
 
-/// B-162: the host's error is this request's, the status stays, the wish is kept and tried again.
+/// B-162: the request fails with the host's error, the status stays, and the sweep tries again.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_destroy_that_fails_is_told_and_tried_again(pool: PgPool) {
+async fn a_failed_destroy_is_reported_and_tried_again_by_the_sweep(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let broken = AgentError::Internal("a disk is slow".to_owned());
@@ -57,7 +57,7 @@ async fn a_destroy_that_fails_is_told_and_tried_again(pool: PgPool) {
         (row.state, row.desired),
         (SandboxState::Running, Desired::Gone)
     );
-    // What is to be gone is not taken back by a pause or a new time.
+    // A pause or a new timeout does not revert the desired state `gone`.
     for refused in [
         world.pause(id).await.map(drop),
         world
@@ -82,7 +82,7 @@ async fn a_destroy_that_fails_is_told_and_tried_again(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_destroy_whose_answer_was_lost_is_settled(pool: PgPool) {
+async fn a_sweep_completes_a_destroy_whose_answer_was_lost(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.fail(Call::Destroy, Fault::LoseAnswer);
@@ -92,9 +92,9 @@ async fn a_destroy_whose_answer_was_lost_is_settled(pool: PgPool) {
     assert_eq!((row.state, row.cleanup_pending), (DESTROYED, false));
 }
 
-/// W-014: stopped now, cleaned up when the host returns.
+/// W-014: the sandbox is stopped at once, and cleaned up when the host returns.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_is_on_a_host_that_is_away_can_be_destroyed(pool: PgPool) {
+async fn a_sandbox_on_an_unreachable_host_can_be_destroyed(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.go_away();
@@ -111,9 +111,9 @@ async fn what_is_on_a_host_that_is_away_can_be_destroyed(pool: PgPool) {
     assert_eq!((row.state, row.cleanup_pending), (DESTROYED, false));
 }
 
-/// It was thought lost, and somebody wanted it gone: it does not come back with its host.
+/// A sandbox that was inferred lost and then destroyed does not return with its host.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_was_destroyed_after_it_was_lost_stays_so(pool: PgPool) {
+async fn a_lost_sandbox_that_was_destroyed_stays_destroyed_when_its_host_returns(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let held = world.host.lose(id).unwrap();
@@ -130,7 +130,7 @@ async fn what_was_destroyed_after_it_was_lost_stays_so(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_end_that_nobody_asked_for_is_in_the_trail_with_its_reason(pool: PgPool) {
+async fn an_end_without_a_request_is_in_the_audit_log_with_its_reason(pool: PgPool) {
     let world = World::start(pool).await;
     for reason in ["guest_shutdown", "vm_lost", "expired"] {
         let id = world.create().await.id;
@@ -140,14 +140,14 @@ async fn an_end_that_nobody_asked_for_is_in_the_trail_with_its_reason(pool: PgPo
         let row = world.row(id).await;
         assert_eq!(row.status_reason.as_deref(), Some(reason));
         assert_eq!(
-            world.trail(id).await[1..],
+            world.audit_log(id).await[1..],
             [format!(r#"system destroy warning {{"reason":"{reason}"}}"#)]
         );
     }
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_pause_by_policy_is_in_the_trail_once_with_the_platform_as_actor(pool: PgPool) {
+async fn a_pause_by_policy_is_in_the_audit_log_once_with_the_platform_as_actor(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.pause_by_itself(id, "idle");
@@ -159,13 +159,16 @@ async fn a_pause_by_policy_is_in_the_trail_once_with_the_platform_as_actor(pool:
         (SandboxState::Paused, Desired::Paused)
     );
     assert_eq!(row.status_reason.as_deref(), Some("idle"));
-    assert_eq!(world.trail(id).await[1..], ["system auto_pause info {}"]);
+    assert_eq!(
+        world.audit_log(id).await[1..],
+        ["system auto_pause info {}"]
+    );
     assert_eq!(world.resume(id).await.unwrap().status_reason, None);
 }
 
-/// The change and its entry are one write (D-21): where the entry cannot be written, nothing is changed.
+/// A change and its audit entry are one transaction (D-21): if the entry cannot be written, the change is not written.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn nothing_changes_without_its_entry_in_the_trail(pool: PgPool) {
+async fn a_change_is_not_written_without_its_audit_entry(pool: PgPool) {
     let world = World::start(pool).await;
     let ids = [world.create().await.id, world.create().await.id];
     let before = [world.row(ids[0]).await, world.row(ids[1]).await];

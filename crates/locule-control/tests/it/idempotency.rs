@@ -1,4 +1,4 @@
-//! The same key with the same request is the same sandbox, however often it is sent.
+//! Idempotency keys: the same key with the same request always gives the same sandbox.
 
 use locule_agent_api::AgentError;
 use locule_control::{NewSandbox, SandboxError};
@@ -6,20 +6,20 @@ use locule_testkit::{Call, Fault, Gate, World};
 use sqlx::PgPool;
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_key_gives_the_same_sandbox_again(pool: PgPool) {
+async fn a_repeated_key_gives_the_same_sandbox(pool: PgPool) {
     let world = World::start(pool).await;
-    let create = |wish| {
+    let create = |request| {
         world
             .sandboxes
-            .create_sandbox_once(&world.caller, wish, "key")
+            .create_sandbox_once(&world.caller, request, "key")
     };
-    let first = create(World::wish()).await.unwrap();
-    let second = create(World::wish()).await.unwrap();
+    let first = create(World::request()).await.unwrap();
+    let second = create(World::request()).await.unwrap();
     assert_eq!(first.id, second.id);
     assert_eq!(world.host.count(), 1);
     let other = NewSandbox {
         vcpus: Some(2),
-        ..World::wish()
+        ..World::request()
     };
     let error = create(other).await.unwrap_err();
     assert!(
@@ -27,18 +27,18 @@ async fn a_key_gives_the_same_sandbox_again(pool: PgPool) {
         "{error:?}"
     );
     assert_eq!(world.host.count(), 1);
-    assert_eq!(world.trail(first.id).await.len(), 1);
+    assert_eq!(world.audit_log(first.id).await.len(), 1);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_key_whose_request_is_under_way_says_so(pool: PgPool) {
+async fn a_repeated_key_is_refused_while_its_first_request_is_in_progress(pool: PgPool) {
     let world = World::start(pool).await;
     let gate = Gate::new();
     world.host.fail(Call::Create, Fault::Delay(gate.clone()));
     let create = || {
         world
             .sandboxes
-            .create_sandbox_once(&world.caller, World::wish(), "key")
+            .create_sandbox_once(&world.caller, World::request(), "key")
     };
     let meanwhile = async {
         gate.reached().await;
@@ -56,12 +56,12 @@ async fn a_key_whose_request_is_under_way_says_so(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn requests_at_once_with_one_key_make_one_sandbox(pool: PgPool) {
+async fn simultaneous_requests_with_one_key_create_one_sandbox(pool: PgPool) {
     let world = World::start(pool).await;
     let create = || {
         world
             .sandboxes
-            .create_sandbox_once(&world.caller, World::wish(), "key")
+            .create_sandbox_once(&world.caller, World::request(), "key")
     };
     let results = futures::future::join_all((0..5).map(|_| create())).await;
     let made: std::collections::BTreeSet<_> = results
@@ -80,14 +80,14 @@ async fn requests_at_once_with_one_key_make_one_sandbox(pool: PgPool) {
     assert_eq!((made.len(), world.host.count()), (1, 1));
 }
 
-/// The request was answered with an error; so is its repetition, with the same one, and nothing is tried again.
+/// A repetition of a failed request gets the same error, and nothing is tried again.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_key_whose_request_failed_gets_its_error_again(pool: PgPool) {
+async fn a_repeated_key_gives_the_error_of_its_first_request(pool: PgPool) {
     let world = World::start(pool).await;
     let create = |key: &'static str| {
         world
             .sandboxes
-            .create_sandbox_once(&world.caller, World::wish(), key)
+            .create_sandbox_once(&world.caller, World::request(), key)
     };
     let text = || "no kernel".to_owned();
     let failures = [
@@ -113,9 +113,9 @@ async fn a_key_whose_request_failed_gets_its_error_again(pool: PgPool) {
     create("another-key").await.unwrap();
 }
 
-/// Whoever would have answered died; what the repetition hears is an error all the same, never a sandbox that is none.
+/// The control plane exited before it answered; the repetition gets an error all the same, never a failed sandbox.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_key_whose_request_failed_unanswered_gets_an_error(pool: PgPool) {
+async fn a_repeated_key_gives_an_error_if_its_failed_request_was_never_answered(pool: PgPool) {
     let mut world = World::start(pool).await;
     world.host.fail(Call::Create, Fault::Late);
     let create = |world: &World| {
@@ -123,7 +123,7 @@ async fn a_key_whose_request_failed_unanswered_gets_an_error(pool: PgPool) {
         let caller = world.caller.clone();
         async move {
             sandboxes
-                .create_sandbox_once(&caller, World::wish(), "key")
+                .create_sandbox_once(&caller, World::request(), "key")
                 .await
         }
     };

@@ -1,4 +1,4 @@
-//! Pause, resume, connect, timeout, ping: with a host that obeys, and with one that does not.
+//! Pause, resume, connect, timeout and ping, with a host that carries out orders and with a host that fails.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn a_sandbox_is_paused_resumed_and_recorded(pool: PgPool) {
     assert_eq!(resumed.state, SandboxState::Running);
     assert!(resumed.generation > 2);
     assert_eq!(
-        world.trail(id).await,
+        world.audit_log(id).await,
         [
             r#"api_key create success {"template":"minimal"}"#,
             "api_key pause success {}",
@@ -31,9 +31,9 @@ async fn a_sandbox_is_paused_resumed_and_recorded(pool: PgPool) {
     );
 }
 
-/// W-007: the host is asked what is true before anything is said.
+/// W-007: the host is asked for the state of the sandbox before the request is answered.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_pause_whose_answer_was_lost_is_a_pause(pool: PgPool) {
+async fn a_pause_or_resume_whose_answer_was_lost_succeeds(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.fail(Call::Pause, Fault::LoseAnswer);
@@ -43,7 +43,7 @@ async fn a_pause_whose_answer_was_lost_is_a_pause(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_pause_that_failed_leaves_it_running_and_says_why_until_it_is_paused(pool: PgPool) {
+async fn a_failed_pause_leaves_the_sandbox_running_with_an_error_until_it_is_paused(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let full = AgentError::Internal("no space".to_owned());
@@ -62,7 +62,7 @@ async fn a_pause_that_failed_leaves_it_running_and_says_why_until_it_is_paused(p
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_resume_that_failed_is_never_made_up_for_by_a_sweep(pool: PgPool) {
+async fn a_sweep_never_repeats_a_failed_resume(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.pause(id).await.unwrap();
@@ -84,9 +84,9 @@ async fn a_resume_that_failed_is_never_made_up_for_by_a_sweep(pool: PgPool) {
     assert_eq!(world.host.asked(Call::Resume, id), 1);
 }
 
-/// The order was given up, and then it comes: the host is where it is, and nothing resumes it but who asks.
+/// The order arrives after its request failed: the sandbox stays paused until a request resumes it.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_pause_that_comes_late_is_paused_and_stays_so(pool: PgPool) {
+async fn a_late_pause_order_leaves_the_sandbox_paused(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.fail(Call::Pause, Fault::Late);
@@ -100,7 +100,7 @@ async fn a_pause_that_comes_late_is_paused_and_stays_so(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_resume_that_comes_late_is_paused_again(pool: PgPool) {
+async fn a_sandbox_that_a_late_order_resumed_is_paused_again(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.pause(id).await.unwrap();
@@ -113,9 +113,9 @@ async fn a_resume_that_comes_late_is_paused_again(pool: PgPool) {
     assert_eq!(world.host.holds(id), Some(ReportedState::Paused));
 }
 
-/// Once the host knows of the newer order, the late one is refused there.
+/// A host that has received a newer order refuses the late one.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_order_that_was_given_up_is_refused_when_it_comes(pool: PgPool) {
+async fn a_host_refuses_a_late_order_after_a_newer_one(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.fail(Call::Pause, Fault::Late);
@@ -127,7 +127,7 @@ async fn an_order_that_was_given_up_is_refused_when_it_comes(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_pause_finds_out_that_the_sandbox_is_lost(pool: PgPool) {
+async fn a_pause_of_a_lost_sandbox_writes_that_it_is_lost(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.lose(id);
@@ -143,7 +143,7 @@ async fn a_pause_finds_out_that_the_sandbox_is_lost(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_is_in_another_state_is_refused_and_nothing_changes(pool: PgPool) {
+async fn an_operation_in_the_wrong_state_is_refused_and_changes_nothing(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let before = world.row(id).await;
@@ -172,10 +172,10 @@ async fn what_is_in_another_state_is_refused_and_nothing_changes(pool: PgPool) {
         );
     }
     assert_eq!(world.row(id).await, before);
-    assert_eq!(world.trail(id).await.len(), 2);
+    assert_eq!(world.audit_log(id).await.len(), 2);
 }
 
-/// Another team's sandbox is not found, whatever is asked of it.
+/// Every operation on another team's sandbox answers "not found".
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn another_teams_sandbox_is_not_found_and_unchanged(pool: PgPool) {
     let world = World::start(pool).await;
@@ -205,13 +205,13 @@ async fn another_teams_sandbox_is_not_found_and_unchanged(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_timeout_is_from_now_and_a_connect_only_extends(pool: PgPool) {
+async fn a_timeout_counts_from_now_and_a_connect_only_extends_it(pool: PgPool) {
     let world = World::start(pool).await;
-    let wish = NewSandbox {
+    let request = NewSandbox {
         expires_in: Some(Duration::from_mins(5)),
-        ..World::wish()
+        ..World::request()
     };
-    let created = world.create_as(wish).await;
+    let created = world.create_as(request).await;
     let (id, start) = (created.id, created.created_at);
     let at = |seconds| Some(start + Duration::from_secs(seconds));
     assert_eq!(created.timeouts.expires_at, at(300));
@@ -249,13 +249,13 @@ async fn a_timeout_is_from_now_and_a_connect_only_extends(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_resume_past_the_end_gives_the_last_given_time_anew(pool: PgPool) {
+async fn a_resume_after_the_end_starts_the_last_timeout_again(pool: PgPool) {
     let world = World::start(pool).await;
-    let wish = NewSandbox {
+    let request = NewSandbox {
         expires_in: Some(Duration::from_mins(5)),
-        ..World::wish()
+        ..World::request()
     };
-    let created = world.create_as(wish).await;
+    let created = world.create_as(request).await;
     world.pause(created.id).await.unwrap();
     world.pass(Duration::from_secs(1000));
     let resumed = world.resume(created.id).await.unwrap();
@@ -269,7 +269,7 @@ async fn a_resume_past_the_end_gives_the_last_given_time_anew(pool: PgPool) {
 
 /// W-047.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_time_that_is_too_long_is_refused_and_changes_nothing(pool: PgPool) {
+async fn a_timeout_above_the_maximum_is_refused_and_changes_nothing(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let before = world.row(id).await;
@@ -308,9 +308,9 @@ async fn a_ping_is_activity_on_the_host_and_in_the_row(pool: PgPool) {
     assert_eq!(world.host.report(created.id).unwrap().last_active_at, now);
 }
 
-/// Two who connect to a paused sandbox at once both get it running.
+/// Two simultaneous connects to a paused sandbox both return it running.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn connects_at_once_resume_once(pool: PgPool) {
+async fn simultaneous_connects_resume_the_sandbox_once(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.pause(id).await.unwrap();

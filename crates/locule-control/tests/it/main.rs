@@ -1,4 +1,4 @@
-//! Use cases and the sweep, over simulated hosts and a real database, with a clock that moves when told to.
+//! Use cases and the sweep, over simulated hosts and a real database, with a clock that a test advances.
 
 #![expect(
     clippy::unwrap_used,

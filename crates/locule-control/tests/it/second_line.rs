@@ -1,4 +1,4 @@
-//! Clocks: hosts act on them, and where one does not, the sweep does (2.4).
+//! Timeouts: hosts enforce them, and the sweep does where a host fails to.
 
 use std::time::Duration;
 
@@ -17,26 +17,26 @@ fn until(on_timeout: OnTimeout) -> NewSandbox {
     NewSandbox {
         expires_in: Some(MINUTE),
         on_timeout,
-        ..World::wish()
+        ..World::request()
     }
 }
 
 fn idle() -> NewSandbox {
     NewSandbox {
         timeout_sec: 60,
-        ..World::wish()
+        ..World::request()
     }
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_host_that_acts_in_time_is_not_helped(pool: PgPool) {
+async fn the_sweep_does_not_act_where_the_host_enforced_the_timeouts(pool: PgPool) {
     let world = World::start(pool).await;
     let killed = world.create_as(until(OnTimeout::Kill)).await.id;
     let paused = world.create_as(until(OnTimeout::Pause)).await.id;
     let slept = world.create_as(idle()).await.id;
     world.pass(MINUTE);
     world.pass(Duration::from_secs(1));
-    world.host.look_at_the_clocks();
+    world.host.check_timeouts();
     world.sweep().await;
     assert_eq!(world.row(killed).await.state, EXPIRED);
     for (id, reason) in [(paused, "expired"), (slept, "idle")] {
@@ -51,13 +51,13 @@ async fn a_host_that_acts_in_time_is_not_helped(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_a_host_lets_run_past_its_time_is_ended_or_paused(pool: PgPool) {
+async fn the_sweep_enforces_timeouts_that_the_host_did_not(pool: PgPool) {
     let world = World::start(pool).await;
     let killed = world.create_as(until(OnTimeout::Kill)).await.id;
     let paused = world.create_as(until(OnTimeout::Pause)).await.id;
     let slept = world.create_as(idle()).await.id;
     world.pass(MINUTE);
-    // The host may still do it.
+    // The host still has time to enforce them.
     world.sweep().await;
     for id in [killed, paused, slept] {
         assert_eq!(world.row(id).await.state, SandboxState::Running);
@@ -66,9 +66,9 @@ async fn what_a_host_lets_run_past_its_time_is_ended_or_paused(pool: PgPool) {
     world.sweep().await;
     world.sweep().await;
     assert_eq!(world.row(killed).await.state, EXPIRED);
-    assert!(world.host.is_buried(killed));
+    assert!(world.host.has_tombstone(killed));
     assert_eq!(
-        world.trail(killed).await[1..],
+        world.audit_log(killed).await[1..],
         [r#"system destroy warning {"reason":"expired"}"#]
     );
     for (id, reason) in [(paused, "expired"), (slept, "idle")] {
@@ -79,18 +79,21 @@ async fn what_a_host_lets_run_past_its_time_is_ended_or_paused(pool: PgPool) {
         );
         assert_eq!(row.status_reason.as_deref(), Some(reason));
         assert_eq!(world.host.holds(id), Some(ReportedState::Paused));
-        assert_eq!(world.trail(id).await[1..], ["system auto_pause info {}"]);
+        assert_eq!(
+            world.audit_log(id).await[1..],
+            ["system auto_pause info {}"]
+        );
     }
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn activity_moves_the_idle_time_and_not_the_end(pool: PgPool) {
+async fn activity_moves_the_idle_timeout_and_not_the_end(pool: PgPool) {
     let world = World::start(pool).await;
-    let wish = NewSandbox {
+    let request = NewSandbox {
         timeout_sec: 60,
         ..until(OnTimeout::Kill)
     };
-    let both = world.create_as(wish).await.id;
+    let both = world.create_as(request).await.id;
     let slept = world.create_as(idle()).await.id;
     for _ in 0..4 {
         world.pass(Duration::from_secs(30));
@@ -107,17 +110,16 @@ async fn activity_moves_the_idle_time_and_not_the_end(pool: PgPool) {
     assert_eq!(world.row(both).await.state, EXPIRED);
 }
 
-/// Nothing is concluded about a host that is away: it may have paused the sandbox before its time came, and what is paused
-/// does not expire.
+/// An unreachable host may have paused the sandbox before its end, and a paused sandbox does not expire.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_a_host_that_was_away_paused_in_time_is_kept(pool: PgPool) {
+async fn a_sandbox_that_an_unreachable_host_paused_in_time_is_kept(pool: PgPool) {
     let world = World::start(pool).await;
-    let wish = NewSandbox {
+    let request = NewSandbox {
         timeout_sec: 20,
         ..until(OnTimeout::Kill)
     };
     let (kept, late) = (
-        world.create_as(wish).await.id,
+        world.create_as(request).await.id,
         world.create_as(until(OnTimeout::Kill)).await.id,
     );
     world.host.go_away();
@@ -131,9 +133,9 @@ async fn what_a_host_that_was_away_paused_in_time_is_kept(pool: PgPool) {
     assert_eq!(world.row(late).await.state, EXPIRED);
 }
 
-/// The end came and its pause failed; whoever gives it more time means it to run.
+/// The pause at the end failed; a new timeout sets the desired state to `running` again.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn more_time_takes_back_a_pause_that_was_due(pool: PgPool) {
+async fn a_new_timeout_cancels_a_pause_that_was_due(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create_as(until(OnTimeout::Pause)).await.id;
     let full = AgentError::Internal("no space".to_owned());

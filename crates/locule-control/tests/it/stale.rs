@@ -1,4 +1,4 @@
-//! Hosts that are behind their rows, rows that are behind their hosts, and reports that are old.
+//! Hosts that are older than their rows, rows that are older than their hosts, and old reports.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use locule_domain::{Desired, SandboxState};
 use locule_testkit::{Call, Fault, World};
 use sqlx::PgPool;
 
-/// The order raised the row's generation and never came: all the host says is of an older one.
+/// The order raised the row's generation and did not arrive: every report of the host is older than the row.
 async fn host_is_behind(world: &World) -> locule_ids::SandboxId {
     let id = world.create().await.id;
     world
@@ -24,7 +24,7 @@ async fn host_is_behind(world: &World) -> locule_ids::SandboxId {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_host_that_missed_the_clocks_is_told_again(pool: PgPool) {
+async fn a_sweep_sends_timeouts_again_that_the_host_missed(pool: PgPool) {
     let world = World::start(pool).await;
     let id = host_is_behind(&world).await;
     world.sweep().await;
@@ -37,7 +37,7 @@ async fn a_host_that_missed_the_clocks_is_told_again(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_host_that_is_behind_is_believed_that_it_paused(pool: PgPool) {
+async fn a_pause_reported_by_an_older_host_is_written(pool: PgPool) {
     let world = World::start(pool).await;
     let id = host_is_behind(&world).await;
     world.host.pause_by_itself(id, "idle");
@@ -52,7 +52,7 @@ async fn a_host_that_is_behind_is_believed_that_it_paused(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_host_that_is_behind_is_believed_that_it_ended(pool: PgPool) {
+async fn an_end_reported_by_an_older_host_is_written(pool: PgPool) {
     let world = World::start(pool).await;
     let id = host_is_behind(&world).await;
     world.host.end_by_itself(id, "guest_shutdown");
@@ -63,9 +63,9 @@ async fn a_host_that_is_behind_is_believed_that_it_ended(pool: PgPool) {
     );
 }
 
-/// A row from a backup takes its host's generation: else every order would be an old one there.
+/// A row from a backup takes over its host's generation; otherwise the host would refuse every order as old.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_row_that_is_behind_its_host_catches_up(pool: PgPool) {
+async fn a_row_that_is_older_than_its_host_takes_over_the_generation(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.set(id, |report| report.generation = 9);
@@ -75,9 +75,9 @@ async fn a_row_that_is_behind_its_host_catches_up(pool: PgPool) {
     world.destroy(id).await.unwrap();
 }
 
-/// A list is as old as the question: what was written since is newer.
+/// A list is as old as its request: a row that was written since is newer.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_changed_since_a_list_was_asked_for_is_left_to_the_next_sweep(pool: PgPool) {
+async fn a_row_that_changed_after_the_list_was_requested_is_left_to_the_next_sweep(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let gate = locule_testkit::Gate::new();
@@ -93,7 +93,7 @@ async fn what_changed_since_a_list_was_asked_for_is_left_to_the_next_sweep(pool:
         gate.open();
         paused
     };
-    // The list that is let through now still says that it runs.
+    // The delayed list still contains the sandbox as running.
     let (swept, paused) = tokio::join!(world.control.sweep(), meanwhile);
     swept.unwrap();
     assert_eq!(paused.state, SandboxState::Paused);
@@ -101,9 +101,9 @@ async fn what_changed_since_a_list_was_asked_for_is_left_to_the_next_sweep(pool:
     assert_eq!(world.host.asked(Call::Pause, id), 0);
 }
 
-/// Two writers of one row at once, each with fields of its own: none of them is lost.
+/// Two simultaneous writers of one row, each with its own fields: no write is lost.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn writers_at_once_do_not_lose_each_others_fields(pool: PgPool) {
+async fn simultaneous_writers_of_a_row_keep_each_others_fields(pool: PgPool) {
     let world = World::start(pool).await;
     let ids = [
         world.create().await.id,
@@ -134,9 +134,9 @@ async fn writers_at_once_do_not_lose_each_others_fields(pool: PgPool) {
     }
 }
 
-/// A sandbox is on one host. What another one says of it is not about it.
+/// A sandbox is on one host: the reports of other hosts do not change its row.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn another_hosts_word_is_not_taken(pool: PgPool) {
+async fn a_report_from_another_host_is_ignored(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let mut conn = world.connection().await;

@@ -1,4 +1,4 @@
-//! A deleted team: what it ran ends, however long that takes and whoever dies meanwhile (W-015).
+//! A deleted team: all its sandboxes end, also after restarts of the control plane and while hosts are unreachable (W-015).
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ async fn jobs(world: &World) -> i64 {
     count.fetch_one(&world.pool).await.unwrap()
 }
 
-/// What the team's trail says of the team.
-async fn told(world: &World) -> Vec<String> {
+/// The entries about teams in the audit log.
+async fn team_entries(world: &World) -> Vec<String> {
     let rows = sqlx::query_scalar(
         "SELECT actor_type || ' ' || action FROM audit_logs WHERE resource_type = 'team' ORDER BY created_at, ctid",
     );
@@ -29,7 +29,7 @@ async fn delete(world: &World) {
         .unwrap();
 }
 
-/// Its first try may have been somebody's who died: later the lease is over.
+/// Lets the lease of a failed attempt end, and runs the due jobs.
 async fn later(world: &World) {
     world.sweep().await;
     world.pass(Duration::from_mins(10));
@@ -37,11 +37,11 @@ async fn later(world: &World) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_it_ran_is_destroyed_and_that_is_told(pool: PgPool) {
+async fn the_sandboxes_of_a_deleted_team_are_destroyed_and_the_audit_log_records_it(pool: PgPool) {
     let world = World::start(pool).await;
     let (running, paused) = (world.create().await.id, world.create().await.id);
     world.pause(paused).await.unwrap();
-    // One that a host holds no more, and one that was never placed.
+    // A sandbox that its host does not hold any more, and a sandbox that was never placed.
     let lost = world.create().await.id;
     world.host.lose(lost);
     let mut conn = world.connection().await;
@@ -58,18 +58,21 @@ async fn what_it_ran_is_destroyed_and_that_is_told(pool: PgPool) {
             reason: StopReason::Destroyed,
         };
         assert_eq!((row.state, row.desired), (ended, Desired::Gone));
-        let trail = world.trail(id).await;
+        let entries = world.audit_log(id).await;
         assert_eq!(
-            trail.last().unwrap(),
+            entries.last().unwrap(),
             r#"system destroy warning {"reason":"team_deleted"}"#
         );
     }
     assert_eq!(jobs(&world).await, 0);
-    assert_eq!(told(&world).await, ["user delete", "system emptied"]);
-    // The key that made them is worth nothing, and nothing new is made with what was authenticated before.
+    assert_eq!(
+        team_entries(&world).await,
+        ["user delete", "system emptied"]
+    );
+    // The key is refused, also for a caller that was authenticated before the deletion.
     let refused = world
         .sandboxes
-        .create_sandbox(&world.caller, World::wish())
+        .create_sandbox(&world.caller, World::request())
         .await;
     assert!(
         matches!(refused, Err(SandboxError::Common(CommonError::NoTeam))),
@@ -78,27 +81,33 @@ async fn what_it_ran_is_destroyed_and_that_is_told(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_host_that_is_away_destroys_when_it_is_back_also_for_another_control_plane(pool: PgPool) {
+async fn an_unreachable_host_destroys_when_it_returns_also_after_a_restart(pool: PgPool) {
     let mut world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.go_away();
     delete(&world).await;
     assert!(world.row(id).await.cleanup_pending);
-    assert_eq!(told(&world).await, ["user delete"]);
+    assert_eq!(team_entries(&world).await, ["user delete"]);
     world.restart();
     later(&world).await;
-    assert_eq!((jobs(&world).await, told(&world).await.len()), (1, 1));
+    assert_eq!(
+        (jobs(&world).await, team_entries(&world).await.len()),
+        (1, 1)
+    );
     world.host.come_back();
     later(&world).await;
     assert_eq!(world.host.count(), 0);
     assert!(!world.row(id).await.cleanup_pending);
     assert_eq!(jobs(&world).await, 0);
-    assert_eq!(told(&world).await, ["user delete", "system emptied"]);
+    assert_eq!(
+        team_entries(&world).await,
+        ["user delete", "system emptied"]
+    );
 }
 
-/// A sandbox that is thought lost and comes back belongs to nobody any more.
+/// A sandbox that was inferred lost returns after its team was deleted.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_comes_back_after_its_team_is_gone_is_destroyed(pool: PgPool) {
+async fn a_sandbox_that_returns_after_its_team_was_deleted_is_destroyed(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let report = world.host.lose(id).unwrap();
@@ -116,9 +125,9 @@ async fn what_comes_back_after_its_team_is_gone_is_destroyed(pool: PgPool) {
     assert_eq!(jobs(&world).await, 0);
 }
 
-/// A worker that died in the middle: the job is due again when its lease is over, and not before.
+/// A job whose process exited is due again when its lease ends, and not before.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_job_whose_worker_died_is_done_by_another(pool: PgPool) {
+async fn a_job_is_attempted_again_when_its_lease_ends(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let task = serde_json::json!({
@@ -144,9 +153,9 @@ async fn a_job_whose_worker_died_is_done_by_another(pool: PgPool) {
     assert!(world.row(id).await.state.is_final());
 }
 
-/// A session ends by our clock; W-055, B-080: after 15 days a deleted person is forgotten.
+/// A session ends by the clock of the control plane; W-055, B-080: a deleted account is purged after 15 days.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn time_ends_sessions_and_takes_deleted_people(pool: PgPool) {
+async fn sessions_end_and_deleted_accounts_are_purged_by_the_clock(pool: PgPool) {
     let world = World::start(pool).await;
     let signed_up = world
         .accounts

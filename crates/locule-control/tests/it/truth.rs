@@ -1,4 +1,4 @@
-//! The whole table of reconciliation: what a row says against what its host holds (B-117 to B-119, B-124).
+//! The complete table of reconciliation: every row against every content of its host (B-117 to B-119, B-124).
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use sqlx::PgPool;
 use SandboxState as S;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Held {
-    Alive,
-    /// As by a pause of all: by policy.
+enum OnHost {
+    Running,
+    /// Paused by policy, without an order.
     Paused,
     Nothing,
 }
@@ -22,7 +22,7 @@ enum Held {
 const LOST: S = S::Stopped {
     reason: StopReason::VmLost,
 };
-const IMAGE_LOST: S = S::Error {
+const SNAPSHOT_LOST: S = S::Error {
     reason: ErrorReason::SnapshotLost,
 };
 const FAILED: S = S::Error {
@@ -35,81 +35,137 @@ const fn stopped(reason: StopReason) -> S {
     S::Stopped { reason }
 }
 
-type Case = (S, Desired, Duration, Held, S, Option<ReportedState>);
+type Case = (S, Desired, Duration, OnHost, S, Option<ReportedState>);
 
-/// Row, what is wanted, age, what the host holds; then the row after a sweep, and what the host holds after it.
+/// State, desired state, age and the content of the host; then the state and the content after a sweep.
 fn table() -> Vec<Case> {
-    let mut table = alive();
+    let mut table = not_ended();
     table.extend(ended());
     table
 }
 
-fn alive() -> Vec<Case> {
+fn not_ended() -> Vec<Case> {
     use Desired::{Gone, Paused, Running};
     use ReportedState as R;
-    let (runs, image, none) = (Some(R::Running), Some(R::Paused), None);
+    let (running, paused, absent) = (Some(R::Running), Some(R::Paused), None);
     vec![
-        (S::Running, Running, OLD, Held::Alive, S::Running, runs),
-        (S::Running, Running, OLD, Held::Paused, S::Paused, image),
-        (S::Running, Running, OLD, Held::Nothing, LOST, none),
-        (S::Running, Paused, OLD, Held::Alive, S::Paused, image),
+        (
+            S::Running,
+            Running,
+            OLD,
+            OnHost::Running,
+            S::Running,
+            running,
+        ),
+        (S::Running, Running, OLD, OnHost::Paused, S::Paused, paused),
+        (S::Running, Running, OLD, OnHost::Nothing, LOST, absent),
+        (S::Running, Paused, OLD, OnHost::Running, S::Paused, paused),
         (
             S::Running,
             Gone,
             OLD,
-            Held::Alive,
+            OnHost::Running,
             stopped(StopReason::Destroyed),
-            none,
+            absent,
         ),
         (
             S::Running,
             Gone,
             OLD,
-            Held::Nothing,
+            OnHost::Nothing,
             stopped(StopReason::Destroyed),
-            none,
+            absent,
         ),
-        (S::Missing, Running, OLD, Held::Alive, S::Running, runs),
-        (S::Missing, Running, OLD, Held::Paused, S::Paused, image),
-        (S::Missing, Running, OLD, Held::Nothing, LOST, none),
-        (S::Paused, Running, OLD, Held::Alive, S::Running, runs),
-        (S::Paused, Paused, OLD, Held::Alive, S::Paused, image),
-        (S::Paused, Paused, OLD, Held::Paused, S::Paused, image),
-        (S::Paused, Paused, OLD, Held::Nothing, IMAGE_LOST, none),
+        (
+            S::Missing,
+            Running,
+            OLD,
+            OnHost::Running,
+            S::Running,
+            running,
+        ),
+        (S::Missing, Running, OLD, OnHost::Paused, S::Paused, paused),
+        (S::Missing, Running, OLD, OnHost::Nothing, LOST, absent),
+        (
+            S::Paused,
+            Running,
+            OLD,
+            OnHost::Running,
+            S::Running,
+            running,
+        ),
+        (S::Paused, Paused, OLD, OnHost::Running, S::Paused, paused),
+        (S::Paused, Paused, OLD, OnHost::Paused, S::Paused, paused),
+        (
+            S::Paused,
+            Paused,
+            OLD,
+            OnHost::Nothing,
+            SNAPSHOT_LOST,
+            absent,
+        ),
         (
             S::Paused,
             Gone,
             OLD,
-            Held::Paused,
+            OnHost::Paused,
             stopped(StopReason::Destroyed),
-            none,
+            absent,
         ),
-        (S::Starting, Running, YOUNG, Held::Alive, S::Running, runs),
-        (S::Starting, Running, YOUNG, Held::Paused, S::Paused, image),
-        (S::Starting, Running, YOUNG, Held::Nothing, S::Running, runs),
-        (S::Starting, Running, OLD, Held::Alive, S::Running, runs),
+        (
+            S::Starting,
+            Running,
+            YOUNG,
+            OnHost::Running,
+            S::Running,
+            running,
+        ),
+        (
+            S::Starting,
+            Running,
+            YOUNG,
+            OnHost::Paused,
+            S::Paused,
+            paused,
+        ),
+        (
+            S::Starting,
+            Running,
+            YOUNG,
+            OnHost::Nothing,
+            S::Running,
+            running,
+        ),
+        (
+            S::Starting,
+            Running,
+            OLD,
+            OnHost::Running,
+            S::Running,
+            running,
+        ),
         (
             S::Starting,
             Gone,
             OLD,
-            Held::Alive,
+            OnHost::Running,
             stopped(StopReason::Destroyed),
-            none,
+            absent,
         ),
-        (S::Starting, Running, OLD, Held::Paused, S::Paused, image),
-        (S::Starting, Running, OLD, Held::Nothing, FAILED, none),
+        (S::Starting, Running, OLD, OnHost::Paused, S::Paused, paused),
+        (S::Starting, Running, OLD, OnHost::Nothing, FAILED, absent),
     ]
 }
 
 fn ended() -> Vec<Case> {
     use Desired::{Gone, Running};
-    let (runs, image, none) = (
+    let (running, paused, absent) = (
         Some(ReportedState::Running),
         Some(ReportedState::Paused),
         None,
     );
     let mut table = Vec::new();
-    // Ended for a reason that is known: what is left is destroyed.
+    // Ended for a known reason: what remains on the host is destroyed.
     let known = [
         stopped(StopReason::Destroyed),
         stopped(StopReason::Expired),
@@ -118,26 +174,26 @@ fn ended() -> Vec<Case> {
         FAILED,
     ];
     for state in known {
-        for held in [Held::Alive, Held::Paused, Held::Nothing] {
-            table.push((state, Gone, OLD, held, state, none));
+        for held in [OnHost::Running, OnHost::Paused, OnHost::Nothing] {
+            table.push((state, Gone, OLD, held, state, absent));
         }
     }
-    // Ended because it was not there: evidence undoes it.
-    for state in [LOST, IMAGE_LOST] {
-        table.push((state, Running, OLD, Held::Alive, S::Running, runs));
-        table.push((state, Running, OLD, Held::Paused, S::Paused, image));
-        table.push((state, Running, OLD, Held::Nothing, state, none));
+    // Inferred from absence: a sandbox that its host holds is restored.
+    for state in [LOST, SNAPSHOT_LOST] {
+        table.push((state, Running, OLD, OnHost::Running, S::Running, running));
+        table.push((state, Running, OLD, OnHost::Paused, S::Paused, paused));
+        table.push((state, Running, OLD, OnHost::Nothing, state, absent));
     }
     table
 }
 
-/// Makes row and host as the case says, through real orders where the host holds something.
+/// Sets up the row and the host of a case, by real orders if the host holds the sandbox.
 async fn arrange(world: &World, (state, desired, age, held, ..): Case) -> SandboxId {
     let created = world.create().await;
     match held {
-        Held::Alive => {}
-        Held::Paused => world.host.pause_by_itself(created.id, "control_plane_lost"),
-        Held::Nothing => {
+        OnHost::Running => {}
+        OnHost::Paused => world.host.pause_by_itself(created.id, "control_plane_lost"),
+        OnHost::Nothing => {
             world.host.lose(created.id);
         }
     }
@@ -152,7 +208,7 @@ async fn arrange(world: &World, (state, desired, age, held, ..): Case) -> Sandbo
             .unwrap()
     );
     let age = chrono::Duration::from_std(age).unwrap();
-    // Only its age matters: it is made older, and time goes on as it does.
+    // Only the age of the row is changed; the clock stays as it is.
     sqlx::query("UPDATE sandboxes SET created_at = created_at - $2, last_updated = last_updated - $2 WHERE id = $1")
         .bind(created.id.as_uuid())
         .bind(sqlx::postgres::types::PgInterval { months: 0, days: 0, microseconds: age.num_microseconds().unwrap() })
@@ -169,7 +225,7 @@ async fn the_table_of_reconciliation_holds(pool: PgPool) {
     for case in table() {
         cases.push((case, arrange(&world, case).await));
     }
-    // The second sweep changes nothing that the first one settled.
+    // The second sweep changes nothing.
     for sweep in 1..=2 {
         world.control.sweep().await.unwrap();
         for (case, id) in &cases {
@@ -201,7 +257,7 @@ async fn a_host_that_does_not_answer_changes_nothing(pool: PgPool) {
         let now = world.row(row.id).await;
         assert_eq!(world.host.holds(row.id), held, "{case:?}");
         if case.1 == Desired::Gone && !case.0.is_final() {
-            // Somebody wanted it gone: stopped here, and the host hears of it when it answers (W-014).
+            // The desired state is `gone`: the row is stopped, and the host is ordered when it answers (W-014).
             assert!(now.state.is_final() && now.cleanup_pending, "{case:?}");
         } else {
             assert_eq!(now, row, "{case:?}");
@@ -209,12 +265,12 @@ async fn a_host_that_does_not_answer_changes_nothing(pool: PgPool) {
     }
 }
 
-/// A row that is gone is never an order to destroy: it is kept, as an image.
+/// A missing row is no reason to destroy a sandbox: it is paused and kept.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_has_no_row_is_never_destroyed(pool: PgPool) {
+async fn a_sandbox_without_a_row_is_never_destroyed(pool: PgPool) {
     let world = World::start(pool).await;
-    let (alive, image) = (world.create().await.id, world.create().await.id);
-    world.host.pause_by_itself(image, "idle");
+    let (running, paused) = (world.create().await.id, world.create().await.id);
+    world.host.pause_by_itself(paused, "idle");
     let mut conn = world.connection().await;
     sqlx::query("DELETE FROM sandboxes")
         .execute(&mut *conn)
@@ -222,18 +278,18 @@ async fn what_has_no_row_is_never_destroyed(pool: PgPool) {
         .unwrap();
     for _ in 0..3 {
         world.sweep().await;
-        assert_eq!(world.host.holds(alive), Some(ReportedState::Paused));
-        assert_eq!(world.host.holds(image), Some(ReportedState::Paused));
+        assert_eq!(world.host.holds(running), Some(ReportedState::Paused));
+        assert_eq!(world.host.holds(paused), Some(ReportedState::Paused));
     }
     assert_eq!(
-        world.host.asked(Call::Destroy, alive) + world.host.asked(Call::Destroy, image),
+        world.host.asked(Call::Destroy, running) + world.host.asked(Call::Destroy, paused),
         0
     );
 }
 
-/// W-002, B-124: found stopped, it comes back as paused, and the trail says so.
+/// W-002, B-124: a sandbox that was inferred lost is found paused, and the audit log records it.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_image_that_turns_up_undoes_a_lost_vm(pool: PgPool) {
+async fn a_snapshot_that_is_found_restores_a_lost_sandbox_as_paused(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let held = world.host.lose(id).unwrap();
@@ -246,7 +302,7 @@ async fn an_image_that_turns_up_undoes_a_lost_vm(pool: PgPool) {
     assert_eq!((row.state, row.desired), (S::Paused, Desired::Paused));
     assert_eq!(row.status_reason.as_deref(), Some("control_plane_lost"));
     assert_eq!(
-        world.trail(id).await[1..],
+        world.audit_log(id).await[1..],
         [
             r#"system destroy warning {"reason":"vm_lost"}"#,
             "system auto_pause info {}"
@@ -254,9 +310,9 @@ async fn an_image_that_turns_up_undoes_a_lost_vm(pool: PgPool) {
     );
 }
 
-/// A row may be a moment ahead of the list.
+/// A row that changed a moment ago may be newer than the list.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_changed_a_moment_ago_is_not_lost_yet(pool: PgPool) {
+async fn a_sandbox_that_changed_a_moment_ago_is_not_inferred_lost(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     world.host.lose(id);
@@ -268,7 +324,7 @@ async fn what_changed_a_moment_ago_is_not_lost_yet(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_sweep_goes_past_rows_that_it_cannot_read(pool: PgPool) {
+async fn a_sweep_continues_after_rows_that_it_cannot_read(pool: PgPool) {
     let world = World::start(pool).await;
     let (bad, good) = (world.create().await.id, world.create().await.id);
     let mut conn = world.connection().await;
@@ -280,7 +336,7 @@ async fn a_sweep_goes_past_rows_that_it_cannot_read(pool: PgPool) {
     assert_eq!(world.host.holds(bad), Some(ReportedState::Running));
 }
 
-/// More rows than a page, the old ones settled: every one is looked at.
+/// More rows than a page.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_sweep_reaches_every_row(pool: PgPool) {
     let world = World::start(pool).await;

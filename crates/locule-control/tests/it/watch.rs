@@ -1,10 +1,10 @@
-//! The watch of a host: its news is written at once, and after a break from the beginning.
+//! The watch of a host: reports are written at once, and after an interruption all of them again.
 
 use locule_domain::SandboxState;
 use locule_testkit::{World, eventually};
 use sqlx::PgPool;
 
-/// Until the row is as it should be. The clock stands still: no sweep concludes anything.
+/// Waits until the row has this state. The clock does not advance, so that no sweep changes the row.
 async fn becomes(world: &World, id: locule_ids::SandboxId, state: SandboxState) {
     eventually("the row follows its host", async || {
         world.row(id).await.state == state
@@ -12,25 +12,28 @@ async fn becomes(world: &World, id: locule_ids::SandboxId, state: SandboxState) 
     .await;
 }
 
-/// Ends what runs in the background.
+/// Stops the background tasks.
 async fn stop(world: World) {
     let grace = std::time::Duration::from_secs(10);
     world.tasks.shutdown(grace).await.unwrap();
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn news_is_written_at_once(pool: PgPool) {
+async fn a_report_is_written_at_once(pool: PgPool) {
     let world = World::start(pool).await;
     world.control.start();
     let id = world.create().await.id;
     world.host.pause_by_itself(id, "idle");
     becomes(&world, id, SandboxState::Paused).await;
-    assert_eq!(world.trail(id).await[1..], ["system auto_pause info {}"]);
+    assert_eq!(
+        world.audit_log(id).await[1..],
+        ["system auto_pause info {}"]
+    );
     stop(world).await;
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_watch_that_broke_tells_everything_that_was_missed(pool: PgPool) {
+async fn a_new_watch_reports_the_changes_that_the_interrupted_one_missed(pool: PgPool) {
     let world = World::start(pool).await;
     let (paused, ended) = (world.create().await.id, world.create().await.id);
     world.control.start();
@@ -47,7 +50,7 @@ async fn a_watch_that_broke_tells_everything_that_was_missed(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_row_that_cannot_be_read_does_not_hide_the_news_of_others(pool: PgPool) {
+async fn a_row_that_cannot_be_read_does_not_stop_the_reports_of_others(pool: PgPool) {
     let world = World::start(pool).await;
     let ids = [world.create().await.id, world.create().await.id];
     let mut conn = world.connection().await;

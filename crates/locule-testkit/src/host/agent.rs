@@ -1,4 +1,4 @@
-//! The simulated host's side of the wire: where calls go wrong.
+//! The calls of the simulated host, with their planned faults.
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
@@ -13,7 +13,7 @@ use crate::plan::{Call, Fault};
 use crate::reports::host_info;
 
 impl SimHost {
-    /// Before anything is done. `Some`: what becomes of the answer or of the order.
+    /// Applies the planned fault of a call before the call is carried out. Returns what happens to the answer or the order.
     async fn enter(&self, call: Call) -> Result<Option<Fault>, AgentError> {
         self.reachable()?;
         let fault = self.state().plan.next(call);
@@ -52,7 +52,7 @@ impl SimHost {
                 answer
             }
             Some(Fault::LoseAnswer) => {
-                // Done or refused: nobody hears which.
+                // The caller does not learn whether the order was carried out or refused.
                 let _ = self.obey(asked);
                 Err(AgentError::DeadlineExceeded)
             }
@@ -72,13 +72,13 @@ impl SimHost {
     fn reported(&self, sandbox: SandboxId) -> Option<SandboxReport> {
         let state = self.state();
         let held = state.held.get(&sandbox);
-        held.or_else(|| state.graves.get(&sandbox)).cloned()
+        held.or_else(|| state.tombstones.get(&sandbox)).cloned()
     }
 
-    /// What it holds and what ended, as a real host lists it.
+    /// The held and the ended sandboxes, as a real host lists them.
     fn everything(&self) -> Vec<SandboxReport> {
         let state = self.state();
-        let all = state.held.values().chain(state.graves.values());
+        let all = state.held.values().chain(state.tombstones.values());
         all.cloned().collect()
     }
 }
@@ -144,13 +144,13 @@ impl HostAgent for SimHost {
 
     async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError> {
         self.enter(Call::Watch).await?;
-        let news = self.news().subscribe();
+        let news = self.reports().subscribe();
         let told = |(seq, report)| Ok(WatchEvent::Report { seq, report });
         let first = self.everything().into_iter().map(move |all| told((0, all)));
         let first = stream::iter(first.collect::<Vec<_>>());
         let complete = stream::once(async { Ok(WatchEvent::Complete) });
         let later = stream::unfold((news, 1_u64), move |(mut news, seq)| async move {
-            // Too slow, or the host went away: the watch ends.
+            // The watcher is too slow, or the host is unreachable: the watch ends.
             let report = news.recv().await.ok()?;
             Some((told((seq, report)), (news, seq + 1)))
         });

@@ -1,4 +1,4 @@
-//! Another way into one's account, and one less.
+//! Connect a provider to one's account, and disconnect it.
 
 use locule_domain::UserStatus;
 use locule_domain::oauth::Intent;
@@ -9,13 +9,13 @@ use super::state::State;
 use super::{OauthOutcome, OauthRefusal, OauthStart, row};
 use crate::accounts::Accounts;
 use crate::accounts::error::AccountError;
-use crate::accounts::github::{GITHUB, Github, Identity};
+use crate::accounts::github::{GITHUB, Github, OauthProfile};
 use crate::audit::{self, AuditEvent};
 use crate::caller::{Actor, Person};
 use crate::error::CommonError;
 
 impl Accounts {
-    /// Somebody who is logged in wants another way in.
+    /// Begins to connect a provider to the person's account.
     pub fn begin_connect(&self, github: &Github, person: &Person) -> OauthStart {
         let states = self.states();
         let new = states.begin(Intent::Connect, self.core.now(), rand::random());
@@ -27,7 +27,7 @@ impl Accounts {
         }
     }
 
-    /// Whose account it is, by the cookie that was given to their login.
+    /// The account and session that began to connect, read from the connect cookie.
     pub(super) fn connecting_account(
         &self,
         state: &State,
@@ -37,12 +37,12 @@ impl Accounts {
         read.ok_or(OauthRefusal::InvalidState)
     }
 
-    /// The login that began it must still be one: whoever logged out, or was logged out, connects nothing.
+    /// Connects a profile to an account. The session that began must still be valid: after a logout nothing is connected.
     pub(super) async fn connect(
         &self,
         user: UserId,
         session: SessionId,
-        identity: &Identity,
+        profile: &OauthProfile,
     ) -> Result<OauthOutcome, OauthRefusal> {
         let (mut tx, now) = (self.core.transaction().await?, self.core.now());
         let user = users::lock(&mut tx, user).await?;
@@ -53,11 +53,11 @@ impl Accounts {
         if user.status != UserStatus::Active {
             return Err(OauthRefusal::AccountDeactivated);
         }
-        if oauth_providers::owner(&mut tx, row(identity)).await? == Some(user.id) {
+        if oauth_providers::owner(&mut tx, row(profile)).await? == Some(user.id) {
             return Ok(OauthOutcome::Connected);
         }
-        let email = identity.email.as_deref().unwrap_or_default();
-        if !oauth_providers::insert(&mut tx, row(identity), user.id, email, now).await? {
+        let email = profile.email.as_deref().unwrap_or_default();
+        if !oauth_providers::insert(&mut tx, row(profile), user.id, email, now).await? {
             return Err(OauthRefusal::AlreadyLinked);
         }
         let actor = Actor::User {
@@ -73,7 +73,7 @@ impl Accounts {
         Ok(OauthOutcome::Connected)
     }
 
-    /// Nobody loses their last way in.
+    /// Refuses to remove the last sign-in method of an account.
     pub async fn disconnect(&self, person: &Person, provider: &str) -> Result<(), AccountError> {
         let mut tx = self.core.transaction().await?;
         let user = users::lock(&mut tx, person.id).await?;

@@ -1,8 +1,9 @@
-//! What the browser keeps while its owner is at the other platform: signed, so that a foreign one is refused, and ended.
+//! The signed cookies that the browser keeps while the person is at the provider. A cookie of another origin or an expired one is
+//! refused.
 //!
-//! Everything is derived from the nonce by the secret that signs logins; nothing is stored. The nonce travels as `state`, and
-//! in a cookie that only the browser which began has. So a link that somebody else made is refused when it comes back: it would
-//! log its victim in as its maker.
+//! Everything is derived from the nonce and the secret that signs login tokens; nothing is stored. The nonce travels as `state` and
+//! in a cookie of the browser that began. A link that an attacker prepared is therefore refused on return; otherwise it would log
+//! its victim in to the attacker's account.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,10 +15,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::secrets::keyed;
 
-/// How long somebody may take to log in there.
+/// The time that a person has to log in at the provider.
 pub const STATE_SECONDS: u64 = 600;
 
-/// No two messages are the same for two purposes, and none is the beginning of a login token.
+/// Separates the messages of each purpose from each other and from login tokens.
 #[derive(Clone, Copy)]
 enum Purpose {
     State,
@@ -25,19 +26,19 @@ enum Purpose {
     Verifier,
 }
 
-/// Signs and reads with the platform's secret.
+/// Signs and reads the cookies with the platform's secret.
 #[derive(Clone, Copy)]
 pub(super) struct States<'a>(pub(super) &'a [u8]);
 
-/// Somebody is sent away with this.
+/// The state of a new sign-in.
 pub(super) struct NewState {
     pub(super) nonce: String,
     pub(super) cookie: String,
-    /// What the verifier is held against, by the other platform: a code that somebody caught is of no use to them (PKCE).
+    /// The provider compares the verifier with it, so that an intercepted code is useless (PKCE).
     pub(super) challenge: String,
 }
 
-/// A state of ours that has not ended.
+/// A state that this platform signed and that has not expired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) nonce: String,
@@ -56,7 +57,7 @@ impl States<'_> {
             Purpose::Connect => b"oauth connect\0",
             Purpose::Verifier => b"oauth verifier\0",
         });
-        // Of one length always.
+        // The nonce has a fixed length.
         mac.update(nonce.as_bytes());
         for part in of {
             mac.update(part);
@@ -81,7 +82,7 @@ impl States<'_> {
         }
     }
 
-    /// Proves to the other platform that who exchanges a code is who sent for it.
+    /// Proves to the provider that the code is exchanged by the side that requested it.
     pub(super) fn verifier(self, nonce: &str) -> String {
         let mac = self.mac(Purpose::Verifier, nonce, &[]);
         hex::encode(mac.finalize().into_bytes())
@@ -92,7 +93,7 @@ impl States<'_> {
         let shown = hex::decode(cookie.mac).ok()?;
         let intent = cookie.intent.as_str().as_bytes();
         let mac = self.mac(Purpose::State, cookie.nonce, &[intent]);
-        // Compares in a time that does not tell how much is right.
+        // `verify_slice` compares in constant time.
         mac.verify_slice(&shown).ok()?;
         (seconds(now) < cookie.ends_at()).then(|| State {
             nonce: cookie.nonce.to_owned(),
@@ -100,7 +101,7 @@ impl States<'_> {
         })
     }
 
-    /// Of one journey only: it names the nonce too.
+    /// The connect cookie of one sign-in: it is bound to the nonce.
     pub(super) fn connect_cookie(self, nonce: &str, user: UserId, session: SessionId) -> String {
         let mac = self.connect_mac(nonce, user, session);
         let mac = &hex::encode(mac.finalize().into_bytes());
@@ -170,7 +171,7 @@ mod fuzz {
     use super::tests::{SECRET, at};
     use super::*;
 
-    /// Nothing but what was signed is read, however near it comes.
+    /// Only the exact signed text is read.
     #[test]
     fn any_cookie_is_one_of_ours_or_refused() {
         let (user, session) = (UserId::random(), SessionId::random());
@@ -182,7 +183,7 @@ mod fuzz {
             let state = SECRET.read(&text, at(1));
             assert!(state.is_none() || text == new.cookie, "{text}");
             let read = SECRET.read_connect(&text, &new.nonce);
-            // An id is read in two spellings.
+            // An id has two spellings.
             assert!(read.is_none_or(|read| read == (user, session)), "{text}");
             (
                 StateCookie::parse(&text).map(|cookie| cookie.intent.as_str()),
