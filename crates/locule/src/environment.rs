@@ -194,8 +194,14 @@ pub(crate) fn failpoints() -> Option<(&'static str, String)> {
         .map(|file| (VARIABLE, file))
 }
 
+/// The path of a program on the search path.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    let mut paths = search_path().into_iter().map(|folder| folder.join(name));
+    paths.find(|path| path.is_file())
+}
+
 /// The folders that contain programs.
-pub(crate) fn search_path() -> Vec<PathBuf> {
+fn search_path() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     folders.extend(["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from));

@@ -15,7 +15,7 @@ use locule_control::Credential;
 use locule_edge::{Selector, Signal, StartProcess, retry_while_agent_restarts};
 use locule_ids::SandboxId;
 
-use self::session::{Session, SessionEnd};
+use self::session::Session;
 use super::started_pid;
 use crate::caller::{MayUse, SocketMayUse, Use};
 use crate::error::ApiError;
@@ -32,6 +32,19 @@ const LINGERING_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Limit of one message: 1 MiB of stdin in base64 fits.
 const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 const TIMEOUT_MAX_SEC: i64 = 7 * 24 * 60 * 60;
+
+/// The end of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SessionEnd {
+    /// The process exited, or its stream of events ended.
+    Finished,
+    /// The client closed the socket.
+    ClientLeft,
+    /// A message of the client was not valid, or stdin was lost. The client received an error.
+    Failed,
+    /// The server stops. The process keeps running.
+    Stopping,
+}
 
 /// Run a command over a WebSocket
 ///

@@ -6,10 +6,9 @@ use std::time::Duration;
 use locule_agent_api::HostInfo;
 use locule_base::clock::{Clock as _, SystemClock};
 
-use super::checks;
 use super::layout::Credentials;
 use super::proof::Proof;
-use crate::screen;
+use crate::{environment, screen};
 
 /// How often a step that is under way says so.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -96,7 +95,7 @@ Ctrl-C pauses the running sandboxes and stops the platform; after the next start
 fn program() -> PathBuf {
     let name = PathBuf::from("locule");
     let this = std::env::current_exe().ok();
-    let named = checks::find("locule").and_then(|path| path.canonicalize().ok());
+    let named = environment::find_program("locule").and_then(|path| path.canonicalize().ok());
     match this {
         Some(this) if named.as_ref() != Some(&this) => this,
         _ => name,

@@ -56,16 +56,8 @@ pub(super) fn run(
 pub(crate) fn missing_packages() -> Vec<&'static str> {
     let missing = PROGRAMS
         .iter()
-        .filter(|(program, _)| find(program).is_none());
+        .filter(|(program, _)| environment::find_program(program).is_none());
     missing.map(|(_, package)| *package).collect()
-}
-
-/// The path of a program on the search path.
-pub(super) fn find(program: &str) -> Option<PathBuf> {
-    environment::search_path()
-        .into_iter()
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
 }
 
 pub(crate) fn find_images(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {

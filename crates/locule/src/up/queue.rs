@@ -8,9 +8,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::banner::Progress;
-use super::checks::find;
 use super::layout::Layout;
 use super::supervisor::{Service, Supervisor};
+use crate::environment;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -46,7 +46,8 @@ pub(super) async fn start(
     );
     let service = Service {
         name: "redis",
-        program: find("redis-server").context("Redis is missing: apt-get install redis-server")?,
+        program: environment::find_program("redis-server")
+            .context("Redis is missing: apt-get install redis-server")?,
         args,
         environment: Vec::new(),
         user: Some(layout.user()),

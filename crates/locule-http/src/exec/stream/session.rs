@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::text::Text;
-use super::text;
+use super::{SessionEnd, text};
 use crate::extract::message;
 
 const QUEUE_MESSAGES: usize = 16;
@@ -34,19 +34,6 @@ pub(super) const STDIN_MESSAGES: usize = 1024;
 /// Time in which the client must read the queued messages after the process has exited.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
-
-/// The end of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SessionEnd {
-    /// The process exited, or its stream of events ended.
-    Finished,
-    /// The client closed the socket.
-    ClientLeft,
-    /// A message of the client was not valid, or stdin was lost. The client received an error.
-    Failed,
-    /// The server stops. The process keeps running.
-    Stopping,
-}
 
 pub(super) struct Session<'a> {
     pub(super) guest: &'a GuestClient,
