@@ -19,7 +19,7 @@ pub enum AgentError {
     /// The host is not reachable or not ready.
     #[error("{0}")]
     Unavailable(String),
-    /// Nobody knows whether it was done.
+    /// The caller cannot know whether the call was carried out.
     #[error("the host did not answer in time")]
     DeadlineExceeded,
     #[error("{0}")]

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 exchange over a byte stream that somebody else opened: a Unix socket, or one inside a namespace.
+//! One HTTP/1.1 exchange over a byte stream that the caller opened: a Unix socket, or one inside a namespace.
 
 use bytes::Bytes;
 use http::{Request, Response};

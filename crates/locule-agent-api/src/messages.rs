@@ -164,7 +164,7 @@ pub struct HostInfo {
     pub templates: Vec<String>,
     /// Wait unclaimed: in no list, never billed.
     pub warm: Vec<PoolLevel>,
-    /// What all virtual machines have for themselves, golden images counted once.
+    /// Memory that the virtual machines do not share; each template snapshot is counted once.
     pub memory_used_bytes: u64,
     /// Above it the longest idle sandbox is paused.
     pub memory_limit_bytes: u64,

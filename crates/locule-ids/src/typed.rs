@@ -114,7 +114,7 @@ ids! {
     HostRefreshTokenId = "host refresh token", "hrt-";
     /// The row of an API key (not the key).
     ApiKeyId = "API key", "key-";
-    /// An entry of the audit trail.
+    /// An entry of the audit log.
     AuditId = "audit entry", "log-";
     /// A template build.
     BuildId = "build", "bld-";
@@ -131,7 +131,7 @@ ids! {
 }
 
 impl TeamId {
-    /// Owner of what all teams share: templates, builds, audit entries of shared hosts. Nobody can be a member (B-006).
+    /// Owner of what all teams share: templates, builds, audit entries of shared hosts. No user is a member (B-006).
     pub const PLATFORM: Self = Self(Uuid::nil());
 }
 

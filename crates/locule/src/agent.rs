@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// Memory that the host promises to running sandboxes, as a multiple of the memory limit
     #[arg(long, default_value_t = Limits::default().memory_overcommit)]
     memory_overcommit: f64,
-    /// A paused sandbox's memory image in more extents than this is written anew in the background
+    /// A paused sandbox's snapshot in more extents than this is rewritten in the background
     #[arg(long, default_value_t = Limits::default().snapshot_extents_max)]
     image_extents_max: u32,
     /// The user id that may call the agent, besides root

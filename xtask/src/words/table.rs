@@ -62,6 +62,13 @@ impl Retired {
 }
 
 const AGENT: &[&str] = &["crates/locule-agent/"];
+/// Where a type says what a host holds.
+const INVENTORIES: &[&str] = &[
+    "crates/locule-agent/src/ledger",
+    "crates/locule-agent/src/manifest",
+    "crates/locule-control/",
+    "crates/locule-testkit/",
+];
 const CONTROL: &[&str] = &["crates/locule-control/"];
 const GUEST: &[&str] = &["crates/locule-guest/"];
 const HTTP: &[&str] = &["crates/locule-http/"];
@@ -119,7 +126,7 @@ pub(crate) const RETIRED: &[Retired] = &[
     words("come to be", "create"),
     words("comes to be", "is created"),
     words("came to be", "was created"),
-    name("begin", "create").within(AGENT),
+    name("begin", "create").within(&["crates/locule-agent/src/driver"]),
     words("awaken", "start_guest"),
     words("practise", "warm up"),
     // Destroying.
@@ -128,7 +135,7 @@ pub(crate) const RETIRED: &[Retired] = &[
     words("buried", "has a tombstone"),
     words("stone", "tombstone"),
     words("grave", "tombstone"),
-    type_name("Held", "ManifestState (agent), HostInventory (control)"),
+    type_name("Held", "ManifestState (agent), HostInventory (control)").within(INVENTORIES),
     // Orders.
     words("obey", "handle"),
     words("obeys", "handles"),

@@ -43,7 +43,7 @@ impl Liar {
                 let mut asked = [0; 4096];
                 let length = stream.read(&mut asked).await.unwrap_or(0);
                 let asked = String::from_utf8_lossy(&asked[..length]);
-                // Whoever comes back after a break is sent away, or each would be waited for.
+                // A client that attaches again after a break is refused: the test would wait for each one.
                 let again = asked.contains("process.Process/Connect ");
                 let answer = if again { &no_process } else { &said };
                 let _ = stream.write_all(answer).await;

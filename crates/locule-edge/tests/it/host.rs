@@ -92,7 +92,7 @@ impl Host {
         host
     }
 
-    /// Nobody listens any more.
+    /// The socket has no listener any more.
     pub(crate) fn go_away(&self) {
         std::fs::remove_file(&self.socket).unwrap();
         self.away.cancel();
