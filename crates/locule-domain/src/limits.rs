@@ -32,33 +32,33 @@ impl Default for Limits {
     }
 }
 
-/// A sandbox that somebody wants.
+/// A request for a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NewSandbox {
     pub template: String,
-    /// One unless said.
+    /// Default: 1.
     pub vcpus: Option<u32>,
-    /// 512 unless said.
+    /// Default: 512.
     pub memory_mib: Option<u32>,
-    /// Idle seconds after which it is paused; 0 for never.
+    /// Idle seconds after which the sandbox is paused; 0 for never.
     pub timeout_sec: u32,
-    /// After this it ends or is paused, whatever it does.
+    /// After this time the sandbox ends or is paused, busy or not.
     pub expires_in: Option<Duration>,
     pub on_timeout: OnTimeout,
     pub auto_resume: bool,
     pub env: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
-    /// Its ports are open to whoever knows its name.
+    /// Its ports are open to every client that knows its name.
     pub public_traffic: bool,
 }
 
-/// What is wrong with a wish, in words for whoever wished.
+/// What is wrong with a request, as a text for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub String);
 
 impl NewSandbox {
-    /// The size that this wish comes to: vCPUs and mebibytes.
+    /// The requested size, or the default: vCPUs and mebibytes.
     pub fn size(&self) -> (u32, u32) {
         (self.vcpus.unwrap_or(1), self.memory_mib.unwrap_or(512))
     }
@@ -130,7 +130,7 @@ pub fn is_safe_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn wish() -> NewSandbox {
+    fn request() -> NewSandbox {
         NewSandbox {
             template: "minimal".to_owned(),
             ..NewSandbox::default()
@@ -139,8 +139,8 @@ mod tests {
 
     #[test]
     fn defaults_are_one_vcpu_and_half_a_gigabyte() {
-        assert_eq!(wish().size(), (1, 512));
-        wish().check(&Limits::default()).unwrap();
+        assert_eq!(request().size(), (1, 512));
+        request().check(&Limits::default()).unwrap();
     }
 
     #[test]
@@ -149,43 +149,43 @@ mod tests {
         let too_large = [
             NewSandbox {
                 vcpus: Some(9),
-                ..wish()
+                ..request()
             },
             NewSandbox {
                 memory_mib: Some(8193),
-                ..wish()
+                ..request()
             },
             NewSandbox {
                 memory_mib: Some(127),
-                ..wish()
+                ..request()
             },
             NewSandbox {
                 timeout_sec: u32::MAX,
-                ..wish()
+                ..request()
             },
             NewSandbox {
                 expires_in: Some(Duration::from_secs(u64::MAX)),
-                ..wish()
+                ..request()
             },
             NewSandbox {
                 env: BTreeMap::from([("A=B".to_owned(), String::new())]),
-                ..wish()
+                ..request()
             },
             NewSandbox {
                 env: BTreeMap::from([("A".to_owned(), "\0".to_owned())]),
-                ..wish()
+                ..request()
             },
             NewSandbox {
                 labels: BTreeMap::from([(String::new(), String::new())]),
-                ..wish()
+                ..request()
             },
             NewSandbox {
                 template: "../minimal".to_owned(),
-                ..wish()
+                ..request()
             },
         ];
-        for wish in too_large {
-            wish.check(&limits).unwrap_err();
+        for request in too_large {
+            request.check(&limits).unwrap_err();
         }
     }
 

@@ -1,4 +1,4 @@
-//! Signing in by way of another platform: what the browser keeps meanwhile, and what of the platform's answers is believed.
+//! Sign-in with another platform: what the browser keeps meanwhile, and which of the platform's answers are trusted.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,13 @@ use locule_ids::{SessionId, UserId};
 use crate::people::{self, UnknownWord, words};
 
 words! {
-    /// Why somebody goes to the other platform.
+    /// Why a browser is redirected to the other platform.
     Intent {
-        /// Comes back to an account that there is.
+        /// Signs in to an existing account.
         Login = "login",
-        /// Also makes one where there is none.
+        /// Signs in, and creates the account if it does not exist.
         Signup = "signup",
-        /// Gets another way into the account they are logged in to.
+        /// Adds a sign-in method to the account of the current login.
         Connect = "connect",
     }
 }
@@ -23,7 +23,7 @@ const NONCE_DIGITS: usize = 48;
 const EXPIRY_DIGITS: usize = 16;
 const MAC_DIGITS: usize = 64;
 
-/// What is sent along and comes back: when it ends, in seconds since 1970, and what nobody guesses.
+/// The nonce of one sign-in: its expiry, in seconds since 1970, and a random number that cannot be guessed.
 pub fn nonce(ends_at: u64, random: u128) -> String {
     format!("{ends_at:016x}{random:032x}")
 }
@@ -96,8 +96,8 @@ pub struct ListedEmail {
     pub verified: bool,
 }
 
-/// The one address that is believed: primary, and verified by the other platform. Whoever could come in with any other, such
-/// as the one that a profile shows, could take an account or an invitation that is meant for the address's owner.
+/// The one address that is trusted: primary, and verified by the other platform. A sign-in with any other address, such as the
+/// one that a profile shows, could take an account or an invitation that is meant for the owner of the address.
 pub fn trusted_email(listed: &[ListedEmail]) -> Option<String> {
     let trusted = listed
         .iter()
@@ -105,7 +105,7 @@ pub fn trusted_email(listed: &[ListedEmail]) -> Option<String> {
     people::email(&trusted.email).ok()
 }
 
-/// What somebody is called here: by their name, or by their login where they have none that we take.
+/// The name of a new account: the name at the other platform, or the login there when the name is missing or not allowed.
 pub fn name_of(name: Option<&str>, login: &str) -> Option<String> {
     let mut names = [name.unwrap_or_default(), login].into_iter();
     names.find_map(|text| people::person_name(text).ok())

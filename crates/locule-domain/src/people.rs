@@ -42,22 +42,22 @@ macro_rules! words {
 pub(crate) use words;
 
 words! {
-    /// What somebody is in a team. The later may whatever the earlier may.
+    /// The role of a member in a team. Each role may do everything that the roles before it may.
     Role {
-        /// Uses the team: its sandboxes, keys of its own.
+        /// Uses the team's sandboxes, and makes keys.
         Member = "member",
-        /// Also says who is in it, and what it is called.
+        /// Also manages the members and the name of the team.
         Admin = "admin",
-        /// Also ends it. Exactly one, from its beginning on: never removed, demoted or gone (B-150).
+        /// Also deletes the team. A team always has exactly one owner, who is never removed or demoted (B-150).
         Owner = "owner",
     }
 
-    /// Whether somebody may come in.
+    /// Whether a user may sign in.
     UserStatus {
-        /// Signed up, and has not shown yet that the address is theirs.
+        /// Signed up, and has not verified the e-mail address yet.
         Inactive = "inactive",
         Active = "active",
-        /// Shut out by a platform administrator.
+        /// Disabled by a platform administrator.
         Disabled = "disabled",
         Deleted = "deleted",
     }
@@ -143,7 +143,7 @@ pub fn team_name(text: &str) -> Result<String, Invalid> {
     invalid("name must be 1 to 128 letters, digits, spaces or any of _ - @ '")
 }
 
-/// What a key is called; one without a name has one too.
+/// The name of a key, with a default.
 pub fn key_name(text: &str) -> Result<String, Invalid> {
     if text.trim_matches(' ').is_empty() {
         return Ok("Unnamed API Key".to_owned());
@@ -151,7 +151,7 @@ pub fn key_name(text: &str) -> Result<String, Invalid> {
     person_name(text)
 }
 
-/// Whether a password may be somebody's.
+/// Whether a password is allowed for an account.
 pub fn check_password(text: &str) -> Result<(), Invalid> {
     if text.chars().count() < PASSWORD_CHARS_MIN {
         return invalid("a password must have 8 characters at least");
@@ -177,7 +177,7 @@ pub fn search_prefix(text: &str) -> Result<String, Invalid> {
     invalid("email must be the beginning of an e-mail address: 3 ASCII letters at least, and its @")
 }
 
-/// A text in which nothing means anything to `LIKE`, with `\` as its escape character (B-040).
+/// The text as a pattern of `LIKE` that matches the text itself, with `\` as the escape character (B-040).
 pub fn like_literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len());
     for letter in text.chars() {

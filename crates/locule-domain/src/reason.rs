@@ -1,4 +1,4 @@
-//! Why a sandbox ended. Never lost: shown, kept in the row, written to the audit trail.
+//! Why a sandbox ended. The reason is never lost: the API shows it, the row keeps it, the audit log records it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -41,13 +41,13 @@ macro_rules! reasons {
 reasons! {
     /// Why a sandbox is `stopped`.
     StopReason {
-        /// Somebody asked for it.
+        /// A request or a job destroyed the sandbox.
         Destroyed = "destroyed",
-        /// Its time was over.
+        /// The sandbox expired.
         Expired = "expired",
         /// The guest powered off or rebooted.
         GuestShutdown = "guest_shutdown",
-        /// Its VM was not there any more. Inferred from absence: evidence may undo it.
+        /// The host does not have the VM any more. Inferred from absence: a later report of the host may undo it.
         VmLost = "vm_lost",
         /// Its host was removed.
         HostDeleted = "host_deleted",

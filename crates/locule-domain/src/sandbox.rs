@@ -193,11 +193,11 @@ pub struct Sandbox {
     pub host: Option<HostId>,
     pub state: SandboxState,
     pub desired: Desired,
-    /// Grows with each order about it. Hosts know it.
+    /// Grows with each order about the sandbox. Hosts know it.
     pub generation: i64,
-    /// Grows with each write of its row. Nobody outside the database knows it: it is what a writer compares.
+    /// Grows with each write of the row. Only writers of the row know it: they compare it with the version that they read.
     pub version: i64,
-    /// Why it is paused where nobody asked (`idle`, `expired`, `host_stopping`), or why it ended.
+    /// Why the platform paused the sandbox (`idle`, `expired`, `host_stopping`), or why the sandbox ended.
     pub status_reason: Option<String>,
     pub last_error: Option<String>,
     /// Stopped here, but its host has not confirmed yet.

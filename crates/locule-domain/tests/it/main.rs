@@ -76,7 +76,7 @@ fn the_transition_table_is_written_down() {
         }
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/transitions.txt");
-    #[expect(clippy::disallowed_methods, reason = "how goldens are regenerated")]
+    #[expect(clippy::disallowed_methods, reason = "how golden files are regenerated")]
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &table).unwrap();
     }
@@ -87,7 +87,7 @@ fn the_transition_table_is_written_down() {
     );
 }
 
-/// What a willing host answers to an action.
+/// The events by which a host reports that it carried out an action.
 fn outcome(action: Action) -> Vec<SandboxEvent> {
     match action {
         Action::Place => vec![SandboxEvent::Placed],
@@ -99,9 +99,9 @@ fn outcome(action: Action) -> Vec<SandboxEvent> {
 }
 
 #[test]
-fn every_wish_is_reached_within_a_few_steps() {
+fn every_desired_state_is_reached_within_a_few_steps() {
     for desired in Desired::ALL {
-        // A host that is out of reach comes back by itself; nothing is done meanwhile.
+        // For a host that is out of reach there is no action: the platform waits until the host is back.
         for start in states()
             .into_iter()
             .filter(|state| *state != SandboxState::Missing)
