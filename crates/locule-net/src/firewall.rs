@@ -75,7 +75,7 @@ pub(crate) fn no_host_rules(names: &Names) -> String {
 /// destinations, and in both directions no faster than `bandwidth_mbit`.
 pub(crate) fn sandbox_rules(bandwidth_mbit: u32) -> String {
     let kilobytes = u64::from(bandwidth_mbit.max(1)) * 125;
-    // The burst allows a few large frames at once.
+    // The bytes that one second leaves unused may follow at once, plus a burst of a few large frames.
     let bandwidth = format!("limit rate over {kilobytes} kbytes/second burst 128 kbytes drop");
     format!(
         "table ip locule {{
