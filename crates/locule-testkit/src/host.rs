@@ -131,7 +131,7 @@ impl SimHost {
         let late = std::mem::take(&mut self.state().late);
         for asked in late {
             // The caller is gone.
-            let _ = self.obey(asked);
+            let _ = self.carry_out(asked);
         }
     }
 
@@ -249,7 +249,7 @@ fn write_tombstone(state: &mut State, mut report: SandboxReport, reason: &str) -
 
 impl SimHost {
     /// Carries out an order, as a real host does.
-    fn obey(&self, asked: Asked) -> Result<Option<SandboxReport>, AgentError> {
+    fn carry_out(&self, asked: Asked) -> Result<Option<SandboxReport>, AgentError> {
         let now = self.clock.now();
         let mut state = self.state();
         let report = match asked {

@@ -69,6 +69,15 @@ const INVENTORIES: &[&str] = &[
     "crates/locule-control/",
     "crates/locule-testkit/",
 ];
+/// The identity of a caller is one, and the control plane's.
+const IDENTITIES: &[&str] = &[
+    "crates/locule-agent/",
+    "crates/locule-domain/",
+    "crates/locule-guest/",
+    "crates/locule-http/",
+    "crates/locule-store/",
+    "crates/locule-vmm/",
+];
 const CONTROL: &[&str] = &["crates/locule-control/"];
 const GUEST: &[&str] = &["crates/locule-guest/"];
 const HTTP: &[&str] = &["crates/locule-http/"];
@@ -179,7 +188,7 @@ pub(crate) const RETIRED: &[Retired] = &[
     name("take_report", "apply_report").within(CONTROL),
     name("observe", "apply_event").within(CONTROL),
     name("conclude", "apply_if_unchanged").within(CONTROL),
-    name("absent", "apply_absence").within(CONTROL),
+    name("absent", "apply_absence").within(&["crates/locule-control/src/"]),
     words("trail", "audit log"),
     type_name("Letter", "EmailTemplate"),
     type_name("Why", "DestroyReason"),
@@ -194,7 +203,7 @@ pub(crate) const RETIRED: &[Retired] = &[
     type_name("Place", "IdleLimit: the precise noun").within(HTTP),
     // Types whose name said too little.
     type_name("Guest", "GuestClient, GuestState").within(GUESTS),
-    type_name("Identity", "VmmIdentity, OauthProfile: whose identity"),
+    type_name("Identity", "VmmIdentity, OauthProfile: whose identity").within(IDENTITIES),
     type_name("Event", "ProcessEvent, AuditEvent, SandboxEvent").within(EVENTS),
     type_name("Refused", "TransitionRefused: what was refused"),
     type_name("AcceleratorWish", "AcceleratorSetting"),

@@ -195,13 +195,13 @@ impl Accounts {
         }
         let code = returned.code.filter(|code| !code.is_empty());
         let code = code.ok_or(OauthRefusal::MissingCode)?;
-        let wanted = match state.intent {
+        let account = match state.intent {
             Intent::Login | Intent::Signup => None,
             Intent::Connect => Some(self.connecting_account(state, returned.connect_cookie)?),
         };
         let verifier = self.states().verifier(&state.nonce);
         let profile = github.fetch_profile(code, &verifier).await?;
-        match wanted {
+        match account {
             Some((user, session)) => self.connect(user, session, &profile).await,
             None => self.sign_in(&profile, state.intent).await,
         }

@@ -45,15 +45,15 @@ impl SimHost {
             self.record_mark(mark);
         }
         match self.enter(asked.call()).await? {
-            None | Some(Fault::Refuse(_) | Fault::Delay(_)) => self.obey(asked),
+            None | Some(Fault::Refuse(_) | Fault::Delay(_)) => self.carry_out(asked),
             Some(Fault::DelayAnswer(gate)) => {
-                let answer = self.obey(asked);
+                let answer = self.carry_out(asked);
                 gate.pass().await;
                 answer
             }
             Some(Fault::LoseAnswer) => {
                 // The caller does not learn whether the order was carried out or refused.
-                let _ = self.obey(asked);
+                let _ = self.carry_out(asked);
                 Err(AgentError::DeadlineExceeded)
             }
             Some(Fault::Late) => {
