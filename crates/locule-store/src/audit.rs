@@ -1,13 +1,55 @@
-//! Table `audit_logs`: written in the transaction of the change it records, so that neither is there without the other (D-21).
+//! Table `audit_logs`: each entry is written in the transaction of the change that it records, so that neither exists without
+//! the other (D-21).
 
 use chrono::{DateTime, Utc};
 use locule_ids::{AuditId, TeamId};
+use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::StoreError;
+use crate::statement::{row, statements};
 
-/// One entry of the trail.
+type InsertValues = (
+    Uuid,
+    Uuid,
+    &'static str,
+    Option<String>,
+    &'static str,
+    &'static str,
+    Option<String>,
+    &'static str,
+    &'static str,
+    &'static str,
+    Value,
+    DateTime<Utc>,
+);
+
+type ListValues = (
+    Uuid,
+    bool,
+    &'static [String],
+    &'static [String],
+    Option<DateTime<Utc>>,
+    Option<Uuid>,
+    i64,
+);
+
+statements! {
+    INSERT: InsertValues =
+        "INSERT INTO audit_logs (id, team_id, actor_type, actor_id, actor_name, resource_type, resource_id, action, scope,
+                                 status, metadata, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    LIST: ListValues => ListedRow =
+        "SELECT id, actor_type, actor_id, actor_name, resource_type, resource_id, action, scope, status, metadata, created_at
+         FROM audit_logs
+         WHERE team_id = $1 AND ($2 OR scope = 'team')
+           AND (cardinality($3::text[]) = 0 OR resource_type = ANY($3)) AND (cardinality($4::text[]) = 0 OR action = ANY($4))
+           AND ($5::timestamptz IS NULL OR (created_at, id) < ($5, $6))
+         ORDER BY created_at DESC, id DESC LIMIT $7";
+}
+
+/// One entry of the audit log.
 #[derive(Debug, Clone)]
 pub struct Entry<'a> {
     pub id: AuditId,
@@ -20,34 +62,29 @@ pub struct Entry<'a> {
     pub action: &'a str,
     pub scope: &'a str,
     pub status: &'a str,
-    pub metadata: serde_json::Value,
+    pub metadata: Value,
     pub created_at: DateTime<Utc>,
 }
 
 pub async fn insert(conn: &mut PgConnection, entry: Entry<'_>) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO audit_logs (id, team_id, actor_type, actor_id, actor_name, resource_type, resource_id, action, scope,
-                                 status, metadata, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind(entry.id.as_uuid())
-    .bind(entry.team.as_uuid())
-    .bind(entry.actor_type)
-    .bind(entry.actor_id)
-    .bind(entry.actor_name)
-    .bind(entry.resource_type)
-    .bind(entry.resource_id)
-    .bind(entry.action)
-    .bind(entry.scope)
-    .bind(entry.status)
-    .bind(entry.metadata)
-    .bind(entry.created_at)
-    .execute(conn)
-    .await?;
-    Ok(())
+    let values = (
+        entry.id.as_uuid(),
+        entry.team.as_uuid(),
+        entry.actor_type,
+        entry.actor_id,
+        entry.actor_name,
+        entry.resource_type,
+        entry.resource_id,
+        entry.action,
+        entry.scope,
+        entry.status,
+        entry.metadata,
+        entry.created_at,
+    );
+    INSERT.execute(conn, values).await.map(drop)
 }
 
-/// One entry as it is listed.
+/// One entry as a list shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
     pub id: AuditId,
@@ -59,29 +96,30 @@ pub struct Listed {
     pub action: String,
     pub scope: String,
     pub status: String,
-    pub metadata: serde_json::Value,
+    pub metadata: Value,
     pub created_at: DateTime<Utc>,
 }
 
-#[derive(sqlx::FromRow)]
-struct ListedRow {
-    id: Uuid,
-    actor_type: String,
-    actor_id: Option<String>,
-    actor_name: String,
-    resource_type: String,
-    resource_id: Option<String>,
-    action: String,
-    scope: String,
-    status: String,
-    metadata: serde_json::Value,
-    created_at: DateTime<Utc>,
+row! {
+    struct ListedRow {
+        id: Uuid,
+        actor_type: String,
+        actor_id: Option<String>,
+        actor_name: String,
+        resource_type: String,
+        resource_id: Option<String>,
+        action: String,
+        scope: String,
+        status: String,
+        metadata: Value,
+        created_at: DateTime<Utc>,
+    }
 }
 
-/// Which entries of a team. Empty lists do not filter.
+/// Which entries of a team are listed. Empty lists do not filter.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Also what only owners and admins see.
+    /// Includes the entries that only owners and admins may see.
     pub admin_scope: bool,
     pub resource_types: Vec<String>,
     pub actions: Vec<String>,
@@ -97,23 +135,16 @@ pub async fn list(
     filter: &Filter,
 ) -> Result<Vec<Listed>, StoreError> {
     let (at, id) = filter.before.unzip();
-    let rows: Vec<ListedRow> = sqlx::query_as(
-        "SELECT id, actor_type, actor_id, actor_name, resource_type, resource_id, action, scope, status, metadata, created_at
-         FROM audit_logs
-         WHERE team_id = $1 AND ($2 OR scope = 'team')
-           AND (cardinality($3::text[]) = 0 OR resource_type = ANY($3)) AND (cardinality($4::text[]) = 0 OR action = ANY($4))
-           AND ($5::timestamptz IS NULL OR (created_at, id) < ($5, $6))
-         ORDER BY created_at DESC, id DESC LIMIT $7",
-    )
-    .bind(team.as_uuid())
-    .bind(filter.admin_scope)
-    .bind(&filter.resource_types)
-    .bind(&filter.actions)
-    .bind(at)
-    .bind(id.map(AuditId::as_uuid))
-    .bind(filter.limit)
-    .fetch_all(conn)
-    .await?;
+    let values = (
+        team.as_uuid(),
+        filter.admin_scope,
+        filter.resource_types.as_slice(),
+        filter.actions.as_slice(),
+        at,
+        id.map(AuditId::as_uuid),
+        filter.limit,
+    );
+    let rows = LIST.fetch_all(conn, values).await?;
     let listed = |row: ListedRow| Listed {
         id: AuditId::from_uuid(row.id),
         actor_type: row.actor_type,

@@ -1,10 +1,19 @@
-//! Which database this is, and how far it has come.
+//! Table `cluster` and sequence `write_counter`: which database this is, and how far it has come.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::StoreError;
+use crate::statement::statements;
+
+statements! {
+    INSERT: (Uuid, DateTime<Utc>) =
+        "INSERT INTO cluster (id, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    NEXT_WRITE: () => (Uuid, i64) = "SELECT id, nextval('write_counter') FROM cluster";
+    LAST_WRITE: () => (Uuid, i64) = "SELECT id, last_value FROM cluster, write_counter";
+    PING: () = "SELECT 1";
+}
 
 /// Writes the cluster's id once; later calls keep the first.
 pub async fn ensure(
@@ -12,15 +21,10 @@ pub async fn ensure(
     id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO cluster (id, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(id)
-        .bind(now)
-        .execute(conn)
-        .await?;
-    Ok(())
+    INSERT.execute(conn, (id, now)).await.map(drop)
 }
 
-/// Which database this is, and a number of its write counter.
+/// A number of the database's write counter, with the database's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     pub cluster: Uuid,
@@ -29,21 +33,17 @@ pub struct Written {
 
 /// Draws the next number of the write counter.
 pub async fn next_write(conn: &mut PgConnection) -> Result<Written, StoreError> {
-    read(conn, "SELECT id, nextval('write_counter') FROM cluster").await
+    let (cluster, counter) = NEXT_WRITE.fetch_one(conn, ()).await?;
+    Ok(Written { cluster, counter })
 }
 
 /// The last number that was drawn.
 pub async fn last_write(conn: &mut PgConnection) -> Result<Written, StoreError> {
-    read(conn, "SELECT id, last_value FROM cluster, write_counter").await
-}
-
-async fn read(conn: &mut PgConnection, sql: &'static str) -> Result<Written, StoreError> {
-    let (cluster, counter): (Uuid, i64) = sqlx::query_as(sql).fetch_one(conn).await?;
+    let (cluster, counter) = LAST_WRITE.fetch_one(conn, ()).await?;
     Ok(Written { cluster, counter })
 }
 
-/// Whether the database answers.
+/// Fails unless the database answers.
 pub async fn ping(conn: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query("SELECT 1").execute(conn).await?;
-    Ok(())
+    PING.execute(conn, ()).await.map(drop)
 }

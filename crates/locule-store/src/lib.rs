@@ -1,12 +1,14 @@
 //! Every line of SQL.
 //!
 //! Functions per table; the connection is the first argument and the caller owns the transaction. Rows become domain values
-//! here; a row that cannot be is an error that names table and id, never a panic. Writers name the generation they saw;
-//! stale ones lose.
+//! here; a row that holds an impossible value is an error that names table and id, never a panic. Writers name the version of
+//! the row that they saw; a writer whose version is old changes nothing. Statements are declared with their types and checked
+//! against the schema by a test (`statement.rs`).
 
 pub mod api_keys;
 pub mod audit;
 pub mod cluster;
+mod database;
 pub mod hosts;
 pub mod idempotency;
 pub mod jobs;
@@ -14,10 +16,12 @@ pub mod members;
 pub mod oauth_providers;
 pub mod sandboxes;
 pub mod sessions;
+mod statement;
 pub mod teams;
 pub mod templates;
 pub mod users;
 
+pub use database::ensure_database;
 pub use sqlx::{PgConnection, PgPool};
 
 use std::str::FromStr as _;
@@ -31,14 +35,14 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Nobody answers, or the connection broke: the same call may work later.
+    /// The server does not answer, or the connection broke: the same call may work later.
     #[error("the database is not available")]
     Unavailable(#[source] sqlx::Error),
     #[error("the database refused a statement")]
     Database(#[source] sqlx::Error),
-    #[error("row {id} of {table} holds a value that cannot be")]
+    #[error("row {id} of table {table} holds a value that this version does not know")]
     Impossible { table: &'static str, id: String },
-    #[error("the database has the schema of another version, and nothing in it was changed")]
+    #[error("the database has the schema of another version; nothing in it was changed")]
     Schema(#[source] MigrateError),
 }
 
@@ -66,7 +70,7 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Reads a column that holds one of a few words.
+/// Reads a column that holds one of a fixed set of words.
 fn word<T: std::str::FromStr>(
     table: &'static str,
     id: impl std::fmt::Display,
@@ -78,7 +82,7 @@ fn word<T: std::str::FromStr>(
     })
 }
 
-/// Opens a pool of connections. Does not wait for the first one.
+/// Opens a pool of connections without waiting for the first connection.
 pub fn connect(url: &str) -> Result<PgPool, StoreError> {
     let options = PgConnectOptions::from_str(url)?.application_name("locule");
     let pool = PgPoolOptions::new()
@@ -87,8 +91,8 @@ pub fn connect(url: &str) -> Result<PgPool, StoreError> {
     Ok(pool.connect_lazy_with(options))
 }
 
-/// Brings the schema up to date, under a lock that other replicas wait for. One that another version made, with migrations
-/// that are not ours, is refused before anything is done to it (B-001).
+/// Brings the schema up to date, under a lock that other replicas wait for. A schema with migrations that this version does not
+/// know is refused before anything in it changes (B-001).
 pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
     #[expect(
         clippy::wildcard_enum_match_arm,
@@ -100,21 +104,7 @@ pub async fn migrate(pool: &PgPool) -> Result<(), StoreError> {
     })
 }
 
-/// A connection that goes back to its pool.
+/// A connection that returns to its pool when it is dropped.
 pub type PooledConnection = sqlx::pool::PoolConnection<sqlx::Postgres>;
 /// Rolled back unless committed.
 pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
-
-/// Makes a database that is not there yet. The name is one of ours, never a user's.
-pub async fn ensure_database(pool: &PgPool, name: &'static str) -> Result<(), StoreError> {
-    let there: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
-        .bind(name)
-        .fetch_optional(pool)
-        .await?;
-    if there.is_none() {
-        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
-            .execute(pool)
-            .await?;
-    }
-    Ok(())
-}

@@ -1,4 +1,4 @@
-//! Table `users_teams`: who is in which team, as what.
+//! Table `users_teams`: the members of each team and their roles.
 
 use chrono::{DateTime, Utc};
 use locule_domain::Role;
@@ -6,7 +6,29 @@ use locule_ids::{TeamId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::statement::statements;
 use crate::{StoreError, word};
+
+statements! {
+    ROLE: (Uuid, Uuid) => (String,) =
+        "SELECT m.role FROM users_teams m JOIN teams t ON t.id = m.team_id
+         WHERE m.user_id = $1 AND m.team_id = $2 AND t.deleted_at IS NULL";
+    LOCK_ROLE: (Uuid, Uuid) => (String,) =
+        "SELECT m.role FROM users_teams m JOIN users u ON u.id = m.user_id
+         WHERE m.user_id = $1 AND m.team_id = $2 AND u.status = 'active' FOR KEY SHARE OF u";
+    LOGIN_TEAM: (Uuid,) => (Uuid, String) =
+        "SELECT t.id, m.role FROM users_teams m JOIN teams t ON t.id = m.team_id
+         WHERE m.user_id = $1 AND t.deleted_at IS NULL ORDER BY m.is_default DESC, m.created_at, t.id LIMIT 1";
+    INSERT: (Uuid, Uuid, bool, &str, DateTime<Utc>) =
+        "INSERT INTO users_teams (team_id, user_id, is_default, role, created_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (team_id, user_id) DO NOTHING";
+    SET_ROLE: (Uuid, Uuid, &str) = "UPDATE users_teams SET role = $3 WHERE team_id = $1 AND user_id = $2";
+    DELETE_KEYS: (Uuid, Uuid) = "DELETE FROM team_api_keys WHERE team_id = $1 AND created_by = $2";
+    DELETE: (Uuid, Uuid) = "DELETE FROM users_teams WHERE team_id = $1 AND user_id = $2";
+    LIST: (Uuid,) => (Uuid, String, String, String, DateTime<Utc>) =
+        "SELECT u.id, u.name, u.email, m.role, m.created_at FROM users_teams m JOIN users u ON u.id = m.user_id
+         WHERE m.team_id = $1 AND u.deleted_at IS NULL ORDER BY m.created_at, u.id LIMIT 10000";
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -17,55 +39,38 @@ pub struct Member {
     pub joined_at: DateTime<Utc>,
 }
 
-/// What somebody is in a team that lives.
+/// The role of a user in a team that is not deleted.
 pub async fn role(
     conn: &mut PgConnection,
     team: TeamId,
     user: UserId,
 ) -> Result<Option<Role>, StoreError> {
-    let role: Option<String> = sqlx::query_scalar(
-        "SELECT m.role FROM users_teams m JOIN teams t ON t.id = m.team_id
-         WHERE m.user_id = $1 AND m.team_id = $2 AND t.deleted_at IS NULL",
-    )
-    .bind(user.as_uuid())
-    .bind(team.as_uuid())
-    .fetch_optional(conn)
-    .await?;
-    role.map(|role| word("users_teams", team, &role))
+    let values = (user.as_uuid(), team.as_uuid());
+    let row = ROLE.fetch_optional(conn, values).await?;
+    row.map(|(role,)| word("users_teams", team, &role))
         .transpose()
 }
 
-/// As [`role`], for somebody active who acts on it now: whoever shuts them out waits until this transaction ends, and whoever
-/// is doing so is waited for.
+/// The role of an active user in a team, for a change that the user makes in this transaction. A transaction that disables
+/// the user waits for this one, and this one waits for it.
 pub async fn role_to_act(
     conn: &mut PgConnection,
     team: TeamId,
     user: UserId,
 ) -> Result<Option<Role>, StoreError> {
-    let role: Option<String> = sqlx::query_scalar(
-        "SELECT m.role FROM users_teams m JOIN users u ON u.id = m.user_id
-         WHERE m.user_id = $1 AND m.team_id = $2 AND u.status = 'active' FOR KEY SHARE OF u",
-    )
-    .bind(user.as_uuid())
-    .bind(team.as_uuid())
-    .fetch_optional(conn)
-    .await?;
-    role.map(|role| word("users_teams", team, &role))
+    let values = (user.as_uuid(), team.as_uuid());
+    let row = LOCK_ROLE.fetch_optional(conn, values).await?;
+    row.map(|(role,)| word("users_teams", team, &role))
         .transpose()
 }
 
-/// The team a login is for: the default one if it lives, else the earliest joined that does (B-133, B-134).
+/// The team that a login is for: the user's default team, or the first that the user joined where the default team is deleted
+/// (B-133, B-134).
 pub async fn login_team(
     conn: &mut PgConnection,
     user: UserId,
 ) -> Result<Option<(TeamId, Role)>, StoreError> {
-    let row: Option<(Uuid, String)> = sqlx::query_as(
-        "SELECT t.id, m.role FROM users_teams m JOIN teams t ON t.id = m.team_id
-         WHERE m.user_id = $1 AND t.deleted_at IS NULL ORDER BY m.is_default DESC, m.created_at, t.id LIMIT 1",
-    )
-    .bind(user.as_uuid())
-    .fetch_optional(conn)
-    .await?;
+    let row = LOGIN_TEAM.fetch_optional(conn, (user.as_uuid(),)).await?;
     row.map(|(team, role)| {
         let team = TeamId::from_uuid(team);
         Ok((team, word("users_teams", team, &role)?))
@@ -73,7 +78,7 @@ pub async fn login_team(
     .transpose()
 }
 
-/// `false`: is one already.
+/// `false`: the user is a member already.
 pub async fn insert(
     conn: &mut PgConnection,
     team: TeamId,
@@ -82,18 +87,9 @@ pub async fn insert(
     is_default: bool,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "INSERT INTO users_teams (team_id, user_id, is_default, role, created_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (team_id, user_id) DO NOTHING",
-    )
-    .bind(team.as_uuid())
-    .bind(user.as_uuid())
-    .bind(is_default)
-    .bind(role.as_str())
-    .bind(now)
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    let (team, user) = (team.as_uuid(), user.as_uuid());
+    let values = (team, user, is_default, role.as_str(), now);
+    Ok(INSERT.execute(conn, values).await? == 1)
 }
 
 pub async fn set_role(
@@ -102,40 +98,22 @@ pub async fn set_role(
     user: UserId,
     role: Role,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE users_teams SET role = $3 WHERE team_id = $1 AND user_id = $2")
-        .bind(team.as_uuid())
-        .bind(user.as_uuid())
-        .bind(role.as_str())
-        .execute(conn)
-        .await?;
-    Ok(())
+    let values = (team.as_uuid(), user.as_uuid(), role.as_str());
+    SET_ROLE.execute(conn, values).await.map(drop)
 }
 
-/// The keys that somebody made for a team go with the membership (B-184).
+/// Removes a member, and the keys that the member created for the team (B-184).
 pub async fn remove(conn: &mut PgConnection, team: TeamId, user: UserId) -> Result<(), StoreError> {
-    for statement in [
-        "DELETE FROM team_api_keys WHERE team_id = $1 AND created_by = $2",
-        "DELETE FROM users_teams WHERE team_id = $1 AND user_id = $2",
-    ] {
-        sqlx::query(statement)
-            .bind(team.as_uuid())
-            .bind(user.as_uuid())
-            .execute(&mut *conn)
-            .await?;
-    }
-    Ok(())
+    let values = (team.as_uuid(), user.as_uuid());
+    DELETE_KEYS.execute(conn, values).await?;
+    DELETE.execute(conn, values).await.map(drop)
 }
 
-/// By the time they joined.
+/// The members of a team, in the order in which they joined.
 pub async fn list(conn: &mut PgConnection, team: TeamId) -> Result<Vec<Member>, StoreError> {
-    let rows: Vec<(Uuid, String, String, String, DateTime<Utc>)> = sqlx::query_as(
-        "SELECT u.id, u.name, u.email, m.role, m.created_at FROM users_teams m JOIN users u ON u.id = m.user_id
-         WHERE m.team_id = $1 AND u.deleted_at IS NULL ORDER BY m.created_at, u.id LIMIT 10000",
-    )
-    .bind(team.as_uuid())
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
+    let rows = LIST.fetch_all(conn, (team.as_uuid(),)).await?;
+    let members = rows
+        .into_iter()
         .map(|(user, name, email, role, joined_at)| {
             Ok(Member {
                 user: UserId::from_uuid(user),
@@ -144,6 +122,6 @@ pub async fn list(conn: &mut PgConnection, team: TeamId) -> Result<Vec<Member>, 
                 role: word("users_teams", team, &role)?,
                 joined_at,
             })
-        })
-        .collect()
+        });
+    members.collect()
 }

@@ -1,4 +1,4 @@
-//! Table `oauth_providers`: by which identities of other platforms people come in.
+//! Table `oauth_providers`: the accounts at other platforms that users sign in with.
 
 use chrono::{DateTime, Utc};
 use locule_ids::UserId;
@@ -6,57 +6,57 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::StoreError;
+use crate::statement::statements;
 
-/// Somebody at another platform, by an id that it never gives to anybody else.
+statements! {
+    OWNER: (&str, &str) => (Uuid,) =
+        "SELECT user_id FROM oauth_providers WHERE provider = $1 AND provider_id = $2";
+    INSERT: (&str, &str, Uuid, &str, DateTime<Utc>) =
+        "INSERT INTO oauth_providers (provider, provider_id, user_id, email, created_at)
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    OF_USER: (Uuid,) => (String,) =
+        "SELECT provider FROM oauth_providers WHERE user_id = $1 ORDER BY provider";
+    DELETE: (Uuid, &str) = "DELETE FROM oauth_providers WHERE user_id = $1 AND provider = $2";
+    DELETE_ALL: (Uuid,) = "DELETE FROM oauth_providers WHERE user_id = $1";
+}
+
+/// An account at another platform, by an id that the platform never gives to another account.
 #[derive(Debug, Clone, Copy)]
-pub struct Identity<'a> {
+pub struct ProviderIdentity<'a> {
     pub provider: &'a str,
     pub provider_id: &'a str,
 }
 
-/// Who comes in by it.
+/// The user who signs in with this account.
 pub async fn owner(
     conn: &mut PgConnection,
-    identity: Identity<'_>,
+    identity: ProviderIdentity<'_>,
 ) -> Result<Option<UserId>, StoreError> {
-    let user: Option<Uuid> = sqlx::query_scalar(
-        "SELECT user_id FROM oauth_providers WHERE provider = $1 AND provider_id = $2",
-    )
-    .bind(identity.provider)
-    .bind(identity.provider_id)
-    .fetch_optional(conn)
-    .await?;
-    Ok(user.map(UserId::from_uuid))
+    let values = (identity.provider, identity.provider_id);
+    let row = OWNER.fetch_optional(conn, values).await?;
+    Ok(row.map(|(user,)| UserId::from_uuid(user)))
 }
 
-/// `false`: it is somebody's, or the user has another one of this provider. Whoever is just getting it is waited for.
+/// `false`: the account belongs to a user, or the user has another account of this provider. Waits for a concurrent insert.
 pub async fn insert(
     conn: &mut PgConnection,
-    identity: Identity<'_>,
+    identity: ProviderIdentity<'_>,
     user: UserId,
     email: &str,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "INSERT INTO oauth_providers (provider, provider_id, user_id, email, created_at)
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-    )
-    .bind(identity.provider)
-    .bind(identity.provider_id)
-    .bind(user.as_uuid())
-    .bind(email)
-    .bind(now)
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    let ProviderIdentity {
+        provider,
+        provider_id,
+    } = identity;
+    let values = (provider, provider_id, user.as_uuid(), email, now);
+    Ok(INSERT.execute(conn, values).await? == 1)
 }
 
-/// The providers by which somebody comes in.
+/// The providers that a user signs in with.
 pub async fn of_user(conn: &mut PgConnection, user: UserId) -> Result<Vec<String>, StoreError> {
-    let providers = sqlx::query_scalar(
-        "SELECT provider FROM oauth_providers WHERE user_id = $1 ORDER BY provider",
-    );
-    Ok(providers.bind(user.as_uuid()).fetch_all(conn).await?)
+    let rows = OF_USER.fetch_all(conn, (user.as_uuid(),)).await?;
+    Ok(rows.into_iter().map(|(provider,)| provider).collect())
 }
 
 pub async fn remove(
@@ -64,19 +64,11 @@ pub async fn remove(
     user: UserId,
     provider: &str,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM oauth_providers WHERE user_id = $1 AND provider = $2")
-        .bind(user.as_uuid())
-        .bind(provider)
-        .execute(conn)
-        .await?;
-    Ok(())
+    let values = (user.as_uuid(), provider);
+    DELETE.execute(conn, values).await.map(drop)
 }
 
-/// They are free again, for another account.
+/// Removes all accounts of a user. Another user may connect them then.
 pub async fn remove_all(conn: &mut PgConnection, user: UserId) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM oauth_providers WHERE user_id = $1")
-        .bind(user.as_uuid())
-        .execute(conn)
-        .await?;
-    Ok(())
+    DELETE_ALL.execute(conn, (user.as_uuid(),)).await.map(drop)
 }

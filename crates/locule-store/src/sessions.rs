@@ -1,4 +1,4 @@
-//! Tables `sessions` and `user_tokens`: logins, and what a mail brings that works once.
+//! Tables `sessions` and `user_tokens`: logins, and the single-use tokens that are sent by e-mail.
 
 use chrono::{DateTime, Utc};
 use locule_ids::{SessionId, UserId};
@@ -6,7 +6,35 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::StoreError;
+use crate::statement::{row, statements};
 use crate::users::{User, UserRow};
+
+statements! {
+    INSERT: (Uuid, Uuid, DateTime<Utc>, DateTime<Utc>) =
+        "INSERT INTO sessions (id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)";
+    GET: (Uuid, DateTime<Utc>) => SessionRow =
+        "SELECT u.id, u.email, u.password_hash, u.name, u.is_admin, u.status, u.created_at, s.expires_at
+         FROM sessions s JOIN users u ON u.id = s.user_id
+         WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND u.deleted_at IS NULL";
+    REVOKE: (Uuid, DateTime<Utc>) =
+        "UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+    REVOKE_ALL: (Uuid, DateTime<Utc>) =
+        "UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL";
+    PURGE: (DateTime<Utc>,) = "DELETE FROM sessions WHERE expires_at < $1";
+    INSERT_TOKEN: (&str, &str, Uuid, DateTime<Utc>) =
+        "INSERT INTO user_tokens (token_hash, purpose, user_id, expires_at) VALUES ($1, $2, $3, $4)";
+    DELETE_TOKENS: (Uuid, &str) = "DELETE FROM user_tokens WHERE user_id = $1 AND purpose = $2";
+    TAKE_TOKEN: (&str, &str, DateTime<Utc>) => (Uuid,) =
+        "DELETE FROM user_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3 RETURNING user_id";
+    PURGE_TOKENS: (DateTime<Utc>,) = "DELETE FROM user_tokens WHERE expires_at < $1";
+}
+
+row! {
+    struct SessionRow {
+        ..user: UserRow,
+        expires_at: DateTime<Utc>,
+    }
+}
 
 pub async fn insert(
     conn: &mut PgConnection,
@@ -15,39 +43,17 @@ pub async fn insert(
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO sessions (id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
-    )
-    .bind(session.as_uuid())
-    .bind(user.as_uuid())
-    .bind(now)
-    .bind(expires_at)
-    .execute(conn)
-    .await?;
-    Ok(())
+    let values = (session.as_uuid(), user.as_uuid(), now, expires_at);
+    INSERT.execute(conn, values).await.map(drop)
 }
 
-/// Whose a session is that is neither over nor revoked, and when it ends.
+/// The user of a session that is neither expired nor revoked, and when the session expires.
 pub async fn get(
     conn: &mut PgConnection,
     session: SessionId,
     now: DateTime<Utc>,
 ) -> Result<Option<(User, DateTime<Utc>)>, StoreError> {
-    #[derive(sqlx::FromRow)]
-    struct Row {
-        #[sqlx(flatten)]
-        user: UserRow,
-        expires_at: DateTime<Utc>,
-    }
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT u.id, u.email, u.password_hash, u.name, u.is_admin, u.status, u.created_at, s.expires_at
-         FROM sessions s JOIN users u ON u.id = s.user_id
-         WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND u.deleted_at IS NULL",
-    )
-    .bind(session.as_uuid())
-    .bind(now)
-    .fetch_optional(conn)
-    .await?;
+    let row = GET.fetch_optional(conn, (session.as_uuid(), now)).await?;
     row.map(|row| Ok((row.user.try_into()?, row.expires_at)))
         .transpose()
 }
@@ -57,12 +63,8 @@ pub async fn revoke(
     session: SessionId,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
-        .bind(session.as_uuid())
-        .bind(now)
-        .execute(conn)
-        .await?;
-    Ok(())
+    let values = (session.as_uuid(), now);
+    REVOKE.execute(conn, values).await.map(drop)
 }
 
 pub async fn revoke_all(
@@ -70,15 +72,11 @@ pub async fn revoke_all(
     user: UserId,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL")
-        .bind(user.as_uuid())
-        .bind(now)
-        .execute(conn)
-        .await?;
-    Ok(())
+    let values = (user.as_uuid(), now);
+    REVOKE_ALL.execute(conn, values).await.map(drop)
 }
 
-/// What a mailed token is for.
+/// The purpose of a token that is sent by e-mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     Activation,
@@ -94,7 +92,7 @@ impl Purpose {
     }
 }
 
-/// The one before it works no more.
+/// Inserts a token and deletes the user's earlier tokens for the same purpose.
 pub async fn insert_token(
     conn: &mut PgConnection,
     purpose: Purpose,
@@ -102,51 +100,26 @@ pub async fn insert_token(
     token_hash: &str,
     expires_at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM user_tokens WHERE user_id = $1 AND purpose = $2")
-        .bind(user.as_uuid())
-        .bind(purpose.as_str())
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query(
-        "INSERT INTO user_tokens (token_hash, purpose, user_id, expires_at) VALUES ($1, $2, $3, $4)",
-    )
-    .bind(token_hash)
-    .bind(purpose.as_str())
-    .bind(user.as_uuid())
-    .bind(expires_at)
-    .execute(conn)
-    .await?;
-    Ok(())
+    let (user, purpose) = (user.as_uuid(), purpose.as_str());
+    DELETE_TOKENS.execute(conn, (user, purpose)).await?;
+    let values = (token_hash, purpose, user, expires_at);
+    INSERT_TOKEN.execute(conn, values).await.map(drop)
 }
 
-/// Uses a token up: of many who show it at once, one gets an answer.
+/// Uses a token up. Of several callers with the same token, one gets the user.
 pub async fn take_token(
     conn: &mut PgConnection,
     purpose: Purpose,
     token_hash: &str,
     now: DateTime<Utc>,
 ) -> Result<Option<UserId>, StoreError> {
-    let user: Option<Uuid> = sqlx::query_scalar(
-        "DELETE FROM user_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3 RETURNING user_id",
-    )
-    .bind(token_hash)
-    .bind(purpose.as_str())
-    .bind(now)
-    .fetch_optional(conn)
-    .await?;
-    Ok(user.map(UserId::from_uuid))
+    let values = (token_hash, purpose.as_str(), now);
+    let row = TAKE_TOKEN.fetch_optional(conn, values).await?;
+    Ok(row.map(|(user,)| UserId::from_uuid(user)))
 }
 
-/// Forgets what was over before this moment.
+/// Deletes sessions and tokens that expired before this moment.
 pub async fn purge(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<(), StoreError> {
-    for statement in [
-        "DELETE FROM sessions WHERE expires_at < $1",
-        "DELETE FROM user_tokens WHERE expires_at < $1",
-    ] {
-        sqlx::query(statement)
-            .bind(before)
-            .execute(&mut *conn)
-            .await?;
-    }
-    Ok(())
+    PURGE.execute(conn, (before,)).await?;
+    PURGE_TOKENS.execute(conn, (before,)).await.map(drop)
 }

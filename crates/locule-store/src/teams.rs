@@ -1,4 +1,4 @@
-//! Table `teams`: who owns things. A deleted team is nobody's: only administrators still see its row.
+//! Table `teams`: the owners of sandboxes and keys. The row of a deleted team stays, for platform administrators only.
 
 use chrono::{DateTime, Utc};
 use locule_domain::{Quota, Role};
@@ -6,7 +6,42 @@ use locule_ids::{TeamId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::statement::{row, statements};
 use crate::{StoreError, word};
+
+/// The limits of one team as its row has them.
+type LimitColumns = (Option<i32>, Option<i32>, Option<i32>, Option<i32>);
+
+statements! {
+    INSERT: (Uuid, &str, &str, bool, DateTime<Utc>) =
+        "INSERT INTO teams (id, name, slug, is_byoc, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (slug) DO NOTHING";
+    LOCK: (Uuid,) => TeamRow =
+        "SELECT id, name, slug, is_byoc, created_at FROM teams WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE";
+    SET_LIMITS: (Uuid, Option<i32>, Option<i32>, Option<i32>, Option<i32>) =
+        "UPDATE teams SET sandboxes_max = $2, vcpus_max = $3, memory_mb_max = $4, creates_per_minute_max = $5 WHERE id = $1";
+    LOCK_LIMITS: (Uuid,) => LimitColumns =
+        "SELECT sandboxes_max, vcpus_max, memory_mb_max, creates_per_minute_max FROM teams
+         WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE";
+    OF_USER: (Uuid,) => MembershipRow =
+        "SELECT t.id, t.name, t.slug, t.is_byoc, t.created_at, m.role FROM users_teams m JOIN teams t ON t.id = m.team_id
+         WHERE m.user_id = $1 AND t.deleted_at IS NULL ORDER BY m.created_at, t.id LIMIT 1000";
+    RENAME: (Uuid, &str) = "UPDATE teams SET name = $2 WHERE id = $1";
+    SET_BYOC: (Uuid, bool) = "UPDATE teams SET is_byoc = $2 WHERE id = $1";
+    HAS_HOSTS: (Uuid,) => (bool,) = "SELECT EXISTS (SELECT 1 FROM hosts WHERE team_id = $1)";
+    DELETE_KEYS: (Uuid,) = "DELETE FROM team_api_keys WHERE team_id = $1";
+    DELETE_CHANNELS: (Uuid,) = "DELETE FROM channels WHERE team_id = $1";
+    DELETE: (Uuid, DateTime<Utc>) = "UPDATE teams SET deleted_at = $2 WHERE id = $1";
+    COUNT: (Uuid,) => (i64,) = "SELECT count(*) FROM teams WHERE id <> $1";
+    PAGE: (Uuid, i64, i64) => ListedRow =
+        "SELECT t.id, t.name, t.slug, t.is_byoc, t.created_at, t.deleted_at,
+                (SELECT count(*) FROM users_teams m WHERE m.team_id = t.id) AS member_count,
+                coalesce(u.name, '') AS owner_name, coalesce(u.email, '') AS owner_email,
+                (SELECT count(*) FROM sandboxes s WHERE s.team_id = t.id AND s.status NOT IN ('stopped', 'error'))
+                    AS active_sandbox_count,
+                (SELECT count(*) FROM channels c WHERE c.team_id = t.id) AS channel_count
+         FROM teams t LEFT JOIN users_teams o ON o.team_id = t.id AND o.role = 'owner' LEFT JOIN users u ON u.id = o.user_id
+         WHERE t.id <> $1 ORDER BY t.deleted_at IS NOT NULL, t.created_at DESC, t.id DESC LIMIT $2 OFFSET $3";
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Team {
@@ -17,13 +52,14 @@ pub struct Team {
     pub created_at: DateTime<Utc>,
 }
 
-#[derive(sqlx::FromRow)]
-struct TeamRow {
-    id: Uuid,
-    name: String,
-    slug: String,
-    is_byoc: bool,
-    created_at: DateTime<Utc>,
+row! {
+    struct TeamRow {
+        id: Uuid,
+        name: String,
+        slug: String,
+        is_byoc: bool,
+        created_at: DateTime<Utc>,
+    }
 }
 
 impl From<TeamRow> for Team {
@@ -40,31 +76,18 @@ impl From<TeamRow> for Team {
 
 /// `false`: the slug is taken.
 pub async fn insert(conn: &mut PgConnection, team: &Team) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "INSERT INTO teams (id, name, slug, is_byoc, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (slug) DO NOTHING",
-    )
-    .bind(team.id.as_uuid())
-    .bind(&team.name)
-    .bind(&team.slug)
-    .bind(team.is_byoc)
-    .bind(team.created_at)
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    let (name, slug) = (team.name.as_str(), team.slug.as_str());
+    let values = (team.id.as_uuid(), name, slug, team.is_byoc, team.created_at);
+    Ok(INSERT.execute(conn, values).await? == 1)
 }
 
-/// One that lives. Whoever else wants to change it, its members, or what runs for it, waits until this transaction ends.
+/// A team that is not deleted. Transactions that change the team, its members or its sandboxes wait until this one ends.
 pub async fn lock(conn: &mut PgConnection, id: TeamId) -> Result<Option<Team>, StoreError> {
-    let row: Option<TeamRow> = sqlx::query_as(
-        "SELECT id, name, slug, is_byoc, created_at FROM teams WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE",
-    )
-    .bind(id.as_uuid())
-    .fetch_optional(conn)
-    .await?;
+    let row = LOCK.fetch_optional(conn, (id.as_uuid(),)).await?;
     Ok(row.map(Team::from))
 }
 
-/// Limits of a team's own; where there is none, the default counts.
+/// The limits of one team. `None`: the default of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OwnLimits {
     pub sandboxes_max: Option<i32>,
@@ -78,33 +101,24 @@ pub async fn set_limits(
     id: TeamId,
     own: OwnLimits,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE teams SET sandboxes_max = $2, vcpus_max = $3, memory_mb_max = $4, creates_per_minute_max = $5 WHERE id = $1",
-    )
-    .bind(id.as_uuid())
-    .bind(own.sandboxes_max)
-    .bind(own.vcpus_max)
-    .bind(own.memory_mib_max)
-    .bind(own.creates_per_minute_max)
-    .execute(conn)
-    .await?;
-    Ok(())
+    let values = (
+        id.as_uuid(),
+        own.sandboxes_max,
+        own.vcpus_max,
+        own.memory_mib_max,
+        own.creates_per_minute_max,
+    );
+    SET_LIMITS.execute(conn, values).await.map(drop)
 }
 
-/// What a team may use: its own limits, else `default`. Locks it as [`lock`] does; `None`: it does not live.
+/// The quota of a team: its own limits, and those of `default` where it has none. Locks the team as [`lock`] does; `None`: it
+/// is deleted.
 pub async fn lock_quota(
     conn: &mut PgConnection,
     id: TeamId,
     default: Quota,
 ) -> Result<Option<Quota>, StoreError> {
-    type Limits = (Option<i32>, Option<i32>, Option<i32>, Option<i32>);
-    let own: Option<Limits> = sqlx::query_as(
-        "SELECT sandboxes_max, vcpus_max, memory_mb_max, creates_per_minute_max FROM teams
-         WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE",
-    )
-    .bind(id.as_uuid())
-    .fetch_optional(conn)
-    .await?;
+    let own = LOCK_LIMITS.fetch_optional(conn, (id.as_uuid(),)).await?;
     let or = |own: Option<i32>, default| {
         own.and_then(|own| u32::try_from(own).ok())
             .unwrap_or(default)
@@ -117,85 +131,54 @@ pub async fn lock_quota(
     }))
 }
 
-/// The live teams of somebody, by the time they joined.
+row! {
+    struct MembershipRow {
+        ..team: TeamRow,
+        role: String,
+    }
+}
+
+/// The teams of a user that are not deleted, with the user's role, in the order in which the user joined.
 pub async fn of_user(
     conn: &mut PgConnection,
     user: UserId,
 ) -> Result<Vec<(Team, Role)>, StoreError> {
-    #[derive(sqlx::FromRow)]
-    struct Row {
-        #[sqlx(flatten)]
-        team: TeamRow,
-        role: String,
-    }
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT t.id, t.name, t.slug, t.is_byoc, t.created_at, m.role FROM users_teams m JOIN teams t ON t.id = m.team_id
-         WHERE m.user_id = $1 AND t.deleted_at IS NULL ORDER BY m.created_at, t.id LIMIT 1000",
-    )
-    .bind(user.as_uuid())
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let team = Team::from(row.team);
-            let role = word("users_teams", team.id, &row.role)?;
-            Ok((team, role))
-        })
-        .collect()
+    let rows = OF_USER.fetch_all(conn, (user.as_uuid(),)).await?;
+    let teams = rows.into_iter().map(|row| {
+        let team = Team::from(row.team);
+        let role = word("users_teams", team.id, &row.role)?;
+        Ok((team, role))
+    });
+    teams.collect()
 }
 
 pub async fn rename(conn: &mut PgConnection, id: TeamId, name: &str) -> Result<(), StoreError> {
-    sqlx::query("UPDATE teams SET name = $2 WHERE id = $1")
-        .bind(id.as_uuid())
-        .bind(name)
-        .execute(conn)
-        .await?;
-    Ok(())
+    RENAME.execute(conn, (id.as_uuid(), name)).await.map(drop)
 }
 
 pub async fn set_byoc(conn: &mut PgConnection, id: TeamId, byoc: bool) -> Result<(), StoreError> {
-    sqlx::query("UPDATE teams SET is_byoc = $2 WHERE id = $1")
-        .bind(id.as_uuid())
-        .bind(byoc)
-        .execute(conn)
-        .await?;
-    Ok(())
+    SET_BYOC.execute(conn, (id.as_uuid(), byoc)).await.map(drop)
 }
 
-/// Whether it has hosts of its own.
+/// Whether a team has hosts of its own.
 pub async fn has_hosts(conn: &mut PgConnection, id: TeamId) -> Result<bool, StoreError> {
-    Ok(
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM hosts WHERE team_id = $1)")
-            .bind(id.as_uuid())
-            .fetch_one(conn)
-            .await?,
-    )
+    let (has_hosts,) = HAS_HOSTS.fetch_one(conn, (id.as_uuid(),)).await?;
+    Ok(has_hosts)
 }
 
-/// Its keys and channels go at once; what runs is left for a job.
+/// Deletes a team with its keys and channels. Its sandboxes stay: a job destroys them.
 pub async fn delete(
     conn: &mut PgConnection,
     id: TeamId,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    for statement in [
-        "DELETE FROM team_api_keys WHERE team_id = $1",
-        "DELETE FROM channels WHERE team_id = $1",
-    ] {
-        sqlx::query(statement)
-            .bind(id.as_uuid())
-            .execute(&mut *conn)
-            .await?;
-    }
-    sqlx::query("UPDATE teams SET deleted_at = $2 WHERE id = $1")
-        .bind(id.as_uuid())
-        .bind(now)
-        .execute(conn)
-        .await?;
-    Ok(())
+    let id = id.as_uuid();
+    DELETE_KEYS.execute(conn, (id,)).await?;
+    DELETE_CHANNELS.execute(conn, (id,)).await?;
+    DELETE.execute(conn, (id, now)).await.map(drop)
 }
 
-/// A team as platform administrators see it.
+/// A team as the list for platform administrators shows it.
 #[derive(Debug, Clone)]
 pub struct Listed {
     pub team: Team,
@@ -207,44 +190,27 @@ pub struct Listed {
     pub channel_count: i64,
 }
 
-#[derive(sqlx::FromRow)]
-struct ListedRow {
-    #[sqlx(flatten)]
-    team: TeamRow,
-    deleted_at: Option<DateTime<Utc>>,
-    member_count: i64,
-    owner_name: String,
-    owner_email: String,
-    active_sandbox_count: i64,
-    channel_count: i64,
+row! {
+    struct ListedRow {
+        ..team: TeamRow,
+        deleted_at: Option<DateTime<Utc>>,
+        member_count: i64,
+        owner_name: String,
+        owner_email: String,
+        active_sandbox_count: i64,
+        channel_count: i64,
+    }
 }
 
-/// Live ones first, newest first, without the platform's; how many there are beside it.
+/// A page of all teams but the platform's, and their number. Deleted teams come last, newer teams first.
 pub async fn page(
     conn: &mut PgConnection,
     limit: i64,
     offset: i64,
 ) -> Result<(Vec<Listed>, i64), StoreError> {
     let platform = TeamId::PLATFORM.as_uuid();
-    let total = sqlx::query_scalar("SELECT count(*) FROM teams WHERE id <> $1")
-        .bind(platform)
-        .fetch_one(&mut *conn)
-        .await?;
-    let rows: Vec<ListedRow> = sqlx::query_as(
-        "SELECT t.id, t.name, t.slug, t.is_byoc, t.created_at, t.deleted_at,
-                (SELECT count(*) FROM users_teams m WHERE m.team_id = t.id) AS member_count,
-                coalesce(u.name, '') AS owner_name, coalesce(u.email, '') AS owner_email,
-                (SELECT count(*) FROM sandboxes s WHERE s.team_id = t.id AND s.status NOT IN ('stopped', 'error'))
-                    AS active_sandbox_count,
-                (SELECT count(*) FROM channels c WHERE c.team_id = t.id) AS channel_count
-         FROM teams t LEFT JOIN users_teams o ON o.team_id = t.id AND o.role = 'owner' LEFT JOIN users u ON u.id = o.user_id
-         WHERE t.id <> $1 ORDER BY t.deleted_at IS NOT NULL, t.created_at DESC, t.id DESC LIMIT $2 OFFSET $3",
-    )
-    .bind(platform)
-    .bind(limit)
-    .bind(offset)
-    .fetch_all(conn)
-    .await?;
+    let (total,) = COUNT.fetch_one(conn, (platform,)).await?;
+    let rows = PAGE.fetch_all(conn, (platform, limit, offset)).await?;
     let listed = |row: ListedRow| Listed {
         team: row.team.into(),
         deleted_at: row.deleted_at,

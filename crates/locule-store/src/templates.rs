@@ -5,8 +5,15 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::StoreError;
+use crate::statement::statements;
 
-/// What a sandbox is made from.
+statements! {
+    FIND: (&str, Uuid, Uuid) => (Uuid, String, String) =
+        "SELECT id, name, default_user FROM templates WHERE name = $1 AND team_id IN ($2, $3)
+         ORDER BY team_id = $3 LIMIT 1";
+}
+
+/// The part of a template that a new sandbox is created from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     pub id: TemplateId,
@@ -20,15 +27,8 @@ pub async fn find(
     team: TeamId,
     name: &str,
 ) -> Result<Option<Template>, StoreError> {
-    let row: Option<(Uuid, String, String)> = sqlx::query_as(
-        "SELECT id, name, default_user FROM templates WHERE name = $1 AND team_id IN ($2, $3)
-         ORDER BY team_id = $3 LIMIT 1",
-    )
-    .bind(name)
-    .bind(team.as_uuid())
-    .bind(TeamId::PLATFORM.as_uuid())
-    .fetch_optional(conn)
-    .await?;
+    let values = (name, team.as_uuid(), TeamId::PLATFORM.as_uuid());
+    let row = FIND.fetch_optional(conn, values).await?;
     Ok(row.map(|(id, name, default_user)| Template {
         id: TemplateId::from_uuid(id),
         name,

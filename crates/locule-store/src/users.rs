@@ -1,4 +1,4 @@
-//! Table `users`: people.
+//! Table `users`.
 
 use chrono::{DateTime, Utc};
 use locule_domain::{UserStatus, people};
@@ -6,30 +6,80 @@ use locule_ids::UserId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::statement::{row, statements};
 use crate::{StoreError, word};
+
+type InsertValues = (
+    Uuid,
+    &'static str,
+    &'static Option<String>,
+    &'static str,
+    bool,
+    &'static str,
+    DateTime<Utc>,
+);
+
+statements! {
+    BY_EMAIL: (&str,) => UserRow =
+        "SELECT id, email, password_hash, name, is_admin, status, created_at FROM users
+         WHERE lower(email) = lower($1) AND deleted_at IS NULL";
+    LOCK: (Uuid,) => UserRow =
+        "SELECT id, email, password_hash, name, is_admin, status, created_at FROM users
+         WHERE id = $1 AND deleted_at IS NULL FOR UPDATE";
+    INSERT: InsertValues =
+        "INSERT INTO users (id, email, password_hash, name, is_admin, status, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+         ON CONFLICT (lower(email)) WHERE deleted_at IS NULL DO NOTHING";
+    ANY_ACTIVE: () => (bool,) = "SELECT EXISTS (SELECT 1 FROM users WHERE status = 'active')";
+    LOCK_FIRST: () = "SELECT pg_advisory_xact_lock(hashtext('locule first user'))";
+    ACTIVATE: (Uuid, bool, DateTime<Utc>) =
+        "UPDATE users SET status = 'active', is_admin = $2, updated_at = $3 WHERE id = $1";
+    DELETE_INACTIVE: (Uuid,) = "DELETE FROM users WHERE id = $1 AND status = 'inactive'";
+    SET_NAME: (Uuid, &str, DateTime<Utc>) = "UPDATE users SET name = $2, updated_at = $3 WHERE id = $1";
+    SET_PASSWORD: (Uuid, &str, DateTime<Utc>) =
+        "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1";
+    SET_STATUS: (Uuid, &str, DateTime<Utc>) =
+        "UPDATE users SET status = $2, updated_at = $3, deleted_at = CASE WHEN $2 = 'deleted' THEN $3 END WHERE id = $1";
+    SEARCH: (String,) => (Uuid, String) =
+        r"SELECT id, email FROM users WHERE lower(email) LIKE $1 || '%' ESCAPE '\'
+            AND deleted_at IS NULL AND status = 'active' ORDER BY email LIMIT 10";
+    COUNT: () => (i64,) = "SELECT count(*) FROM users WHERE deleted_at IS NULL";
+    PAGE: (i64, i64) => ListedRow =
+        "SELECT u.id, u.email, NULL AS password_hash, u.name, u.is_admin, u.status, u.created_at,
+                (SELECT count(*) FROM users_teams m JOIN teams t ON t.id = m.team_id
+                 WHERE m.user_id = u.id AND t.deleted_at IS NULL) AS teams_joined,
+                (SELECT count(*) FROM users_teams m JOIN teams t ON t.id = m.team_id
+                 WHERE m.user_id = u.id AND m.role = 'owner' AND t.deleted_at IS NULL) AS teams_owned
+         FROM users u WHERE u.deleted_at IS NULL ORDER BY u.created_at DESC, u.id DESC LIMIT $1 OFFSET $2";
+    TAKE_DELETED: (DateTime<Utc>, i64) => (Uuid,) =
+        "SELECT id FROM users WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE SKIP LOCKED";
+    ANONYMIZE: (Uuid,) = "SELECT audit_anonymize($1)";
+    DELETE: (Vec<Uuid>,) = "DELETE FROM users WHERE id = ANY($1)";
+}
 
 #[derive(Debug, Clone)]
 pub struct User {
     pub id: UserId,
     pub email: String,
-    /// None: comes in by another provider only.
+    /// `None`: the user signs in with another provider only.
     pub password_hash: Option<String>,
     pub name: String,
-    /// Of the whole platform.
+    /// Whether the user is an administrator of the platform.
     pub is_admin: bool,
     pub status: UserStatus,
     pub created_at: DateTime<Utc>,
 }
 
-#[derive(sqlx::FromRow)]
-pub(crate) struct UserRow {
-    id: Uuid,
-    email: String,
-    password_hash: Option<String>,
-    name: String,
-    is_admin: bool,
-    status: String,
-    created_at: DateTime<Utc>,
+row! {
+    pub(crate) struct UserRow {
+        id: Uuid,
+        email: String,
+        password_hash: Option<String>,
+        name: String,
+        is_admin: bool,
+        status: String,
+        created_at: DateTime<Utc>,
+    }
 }
 
 impl TryFrom<UserRow> for User {
@@ -49,85 +99,60 @@ impl TryFrom<UserRow> for User {
     }
 }
 
-/// Of those who are not deleted.
+/// A user who is not deleted, by e-mail address.
 pub async fn by_email(conn: &mut PgConnection, email: &str) -> Result<Option<User>, StoreError> {
-    let row: Option<UserRow> = sqlx::query_as(
-        "SELECT id, email, password_hash, name, is_admin, status, created_at FROM users
-         WHERE lower(email) = lower($1) AND deleted_at IS NULL",
-    )
-    .bind(email)
-    .fetch_optional(conn)
-    .await?;
+    let row = BY_EMAIL.fetch_optional(conn, (email,)).await?;
     row.map(User::try_from).transpose()
 }
 
-/// One who is not deleted, and nobody else changes before this transaction ends.
+/// A user who is not deleted. No other transaction changes the user before this one ends.
 pub async fn lock(conn: &mut PgConnection, id: UserId) -> Result<Option<User>, StoreError> {
-    let row: Option<UserRow> = sqlx::query_as(
-        "SELECT id, email, password_hash, name, is_admin, status, created_at FROM users
-         WHERE id = $1 AND deleted_at IS NULL FOR UPDATE",
-    )
-    .bind(id.as_uuid())
-    .fetch_optional(conn)
-    .await?;
+    let row = LOCK.fetch_optional(conn, (id.as_uuid(),)).await?;
     row.map(User::try_from).transpose()
 }
 
-/// `false`: somebody has this address. Whoever is just signing up with it is waited for.
+/// `false`: the address belongs to another user. Waits for a concurrent insert of the same address.
 pub async fn insert(conn: &mut PgConnection, user: &User) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "INSERT INTO users (id, email, password_hash, name, is_admin, status, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-         ON CONFLICT (lower(email)) WHERE deleted_at IS NULL DO NOTHING",
-    )
-    .bind(user.id.as_uuid())
-    .bind(&user.email)
-    .bind(&user.password_hash)
-    .bind(&user.name)
-    .bind(user.is_admin)
-    .bind(user.status.as_str())
-    .bind(user.created_at)
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    let values = (
+        user.id.as_uuid(),
+        user.email.as_str(),
+        &user.password_hash,
+        user.name.as_str(),
+        user.is_admin,
+        user.status.as_str(),
+        user.created_at,
+    );
+    Ok(INSERT.execute(conn, values).await? == 1)
 }
 
-/// Whether nobody is there yet. The answer stays true until this transaction ends: of many who are first, one is.
+/// Whether no user is active yet. `true` stays true until this transaction ends: of several first users, one is the first.
 pub async fn is_first(conn: &mut PgConnection) -> Result<bool, StoreError> {
-    const ANY: &str = "SELECT EXISTS (SELECT 1 FROM users WHERE status = 'active')";
-    if sqlx::query_scalar(ANY).fetch_one(&mut *conn).await? {
+    let (any,) = ANY_ACTIVE.fetch_one(conn, ()).await?;
+    if any {
         return Ok(false);
     }
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('locule first user'))")
-        .execute(&mut *conn)
-        .await?;
-    let any: bool = sqlx::query_scalar(ANY).fetch_one(conn).await?;
+    LOCK_FIRST.execute(conn, ()).await?;
+    let (any,) = ANY_ACTIVE.fetch_one(conn, ()).await?;
     Ok(!any)
 }
 
-/// From now on a person like every other.
+/// Makes an inactive user active.
 pub async fn activate(
     conn: &mut PgConnection,
     id: UserId,
     is_admin: bool,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE users SET status = 'active', is_admin = $2, updated_at = $3 WHERE id = $1")
-        .bind(id.as_uuid())
-        .bind(is_admin)
-        .bind(now)
-        .execute(conn)
-        .await?;
-    Ok(())
+    let values = (id.as_uuid(), is_admin, now);
+    ACTIVATE.execute(conn, values).await.map(drop)
 }
 
-/// Somebody who never came.
+/// Deletes the row of a user who never activated the account.
 pub async fn delete_inactive(conn: &mut PgConnection, id: UserId) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM users WHERE id = $1 AND status = 'inactive'")
-        .bind(id.as_uuid())
-        .execute(conn)
-        .await?;
-    Ok(())
+    DELETE_INACTIVE
+        .execute(conn, (id.as_uuid(),))
+        .await
+        .map(drop)
 }
 
 pub async fn set_name(
@@ -136,13 +161,8 @@ pub async fn set_name(
     name: &str,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE users SET name = $2, updated_at = $3 WHERE id = $1")
-        .bind(id.as_uuid())
-        .bind(name)
-        .bind(now)
-        .execute(conn)
-        .await?;
-    Ok(())
+    let values = (id.as_uuid(), name, now);
+    SET_NAME.execute(conn, values).await.map(drop)
 }
 
 pub async fn set_password(
@@ -151,52 +171,36 @@ pub async fn set_password(
     password_hash: &str,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1")
-        .bind(id.as_uuid())
-        .bind(password_hash)
-        .bind(now)
-        .execute(conn)
-        .await?;
-    Ok(())
+    let values = (id.as_uuid(), password_hash, now);
+    SET_PASSWORD.execute(conn, values).await.map(drop)
 }
 
-/// Deleting keeps the row, and frees its address (W-055).
+/// Sets the status. The row of a deleted user stays, and the address can be used again (W-055).
 pub async fn set_status(
     conn: &mut PgConnection,
     id: UserId,
     status: UserStatus,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE users SET status = $2, updated_at = $3, deleted_at = CASE WHEN $2 = 'deleted' THEN $3 END WHERE id = $1",
-    )
-    .bind(id.as_uuid())
-    .bind(status.as_str())
-    .bind(now)
-    .execute(conn)
-    .await?;
-    Ok(())
+    let values = (id.as_uuid(), status.as_str(), now);
+    SET_STATUS.execute(conn, values).await.map(drop)
 }
 
-/// Active people whose address begins like this, at most ten, by address (B-040, B-042, B-043).
+/// Active users whose address begins with `prefix`: at most ten, ordered by address (B-040, B-042, B-043).
 pub async fn search(
     conn: &mut PgConnection,
     prefix: &str,
 ) -> Result<Vec<(UserId, String)>, StoreError> {
-    let rows: Vec<(Uuid, String)> = sqlx::query_as(
-        r"SELECT id, email FROM users WHERE lower(email) LIKE $1 || '%' ESCAPE '\'
-            AND deleted_at IS NULL AND status = 'active' ORDER BY email LIMIT 10",
-    )
-    .bind(people::like_literal(prefix))
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
+    let rows = SEARCH
+        .fetch_all(conn, (people::like_literal(prefix),))
+        .await?;
+    let users = rows.into_iter();
+    Ok(users
         .map(|(id, email)| (UserId::from_uuid(id), email))
         .collect())
 }
 
-/// Somebody as platform administrators see them.
+/// A user as the list for platform administrators shows them.
 #[derive(Debug, Clone)]
 pub struct Listed {
     pub user: User,
@@ -204,35 +208,22 @@ pub struct Listed {
     pub teams_owned: i64,
 }
 
-#[derive(sqlx::FromRow)]
-struct ListedRow {
-    #[sqlx(flatten)]
-    user: UserRow,
-    teams_joined: i64,
-    teams_owned: i64,
+row! {
+    struct ListedRow {
+        ..user: UserRow,
+        teams_joined: i64,
+        teams_owned: i64,
+    }
 }
 
-/// Newest first, without the deleted; how many there are beside it.
+/// A page of the users who are not deleted, newest first, and their number.
 pub async fn page(
     conn: &mut PgConnection,
     limit: i64,
     offset: i64,
 ) -> Result<(Vec<Listed>, i64), StoreError> {
-    let total = sqlx::query_scalar("SELECT count(*) FROM users WHERE deleted_at IS NULL")
-        .fetch_one(&mut *conn)
-        .await?;
-    let rows: Vec<ListedRow> = sqlx::query_as(
-        "SELECT u.id, u.email, NULL AS password_hash, u.name, u.is_admin, u.status, u.created_at,
-                (SELECT count(*) FROM users_teams m JOIN teams t ON t.id = m.team_id
-                 WHERE m.user_id = u.id AND t.deleted_at IS NULL) AS teams_joined,
-                (SELECT count(*) FROM users_teams m JOIN teams t ON t.id = m.team_id
-                 WHERE m.user_id = u.id AND m.role = 'owner' AND t.deleted_at IS NULL) AS teams_owned
-         FROM users u WHERE u.deleted_at IS NULL ORDER BY u.created_at DESC, u.id DESC LIMIT $1 OFFSET $2",
-    )
-    .bind(limit)
-    .bind(offset)
-    .fetch_all(conn)
-    .await?;
+    let (total,) = COUNT.fetch_one(conn, ()).await?;
+    let rows = PAGE.fetch_all(conn, (limit, offset)).await?;
     let listed = rows.into_iter().map(|row| {
         Ok(Listed {
             user: row.user.try_into()?,
@@ -243,27 +234,19 @@ pub async fn page(
     Ok((listed.collect::<Result<_, StoreError>>()?, total))
 }
 
-/// Forgets people who were deleted before this moment: their rows, and who they were in the trail. How many.
+/// Removes users who were deleted before this moment: their rows, and their names and addresses in the audit log. Returns
+/// their number.
 pub async fn purge(
     conn: &mut PgConnection,
     deleted_before: DateTime<Utc>,
     limit: i64,
 ) -> Result<u64, StoreError> {
-    let ids: Vec<Uuid> =
-        sqlx::query_scalar("SELECT id FROM users WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE SKIP LOCKED")
-            .bind(deleted_before)
-            .bind(limit)
-            .fetch_all(&mut *conn)
-            .await?;
-    for id in &ids {
-        sqlx::query("SELECT audit_anonymize($1)")
-            .bind(id)
-            .execute(&mut *conn)
-            .await?;
-    }
-    let done = sqlx::query("DELETE FROM users WHERE id = ANY($1)")
-        .bind(ids)
-        .execute(conn)
+    let rows = TAKE_DELETED
+        .fetch_all(conn, (deleted_before, limit))
         .await?;
-    Ok(done.rows_affected())
+    let ids: Vec<Uuid> = rows.into_iter().map(|(id,)| id).collect();
+    for id in &ids {
+        ANONYMIZE.execute(conn, (*id,)).await?;
+    }
+    DELETE.execute(conn, (ids,)).await
 }

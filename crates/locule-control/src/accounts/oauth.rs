@@ -12,7 +12,7 @@ use locule_domain::UserStatus;
 use locule_domain::oauth::Intent;
 use locule_ids::UserId;
 use locule_store::StoreError;
-use locule_store::oauth_providers::{self, Identity as Row};
+use locule_store::oauth_providers::{self, ProviderIdentity as Row};
 use locule_store::users::{self, User};
 
 use self::state::{State, States};

@@ -255,7 +255,7 @@ impl Jobs {
         after: Option<SandboxId>,
     ) -> anyhow::Result<Vec<sandboxes::Read>> {
         let mut conn = self.core.connection().await?;
-        Ok(sandboxes::left_of(&mut conn, team, created_until, after, PAGE).await?)
+        Ok(sandboxes::remaining_of_team(&mut conn, team, created_until, after, PAGE).await?)
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) async fn once(sandboxes: &Sandboxes) -> Result<(), SandboxError> {
     let (mut seen, mut after) = (HashSet::new(), None);
     loop {
         let mut conn = sandboxes.core.connection().await?;
-        let page = sandboxes::unsettled(&mut conn, after, i64::from(PAGE)).await?;
+        let page = sandboxes::unreconciled(&mut conn, after, i64::from(PAGE)).await?;
         drop(conn);
         after = page.last().map(|(id, _)| *id);
         let full = page.len() == usize::from(PAGE);

@@ -1,4 +1,4 @@
-//! A row, and the sandbox that it is.
+//! Rows of the table, and their conversion to sandboxes.
 
 use std::collections::BTreeMap;
 
@@ -9,46 +9,51 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::StoreError;
+use crate::statement::row;
 
 type Texts = BTreeMap<String, String>;
 
-pub(super) fn json(texts: &Texts) -> Json<&Texts> {
+/// A map as a parameter of a JSONB column.
+pub(super) type JsonTexts<'a> = Json<&'a Texts>;
+
+pub(super) fn json(texts: &Texts) -> JsonTexts<'_> {
     Json(texts)
 }
 
-#[derive(sqlx::FromRow)]
-pub(super) struct SandboxRow {
-    id: Uuid,
-    team_id: Uuid,
-    host_id: Option<Uuid>,
-    status: String,
-    desired: String,
-    generation: i64,
-    version: i64,
-    status_reason: Option<String>,
-    last_error: Option<String>,
-    cleanup_pending: bool,
-    template: String,
-    template_id: Uuid,
-    default_user: String,
-    vcpus: i32,
-    memory_mb: i32,
-    disk_size_mb: i32,
-    timeout_sec: i32,
-    expires_at: Option<DateTime<Utc>>,
-    timeout_given_sec: Option<i32>,
-    on_timeout: String,
-    auto_resume: bool,
-    public_traffic: bool,
-    env: Json<serde_json::Value>,
-    labels: Json<serde_json::Value>,
-    guest_ip: String,
-    host_ip: String,
-    metadata: Json<serde_json::Value>,
-    created_at: DateTime<Utc>,
-    started_at: Option<DateTime<Utc>>,
-    last_active_at: Option<DateTime<Utc>>,
-    last_updated: DateTime<Utc>,
+row! {
+    pub(super) struct SandboxRow {
+        id: Uuid,
+        team_id: Uuid,
+        host_id: Option<Uuid>,
+        status: String,
+        desired: String,
+        generation: i64,
+        version: i64,
+        status_reason: Option<String>,
+        last_error: Option<String>,
+        cleanup_pending: bool,
+        template: String,
+        template_id: Uuid,
+        default_user: String,
+        vcpus: i32,
+        memory_mb: i32,
+        disk_size_mb: i32,
+        timeout_sec: i32,
+        expires_at: Option<DateTime<Utc>>,
+        timeout_given_sec: Option<i32>,
+        on_timeout: String,
+        auto_resume: bool,
+        public_traffic: bool,
+        env: Json<serde_json::Value>,
+        labels: Json<serde_json::Value>,
+        guest_ip: String,
+        host_ip: String,
+        metadata: Json<serde_json::Value>,
+        created_at: DateTime<Utc>,
+        started_at: Option<DateTime<Utc>>,
+        last_active_at: Option<DateTime<Utc>>,
+        last_updated: DateTime<Utc>,
+    }
 }
 
 impl SandboxRow {

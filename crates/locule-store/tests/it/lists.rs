@@ -198,17 +198,17 @@ async fn the_hot_lists_walk_their_indexes_in_order(pool: PgPool) {
             .replace("id > $1", &format!("id > '{id}'"))
             .replace("team_id = $1", &format!("team_id = '{team}'"))
     };
-    let list = plan(&mut conn, filled(&sandboxes::list_sql(false))).await;
+    let list = plan(&mut conn, filled(sandboxes::list_sql(false))).await;
     assert!(list.contains("Index Scan using sandboxes_team"), "{list}");
     assert!(!list.contains("Sort"), "{list}");
     assert!(list.contains("ROW(created_at, id) < ROW("), "{list}");
-    let ascending = plan(&mut conn, filled(&sandboxes::list_sql(true))).await;
+    let ascending = plan(&mut conn, filled(sandboxes::list_sql(true))).await;
     assert!(
         ascending.contains("Index Scan Backward using sandboxes_team"),
         "{ascending}"
     );
     assert!(!ascending.contains("Sort"), "{ascending}");
-    let sweep = plan(&mut conn, filled(&sandboxes::unsettled_sql())).await;
+    let sweep = plan(&mut conn, filled(sandboxes::unreconciled_sql())).await;
     assert!(
         sweep.contains("Index Scan using sandboxes_unsettled"),
         "{sweep}"

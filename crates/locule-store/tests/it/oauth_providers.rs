@@ -1,12 +1,12 @@
 //! Which identities of other platforms are whose.
 
 use locule_domain::UserStatus;
-use locule_store::oauth_providers::{self, Identity};
+use locule_store::oauth_providers::{self, ProviderIdentity};
 use locule_store::users;
 use locule_testkit::builders::{self, noon};
 use sqlx::PgPool;
 
-const ONE: Identity<'static> = Identity {
+const ONE: ProviderIdentity<'static> = ProviderIdentity {
     provider: "github",
     provider_id: "1",
 };
@@ -16,11 +16,11 @@ async fn an_identity_is_one_users_and_of_each_provider_a_user_has_one(pool: PgPo
     let mut conn = pool.acquire().await.unwrap();
     let ada = builders::user(&mut conn, "ada@locule.test").await;
     let bob = builders::user(&mut conn, "bob@locule.test").await;
-    let two = Identity {
+    let two = ProviderIdentity {
         provider_id: "2",
         ..ONE
     };
-    let elsewhere = Identity {
+    let elsewhere = ProviderIdentity {
         provider: "another",
         ..ONE
     };

@@ -193,7 +193,7 @@ async fn a_row_that_cannot_be_does_not_hide_the_others_from_a_sweep(pool: PgPool
     let good = builders::sandbox(team).insert(&mut conn).await;
     let spoil = sqlx::query("UPDATE sandboxes SET vcpus = -1 WHERE id = $1").bind(bad.id.as_uuid());
     spoil.execute(&mut *conn).await.unwrap();
-    let mut read = sandboxes::unsettled(&mut conn, None, 10).await.unwrap();
+    let mut read = sandboxes::unreconciled(&mut conn, None, 10).await.unwrap();
     read.extend(
         sandboxes::get_many(&mut conn, &[good.id, bad.id])
             .await
@@ -225,7 +225,7 @@ async fn a_sweep_sees_every_unsettled_row_once_page_by_page(pool: PgPool) {
     }
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
-        let page = sandboxes::unsettled(&mut conn, after, 3).await.unwrap();
+        let page = sandboxes::unreconciled(&mut conn, after, 3).await.unwrap();
         assert!(page.len() <= 3);
         let Some((last, _)) = page.last() else { break };
         after = Some(*last);
