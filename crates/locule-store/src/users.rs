@@ -39,7 +39,7 @@ statements! {
     SET_PASSWORD: (Uuid, &str, DateTime<Utc>) =
         "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1";
     SET_STATUS: (Uuid, &str, DateTime<Utc>) =
-        "UPDATE users SET status = $2, updated_at = $3, deleted_at = CASE WHEN $2 = 'deleted' THEN $3 END WHERE id = $1";
+        "UPDATE users SET status = $2, updated_at = $3, deleted_at = CASE WHEN $2 = 'deleted' THEN $3::timestamptz END WHERE id = $1";
     SEARCH: (String,) => (Uuid, String) =
         r"SELECT id, email FROM users WHERE lower(email) LIKE $1 || '%' ESCAPE '\'
             AND deleted_at IS NULL AND status = 'active' ORDER BY email LIMIT 10";
