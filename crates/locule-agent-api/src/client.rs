@@ -1,4 +1,4 @@
-//! The control plane's end of the wire.
+//! The client of a host agent, for the control plane.
 
 use std::io;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const RESUME: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_mins(5);
 const DESTROY: Duration = Duration::from_mins(1);
 
-/// One request per connection: a stuck one never holds up another.
+/// One request per connection: a request that hangs never delays another.
 #[derive(Debug, Clone)]
 struct Transport(Connector);
 
@@ -67,7 +67,7 @@ impl std::fmt::Debug for Client {
 
 impl Client {
     pub fn new(connector: Connector) -> Self {
-        // The name is never looked up: the connector decides where it goes.
+        // The name is never resolved: the connector opens the connection.
         let config = ClientConfig::new(Uri::from_static("http://host-agent"));
         Self {
             rpc: wire::HostAgentServiceClient::new(Transport(connector), config),

@@ -1,14 +1,14 @@
-//! How a byte stream to a host is opened.
+//! Opening a byte stream to a host.
 
 use std::io;
 use std::path::PathBuf;
 
 use tokio::net::UnixStream;
 
-/// A way to one host.
+/// How to connect to one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Connector {
-    /// On this machine.
+    /// A Unix socket on this machine.
     Unix(PathBuf),
 }
 

@@ -13,7 +13,7 @@ use crate::messages::{
 };
 use crate::proto::hostagent::v1 as wire;
 
-/// An empty id is an error like any other malformed one, never zeros (W-031).
+/// Parses an id. An empty text is an error like any other malformed id, never the zero id (W-031).
 pub(crate) fn parse_id<T: FromStr<Err = locule_ids::ParseIdError>>(
     text: &str,
 ) -> Result<T, AgentError> {
@@ -26,8 +26,9 @@ fn time(unix_ms: i64) -> Result<Option<DateTime<Utc>>, AgentError> {
         return Ok(None);
     }
     let time = DateTime::from_timestamp_millis(unix_ms);
-    time.map(Some)
-        .ok_or_else(|| AgentError::InvalidArgument("a time is out of range".to_owned()))
+    time.map(Some).ok_or_else(|| {
+        AgentError::InvalidArgument("a time of the message is out of range".to_owned())
+    })
 }
 
 fn unix_ms(time: Option<DateTime<Utc>>) -> i64 {
@@ -44,7 +45,11 @@ fn timeouts(
             OnTimeout::Kill
         }
         Some(wire::OnTimeout::ON_TIMEOUT_PAUSE) => OnTimeout::Pause,
-        None => return Err(AgentError::InvalidArgument("unknown on_timeout".to_owned())),
+        None => {
+            return Err(AgentError::InvalidArgument(
+                "the value of on_timeout is unknown".to_owned(),
+            ));
+        }
     };
     Ok(Timeouts {
         timeout_sec,
@@ -248,7 +253,7 @@ impl TryFrom<wire::SandboxInfo> for SandboxReport {
             "stopped" => ReportedState::Stopped,
             _ => {
                 return Err(AgentError::InvalidArgument(
-                    "unknown sandbox status".to_owned(),
+                    "the sandbox status is unknown".to_owned(),
                 ));
             }
         };

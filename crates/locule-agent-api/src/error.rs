@@ -1,22 +1,22 @@
-//! What a host may answer instead of what was asked.
+//! The errors of calls to a host.
 
 use connectrpc::{ConnectError, ErrorCode};
 
-/// Each variant is one status of the wire. Texts are for operators: the control plane words what clients see.
+/// Each variant is one status of the wire. The texts are for operators: the control plane has its own texts for clients.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AgentError {
     #[error("the host does not know this sandbox")]
     NotFound,
     #[error("{0}")]
     InvalidArgument(String),
-    /// Wrong state, or an order older than one already carried out.
+    /// The sandbox is in the wrong state, or the order is older than one that was carried out.
     #[error("{0}")]
     FailedPrecondition(String),
     #[error("{0}")]
     AlreadyExists(String),
     #[error("{0}")]
     ResourceExhausted(String),
-    /// The host is not reachable or not ready.
+    /// The host is unreachable or not ready.
     #[error("{0}")]
     Unavailable(String),
     /// The caller cannot know whether the call was carried out.

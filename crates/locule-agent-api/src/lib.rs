@@ -1,6 +1,6 @@
-//! Control plane to host agent: messages, protocol version, the [`HostAgent`] trait and both ends of its wire.
+//! Control plane to host agent: messages, protocol version, the [`HostAgent`] trait, its client and its server.
 //!
-//! Outside this crate there are plain structures and typed ids; the RPC library and its generated messages stay inside.
+//! The interface has plain structures and typed ids only; the RPC library and its generated messages stay inside.
 //! A host is reached through a [`Connector`], not a URL: a Unix socket on one machine, later TLS or a connection that the
 //! host dialled.
 
@@ -24,7 +24,7 @@ pub use server::router;
 
 /// Grows when a message changes its meaning. A control plane works with hosts of its own version and of the one before.
 pub const PROTOCOL_VERSION: u32 = 1;
-/// Carries the [`WriteMark`] of an order.
+/// The header with the [`WriteMark`] of an order.
 const WRITE_MARK_HEADER: &str = "locule-write-mark";
-/// Says, beside a failed proxy request, why it failed: `not_found`, `not_running`, `port_closed`, `draining`.
+/// The header with the cause of a failed proxy request: `not_found`, `not_running`, `port_closed`, `draining`.
 pub const PROXY_ERROR_HEADER: &str = "locule-proxy-error";

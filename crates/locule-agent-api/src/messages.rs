@@ -1,4 +1,4 @@
-//! What is said between control plane and host, as plain data.
+//! The messages between control plane and host, as plain data.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::{AgentError, PROTOCOL_VERSION};
 /// How far the control plane's database had come when an order was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteMark {
-    /// The database's own id.
+    /// The id of the database.
     pub cluster: String,
     /// Drawn from the database for each order; grows unless the database is restored to an earlier state.
     pub counter: i64,
@@ -62,7 +62,7 @@ pub struct SandboxSpec {
     pub default_user: String,
     pub env: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
-    /// What clients show to the guest agent.
+    /// The credential that clients present to the guest agent.
     pub access_token: String,
 }
 
@@ -100,21 +100,21 @@ pub struct UpdateSandbox {
 #[serde(rename_all = "snake_case")]
 pub enum ReportedState {
     Running,
-    /// Durably: its image is on the host's disk.
+    /// Durably: the snapshot is on the disk of the host.
     Paused,
-    /// Ended; nothing of it is left on the host.
+    /// Ended; no file of the sandbox is left on the host.
     Stopped,
 }
 
-/// What a host says of one sandbox: enough to make its row anew.
+/// The report of one sandbox: enough to create its row again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxReport {
     pub sandbox: SandboxId,
     pub generation: i64,
     pub state: ReportedState,
-    /// Why it is paused or stopped, where that was not an order: `idle`, `expired`, `vm_lost`, `guest_shutdown`, …
+    /// The reason of a pause or an end without an order: `idle`, `expired`, `vm_lost`, `guest_shutdown`, …
     pub reason: Option<String>,
-    /// What failed last, without having changed the state.
+    /// The last failure that did not change the state.
     pub last_error: Option<String>,
     pub team: TeamId,
     pub template: String,
@@ -125,14 +125,14 @@ pub struct SandboxReport {
     pub timeouts: Timeouts,
     pub guest_ip: String,
     pub host_ip: String,
-    /// Versions: kernel, VMM, agent, guest agent.
+    /// The versions of kernel, VMM, agent and guest agent.
     pub metadata: BTreeMap<String, String>,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub last_active_at: Option<DateTime<Utc>>,
-    /// The guest agent did not hold still when it was paused.
+    /// The guest agent did not enter standby before the pause.
     pub unresponsive: bool,
-    /// How long the last start or restore took on the host, milliseconds.
+    /// The duration of the last start or restore on the host, in milliseconds.
     pub ready_ms: u32,
 }
 
@@ -155,20 +155,20 @@ pub struct HostInfo {
     pub protocol: u32,
     pub agent_version: String,
     pub accelerator: String,
-    /// Why it is not KVM; empty when it is.
+    /// The reason why the accelerator is not KVM; empty for KVM.
     pub accelerator_reason: String,
     pub vmm: String,
     pub cpu_cores: u32,
     pub memory_mib: u64,
     pub pool_free_bytes: u64,
     pub templates: Vec<String>,
-    /// Wait unclaimed: in no list, never billed.
+    /// The warm pool. Its VMs are in no list and are never billed.
     pub warm: Vec<PoolLevel>,
-    /// Memory that the virtual machines do not share; each template snapshot is counted once.
+    /// The memory of all VMs; memory that they share with a template snapshot counts once.
     pub memory_used_bytes: u64,
-    /// Above it the longest idle sandbox is paused.
+    /// Above this limit the host pauses the sandbox that is idle longest.
     pub memory_limit_bytes: u64,
-    /// Sandboxes can be created.
+    /// Whether the host can create sandboxes.
     pub ready: bool,
     /// The highest write mark that came with an order.
     pub write_mark: Option<WriteMark>,
@@ -199,13 +199,13 @@ pub enum WatchEvent {
         seq: u64,
         report: SandboxReport,
     },
-    /// The full list has been said; from here on come changes.
+    /// The full list is complete; changes follow.
     Complete,
 }
 
 pub type WatchStream = BoxStream<'static, Result<WatchEvent, AgentError>>;
 
-/// A host, as the control plane sees it.
+/// A host agent. The client and the agent itself implement it.
 #[async_trait]
 pub trait HostAgent: Send + Sync + 'static {
     async fn host(&self) -> Result<HostInfo, AgentError>;
@@ -214,7 +214,7 @@ pub trait HostAgent: Send + Sync + 'static {
     async fn pause_sandbox(&self, order: Order) -> Result<SandboxReport, AgentError>;
     async fn resume_sandbox(&self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError>;
     async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError>;
-    /// Counts as activity.
+    /// Counts as activity: the idle time starts again.
     async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError>;
     /// The report that [`list_sandboxes`](Self::list_sandboxes) contains for this sandbox; `NotFound` where it contains none.
     async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError>;
@@ -223,6 +223,6 @@ pub trait HostAgent: Send + Sync + 'static {
     async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError>;
     /// Destroys the listed sandboxes and nothing else.
     async fn terminate(&self, sandboxes: Vec<SandboxId>) -> Result<(), AgentError>;
-    /// The database is this one, and has come this far, whatever the host saw before.
+    /// Replaces the write mark that the host has seen, also by a lower one or by one of another database.
     async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError>;
 }

@@ -1,4 +1,4 @@
-//! The host's end of the wire.
+//! The RPC server of a host agent.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! What may happen to a sandbox, and what should happen next.
+//! The rules: which changes of a sandbox are allowed, which action comes next, what a request and a name may contain.
 //!
-//! Pure: no clock, no IO, no log line. Values in, decisions out. A rule about sandboxes that is not here is in the wrong
-//! place.
+//! Pure: no clock, no I/O, no log line. Functions take values and return decisions. A rule about sandboxes that is not here
+//! is in the wrong place.
 
 mod limits;
 pub mod oauth;

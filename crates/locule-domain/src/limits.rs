@@ -1,21 +1,21 @@
-//! What a sandbox may be: sizes, names, counts.
+//! The limits of one sandbox: sizes, names, counts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::timeouts::OnTimeout;
 
-/// What an operator allows one sandbox to be.
+/// The largest sandbox that the platform creates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     pub vcpus_max: u32,
     pub memory_mib_min: u32,
     pub memory_mib_max: u32,
-    /// Longest idle or life time that may be asked for.
+    /// The longest idle timeout and the longest time until expiry.
     pub timeout_max: Duration,
-    /// Variables or labels of one sandbox.
+    /// The number of environment variables, and of labels, of one sandbox.
     pub entries_max: usize,
-    /// Of one name or value.
+    /// The length of a name or a value in `env` and `labels`.
     pub text_bytes_max: usize,
 }
 
@@ -32,7 +32,7 @@ impl Default for Limits {
     }
 }
 
-/// A request for a sandbox.
+/// A request for a new sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NewSandbox {
     pub template: String,
@@ -40,30 +40,30 @@ pub struct NewSandbox {
     pub vcpus: Option<u32>,
     /// Default: 512.
     pub memory_mib: Option<u32>,
-    /// Idle seconds after which the sandbox is paused; 0 for never.
+    /// Idle seconds after which the sandbox is paused; 0 disables the idle timeout.
     pub timeout_sec: u32,
-    /// After this time the sandbox ends or is paused, busy or not.
+    /// The time after which the sandbox is killed or paused, idle or not.
     pub expires_in: Option<Duration>,
     pub on_timeout: OnTimeout,
     pub auto_resume: bool,
     pub env: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
-    /// Its ports are open to every client that knows its name.
+    /// Requests to the ports of the sandbox need no token.
     pub public_traffic: bool,
 }
 
-/// What is wrong with a request, as a text for the client.
+/// The reason why a request is invalid, as the client sees it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub String);
 
 impl NewSandbox {
-    /// The requested size, or the default: vCPUs and mebibytes.
+    /// The requested size with defaults applied: vCPUs and mebibytes.
     pub fn size(&self) -> (u32, u32) {
         (self.vcpus.unwrap_or(1), self.memory_mib.unwrap_or(512))
     }
 
-    /// Checks everything that can be checked without asking anybody (W-047).
+    /// Checks everything that needs no database (W-047).
     pub fn check(&self, limits: &Limits) -> Result<(), Invalid> {
         let fail = |text: String| Err(Invalid(text));
         let (vcpus, memory) = self.size();
@@ -85,7 +85,7 @@ impl NewSandbox {
         if u64::from(self.timeout_sec) > longest
             || self.expires_in.is_some_and(|time| time.as_secs() > longest)
         {
-            return fail(format!("a timeout may be {longest} seconds at most"));
+            return fail(format!("a timeout must be {longest} seconds or less"));
         }
         for (what, entries) in [
             ("environment variables", &self.env),
@@ -93,7 +93,7 @@ impl NewSandbox {
         ] {
             if entries.len() > limits.entries_max {
                 return fail(format!(
-                    "there may be {} {what} at most",
+                    "a sandbox can have {} {what} at most",
                     limits.entries_max
                 ));
             }
@@ -104,19 +104,19 @@ impl NewSandbox {
                 .any(|(name, value)| name.is_empty() || too_long(name) || too_long(value))
             {
                 return fail(format!(
-                    "{what} need a name, and may have {} bytes each, none of them zero",
+                    "names and values of {what} must be {} bytes or less, without zero bytes, and no name can be empty",
                     limits.text_bytes_max
                 ));
             }
         }
         if self.env.keys().any(|name| name.contains('=')) {
-            return fail("the name of an environment variable may not contain =".to_owned());
+            return fail("the name of an environment variable must not contain =".to_owned());
         }
         Ok(())
     }
 }
 
-/// `^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`: names of templates, snapshots, channels.
+/// Whether a name matches `^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`: names of templates, snapshots and channels do.
 pub fn is_safe_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes
@@ -144,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_refused() {
+    fn a_request_outside_the_limits_is_refused() {
         let limits = Limits::default();
-        let too_large = [
+        let invalid = [
             NewSandbox {
                 vcpus: Some(9),
                 ..request()
@@ -184,13 +184,13 @@ mod tests {
                 ..request()
             },
         ];
-        for request in too_large {
+        for request in invalid {
             request.check(&limits).unwrap_err();
         }
     }
 
     #[test]
-    fn names_are_safe_in_paths_and_addresses() {
+    fn safe_names_can_be_part_of_a_path_or_an_address() {
         for good in ["a", "minimal", "A.b_c-9", &"x".repeat(64)] {
             assert!(is_safe_name(good), "{good}");
         }

@@ -1,4 +1,4 @@
-//! Sign-in with another platform: what the browser keeps meanwhile, and which of the platform's answers are trusted.
+//! Sign-in with another platform: the cookies that the browser keeps meanwhile, and which answers of the platform are trusted.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,11 @@ use locule_ids::{SessionId, UserId};
 use crate::people::{self, UnknownWord, words};
 
 words! {
-    /// Why a browser is redirected to the other platform.
+    /// The purpose of a sign-in with another platform.
     Intent {
-        /// Signs in to an existing account.
+        /// Logs in to an existing account.
         Login = "login",
-        /// Signs in, and creates the account if it does not exist.
+        /// Logs in, and creates the account where it does not exist.
         Signup = "signup",
         /// Adds a sign-in method to the account of the current login.
         Connect = "connect",
@@ -23,7 +23,7 @@ const NONCE_DIGITS: usize = 48;
 const EXPIRY_DIGITS: usize = 16;
 const MAC_DIGITS: usize = 64;
 
-/// The nonce of one sign-in: its expiry, in seconds since 1970, and a random number that cannot be guessed.
+/// The value that the other platform returns unchanged: the expiry, in seconds since 1970, and random digits.
 pub fn nonce(ends_at: u64, random: u128) -> String {
     format!("{ends_at:016x}{random:032x}")
 }
@@ -33,7 +33,7 @@ fn digits(text: &str, count: usize) -> bool {
     text.len() == count && text.bytes().all(digit)
 }
 
-/// What the browser keeps while its owner is away: `nonce:mac:intent`.
+/// The cookie of a sign-in in progress: `nonce:mac:intent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateCookie<'a> {
     pub nonce: &'a str,
@@ -65,7 +65,7 @@ impl fmt::Display for StateCookie<'_> {
     }
 }
 
-/// Beside it, who wants another way in, and by which login: `user:session:mac`.
+/// The second cookie of a sign-in that adds a method: the user and the session, `user:session:mac`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectCookie<'a> {
     pub user: UserId,
@@ -88,7 +88,7 @@ impl fmt::Display for ConnectCookie<'_> {
     }
 }
 
-/// An address as the other platform lists it.
+/// An e-mail address as the other platform lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedEmail {
     pub email: String,
@@ -96,8 +96,8 @@ pub struct ListedEmail {
     pub verified: bool,
 }
 
-/// The one address that is trusted: primary, and verified by the other platform. A sign-in with any other address, such as the
-/// one that a profile shows, could take an account or an invitation that is meant for the owner of the address.
+/// The only address that is trusted: the primary one, if the other platform has verified it. With any other address, such as
+/// the one in a profile, an attacker could take an account or an invitation that is meant for the owner of the address.
 pub fn trusted_email(listed: &[ListedEmail]) -> Option<String> {
     let trusted = listed
         .iter()
@@ -105,7 +105,7 @@ pub fn trusted_email(listed: &[ListedEmail]) -> Option<String> {
     people::email(&trusted.email).ok()
 }
 
-/// The name of a new account: the name at the other platform, or the login there when the name is missing or not allowed.
+/// The name of a new user: the name at the other platform, or the login there if the name is missing or invalid.
 pub fn name_of(name: Option<&str>, login: &str) -> Option<String> {
     let mut names = [name.unwrap_or_default(), login].into_iter();
     names.find_map(|text| people::person_name(text).ok())
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_primary_address_is_believed_and_only_when_verified() {
+    fn only_a_verified_primary_address_is_trusted() {
         let others = [
             listed("other@x.test", false, true),
             listed("ada@x.test", true, false),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_no_name_is_called_by_their_login() {
+    fn a_user_without_a_valid_name_is_named_by_the_login() {
         assert_eq!(name_of(Some(" Ada L. "), "ada").as_deref(), Some("Ada L."));
         let long = "x".repeat(101);
         for none in [None, Some(""), Some("  "), Some("a\u{7}"), Some(&long)] {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_says_when_it_ends() {
+    fn the_expiry_is_read_from_the_nonce() {
         for ends_at in [0, 1, 1_764_000_000, u64::MAX] {
             let nonce = nonce(ends_at, u128::MAX);
             let (mac, intent) = ("0".repeat(64), Intent::Connect);

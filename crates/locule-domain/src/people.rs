@@ -1,13 +1,13 @@
-//! Who may do what in a team, what a key may, and what people, teams and keys may be called.
+//! Roles in a team, scopes of API keys, and the rules for names, addresses and passwords.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::limits::Invalid;
 
-/// A word that is none of those a column may hold.
+/// A word that is not one of the words of its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an unknown word")]
+#[error("the word is not known to this version")]
 pub struct UnknownWord;
 
 macro_rules! words {
@@ -42,19 +42,19 @@ macro_rules! words {
 pub(crate) use words;
 
 words! {
-    /// The role of a member in a team. Each role may do everything that the roles before it may.
+    /// The role of a member in a team. Each role includes the permissions of the roles before it.
     Role {
-        /// Uses the team's sandboxes, and makes keys.
+        /// Uses the sandboxes of the team and creates API keys.
         Member = "member",
         /// Also manages the members and the name of the team.
         Admin = "admin",
-        /// Also deletes the team. A team always has exactly one owner, who is never removed or demoted (B-150).
+        /// Also deletes the team. A team has exactly one owner, who cannot leave, be removed or be demoted (B-150).
         Owner = "owner",
     }
 
-    /// Whether a user may sign in.
+    /// The status of a user account. Only an active user can log in.
     UserStatus {
-        /// Signed up, and has not verified the e-mail address yet.
+        /// Signed up; the e-mail address is not confirmed yet.
         Inactive = "inactive",
         Active = "active",
         /// Disabled by a platform administrator.
@@ -62,13 +62,13 @@ words! {
         Deleted = "deleted",
     }
 
-    /// How much a key may.
+    /// The permissions of an API key.
     Scope {
-        /// Whatever keys may at all.
+        /// Every operation that is open to API keys.
         Full = "full",
-        /// Look, and neither change nor open anything.
+        /// Operations that neither change nor open anything.
         Read = "read",
-        /// Everything about sandboxes.
+        /// Every operation on sandboxes.
         Sandbox = "sandbox",
     }
 }
@@ -96,7 +96,7 @@ const EMAIL_BYTES_MAX: usize = 254;
 const NAME_CHARS_MAX: usize = 100;
 const TEAM_NAME_MAX: usize = 128;
 const PASSWORD_CHARS_MIN: usize = 8;
-/// Longer ones are refused before they are hashed.
+/// A longer password is refused before it is hashed.
 const PASSWORD_BYTES_MAX: usize = 512;
 const SEARCH_CHARS_MIN: usize = 3;
 
@@ -104,7 +104,7 @@ fn invalid<T>(text: &str) -> Result<T, Invalid> {
     Err(Invalid(text.to_owned()))
 }
 
-/// An e-mail address in the one way it is written down: trimmed, lower case.
+/// An e-mail address in its canonical form: trimmed, lower case.
 pub fn email(text: &str) -> Result<String, Invalid> {
     let text = text.trim().to_ascii_lowercase();
     let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
@@ -143,7 +143,7 @@ pub fn team_name(text: &str) -> Result<String, Invalid> {
     invalid("name must be 1 to 128 letters, digits, spaces or any of _ - @ '")
 }
 
-/// The name of a key, with a default.
+/// The name of an API key, trimmed; an empty name becomes `Unnamed API Key`.
 pub fn key_name(text: &str) -> Result<String, Invalid> {
     if text.trim_matches(' ').is_empty() {
         return Ok("Unnamed API Key".to_owned());
@@ -151,33 +151,35 @@ pub fn key_name(text: &str) -> Result<String, Invalid> {
     person_name(text)
 }
 
-/// Whether a password is allowed for an account.
+/// Checks a new password.
 pub fn check_password(text: &str) -> Result<(), Invalid> {
     if text.chars().count() < PASSWORD_CHARS_MIN {
-        return invalid("a password must have 8 characters at least");
+        return invalid("a password must have at least 8 characters");
     }
     check_password_size(text)
 }
 
-/// Whether a password is worth hashing.
+/// Checks the size of a password before it is hashed.
 pub fn check_password_size(text: &str) -> Result<(), Invalid> {
     if text.len() > PASSWORD_BYTES_MAX {
-        return invalid("a password may have 512 bytes at most");
+        return invalid("a password must have at most 512 bytes");
     }
     Ok(())
 }
 
-/// The beginning of an e-mail address that people are looked for by (B-041).
+/// The prefix of an e-mail address that users are searched by (B-041).
 pub fn search_prefix(text: &str) -> Result<String, Invalid> {
     let text = text.trim().to_ascii_lowercase();
     let fits = (SEARCH_CHARS_MIN..=EMAIL_BYTES_MAX).contains(&text.len());
     if fits && text.split('@').count() == 2 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(text);
     }
-    invalid("email must be the beginning of an e-mail address: 3 ASCII letters at least, and its @")
+    invalid(
+        "email must be the beginning of an e-mail address: at least 3 ASCII characters, with the @",
+    )
 }
 
-/// The text as a pattern of `LIKE` that matches the text itself, with `\` as the escape character (B-040).
+/// A `LIKE` pattern that matches exactly this text, with `\` as the escape character (B-040).
 pub fn like_literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -194,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_read_as_they_are_written() {
+    fn each_word_parses_to_the_value_that_prints_it() {
         for role in Role::ALL {
             assert_eq!(role.as_str().parse(), Ok(*role));
         }
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_may_what_its_scope_says() {
+    fn a_scope_allows_the_operations_that_it_names() {
         for (sandboxes, looks) in [(true, true), (true, false), (false, true), (false, false)] {
             let need = Need { sandboxes, looks };
             assert!(Scope::Full.allows(need));
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_ascii_with_one_at() {
+    fn an_email_address_is_ascii_with_one_at_sign() {
         assert_eq!(email(" Ada@Locule.Test ").unwrap(), "ada@locule.test");
         let long = format!("{}@a", "x".repeat(254));
         for bad in [
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_short_and_without_control_characters() {
+    fn a_name_is_short_and_has_no_control_characters() {
         assert_eq!(
             person_name(" Ada Lovelace\u{301} ").unwrap(),
             "Ada Lovelace\u{301}"
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_neither_short_nor_endless() {
+    fn a_password_has_a_minimum_and_a_maximum_length() {
         check_password("12345678").unwrap();
         check_password("ääääääää").unwrap();
         check_password("1234567").unwrap_err();
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_wants_an_at() {
+    fn a_search_prefix_contains_the_at_sign() {
         assert_eq!(search_prefix(" A_%@ ").unwrap(), "a_%@");
         for bad in ["", "a@", "abc", "a@\0"] {
             assert!(search_prefix(bad).is_err(), "{bad:?}");

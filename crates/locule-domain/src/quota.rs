@@ -1,6 +1,6 @@
-//! How much one team may use at a time.
+//! The quota of a team: how much its sandboxes may use at a time.
 
-/// What counts against a quota: sandboxes that run, or are wanted to.
+/// The resources that count against a quota: those of sandboxes that are desired to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     pub sandboxes: u32,
@@ -8,7 +8,7 @@ pub struct Usage {
     pub memory_mib: u32,
 }
 
-/// What an operator allows one team.
+/// The limits of one team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     pub sandboxes_max: u32,
@@ -28,16 +28,18 @@ impl Default for Quota {
     }
 }
 
-/// Which limit one more would break.
+/// The limit that another sandbox would exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the team's limit of {limit} {what} is used up")]
+#[error(
+    "the team's limit of {limit} {what} is reached: destroy or pause a sandbox, or ask an administrator for a higher limit"
+)]
 pub struct Exceeded {
     pub what: &'static str,
     pub limit: u32,
 }
 
 impl Quota {
-    /// Whether `more` still fits beside what is used.
+    /// Fails if `used` and `more` together exceed the quota.
     pub fn check(&self, used: Usage, more: Usage) -> Result<(), Exceeded> {
         let rows = [
             (
@@ -68,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_one_fits_and_the_next_does_not() {
+    fn usage_up_to_the_limit_is_allowed_and_usage_above_it_is_refused() {
         let quota = Quota {
             sandboxes_max: 2,
             vcpus_max: 4,

@@ -1,4 +1,4 @@
-//! Why a sandbox ended. The reason is never lost: the API shows it, the row keeps it, the audit log records it.
+//! The reasons for which a sandbox ends. They are shown to users, stored in the row, and written to the audit log.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,27 +39,27 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Why a sandbox is `stopped`.
+    /// The reason for which a sandbox is `stopped`.
     StopReason {
-        /// A request or a job destroyed the sandbox.
+        /// By a request.
         Destroyed = "destroyed",
-        /// The sandbox expired.
+        /// `expires_at` was reached.
         Expired = "expired",
         /// The guest powered off or rebooted.
         GuestShutdown = "guest_shutdown",
-        /// The host does not have the VM any more. Inferred from absence: a later report of the host may undo it.
+        /// The VM is gone from its host. Inferred from absence: a report of the sandbox undoes it.
         VmLost = "vm_lost",
-        /// Its host was removed.
+        /// The host was removed. Not produced yet.
         HostDeleted = "host_deleted",
     }
 }
 
 reasons! {
-    /// Why a sandbox is in `error`.
+    /// The reason for which a sandbox is in `error`.
     ErrorReason {
-        /// It never came to run.
+        /// The sandbox never ran.
         CreateFailed = "create_failed",
-        /// Its paused image was not there any more. Inferred from absence: evidence may undo it.
+        /// The snapshot of the paused sandbox is gone from its host. Inferred from absence: a report of the sandbox undoes it.
         SnapshotLost = "image_lost",
     }
 }

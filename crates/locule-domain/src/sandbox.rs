@@ -1,12 +1,12 @@
-//! A sandbox: what is wanted of it, what was last seen of it, and how both change.
+//! A sandbox: its desired state, its observed state, and how both change.
 //!
 //! ```text
-//! pending ─► starting ─► running ⇄ paused          missing: its host is out of reach
+//! pending ─► starting ─► running ⇄ paused          missing: the host is unreachable
 //!     └─────────┴──► error   └─┬──────┴──► stopped
 //! ```
 //!
-//! `stopped` and `error` are final, except for the reasons that were inferred from absence (`vm_lost`, `image_lost`): those
-//! evidence may undo. The whole table is a golden file beside the tests.
+//! `stopped` and `error` are final, except for the reasons that are inferred from absence (`vm_lost`, `image_lost`): a report
+//! of the sandbox undoes those. `golden/transitions.txt` has the whole table.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,17 +17,17 @@ use locule_ids::{HostId, SandboxId, TeamId, TemplateId};
 use crate::reason::{ErrorReason, StopReason};
 use crate::timeouts::Timeouts;
 
-/// What was last seen of a sandbox: its `status`.
+/// The observed state of a sandbox: the `status` of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SandboxState {
-    /// A row, not yet placed on a host.
+    /// Not placed on a host yet.
     Pending,
-    /// Placed; the host was asked.
+    /// Placed on a host, which creates it.
     Starting,
     Running,
-    /// Its memory and disk are durable on its host; there is no VM.
+    /// Memory and disk are durable on the host; there is no VM.
     Paused,
-    /// Its host is out of reach.
+    /// The host is unreachable. Not produced yet.
     Missing,
     Stopped {
         reason: StopReason,
@@ -38,7 +38,7 @@ pub enum SandboxState {
 }
 
 impl SandboxState {
-    /// The word of the wire and of the database.
+    /// The word in the database and in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -51,7 +51,7 @@ impl SandboxState {
         }
     }
 
-    /// Why it ended, where it did.
+    /// The reason of a final state.
     pub const fn reason(self) -> Option<&'static str> {
         match self {
             Self::Stopped { reason } => Some(reason.as_str()),
@@ -60,12 +60,12 @@ impl SandboxState {
         }
     }
 
-    /// Nothing more happens to it.
+    /// Whether the sandbox has ended.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Stopped { .. } | Self::Error { .. })
     }
 
-    /// It ended because its host did not hold it: the only ends that evidence may undo.
+    /// Whether the end was inferred from the absence of the sandbox on its host. A report of the sandbox undoes only such ends.
     pub const fn is_inferred(self) -> bool {
         matches!(
             self,
@@ -84,7 +84,7 @@ impl fmt::Display for SandboxState {
     }
 }
 
-/// What is wanted of a sandbox. Users write it, and policy: idle pause, expiry.
+/// The desired state of a sandbox. Users write it, and policy does: idle pause, expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Desired {
     Running,
@@ -104,37 +104,37 @@ impl Desired {
     }
 }
 
-/// What is learned about a sandbox.
+/// A change that the control plane observes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SandboxEvent {
     /// A host was chosen.
     Placed,
-    /// The host says that it runs.
+    /// The host reports that the sandbox runs.
     Ran,
-    /// The host says that it is paused, durably.
+    /// The host reports that the sandbox is paused, durably.
     Paused,
-    /// Its host is out of reach.
+    /// The host is unreachable. Not produced yet.
     HostLost,
     Stop(StopReason),
     Fail(ErrorReason),
 }
 
-/// An event that cannot happen in this state.
+/// An event that is not allowed in a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a sandbox that is {state} cannot take {event:?}")]
+#[error("a sandbox in state {state} does not accept the event {event:?}")]
 pub struct TransitionRefused {
     pub state: SandboxState,
     pub event: SandboxEvent,
 }
 
 impl SandboxState {
-    /// The only place where a sandbox changes state. Pure: no clock, no IO.
+    /// The only place where a sandbox changes state. Pure: no clock, no I/O.
     pub fn apply(self, event: SandboxEvent) -> Result<Self, TransitionRefused> {
         use SandboxEvent as E;
         use SandboxState as S;
         match (self, event) {
             (S::Pending, E::Placed) => Ok(S::Starting),
-            // What was inferred from absence, evidence undoes.
+            // A report undoes an end that was inferred from absence.
             (ended, E::Ran) if ended.is_inferred() => Ok(S::Running),
             (ended, E::Paused) if ended.is_inferred() => Ok(S::Paused),
             (S::Stopped { .. } | S::Error { .. }, E::Stop(_) | E::HostLost) => Ok(self),
@@ -158,18 +158,18 @@ impl SandboxState {
     }
 }
 
-/// The next step from what is to what is wanted.
+/// The next step from the observed to the desired state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Place,
-    /// Order the host that was chosen to make it. Given again it is the same order.
+    /// Order the chosen host to create the sandbox. Repeating the order has no further effect.
     Create,
     Pause,
     Resume,
     Destroy,
 }
 
-/// Pure; asked again after every change.
+/// The next action, or `None` when the observed state is the desired one or final. Pure; called again after every change.
 pub fn next_action(desired: Desired, observed: SandboxState) -> Option<Action> {
     use Desired as D;
     use SandboxState as S;
@@ -185,7 +185,7 @@ pub fn next_action(desired: Desired, observed: SandboxState) -> Option<Action> {
     }
 }
 
-/// A sandbox as the control plane knows it.
+/// A sandbox as its row has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sandbox {
     pub id: SandboxId,
@@ -193,14 +193,14 @@ pub struct Sandbox {
     pub host: Option<HostId>,
     pub state: SandboxState,
     pub desired: Desired,
-    /// Grows with each order about the sandbox. Hosts know it.
+    /// Grows with each order about the sandbox. Hosts compare it.
     pub generation: i64,
-    /// Grows with each write of the row. Only writers of the row know it: they compare it with the version that they read.
+    /// Grows with each write of the row. Writers compare it; hosts never see it.
     pub version: i64,
-    /// Why the platform paused the sandbox (`idle`, `expired`, `host_stopping`), or why the sandbox ended.
+    /// The reason of an automatic pause (`idle`, `expired`, `host_stopping`) or of a final state.
     pub status_reason: Option<String>,
     pub last_error: Option<String>,
-    /// Stopped here, but its host has not confirmed yet.
+    /// Stopped here; the host has not confirmed yet.
     pub cleanup_pending: bool,
     pub template: String,
     pub template_id: TemplateId,
@@ -210,7 +210,7 @@ pub struct Sandbox {
     pub memory_mib: u32,
     pub disk_size_mb: u32,
     pub timeouts: Timeouts,
-    /// The length that `expires_at` was last set from.
+    /// The length in seconds that `expires_at` was last set from.
     pub timeout_given_sec: Option<u32>,
     pub auto_resume: bool,
     pub public_traffic: bool,
@@ -226,12 +226,12 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// When it ends or is paused, if its time is newly set to `seconds` from now.
+    /// The moment `seconds` from now.
     pub fn expiry(now: DateTime<Utc>, seconds: u32) -> DateTime<Utc> {
         now + chrono::Duration::seconds(i64::from(seconds))
     }
 
-    /// A connect only ever extends: the later of the two moments. `None` stays none.
+    /// The expiry after a connect, which never shortens it: the later of the two moments. `None` stays `None`.
     pub fn extended(&self, now: DateTime<Utc>, seconds: u32) -> Option<DateTime<Utc>> {
         let at = self.timeouts.expires_at;
         at.map(|at| at.max(Self::expiry(now, seconds)))

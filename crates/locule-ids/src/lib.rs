@@ -1,10 +1,10 @@
 //! Typed identifiers.
 //!
-//! Owns every id of the platform: how one is made, printed and parsed. Text exists only at the HTTP and RPC
+//! Owns every id of the platform: how it is created, printed and parsed. Text exists only at the HTTP and RPC
 //! edges; inside, typed 128-bit values travel. There is no default and no implicit zero (W-031): the
-//! two all-zeros ids that mean something, [`TeamId::PLATFORM`] and [`TemplateId::MINIMAL`], are named.
+//! two all-zeros ids with a meaning, [`TeamId::PLATFORM`] and [`TemplateId::MINIMAL`], are named.
 //!
-//! On the wire an id is `prefix` + body. Two bodies are read, one is written:
+//! On the wire an id is `prefix` + body. Two forms of the body are read, one is written by default:
 //!
 //! | body | example | read | written |
 //! |---|---|---|---|

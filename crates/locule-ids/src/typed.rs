@@ -33,12 +33,12 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What the wire form starts with.
+            /// The beginning of the wire form.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A new random (version 4) id. The only way a new id comes into being (B-003).
+            /// A new random (version 4) id. The only way to create an id (B-003).
             pub fn random() -> Self {
-                #[expect(clippy::disallowed_methods, reason = "this crate is where ids are made")]
+                #[expect(clippy::disallowed_methods, reason = "this crate creates the ids")]
                 Self(Uuid::new_v4())
             }
 
@@ -104,7 +104,7 @@ ids! {
     SandboxId = "sandbox", "sb-", also "cl-";
     /// A person.
     UserId = "user", "usr-";
-    /// Who owns things.
+    /// The owner of sandboxes and keys.
     TeamId = "team", "team-";
     /// A machine that runs sandboxes.
     HostId = "host", "host-";
@@ -120,22 +120,22 @@ ids! {
     BuildId = "build", "bld-";
     /// A notification channel.
     ChannelId = "channel", "ch-";
-    /// What a sandbox starts from. Clients address templates by name; the prefixed form is for RPC and logs.
+    /// The starting point of sandboxes. Clients address templates by name; the prefixed form is for RPC and logs.
     TemplateId = "template", "tpl-";
     /// A login.
     SessionId = "session", "ses-";
-    /// Work that is written down until it is done.
+    /// A unit of durable background work.
     JobId = "job", "job-";
     /// A granted platform permission.
     PermissionId = "permission", "perm-";
 }
 
 impl TeamId {
-    /// Owner of what all teams share: templates, builds, audit entries of shared hosts. No user is a member (B-006).
+    /// The owner of shared resources: templates, builds, audit entries of shared hosts. It has no members (B-006).
     pub const PLATFORM: Self = Self(Uuid::nil());
 }
 
 impl TemplateId {
-    /// The built-in image.
+    /// The built-in template.
     pub const MINIMAL: Self = Self(Uuid::nil());
 }

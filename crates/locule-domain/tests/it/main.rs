@@ -1,4 +1,4 @@
-//! The laws of a sandbox's life, and its whole table.
+//! The laws of a sandbox's transitions, and the whole table of them.
 
 mod oauth;
 mod people;
@@ -54,7 +54,7 @@ fn shown(state: SandboxState) -> String {
 }
 
 #[test]
-fn the_transition_table_is_written_down() {
+fn the_golden_table_of_transitions_is_up_to_date() {
     let mut table = String::new();
     for state in states() {
         for event in events() {
@@ -76,7 +76,10 @@ fn the_transition_table_is_written_down() {
         }
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/transitions.txt");
-    #[expect(clippy::disallowed_methods, reason = "how golden files are regenerated")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how golden files are regenerated"
+    )]
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &table).unwrap();
     }
@@ -87,7 +90,7 @@ fn the_transition_table_is_written_down() {
     );
 }
 
-/// The events by which a host reports that it carried out an action.
+/// The events that follow an action on a host where nothing fails.
 fn outcome(action: Action) -> Vec<SandboxEvent> {
     match action {
         Action::Place => vec![SandboxEvent::Placed],
@@ -101,7 +104,7 @@ fn outcome(action: Action) -> Vec<SandboxEvent> {
 #[test]
 fn every_desired_state_is_reached_within_a_few_steps() {
     for desired in Desired::ALL {
-        // For a host that is out of reach there is no action: the platform waits until the host is back.
+        // A host that is unreachable comes back by itself; no action is taken meanwhile.
         for start in states()
             .into_iter()
             .filter(|state| *state != SandboxState::Missing)
@@ -137,7 +140,7 @@ fn any_event() -> impl Strategy<Value = SandboxEvent> {
 
 proptest! {
     #[test]
-    fn stopped_is_final_except_where_it_was_inferred(events in prop::collection::vec(any_event(), 0..40)) {
+    fn an_ended_sandbox_changes_only_where_the_end_was_inferred(events in prop::collection::vec(any_event(), 0..40)) {
         let (mut state, mut ended) = (SandboxState::Pending, None);
         for event in events {
             state = state.apply(event).unwrap_or(state);
@@ -151,16 +154,16 @@ proptest! {
     }
 
     #[test]
-    fn only_evidence_of_life_undoes_an_end(event in any_event()) {
+    fn only_a_report_of_the_sandbox_undoes_an_inferred_end(event in any_event()) {
         for state in states().into_iter().filter(|state| state.is_final()) {
             let next = state.apply(event).unwrap_or(state);
-            let revived = state.is_inferred() && matches!(event, SandboxEvent::Ran | SandboxEvent::Paused);
-            prop_assert_eq!(!next.is_final(), revived, "{} + {:?}", state, event);
+            let undone = state.is_inferred() && matches!(event, SandboxEvent::Ran | SandboxEvent::Paused);
+            prop_assert_eq!(!next.is_final(), undone, "{} + {:?}", state, event);
         }
     }
 
     #[test]
-    fn a_refused_event_is_told_with_the_state_it_met(event in any_event()) {
+    fn a_refused_transition_names_its_state_and_event(event in any_event()) {
         for state in states() {
             if let Err(refused) = state.apply(event) {
                 prop_assert_eq!((refused.state, refused.event), (state, event));
@@ -170,7 +173,7 @@ proptest! {
 }
 
 #[test]
-fn nothing_is_done_about_what_has_ended() {
+fn an_ended_sandbox_has_no_next_action() {
     for desired in Desired::ALL {
         for state in states().into_iter().filter(|state| state.is_final()) {
             assert_eq!(next_action(desired, state), None, "{desired:?} of {state}");
@@ -179,7 +182,7 @@ fn nothing_is_done_about_what_has_ended() {
 }
 
 #[test]
-fn no_action_brings_back_what_is_wanted_gone() {
+fn a_sandbox_that_is_desired_gone_is_destroyed_in_every_state() {
     for state in states().into_iter().filter(|state| !state.is_final()) {
         assert_eq!(
             next_action(Desired::Gone, state),

@@ -1,4 +1,4 @@
-//! Cookies are anybody's bytes: laws, not cases.
+//! Parsing of the sign-in cookies, which an attacker can set to any bytes: laws, not cases.
 
 use locule_domain::oauth::{ConnectCookie, Intent, StateCookie, nonce};
 use locule_ids::{SessionId, UserId};
@@ -10,7 +10,7 @@ fn any_mac() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn a_state_is_read_as_it_is_written(ends_at: u64, random: u128, mac in any_mac(), at in 0..Intent::ALL.len()) {
+    fn a_printed_cookie_parses_to_the_same_cookie(ends_at: u64, random: u128, mac in any_mac(), at in 0..Intent::ALL.len()) {
         let (nonce, intent) = (nonce(ends_at, random), Intent::ALL[at]);
         let cookie = StateCookie { nonce: &nonce, mac: &mac, intent };
         let text = cookie.to_string();
@@ -23,9 +23,9 @@ proptest! {
         prop_assert_eq!(ConnectCookie::parse(&text), None);
     }
 
-    /// There is one way to write each, and anything else is refused.
+    /// Each cookie has one text; every other text is refused.
     #[test]
-    fn what_is_read_is_a_state_and_anything_else_is_none(
+    fn a_text_that_parses_is_the_text_that_the_cookie_prints(
         text in r".{0,200}|[0-9a-f]{47,49}:[0-9a-f]{63,65}:(login|signup|connect|Login|)(:.?)?",
     ) {
         if let Some(cookie) = StateCookie::parse(&text) {
@@ -33,9 +33,9 @@ proptest! {
         }
     }
 
-    /// Wherever one letter is another, it is refused, or says so.
+    /// A text with one changed letter is refused, or parses to another cookie.
     #[test]
-    fn no_two_texts_are_one_state(random: u128, mac in any_mac(), at in 0_usize..119, letter in any::<char>()) {
+    fn two_different_texts_never_parse_to_the_same_cookie(random: u128, mac in any_mac(), at in 0_usize..119, letter in any::<char>()) {
         let nonce = nonce(1, random);
         let text = format!("{nonce}:{mac}:login");
         let changed: String = text.chars().enumerate().map(|(place, old)| if place == at { letter } else { old }).collect();

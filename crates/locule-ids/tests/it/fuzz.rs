@@ -1,10 +1,10 @@
-//! Ids are read from URLs, host names, headers and messages of anybody (B-007, W-030).
+//! Ids are parsed from URLs, host names, headers and messages, which an attacker controls (B-007, W-030).
 
 use locule_fuzz::fuzz;
 use locule_ids::{ParseIdError, SandboxId, TeamId};
 
 #[test]
-fn what_is_read_as_an_id_is_written_as_one() {
+fn a_text_that_parses_as_an_id_prints_as_an_id() {
     let seeds = [
         "sb-6ba7b810-9dad-11d1-80b4-00c04fd430c8",
         "cl-6dfzh5ik5uxynzmlf5cshamdk",

@@ -36,7 +36,7 @@ fn a_body_above_128_bits_is_refused_not_wrapped() {
 }
 
 #[test]
-fn foreign_forms_are_refused() {
+fn a_text_that_is_not_the_canonical_form_is_refused() {
     let id = SandboxId::random().to_string();
     let bare = id.trim_start_matches("sb-");
     let wrong = [
@@ -60,7 +60,7 @@ fn foreign_forms_are_refused() {
 
 /// D-02.
 #[test]
-fn only_sandboxes_read_the_older_prefix() {
+fn only_sandbox_ids_parse_with_the_older_prefix() {
     let body = Uuid::from_u128(7).hyphenated().to_string();
     format!("cl-{body}").parse::<SandboxId>().unwrap();
     format!("cl-{body}").parse::<UserId>().unwrap_err();
@@ -77,7 +77,7 @@ fn ids_are_strings_in_json() {
 }
 
 #[test]
-fn the_named_zeros_are_zero() {
+fn the_platform_team_and_the_minimal_template_have_the_zero_id() {
     assert!(TeamId::PLATFORM.as_uuid().is_nil());
     assert!(TemplateId::MINIMAL.as_uuid().is_nil());
 }
@@ -126,7 +126,7 @@ macro_rules! for_every_kind {
 }
 
 #[test]
-fn every_kind_has_its_prefix_and_reads_no_other() {
+fn each_kind_of_id_parses_with_its_own_prefix_only() {
     let body = Uuid::from_u128(7).hyphenated().to_string();
     macro_rules! check {
         ($id:ty, $prefix:literal) => {

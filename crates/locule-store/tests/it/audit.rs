@@ -1,4 +1,4 @@
-//! Table `audit_logs`: what was written to the trail stays in it (B-080).
+//! Table `audit_logs`: an entry stays as it was written (B-080).
 
 use locule_ids::{AuditId, TeamId, UserId};
 use locule_store::{PgConnection, StoreError, audit};
@@ -38,7 +38,7 @@ async fn actions(conn: &mut PgConnection) -> Vec<String> {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_entry_is_neither_changed_nor_removed(pool: PgPool) {
+async fn an_audit_entry_can_be_neither_changed_nor_removed(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     audit::insert(&mut conn, entry("create")).await.unwrap();
     for statement in [
@@ -59,7 +59,7 @@ async fn an_entry_is_neither_changed_nor_removed(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_entry_of_a_change_that_is_rolled_back_is_not_there(pool: PgPool) {
+async fn the_audit_entry_of_a_change_that_is_rolled_back_does_not_exist(pool: PgPool) {
     let mut tx = pool.begin().await.unwrap();
     audit::insert(&mut tx, entry("create")).await.unwrap();
     tx.rollback().await.unwrap();
@@ -73,7 +73,7 @@ async fn refused(conn: &mut PgConnection, entry: audit::Entry<'_>) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn actors_scopes_and_statuses_are_the_known_ones(pool: PgPool) {
+async fn the_schema_refuses_unknown_actors_scopes_and_statuses(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let unknown = [
         audit::Entry {
@@ -94,9 +94,9 @@ async fn actors_scopes_and_statuses_are_the_known_ones(pool: PgPool) {
     }
 }
 
-/// The one change that may be: who it was, when a person is forgotten.
+/// The one change that is allowed: a purge of a user removes the identity of the actor.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn only_who_it_was_can_be_forgotten(pool: PgPool) {
+async fn only_the_identity_of_the_actor_can_be_removed_from_an_entry(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (ada, _) = builders::team(&mut conn, "ada").await;
     let of_ada = audit::Entry {
@@ -114,7 +114,7 @@ async fn only_who_it_was_can_be_forgotten(pool: PgPool) {
     for entry in [of_ada, about_ada, entry("pause")] {
         audit::insert(&mut conn, entry).await.unwrap();
     }
-    // The switch alone opens nothing else.
+    // The setting alone allows no other change.
     let mut tx = pool.begin().await.unwrap();
     sqlx::query("SET LOCAL locule.anonymizing = 'on'")
         .execute(&mut *tx)
@@ -152,7 +152,7 @@ async fn only_who_it_was_can_be_forgotten(pool: PgPool) {
         (of("pause").resource_id.as_deref(), &of("pause").metadata),
         (Some("sb-1"), &json!({ "a": 1 }))
     );
-    // The door is shut again.
+    // Changes are refused again.
     let later = sqlx::query("UPDATE audit_logs SET actor_id = NULL")
         .execute(&mut *conn)
         .await;
@@ -166,14 +166,14 @@ async fn only_who_it_was_can_be_forgotten(pool: PgPool) {
 
 /// B-087, B-088, B-089: filters are OR inside and AND between, pages neither repeat nor skip.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn pages_show_every_entry_once_also_of_one_moment(pool: PgPool) {
+async fn the_pages_contain_every_entry_once_also_of_the_same_moment(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     for number in 0..50_i64 {
         let entry = audit::Entry {
             resource_type: if number % 2 == 0 { "sandbox" } else { "member" },
             scope: if number % 2 == 0 { "team" } else { "admin" },
             action: if number % 5 == 0 { "pause" } else { "create" },
-            // Ten in each microsecond.
+            // Ten entries have the same microsecond.
             created_at: noon() + chrono::Duration::microseconds(number / 10),
             ..entry("create")
         };

@@ -1,4 +1,4 @@
-//! Sessions and keys: what somebody comes in with, and for how long.
+//! Sessions and keys: the credentials of users and programs, and how long they are valid.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn key(
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_session_lives_until_it_ends_or_is_revoked_or_its_user_is_gone(pool: PgPool) {
+async fn a_session_is_valid_until_it_expires_or_is_revoked_or_its_user_is_deleted(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (ada, _) = builders::team(&mut conn, "ada").await;
     let session = SessionId::random();
@@ -105,7 +105,7 @@ async fn a_session_lives_until_it_ends_or_is_revoked_or_its_user_is_gone(pool: P
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_mailed_token_works_once_for_one_thing_and_not_for_long(pool: PgPool) {
+async fn a_mailed_token_works_once_for_its_purpose_until_it_expires(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (ada, _) = builders::team(&mut conn, "ada").await;
     let reset = Purpose::PasswordReset;
@@ -136,7 +136,7 @@ async fn a_mailed_token_works_once_for_one_thing_and_not_for_long(pool: PgPool) 
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_key_works_until_it_expires_or_its_team_is_gone(pool: PgPool) {
+async fn a_key_works_until_it_expires_or_its_team_is_deleted(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (ada, team) = builders::team(&mut conn, "ada").await;
     let made = key(&mut conn, ada, team, "hash").await.unwrap();
@@ -173,7 +173,7 @@ async fn a_key_works_until_it_expires_or_its_team_is_gone(pool: PgPool) {
 
 /// B-184: keys go with the membership, and with the account.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn keys_go_with_whoever_made_them(pool: PgPool) {
+async fn the_keys_of_a_user_are_deleted_with_the_membership_or_the_user(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (ada, team) = builders::team(&mut conn, "ada").await;
     let (bob, own) = builders::team(&mut conn, "bob").await;
@@ -199,7 +199,7 @@ async fn keys_go_with_whoever_made_them(pool: PgPool) {
     assert_eq!(api_keys::list(&mut conn, own).await.unwrap().len(), 1);
     api_keys::delete_made_by(&mut conn, bob).await.unwrap();
     assert!(api_keys::list(&mut conn, own).await.unwrap().is_empty());
-    // A key is revoked by its own team only.
+    // Only the team of a key can revoke it.
     let id = left[0].id;
     assert_eq!(api_keys::lock(&mut conn, own, id).await.unwrap(), None);
     api_keys::delete(&mut conn, own, id).await.unwrap();
@@ -210,7 +210,7 @@ async fn keys_go_with_whoever_made_them(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn the_last_use_of_keys_is_written_at_once_and_never_backwards(pool: PgPool) {
+async fn the_last_use_of_many_keys_is_written_together_and_never_moves_back(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (ada, team) = builders::team(&mut conn, "ada").await;
     let first = key(&mut conn, ada, team, "1").await.unwrap().id;

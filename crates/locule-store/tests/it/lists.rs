@@ -1,4 +1,4 @@
-//! Lists of sandboxes: what is in them, in which order, page by page, and by which index.
+//! Lists of sandboxes: content, order, pages, and the index that each list reads.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ async fn ids(conn: &mut PgConnection, team: TeamId, filter: &Filter) -> Vec<Sand
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_list_is_the_teams_own_newest_first_without_the_ended(pool: PgPool) {
+async fn a_list_has_the_teams_sandboxes_that_have_not_ended_newest_first(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let (_, other) = builders::team(&mut conn, "bob").await;
@@ -49,7 +49,7 @@ async fn a_list_is_the_teams_own_newest_first_without_the_ended(pool: PgPool) {
         ..all()
     };
     assert_eq!(ids(&mut conn, team, &ascending).await, [old, new]);
-    // Not even when it is asked for by its state.
+    // An ended sandbox is not listed, even when the filter names its state.
     let stopped = Filter {
         states: vec![gone],
         ..all()
@@ -58,7 +58,7 @@ async fn a_list_is_the_teams_own_newest_first_without_the_ended(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn every_filter_filters(pool: PgPool) {
+async fn each_filter_selects_the_matching_sandboxes(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let later = noon() + Duration::from_mins(5);
@@ -129,9 +129,9 @@ async fn every_filter_filters(pool: PgPool) {
     }
 }
 
-/// W-051: the cursor is as exact as the rows are.
+/// W-051: the cursor has the precision of the rows.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn pages_show_each_row_once_though_many_are_of_one_microsecond(pool: PgPool) {
+async fn the_pages_contain_each_row_once_although_many_have_the_same_moment(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     for number in 0..11 {
@@ -161,7 +161,7 @@ async fn pages_show_each_row_once_though_many_are_of_one_microsecond(pool: PgPoo
     }
 }
 
-/// The plan of a statement, as for a table too large to be read whole or sorted: an empty one would be.
+/// The plan of a statement for a table that is too large for a sequential scan; an empty table would get one.
 async fn plan(conn: &mut PgConnection, sql: String) -> String {
     for costly in ["SET enable_seqscan = off", "SET enable_bitmapscan = off"] {
         sqlx::query(costly).execute(&mut *conn).await.unwrap();
@@ -175,7 +175,7 @@ async fn plan(conn: &mut PgConnection, sql: String) -> String {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn the_hot_lists_walk_their_indexes_in_order(pool: PgPool) {
+async fn the_frequent_lists_read_an_index_in_order(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let team = TeamId::random().as_uuid();
     let id = SandboxId::random().as_uuid();

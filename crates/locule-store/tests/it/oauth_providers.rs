@@ -1,4 +1,4 @@
-//! Which identities of other platforms are whose.
+//! Table `oauth_providers`: the users of provider accounts.
 
 use locule_domain::UserStatus;
 use locule_store::oauth_providers::{self, ProviderIdentity};
@@ -12,7 +12,7 @@ const ONE: ProviderIdentity<'static> = ProviderIdentity {
 };
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_identity_is_one_users_and_of_each_provider_a_user_has_one(pool: PgPool) {
+async fn a_provider_account_belongs_to_one_user_and_a_user_has_one_per_provider(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let ada = builders::user(&mut conn, "ada@locule.test").await;
     let bob = builders::user(&mut conn, "bob@locule.test").await;
@@ -50,7 +50,7 @@ async fn an_identity_is_one_users_and_of_each_provider_a_user_has_one(pool: PgPo
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn identities_go_with_their_user(pool: PgPool) {
+async fn the_provider_accounts_of_a_user_are_deleted_with_the_user(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let ada = builders::user(&mut conn, "ada@locule.test").await;
     oauth_providers::insert(&mut conn, ONE, ada, "", noon())

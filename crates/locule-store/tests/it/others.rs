@@ -38,7 +38,7 @@ async fn the_write_counter_only_grows_even_when_a_transaction_is_rolled_back(poo
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn this_machines_host_keeps_its_id_and_takes_its_new_address(pool: PgPool) {
+async fn the_local_host_keeps_its_id_when_its_address_changes(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let id = hosts::ensure_local(&mut conn, HostId::random(), "/a", noon())
         .await
@@ -51,7 +51,7 @@ async fn this_machines_host_keeps_its_id_and_takes_its_new_address(pool: PgPool)
         hosts::online(&mut conn).await.unwrap(),
         [(id, "/b".to_owned())]
     );
-    // B-115: nothing but `online` counts.
+    // B-115: only a host that is `online` is listed.
     sqlx::query("UPDATE hosts SET status = 'unreachable'")
         .execute(&mut *conn)
         .await
@@ -72,9 +72,9 @@ async fn insert_template(
     insert.execute(conn).await.map(drop)
 }
 
-/// W-054: team first, whichever was made first.
+/// W-054: the own template comes first, in either order of creation.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_name_means_the_teams_own_template_before_the_platforms(pool: PgPool) {
+async fn a_teams_own_template_takes_precedence_over_the_platforms(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let (_, other) = builders::team(&mut conn, "bob").await;
@@ -94,7 +94,7 @@ async fn a_name_means_the_teams_own_template_before_the_platforms(pool: PgPool) 
         let found = templates::find(&mut conn, asks, "base").await.unwrap();
         assert_eq!(found.unwrap().id, means);
     }
-    // What is the platform's already, no team can take.
+    // A team cannot use a name that the platform uses already.
     let taken = insert_template(&mut conn, TemplateId::random(), team, "minimal").await;
     assert!(
         taken
@@ -143,7 +143,7 @@ async fn an_idempotency_key_belongs_to_the_first_request_of_its_team(pool: PgPoo
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn of_two_claims_at_once_the_second_waits_for_the_first(pool: PgPool) {
+async fn the_second_of_two_concurrent_claims_waits_for_the_first(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let (first, second) = (SandboxId::random(), SandboxId::random());
@@ -160,7 +160,7 @@ async fn of_two_claims_at_once_the_second_waits_for_the_first(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_database_that_is_away_is_told_from_one_that_refuses(pool: PgPool) {
+async fn an_unreachable_database_is_distinguished_from_a_refused_statement(pool: PgPool) {
     let refused = sqlx::query("SELECT nothing")
         .execute(&pool)
         .await

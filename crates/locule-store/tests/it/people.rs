@@ -1,4 +1,4 @@
-//! Users, teams, who is in which, and the jobs that changes of them leave behind.
+//! Users, teams, members, and the jobs that their changes leave for later.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use sqlx::PgPool;
 
 const LATER: Duration = Duration::from_hours(1);
 
-/// W-055: an address is free again once its user is deleted.
+/// W-055: the address of a deleted user can be used again.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_e_mail_address_is_one_users_however_it_is_spelt(pool: PgPool) {
+async fn an_email_address_belongs_to_one_user_in_any_letter_case(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (ada, _) = builders::team(&mut conn, "ada").await;
     let found = users::by_email(&mut conn, "ADA@locule.test")
@@ -41,7 +41,7 @@ async fn an_e_mail_address_is_one_users_however_it_is_spelt(pool: PgPool) {
 
 /// B-040, B-042, B-043.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn people_are_found_by_what_was_typed_letter_by_letter(pool: PgPool) {
+async fn users_are_found_by_the_literal_prefix_of_their_address(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let addresses = [
         "a_b@x.test",
@@ -84,7 +84,7 @@ async fn people_are_found_by_what_was_typed_letter_by_letter(pool: PgPool) {
 
 /// B-133, B-134.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_login_is_for_the_default_team_else_the_first_that_lives(pool: PgPool) {
+async fn a_login_is_for_the_default_team_or_the_first_team_that_is_not_deleted(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (ada, own) = builders::team(&mut conn, "ada").await;
     let (_, other) = builders::team(&mut conn, "bob").await;
@@ -119,7 +119,7 @@ async fn a_login_is_for_the_default_team_else_the_first_that_lives(pool: PgPool)
 
 /// B-006: no user can be a member of the platform team. B-150: a team has one owner.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn nobody_is_in_the_platform_team_and_no_team_has_two_owners(pool: PgPool) {
+async fn the_platform_team_has_no_members_and_no_team_has_two_owners(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (ada, _) = builders::team(&mut conn, "ada").await;
     let (_, other) = builders::team(&mut conn, "bob").await;
@@ -131,7 +131,7 @@ async fn nobody_is_in_the_platform_team_and_no_team_has_two_owners(pool: PgPool)
 
 /// B-156: slugs stay taken.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_slug_is_never_given_twice(pool: PgPool) {
+async fn a_slug_is_never_used_twice(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let team = |slug: &str| teams::Team {
         id: TeamId::random(),
@@ -151,7 +151,7 @@ async fn a_slug_is_never_given_twice(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_teams_own_limits_go_before_the_defaults(pool: PgPool) {
+async fn a_teams_own_limits_take_precedence_over_the_defaults(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let default = Quota::default();
@@ -181,9 +181,9 @@ async fn a_teams_own_limits_go_before_the_defaults(pool: PgPool) {
     );
 }
 
-/// B-080: a person who is purged is forgotten, what they did is not.
+/// B-080: a purge removes the identity of a user and keeps the record of the actions.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_purge_takes_those_who_were_deleted_long_ago(pool: PgPool) {
+async fn a_purge_removes_the_users_who_were_deleted_before_the_given_moment(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let old = builders::user(&mut conn, "old@locule.test").await;
     let new = builders::user(&mut conn, "new@locule.test").await;
@@ -205,7 +205,7 @@ async fn a_purge_takes_those_who_were_deleted_long_ago(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_job_is_one_workers_until_its_lease_is_over(pool: PgPool) {
+async fn a_job_belongs_to_one_worker_until_its_lease_ends(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let id = JobId::random();
     jobs::insert(&mut conn, id, "work", &json!({ "a": 1 }), noon(), noon())

@@ -1,4 +1,4 @@
-//! Table `sandboxes`: what is written is read, and stale writers lose.
+//! Table `sandboxes`: a row reads back as written, and stale writers change nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use locule_testkit::builders::{self, noon};
 use sqlx::PgPool;
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_is_written_is_read_back(pool: PgPool) {
+async fn a_sandbox_reads_back_as_it_was_written(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let row = builders::sandbox(team)
@@ -42,7 +42,7 @@ async fn what_is_written_is_read_back(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn every_state_and_reason_is_kept(pool: PgPool) {
+async fn every_state_and_reason_reads_back(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let mut states = vec![
@@ -64,7 +64,7 @@ async fn every_state_and_reason_is_kept(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_stale_writer_loses(pool: PgPool) {
+async fn a_writer_with_a_stale_version_changes_nothing(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let seen = builders::sandbox(team).insert(&mut conn).await;
@@ -91,7 +91,7 @@ async fn a_stale_writer_loses(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn of_many_writers_at_once_exactly_one_wins(pool: PgPool) {
+async fn exactly_one_of_many_concurrent_writers_succeeds(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let seen = builders::sandbox(team).insert(&mut conn).await;
@@ -134,7 +134,7 @@ async fn the_moment_of_last_use_never_goes_back(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_is_not_there_is_none(pool: PgPool) {
+async fn a_sandbox_that_does_not_exist_is_none(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let id = SandboxId::random();
     assert_eq!(sandboxes::get(&mut conn, id).await.unwrap(), None);
@@ -148,7 +148,7 @@ async fn what_is_not_there_is_none(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_id_is_used_once(pool: PgPool) {
+async fn an_id_cannot_be_inserted_twice(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let sandbox = builders::sandbox(team).insert(&mut conn).await;
@@ -167,7 +167,7 @@ const IMPOSSIBLE: [&str; 6] = [
 ];
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_row_that_cannot_be_names_its_table_and_id(pool: PgPool) {
+async fn an_unreadable_row_is_an_error_with_its_table_and_id(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     for change in IMPOSSIBLE {
@@ -186,7 +186,7 @@ async fn a_row_that_cannot_be_names_its_table_and_id(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_row_that_cannot_be_does_not_hide_the_others_from_a_sweep(pool: PgPool) {
+async fn an_unreadable_row_does_not_hide_the_others_from_a_sweep(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let bad = builders::sandbox(team).insert(&mut conn).await;
@@ -206,7 +206,7 @@ async fn a_row_that_cannot_be_does_not_hide_the_others_from_a_sweep(pool: PgPool
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_sweep_sees_every_unsettled_row_once_page_by_page(pool: PgPool) {
+async fn the_pages_of_a_sweep_contain_every_unreconciled_row_once(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let gone = SandboxState::Stopped {

@@ -1,4 +1,4 @@
-//! The schema as a whole: what its columns are, and what it refuses.
+//! The schema as a whole: the types of its columns, and the values that it refuses.
 
 use locule_ids::TeamId;
 use locule_store::{StoreError, connect, migrate};
@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr as _};
 
 /// B-001.
 #[test]
-fn one_migration_makes_the_whole_schema() {
+fn one_migration_creates_the_whole_schema() {
     assert_eq!(locule_store::MIGRATIONS.iter().count(), 1);
 }
 
@@ -48,7 +48,7 @@ async fn everything(pool: &PgPool) -> Vec<(String, String)> {
 
 /// B-001: not in part, and not by a build that knows less.
 #[sqlx::test(migrations = false)]
-async fn a_database_of_another_build_is_refused_as_it_is(pool: PgPool) {
+async fn a_schema_of_another_version_is_refused_and_left_unchanged(pool: PgPool) {
     let earlier = |sql: &str| sql.replace("    failure         JSONB,\n", "");
     let later = [(2, "CREATE TABLE later (id UUID)")];
     let builds = [
@@ -80,13 +80,13 @@ async fn a_database_of_another_build_is_refused_as_it_is(pool: PgPool) {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_not_one_of_another_build() {
+async fn an_unreachable_database_is_not_reported_as_another_version() {
     let nowhere = connect("postgres://locule@localhost/locule?host=/nowhere").unwrap();
     let error = migrate(&nowhere).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
 }
 
-/// B-002: every entity id is a UUID; only the trail's actor and resource are text.
+/// B-002: every entity id is a UUID; only the actor and the resource of an audit entry are text.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn every_id_is_a_uuid(pool: PgPool) {
     let columns: Vec<(String, String)> = sqlx::query_as(
@@ -106,13 +106,13 @@ async fn every_id_is_a_uuid(pool: PgPool) {
     let text_on_purpose = [
         "audit_logs.actor_id",
         "audit_logs.resource_id",
-        // Another platform's, not ours.
+        // The id belongs to another platform.
         "oauth_providers.provider_id",
     ];
     assert_eq!(text, text_on_purpose);
 }
 
-/// W-031: an id that is missing is missing; none becomes the platform team by a default.
+/// W-031: a missing id stays missing; a default never turns it into the platform team.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn no_id_has_a_default(pool: PgPool) {
     let defaults: Vec<String> = sqlx::query_scalar(
@@ -132,7 +132,7 @@ async fn no_id_has_a_default(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn times_are_with_time_zone(pool: PgPool) {
+async fn every_time_column_has_a_time_zone(pool: PgPool) {
     let without: Vec<String> = sqlx::query_scalar(
         "SELECT table_name || '.' || column_name FROM information_schema.columns
          WHERE table_schema = 'public' AND data_type = 'timestamp without time zone'",
@@ -144,7 +144,7 @@ async fn times_are_with_time_zone(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_no_sandbox_may_be_is_refused(pool: PgPool) {
+async fn the_schema_refuses_invalid_values_of_a_sandbox(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     builders::sandbox(team).insert(&mut conn).await;
@@ -152,7 +152,7 @@ async fn what_no_sandbox_may_be_is_refused(pool: PgPool) {
         "status = 'asleep'",
         "desired = 'better'",
         "on_timeout = 'wait'",
-        // It runs somewhere, or it does not run.
+        // A sandbox that runs has a host.
         "status = 'running'",
         "status = 'starting'",
         "status = 'paused'",
@@ -166,7 +166,7 @@ async fn what_no_sandbox_may_be_is_refused(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn words_of_the_other_tables_are_the_known_ones(pool: PgPool) {
+async fn the_schema_refuses_unknown_words_in_the_other_tables(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (user, team) = builders::team(&mut conn, "ada").await;
     let key = "INSERT INTO team_api_keys (id, team_id, name, key_hash, key_prefix, created_by, created_at)
