@@ -49,8 +49,8 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
     } else {
         Exposure::Private
     };
-    let shown = credentials(app, request.headers(), &route).await;
-    if !allowed(address.port, exposure, shown) {
+    let presented = credentials(app, request.headers(), &route).await;
+    if !allowed(address.port, exposure, presented) {
         return Err(Refusal::Forbidden);
     }
     if matches!(route.state, SandboxState::Paused) && route.auto_resume {

@@ -110,7 +110,7 @@ async fn post(app: &App, path: &str, body: Value) -> crate::app::Answer {
 async fn an_account_waits_until_its_address_is_shown_to_be_real(pool: PgPool) {
     let mut office = Post::open().await;
     let app = App::deserted(pool, |config| {
-        config.accounts.mailer = Some(office.mailer())
+        config.accounts.mailer = Some(office.mailer());
     })
     .await;
     let sign_up = json!({ "email": ADA, "password": PASSWORD, "name": "Ada" });
@@ -173,7 +173,7 @@ async fn an_account_waits_until_its_address_is_shown_to_be_real(pool: PgPool) {
 async fn a_forgotten_password_is_set_anew_once(pool: PgPool) {
     let mut office = Post::open().await;
     let app = App::deserted(pool, |config| {
-        config.accounts.mailer = Some(office.mailer())
+        config.accounts.mailer = Some(office.mailer());
     })
     .await;
     let sign_up = json!({ "email": ADA, "password": PASSWORD, "name": "Ada" });
