@@ -18,6 +18,7 @@ use locule_edge::{
     GuestClient, GuestError, ProcessEvent, ProcessEvents, ProcessExit, Selector, Signal,
     StartProcess, retry_while_agent_restarts,
 };
+use locule_ids::SandboxId;
 
 use crate::caller::Use;
 use crate::error::ApiError;
@@ -54,7 +55,7 @@ pub(crate) async fn exec(
         .guest
         .start(process_start(request, Some(timeout)))
         .await?;
-    let output = collect(events, &running.guest, &app.tasks).await;
+    let output = collect(events, &running, &app.tasks).await;
     app.sandboxes.touch(running.id).await.ok();
     let (ended, output) = output?;
     let duration = app.clock.monotonic().saturating_sub(started);
@@ -117,10 +118,7 @@ async fn start_in_background(
 }
 
 fn generated_tag() -> String {
-    let random = locule_ids::SandboxId::random()
-        .as_uuid()
-        .simple()
-        .to_string();
+    let random = SandboxId::random().as_uuid().simple().to_string();
     format!("proc-{}", &random[..8])
 }
 
@@ -162,11 +160,11 @@ impl Output {
 
 async fn collect(
     mut events: ProcessEvents,
-    guest: &GuestClient,
+    running: &Running<Use>,
     tasks: &Tasks,
 ) -> Result<(ProcessExit, Output), ApiError> {
     let pid = started_pid(&mut events).await?;
-    let mut process = KillOnDrop::new(guest.clone(), pid, tasks.clone());
+    let mut process = KillOnDrop::new(running, pid, tasks.clone());
     let mut output = Output::default();
     while let Some(event) = events.next().await {
         match event? {
@@ -199,13 +197,13 @@ async fn collect(
 /// Kills the process when dropped before the process has exited: the request was cancelled or failed.
 #[derive(Debug)]
 struct KillOnDrop {
-    process: Option<(GuestClient, u32, Tasks)>,
+    process: Option<(SandboxId, GuestClient, u32, Tasks)>,
 }
 
 impl KillOnDrop {
-    fn new(guest: GuestClient, pid: u32, tasks: Tasks) -> Self {
+    fn new(running: &Running<Use>, pid: u32, tasks: Tasks) -> Self {
         Self {
-            process: Some((guest, pid, tasks)),
+            process: Some((running.id, running.guest.clone(), pid, tasks)),
         }
     }
 
@@ -217,14 +215,14 @@ impl KillOnDrop {
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        let Some((guest, pid, tasks)) = self.process.take() else {
+        let Some((id, guest, pid, tasks)) = self.process.take() else {
             return;
         };
         tasks.spawn_detached("kill a command whose request was cancelled", async move {
             let process = Selector::Pid(pid);
             if let Err(error) = retry_while_agent_restarts(|| guest.signal(&process, Signal::Kill)).await {
                 // The process may have exited by itself, or its sandbox may have ended.
-                tracing::debug!(%error, pid, "killing a command whose request was cancelled failed");
+                tracing::debug!(sandbox.id = %id, pid, %error, "killing a command whose request was cancelled failed");
             }
         });
     }

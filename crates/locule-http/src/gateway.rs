@@ -4,10 +4,12 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, Uri};
+use locule_base::errors::chain;
 use locule_control::{Route, RouteError};
 use locule_domain::SandboxState;
 use locule_edge::access::{Exposure, PresentedCredentials, allowed};
 use locule_edge::{Address, Refusal, proxy};
+use locule_ids::SandboxId;
 use subtle::ConstantTimeEq as _;
 
 use crate::caller::MayUse;
@@ -43,7 +45,7 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
         .sandboxes
         .route(address.sandbox)
         .await
-        .map_err(|error| refusal(&error))?;
+        .map_err(|error| refusal(address.sandbox, &error))?;
     let exposure = if route.public_traffic {
         Exposure::Public
     } else {
@@ -55,7 +57,7 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Result<R
     }
     if matches!(route.state, SandboxState::Paused) && route.auto_resume {
         let resumed = app.sandboxes.wake(address.sandbox).await;
-        route = resumed.map_err(|error| refusal(&error))?;
+        route = resumed.map_err(|error| refusal(address.sandbox, &error))?;
     }
     match route.state {
         SandboxState::Running => {
@@ -92,13 +94,13 @@ async fn credentials(app: &AppState, headers: &HeaderMap, route: &Route) -> Pres
     }
 }
 
-fn refusal(error: &RouteError) -> Refusal {
+fn refusal(sandbox: SandboxId, error: &RouteError) -> Refusal {
     match error {
         RouteError::NotFound => Refusal::NotFound,
         RouteError::Changing => Refusal::Changing,
         RouteError::Unavailable(_) => Refusal::HostUnavailable,
         RouteError::Internal(_) => {
-            tracing::error!(error = %locule_base::errors::chain(error), "routing a request to the port of a sandbox failed");
+            tracing::error!(sandbox.id = %sandbox, error = chain(error), "routing a request to the port of a sandbox failed");
             Refusal::Internal
         }
     }

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod fuzz;
+mod input;
 mod session;
 
 use std::time::Duration;
@@ -126,6 +127,7 @@ async fn exec(
     let mut events = running.guest.start(process_start(start)?).await?;
     let process = Selector::Pid(started_pid(&mut events).await?);
     let session = Session {
+        sandbox: running.id,
         guest: &running.guest,
         process: process.clone(),
         encoding,
@@ -137,14 +139,14 @@ async fn exec(
     if matches!(end, SessionEnd::ClientLeft | SessionEnd::Failed)
         && on_disconnect == OnDisconnect::Kill
     {
-        let guest = running.guest.clone();
+        let (id, guest) = (running.id, running.guest.clone());
         // Detached, so that the process is killed even when the server stops or the host agent is restarting.
         app.tasks
             .spawn_detached("kill the process of a client that left", async move {
                 if let Err(error) =
                     retry_while_agent_restarts(|| guest.signal(&process, Signal::Kill)).await
                 {
-                    tracing::debug!(%error, "killing the process of a client that left failed");
+                    tracing::debug!(sandbox.id = %id, %error, "killing the process of a client that left failed");
                 }
             });
     }
@@ -161,6 +163,7 @@ async fn follow(
     let mut events = running.guest.connect(&process).await?;
     let pid = started_pid(&mut events).await?;
     let session = Session {
+        sandbox: running.id,
         guest: &running.guest,
         process: Selector::Pid(pid),
         encoding: locule_api::Encoding::Utf8,

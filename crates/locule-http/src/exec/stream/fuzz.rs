@@ -8,7 +8,7 @@ use locule_api::ClientMessage;
 use locule_api::stream::STDIN_WINDOW_BYTES;
 use tokio::sync::mpsc;
 
-use super::session::{Command, Input, STDIN_MESSAGES, command, enqueue};
+use super::input::{Command, Input, STDIN_MESSAGES, command, enqueue};
 use super::{TIMEOUT_MAX_SEC, process_start};
 use crate::extract::message;
 

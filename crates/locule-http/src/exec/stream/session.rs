@@ -11,49 +11,35 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
-use locule_api::stream::STDIN_WINDOW_BYTES;
-use locule_api::{ClientMessage, Encoding, ServerMessage, SignalName};
+use locule_api::{Encoding, ServerMessage};
 use locule_edge::{
     GuestClient, ProcessEvent, ProcessEvents, Selector, Signal, retry_while_agent_restarts,
 };
+use locule_ids::SandboxId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::text::Text;
+use super::input::{Command, Input, STDIN_MESSAGES, command, enqueue};
 use super::{SessionEnd, text};
 use crate::extract::message;
 
 const QUEUE_MESSAGES: usize = 16;
-/// The window bounds the bytes; this bounds the messages.
-pub(super) const STDIN_MESSAGES: usize = 1024;
 /// Time in which the client must read the queued messages after the process has exited.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 pub(super) struct Session<'a> {
+    pub(super) sandbox: SandboxId,
     pub(super) guest: &'a GuestClient,
     pub(super) process: Selector,
     pub(super) encoding: Encoding,
     pub(super) stop: CancellationToken,
     /// Whether the client's messages are handled or ignored.
     pub(super) accepts_input: bool,
-}
-
-#[derive(Debug)]
-pub(super) enum Input {
-    Bytes(Bytes),
-    Close,
-}
-
-#[derive(Debug)]
-pub(super) enum Command {
-    Input(Input),
-    Signal(Signal),
 }
 
 type Queue = mpsc::Sender<ServerMessage>;
@@ -183,7 +169,7 @@ impl Session<'_> {
         let sent = retry_while_agent_restarts(|| self.guest.signal(&self.process, signal)).await;
         // A process that has just exited cannot be signalled; its exit event follows.
         if let Err(error) = sent {
-            tracing::debug!(%error, "sending a signal to a process failed");
+            tracing::debug!(sandbox.id = %self.sandbox, %error, "sending a signal to a process failed");
         }
     }
 
@@ -211,56 +197,20 @@ impl Session<'_> {
             match fed {
                 Ok(()) => {}
                 Err(error) if error.is_connection_failure() => {
-                    tracing::debug!(%error, "the connection to the host broke while stdin was being sent");
+                    tracing::debug!(sandbox.id = %self.sandbox, %error, "the connection to the host broke while sending stdin");
                     let data =
                         "the connection to the host broke; part of stdin may be lost".to_owned();
                     queue.send(ServerMessage::Error { data }).await.ok();
                     return;
                 }
                 // Like a broken pipe: the process no longer reads stdin, while its output and exit still follow.
-                Err(error) => tracing::debug!(%error, "sending stdin to a process failed"),
+                Err(error) => {
+                    tracing::debug!(sandbox.id = %self.sandbox, %error, "sending stdin to a process failed");
+                }
             }
         }
         std::future::pending::<()>().await;
     }
-}
-
-/// Reads a message as a command to the running process.
-pub(super) fn command(message: ClientMessage) -> Result<Command, String> {
-    match message {
-        ClientMessage::Stdin { data } => match STANDARD.decode(data) {
-            Ok(bytes) => Ok(Command::Input(Input::Bytes(bytes.into()))),
-            Err(_) => Err("the data of stdin is not base64".to_owned()),
-        },
-        ClientMessage::StdinClose => Ok(Command::Input(Input::Close)),
-        ClientMessage::Signal { signal } => Ok(Command::Signal(match signal {
-            SignalName::Hup => Signal::Hup,
-            SignalName::Int => Signal::Int,
-            SignalName::Quit => Signal::Quit,
-            SignalName::Kill => Signal::Kill,
-            SignalName::Term => Signal::Term,
-        })),
-        ClientMessage::Stop => Ok(Command::Signal(Signal::Kill)),
-        ClientMessage::Auth { .. } | ClientMessage::Start(_) => Err(
-            "the process is already running; send stdin, stdin_close, signal or stop".to_owned(),
-        ),
-    }
-}
-
-/// Queues stdin within the window.
-pub(super) fn enqueue(
-    input: Input,
-    stdin: &mpsc::Sender<Input>,
-    in_window: &AtomicUsize,
-) -> Result<(), String> {
-    if let Input::Bytes(bytes) = &input {
-        let waiting = in_window.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
-        if waiting > STDIN_WINDOW_BYTES {
-            return Err("stdin exceeds the window of 1 MiB; wait for an ack".to_owned());
-        }
-    }
-    let queued = stdin.try_send(input);
-    queued.map_err(|_| "too many stdin messages are waiting; wait for an ack".to_owned())
 }
 
 /// Sends the queued messages and, when the queue closes, a close frame.
