@@ -58,10 +58,10 @@ impl Sandboxes {
         match answer {
             HostAnswer::Reported(report) => {
                 self.reconcile_reported(&sandbox, report, inventory.asked_at)
-                    .await?
+                    .await?;
             }
             HostAnswer::Absent if long_ago => {
-                self.apply_absence(&sandbox, inventory.asked_at).await?
+                self.apply_absence(&sandbox, inventory.asked_at).await?;
             }
             HostAnswer::Absent => {}
             HostAnswer::None if sandbox.desired == Desired::Gone => {
