@@ -1,4 +1,8 @@
 //! The guest of the stub: answers the guest agent's calls as far as tests need them, with all its state in guest memory.
+//!
+//! The simulated guest agent of `locule-testkit` cannot replace it. A pause must save the state of this guest and a resume must
+//! restore it, so all of it is in mapped guest memory and not in values of the process, and the stub VMM runs it in its own
+//! process without an async runtime.
 
 use std::fs::File;
 use std::io::Write as _;

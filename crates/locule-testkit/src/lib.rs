@@ -1,18 +1,27 @@
-//! Simulated host, builders, fault plans. For tests only.
+//! Simulated host and guest, builders, fault plans. For tests only.
 //!
 //! ```text
 //! World ── ControlPlane ──► SimHost (one or more)      ManualClock: a test advances the time
 //!    └──── PgPool: a real database for each test
+//!
+//! edge ──► HostProxy, by the states of a SimHost ──► FakeGuest: scripted programs, in the test process
+//!                                                └─► GuestProcess: the real guest agent, which runs real commands
 //! ```
 
 pub mod builders;
+mod fake_guest;
+mod guest_process;
 mod host;
+mod host_proxy;
 mod plan;
 pub mod reports;
 mod wait;
 mod world;
 
+pub use fake_guest::{FIRST_PID, FakeGuest, WebRequest};
+pub use guest_process::{GuestProcess, current_user};
 pub use host::SimHost;
+pub use host_proxy::{GuestAgent, HostProxy};
 pub use plan::{Call, Fault, Gate};
 pub use wait::{comes_true, eventually};
 pub use world::{EMAIL, PASSWORD, World, person};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use locule_agent_api::{HostInfo, PROTOCOL_VERSION, ReportedState, SandboxReport, SandboxSpec};
+use locule_domain::Sandbox;
 
 /// A ready host with free capacity.
 pub fn host_info() -> HostInfo {
@@ -46,6 +47,32 @@ pub fn running(spec: SandboxSpec, now: DateTime<Utc>) -> SandboxReport {
         created_at: now,
         started_at: Some(now),
         last_active_at: Some(now),
+        unresponsive: false,
+        ready_ms: 1,
+    }
+}
+
+/// The report of a host that has the sandbox of this row in this state.
+pub fn of_row(row: &Sandbox, state: ReportedState) -> SandboxReport {
+    SandboxReport {
+        sandbox: row.id,
+        generation: row.generation,
+        state,
+        reason: None,
+        last_error: None,
+        team: row.team,
+        template: row.template.clone(),
+        template_id: row.template_id,
+        vcpus: row.vcpus,
+        memory_mib: row.memory_mib,
+        disk_size_mb: row.disk_size_mb,
+        timeouts: row.timeouts,
+        guest_ip: row.guest_ip.clone(),
+        host_ip: row.host_ip.clone(),
+        metadata: row.metadata.clone(),
+        created_at: row.created_at,
+        started_at: row.started_at,
+        last_active_at: row.last_active_at,
         unresponsive: false,
         ready_ms: 1,
     }

@@ -1,4 +1,4 @@
-//! The byte paths against a host agent and a guest agent that live in the test.
+//! The byte paths against a simulated host agent and a simulated guest agent.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 

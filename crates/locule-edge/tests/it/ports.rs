@@ -1,4 +1,4 @@
-//! Ports: forwarding, refusals, upgrades, and ends that are not polite.
+//! Ports: forwarding, refusals, upgrades, and streams that break.
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -6,14 +6,16 @@ use axum::extract::{Request, State};
 use futures::{SinkExt as _, StreamExt as _};
 use http::StatusCode;
 use http_body_util::BodyExt as _;
+use locule_agent_api::ReportedState;
 use locule_base::tasks::Tasks;
 use locule_edge::{Target, proxy};
+use locule_ids::SandboxId;
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::host::{Host, PATIENCE};
 
-/// These requests carry no credential that only its value gives away.
+/// No word of these requests is a credential of the platform.
 fn none(_: &str) -> bool {
     false
 }
@@ -28,9 +30,9 @@ async fn text(response: axum::response::Response) -> String {
 }
 
 #[tokio::test]
-async fn a_request_arrives_as_it_was_sent_without_our_credentials() {
+async fn a_request_is_forwarded_without_the_credentials_of_the_platform() {
     let host = Host::start();
-    let request = http::Request::post("/echo/a%2Fb/?q=%20")
+    let request = http::Request::post("/a%2Fb/?q=%20")
         .header("x-api-key", "e2b_secret")
         .header("e2b-sandbox-id", "x")
         .header("host", "8080-x.sbx.test")
@@ -39,32 +41,44 @@ async fn a_request_arrives_as_it_was_sent_without_our_credentials() {
         .unwrap();
     let response = proxy(host.target.clone(), 8080, request, none, &host.tasks).await;
     assert_eq!(response.status(), StatusCode::OK);
-    let arrived = response.headers()["etag"].to_str().unwrap().to_owned();
-    assert!(arrived.ends_with("/8080/echo/a%2Fb/?q=%20"), "{arrived}");
     assert_eq!(text(response).await, "hello");
-    let seen = host.seen.headers.lock().unwrap().clone();
+    let arrived = host.guest.web_request.lock().unwrap().take().unwrap();
+    assert_eq!(arrived.path, "/a%2Fb/?q=%20");
+    let seen = arrived.headers;
     assert!(!seen.contains_key("x-api-key") && !seen.contains_key("e2b-sandbox-id")); // W-037
     assert_eq!(seen["x-theirs"], "kept");
     assert_eq!(seen["host"], "localhost:8080");
     assert_eq!(seen["x-forwarded-host"], "8080-x.sbx.test");
     assert!(
         !seen.contains_key("x-access-token"),
-        "the token is the caller's to show"
+        "only the caller sends the access token"
     );
 }
 
 #[tokio::test]
-async fn refusals_are_worded_for_the_sdks() {
+async fn refusals_have_the_words_that_the_sdks_look_for() {
     let host = Host::start();
-    let id = host.target.sandbox.base36();
-    for (port, status, words) in [
-        (1, 502, "was not found"),
-        (2, 502, "was not found"),
-        (3, 409, "changing"),
-        (4, 502, "port is not open"),
+    let draining = host.sandbox(ReportedState::Running);
+    host.proxy.drain(draining.sandbox);
+    for (target, port, status, words) in [
+        (
+            host.unknown(SandboxId::random()),
+            8080,
+            502,
+            "was not found",
+        ),
+        (
+            host.sandbox(ReportedState::Paused),
+            8080,
+            502,
+            "was not found",
+        ),
+        (draining, 8080, 409, "changing"),
+        (host.target.clone(), 4, 502, "port is not open"),
     ] {
-        let response = proxy(host.target.clone(), port, get("/"), none, &host.tasks).await;
-        assert_eq!(response.status(), status, "{port}");
+        let id = target.sandbox.base36();
+        let response = proxy(target, port, get("/"), none, &host.tasks).await;
+        assert_eq!(response.status(), status, "{words}");
         let body: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
         assert_eq!(body["code"], status);
         assert_eq!(body["sandboxId"], id.as_str());
@@ -73,7 +87,7 @@ async fn refusals_are_worded_for_the_sdks() {
 }
 
 #[tokio::test]
-async fn control_calls_of_the_guest_are_not_reachable() {
+async fn the_control_paths_of_the_guest_agent_are_not_reachable() {
     let host = Host::start();
     for path in ["/init", "/freeze", "/thaw", "/sync", "/init/"] {
         let response = proxy(host.target.clone(), 49983, get(path), none, &host.tasks).await;
@@ -82,7 +96,7 @@ async fn control_calls_of_the_guest_are_not_reachable() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_gone_is_said_to_be() {
+async fn a_host_that_cannot_be_reached_is_reported_as_unavailable() {
     let host = Host::start();
     let target = Target {
         connector: locule_agent_api::Connector::Unix("/nowhere/agent.sock".into()),
@@ -93,20 +107,21 @@ async fn a_host_that_is_gone_is_said_to_be() {
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_is_an_error_and_no_end() {
+async fn a_response_that_breaks_ends_with_an_error() {
     let host = Host::start();
-    let response = proxy(host.target.clone(), 8080, get("/dies"), none, &host.tasks).await;
+    let response = proxy(host.target.clone(), 8080, get("/hang"), none, &host.tasks).await;
     assert_eq!(response.status(), StatusCode::OK);
     let mut body = response.into_body();
     let begun = body.frame().await.unwrap().unwrap();
     assert_eq!(begun.into_data().unwrap(), "begun");
-    host.seen.dies.notify_one();
+    host.proxy.break_streams();
     let end = tokio::time::timeout(PATIENCE, body.frame()).await.unwrap();
-    end.expect("an end that is not polite").unwrap_err();
+    end.expect("an error before the end of the body")
+        .unwrap_err();
 }
 
 #[tokio::test]
-async fn websockets_pass_both_ways() {
+async fn a_websocket_carries_messages_in_both_directions() {
     async fn forward(
         State((target, tasks)): State<(Target, Tasks)>,
         request: Request,

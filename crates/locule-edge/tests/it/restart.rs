@@ -1,67 +1,17 @@
-//! A host agent that restarts while a process is followed.
+//! A host agent that restarts while a client follows a process.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use axum::body::Body;
-use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _, stream};
-use http::{HeaderMap, StatusCode, header};
-use locule_agent_api::PROXY_ERROR_HEADER;
+use futures::StreamExt as _;
 use locule_edge::{
-    GuestClient, GuestError, ProcessEvent, ProcessEvents, ProcessExit, Selector, Signal,
+    GuestError, ProcessEvent, ProcessEvents, ProcessExit, Selector, Signal,
     retry_while_agent_restarts,
 };
-use locule_guest_api::OFFSET_HEADER;
-use locule_guest_api::oneof::process_event::data_event::Output;
-use locule_guest_api::proto::process as wire;
+use locule_testkit::FIRST_PID;
 
-use crate::exec::{authorized, ended, frame, printed, program, said};
-use crate::host::{Host, PATIENCE, Seen};
+use crate::exec::program;
+use crate::host::{Host, PATIENCE};
 
-/// What `printer` prints before its stream breaks: three bytes of one stream, two of the other.
-pub(crate) fn first_half() -> impl Stream<Item = Bytes> {
-    let stdout = printed(Output::Stdout(b"abc".to_vec()));
-    stream::iter([stdout, printed(Output::Stderr(b"de".to_vec()))])
-}
-
-/// Replays what is kept from the offset that is asked for, and ends.
-pub(crate) async fn connect(State(seen): State<Arc<Seen>>, headers: HeaderMap) -> Response {
-    authorized(&headers);
-    if seen.gone.load(Ordering::SeqCst) {
-        return (StatusCode::NOT_FOUND, [(PROXY_ERROR_HEADER, "not_found")]).into_response();
-    }
-    let asked = headers
-        .get(OFFSET_HEADER)
-        .map(|offset| offset.to_str().unwrap().parse().unwrap());
-    seen.asked.lock().unwrap().push(asked);
-    let (kept_from, kept) = *seen.kept.lock().unwrap();
-    let begins = asked
-        .unwrap_or(kept_from + kept.len() as u64)
-        .max(kept_from);
-    let rest = &kept[usize::try_from(begins - kept_from).unwrap()..];
-    let started = wire::process_event::StartEvent {
-        pid: 7,
-        ..Default::default()
-    };
-    let frames = [
-        said(started.into()),
-        printed(Output::Stdout(rest.to_vec())),
-        ended(0, 0),
-        frame(2, b"{}"),
-    ];
-    let frames = stream::iter(frames).map(Ok::<_, std::io::Error>);
-    let headers = [
-        (
-            header::CONTENT_TYPE.as_str(),
-            "application/connect+proto".to_owned(),
-        ),
-        (OFFSET_HEADER, begins.to_string()),
-    ];
-    (headers, Body::from_stream(frames)).into_response()
-}
+const SIGKILL: i32 = 9;
 
 async fn next(events: &mut ProcessEvents) -> Result<ProcessEvent, GuestError> {
     tokio::time::timeout(PATIENCE, events.next())
@@ -70,12 +20,12 @@ async fn next(events: &mut ProcessEvents) -> Result<ProcessEvent, GuestError> {
         .unwrap()
 }
 
-/// Starts `printer` and reads what comes before its stream breaks.
-async fn begun(host: &Host) -> ProcessEvents {
-    let guest = GuestClient::new(host.target.clone());
-    let mut events = guest.start(program("printer", &[])).await.unwrap();
+/// Starts `printer` and reads the output that it prints at once.
+async fn started_printer(host: &Host) -> ProcessEvents {
+    let started = host.client().start(program("printer", &[])).await;
+    let mut events = started.unwrap();
     for expected in [
-        ProcessEvent::Started { pid: 7 },
+        ProcessEvent::Started { pid: FIRST_PID },
         ProcessEvent::Stdout(Bytes::from_static(b"abc")),
         ProcessEvent::Stderr(Bytes::from_static(b"de")),
     ] {
@@ -84,7 +34,7 @@ async fn begun(host: &Host) -> ProcessEvents {
     events
 }
 
-fn end() -> ProcessEvent {
+fn exited() -> ProcessEvent {
     ProcessEvent::Exited(ProcessExit {
         exit_code: 0,
         signal: None,
@@ -92,33 +42,33 @@ fn end() -> ProcessEvent {
 }
 
 #[tokio::test]
-async fn a_stream_goes_on_where_it_was_when_the_host_agent_restarts() {
-    let mut host = Host::start();
-    let mut events = begun(&host).await;
-    *host.seen.kept.lock().unwrap() = (0, b"abcdefgh");
-    host.go_away();
-    host.seen.dies.notify_one();
+async fn a_stream_continues_at_its_offset_when_the_host_agent_restarts() {
+    let host = Host::start();
+    let mut events = started_printer(&host).await;
+    *host.guest.scrollback.lock().unwrap() = (0, b"abcdefgh".to_vec());
+    host.proxy.stop_listening();
+    host.proxy.break_streams();
     let back = async {
-        // The edge has met a host that is not there, at least once, when the stream breaks.
+        // The edge has found the host unreachable at least once when the stream breaks.
         tokio::task::yield_now().await;
-        host.come_back();
+        host.proxy.listen();
     };
     let (event, ()) = tokio::join!(next(&mut events), back);
     assert_eq!(
         event.unwrap(),
         ProcessEvent::Stdout(Bytes::from_static(b"fgh"))
     );
-    assert_eq!(next(&mut events).await.unwrap(), end());
+    assert_eq!(next(&mut events).await.unwrap(), exited());
     assert!(events.next().await.is_none());
-    assert_eq!(*host.seen.asked.lock().unwrap(), [Some(5)]);
+    assert_eq!(*host.guest.offsets.lock().unwrap(), [Some(5)]);
 }
 
 #[tokio::test]
-async fn lost_output_is_said_to_be_lost() {
+async fn output_that_the_guest_agent_no_longer_keeps_is_reported_as_a_gap() {
     let host = Host::start();
-    let mut events = begun(&host).await;
-    *host.seen.kept.lock().unwrap() = (9, b"jk");
-    host.seen.dies.notify_one();
+    let mut events = started_printer(&host).await;
+    *host.guest.scrollback.lock().unwrap() = (9, b"jk".to_vec());
+    host.proxy.break_streams();
     assert_eq!(
         next(&mut events).await.unwrap(),
         ProcessEvent::Gap { bytes: 4 }
@@ -127,36 +77,38 @@ async fn lost_output_is_said_to_be_lost() {
         next(&mut events).await.unwrap(),
         ProcessEvent::Stdout(Bytes::from_static(b"jk"))
     );
-    assert_eq!(next(&mut events).await.unwrap(), end());
+    assert_eq!(next(&mut events).await.unwrap(), exited());
 }
 
 #[tokio::test]
-async fn a_stream_whose_sandbox_ended_ends_at_once_and_says_so() {
+async fn a_stream_whose_sandbox_is_gone_ends_at_once_with_that_error() {
     let host = Host::start();
-    let mut events = begun(&host).await;
-    host.seen.gone.store(true, Ordering::SeqCst);
-    host.seen.dies.notify_one();
+    let mut events = started_printer(&host).await;
+    host.sim.lose(host.target.sandbox).unwrap();
+    host.proxy.break_streams();
     let error = next(&mut events).await.unwrap_err();
     assert!(matches!(error, GuestError::Gone), "{error:?}");
     assert!(events.next().await.is_none());
 }
 
 #[tokio::test]
-async fn a_call_waits_for_a_host_agent_that_comes_back() {
-    let mut host = Host::start();
-    let guest = GuestClient::new(host.target.clone());
-    host.go_away();
+async fn a_call_is_retried_until_the_host_agent_is_back() {
+    let host = Host::start();
+    let guest = host.client();
+    let mut events = guest.start(program("sleep", &[])).await.unwrap();
+    next(&mut events).await.unwrap();
+    host.proxy.stop_listening();
     let signalled = retry_while_agent_restarts(|| {
         let guest = guest.clone();
-        async move { guest.signal(&Selector::Pid(7), Signal::Kill).await }
+        async move { guest.signal(&Selector::Pid(FIRST_PID), Signal::Kill).await }
     });
     let back = async {
         tokio::task::yield_now().await;
-        host.come_back();
+        host.proxy.listen();
     };
     let (signalled, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(signalled, back) })
         .await
         .unwrap();
     signalled.unwrap();
-    assert!(host.seen.killed.is_cancelled());
+    assert_eq!(*host.guest.signals.lock().unwrap(), [SIGKILL]);
 }

@@ -1,4 +1,4 @@
-//! Anything at all is thrown at every operation of the document: no answer is a 5xx, and every refusal is in its envelope.
+//! Sends arbitrary input to every documented operation: no response is a 5xx, and every refusal is in its envelope.
 
 use axum::body::Body;
 use http::Request;
@@ -13,7 +13,7 @@ use crate::oauth::provider::Provider;
 
 const ROUNDS: usize = 12;
 
-/// Field names that mean something somewhere, so that values reach further than the parser.
+/// Field names of real requests, so that arbitrary values pass the parser and reach the code behind it.
 const FIELDS: [&str; 24] = [
     "template",
     "templateID",
@@ -120,7 +120,7 @@ fn check(native: bool, shown: &str, status: u16, json: &Value) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn no_operation_breaks_whatever_it_is_sent(pool: PgPool) {
+async fn no_operation_answers_arbitrary_input_with_a_server_error(pool: PgPool) {
     let github = Provider::open().await.client("https://locule.test");
     let app = App::start_with(pool, |config| config.accounts.github = Some(github)).await;
     let mut runner = TestRunner::deterministic();

@@ -1,4 +1,4 @@
-//! The application under test and how to talk to it.
+//! The application under test, and a client for it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,12 +11,11 @@ use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
 use locule_control::{ControlConfig, ControlPlane, HostLink, bootstrap};
 use locule_http::{AppState, HttpConfig, ListenerLimits, serve_within};
+use locule_testkit::{FakeGuest, GuestAgent, HostProxy, SimHost};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
-
-use crate::host::Host;
 
 pub(crate) const EMAIL: &str = "admin@locule.test";
 pub(crate) const PASSWORD: &str = "a password of this test";
@@ -33,18 +32,21 @@ pub(crate) struct App {
     router: Router,
     pub(crate) pool: PgPool,
     tasks: Tasks,
-    pub(crate) host: Arc<Host>,
+    pub(crate) host: Arc<SimHost>,
+    /// The guest agent of every sandbox of the host.
+    pub(crate) guest: Arc<FakeGuest>,
+    pub(crate) proxy: Arc<HostProxy>,
     pub(crate) key: String,
-    /// Of the first person, the platform's administrator.
+    /// Login token of the first account, which administers the platform.
     pub(crate) token: String,
 }
 
-/// Somebody who is logged in.
+/// A logged-in account.
 #[derive(Debug, Clone)]
 pub(crate) struct Signed {
     pub(crate) token: String,
     pub(crate) user: String,
-    /// Empty: none.
+    /// Empty when the login has no team.
     pub(crate) team: String,
 }
 
@@ -71,25 +73,31 @@ impl App {
         Self::start_with(pool, |_| {}).await
     }
 
-    /// As [`Self::start`], with other limits.
+    /// Starts the application with a changed configuration of the control plane.
     pub(crate) async fn start_with(pool: PgPool, change: impl FnOnce(&mut ControlConfig)) -> Self {
-        Self::deserted(pool, change).await.with_somebody().await
+        Self::start_without_accounts(pool, change)
+            .await
+            .with_admin()
+            .await
     }
 
-    /// With other bounds of what clients may send.
+    /// Starts the application with other limits of requests.
     pub(crate) async fn start_within(pool: PgPool, http: HttpConfig) -> Self {
-        Self::bare(pool, |_| {}, http).await.with_somebody().await
+        Self::bare(pool, |_| {}, http).await.with_admin().await
     }
 
-    /// With nobody in it.
-    pub(crate) async fn deserted(pool: PgPool, change: impl FnOnce(&mut ControlConfig)) -> Self {
+    /// Starts the application without any account.
+    pub(crate) async fn start_without_accounts(
+        pool: PgPool,
+        change: impl FnOnce(&mut ControlConfig),
+    ) -> Self {
         Self::bare(pool, change, HttpConfig::default()).await
     }
 
-    async fn with_somebody(mut self) -> Self {
+    async fn with_admin(mut self) -> Self {
         self.token = self.sign_up(EMAIL).await.token;
-        let wanted = json!({ "name": "first key" });
-        self.key = self.new_key(&self.token, &wanted).await;
+        let body = json!({ "name": "first key" });
+        self.key = self.new_key(&self.token, &body).await;
         self
     }
 
@@ -97,11 +105,14 @@ impl App {
         let clock = SystemClock::shared();
         let id = bootstrap(&pool, "unix", clock.now()).await.unwrap();
         let tasks = Tasks::new();
-        let host = Host::start(&tasks);
+        let host = SimHost::new(clock.clone());
+        let guest = FakeGuest::new();
+        let agent = GuestAgent::Fake(guest.clone());
+        let proxy = HostProxy::start(&tasks, host.clone(), agent);
         let link = HostLink {
             id,
             agent: host.clone(),
-            connector: host.connector(),
+            connector: proxy.connector(),
         };
         let mut config = ControlConfig::new(vec![1; 32], vec![2; 32]);
         change(&mut config);
@@ -116,6 +127,8 @@ impl App {
         Self {
             router: locule_http::router(state),
             host,
+            guest,
+            proxy,
             pool,
             tasks,
             key: String::new(),
@@ -123,36 +136,45 @@ impl App {
         }
     }
 
-    /// A new person with a team of their own.
+    /// Creates an account with its own team.
     pub(crate) async fn sign_up(&self, email: &str) -> Signed {
         let body = json!({ "email": email, "password": PASSWORD, "name": email.split('@').next() });
-        let answer = self.as_nobody("POST", "/v1/auth/signup", &body).await;
+        let answer = self
+            .without_credential("POST", "/v1/auth/signup", &body)
+            .await;
         assert_eq!(answer.status, 201, "{}", answer.json);
         Signed::of(&answer.json)
     }
 
     pub(crate) async fn login(&self, email: &str) -> Signed {
         let body = json!({ "email": email, "password": PASSWORD });
-        let answer = self.as_nobody("POST", "/v1/auth/login", &body).await;
+        let answer = self
+            .without_credential("POST", "/v1/auth/login", &body)
+            .await;
         assert_eq!(answer.status, 200, "{}", answer.json);
         Signed::of(&answer.json)
     }
 
-    /// A key of the token's team.
-    pub(crate) async fn new_key(&self, token: &str, wanted: &Value) -> String {
-        let made = self.by(token, "POST", "/v1/api-keys", wanted).await;
+    /// Creates an API key of the token's team.
+    pub(crate) async fn new_key(&self, token: &str, body: &Value) -> String {
+        let made = self.by(token, "POST", "/v1/api-keys", body).await;
         assert_eq!(made.status, 201, "{}", made.json);
         made.json["key"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) async fn as_nobody(&self, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn without_credential(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Answer {
         let request = Request::builder().method(method).uri(path);
         let request = request.header("content-type", "application/json");
         self.send(request.body(Body::from(body.to_string())).unwrap())
             .await
     }
 
-    /// With a token.
+    /// Sends a request with a login token; a null body is empty.
     pub(crate) async fn by(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
         let request = Request::builder()
             .method(method)
@@ -180,7 +202,7 @@ impl App {
         }
     }
 
-    /// With the team's key; an empty body is none.
+    /// Sends a request with the API key of the first team.
     pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> Answer {
         self.call_as(&self.key, method, path, body).await
     }
@@ -195,7 +217,7 @@ impl App {
             .await
     }
 
-    /// The application on a real port.
+    /// Serves the application on a TCP port.
     pub(crate) async fn listen(&self) -> SocketAddr {
         self.listen_within(ListenerLimits::default()).await
     }
@@ -205,7 +227,7 @@ impl App {
         self.listen_on(listener, limits)
     }
 
-    /// On a port that was known before the application was made.
+    /// Serves the application on a listener that was bound before the application started.
     pub(crate) fn listen_on(&self, listener: TcpListener, limits: ListenerLimits) -> SocketAddr {
         let address = listener.local_addr().unwrap();
         let app = self.router.clone();
@@ -215,18 +237,18 @@ impl App {
         address
     }
 
-    /// Asks the role to stop.
+    /// Shuts the application down.
     pub(crate) fn stop(&self) {
         self.tasks.token().cancel();
     }
 
-    /// The key of another team, that has nothing.
+    /// The API key of another team without sandboxes.
     pub(crate) async fn stranger(&self) -> String {
         let stranger = self.sign_up("stranger@locule.test").await;
         self.new_key(&stranger.token, &json!({})).await
     }
 
-    /// A new sandbox's id in the native form.
+    /// Creates a sandbox and returns its native id.
     pub(crate) async fn sandbox(&self) -> String {
         let made = self.call("POST", "/v1/sandboxes", "{}").await;
         assert_eq!(made.status, 201, "{}", made.json);

@@ -1,4 +1,4 @@
-//! What is refused, how, and that nothing changed.
+//! Invalid requests: how each is refused, and that it changes no state.
 
 use axum::body::Body;
 use http::Request;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::app::{App, PATIENCE};
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_bad_create_is_refused_and_makes_nothing(pool: PgPool) {
+async fn an_invalid_create_is_refused_and_creates_no_sandbox(pool: PgPool) {
     let app = App::start(pool).await;
     let big = format!(r#"{{"template":"{}"}}"#, "x".repeat(2 << 20));
     for (body, status, code) in [
@@ -47,7 +47,7 @@ async fn a_bad_create_is_refused_and_makes_nothing(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn the_other_dialect_refuses_in_its_own_envelope(pool: PgPool) {
+async fn the_e2b_dialect_refuses_in_its_own_envelope(pool: PgPool) {
     let app = App::start(pool).await;
     for path in ["/sandboxes", "/v2/sandboxes"] {
         let answer = app.call("POST", path, r#"{"templateID":"nowhere"}"#).await;
@@ -72,7 +72,7 @@ async fn the_other_dialect_refuses_in_its_own_envelope(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn ids_owners_and_states_are_checked_in_order(pool: PgPool) {
+async fn the_id_the_owner_and_the_state_are_checked_in_this_order(pool: PgPool) {
     let app = App::start(pool).await;
     let id = app.sandbox().await;
     let unknown = SandboxId::random();
@@ -83,7 +83,7 @@ async fn ids_owners_and_states_are_checked_in_order(pool: PgPool) {
         (unknown.to_string(), 404, "not_found"),
         (id.clone(), 409, "invalid_state"),
     ] {
-        // The body is bad too, and comes last.
+        // The body is invalid too, and is checked last.
         let answer = app
             .call("POST", &format!("/v1/sandboxes/{id}/exec"), "{")
             .await;
@@ -93,7 +93,7 @@ async fn ids_owners_and_states_are_checked_in_order(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_bad_create_in_the_other_dialect_makes_nothing(pool: PgPool) {
+async fn an_invalid_create_of_the_e2b_dialect_creates_no_sandbox(pool: PgPool) {
     let app = App::start(pool).await;
     let big = format!(r#"{{"templateID":"{}"}}"#, "x".repeat(2 << 20));
     for (body, status) in [
@@ -146,7 +146,7 @@ async fn unknown_fields_are_ignored_and_zero_sizes_are_the_default(pool: PgPool)
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn another_media_type_is_refused(pool: PgPool) {
+async fn a_body_of_another_media_type_is_refused(pool: PgPool) {
     let app = App::start(pool).await;
     for path in ["/v1/sandboxes", "/v2/sandboxes", "/v1/auth/login"] {
         let request = Request::post(path)
@@ -178,13 +178,13 @@ fn operations() -> Vec<(String, String)> {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_stranger_finds_nothing_and_changes_nothing(pool: PgPool) {
+async fn a_key_of_another_team_finds_and_changes_no_sandbox(pool: PgPool) {
     let app = App::start(pool).await;
     let (id, stranger) = (app.sandbox().await, app.stranger().await);
     let unknown = SandboxId::random().to_string();
     for (method, path) in operations() {
         for (key, id) in [(&stranger, &id), (&app.key, &unknown)] {
-            // The body is broken too: who owns it comes before what is asked.
+            // The body is malformed too: the owner is checked first.
             let path = path.replace("{id}", id);
             let answer = app.call_as(key, &method, &path, "{").await;
             assert_eq!(answer.status, 404, "{method} {path}: {}", answer.json);
@@ -199,7 +199,7 @@ async fn a_stranger_finds_nothing_and_changes_nothing(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_malformed_id_is_the_callers_mistake_everywhere(pool: PgPool) {
+async fn every_operation_refuses_a_malformed_id_as_invalid(pool: PgPool) {
     // B-007
     let app = App::start(pool).await;
     let largest = "f5lxx1zz5pnorynqglhzmsp34";
@@ -220,7 +220,7 @@ async fn a_malformed_id_is_the_callers_mistake_everywhere(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn the_state_comes_before_the_body(pool: PgPool) {
+async fn the_state_is_checked_before_the_body(pool: PgPool) {
     let app = App::start(pool).await;
     let id = app.sandbox().await;
     let running = [
@@ -253,7 +253,7 @@ async fn the_state_comes_before_the_body(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_a_running_sandbox_cannot_do_has_its_own_code(pool: PgPool) {
+async fn each_refusal_by_the_guest_agent_has_its_own_error_code(pool: PgPool) {
     let app = App::start(pool).await;
     let id = app.sandbox().await;
     for (method, rest, body, status, code) in [
@@ -341,7 +341,7 @@ fn multipart(parts: &[(&str, &str)]) -> String {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn uploads_are_whole_or_refused(pool: PgPool) {
+async fn an_upload_is_written_completely_or_refused(pool: PgPool) {
     // W-044
     let app = App::start(pool).await;
     let id = app.sandbox().await;
@@ -357,7 +357,7 @@ async fn uploads_are_whole_or_refused(pool: PgPool) {
         ("files/write", &[("path", "/full"), file], 507),
         ("files/stream/write", &[("path", "/full"), file], 507),
     ] {
-        app.host.seen.files.lock().unwrap().clear();
+        app.guest.files.lock().unwrap().clear();
         let request = Request::post(format!("/v1/sandboxes/{id}/{rest}"))
             .header("x-api-key", &app.key)
             .header("content-type", "multipart/form-data; boundary=x");
@@ -365,7 +365,7 @@ async fn uploads_are_whole_or_refused(pool: PgPool) {
             .send(request.body(Body::from(multipart(parts))).unwrap())
             .await;
         assert_eq!(answer.status, status, "{rest} {parts:?}: {}", answer.json);
-        let written = app.host.seen.files.lock().unwrap().get("/a").cloned();
+        let written = app.guest.files.lock().unwrap().get("/a").cloned();
         let whole = (status == 204).then(|| b"content".to_vec());
         assert_eq!(written, whole, "{rest} {parts:?}");
         if status == 507 {
@@ -374,7 +374,7 @@ async fn uploads_are_whole_or_refused(pool: PgPool) {
     }
 }
 
-/// Sends an upload of `/a` in chunks, without its length, and answers what came back.
+/// Sends an upload of `/a` in chunks, without its length, and returns the raw response.
 async fn upload_in_chunks(app: &App, id: &str, chunks: usize) -> String {
     let head = format!(
         "POST /v1/sandboxes/{id}/files/write HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nConnection: close\r\n\
@@ -386,7 +386,7 @@ async fn upload_in_chunks(app: &App, id: &str, chunks: usize) -> String {
     let (before, after) = whole.split_once('@').unwrap();
     let mut stream = TcpStream::connect(app.listen().await).await.unwrap();
     let talk = async {
-        // All of it before anything is read, as simple clients do.
+        // The whole request is sent before the response is read, as simple clients do.
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(chunk(before).as_bytes()).await.unwrap();
         let content = chunk(&"y".repeat(64 * 1024));
@@ -404,7 +404,7 @@ async fn upload_in_chunks(app: &App, id: &str, chunks: usize) -> String {
 
 /// W-044
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_upload_without_a_length_is_whole_or_told_to_be_too_large(pool: PgPool) {
+async fn an_upload_without_a_length_is_written_or_refused_as_too_large(pool: PgPool) {
     let http = HttpConfig {
         file_bytes_max: 1024 * 1024,
         ..HttpConfig::default()
@@ -413,9 +413,9 @@ async fn an_upload_without_a_length_is_whole_or_told_to_be_too_large(pool: PgPoo
     let id = app.sandbox().await;
     let said = upload_in_chunks(&app, &id, 15).await;
     assert!(said.starts_with("HTTP/1.1 204"), "{said}");
-    let kept = || app.host.seen.files.lock().unwrap()["/a"].len();
+    let kept = || app.guest.files.lock().unwrap()["/a"].len();
     assert_eq!(kept(), 15 * 64 * 1024);
-    // Far more than the sockets hold.
+    // Far more than the socket buffers hold.
     let said = upload_in_chunks(&app, &id, 1024).await;
     assert!(said.starts_with("HTTP/1.1 413"), "{said}");
     assert!(said.contains(r#""code":"too_large""#), "{said}");
@@ -424,7 +424,7 @@ async fn an_upload_without_a_length_is_whole_or_told_to_be_too_large(pool: PgPoo
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_upload_that_is_too_large_reaches_nobody(pool: PgPool) {
+async fn an_upload_that_is_too_large_does_not_reach_the_guest_agent(pool: PgPool) {
     let app = App::start(pool).await;
     let id = app.sandbox().await;
     let request = Request::post(format!("/v1/sandboxes/{id}/files/write"))
@@ -437,5 +437,5 @@ async fn an_upload_that_is_too_large_reaches_nobody(pool: PgPool) {
         (answer.status.as_u16(), &answer.json["error"]["code"]),
         (413, &"too_large".into())
     );
-    assert!(app.host.seen.files.lock().unwrap().is_empty());
+    assert!(app.guest.files.lock().unwrap().is_empty());
 }

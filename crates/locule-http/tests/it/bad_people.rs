@@ -1,4 +1,4 @@
-//! Bad input about people, teams, keys and lists: each is refused as the caller's mistake, and what is unknown is ignored.
+//! Invalid requests about accounts, teams, keys and lists: each is refused as invalid, and unknown fields are ignored.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -7,13 +7,13 @@ use crate::app::{Answer, App, PASSWORD, Signed};
 
 fn refused(answer: &Answer, shown: &str) {
     assert_eq!(answer.status, 400, "{shown}: {}", answer.json);
-    // In either dialect.
+    // The envelope of either dialect.
     let code = answer.json["error"]["code"].as_str();
     let code = code.or(answer.json["error_code"].as_str());
     assert_eq!(code, Some("invalid_request"), "{shown}");
 }
 
-/// Fields of a body's schema, wherever its parts are.
+/// The fields of a body's schema, with those of referenced schemas.
 fn fields<'a>(document: &'a Value, schema: &'a Value) -> Vec<&'a str> {
     if let Some(name) = schema["$ref"].as_str() {
         let path = name.trim_start_matches('#');
@@ -29,7 +29,7 @@ fn fields<'a>(document: &'a Value, schema: &'a Value) -> Vec<&'a str> {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn no_field_of_any_operation_takes_a_value_of_another_type(pool: PgPool) {
+async fn every_operation_refuses_a_field_of_the_wrong_type(pool: PgPool) {
     let app = App::start(pool).await;
     let me = app.by(&app.token, "GET", "/v1/me", &Value::Null).await;
     let person = Signed::of(&me.json);
@@ -51,7 +51,7 @@ async fn no_field_of_any_operation_takes_a_value_of_another_type(pool: PgPool) {
         for (method, operation) in item.as_object().unwrap() {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
             for field in fields(&document, schema) {
-                // Neither a text, nor a number, nor a list of either, nor an object.
+                // A list of objects is no string, no number, no list of strings or numbers, and no object.
                 let body = json!({ field: [{}] });
                 let answer = app
                     .by(&app.token, &method.to_uppercase(), &uri, &body)
@@ -66,7 +66,7 @@ async fn no_field_of_any_operation_takes_a_value_of_another_type(pool: PgPool) {
 
 /// W-038
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn hostile_words_are_refused_wherever_they_are_taken(pool: PgPool) {
+async fn every_operation_refuses_hostile_text(pool: PgPool) {
     let app = App::start(pool).await;
     let team = Signed::of(&app.by(&app.token, "GET", "/v1/me", &Value::Null).await.json).team;
     let (team, members) = (
@@ -131,7 +131,7 @@ async fn hostile_words_are_refused_wherever_they_are_taken(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_list_and_a_key_take_only_what_the_database_and_the_calendar_hold(pool: PgPool) {
+async fn limits_and_dates_outside_of_the_database_range_are_refused(pool: PgPool) {
     let app = App::start(pool).await;
     let token = "9223372036854775808.6dfzh5ik5uxynzmlf5cshamdk";
     let times = [
@@ -163,7 +163,7 @@ async fn a_list_and_a_key_take_only_what_the_database_and_the_calendar_hold(pool
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_is_unknown_about_people_is_ignored(pool: PgPool) {
+async fn unknown_fields_of_account_requests_are_ignored(pool: PgPool) {
     let app = App::start(pool).await;
     let surprise = json!({ "a": [1] });
     for (method, path, body, status) in [

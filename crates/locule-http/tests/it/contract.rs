@@ -1,8 +1,7 @@
-//! Schemathesis holds the served application against the document it serves: what may be called, with what, and how that
-//! is answered.
+//! Schemathesis compares the served application with the OpenAPI document: operations, requests and responses.
 //!
-//! `contract/schemathesis.toml` says what is checked, `contract/calls.py` gives the calls credentials and things that there
-//! are. CONTRIBUTING.md says how to read a failure.
+//! `contract/schemathesis.toml` says which checks run; `contract/calls.py` gives the calls credentials and ids of existing
+//! resources. CONTRIBUTING.md explains how to read a failure.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,11 +17,11 @@ use sqlx::PgPool;
 use crate::app::{App, PASSWORD};
 
 const CALLS_MIN: usize = 2000;
-/// Far more than it takes: a server that hangs must not hang the ring.
+/// Far longer than a run takes: a server that hangs must not hang the tests.
 const PATIENCE: Duration = Duration::from_mins(4);
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/contract");
 
-/// So many that nobody is told to come back later: what that looks like is `limits.rs`'s.
+/// Limits that no call of the run exceeds. The test of rate limits is `limits.rs`.
 fn generous(config: &mut ControlConfig) {
     let rate = Rate {
         count: 1_000_000,
@@ -47,14 +46,14 @@ fn generous(config: &mut ControlConfig) {
     };
 }
 
-/// Runs the program to its end: whether it found nothing, and what it said.
+/// Runs the program to its end. Returns whether every check passed, and the output.
 async fn schemathesis(address: SocketAddr, world: &Value, events: &Path) -> (bool, String) {
-    #[expect(clippy::disallowed_methods, reason = "how xtask says where it is")]
-    let program = std::env::var("LOCULE_SCHEMATHESIS").unwrap();
     #[expect(
         clippy::disallowed_methods,
-        reason = "this test runs the program that it is about"
+        reason = "xtask passes the path of the program in the environment"
     )]
+    let program = std::env::var("LOCULE_SCHEMATHESIS").unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the test runs Schemathesis")]
     let mut command = tokio::process::Command::new(program);
     command
         .arg("--config-file")
@@ -78,7 +77,7 @@ async fn schemathesis(address: SocketAddr, world: &Value, events: &Path) -> (boo
     )
 }
 
-/// A line of the report, as far as it is of interest: what was sent may hold numbers and text that are none to Rust.
+/// The relevant part of a report line. Other parts may hold numbers and text that Rust cannot represent.
 #[derive(Deserialize)]
 struct Event {
     #[serde(rename = "ScenarioFinished")]
@@ -101,7 +100,7 @@ struct Recorder {
 #[derive(Deserialize)]
 struct Call {
     request: Sent,
-    /// `None`: it was not answered.
+    /// `None` when there was no response.
     response: Option<Received>,
 }
 
@@ -115,7 +114,7 @@ struct Received {
     status_code: u16,
 }
 
-/// The answers to the calls of each operation, by its method and path.
+/// The status codes of the responses of each operation, by method and path.
 fn answers(events: &str) -> BTreeMap<String, Vec<u16>> {
     let mut answers: BTreeMap<String, Vec<u16>> = BTreeMap::new();
     for line in events.lines() {
@@ -124,7 +123,7 @@ fn answers(events: &str) -> BTreeMap<String, Vec<u16>> {
             continue;
         };
         for call in recorder.interactions.into_values() {
-            // Methods that the document does not have are tried too, and belong to no operation.
+            // The run also tries undocumented methods, which belong to no operation.
             if recorder.label.split(' ').next() == Some(&call.request.method) {
                 let answer = call.response.expect("every call is answered");
                 let of_operation = answers.entry(recorder.label.clone()).or_default();
@@ -135,7 +134,7 @@ fn answers(events: &str) -> BTreeMap<String, Vec<u16>> {
     answers
 }
 
-/// Success that no made-up call can have, and the test that has it.
+/// Operations that no generated call can complete, and the test that does.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("GET /auth/oauth/{provider}", "oauth.rs"),
     ("GET /auth/oauth/{provider}/callback", "oauth.rs"),
@@ -151,7 +150,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn every_answer_is_one_that_the_document_tells(pool: PgPool) {
+async fn every_response_is_documented(pool: PgPool) {
     let app = App::start_with(pool, generous).await;
     let address = app.listen().await;
     let world = json!({

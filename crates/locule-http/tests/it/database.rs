@@ -1,4 +1,4 @@
-//! PostgreSQL goes away and comes back: told as what it is, and survived without a restart.
+//! PostgreSQL becomes unreachable and reachable again: requests are refused as not ready, and no restart is needed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{App, EMAIL, PASSWORD, PATIENCE};
 
-/// A socket in front of the database's, that can be cut.
+/// A relay in front of the socket of the database, which the test can interrupt.
 struct Wire {
     near: PathBuf,
     far: PathBuf,
@@ -39,7 +39,7 @@ impl Wire {
             let mut carried = JoinSet::new();
             loop {
                 tokio::select! {
-                    // What is carried is dropped with this.
+                    // Open connections are dropped with this task.
                     () = stop.cancelled() => return Ok(()),
                     accepted = listener.accept() => {
                         let (mut near, _) = accepted?;
@@ -61,7 +61,7 @@ impl Wire {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn without_its_database_it_says_so_and_goes_on_when_that_is_back(pool: PgPool) {
+async fn without_the_database_every_request_is_refused_as_not_ready_until_it_is_back(pool: PgPool) {
     let options = pool.connect_options();
     let name = format!(".s.PGSQL.{}", options.get_port());
     let real = options
@@ -89,7 +89,9 @@ async fn without_its_database_it_says_so_and_goes_on_when_that_is_back(pool: PgP
             assert_eq!(answer.status, 503, "{method} {path}: {}", answer.json);
             assert_eq!(answer.json["error"]["code"], "not_ready", "{method} {path}");
         }
-        let refused = app.as_nobody("POST", "/v1/auth/login", &login).await;
+        let refused = app
+            .without_credential("POST", "/v1/auth/login", &login)
+            .await;
         assert_eq!(refused.status, 503, "{}", refused.json);
         let refused = app.by(&app.token, "GET", "/v1/teams", &Value::Null).await;
         assert_eq!(refused.status, 503, "{}", refused.json);

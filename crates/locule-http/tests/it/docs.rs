@@ -1,4 +1,4 @@
-//! The API's own documentation, as a browser sees it.
+//! The API documentation as a browser loads it.
 
 use axum::body::Body;
 use base64::Engine as _;
@@ -10,11 +10,9 @@ use sqlx::PgPool;
 use crate::app::App;
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn the_documentation_needs_nothing_from_elsewhere_and_its_policy_allows_nothing(
-    pool: PgPool,
-) {
+async fn the_documentation_loads_no_external_resource_and_its_policy_forbids_them(pool: PgPool) {
     let app = App::start(pool).await;
-    // Without a credential.
+    // The page needs no credential.
     let answer = app
         .send(Request::get("/docs").body(Body::empty()).unwrap())
         .await;

@@ -1,4 +1,4 @@
-//! A sandbox's life through both dialects, and logging in.
+//! Create, pause, resume and destroy over both dialects; logging in; access to ports.
 
 use axum::body::Body;
 use http::Request;
@@ -10,7 +10,7 @@ use crate::app::{App, EMAIL, PASSWORD};
 
 /// D-01: `/v1/capsules` is the same resource.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_native_life(pool: PgPool) {
+async fn a_sandbox_is_created_paused_resumed_and_destroyed_over_the_native_api(pool: PgPool) {
     let app = App::start(pool).await;
     let id = app.sandbox().await;
     let path = format!("/v1/capsules/{id}");
@@ -36,7 +36,7 @@ async fn a_native_life(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_life_in_the_other_dialect(pool: PgPool) {
+async fn a_sandbox_is_created_paused_resumed_and_destroyed_over_the_e2b_dialect(pool: PgPool) {
     let app = App::start(pool).await;
     let body = json!({"templateID": "base", "timeout": 60, "metadata": {"a": "b c"}}).to_string();
     let made = app.call("POST", "/v2/sandboxes", &body).await;
@@ -90,7 +90,7 @@ async fn a_life_in_the_other_dialect(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn logging_in_gives_a_token_that_works_until_logout(pool: PgPool) {
+async fn a_login_token_works_until_the_logout(pool: PgPool) {
     let app = App::start(pool).await;
     let wrong = json!({"email": EMAIL, "password": "wrong"}).to_string();
     assert_eq!(app.call("POST", "/v1/auth/login", &wrong).await.status, 401);
@@ -113,7 +113,7 @@ async fn logging_in_gives_a_token_that_works_until_logout(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn ports_open_to_whom_they_should(pool: PgPool) {
+async fn a_port_opens_only_to_callers_with_access(pool: PgPool) {
     let app = App::start(pool).await;
     let native = app.sandbox().await;
     let public = app
@@ -124,7 +124,7 @@ async fn ports_open_to_whom_they_should(pool: PgPool) {
     let token = private.json["trafficAccessToken"].as_str().unwrap();
     let public = public.json["sandboxID"].as_str().unwrap();
     let private = private.json["sandboxID"].as_str().unwrap();
-    // Nothing listens on port 80: whoever may pass meets 502. The guest agent's port is checked by the guest agent.
+    // No program listens on port 80, so a caller with access gets 502. The guest agent checks access to its own port.
     for (id, port, header, status) in [
         (native.as_str(), "80", ("x-none", ""), 403),
         (native.as_str(), "80", ("x-api-key", app.key.as_str()), 502),

@@ -1,4 +1,4 @@
-//! How often and how much: rates with `Retry-After`, quotas of a team.
+//! Rate limits with `Retry-After`, and quotas of a team.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn refused(answer: &crate::app::Answer, shown: &str) {
 
 /// W-038.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn who_tries_too_often_is_told_when_to_come_back(pool: PgPool) {
+async fn too_many_login_attempts_are_refused_with_retry_after(pool: PgPool) {
     let app = App::start_with(pool, |config| {
         config.accounts.rates.login_by_account = ONCE;
         config.accounts.rates.search_by_account = ONCE;
@@ -35,15 +35,19 @@ async fn who_tries_too_often_is_told_when_to_come_back(pool: PgPool) {
     })
     .await;
     let login = |email: &str| json!({ "email": email, "password": "not this one" });
-    let first = app.as_nobody("POST", "/v1/auth/login", &login(EMAIL)).await;
+    let first = app
+        .without_credential("POST", "/v1/auth/login", &login(EMAIL))
+        .await;
     assert_eq!(first.status, 401);
-    let again = app.as_nobody("POST", "/v1/auth/login", &login(EMAIL)).await;
+    let again = app
+        .without_credential("POST", "/v1/auth/login", &login(EMAIL))
+        .await;
     refused(&again, "login");
     let guess = json!({ "current_password": "not this one", "new_password": "long enough" });
     let guessed = app.by(&app.token, "POST", "/v1/me/password", &guess).await;
     refused(&guessed, "the same by a session");
     let other = app
-        .as_nobody("POST", "/v1/auth/login", &login("other@locule.test"))
+        .without_credential("POST", "/v1/auth/login", &login("other@locule.test"))
         .await;
     assert_eq!(other.status, 401);
     let search = "/v1/users/search?email=a@b";
@@ -58,27 +62,30 @@ async fn who_tries_too_often_is_told_when_to_come_back(pool: PgPool) {
     app.sign_up("second@locule.test").await;
     let third = json!({ "email": "third@locule.test", "password": "long enough", "name": "x" });
     refused(
-        &app.as_nobody("POST", "/v1/auth/signup", &third).await,
+        &app.without_credential("POST", "/v1/auth/signup", &third)
+            .await,
         "sign-up",
     );
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn tries_of_one_address_are_counted_together(pool: PgPool) {
+async fn login_attempts_are_counted_per_email_address(pool: PgPool) {
     let app = App::start_with(pool, |config| {
         config.accounts.rates.login_by_address = Rate { count: 2, ..ONCE };
     })
     .await;
     for (number, status) in [(1, 401), (2, 401), (3, 429)] {
         let body = json!({ "email": format!("{number}@locule.test"), "password": "not this one" });
-        let answer = app.as_nobody("POST", "/v1/auth/login", &body).await;
+        let answer = app
+            .without_credential("POST", "/v1/auth/login", &body)
+            .await;
         assert_eq!(answer.status, status, "{number}");
     }
 }
 
-/// W-047: a clear 429 that says not to try again, in both dialects; what ends makes room.
+/// W-047: both dialects answer 429 and forbid a retry; a sandbox that ends frees its share of the quota.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_team_that_has_used_up_its_quota_is_told_so(pool: PgPool) {
+async fn a_create_beyond_the_quota_of_the_team_is_refused(pool: PgPool) {
     let app = App::start_with(pool, |config| {
         config.sandboxes.quota = Quota {
             sandboxes_max: 2,
@@ -106,7 +113,7 @@ async fn a_team_that_has_used_up_its_quota_is_told_so(pool: PgPool) {
         (429, &json!(429))
     );
     assert_eq!(other.headers["should-retry"], "false");
-    // A paused one uses nothing, and takes its place again when it is resumed, or does not.
+    // A paused sandbox uses no quota. Its resume needs quota again, and may be refused.
     let path = format!("/v1/sandboxes/{first}");
     app.call("POST", &format!("{path}/pause"), "").await;
     let second = app.sandbox().await;
@@ -119,7 +126,7 @@ async fn a_team_that_has_used_up_its_quota_is_told_so(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn sizes_and_speed_have_their_limits_too(pool: PgPool) {
+async fn the_size_of_a_sandbox_and_the_rate_of_creates_are_limited(pool: PgPool) {
     let app = App::start_with(pool, |config| {
         config.sandboxes.quota = Quota {
             vcpus_max: 3,
@@ -149,9 +156,9 @@ async fn sizes_and_speed_have_their_limits_too(pool: PgPool) {
     refused(&app.call("POST", "/v1/sandboxes", "{}").await, "create");
 }
 
-/// No two take the last place.
+/// The last place of a quota is given once.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn many_at_once_do_not_pass_the_quota(pool: PgPool) {
+async fn concurrent_creates_do_not_exceed_the_quota(pool: PgPool) {
     let app = App::start_with(pool, |config| {
         config.sandboxes.quota = Quota {
             sandboxes_max: 3,
@@ -165,9 +172,9 @@ async fn many_at_once_do_not_pass_the_quota(pool: PgPool) {
     assert_eq!((made, app.host.count()), (3, 3));
 }
 
-/// What one team may, another may not.
+/// Limits differ between teams.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_team_can_have_limits_of_its_own(pool: PgPool) {
+async fn a_team_can_have_its_own_limits(pool: PgPool) {
     let app = App::start(pool).await;
     let ada = app.sign_up("ada@locule.test").await;
     let key = app.new_key(&ada.token, &json!({})).await;

@@ -33,7 +33,7 @@ async fn connect(address: SocketAddr) -> TcpStream {
 }
 
 #[test]
-fn the_limits_are_the_documented_ones() {
+fn the_default_timeouts_of_the_listener_are_the_documented_ones() {
     let limits = ListenerLimits::default();
     assert_eq!(
         (limits.head_timeout.as_secs(), limits.idle_timeout.as_secs()),
@@ -42,7 +42,7 @@ fn the_limits_are_the_documented_ones() {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_head_that_does_not_end_is_not_waited_for(pool: PgPool) {
+async fn a_connection_with_an_incomplete_request_head_is_closed(pool: PgPool) {
     let app = App::start(pool).await;
     let limits = ListenerLimits {
         head_timeout: Duration::from_millis(100),
@@ -54,7 +54,7 @@ async fn a_head_that_does_not_end_is_not_waited_for(pool: PgPool) {
     let mut slow = connect(address).await;
     let mut pace = tokio::time::interval(Duration::from_millis(5));
     let drip = async {
-        // Every byte is in time; the head is not.
+        // Each byte arrives in time, but the head never ends.
         while slow.write_all(b"GET /").await.is_ok() {
             pace.tick().await;
         }
@@ -63,7 +63,7 @@ async fn a_head_that_does_not_end_is_not_waited_for(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_idle_connection_may_wait_longer_than_a_head(pool: PgPool) {
+async fn the_idle_timeout_is_independent_of_the_head_timeout(pool: PgPool) {
     let app = App::start(pool).await;
     let limits = ListenerLimits {
         head_timeout: Duration::from_millis(100),
@@ -73,7 +73,7 @@ async fn an_idle_connection_may_wait_longer_than_a_head(pool: PgPool) {
     let address = app.listen_within(limits).await;
     let mut kept = connect(address).await;
     assert!(answered(&mut kept).await);
-    // As long as it takes to see a silent connection go.
+    // Waits until a silent connection is closed, which takes the head timeout.
     assert_eq!(rest(&mut connect(address).await).await, "");
     kept.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         .await
@@ -83,7 +83,7 @@ async fn an_idle_connection_may_wait_longer_than_a_head(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_idle_connection_is_not_kept_for_ever(pool: PgPool) {
+async fn an_idle_connection_is_closed_after_the_idle_timeout(pool: PgPool) {
     let app = App::start(pool).await;
     let limits = ListenerLimits {
         idle_timeout: Duration::from_millis(100),
@@ -95,14 +95,14 @@ async fn an_idle_connection_is_not_kept_for_ever(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn heads_are_bounded_in_bytes_and_in_number(pool: PgPool) {
+async fn request_heads_are_limited_in_bytes_and_in_count_of_headers(pool: PgPool) {
     let app = App::start(pool).await;
     let address = app.listen().await;
     let large = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(100 * 1024));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(200));
     for head in [large, many] {
         let mut stream = connect(address).await;
-        // It may answer and close before all of it is sent.
+        // The server may answer and close before the whole head is sent.
         stream.write_all(head.as_bytes()).await.ok();
         let mut begun = [0; 12];
         tokio::time::timeout(PATIENCE, stream.read_exact(&mut begun))
@@ -114,10 +114,10 @@ async fn heads_are_bounded_in_bytes_and_in_number(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_flood_of_half_open_connections_keeps_nobody_out(pool: PgPool) {
+async fn a_flood_of_half_open_connections_does_not_block_new_requests(pool: PgPool) {
     let app = App::start(pool).await;
     let limits = ListenerLimits {
-        // Only room-making can end one of them.
+        // Only the connection limit can close one of them.
         head_timeout: Duration::from_mins(10),
         idle_max: 16,
         ..ListenerLimits::default()
@@ -130,6 +130,6 @@ async fn a_flood_of_half_open_connections_keeps_nobody_out(pool: PgPool) {
         flood.push(stream);
     }
     assert!(answered(&mut connect(address).await).await);
-    // The oldest made room.
+    // The oldest connection was closed.
     assert_eq!(rest(&mut flood[0]).await, "");
 }

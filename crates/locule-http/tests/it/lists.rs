@@ -1,4 +1,4 @@
-//! The E2B list's filters (e2b-compat 2.3).
+//! The filters of the E2B list (e2b-compat 2.3).
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -20,7 +20,7 @@ async fn listed(app: &App, query: &str) -> Vec<String> {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn filters_order_and_pages(pool: PgPool) {
+async fn a_list_is_filtered_ordered_and_paged(pool: PgPool) {
     let app = App::start(pool).await;
     let a = made(&app, json!({"a": "b c", "x/y": "1&2=3%"})).await;
     let b = made(&app, json!({"a": "b c"})).await;
@@ -28,7 +28,7 @@ async fn filters_order_and_pages(pool: PgPool) {
     app.call("POST", &format!("/sandboxes/{b}/pause"), "").await;
     let all = [c.clone(), b.clone(), a.clone()];
     let rising = [a.clone(), b.clone(), c.clone()];
-    for (query, wanted) in [
+    for (query, expected) in [
         ("", &all[..]),
         ("?order=desc", &all),
         ("?order=asc", &rising),
@@ -49,7 +49,7 @@ async fn filters_order_and_pages(pool: PgPool) {
         ("?startedAfter=2999-01-01T00:00:00%2B01:00", &[]),
         ("?surprise=1", &all),
     ] {
-        assert_eq!(listed(&app, query).await, wanted, "{query}");
+        assert_eq!(listed(&app, query).await, expected, "{query}");
     }
     for query in [
         "template=base:tag",
@@ -74,7 +74,7 @@ async fn filters_order_and_pages(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn started_after_includes_the_moment_itself(pool: PgPool) {
+async fn started_after_includes_sandboxes_started_at_that_time(pool: PgPool) {
     let app = App::start(pool).await;
     let id = made(&app, json!({})).await;
     let seen = app.call("GET", &format!("/sandboxes/{id}"), "").await;
@@ -84,7 +84,7 @@ async fn started_after_includes_the_moment_itself(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn pages_follow_each_other_without_gap_or_repetition(pool: PgPool) {
+async fn consecutive_pages_of_sandboxes_have_no_gap_and_no_repetition(pool: PgPool) {
     let app = App::start(pool).await;
     for _ in 0..5 {
         made(&app, json!({})).await;

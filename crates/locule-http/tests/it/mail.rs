@@ -1,4 +1,4 @@
-//! Mails, to a mail server that runs in the test: activation, forgotten passwords.
+//! E-mail to a mail server in the test: activation and password resets.
 
 use locule_base::tasks::Tasks;
 use locule_control::{MailConfig, Mailer};
@@ -12,7 +12,7 @@ use crate::app::{App, PASSWORD, PATIENCE, Signed};
 
 const ADA: &str = "ada@locule.test";
 
-/// Takes mails in, as a mail server does.
+/// A mail server that keeps the mails.
 struct Post {
     port: u16,
     mails: mpsc::UnboundedReceiver<String>,
@@ -52,7 +52,7 @@ impl Post {
         Mailer::new(&config).unwrap()
     }
 
-    /// The next mail; the token of the link in it, if there is one.
+    /// The next mail, and the token of its link; empty without a link.
     async fn next(&mut self) -> (String, String) {
         let mail = tokio::time::timeout(PATIENCE, self.mails.recv()).await;
         let mail = mail
@@ -103,13 +103,13 @@ fn code(answer: &crate::app::Answer) -> (u16, &str) {
 }
 
 async fn post(app: &App, path: &str, body: Value) -> crate::app::Answer {
-    app.as_nobody("POST", path, &body).await
+    app.without_credential("POST", path, &body).await
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_account_waits_until_its_address_is_shown_to_be_real(pool: PgPool) {
+async fn an_account_is_inactive_until_its_email_address_is_verified(pool: PgPool) {
     let mut office = Post::open().await;
-    let app = App::deserted(pool, |config| {
+    let app = App::start_without_accounts(pool, |config| {
         config.accounts.mailer = Some(office.mailer());
     })
     .await;
@@ -152,7 +152,7 @@ async fn an_account_waits_until_its_address_is_shown_to_be_real(pool: PgPool) {
         code(&post(&app, "/v1/auth/signup", sign_up).await),
         (409, "email_taken")
     );
-    // Whoever does not follow the link loses the address in the end.
+    // An account that is never activated frees its address.
     let bob = json!({ "email": "bob@locule.test", "password": PASSWORD, "name": "Bob" });
     post(&app, "/v1/auth/signup", bob.clone()).await;
     let (_, old) = office.next().await;
@@ -168,11 +168,11 @@ async fn an_account_waits_until_its_address_is_shown_to_be_real(pool: PgPool) {
     assert_eq!(active.status, 200, "{}", active.json);
 }
 
-/// W-032: what a reset ends is every login; W-038: nobody learns whether there is such an account.
+/// W-032: a reset ends every login. W-038: the response does not reveal whether the account exists.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_forgotten_password_is_set_anew_once(pool: PgPool) {
+async fn a_reset_token_sets_a_new_password_once(pool: PgPool) {
     let mut office = Post::open().await;
-    let app = App::deserted(pool, |config| {
+    let app = App::start_without_accounts(pool, |config| {
         config.accounts.mailer = Some(office.mailer());
     })
     .await;
@@ -185,7 +185,7 @@ async fn a_forgotten_password_is_set_anew_once(pool: PgPool) {
             .json,
     );
     let reset = "/v1/me/password/reset";
-    for email in ["nobody@locule.test", ADA] {
+    for email in ["unknown@locule.test", ADA] {
         assert_eq!(
             post(&app, reset, json!({ "email": email })).await.status,
             204,

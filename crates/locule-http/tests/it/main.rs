@@ -1,15 +1,14 @@
-//! The whole control plane in process, on a real PostgreSQL, with a host that exists only here.
+//! The whole control plane in the test process, on a real PostgreSQL, with a simulated host.
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod anything;
 mod app;
+mod audit_log;
 mod bad_input;
 mod bad_people;
 mod contract;
 mod database;
 mod docs;
-mod guest;
-mod host;
 mod life;
 mod limits;
 mod listener;
@@ -22,4 +21,3 @@ mod people;
 mod ports;
 mod streams;
 mod teams;
-mod trail;

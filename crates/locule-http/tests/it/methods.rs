@@ -1,4 +1,4 @@
-//! The document and the router name the same methods.
+//! The OpenAPI document and the router have the same methods.
 
 use axum::body::Body;
 use http::Request;
@@ -7,13 +7,13 @@ use sqlx::PgPool;
 
 use crate::app::App;
 
-/// Served, and not part of the API that the document describes.
+/// Paths that are served and not part of the documented API.
 const UNDOCUMENTED: [&str; 3] = ["/docs", "/openapi.json", "/openapi.yaml"];
-/// HEAD goes with GET, and OPTIONS is the browsers' own question.
+/// HEAD belongs to GET, and OPTIONS answers preflight requests of browsers.
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 async fn is_served(app: &App, method: &str, path: &str) -> bool {
-    // Without a credential: whatever is served refuses, and changes nothing.
+    // Without a credential every operation refuses the request and changes no state.
     let request = Request::builder().method(method).uri(path);
     let answer = app.send(request.body(Body::empty()).unwrap()).await;
     let text = answer.json.to_string();
@@ -25,7 +25,7 @@ async fn is_served(app: &App, method: &str, path: &str) -> bool {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_path_takes_the_methods_that_the_document_has_and_no_other(pool: PgPool) {
+async fn every_path_serves_exactly_the_documented_methods(pool: PgPool) {
     let app = App::start(pool).await;
     let document = serde_json::to_value(locule_http::document()).unwrap();
     let paths = document["paths"].as_object().unwrap();

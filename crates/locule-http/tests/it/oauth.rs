@@ -1,4 +1,4 @@
-//! Coming in by way of GitHub: a real one, but small, and a browser that goes where it is sent.
+//! Sign in with GitHub, against a small provider and a browser that follows redirects.
 
 mod browser;
 mod connect;
@@ -17,13 +17,13 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::net::TcpListener;
 
 use self::browser::Browser;
-use self::provider::{Mood, Provider, Somebody};
+use self::provider::{Behavior, Provider, ProviderAccount};
 use crate::app::{App, PASSWORD, Signed};
 
 const NONE: Value = Value::Null;
 const ADA: &str = "ada@locule.test";
 
-/// The platform, with a way in by a provider.
+/// The platform with GitHub as a sign-in provider.
 struct Scene {
     app: App,
     provider: Provider,
@@ -52,7 +52,7 @@ impl Scene {
         format!("{}/auth/oauth/github?intent={intent}", self.url)
     }
 
-    /// Where a browser that comes in ends up, without the platform's address.
+    /// Signs in with a browser; returns the final URL without the address of the platform.
     async fn come_in(&self, browser: &mut Browser, intent: &str) -> String {
         let end = browser.open(&self.begin(intent)).await;
         let rest = end.strip_prefix(&self.url);
@@ -90,7 +90,7 @@ impl Scene {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn who_signs_up_has_an_account_and_comes_back_into_it(pool: PgPool) {
+async fn a_sign_up_with_github_creates_an_account_that_later_sign_ins_use(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let mut browser = Browser::new();
     let ada = scene.signed_in(&mut browser, "signup").await;
@@ -113,8 +113,8 @@ async fn who_signs_up_has_an_account_and_comes_back_into_it(pool: PgPool) {
         (&team["name"], &team["role"]),
         (&json!("Ada Ä; L.'s Team"), &json!("owner"))
     );
-    // Another browser, another address by now, another name: the same person.
-    let mut renamed = Somebody::new(1, "new@locule.test");
+    // Another browser, a changed address and a changed name: still the same identity.
+    let mut renamed = ProviderAccount::new(1, "new@locule.test");
     renamed.profile["name"] = NONE;
     scene.provider.logs_in(renamed);
     for intent in ["login", "signup"] {
@@ -125,30 +125,34 @@ async fn who_signs_up_has_an_account_and_comes_back_into_it(pool: PgPool) {
         assert_eq!(scene.reads(&other, "email").as_deref(), Some(ADA));
     }
     let guess = json!({ "email": ADA, "password": "" });
-    let guess = scene.app.as_nobody("POST", "/v1/auth/login", &guess).await;
+    let guess = scene
+        .app
+        .without_credential("POST", "/v1/auth/login", &guess)
+        .await;
     assert_eq!(guess.status, 401);
 }
 
-/// As everybody who signs up.
+/// The same rule as for a sign-up with a password.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn the_first_who_comes_administers_the_platform(pool: PgPool) {
+async fn the_first_account_administers_the_platform(pool: PgPool) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let provider = Provider::open().await;
     let github = provider.client(&url);
-    let app = App::deserted(pool, |config| config.accounts.github = Some(github)).await;
+    let app =
+        App::start_without_accounts(pool, |config| config.accounts.github = Some(github)).await;
     app.listen_on(listener, ListenerLimits::default());
     let scene = Scene { app, provider, url };
     for (id, is_admin) in [(1, true), (2, false)] {
-        let somebody = Somebody::new(id, &format!("{id}@locule.test"));
-        scene.provider.logs_in(somebody);
+        let account = ProviderAccount::new(id, &format!("{id}@locule.test"));
+        scene.provider.logs_in(account);
         let signed = scene.signed_in(&mut Browser::new(), "signup").await;
         assert_eq!(scene.me(&signed.token).await["is_admin"], is_admin);
     }
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn who_is_not_let_in_is_told_why_in_one_word(pool: PgPool) {
+async fn a_refused_sign_in_redirects_with_an_error_code(pool: PgPool) {
     let scene = Scene::with(pool, |_| {}).await;
     let refused = async |intent: &str, word: &str| {
         let mut browser = Browser::new();
@@ -158,51 +162,51 @@ async fn who_is_not_let_in_is_told_why_in_one_word(pool: PgPool) {
     };
     refused("login", "no_account").await;
     for (mood, word) in [
-        (Mood::Denies, "access_denied"),
-        (Mood::Complains, "exchange_failed"),
-        (Mood::ForgetsTheCode, "missing_code"),
-        (Mood::Fails, "exchange_failed"),
-        (Mood::Mumbles, "exchange_failed"),
-        (Mood::Babbles, "exchange_failed"),
-        (Mood::PointsElsewhere, "exchange_failed"),
-        (Mood::HidesEmails, "exchange_failed"),
+        (Behavior::Denies, "access_denied"),
+        (Behavior::Complains, "exchange_failed"),
+        (Behavior::ForgetsTheCode, "missing_code"),
+        (Behavior::Fails, "exchange_failed"),
+        (Behavior::Mumbles, "exchange_failed"),
+        (Behavior::Babbles, "exchange_failed"),
+        (Behavior::PointsElsewhere, "exchange_failed"),
+        (Behavior::HidesEmails, "exchange_failed"),
     ] {
         scene.provider.is(mood);
         refused("signup", word).await;
     }
-    scene.provider.is(Mood::Fine);
+    scene.provider.is(Behavior::Fine);
     for profile in [
         json!([]),
         json!({ "id": "1", "login": "x" }),
         json!({ "id": 1, "login": "" }),
     ] {
-        let nobody = Somebody {
+        let malformed = ProviderAccount {
             profile,
-            ..Somebody::new(1, ADA)
+            ..ProviderAccount::new(1, ADA)
         };
-        scene.provider.logs_in(nobody);
+        scene.provider.logs_in(malformed);
         refused("signup", "exchange_failed").await;
     }
     assert_eq!(scene.people().await, 1);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_provider_that_does_not_answer_is_not_waited_for(pool: PgPool) {
+async fn a_provider_that_does_not_answer_in_time_fails_the_sign_in(pool: PgPool) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let provider = Provider::open().await;
     let github = provider.client_within(&url, Duration::from_millis(300));
     let app = App::start_with(pool, |config| config.accounts.github = Some(github)).await;
     app.listen_on(listener, ListenerLimits::default());
-    provider.is(Mood::Hangs);
+    provider.is(Behavior::Hangs);
     let scene = Scene { app, provider, url };
     let end = scene.come_in(&mut Browser::new(), "signup").await;
     assert_eq!(end, "/auth/github/callback?error=exchange_failed");
 }
 
-/// Whoever could come in with an address that nobody has verified could take the account that is meant for its owner.
+/// With an unverified address an attacker could take the account of the owner of that address.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn only_an_address_that_is_primary_and_verified_is_believed(pool: PgPool) {
+async fn only_a_primary_and_verified_email_address_is_accepted(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let listed = |email: &str, primary: bool, verified: bool| json!({ "email": email, "primary": primary, "verified": verified });
     for emails in [
@@ -215,11 +219,11 @@ async fn only_an_address_that_is_primary_and_verified_is_believed(pool: PgPool) 
         ]),
         json!([listed("ädä@locule.test", true, true)]),
     ] {
-        let somebody = Somebody {
+        let account = ProviderAccount {
             emails,
-            ..Somebody::new(1, ADA)
+            ..ProviderAccount::new(1, ADA)
         };
-        scene.provider.logs_in(somebody);
+        scene.provider.logs_in(account);
         let end = scene.come_in(&mut Browser::new(), "signup").await;
         assert_eq!(end, "/auth/github/callback?error=no_verified_email");
     }
@@ -227,7 +231,7 @@ async fn only_an_address_that_is_primary_and_verified_is_believed(pool: PgPool) 
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_address_alone_opens_no_account(pool: PgPool) {
+async fn a_matching_email_address_does_not_sign_in_to_an_existing_account(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let ada = scene.app.sign_up(ADA).await;
     for (intent, word) in [("signup", "email_taken"), ("login", "no_account")] {
@@ -237,9 +241,9 @@ async fn an_address_alone_opens_no_account(pool: PgPool) {
     assert_eq!(scene.me(&ada.token).await["providers"], json!([]));
 }
 
-/// The password of whoever signed up with it, and never showed that it is theirs, opens nothing.
+/// The password of an account whose address was never verified stops working.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_address_that_was_never_shown_to_be_anybodys_is_taken_over(pool: PgPool) {
+async fn an_unverified_account_is_taken_over_by_the_verified_owner_of_its_address(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let squatter = scene.app.sign_up(ADA).await;
     let wait = sqlx::query("UPDATE users SET status = 'inactive' WHERE email = $1");
@@ -253,7 +257,10 @@ async fn an_address_that_was_never_shown_to_be_anybodys_is_taken_over(pool: PgPo
     assert_ne!(ada.user, squatter.user);
     assert_eq!(scene.me(&ada.token).await["has_password"], false);
     let login = json!({ "email": ADA, "password": PASSWORD });
-    let login = scene.app.as_nobody("POST", "/v1/auth/login", &login).await;
+    let login = scene
+        .app
+        .without_credential("POST", "/v1/auth/login", &login)
+        .await;
     assert_eq!(login.status, 401);
     assert_eq!(
         scene
@@ -272,7 +279,7 @@ async fn an_address_that_was_never_shown_to_be_anybodys_is_taken_over(pool: PgPo
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn who_is_shut_out_does_not_come_in_this_way_either(pool: PgPool) {
+async fn a_disabled_account_cannot_sign_in_with_github(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let ada = scene.signed_in(&mut Browser::new(), "signup").await;
     let path = format!("/v1/admin/users/{}/active", ada.user);
@@ -291,10 +298,10 @@ async fn who_is_shut_out_does_not_come_in_this_way_either(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_state_is_good_for_the_browser_that_began_and_once(pool: PgPool) {
+async fn an_oauth_state_is_valid_once_and_only_in_the_browser_that_started(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let invalid = |end: &str| end.ends_with("/auth/github/callback?error=invalid_state");
-    // A victim is given an attacker's way back.
+    // The victim opens the callback URL of the attacker.
     let mut attacker = Browser::new();
     let away = attacker.step(&scene.begin("signup")).await.unwrap();
     let back = attacker.step(&away).await.unwrap();
@@ -306,7 +313,7 @@ async fn a_state_is_good_for_the_browser_that_began_and_once(pool: PgPool) {
         "with the cookie of another journey"
     );
     assert!(victim.hidden().is_empty());
-    // The attacker's own browser, before and after.
+    // The attacker's own browser, before and after the victim.
     let before = attacker.clone();
     for bad in [
         back.replace("state=", "state=0"),
@@ -319,27 +326,27 @@ async fn a_state_is_good_for_the_browser_that_began_and_once(pool: PgPool) {
         format!("{}/auth/github/callback", scene.url)
     );
     assert!(invalid(&attacker.open(&back).await), "again");
-    // Even a kept cookie brings nobody in twice: the code is used.
+    // A kept cookie does not allow a second sign-in: the code is used up.
     let again = before.clone().open(&back).await;
     assert!(again.ends_with("?error=exchange_failed"), "{again}");
-    let mut nobody = Browser::new();
+    let mut other = Browser::new();
     let bare = format!("{}/auth/oauth/github/callback", scene.url);
-    assert!(invalid(&nobody.open(&bare).await));
+    assert!(invalid(&other.open(&bare).await));
     assert_eq!(scene.people().await, 2);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn of_many_windows_that_come_back_at_once_one_makes_the_account(pool: PgPool) {
+async fn of_concurrent_callbacks_exactly_one_creates_the_account(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let mut windows = Vec::new();
     for number in 0..8 {
-        // One identity; half of the windows come after its address was changed.
+        // One identity; half of the windows finish after its address was changed.
         let email = if number % 2 == 0 {
             ADA
         } else {
             "new@locule.test"
         };
-        scene.provider.logs_in(Somebody::new(1, email));
+        scene.provider.logs_in(ProviderAccount::new(1, email));
         let mut browser = Browser::new();
         let away = browser.step(&scene.begin("signup")).await.unwrap();
         let back = browser.step(&away).await.unwrap();
@@ -350,7 +357,7 @@ async fn of_many_windows_that_come_back_at_once_one_makes_the_account(pool: PgPo
         assert!(end.ends_with("/auth/github/callback"), "{end}");
         browser
     });
-    // Nobody is made before some have seen that nobody is there.
+    // No account is created before several callbacks have found none.
     let outside = async || {
         let options = scene.app.pool.connect_options();
         PgConnection::connect_with(&options).await.unwrap()
@@ -383,7 +390,7 @@ async fn of_many_windows_that_come_back_at_once_one_makes_the_account(pool: PgPo
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_account_that_is_deleted_frees_the_way_into_it(pool: PgPool) {
+async fn a_deleted_account_frees_its_github_identity(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let first = scene.signed_in(&mut Browser::new(), "signup").await;
     let body = json!({ "confirmation": ADA });
@@ -396,7 +403,7 @@ async fn an_account_that_is_deleted_frees_the_way_into_it(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn who_begins_or_comes_back_too_often_is_told_to_wait(pool: PgPool) {
+async fn too_many_sign_in_starts_or_callbacks_are_refused_with_retry_after(pool: PgPool) {
     let rate = Rate {
         count: 3,
         per: Duration::from_mins(10),
@@ -411,17 +418,18 @@ async fn who_begins_or_comes_back_too_often_is_told_to_wait(pool: PgPool) {
         (back, 429),
         (begin, 429),
     ] {
-        let answer = scene.app.as_nobody("GET", path, &NONE).await;
+        let answer = scene.app.without_credential("GET", path, &NONE).await;
         assert_eq!(answer.status, status, "{path}");
         assert_eq!(answer.headers.contains_key("retry-after"), status == 429);
     }
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_is_not_set_up_is_not_there(pool: PgPool) {
+async fn a_provider_that_is_not_configured_is_not_found(pool: PgPool) {
     let bare = App::start(pool.clone()).await;
     let github = Provider::open().await.client("https://locule.test");
-    let set_up = App::deserted(pool, |config| config.accounts.github = Some(github)).await;
+    let set_up =
+        App::start_without_accounts(pool, |config| config.accounts.github = Some(github)).await;
     for (app, provider) in [(&bare, "github"), (&set_up, "gitlab"), (&set_up, "GitHub")] {
         for path in [
             format!("/auth/oauth/{provider}"),
@@ -438,12 +446,15 @@ async fn what_is_not_set_up_is_not_there(pool: PgPool) {
         }
     }
     let intent = "/auth/oauth/github?intent=connect";
-    assert_eq!(set_up.as_nobody("GET", intent, &NONE).await.status, 400);
+    assert_eq!(
+        set_up.without_credential("GET", intent, &NONE).await.status,
+        400
+    );
 }
 
-/// Ports of sandboxes may be hosts of the same domain: none of them can set such a cookie.
+/// Ports of sandboxes may be hosts of the same domain. None of them can set such a cookie.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn where_there_is_tls_the_cookies_are_this_hosts_alone(pool: PgPool) {
+async fn with_tls_the_cookies_are_bound_to_the_host(pool: PgPool) {
     let github = Provider::open().await.client("https://locule.test");
     let app = App::start_with(pool, |config| config.accounts.github = Some(github)).await;
     let ways = [

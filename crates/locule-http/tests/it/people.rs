@@ -1,4 +1,4 @@
-//! Accounts: getting one, losing one, and how long what proves it is worth something.
+//! Accounts: sign-up, deletion, and the lifetime of logins, keys and passwords.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -16,12 +16,14 @@ async fn team_of(app: &App, token: &str) -> Value {
     app.by(token, "GET", "/v1/teams", &NONE).await.json[0].clone()
 }
 
-/// B-130, B-133; the first person administers the platform, the second does not.
+/// B-130, B-133. The first account administers the platform, the second does not.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn who_signs_up_has_a_name_a_team_and_a_login(pool: PgPool) {
+async fn a_sign_up_creates_an_account_a_team_and_a_login(pool: PgPool) {
     let app = App::start(pool).await;
     let body = json!({ "email": " Ada@Locule.TEST ", "password": PASSWORD, "name": " Ada L. ", "extra": 1 });
-    let answer = app.as_nobody("POST", "/v1/auth/signup", &body).await;
+    let answer = app
+        .without_credential("POST", "/v1/auth/signup", &body)
+        .await;
     assert_eq!(answer.status, 201, "{}", answer.json);
     assert_eq!(answer.json["email"], "ada@locule.test");
     assert_eq!(answer.json["name"], "Ada L.");
@@ -47,7 +49,9 @@ async fn who_signs_up_has_a_name_a_team_and_a_login(pool: PgPool) {
         assert_eq!(me.json["is_admin"], is_admin);
         assert_eq!(me.json["has_password"], true);
     }
-    let again = app.as_nobody("POST", "/v1/auth/signup", &body).await;
+    let again = app
+        .without_credential("POST", "/v1/auth/signup", &body)
+        .await;
     assert_eq!(code(&again), (409, "email_taken"));
     let hash: String =
         sqlx::query_scalar("SELECT password_hash FROM users WHERE email = 'ada@locule.test'")
@@ -58,10 +62,10 @@ async fn who_signs_up_has_a_name_a_team_and_a_login(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn of_many_who_sign_up_at_once_with_one_address_one_does(pool: PgPool) {
+async fn of_concurrent_sign_ups_with_one_address_exactly_one_succeeds(pool: PgPool) {
     let app = App::start(pool).await;
     let body = json!({ "email": "same@locule.test", "password": PASSWORD, "name": "Same" });
-    let tries = (0..50).map(|_| app.as_nobody("POST", "/v1/auth/signup", &body));
+    let tries = (0..50).map(|_| app.without_credential("POST", "/v1/auth/signup", &body));
     let answers = futures::future::join_all(tries).await;
     let codes: Vec<_> = answers.iter().map(code).collect();
     assert_eq!(
@@ -80,7 +84,7 @@ async fn of_many_who_sign_up_at_once_with_one_address_one_does(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_nobody_can_be_called_is_refused(pool: PgPool) {
+async fn invalid_names_and_addresses_are_refused(pool: PgPool) {
     let app = App::start(pool).await;
     let good = json!({ "email": "a@b.test", "password": PASSWORD, "name": "A" });
     for (field, bad) in [
@@ -99,24 +103,30 @@ async fn what_nobody_can_be_called_is_refused(pool: PgPool) {
     ] {
         let mut body = good.clone();
         body[field] = bad;
-        let answer = app.as_nobody("POST", "/v1/auth/signup", &body).await;
+        let answer = app
+            .without_credential("POST", "/v1/auth/signup", &body)
+            .await;
         assert_eq!(code(&answer), (400, "invalid_request"), "{body}");
     }
     for body in [
         json!({ "email": "ä@b.test", "password": PASSWORD }),
         json!({ "email": EMAIL, "password": "x".repeat(1024) }),
     ] {
-        let answer = app.as_nobody("POST", "/v1/auth/login", &body).await;
+        let answer = app
+            .without_credential("POST", "/v1/auth/login", &body)
+            .await;
         assert_eq!(code(&answer), (400, "invalid_request"), "{body}");
     }
-    let unknown = json!({ "email": "nobody@locule.test", "password": PASSWORD });
-    let answer = app.as_nobody("POST", "/v1/auth/login", &unknown).await;
+    let unknown = json!({ "email": "unknown@locule.test", "password": PASSWORD });
+    let answer = app
+        .without_credential("POST", "/v1/auth/login", &unknown)
+        .await;
     assert_eq!(code(&answer), (401, "unauthorized"));
 }
 
-/// W-032: a password change ends every login; the new one opens, the old one does not.
+/// W-032: a password change ends every login. The new password works, the old one does not.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_new_password_ends_every_login(pool: PgPool) {
+async fn a_password_change_ends_every_login(pool: PgPool) {
     let app = App::start(pool).await;
     let ada = app.sign_up("ada@locule.test").await;
     let second = app.login("ada@locule.test").await;
@@ -149,17 +159,17 @@ async fn a_new_password_ends_every_login(pool: PgPool) {
     }
     let login = |password: &str| json!({ "email": "ada@locule.test", "password": password });
     let old = app
-        .as_nobody("POST", "/v1/auth/login", &login(PASSWORD))
+        .without_credential("POST", "/v1/auth/login", &login(PASSWORD))
         .await;
     assert_eq!(code(&old), (401, "unauthorized"));
     let new = app
-        .as_nobody("POST", "/v1/auth/login", &login("another one"))
+        .without_credential("POST", "/v1/auth/login", &login("another one"))
         .await;
     assert_eq!(new.status, 200);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn logging_out_ends_one_login_or_all(pool: PgPool) {
+async fn a_logout_ends_one_login_or_every_login(pool: PgPool) {
     let app = App::start(pool).await;
     let first = app.sign_up("ada@locule.test").await;
     let logins = [
@@ -185,9 +195,9 @@ async fn logging_out_ends_one_login_or_all(pool: PgPool) {
     assert_eq!((status(&first).await, status(&logins[1]).await), (401, 401));
 }
 
-/// W-032, B-184: who is shut out loses logins and keys at once, and what runs for their own teams ends.
+/// W-032, B-184: a disabled account loses its logins and keys at once, and the sandboxes of its teams are destroyed.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn who_is_shut_out_is_out_at_once(pool: PgPool) {
+async fn disabling_an_account_ends_its_logins_keys_and_sandboxes_at_once(pool: PgPool) {
     let app = App::start(pool).await;
     let ada = app.sign_up("ada@locule.test").await;
     let key = app.new_key(&ada.token, &json!({})).await;
@@ -219,10 +229,14 @@ async fn who_is_shut_out_is_out_at_once(pool: PgPool) {
         401
     );
     let login = json!({ "email": "ada@locule.test", "password": PASSWORD });
-    let refused = app.as_nobody("POST", "/v1/auth/login", &login).await;
+    let refused = app
+        .without_credential("POST", "/v1/auth/login", &login)
+        .await;
     assert_eq!(code(&refused), (403, "account_disabled"));
     let wrong = json!({ "email": "ada@locule.test", "password": "not this one" });
-    let refused = app.as_nobody("POST", "/v1/auth/login", &wrong).await;
+    let refused = app
+        .without_credential("POST", "/v1/auth/login", &wrong)
+        .await;
     assert_eq!(
         code(&refused),
         (401, "unauthorized"),
@@ -231,7 +245,7 @@ async fn who_is_shut_out_is_out_at_once(pool: PgPool) {
     app.by(&app.token, "PUT", &path, &json!({ "active": true }))
         .await;
     app.login("ada@locule.test").await;
-    let trail = app
+    let log = app
         .by(
             &app.token,
             "GET",
@@ -239,7 +253,7 @@ async fn who_is_shut_out_is_out_at_once(pool: PgPool) {
             &NONE,
         )
         .await;
-    let actions: Vec<_> = trail.json["items"]
+    let actions: Vec<_> = log.json["items"]
         .as_array()
         .unwrap()
         .iter()
@@ -247,14 +261,14 @@ async fn who_is_shut_out_is_out_at_once(pool: PgPool) {
         .collect();
     assert_eq!(actions, ["activate", "deactivate"]);
     assert_eq!(
-        trail.json["items"][1]["metadata"],
+        log.json["items"][1]["metadata"],
         json!({ "email": "ada@locule.test" })
     );
 }
 
-/// W-058: the token stays for the team it was for. B-136: its name is the new one.
+/// W-058: the token keeps its team. B-136: the name in it is the new one.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn renaming_oneself_does_not_switch_teams(pool: PgPool) {
+async fn a_changed_name_does_not_switch_the_team_of_the_token(pool: PgPool) {
     let app = App::start(pool).await;
     let ada = app.sign_up("ada@locule.test").await;
     let second = app
@@ -298,7 +312,7 @@ async fn renaming_oneself_does_not_switch_teams(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_account_goes_with_its_own_teams_and_frees_its_address(pool: PgPool) {
+async fn deleting_an_account_deletes_its_teams_and_frees_its_address(pool: PgPool) {
     let app = App::start(pool).await;
     let (ada, bob) = (
         app.sign_up("ada@locule.test").await,
@@ -321,7 +335,7 @@ async fn an_account_goes_with_its_own_teams_and_frees_its_address(pool: PgPool) 
         .await;
     let own_key = app.new_key(&ada.token, &json!({})).await;
     app.call_as(&own_key, "POST", "/v1/sandboxes", "{}").await;
-    // Bob's team would be without its owner.
+    // Bob's team would have no owner.
     let delete = |email: &str| json!({ "confirmation": email });
     let refused = app
         .by(&bob.token, "DELETE", "/v1/me", &delete("bob@locule.test"))
@@ -352,7 +366,7 @@ async fn an_account_goes_with_its_own_teams_and_frees_its_address(pool: PgPool) 
 
 /// B-040, B-041, B-042.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn people_are_found_by_an_address_that_begins_so(pool: PgPool) {
+async fn accounts_are_found_by_the_beginning_of_their_address(pool: PgPool) {
     let app = App::start(pool).await;
     for email in ["a_b@x.test", "axb@x.test"] {
         app.sign_up(email).await;
@@ -376,9 +390,9 @@ async fn people_are_found_by_an_address_that_begins_so(pool: PgPool) {
     assert_eq!(code(&none), (400, "invalid_request"));
 }
 
-/// Whoever makes a key while being shut out has none afterwards, whichever came first.
+/// The key is revoked whether the create or the disabling comes first.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn no_key_outlives_its_maker_who_is_just_shut_out(pool: PgPool) {
+async fn no_key_survives_that_is_created_while_its_creator_is_disabled(pool: PgPool) {
     let app = App::start(pool).await;
     for number in 0..6 {
         let ada = app.sign_up(&format!("ada{number}@locule.test")).await;

@@ -1,4 +1,4 @@
-//! The proxy by header and by host name, on a real socket where bytes matter.
+//! Requests to ports, addressed by header and by host name. Tests of raw bytes use a TCP socket.
 
 use std::sync::atomic::Ordering;
 
@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::{SinkExt as _, StreamExt as _};
 use http::Request;
+use locule_ids::SandboxId;
+use locule_testkit::Call;
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,7 +18,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::app::{Answer, App, EMAIL, PATIENCE};
 
-/// A sandbox of the E2B dialect: its ports are open.
+/// Creates a sandbox over the E2B dialect: its ports are public.
 async fn open_sandbox(app: &App, more: serde_json::Value) -> String {
     let mut body = json!({"templateID": "base"});
     body.as_object_mut()
@@ -34,19 +36,25 @@ async fn visit(app: &App, id: &str, port: u16, path: &str) -> Answer {
     app.send(request.body(Body::empty()).unwrap()).await
 }
 
+/// How often the host was asked to resume a sandbox.
+fn resumes(app: &App, id: &str) -> usize {
+    let sandbox = SandboxId::from_base36(id).unwrap();
+    app.host.asked(Call::Resume, sandbox)
+}
+
 /// Sends raw bytes and reads until the other side closes.
 async fn raw(app: &App, bytes: &str) -> String {
     let mut stream = TcpStream::connect(app.listen().await).await.unwrap();
     stream.write_all(bytes.as_bytes()).await.unwrap();
     let mut said = Vec::new();
     let read = stream.read_to_end(&mut said);
-    // A reset after the answer is an end too.
+    // A reset after the response also ends it.
     tokio::time::timeout(PATIENCE, read).await.unwrap().ok();
     String::from_utf8_lossy(&said).into_owned()
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn the_bodies_are_those_that_the_sdks_read(pool: PgPool) {
+async fn the_error_bodies_of_ports_are_those_that_the_sdks_read(pool: PgPool) {
     let app = App::start(pool).await;
     let (id, gone, paused) = (
         open_sandbox(&app, json!({})).await,
@@ -70,7 +78,7 @@ async fn the_bodies_are_those_that_the_sdks_read(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn no_form_of_a_control_path_passes(pool: PgPool) {
+async fn no_spelling_of_a_control_path_reaches_the_guest_agent(pool: PgPool) {
     let app = App::start(pool).await;
     let id = open_sandbox(&app, json!({})).await;
     for name in ["init", "freeze", "thaw", "sync"] {
@@ -94,11 +102,11 @@ async fn no_form_of_a_control_path_passes(pool: PgPool) {
             assert_eq!(answer.status, 404, "{path} by host");
         }
     }
-    assert_eq!(app.host.seen.control_calls.load(Ordering::SeqCst), 0);
+    assert_eq!(app.guest.control_calls.load(Ordering::SeqCst), 0);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_port_sees_the_request_and_nothing_of_ours(pool: PgPool) {
+async fn a_port_receives_the_request_without_the_credentials_of_the_platform(pool: PgPool) {
     // W-037
     let app = App::start(pool).await;
     let id = open_sandbox(&app, json!({})).await;
@@ -117,20 +125,20 @@ async fn a_port_sees_the_request_and_nothing_of_ours(pool: PgPool) {
     );
     assert_eq!(answer.headers["x-theirs"], "1");
     assert!(!answer.headers.contains_key("keep-alive"));
-    let (headers, path, body) = app.host.seen.request.lock().unwrap().clone().unwrap();
+    let arrived = app.guest.web_request.lock().unwrap().clone().unwrap();
     assert_eq!(
-        (path.as_str(), body.as_slice()),
+        (arrived.path.as_str(), arrived.body.as_slice()),
         ("/a%2Fb/?q=%20", &b"hello"[..])
     );
     for name in ["x-api-key", "authorization", "x-hop", "e2b-sandbox-id"] {
-        assert!(!headers.contains_key(name), "{name}");
+        assert!(!arrived.headers.contains_key(name), "{name}");
     }
-    assert_eq!(headers["cookie"], "theirs=1");
-    assert_eq!(headers["x-theirs"], "1");
+    assert_eq!(arrived.headers["cookie"], "theirs=1");
+    assert_eq!(arrived.headers["x-theirs"], "1");
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn programs_inside_see_their_own_tokens_and_none_of_ours(pool: PgPool) {
+async fn a_port_receives_foreign_tokens_and_no_token_of_the_platform(pool: PgPool) {
     // W-037
     let app = App::start(pool).await;
     let private = json!({"templateID": "base", "network": {"allowPublicTraffic": false}});
@@ -171,14 +179,15 @@ async fn programs_inside_see_their_own_tokens_and_none_of_ours(pool: PgPool) {
             .header(name, &value);
         let answer = app.send(request.body(Body::empty()).unwrap()).await;
         assert_eq!(answer.status, 200, "{value}");
-        let (headers, ..) = app.host.seen.request.lock().unwrap().take().unwrap();
-        let seen = headers.get(name).map(|value| value.to_str().unwrap());
+        let arrived = app.guest.web_request.lock().unwrap().take().unwrap();
+        let seen = arrived.headers.get(name);
+        let seen = seen.map(|value| value.to_str().unwrap());
         assert_eq!(seen, passes.then_some(value.as_str()), "{name}: {value}");
     }
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn two_ways_to_say_how_long_a_body_is_smuggle_nothing(pool: PgPool) {
+async fn conflicting_body_lengths_do_not_smuggle_a_request(pool: PgPool) {
     let app = App::start(pool).await;
     let id = open_sandbox(&app, json!({})).await;
     let head = format!("POST /x HTTP/1.1\r\nHost: 8080-{id}.sbx.test\r\n");
@@ -194,11 +203,13 @@ async fn two_ways_to_say_how_long_a_body_is_smuggle_nothing(pool: PgPool) {
         ),
     ] {
         let said = raw(&app, &format!("{head}{framing}{hidden}")).await;
-        // One answer, and the connection ends: what follows the body is no request of anybody.
+        // One response, then the connection is closed: the bytes after the body are not read as a request.
         assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{said}");
-        if let Some((headers, path, body)) = app.host.seen.request.lock().unwrap().take() {
+        if let Some(arrived) = app.guest.web_request.lock().unwrap().take() {
+            let headers = &arrived.headers;
             assert!(!headers.contains_key("content-length"), "{headers:?}");
-            assert_eq!((path.as_str(), body.as_slice()), ("/x", &b""[..]));
+            assert_eq!(arrived.path, "/x");
+            assert_eq!(arrived.body, b"");
         }
     }
     for framing in [
@@ -210,11 +221,11 @@ async fn two_ways_to_say_how_long_a_body_is_smuggle_nothing(pool: PgPool) {
         let said = raw(&app, &format!("{head}{framing}")).await;
         assert!(said.starts_with("HTTP/1.1 400"), "{framing}: {said}");
     }
-    assert!(app.host.seen.request.lock().unwrap().is_none());
+    assert!(app.guest.web_request.lock().unwrap().is_none());
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_stream_is_cut_and_not_ended_when_its_sandbox_goes(pool: PgPool) {
+async fn a_response_is_reset_and_not_ended_when_its_sandbox_is_lost(pool: PgPool) {
     let app = App::start(pool).await;
     let id = open_sandbox(&app, json!({})).await;
     let mut stream = TcpStream::connect(app.listen().await).await.unwrap();
@@ -225,17 +236,20 @@ async fn a_stream_is_cut_and_not_ended_when_its_sandbox_goes(pool: PgPool) {
         while !said.ends_with(b"begun\r\n") {
             assert!(stream.read_buf(&mut said).await.unwrap() > 0);
         }
-        app.host.seen.cut.notify_one();
+        app.proxy.break_streams();
         stream.read_to_end(&mut said).await.ok();
     };
     tokio::time::timeout(PATIENCE, read).await.unwrap();
     let said = String::from_utf8(said).unwrap();
     assert!(said.starts_with("HTTP/1.1 200"), "{said}");
-    assert!(said.ends_with("begun\r\n"), "a polite end: {said}");
+    assert!(
+        said.ends_with("begun\r\n"),
+        "the response has a regular end: {said}"
+    );
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn websockets_pass_by_host_name(pool: PgPool) {
+async fn a_websocket_reaches_a_port_by_host_name(pool: PgPool) {
     let app = App::start(pool).await;
     let id = open_sandbox(&app, json!({})).await;
     let url = format!("ws://{}/ws", app.listen().await);
@@ -252,7 +266,7 @@ async fn websockets_pass_by_host_name(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn visitors_wake_a_sandbox_that_wants_it_once(pool: PgPool) {
+async fn concurrent_requests_resume_a_sandbox_with_automatic_resume_once(pool: PgPool) {
     let app = App::start(pool).await;
     let wakes = open_sandbox(&app, json!({"autoResume": {"enabled": true}})).await;
     app.call("POST", &format!("/sandboxes/{wakes}/pause"), "")
@@ -261,13 +275,13 @@ async fn visitors_wake_a_sandbox_that_wants_it_once(pool: PgPool) {
     for visit in visits {
         assert_eq!(visit.status, 200, "{}", visit.json);
     }
-    assert_eq!(app.host.resumes.load(Ordering::SeqCst), 1);
+    assert_eq!(resumes(&app, &wakes), 1);
     let seen = app.call("GET", &format!("/sandboxes/{wakes}"), "").await;
     assert_eq!(seen.json["state"], "running");
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn who_may_not_pass_wakes_nobody(pool: PgPool) {
+async fn a_request_without_access_does_not_resume_a_sandbox(pool: PgPool) {
     let app = App::start(pool).await;
     let more = json!({"autoResume": {"enabled": true}, "network": {"allowPublicTraffic": false}});
     let id = open_sandbox(&app, more).await;
@@ -281,11 +295,11 @@ async fn who_may_not_pass_wakes_nobody(pool: PgPool) {
         .header("x-api-key", stranger);
     let answer = app.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status, 403);
-    assert_eq!(app.host.resumes.load(Ordering::SeqCst), 0);
+    assert_eq!(resumes(&app, &id), 0);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn tunnels_and_half_addresses_are_refused(pool: PgPool) {
+async fn tunnels_and_incomplete_addresses_are_refused(pool: PgPool) {
     let app = App::start(pool).await;
     let id = open_sandbox(&app, json!({})).await;
     let said = raw(
@@ -307,15 +321,15 @@ async fn tunnels_and_half_addresses_are_refused(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn browsers_may_ask_first(pool: PgPool) {
+async fn a_preflight_request_of_a_browser_is_answered(pool: PgPool) {
     let app = App::start(pool).await;
-    let wanted = "authorization,x-access-token,e2b-sandbox-id,connect-protocol-version";
+    let requested = "authorization,x-access-token,e2b-sandbox-id,connect-protocol-version";
     let request = Request::options("/process.Process/Start")
         .header("origin", "https://page.test")
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", wanted);
+        .header("access-control-request-headers", requested);
     let answer = app.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers["access-control-allow-origin"], "*");
-    assert_eq!(answer.headers["access-control-allow-headers"], wanted);
+    assert_eq!(answer.headers["access-control-allow-headers"], requested);
 }

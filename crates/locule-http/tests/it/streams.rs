@@ -1,4 +1,4 @@
-//! The exec WebSocket: what passes, what bounds it, and what becomes of the process when its client leaves.
+//! The exec WebSocket: its messages, its limits, and the process after its client disconnects.
 
 use std::net::SocketAddr;
 
@@ -56,12 +56,12 @@ impl Socket {
         }
     }
 
-    /// The code that the server closes with.
+    /// The code of the server's close frame.
     async fn closed(&mut self) -> u16 {
         self.closed_for().await.0
     }
 
-    /// The same with the reason.
+    /// The code and the reason of the server's close frame.
     async fn closed_for(&mut self) -> (u16, String) {
         match self.frame().await {
             Some(Ok(Message::Close(Some(frame)))) => {
@@ -84,7 +84,7 @@ fn chunks(chunks: &[&[u8]]) -> Vec<String> {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_character_split_between_chunks_arrives_whole(pool: PgPool) {
+async fn a_character_that_is_split_between_chunks_is_joined(pool: PgPool) {
     let app = App::start(pool).await;
     let (mut socket, _) = exec(&app).await;
     let args = chunks(&[
@@ -111,7 +111,7 @@ async fn a_character_split_between_chunks_arrives_whole(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn base64_carries_every_byte(pool: PgPool) {
+async fn base64_output_preserves_every_byte(pool: PgPool) {
     let app = App::start(pool).await;
     let (mut socket, _) = exec(&app).await;
     let every: Vec<u8> = (0..=255).collect();
@@ -127,7 +127,7 @@ async fn base64_carries_every_byte(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn everything_asked_for_reaches_the_guest(pool: PgPool) {
+async fn every_field_of_a_start_message_reaches_the_guest_agent(pool: PgPool) {
     // W-040
     let app = App::start(pool).await;
     let (mut socket, id) = exec(&app).await;
@@ -149,7 +149,7 @@ async fn everything_asked_for_reaches_the_guest(pool: PgPool) {
         ),
         (200, &json!(1), &json!("no\n"))
     );
-    for start in app.host.seen.starts.lock().unwrap().iter() {
+    for start in app.guest.starts.lock().unwrap().iter() {
         let process = start.process.as_option().unwrap();
         assert_eq!(process.envs.get("A").map(String::as_str), Some("b"));
         assert_eq!(process.cwd.as_deref(), Some("/tmp"));
@@ -158,7 +158,7 @@ async fn everything_asked_for_reaches_the_guest(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn stdin_is_acknowledged_and_ends(pool: PgPool) {
+async fn input_is_acknowledged_and_can_be_closed(pool: PgPool) {
     let app = App::start(pool).await;
     let (mut socket, _) = exec(&app).await;
     socket
@@ -182,14 +182,14 @@ async fn stdin_is_acknowledged_and_ends(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn more_stdin_than_the_window_is_refused_and_the_process_ends(pool: PgPool) {
+async fn input_beyond_the_window_is_refused_and_the_process_killed(pool: PgPool) {
     let app = App::start(pool).await;
     let (mut socket, _) = exec(&app).await;
     socket
         .say(json!({"type": "start", "cmd": "stuck", "stdin": true}))
         .await;
     assert_eq!(socket.heard().await["type"], "start");
-    // Exactly the window is taken although nobody reads; one byte more is not.
+    // The server accepts exactly the window while the process does not read, and refuses one byte more.
     let half = STANDARD.encode(vec![0; 512 * 1024]);
     for data in [half.as_str(), half.as_str(), "AA=="] {
         socket.say(json!({"type": "stdin", "data": data})).await;
@@ -200,7 +200,7 @@ async fn more_stdin_than_the_window_is_refused_and_the_process_ends(pool: PgPool
         refusal["data"].as_str().unwrap().contains("window"),
         "{refusal}"
     );
-    let signals = &app.host.seen.signals;
+    let signals = &app.guest.signals;
     eventually("the kill", async || {
         signals.lock().unwrap().contains(&SIGKILL)
     })
@@ -208,7 +208,7 @@ async fn more_stdin_than_the_window_is_refused_and_the_process_ends(pool: PgPool
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn each_signal_arrives_and_the_exit_names_it(pool: PgPool) {
+async fn every_signal_reaches_the_process_and_is_in_the_exit_message(pool: PgPool) {
     let app = App::start(pool).await;
     let id = app.sandbox().await;
     let address = app.listen().await;
@@ -227,23 +227,22 @@ async fn each_signal_arrives_and_the_exit_names_it(pool: PgPool) {
         socket.say(message).await;
         let exit = json!({"type": "exit", "exit_code": 128 + number, "signal": number});
         assert_eq!(socket.heard().await, exit);
-        assert_eq!(app.host.seen.signals.lock().unwrap().pop(), Some(number));
+        assert_eq!(app.guest.signals.lock().unwrap().pop(), Some(number));
     }
 }
 
-/// Starts `sleep`, leaves as told, and says whether the process was killed; a second one is killed either way, and ends
-/// the wait.
+/// Starts `sleep`, disconnects with `leave`, and returns whether the process was killed.
 async fn killed_after(app: &App, on_disconnect: &str, leave: impl AsyncFnOnce(Socket)) -> bool {
     let (mut socket, id) = exec(app).await;
     let start = json!({"type": "start", "cmd": "sleep", "on_disconnect": on_disconnect});
     socket.say(start).await;
     assert_eq!(socket.heard().await["type"], "start");
     leave(socket).await;
-    // The end of a session is written down, before or after the kill.
-    let seen = app.host.seen.clone();
+    // The end of a session updates the row, before or after the kill.
+    let guest = app.guest.clone();
     if on_disconnect == "kill" {
         eventually("the kill", async || {
-            !seen.signals.lock().unwrap().is_empty()
+            !guest.signals.lock().unwrap().is_empty()
         })
         .await;
     } else {
@@ -253,11 +252,11 @@ async fn killed_after(app: &App, on_disconnect: &str, leave: impl AsyncFnOnce(So
         })
         .await;
     }
-    std::mem::take(&mut *seen.signals.lock().unwrap()) == [SIGKILL]
+    std::mem::take(&mut *guest.signals.lock().unwrap()) == [SIGKILL]
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_client_that_leaves_kills_or_detaches_as_it_asked(pool: PgPool) {
+async fn on_disconnect_decides_whether_the_process_is_killed(pool: PgPool) {
     let app = App::start(pool).await;
     let close = async |mut socket: Socket| socket.0.close(None).await.unwrap();
     let reset = async |socket: Socket| {
@@ -272,7 +271,7 @@ async fn a_client_that_leaves_kills_or_detaches_as_it_asked(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn refusals_come_as_a_message_and_a_close(pool: PgPool) {
+async fn a_refusal_is_an_error_message_followed_by_a_close(pool: PgPool) {
     let app = App::start(pool).await;
     let id = app.sandbox().await;
     let paused = app.sandbox().await;
@@ -345,7 +344,7 @@ async fn refusals_come_as_a_message_and_a_close(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_command_that_is_not_there_closes_with_its_own_code(pool: PgPool) {
+async fn a_missing_command_closes_the_stream_with_its_error_code(pool: PgPool) {
     let app = App::start(pool).await;
     let (mut socket, _) = exec(&app).await;
     socket.say(json!({"type": "start", "cmd": "nope"})).await;
@@ -371,7 +370,7 @@ async fn a_login_token_in_the_first_message_opens_the_stream(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn without_an_upgrade_a_stream_is_refused_in_the_envelope(pool: PgPool) {
+async fn a_stream_request_without_an_upgrade_is_refused_in_the_envelope(pool: PgPool) {
     let app = App::start(pool).await;
     let id = app.sandbox().await;
     for id in [id.as_str(), "nope"] {
@@ -385,12 +384,12 @@ async fn without_an_upgrade_a_stream_is_refused_in_the_envelope(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_stop_of_ours_leaves_the_process_and_says_so(pool: PgPool) {
+async fn a_shutdown_closes_the_stream_as_going_away_and_keeps_the_process(pool: PgPool) {
     let app = App::start(pool).await;
     let (mut socket, _) = exec(&app).await;
     socket.say(json!({"type": "start", "cmd": "sleep"})).await;
     assert_eq!(socket.heard().await["type"], "start");
     app.stop();
     assert_eq!(socket.closed().await, 1001);
-    assert!(app.host.seen.signals.lock().unwrap().is_empty());
+    assert!(app.guest.signals.lock().unwrap().is_empty());
 }

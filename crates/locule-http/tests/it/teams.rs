@@ -1,4 +1,4 @@
-//! Teams: who is in them, what becomes of a token when that changes, and what is left of a team that is deleted.
+//! Teams: members and roles, tokens after a change of membership, and the deletion of a team.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -18,14 +18,14 @@ async fn add(app: &App, owner: &Signed, email: &str) -> Answer {
         .await
 }
 
-/// A token of somebody for a team.
+/// Switches a login to another team.
 async fn switch(app: &App, who: &Signed, team: &str) -> Answer {
     let body = json!({ "team_id": team });
     app.by(&who.token, "POST", "/v1/auth/switch-team", &body)
         .await
 }
 
-/// A team of three: its owner, an admin and a member, each with a token for it.
+/// A team with an owner, an admin and a member, each with a token for the team.
 async fn trio(app: &App) -> [Signed; 3] {
     let owner = app.sign_up("owner@team.test").await;
     let mut others = Vec::new();
@@ -48,7 +48,7 @@ async fn trio(app: &App) -> [Signed; 3] {
 
 /// B-151, B-152: names, roles, in the order of joining.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_team_shows_who_is_in_it(pool: PgPool) {
+async fn a_team_lists_its_members_and_their_roles(pool: PgPool) {
     let app = App::start(pool).await;
     let [owner, _, member] = trio(&app).await;
     let path = format!("/v1/teams/{}", owner.team);
@@ -72,7 +72,7 @@ async fn a_team_shows_who_is_in_it(pool: PgPool) {
     for (email, expected) in [
         ("member@team.test", (400, "invalid_request")),
         ("", (400, "invalid_request")),
-        ("nobody@team.test", (404, "not_found")),
+        ("unknown@team.test", (404, "not_found")),
     ] {
         assert_eq!(code(&add(&app, &owner, email).await), expected, "{email}");
     }
@@ -95,9 +95,9 @@ async fn a_team_shows_who_is_in_it(pool: PgPool) {
     }
 }
 
-/// B-150: the owner is never removed, demoted or gone; nobody becomes a second one.
+/// B-150: the owner cannot be removed or demoted and cannot leave; no member becomes a second owner.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_team_keeps_its_one_owner(pool: PgPool) {
+async fn the_owner_of_a_team_cannot_be_removed_demoted_or_duplicated(pool: PgPool) {
     let app = App::start(pool).await;
     let [owner, admin, member] = trio(&app).await;
     let of = |user: &str| format!("/v1/teams/{}/members/{user}", owner.team);
@@ -140,9 +140,9 @@ async fn a_team_keeps_its_one_owner(pool: PgPool) {
     }
 }
 
-/// W-032, B-158: a removed member's token is worth nothing for the team from then on, and still something for the account.
+/// W-032, B-158: the token of a removed member no longer works for the team, and still works for the account.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn who_is_removed_has_lost_the_team_and_nothing_else(pool: PgPool) {
+async fn a_removed_member_loses_the_team_and_keeps_the_account(pool: PgPool) {
     let app = App::start(pool).await;
     let [owner, _, member] = trio(&app).await;
     let key = app.new_key(&member.token, &json!({ "name": "mine" })).await;
@@ -178,9 +178,9 @@ async fn who_is_removed_has_lost_the_team_and_nothing_else(pool: PgPool) {
     assert_eq!(listed.status, 200);
 }
 
-/// B-155: what a token says of its role is worth nothing.
+/// B-155: the role in a token is not trusted.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_role_counts_from_the_moment_it_is_given(pool: PgPool) {
+async fn a_new_role_applies_to_tokens_that_were_issued_before(pool: PgPool) {
     let app = App::start(pool).await;
     let [owner, admin, _] = trio(&app).await;
     let rename = format!("/v1/teams/{}", owner.team);
@@ -202,10 +202,10 @@ async fn a_role_counts_from_the_moment_it_is_given(pool: PgPool) {
     assert_eq!(code(&refused), (403, "forbidden"));
 }
 
-/// B-157, W-015, B-153: nothing runs on, no key and no token opens anything, the slug stays taken, and a login after the deletion
-/// has no team. B-084: the platform's own work is in the audit log as the system's.
+/// B-157, W-015, B-153: the sandboxes end, keys and tokens stop working, the slug stays reserved, and a login after the deletion
+/// has no team. B-084: the audit log records the platform's own work as the system's.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_deleted_team_is_gone_with_all_it_ran(pool: PgPool) {
+async fn deleting_a_team_ends_its_sandboxes_keys_and_tokens(pool: PgPool) {
     let app = App::start(pool).await;
     let [owner, admin, _] = trio(&app).await;
     let key = app.new_key(&owner.token, &json!({})).await;
@@ -262,9 +262,9 @@ async fn a_deleted_team_is_gone_with_all_it_ran(pool: PgPool) {
     assert_eq!(told, [("user", "delete"), ("system", "emptied")]);
 }
 
-/// A login is for no team where there is none; account routes work, team routes say so.
+/// Without a team, account operations work and team operations are refused with `no_team`.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn whose_only_team_is_gone_can_make_another(pool: PgPool) {
+async fn an_account_without_a_team_can_create_one(pool: PgPool) {
     let app = App::start(pool).await;
     let owner = app.sign_up("owner@team.test").await;
     let path = format!("/v1/teams/{}", owner.team);
@@ -292,9 +292,9 @@ async fn whose_only_team_is_gone_can_make_another(pool: PgPool) {
     assert_eq!(next.status, 200);
 }
 
-/// Of two who delete, one does; who is added while it goes is in no team that is not there.
+/// Concurrent deletes and additions leave no member of a deleted team.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn who_is_too_late_finds_no_team(pool: PgPool) {
+async fn of_concurrent_deletes_one_succeeds_and_no_member_joins_a_deleted_team(pool: PgPool) {
     let app = App::start(pool).await;
     let owner = app.sign_up("owner@team.test").await;
     let again = app.login("owner@team.test").await;
@@ -328,9 +328,9 @@ async fn who_is_too_late_finds_no_team(pool: PgPool) {
     assert_eq!(teams.json.as_array().unwrap().len(), 1);
 }
 
-/// The last admin leaves while being removed: one of the two, and no error of ours.
+/// The last admin leaves while being removed: one request succeeds, and none is a server error.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn leaving_and_being_removed_at_once_is_one_of_the_two(pool: PgPool) {
+async fn leaving_while_being_removed_succeeds_once(pool: PgPool) {
     let app = App::start(pool).await;
     let [owner, admin, _] = trio(&app).await;
     let leave = format!("/v1/teams/{}/leave", owner.team);
@@ -343,9 +343,9 @@ async fn leaving_and_being_removed_at_once_is_one_of_the_two(pool: PgPool) {
     assert!(matches!(done, [204, 404] | [403, 204]), "{done:?}");
 }
 
-/// W-039: members make keys and revoke their own, owner and admins any; a key is shown once.
+/// W-039: members create keys and revoke their own; owner and admins revoke any. A key is shown once.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn keys_are_their_makers_and_the_teams(pool: PgPool) {
+async fn members_revoke_their_own_keys_and_admins_revoke_any(pool: PgPool) {
     let app = App::start(pool).await;
     let [owner, admin, member] = trio(&app).await;
     let make =
@@ -368,7 +368,7 @@ async fn keys_are_their_makers_and_the_teams(pool: PgPool) {
         stored.len() == 64 && !stored.contains(&secret[4..]),
         "{stored}"
     );
-    // Both ways of showing it.
+    // A key is accepted in both headers.
     assert_eq!(
         app.call_as(secret, "GET", "/v1/sandboxes", "").await.status,
         200
@@ -406,7 +406,7 @@ async fn keys_are_their_makers_and_the_teams(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_no_key_can_be_is_refused(pool: PgPool) {
+async fn invalid_api_keys_are_refused(pool: PgPool) {
     let app = App::start(pool).await;
     let owner = app.sign_up("owner@team.test").await;
     let make =
@@ -431,9 +431,9 @@ async fn what_no_key_can_be_is_refused(pool: PgPool) {
     assert_eq!(code(&nope), (400, "invalid_request"));
 }
 
-/// D-20: taken back only from a team that has no hosts of its own.
+/// D-20: the permission is revoked only from a team without hosts of its own.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn bringing_hosts_is_allowed_by_the_platform(pool: PgPool) {
+async fn only_the_platform_allows_a_team_to_bring_its_own_hosts(pool: PgPool) {
     let app = App::start(pool).await;
     let ada = app.sign_up("ada@team.test").await;
     let path = format!("/v1/admin/teams/{}/byoc", ada.team);
@@ -455,7 +455,7 @@ async fn bringing_hosts_is_allowed_by_the_platform(pool: PgPool) {
         .await
         .unwrap();
     assert_eq!(set(false).await.status, 204);
-    let trail = app
+    let log = app
         .by(
             &app.token,
             "GET",
@@ -463,7 +463,7 @@ async fn bringing_hosts_is_allowed_by_the_platform(pool: PgPool) {
             &NONE,
         )
         .await;
-    let told: Vec<_> = trail.json["items"]
+    let told: Vec<_> = log.json["items"]
         .as_array()
         .unwrap()
         .iter()

@@ -29,7 +29,7 @@ def ask(method, path, token=None, body=None):
 
 
 class Account:
-    """Somebody with a team of their own."""
+    """ProviderAccount with a team of their own."""
 
     def __init__(self):
         self.email = f"person{next(numbers)}@contract.test"
@@ -121,7 +121,7 @@ def of_file(path):
     return of_sandbox(body=lambda: {"path": path()} if next(numbers) % 3 else {})
 
 
-# None is set up: nobody is sent out of this test.
+# No provider is configured: no call leaves the test.
 PROVIDER = lambda _: Stage(path={"provider": "github"})
 EITHER = of_sandbox(lambda number: sandbox(paused=number % 2 == 0))
 RUNNING = of_sandbox(lambda _: sandbox())

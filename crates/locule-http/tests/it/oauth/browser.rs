@@ -1,4 +1,4 @@
-//! As much of a browser as a login needs: it goes where it is sent, and keeps cookies as their senders ask.
+//! A browser for sign-ins: it follows redirects and keeps cookies by their attributes.
 
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Response, Url};
@@ -79,7 +79,7 @@ impl Browser {
         response
     }
 
-    /// One step: where it is sent next, if it is.
+    /// Loads one URL; returns the target of the redirect, if there is one.
     pub(crate) async fn step(&mut self, url: &str) -> Option<String> {
         let url = Url::parse(url).unwrap();
         let response = self.get(&url, None).await;
@@ -88,7 +88,7 @@ impl Browser {
         Some(url.join(next.to_str().unwrap()).unwrap().into())
     }
 
-    /// Where it ends up.
+    /// Follows redirects; returns the final URL.
     pub(crate) async fn open(&mut self, url: &str) -> String {
         let mut at = url.to_owned();
         for _ in 0..REDIRECTS_MAX {
@@ -100,14 +100,14 @@ impl Browser {
         panic!("no end of redirects at {at}");
     }
 
-    /// As a script of the dashboard asks.
+    /// Sends a request as a script of the dashboard does.
     pub(crate) async fn fetch(&mut self, url: &str, token: &str) -> serde_json::Value {
         let response = self.get(&Url::parse(url).unwrap(), Some(token)).await;
         assert_eq!(response.status(), 200);
         serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
     }
 
-    /// What a script reads on this page.
+    /// The value of a cookie that a script on this page can read.
     pub(crate) fn script_reads(&self, page: &str, name: &str) -> Option<String> {
         let url = Url::parse(page).unwrap();
         let cookie = self
@@ -117,13 +117,13 @@ impl Browser {
         Some(value.decode_utf8().unwrap().into_owned())
     }
 
-    /// Names of what no script reads.
+    /// Names of the cookies that no script can read.
     pub(crate) fn hidden(&self) -> Vec<&str> {
         let hidden = self.jar.iter().filter(|cookie| !cookie.script);
         hidden.map(|cookie| cookie.name.as_str()).collect()
     }
 
-    /// Takes one cookie of another browser.
+    /// Copies one cookie of another browser.
     pub(crate) fn steal(&mut self, from: &Self, name: &str) {
         let stolen = from.jar.iter().find(|cookie| cookie.name == name).unwrap();
         self.jar.retain(|cookie| cookie.name != name);

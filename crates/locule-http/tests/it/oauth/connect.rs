@@ -1,11 +1,11 @@
-//! Another way into an account that there is, and one less.
+//! Connecting a GitHub identity to an existing account, and disconnecting it.
 
 use futures::future::join_all;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use super::browser::Browser;
-use super::provider::{Mood, Somebody};
+use super::provider::{Behavior, ProviderAccount};
 use super::{ADA, NONE, Scene};
 use crate::app::{App, PASSWORD};
 
@@ -15,14 +15,14 @@ fn code(answer: &crate::app::Answer) -> (u16, &str) {
 }
 
 impl Scene {
-    /// Where a script that has the token sends the browser.
+    /// The URL that a script with the token sends the browser to.
     async fn away(&self, browser: &mut Browser, token: &str) -> String {
         let path = format!("{}/v1/me/providers/github/connect", self.url);
         let answer = browser.fetch(&path, token).await;
         answer["auth_url"].as_str().unwrap().to_owned()
     }
 
-    /// What the settings are told.
+    /// The result that the settings page receives.
     async fn settled(&self, browser: &mut Browser, away: &str) -> String {
         let end = browser.open(away).await;
         let settings = format!("{}/dashboard/settings?", self.url);
@@ -45,26 +45,26 @@ impl Scene {
 
 async fn told(app: &App) -> Vec<Value> {
     let path = "/v1/admin/audit-logs?resource_type=user";
-    let trail = app.by(&app.token, "GET", path, &NONE).await;
-    let items = trail.json["items"].as_array().unwrap().clone();
+    let log = app.by(&app.token, "GET", path, &NONE).await;
+    let items = log.json["items"].as_array().unwrap().clone();
     let view = |item: Value| json!([item["action"], item["actor_name"], item["metadata"]]);
     items.into_iter().map(view).collect()
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn who_connects_a_provider_comes_in_by_it_until_they_disconnect_it(pool: PgPool) {
+async fn a_connected_github_identity_signs_in_until_it_is_disconnected(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let ada = scene.app.sign_up(ADA).await;
     assert_eq!(
         code(&scene.disconnect(&ada.token).await),
         (404, "not_found")
     );
-    // Whatever the addresses there are: the person is logged in here.
-    let somebody = Somebody {
+    // The addresses may differ: the login proves the account.
+    let account = ProviderAccount {
         emails: json!([]),
-        ..Somebody::new(7, "")
+        ..ProviderAccount::new(7, "")
     };
-    scene.provider.logs_in(somebody);
+    scene.provider.logs_in(account);
     for _ in 0..2 {
         assert_eq!(scene.connect(&ada.token).await, "connected=github");
     }
@@ -94,17 +94,19 @@ async fn who_connects_a_provider_comes_in_by_it_until_they_disconnect_it(pool: P
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_identity_is_one_accounts_and_an_account_has_one(pool: PgPool) {
+async fn an_identity_belongs_to_one_account_and_an_account_has_one_identity(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let taken = "connect_error=already_linked";
     let ada = scene.signed_in(&mut Browser::new(), "signup").await;
     let bob = scene.app.sign_up("bob@locule.test").await;
     assert_eq!(scene.connect(&bob.token).await, taken);
-    scene.provider.logs_in(Somebody::new(2, "bob@locule.test"));
+    scene
+        .provider
+        .logs_in(ProviderAccount::new(2, "bob@locule.test"));
     assert_eq!(scene.connect(&ada.token).await, taken);
     assert_eq!(scene.connect(&bob.token).await, "connected=github");
-    // Of many who want the same one at once, one gets it.
-    scene.provider.logs_in(Somebody::new(3, ADA));
+    // Of concurrent connections of one identity, one succeeds.
+    scene.provider.logs_in(ProviderAccount::new(3, ADA));
     let mut ways = Vec::new();
     for number in 0..4 {
         let token = scene
@@ -125,12 +127,12 @@ async fn an_identity_is_one_accounts_and_an_account_has_one(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn what_goes_wrong_on_the_way_is_told_to_the_settings(pool: PgPool) {
+async fn a_failed_connection_redirects_to_the_settings_with_an_error_code(pool: PgPool) {
     let scene = Scene::new(pool).await;
     for (mood, word) in [
-        (Mood::Denies, "access_denied"),
-        (Mood::ForgetsTheCode, "missing_code"),
-        (Mood::Fails, "exchange_failed"),
+        (Behavior::Denies, "access_denied"),
+        (Behavior::ForgetsTheCode, "missing_code"),
+        (Behavior::Fails, "exchange_failed"),
     ] {
         scene.provider.is(mood);
         let end = scene.connect(&scene.app.token).await;
@@ -140,7 +142,7 @@ async fn what_goes_wrong_on_the_way_is_told_to_the_settings(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn while_the_database_is_away_nobody_comes_in_and_is_told_so(pool: PgPool) {
+async fn without_the_database_a_sign_in_redirects_with_an_error_code(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let (mut coming, mut connecting) = (Browser::new(), Browser::new());
     let away = scene.away(&mut connecting, &scene.app.token).await;
@@ -152,7 +154,7 @@ async fn while_the_database_is_away_nobody_comes_in_and_is_told_so(pool: PgPool)
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_login_that_is_over_connects_nothing(pool: PgPool) {
+async fn an_ended_login_cannot_connect_an_identity(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let ada = scene.app.sign_up(ADA).await;
     let invalid = "connect_error=invalid_state";
@@ -163,7 +165,7 @@ async fn a_login_that_is_over_connects_nothing(pool: PgPool) {
         .by(&ada.token, "POST", "/v1/auth/logout", &NONE)
         .await;
     assert_eq!(scene.settled(&mut browser, &away).await, invalid);
-    // By whatever it ended, and though the person has another one.
+    // The cause of its end does not matter, nor does another login of the same account.
     let old = scene.app.login(ADA).await;
     let away = scene.away(&mut browser, &old.token).await;
     let body = json!({ "current_password": PASSWORD, "new_password": "another one" });
@@ -172,7 +174,10 @@ async fn a_login_that_is_over_connects_nothing(pool: PgPool) {
         .by(&old.token, "POST", "/v1/me/password", &body)
         .await;
     let body = json!({ "email": ADA, "password": "another one" });
-    let new = scene.app.as_nobody("POST", "/v1/auth/login", &body).await;
+    let new = scene
+        .app
+        .without_credential("POST", "/v1/auth/login", &body)
+        .await;
     assert_eq!(new.status, 200);
     assert_eq!(scene.settled(&mut browser, &away).await, invalid);
     let shut_out = scene
@@ -189,9 +194,9 @@ async fn a_login_that_is_over_connects_nothing(pool: PgPool) {
     assert_eq!(identities, 0);
 }
 
-/// Else a page could connect its visitor's identity to its own account, or its own identity to its visitor's.
+/// Otherwise a page could connect its visitor's identity to its own account, or its own identity to its visitor's account.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn only_the_browser_that_began_connects(pool: PgPool) {
+async fn only_the_browser_that_started_can_connect_an_identity(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let (ada, bob) = (
         scene.app.sign_up(ADA).await,
@@ -207,11 +212,11 @@ async fn only_the_browser_that_began_connects(pool: PgPool) {
     );
     let invalid = "connect_error=invalid_state";
     assert_eq!(scene.settled(&mut his.clone(), &her_way).await, invalid);
-    // With her state, and the cookie that says that it is him.
+    // With her state, and his cookie.
     let mut mixed = his.clone();
     mixed.steal(&hers, "locule_oauth_state");
     assert_eq!(scene.settled(&mut mixed, &her_way).await, invalid);
-    // Somebody who begins to log in is not connected by what an earlier journey left.
+    // A sign-in does not continue an earlier connection.
     let end = scene.come_in(&mut his.clone(), "login").await;
     assert_eq!(end, "/auth/github/callback?error=no_account");
     assert_eq!(scene.settled(&mut his, &his_way).await, "connected=github");
@@ -222,7 +227,7 @@ async fn only_the_browser_that_began_connects(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn nobody_loses_their_last_way_in(pool: PgPool) {
+async fn the_last_sign_in_method_cannot_be_removed(pool: PgPool) {
     let scene = Scene::new(pool).await;
     let ada = scene.signed_in(&mut Browser::new(), "signup").await;
     let last = scene.disconnect(&ada.token).await;
@@ -242,7 +247,7 @@ async fn nobody_loses_their_last_way_in(pool: PgPool) {
     }
     let good = json!({ "new_password": PASSWORD, "confirm_password": PASSWORD });
     assert_eq!(password(&ada.token, good.clone()).await.status, 204);
-    // Every login ended, as with every new password.
+    // A new password ends every login.
     assert_eq!(
         code(&password(&ada.token, good.clone()).await),
         (401, "unauthorized")

@@ -1,4 +1,4 @@
-//! A small GitHub: it lets whoever comes in, and answers as it is told to.
+//! A small OAuth provider with the endpoints of GitHub, whose answers the test chooses.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -21,32 +21,32 @@ use tokio::net::TcpListener;
 const CLIENT_ID: &str = "client";
 const CLIENT_SECRET: &str = "s&cret=";
 
-/// How it is today.
+/// How the provider behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mood {
+pub(crate) enum Behavior {
     Fine,
-    /// The person does not allow it.
+    /// The user denies access.
     Denies,
-    /// As for a wrong callback.
+    /// The callback URL is refused.
     Complains,
     ForgetsTheCode,
     Fails,
     Mumbles,
     Babbles,
     Hangs,
-    /// Only addresses are not told.
+    /// Only the e-mail addresses are refused.
     HidesEmails,
     PointsElsewhere,
 }
 
-/// Somebody who has an account there.
+/// An account of the provider.
 #[derive(Debug, Clone)]
-pub(crate) struct Somebody {
+pub(crate) struct ProviderAccount {
     pub(crate) profile: Value,
     pub(crate) emails: Value,
 }
 
-impl Somebody {
+impl ProviderAccount {
     pub(crate) fn new(id: u64, email: &str) -> Self {
         Self {
             profile: json!({ "id": id, "login": format!("login-{id}"), "name": "Ada Ä; L.", "email": "profile@locule.test" }),
@@ -59,12 +59,12 @@ impl Somebody {
 }
 
 struct Inner {
-    mood: Mood,
-    somebody: Somebody,
-    /// By code: the challenge, and who came.
-    codes: HashMap<String, (String, Somebody)>,
-    /// By token.
-    people: HashMap<String, Somebody>,
+    mood: Behavior,
+    account: ProviderAccount,
+    /// The challenge and the account of each code.
+    codes: HashMap<String, (String, ProviderAccount)>,
+    /// The account of each token.
+    people: HashMap<String, ProviderAccount>,
     made: usize,
 }
 
@@ -89,12 +89,12 @@ fn lock(shared: &Shared) -> MutexGuard<'_, Inner> {
 
 impl Provider {
     pub(crate) async fn open() -> Self {
-        // Another host than the platform's, so that each has cookies of its own.
+        // Another host name than that of the platform, so that each has its own cookies.
         let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Mutex::new(Inner {
-            mood: Mood::Fine,
-            somebody: Somebody::new(1, "Ada@Locule.test"),
+            mood: Behavior::Fine,
+            account: ProviderAccount::new(1, "Ada@Locule.test"),
             codes: HashMap::new(),
             people: HashMap::new(),
             made: 0,
@@ -137,13 +137,13 @@ impl Provider {
         .unwrap()
     }
 
-    pub(crate) fn is(&self, mood: Mood) {
+    pub(crate) fn is(&self, mood: Behavior) {
         lock(&self.shared).mood = mood;
     }
 
-    /// Who sits in front of the browser from now on.
-    pub(crate) fn logs_in(&self, somebody: Somebody) {
-        lock(&self.shared).somebody = somebody;
+    /// The account that signs in at the provider from now on.
+    pub(crate) fn logs_in(&self, account: ProviderAccount) {
+        lock(&self.shared).account = account;
     }
 }
 
@@ -156,36 +156,40 @@ async fn authorize(State(shared): State<Shared>, Query(sent): Query<Parameters>)
     assert!(back.ends_with("/auth/oauth/github/callback"), "{back}");
     inner.made += 1;
     let code = format!("code-{}", inner.made);
-    let somebody = inner.somebody.clone();
+    let account = inner.account.clone();
     let answer = match inner.mood {
-        Mood::Denies => "error=access_denied&error_description=no".to_owned(),
-        Mood::Complains => "error=redirect_uri_mismatch".to_owned(),
-        Mood::ForgetsTheCode => "code=".to_owned(),
-        Mood::Fine
-        | Mood::Fails
-        | Mood::Mumbles
-        | Mood::Babbles
-        | Mood::Hangs
-        | Mood::HidesEmails
-        | Mood::PointsElsewhere => format!("code={code}"),
+        Behavior::Denies => "error=access_denied&error_description=no".to_owned(),
+        Behavior::Complains => "error=redirect_uri_mismatch".to_owned(),
+        Behavior::ForgetsTheCode => "code=".to_owned(),
+        Behavior::Fine
+        | Behavior::Fails
+        | Behavior::Mumbles
+        | Behavior::Babbles
+        | Behavior::Hangs
+        | Behavior::HidesEmails
+        | Behavior::PointsElsewhere => format!("code={code}"),
     };
     inner
         .codes
-        .insert(code, (sent["code_challenge"].clone(), somebody));
+        .insert(code, (sent["code_challenge"].clone(), account));
     Redirect::to(&format!("{back}?{answer}&state={state}"))
 }
 
 async fn access_token(State(shared): State<Shared>, Form(sent): Form<Parameters>) -> Response {
     let mood = lock(&shared).mood;
     match mood {
-        Mood::Fails => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        Mood::Mumbles => return "not JSON: {".into_response(),
-        Mood::Babbles => {
+        Behavior::Fails => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Behavior::Mumbles => return "not JSON: {".into_response(),
+        Behavior::Babbles => {
             return Json(json!({ "access_token": "x".repeat(1 << 20) })).into_response();
         }
-        Mood::Hangs => std::future::pending().await,
-        Mood::PointsElsewhere => return Redirect::temporary("/api/user").into_response(),
-        Mood::Fine | Mood::Denies | Mood::Complains | Mood::ForgetsTheCode | Mood::HidesEmails => {}
+        Behavior::Hangs => std::future::pending().await,
+        Behavior::PointsElsewhere => return Redirect::temporary("/api/user").into_response(),
+        Behavior::Fine
+        | Behavior::Denies
+        | Behavior::Complains
+        | Behavior::ForgetsTheCode
+        | Behavior::HidesEmails => {}
     }
     let mut inner = lock(&shared);
     let refused = |error: &str| Json(json!({ "error": error })).into_response();
@@ -194,16 +198,16 @@ async fn access_token(State(shared): State<Shared>, Form(sent): Form<Parameters>
     }
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&sent["code_verifier"]));
     match inner.codes.remove(&sent["code"]) {
-        Some((wanted, somebody)) if wanted == challenge => {
+        Some((expected, account)) if expected == challenge => {
             let token = format!("token-of-{}", sent["code"]);
-            inner.people.insert(token.clone(), somebody);
+            inner.people.insert(token.clone(), account);
             Json(json!({ "access_token": token, "token_type": "bearer" })).into_response()
         }
         _ => refused("bad_verification_code"),
     }
 }
 
-fn whose(shared: &Shared, headers: &HeaderMap) -> Option<Somebody> {
+fn whose(shared: &Shared, headers: &HeaderMap) -> Option<ProviderAccount> {
     let token = headers.get("authorization")?.to_str().ok()?;
     headers.get("user-agent")?;
     let token = token.strip_prefix("Bearer ")?;
@@ -212,15 +216,17 @@ fn whose(shared: &Shared, headers: &HeaderMap) -> Option<Somebody> {
 
 async fn user(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     match whose(&shared, &headers) {
-        Some(somebody) => Json(somebody.profile).into_response(),
+        Some(account) => Json(account.profile).into_response(),
         None => StatusCode::UNAUTHORIZED.into_response(),
     }
 }
 
 async fn emails(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     match whose(&shared, &headers) {
-        Some(_) if lock(&shared).mood == Mood::HidesEmails => StatusCode::NOT_FOUND.into_response(),
-        Some(somebody) => Json(somebody.emails).into_response(),
+        Some(_) if lock(&shared).mood == Behavior::HidesEmails => {
+            StatusCode::NOT_FOUND.into_response()
+        }
+        Some(account) => Json(account.emails).into_response(),
         None => StatusCode::UNAUTHORIZED.into_response(),
     }
 }

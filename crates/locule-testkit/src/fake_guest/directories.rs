@@ -1,4 +1,4 @@
-//! The guest's files as directories see them. A directory is there when a file is in it.
+//! `filesystem.Filesystem` of the simulated guest agent. A directory exists when a file is in it.
 
 use std::sync::Arc;
 
@@ -9,14 +9,13 @@ use locule_guest_api::rpc::{
     ServiceStream,
 };
 
-use super::{Seen, is_path};
+use super::{FakeGuest, is_path, lock};
 
-/// The files of the guest.
-struct Service(Arc<Seen>);
+struct Service(Arc<FakeGuest>);
 
 /// Adds the service.
-pub(super) fn register(router: Router, seen: Arc<Seen>) -> Router {
-    router.add_service(Arc::new(Service(seen)))
+pub(super) fn register(router: Router, guest: Arc<FakeGuest>) -> Router {
+    router.add_service(Arc::new(Service(guest)))
 }
 
 fn entry(path: &str, kind: wire::FileType, size: usize) -> wire::EntryInfo {
@@ -24,7 +23,7 @@ fn entry(path: &str, kind: wire::FileType, size: usize) -> wire::EntryInfo {
         name: path.rsplit('/').next().unwrap_or_default().to_owned(),
         path: path.to_owned(),
         r#type: kind.into(),
-        size: i64::try_from(size).unwrap(),
+        size: i64::try_from(size).unwrap_or(i64::MAX),
         mode: 0o644,
         permissions: "-rw-r--r--".to_owned(),
         owner: "user".to_owned(),
@@ -34,21 +33,25 @@ fn entry(path: &str, kind: wire::FileType, size: usize) -> wire::EntryInfo {
 }
 
 fn unsupported<T>() -> ServiceResult<T> {
-    Err(ConnectError::unimplemented("not in this guest"))
+    Err(ConnectError::unimplemented(
+        "the simulated guest agent does not support this call",
+    ))
 }
 
 impl Service {
     /// The files in a directory, or the file itself.
     fn under(&self, path: &str) -> Result<Vec<wire::EntryInfo>, ConnectError> {
-        let files = self.0.files.lock().unwrap();
-        let folder = format!("{}/", path.trim_end_matches('/'));
+        let files = lock(&self.0.files);
+        let directory = format!("{}/", path.trim_end_matches('/'));
         let found: Vec<_> = files
             .iter()
-            .filter(|(name, _)| name.starts_with(&folder) || *name == path)
+            .filter(|(name, _)| name.starts_with(&directory) || *name == path)
             .map(|(name, bytes)| entry(name, wire::FileType::FILE_TYPE_FILE, bytes.len()))
             .collect();
         if found.is_empty() {
-            return Err(ConnectError::not_found("the path does not exist"));
+            return Err(ConnectError::not_found(format!(
+                "path '{path}' does not exist"
+            )));
         }
         Ok(found)
     }
@@ -96,7 +99,7 @@ impl wire::Filesystem for Service {
         _: RequestContext,
         request: ServiceRequest<'_, wire::RemoveRequest>,
     ) -> ServiceResult<impl Encodable<wire::RemoveResponse> + Send + use<'a>> {
-        self.0.files.lock().unwrap().remove(request.path);
+        lock(&self.0.files).remove(request.path);
         Response::ok(wire::RemoveResponse::default())
     }
 

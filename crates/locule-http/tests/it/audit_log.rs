@@ -1,4 +1,4 @@
-//! The audit trail as it is read.
+//! Reading the audit log.
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -33,9 +33,9 @@ fn told(page: &Value) -> Vec<String> {
         .collect()
 }
 
-/// B-081, B-082, B-085, B-088: who did what, and who may read it.
+/// B-081, B-082, B-085, B-088: the entries, and their readers.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn the_trail_tells_who_did_what_to_whom_it_concerns(pool: PgPool) {
+async fn the_audit_log_names_actors_and_is_read_only_by_its_team(pool: PgPool) {
     let app = App::start(pool).await;
     let (ada, bob) = (
         app.sign_up("ada@locule.test").await,
@@ -87,13 +87,13 @@ async fn the_trail_tells_who_did_what_to_whom_it_concerns(pool: PgPool) {
         .await;
     let last = read(&app, &ada.token, "?limit=1").await;
     assert_eq!(told(&last), ["user bob member leave admin info null"]);
-    // Another team's trail is another team's.
+    // The audit log of another team is not readable.
     assert!(told(&read(&app, &app.token, "?resource_type=team").await).is_empty());
 }
 
 /// B-086, B-087, B-089, W-051.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn pages_follow_each_other_without_a_gap(pool: PgPool) {
+async fn consecutive_pages_of_the_audit_log_have_no_gap(pool: PgPool) {
     let app = App::start(pool).await;
     let ada = app.sign_up("ada@locule.test").await;
     for _ in 0..23 {
@@ -101,7 +101,7 @@ async fn pages_follow_each_other_without_a_gap(pool: PgPool) {
     }
     app.by(&ada.token, "POST", "/v1/sandboxes", &json!({}))
         .await;
-    // All in one second, as a busy second has it.
+    // All entries have the same second, as in a busy second.
     let mut seen = Vec::new();
     let mut query = "?limit=5".to_owned();
     loop {

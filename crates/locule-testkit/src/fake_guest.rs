@@ -1,0 +1,129 @@
+//! The guest agent of simulated sandboxes: scripted programs, files in memory, and a web server on port 8080.
+//!
+//! | program | behaviour |
+//! |---|---|
+//! | `chunks` | prints each argument, base64-decoded, as one chunk, and exits with 3 |
+//! | `echo` | prints its arguments, then the byte 0xff to standard error, and exits with 3 |
+//! | `fail` | prints `no` to standard error and exits with 1 |
+//! | `cat` | prints its input, and exits when its input is closed |
+//! | `sleep` | runs until it is signalled |
+//! | `stuck` | runs until it is signalled, and never reads its input |
+//! | `printer` | prints `abc`, then `de` to standard error, and runs on; a client that attaches again gets the scrollback and exit code 0 |
+//! | `folder` | is not executable |
+//! | `undetailed` | is refused without an error detail, as guest agents before that detail did |
+//! | any other | is not found |
+//!
+//! One value serves all sandboxes of a test's host, and records what reached it.
+
+mod directories;
+mod files;
+mod processes;
+mod web;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get};
+use locule_guest_api::proto::process as wire;
+use locule_guest_api::{ACCESS_TOKEN_HEADER, rpc};
+
+use self::processes::Process;
+
+/// A request that reached the web server on port 8080.
+#[derive(Debug, Clone)]
+pub struct WebRequest {
+    pub headers: HeaderMap,
+    /// With its query, percent-encoded as it was sent.
+    pub path: String,
+    pub body: Vec<u8>,
+}
+
+/// The simulated guest agent, and what reached it.
+#[derive(Debug, Default)]
+pub struct FakeGuest {
+    /// Every call but `/health` must carry this token; `None` accepts any.
+    access_token: Option<String>,
+    /// Signals to processes, in order.
+    pub signals: Mutex<Vec<i32>>,
+    pub starts: Mutex<Vec<wire::StartRequest>>,
+    /// By path. A directory exists when a file is in it.
+    pub files: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// The last request to port 8080.
+    pub web_request: Mutex<Option<WebRequest>>,
+    /// Count of requests to control paths.
+    pub control_calls: AtomicU32,
+    /// The output of `printer` that the guest agent still keeps, and the offset of its first byte.
+    pub scrollback: Mutex<(u64, Vec<u8>)>,
+    /// The offset of each `Connect` request.
+    pub offsets: Mutex<Vec<Option<u64>>>,
+    processes: Mutex<BTreeMap<u32, Process>>,
+    next_pid: AtomicU32,
+}
+
+/// The process id of the first process.
+pub const FIRST_PID: u32 = 100;
+
+impl FakeGuest {
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// A guest agent that refuses calls without this access token.
+    pub fn with_access_token(token: &str) -> Arc<Self> {
+        Arc::new(Self {
+            access_token: Some(token.to_owned()),
+            ..Self::default()
+        })
+    }
+
+    /// The application behind port 49983.
+    pub(crate) fn agent(self: &Arc<Self>) -> Router {
+        let services = processes::register(rpc::Router::new(), self.clone());
+        let services = directories::register(services, self.clone());
+        let control = any(|State(guest): State<Arc<Self>>| async move {
+            guest.control_calls.fetch_add(1, Ordering::SeqCst);
+        });
+        let mut router = Router::new()
+            .route("/health", get(|| async { StatusCode::NO_CONTENT }))
+            .route("/files", get(files::read).post(files::write))
+            .layer(DefaultBodyLimit::disable());
+        for path in locule_guest_api::CONTROL_PATHS {
+            router = router.route(path, control.clone());
+        }
+        router
+            .fallback_service(services.into_axum_service())
+            .layer(from_fn_with_state(self.clone(), authorize))
+            .with_state(self.clone())
+    }
+
+    /// The application behind port 8080.
+    pub(crate) fn web(self: &Arc<Self>) -> Router {
+        web::router(self.clone())
+    }
+}
+
+async fn authorize(State(guest): State<Arc<FakeGuest>>, request: Request, next: Next) -> Response {
+    let presented = request.headers().get(ACCESS_TOKEN_HEADER);
+    let presented = presented.map(axum::http::HeaderValue::as_bytes);
+    let expected = guest.access_token.as_ref().map(String::as_bytes);
+    if request.uri().path() == "/health" || expected.is_none() || presented == expected {
+        return next.run(request).await;
+    }
+    files::refusal(StatusCode::UNAUTHORIZED, "access token is missing or wrong").into_response()
+}
+
+/// A test that panicked reports its own failure.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the kernel would accept the text as a path.
+fn is_path(text: &str) -> bool {
+    text.len() < 4096 && !text.contains('\0')
+}
