@@ -10,18 +10,18 @@ use locule_client::{Client, ClientError};
 use locule_ids::TeamId;
 use serde::Serialize;
 
-use crate::environment::{self, Login, Person};
+use crate::environment::{self, AccountCredentials, Login};
 use crate::printer;
 
-/// Longer ones are no passwords.
+/// Limit of the input that is read as a password.
 const PASSWORD_BYTES_MAX: u64 = 4096;
 
 #[derive(Debug, Args)]
 pub struct LoginArgs {
-    /// The server (default: that of the environment, else the last local one)
+    /// Address of the server (default: `LOCULE_URL`, else the last local server)
     #[arg(long)]
     url: Option<String>,
-    /// Who logs in; the password is read from standard input (default: the local server's first person)
+    /// E-mail address of the account; the password is read from standard input (default: the first account of the local server)
     #[arg(long)]
     email: Option<String>,
     /// Print JSON
@@ -31,7 +31,7 @@ pub struct LoginArgs {
 
 #[derive(Debug, Args)]
 pub struct LogoutArgs {
-    /// Every login of the account, not only this one
+    /// End every login of the account, not only this one
     #[arg(long)]
     all: bool,
     /// Print JSON
@@ -39,7 +39,7 @@ pub struct LogoutArgs {
     json: bool,
 }
 
-/// Who is logged in, where, and for which team.
+/// The current login, its server and its team.
 #[derive(Serialize)]
 struct LoggedIn {
     url: String,
@@ -52,27 +52,29 @@ struct LoggedIn {
     role: Option<String>,
 }
 
-/// A client with the login that is kept, and what it is for.
+/// A client with the stored login.
 pub(crate) fn connect() -> anyhow::Result<(Client, Login)> {
     let login = environment::login()?;
     Ok((Client::with_token(&login.url, &login.token)?, login))
 }
 
-/// What a refusal means to somebody with a login.
+/// Explains the refusal of a login.
 pub(crate) fn explained(error: anyhow::Error) -> anyhow::Error {
     let code = error.downcast_ref().and_then(ClientError::code);
     match code {
-        Some("unauthorized") => anyhow::anyhow!("the login is over: `locule login`"),
+        Some("unauthorized") => {
+            anyhow::anyhow!("the login has expired or was ended: run `locule login`")
+        }
         Some("no_team") => anyhow::anyhow!(
-            "you are not in the team of this login any more: `locule team use` another one"
+            "the account is no longer a member of the current team: switch with `locule team use`"
         ),
         _ => error,
     }
 }
 
-/// Keeps what a login, or a switch to another team, was answered with.
-pub(crate) fn keep(url: &str, session: &AuthResponse) -> anyhow::Result<()> {
-    environment::keep_login(&Login {
+/// Stores the session that a login or a switch to another team returned.
+pub(crate) fn store(url: &str, session: &AuthResponse) -> anyhow::Result<()> {
+    environment::store_login(&Login {
         url: url.to_owned(),
         email: session.email.clone(),
         token: session.token.clone(),
@@ -85,12 +87,12 @@ pub(crate) async fn login(args: LoginArgs) -> anyhow::Result<ExitCode> {
         None => environment::server()?,
     };
     let person = match (args.email, known) {
-        (Some(email), _) => Person {
+        (Some(email), _) => AccountCredentials {
             email,
             password: password()?,
         },
         (None, Some(person)) => person,
-        (None, None) => bail!("say who logs in: --email"),
+        (None, None) => bail!("the e-mail address of the account is missing: give --email"),
     };
     let client = Client::anonymous(&url)?;
     let session = match client.login(&person.email, &person.password).await {
@@ -99,7 +101,7 @@ pub(crate) async fn login(args: LoginArgs) -> anyhow::Result<ExitCode> {
         }
         session => session?,
     };
-    keep(&url, &session)?;
+    store(&url, &session)?;
     let logged_in = LoggedIn {
         url,
         email: session.email,
@@ -112,16 +114,18 @@ pub(crate) async fn login(args: LoginArgs) -> anyhow::Result<ExitCode> {
         printer::json(&logged_in)?;
     } else {
         let LoggedIn { url, email, .. } = &logged_in;
-        printer::complain(&format!("logged in at {url} as {email}"));
+        printer::print_message(&format!("logged in at {url} as {email}"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line of standard input, which is not shown by whoever pipes it in.
+/// Reads the password from standard input, which must not be a terminal: a terminal would show it.
 fn password() -> anyhow::Result<String> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        bail!("the password is read from standard input: printf %s \"$PASSWORD\" | locule login …");
+        bail!(
+            "the password is read from standard input, which is a terminal: use printf %s \"$PASSWORD\" | locule login …"
+        );
     }
     let mut text = String::new();
     let mut bounded = stdin.lock().take(PASSWORD_BYTES_MAX);
@@ -135,11 +139,11 @@ pub(crate) async fn logout(args: &LogoutArgs) -> anyhow::Result<ExitCode> {
     let (client, login) = connect()?;
     let ended = client.logout(args.all).await;
     match ended {
-        // It was over already.
+        // The login had ended before.
         Err(error) if error.code() == Some("unauthorized") => {}
         ended => ended?,
     }
-    environment::forget_login()?;
+    environment::remove_login()?;
     if args.json {
         printer::json(&serde_json::json!({ "url": login.url, "email": login.email }))?;
     }
@@ -166,7 +170,7 @@ pub(crate) async fn whoami(json: bool) -> anyhow::Result<ExitCode> {
     }
     let team = match (&logged_in.team, &logged_in.role) {
         (Some(team), Some(role)) => format!("{team} ({role})"),
-        _ => "none: `locule team use` or `locule team create`".to_owned(),
+        _ => "none: run `locule team use` or `locule team create`".to_owned(),
     };
     for (name, value) in [
         ("name", &logged_in.name),
@@ -174,7 +178,10 @@ pub(crate) async fn whoami(json: bool) -> anyhow::Result<ExitCode> {
         ("team", &team),
         ("server", &logged_in.url),
     ] {
-        printer::say(&format!("{name:<15} {}", printer::harmless(value)));
+        printer::print_line(&format!(
+            "{name:<15} {}",
+            printer::without_control_characters(value)
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,24 +9,24 @@ use locule_ids::ApiKeyId;
 
 use crate::account::connect;
 use crate::list::{age, columns};
-use crate::printer::{self, harmless};
+use crate::printer::{self, without_control_characters};
 use crate::{environment, values};
 
 #[derive(Debug, Subcommand)]
 pub enum ApiKeyCommand {
-    /// Make a key for the team and print it: this is the only time
+    /// Create an API key for the team and print it; it cannot be shown again
     Create(CreateArgs),
-    /// List the team's keys, newest first
+    /// List the API keys of the team, newest first
     #[command(visible_alias = "list")]
     Ls {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Revoke keys
+    /// Revoke API keys
     #[command(visible_alias = "rm")]
     Revoke {
-        /// Ids
+        /// Ids of the keys
         #[arg(required = true, value_name = "ID")]
         ids: Vec<ApiKeyId>,
         /// Print JSON
@@ -37,13 +37,13 @@ pub enum ApiKeyCommand {
 
 #[derive(Debug, Args)]
 pub struct CreateArgs {
-    /// What to know it by
+    /// Name of the key
     #[arg(default_value = "")]
     name: String,
-    /// How much it may
+    /// Permissions of the key
     #[arg(long, value_enum, default_value = "full")]
     scope: ScopeArg,
-    /// Time after which it works no more: 90, 15m, 2h (default: never)
+    /// Time after which the key expires: 90, 15m, 2h (default: never)
     #[arg(long, value_name = "TIME", value_parser = values::seconds)]
     expires_in: Option<u32>,
     /// Print JSON
@@ -53,11 +53,11 @@ pub struct CreateArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ScopeArg {
-    /// Whatever keys may
+    /// Every operation that API keys may call
     Full,
-    /// Only look
+    /// Read-only operations
     Read,
-    /// Everything about sandboxes
+    /// Every operation on sandboxes
     Sandbox,
 }
 
@@ -74,7 +74,7 @@ pub(crate) async fn run(command: ApiKeyCommand) -> anyhow::Result<ExitCode> {
     match command {
         ApiKeyCommand::Create(args) => {
             let in_time = |seconds: u32| environment::now() + TimeDelta::seconds(seconds.into());
-            let wanted = CreateApiKeyRequest {
+            let request = CreateApiKeyRequest {
                 name: args.name,
                 scope: match args.scope {
                     ScopeArg::Full => KeyScope::Full,
@@ -83,11 +83,11 @@ pub(crate) async fn run(command: ApiKeyCommand) -> anyhow::Result<ExitCode> {
                 },
                 expires_at: args.expires_in.map(in_time),
             };
-            let made = client.create_api_key(&wanted).await?;
+            let made = client.create_api_key(&request).await?;
             if args.json {
                 printer::json(&made)?;
             } else {
-                printer::say(made.key.as_deref().unwrap_or_default());
+                printer::print_line(made.key.as_deref().unwrap_or_default());
             }
         }
         ApiKeyCommand::Ls { json } => {
@@ -95,14 +95,14 @@ pub(crate) async fn run(command: ApiKeyCommand) -> anyhow::Result<ExitCode> {
             if json {
                 printer::json(&keys)?;
             } else {
-                printer::say(&table(&keys));
+                printer::print_line(&table(&keys));
             }
         }
         ApiKeyCommand::Revoke { ids, json } => {
             for id in &ids {
                 client.revoke_api_key(*id).await?;
                 if !json {
-                    printer::say(&id.to_string());
+                    printer::print_line(&id.to_string());
                 }
             }
             if json {
@@ -126,7 +126,7 @@ fn table(keys: &[ApiKey]) -> String {
         });
         [
             key.id.to_string(),
-            harmless(&key.name),
+            without_control_characters(&key.name),
             format!("{}…", key.key_prefix),
             word(key.scope).to_owned(),
             expires.unwrap_or_else(|| "never".to_owned()),
@@ -135,7 +135,15 @@ fn table(keys: &[ApiKey]) -> String {
         ]
     });
     columns(
-        ["ID", "NAME", "KEY", "SCOPE", "EXPIRES", "MADE BY", "USED"],
+        [
+            "ID",
+            "NAME",
+            "KEY",
+            "SCOPE",
+            "EXPIRES",
+            "CREATED BY",
+            "LAST USED",
+        ],
         rows,
     )
 }

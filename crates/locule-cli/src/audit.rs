@@ -8,21 +8,21 @@ use locule_client::AuditFilter;
 
 use crate::account::connect;
 use crate::list::columns;
-use crate::printer::{self, harmless};
+use crate::printer::{self, without_control_characters};
 
-/// As many as the server gives at once.
+/// Limit of entries in one response of the server.
 const PAGE: u32 = 200;
 
 #[derive(Debug, Args)]
 pub struct AuditArgs {
-    /// So many at most
+    /// Maximum number of entries
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 50)]
     limit: u32,
-    /// Only about these: sandbox, team, member … (repeatable)
+    /// Only entries about this kind of resource: sandbox, team, member … (repeatable)
     #[arg(long, value_name = "KIND")]
     resource: Vec<String>,
-    /// Only these: create, destroy, add … (repeatable)
-    #[arg(long, value_name = "WORD")]
+    /// Only entries with this action: create, destroy, add … (repeatable)
+    #[arg(long, value_name = "ACTION")]
     action: Vec<String>,
     /// Print JSON
     #[arg(long)]
@@ -54,7 +54,7 @@ pub(crate) async fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         printer::json(&entries)?;
     } else {
-        printer::say(&table(&entries));
+        printer::print_line(&table(&entries));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -70,11 +70,14 @@ fn table(entries: &[AuditEntry]) -> String {
         });
         [
             entry.created_at.format("%Y-%m-%d %H:%M:%S").to_string(),
-            harmless(actor),
+            without_control_characters(actor),
             format!("{} {}", entry.resource_type, entry.action),
             entry.resource_id.clone().unwrap_or_default(),
-            harmless(&details.collect::<Vec<_>>().join(" ")),
+            without_control_characters(&details.collect::<Vec<_>>().join(" ")),
         ]
     });
-    columns(["TIME (UTC)", "WHO", "WHAT", "ABOUT", "DETAILS"], rows)
+    columns(
+        ["TIME (UTC)", "ACTOR", "ACTION", "RESOURCE", "DETAILS"],
+        rows,
+    )
 }

@@ -1,6 +1,6 @@
 //! `locule sandbox cp`, with the rules of `docker cp`: a tar stream between this machine and a `tar` in the sandbox.
 //!
-//! Both ends are looked at before anything is written. Nothing is held whole: memory is a few chunks, whatever the size.
+//! Both ends are checked before anything is written. Files are streamed: a copy of any size needs the memory of a few chunks.
 
 mod local;
 mod plan;
@@ -20,12 +20,12 @@ use plan::{Landing, Target};
 use remote::Remote;
 
 const RULES: &str = "\
-One of SOURCE and TARGET is ID:PATH; a relative PATH is in the user's home. The other is a path of this machine (write
-./a:b for one with a colon), or - for a tar archive from standard input or to standard output.
+One of SOURCE and TARGET is ID:PATH; a relative PATH starts at the home of the user. The other is a path of this machine
+(write ./a:b for a path with a colon), or - for a tar archive on standard input or standard output.
 
-A file goes into TARGET if that is a folder, else it becomes TARGET. A folder goes into TARGET if that exists, else it
-becomes TARGET; SOURCE/. means what is in it. TARGET's parent must exist. Links are copied as links; modes are kept, owners
-are not.";
+A file is copied into TARGET if TARGET is a directory, otherwise it becomes TARGET. A directory is copied into TARGET if
+TARGET exists, otherwise it becomes TARGET; SOURCE/. stands for the contents of the directory. The parent of TARGET must
+exist. Symbolic links are copied as links. Modes are kept, owners are not.";
 
 #[derive(Debug, Args)]
 #[command(after_help = RULES)]
@@ -34,10 +34,10 @@ pub struct CopyArgs {
     source: String,
     /// PATH, ID:PATH or -
     target: String,
-    /// Follow SOURCE if it is a link
+    /// Follow SOURCE if it is a symbolic link
     #[arg(short = 'L', long)]
     follow_link: bool,
-    /// User of the sandbox who reads or writes there (default: the sandbox's own)
+    /// User of the sandbox that reads or writes the files (default: the default user of the sandbox)
     #[arg(short, long, value_name = "NAME")]
     user: Option<String>,
     /// Print JSON
@@ -48,8 +48,8 @@ pub struct CopyArgs {
 /// One end of a copy.
 #[derive(Debug, PartialEq, Eq)]
 enum End<'a> {
-    Here(&'a str),
-    There {
+    Local(&'a str),
+    Sandbox {
         id: &'a str,
         path: &'a str,
     },
@@ -60,23 +60,25 @@ enum End<'a> {
 fn end(text: &str) -> End<'_> {
     match text.split_once(':') {
         _ if text == "-" => End::Pipe,
-        // A path of this machine may hold a colon behind a slash or a dot.
-        Some((id, path)) if !id.is_empty() && !id.contains(['/', '.']) => End::There { id, path },
-        _ => End::Here(text),
+        // A path of this machine may contain a colon after a slash or a dot.
+        Some((id, path)) if !id.is_empty() && !id.contains(['/', '.']) => End::Sandbox { id, path },
+        _ => End::Local(text),
     }
 }
 
 pub(crate) async fn run(client: &Client, args: &CopyArgs) -> anyhow::Result<ExitCode> {
     let (source, target) = (end(&args.source), end(&args.target));
     let (id, there) = match (&source, &target) {
-        (End::There { .. }, End::There { .. }) => {
-            bail!("copying between sandboxes goes through this machine: copy twice")
+        (End::Sandbox { .. }, End::Sandbox { .. }) => {
+            bail!(
+                "a copy between two sandboxes is not supported: copy to this machine first, then to the other sandbox"
+            )
         }
-        (End::There { .. }, End::Pipe) if args.json => {
-            bail!("the archive goes to standard output: leave out --json")
+        (End::Sandbox { .. }, End::Pipe) if args.json => {
+            bail!("standard output is the archive: leave out --json")
         }
-        (End::There { id, path }, _) | (_, End::There { id, path }) => (*id, *path),
-        _ => bail!("one of the two must be in a sandbox: write it as ID:PATH"),
+        (End::Sandbox { id, path }, _) | (_, End::Sandbox { id, path }) => (*id, *path),
+        _ => bail!("neither SOURCE nor TARGET is in a sandbox: write one of them as ID:PATH"),
     };
     let remote = Remote {
         client,
@@ -85,15 +87,17 @@ pub(crate) async fn run(client: &Client, args: &CopyArgs) -> anyhow::Result<Exit
     };
     let there = if there.is_empty() { "." } else { there };
     let bytes = match (source, target) {
-        (End::Here(from), _) => upload(&remote, from, there, args.follow_link).await?,
+        (End::Local(from), _) => upload(&remote, from, there, args.follow_link).await?,
         (End::Pipe, _) => {
-            if remote.target(there).await? != Target::Folder {
-                bail!("{there} must be a folder in the sandbox: an archive is unpacked into it");
+            if remote.target(there).await? != Target::Directory {
+                bail!(
+                    "{there} is not a directory of the sandbox: an archive needs a directory to be unpacked into"
+                );
             }
             remote.unpack(there, local::standard_input()).await?
         }
-        (_, End::Here(to)) => download(&remote, there, to, args.follow_link).await?,
-        (_, End::Pipe | End::There { .. }) => {
+        (_, End::Local(to)) => download(&remote, there, to, args.follow_link).await?,
+        (_, End::Pipe | End::Sandbox { .. }) => {
             let (from, what) = remote.source(there, args.follow_link).await?;
             remote.pack(&from, what).print().await?
         }
@@ -118,14 +122,14 @@ async fn upload(
     let (path, what) = local::source(from, follow_link)?;
     let name = plan::name(from);
     let landing = plan::landing(what, name, to, remote.target(to).await?)?;
-    let (folder, new) = match &landing {
-        Landing::As { folder, .. } => (folder.clone(), false),
-        Landing::Contents { folder, new } => (folder.clone(), *new),
+    let (directory, new) = match &landing {
+        Landing::As { directory, .. } => (directory.clone(), false),
+        Landing::Contents { directory, new } => (directory.clone(), *new),
     };
     if new {
-        remote.make_folder(&folder).await?;
+        remote.make_directory(&directory).await?;
     }
-    remote.unpack(&folder, local::pack(path, landing)).await
+    remote.unpack(&directory, local::pack(path, landing)).await
 }
 
 async fn download(
@@ -136,13 +140,17 @@ async fn download(
 ) -> anyhow::Result<u64> {
     let (path, what) = remote.source(from, follow_link).await?;
     let landing = plan::landing(what, plan::name(from), to, local::target(Path::new(to)))?;
-    if let Landing::Contents { folder, new: true } = &landing {
-        local::make_folder(folder)?;
+    if let Landing::Contents {
+        directory,
+        new: true,
+    } = &landing
+    {
+        local::make_directory(directory)?;
     }
     remote.pack(&path, what).write(landing).await
 }
 
-/// For messages: whose file it is.
+/// Names a file of a sandbox in messages.
 fn in_sandbox(id: SandboxId, path: &str) -> String {
     format!("{path} in {id}")
 }
@@ -152,13 +160,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_in_a_sandbox_is_an_id_a_colon_and_a_path() {
-        let there = |id, path| End::There { id, path };
+    fn a_path_in_a_sandbox_is_written_as_id_colon_path() {
+        let there = |id, path| End::Sandbox { id, path };
         assert_eq!(end("sb-1:/tmp/a"), there("sb-1", "/tmp/a"));
         assert_eq!(end("sb-1:"), there("sb-1", ""));
         assert_eq!(end("sb-1:a:b"), there("sb-1", "a:b"));
-        assert_eq!(end("./a:b"), End::Here("./a:b"));
-        assert_eq!(end("a"), End::Here("a"));
+        assert_eq!(end("./a:b"), End::Local("./a:b"));
+        assert_eq!(end("a"), End::Local("a"));
         assert_eq!(end("-"), End::Pipe);
     }
 }

@@ -1,13 +1,13 @@
-//! What the user's environment says: which server is meant, and the user's own variables.
+//! The environment of the user: the address of the server, the stored login, and environment variables.
 //!
-//! `LOCULE_URL` and `LOCULE_API_KEY` go together: a key is never sent to a server that it was not given for. Without them it
-//! is the last local server, which left a pointer to its credentials in the user's home.
+//! `LOCULE_URL` and `LOCULE_API_KEY` must be set together: a key is sent only to the server that it belongs to. Without them
+//! the last local server is used, which left a pointer to its credentials in the home directory of the user.
 //!
-//! A login is kept beside that pointer, with the server that it is for.
+//! A login is stored next to that pointer, together with the address of its server.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "this module is where the user's environment is read"
+    reason = "this module reads the environment of the user"
 )]
 
 use std::fs::File;
@@ -20,13 +20,13 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 const HELP: &str =
-    "no server is known: start one with `locule up`, or set LOCULE_URL and LOCULE_API_KEY";
+    "no server is configured: start one with `locule up`, or set LOCULE_URL and LOCULE_API_KEY";
 
-/// Who said where the server is.
+/// Where the address of the server comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     Variables,
-    /// The local server's credentials.
+    /// The credentials file of the local server.
     File(PathBuf),
 }
 
@@ -49,7 +49,7 @@ struct Credentials {
     password: Option<String>,
 }
 
-/// A login, as it is kept.
+/// A login as it is stored.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Login {
     pub(crate) url: String,
@@ -57,8 +57,8 @@ pub(crate) struct Login {
     pub(crate) token: String,
 }
 
-/// What somebody logs in with.
-pub(crate) struct Person {
+/// The credentials of an account.
+pub(crate) struct AccountCredentials {
     pub(crate) email: String,
     pub(crate) password: String,
 }
@@ -68,9 +68,9 @@ fn home() -> anyhow::Result<PathBuf> {
     Ok(PathBuf::from(home).join(".config/locule"))
 }
 
-/// The last login. One that is for another server than `LOCULE_URL` says is none.
+/// The stored login. An error when `LOCULE_URL` names another server.
 pub(crate) fn login() -> anyhow::Result<Login> {
-    const HELP: &str = "you are not logged in: `locule login`";
+    const HELP: &str = "not logged in: run `locule login`";
     let path = home()?.join("login.json");
     let text = match std::fs::read(&path) {
         Ok(text) => text,
@@ -80,17 +80,17 @@ pub(crate) fn login() -> anyhow::Result<Login> {
     let login: Login = parse(&text, &path)?;
     match variable("LOCULE_URL") {
         Some(url) if url != login.url => bail!(
-            "you are logged in at {}, and LOCULE_URL says {url}: `locule login`",
+            "logged in at {}, but LOCULE_URL is {url}: run `locule login`, or unset LOCULE_URL",
             login.url
         ),
         _ => Ok(login),
     }
 }
 
-/// Only its owner can read it.
-pub(crate) fn keep_login(login: &Login) -> anyhow::Result<()> {
+/// Stores the login in a file that only its owner can read.
+pub(crate) fn store_login(login: &Login) -> anyhow::Result<()> {
     let folder = home()?;
-    let keep = || -> std::io::Result<()> {
+    let store = || -> std::io::Result<()> {
         std::fs::create_dir_all(&folder)?;
         let (path, new) = (folder.join("login.json"), folder.join("login.json.new"));
         let mut options = File::options();
@@ -98,10 +98,10 @@ pub(crate) fn keep_login(login: &Login) -> anyhow::Result<()> {
         options.open(&new)?.write_all(&serde_json::to_vec(login)?)?;
         std::fs::rename(&new, &path)
     };
-    keep().with_context(|| format!("cannot keep the login in {}", folder.display()))
+    store().with_context(|| format!("cannot store the login in {}", folder.display()))
 }
 
-pub(crate) fn forget_login() -> anyhow::Result<()> {
+pub(crate) fn remove_login() -> anyhow::Result<()> {
     let path = home()?.join("login.json");
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -111,8 +111,8 @@ pub(crate) fn forget_login() -> anyhow::Result<()> {
     }
 }
 
-/// Where to log in, when nobody said: the server of the environment, else the last local one, whose first person is known.
-pub(crate) fn server() -> anyhow::Result<(String, Option<Person>)> {
+/// The server to log in to without `--url`: `LOCULE_URL`, else the last local server, whose first account is known.
+pub(crate) fn server() -> anyhow::Result<(String, Option<AccountCredentials>)> {
     if let Some(url) = variable("LOCULE_URL") {
         return Ok((url, None));
     }
@@ -124,11 +124,11 @@ pub(crate) fn server() -> anyhow::Result<(String, Option<Person>)> {
         ..
     } = credentials;
     let person = email.zip(password);
-    let person = person.map(|(email, password)| Person { email, password });
+    let person = person.map(|(email, password)| AccountCredentials { email, password });
     Ok((url, person))
 }
 
-/// A variable that is set and not empty.
+/// The value of a variable that is set and not empty.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -145,10 +145,10 @@ pub(crate) fn address() -> anyhow::Result<Address> {
             origin: Origin::Variables,
         }),
         (Some(_), None) => {
-            bail!("LOCULE_URL is set but LOCULE_API_KEY is not: set both, or neither")
+            bail!("LOCULE_URL is set but LOCULE_API_KEY is not: set both or neither")
         }
         (None, Some(_)) => {
-            bail!("LOCULE_API_KEY is set but LOCULE_URL is not: set both, or neither")
+            bail!("LOCULE_API_KEY is set but LOCULE_URL is not: set both or neither")
         }
         (None, None) => local(),
     }
@@ -163,7 +163,7 @@ fn local() -> anyhow::Result<Address> {
     })
 }
 
-/// What the last local server left, and where.
+/// The credentials of the last local server, and the path of their file.
 fn local_credentials() -> anyhow::Result<(Credentials, PathBuf)> {
     let home = variable("HOME").context(HELP)?;
     let pointer = PathBuf::from(home).join(".config/locule/credentials.json");
@@ -176,7 +176,7 @@ fn local_credentials() -> anyhow::Result<(Credentials, PathBuf)> {
     let text = match std::fs::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => bail!(
-            "the last local server is gone ({} is not there): start one with `locule up`, or set LOCULE_URL and LOCULE_API_KEY",
+            "the credentials of the last local server are gone ({} does not exist): start a server with `locule up`, or set LOCULE_URL and LOCULE_API_KEY",
             path.display()
         ),
         Err(error) => return Err(unreadable(&path, &error)),
@@ -188,17 +188,17 @@ fn unreadable(path: &Path, error: &std::io::Error) -> anyhow::Error {
     let shown = path.display();
     if error.kind() == ErrorKind::PermissionDenied {
         return anyhow::anyhow!(
-            "you may not read {shown}, it belongs to another user: run this as that user (or with sudo), or set LOCULE_URL and LOCULE_API_KEY"
+            "permission denied on {shown}, which belongs to another user: run this as that user (or with sudo), or set LOCULE_URL and LOCULE_API_KEY"
         );
     }
     anyhow::anyhow!("cannot read {shown} ({error}): set LOCULE_URL and LOCULE_API_KEY")
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(text: &[u8], path: &Path) -> anyhow::Result<T> {
-    // Not the parser's words: they may quote the key.
+    // The message of the parser may contain the key.
     serde_json::from_slice(text).map_err(|_| {
         anyhow::anyhow!(
-            "{} is not what a server writes: start `locule up` once more, or set LOCULE_URL and LOCULE_API_KEY",
+            "{} is malformed: start `locule up` again, or set LOCULE_URL and LOCULE_API_KEY",
             path.display()
         )
     })

@@ -1,4 +1,4 @@
-//! `locule sandbox exec`, and what it shares with `run`: how a command is given, and how its end becomes our exit code.
+//! `locule sandbox exec`, and the parts that `locule run` shares: the options of a command, and the exit code of the program.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -12,64 +12,64 @@ use locule_ids::SandboxId;
 
 use crate::find::Finder;
 use crate::interrupts::Signals;
+use crate::messages;
 use crate::printer::{self, Raw};
 use crate::session::{self, Ended, Kept, Output};
 use crate::values::{self, Variable};
-use crate::words;
 
-/// What shells answer for a command that is not there, or may not run; and `timeout` for one that took too long.
+/// The exit codes of shells for a command that was not found or is not executable, and of `timeout` for an expired timeout.
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 const TIMED_OUT: u8 = 124;
 
 pub(crate) const EXIT_CODES: &str = "\
-Standard input is passed on when it is not a terminal; -i passes a terminal's too.
-Ctrl-C, SIGTERM and SIGHUP are passed on; a second one kills the command, a third leaves at once.
+Standard input is passed to the command when it is not a terminal; -i also passes the input of a terminal.
+Ctrl-C, SIGTERM and SIGHUP are passed to the command. A second signal kills the command; a third one exits at once.
 
-Exit codes: the command's own, 128+n when signal n ended it, 124 when it took longer than --timeout,
-126 when it may not be executed, 127 when it was not found, 125 when Locule failed.";
+Exit codes: the exit code of the command; 128+n when signal n ended the command; 124 when the command took longer than
+--timeout; 125 when Locule failed; 126 when the command is not executable; 127 when the command was not found.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct ExecArgs {
     #[command(flatten)]
-    pub(crate) how: How,
-    /// Start it and leave: prints its process id; the output is not kept
+    pub(crate) options: CommandOptions,
+    /// Start the command in the background and print its process id; its output is discarded
     #[arg(short, long, conflicts_with_all = ["interactive", "timeout"])]
     detach: bool,
-    /// Id of the sandbox, or the beginning of one
+    /// Id of the sandbox, or the beginning of the id
     id: String,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
-/// How a command is run.
+/// The options of a command.
 #[derive(Debug, Args)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"
 )]
-pub(crate) struct How {
-    /// Environment variable (repeatable); NAME alone passes your own on
+pub(crate) struct CommandOptions {
+    /// Environment variable (repeatable); NAME alone passes on your own value
     #[arg(short, long = "env", value_name = "NAME[=VALUE]", value_parser = values::variable)]
     env: Vec<Variable>,
-    /// Directory to run in (default: the user's home)
+    /// Directory to run in (default: the home of the user)
     #[arg(short, long, visible_alias = "cwd", value_name = "DIR")]
     workdir: Option<String>,
-    /// User to run as (default: the sandbox's own)
+    /// User to run as (default: the default user of the sandbox)
     #[arg(short, long, value_name = "NAME")]
     user: Option<String>,
     /// Time after which the command is killed: 90, 15m, 2h
     #[arg(long, value_name = "TIME", value_parser = values::seconds)]
     pub(crate) timeout: Option<u32>,
-    /// Pass standard input on even if it is a terminal
+    /// Pass standard input to the command even if it is a terminal
     #[arg(short, long)]
     interactive: bool,
-    /// Never pass standard input on
+    /// Never pass standard input to the command
     #[arg(long, conflicts_with = "interactive")]
     no_stdin: bool,
-    /// Known from elsewhere; refused
+    /// Accepted to be refused with a message that names the alternative
     #[arg(short, long, hide = true)]
     tty: bool,
     /// Print the result as JSON when the command has ended
@@ -77,11 +77,11 @@ pub(crate) struct How {
     pub(crate) json: bool,
 }
 
-impl How {
-    /// What we cannot do must not be taken for done.
+impl CommandOptions {
+    /// Refuses options that are not supported.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         if self.tty {
-            bail!("a pseudo-terminal (-t) is not supported yet: leave -t out, -i alone works");
+            bail!("a pseudo-terminal (-t) is not supported yet: leave out -t; -i works without it");
         }
         Ok(())
     }
@@ -110,52 +110,52 @@ impl How {
 }
 
 pub(crate) async fn exec(args: ExecArgs) -> anyhow::Result<ExitCode> {
-    args.how.check()?;
-    let client = words::connect()?;
+    args.options.check()?;
+    let client = messages::connect()?;
     let id = Finder::new(&client).find(&args.id).await?;
     if args.detach {
         return detached(&client, id, &args).await;
     }
     let mut signals = Signals::catch()?;
-    in_sandbox(&client, id, &args.how, &args.command, &mut signals).await
+    in_sandbox(&client, id, &args.options, &args.command, &mut signals).await
 }
 
 async fn detached(client: &Client, id: SandboxId, args: &ExecArgs) -> anyhow::Result<ExitCode> {
     let mut words = args.command.iter().cloned();
-    let wanted = ExecRequest {
+    let request = ExecRequest {
         cmd: words.next().unwrap_or_default(),
         args: words.collect(),
-        envs: args.how.envs(),
-        cwd: args.how.workdir.clone(),
-        user: args.how.user.clone(),
+        envs: args.options.envs(),
+        cwd: args.options.workdir.clone(),
+        user: args.options.user.clone(),
         ..ExecRequest::default()
     };
-    match client.exec_in_background(id, wanted).await {
-        Ok(started) if args.how.json => printer::json(&started)?,
-        Ok(started) => printer::say(&started.pid.to_string()),
+    match client.exec_in_background(id, request).await {
+        Ok(started) if args.options.json => printer::json(&started)?,
+        Ok(started) => printer::print_line(&started.pid.to_string()),
         Err(error) => return not_run(error.into()),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs a command in a sandbox that is there.
+/// Runs a command in an existing sandbox.
 pub(crate) async fn in_sandbox(
     client: &Client,
     id: SandboxId,
-    how: &How,
+    options: &CommandOptions,
     command: &[String],
     signals: &mut Signals,
 ) -> anyhow::Result<ExitCode> {
-    let start = how.start(command);
+    let start = options.start(command);
     let (cmd, stdin) = (start.cmd.clone(), start.stdin);
-    let mut output = if how.json {
+    let mut output = if options.json {
         Output::Kept(Kept::default())
     } else {
         Output::Raw(Raw::new())
     };
     let opened = tokio::select! {
         opened = client.exec(id, start) => opened,
-        // Nothing runs yet; what might is killed with the connection.
+        // The command has not started, or is killed when the connection closes.
         caught = signals.next() => return Ok(ExitCode::from(caught.code())),
     };
     let ended = match opened {
@@ -164,7 +164,7 @@ pub(crate) async fn in_sandbox(
     };
     let (code, signal) = match ended {
         Ok(Ended::Exited { exit_code, signal }) => (shell_code(exit_code, signal), signal),
-        Ok(Ended::Left(code)) => return Ok(ExitCode::from(code)),
+        Ok(Ended::Abandoned(code)) => return Ok(ExitCode::from(code)),
         Err(error) => return not_run(error),
     };
     if let Output::Kept(kept) = output {
@@ -182,31 +182,31 @@ pub(crate) async fn in_sandbox(
     Ok(ExitCode::from(code))
 }
 
-/// The codes a shell has for what kept a command from running or from its end.
+/// Prints an error for which shells have an exit code of their own, and returns that code; returns any other error.
 fn not_run(error: anyhow::Error) -> anyhow::Result<ExitCode> {
     let code = match error.downcast_ref::<ClientError>() {
-        Some(ClientError::Refused { code, message, .. }) => {
+        Some(ClientError::Refusal { code, message, .. }) => {
             if code == ErrorCode::CommandNotFound.as_str() {
                 NOT_FOUND
             } else if code == ErrorCode::CommandNotExecutable.as_str() {
                 NOT_EXECUTABLE
-            // The API has no code of its own for this one.
+            // The API has no error code for this case.
             } else if message == "the command took too long and was killed" {
                 TIMED_OUT
             } else {
                 return Err(error);
             }
         }
-        Some(ClientError::BrokenOff) => {
-            return Err(error).context("the sandbox ended, or the connection to it did");
+        Some(ClientError::Disconnected) => {
+            return Err(error).context("the sandbox stopped, or the connection to it was lost");
         }
         _ => return Err(error),
     };
-    printer::complain_of(&error);
+    printer::print_error(&error);
     Ok(ExitCode::from(code))
 }
 
-/// A command that a signal ended has the code a shell would give it.
+/// The exit code that a shell reports for the command.
 fn shell_code(exit_code: i32, signal: Option<i32>) -> u8 {
     let code = match signal.filter(|signal| *signal > 0) {
         Some(signal) => 128_i32.saturating_add(signal),
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_becomes_the_code_a_shell_gives() {
+    fn a_signal_becomes_the_exit_code_that_shells_report() {
         assert_eq!(shell_code(0, None), 0);
         assert_eq!(shell_code(7, None), 7);
         assert_eq!(shell_code(-1, Some(9)), 137);

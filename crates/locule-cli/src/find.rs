@@ -1,14 +1,14 @@
-//! A sandbox by its id, or by the beginning of one that no other has.
+//! Finds a sandbox by its id or by an unambiguous beginning of the id.
 
 use anyhow::bail;
 use locule_api::Sandbox;
 use locule_client::Client;
 use locule_ids::SandboxId;
 
-/// So many are named when it is not clear which is meant.
+/// Limit of the ids in the message about an ambiguous beginning.
 const NAMED_MAX: usize = 4;
 
-/// Looks ids up; the list is fetched once, and only if it is needed.
+/// Looks up ids. The list of sandboxes is fetched at most once, when an id is incomplete.
 #[derive(Debug)]
 pub(crate) struct Finder<'a> {
     client: &'a Client,
@@ -24,7 +24,7 @@ impl<'a> Finder<'a> {
     }
 
     pub(crate) async fn find(&mut self, text: &str) -> anyhow::Result<SandboxId> {
-        if let Some(id) = whole(text) {
+        if let Some(id) = complete(text) {
             return Ok(id);
         }
         let listed = match self.listed.take() {
@@ -41,8 +41,8 @@ fn ids(sandboxes: &[Sandbox]) -> Vec<SandboxId> {
     sandboxes.iter().map(|sandbox| sandbox.id).collect()
 }
 
-/// With its prefix, or without, in either of the two ways to write it.
-fn whole(text: &str) -> Option<SandboxId> {
+/// A complete id, with or without its prefix, in either of its two forms.
+fn complete(text: &str) -> Option<SandboxId> {
     text.parse()
         .or_else(|_| format!("{}{text}", SandboxId::PREFIX).parse())
         .ok()
@@ -51,7 +51,7 @@ fn whole(text: &str) -> Option<SandboxId> {
 fn choose(listed: &[SandboxId], text: &str) -> anyhow::Result<SandboxId> {
     let bare = text.strip_prefix(SandboxId::PREFIX).unwrap_or(text);
     if bare.is_empty() {
-        bail!("{text:?} is no beginning of an id: `locule sandbox ls` lists them");
+        bail!("{text:?} is not the beginning of an id: `locule sandbox ls` lists the ids");
     }
     let starting = |form: fn(SandboxId) -> String| -> Vec<SandboxId> {
         let mut starting = listed.to_vec();
@@ -60,12 +60,14 @@ fn choose(listed: &[SandboxId], text: &str) -> anyhow::Result<SandboxId> {
     };
     let mut matching = starting(|id| id.as_uuid().to_string());
     if matching.is_empty() {
-        // As the SDKs write it.
+        // The form that the SDKs use.
         matching = starting(SandboxId::base36);
     }
     match matching.as_slice() {
         [one] => Ok(*one),
-        [] => bail!("no sandbox's id begins with {text:?}: `locule sandbox ls` lists them"),
+        [] => bail!(
+            "no sandbox has an id that begins with {text:?}: `locule sandbox ls` lists the ids"
+        ),
         many => {
             let named: Vec<String> = many
                 .iter()
@@ -74,7 +76,7 @@ fn choose(listed: &[SandboxId], text: &str) -> anyhow::Result<SandboxId> {
                 .collect();
             let more = if many.len() > NAMED_MAX { ", …" } else { "" };
             bail!(
-                "{} sandboxes' ids begin with {text:?}, give more of it: {}{more}",
+                "the ids of {} sandboxes begin with {text:?}: give more characters of one of {}{more}",
                 many.len(),
                 named.join(", ")
             )
@@ -91,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_found_by_any_beginning_that_only_it_has() {
+    fn an_id_is_found_by_an_unambiguous_beginning() {
         let one = id("sb-12345678-9dad-11d1-80b4-00c04fd430c8");
         let other = id("sb-12995678-9dad-11d1-80b4-00c04fd430c8");
         let listed = [one, other];
@@ -100,7 +102,7 @@ mod tests {
         }
         let error = choose(&listed, "12").unwrap_err().to_string();
         assert!(
-            error.starts_with("2 sandboxes' ids begin with \"12\""),
+            error.starts_with("the ids of 2 sandboxes begin with \"12\""),
             "{error}"
         );
         for text in ["", "sb-", "2345"] {
@@ -109,11 +111,11 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_id_needs_no_list() {
+    fn a_complete_id_needs_no_list() {
         let one = id("sb-12345678-9dad-11d1-80b4-00c04fd430c8");
         for text in [one.to_string(), one.base36(), one.as_uuid().to_string()] {
-            assert_eq!(whole(&text), Some(one), "{text}");
+            assert_eq!(complete(&text), Some(one), "{text}");
         }
-        assert_eq!(whole("sb-1234"), None);
+        assert_eq!(complete("sb-1234"), None);
     }
 }

@@ -1,9 +1,9 @@
-//! The signals that end a program, caught: a sandbox must not be left behind by one.
+//! Catches the signals that would end this program, so that it can destroy its sandbox first.
 
 use locule_api::SignalName;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// A signal that came.
+/// A signal that was caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Caught {
     pub(crate) name: SignalName,
@@ -11,20 +11,20 @@ pub(crate) struct Caught {
 }
 
 impl Caught {
-    /// What a shell says of a program that this signal ended.
+    /// The exit code that a shell reports for a program that this signal ended.
     pub(crate) fn code(self) -> u8 {
         128 + self.number
     }
 }
 
-/// Catches from when it is made until the program ends.
+/// Catches signals from its creation until the program exits.
 #[derive(Debug)]
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
     quit: Signal,
-    /// The last, and how many there were.
+    /// The last signal, and the count of all.
     pub(crate) last: Option<Caught>,
     pub(crate) seen: u32,
 }
@@ -41,7 +41,7 @@ impl Signals {
         })
     }
 
-    /// The next one. May be dropped at any time.
+    /// Waits for the next signal. Cancel safe.
     pub(crate) async fn next(&mut self) -> Caught {
         let (name, number) = tokio::select! {
             _ = self.interrupt.recv() => (SignalName::Int, 2),

@@ -1,11 +1,11 @@
-//! What a user does from a terminal: verbs, output, the user's own configuration.
+//! The commands for users: `run`, `sandbox`, accounts and teams, and their output.
 //!
 //! ```text
-//! locule run ──────────► create ─► session ─► destroy, whatever happened
+//! locule run ──────────► create ─► session ─► destroy, also after a failure
 //! locule sandbox exec ────────────► session
 //! locule sandbox cp ─► plan (pure) ─► local tar ⇄ session ⇄ tar in the sandbox
 //! ```
-//! Data goes to standard output, talk to standard error; every verb has `--json`; an error says what to do.
+//! Data goes to standard output, messages go to standard error. Every command has `--json`. An error says what to do next.
 
 mod account;
 mod api_key;
@@ -16,13 +16,13 @@ mod exec;
 mod find;
 mod interrupts;
 mod list;
+mod messages;
 mod printer;
 mod run;
 mod sandbox;
 mod session;
 mod team;
 mod values;
-mod words;
 
 use std::process::ExitCode;
 
@@ -43,38 +43,38 @@ pub enum Command {
     /// Create, list, use and destroy sandboxes
     #[command(subcommand, visible_alias = "sb")]
     Sandbox(SandboxCommand),
-    /// Log in at a server
+    /// Log in to a server
     Login(LoginArgs),
-    /// End the login
+    /// Log out
     Logout(LogoutArgs),
-    /// Say who is logged in, and for which team
+    /// Show the current login and its team
     Whoami {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Teams, and who is in them
+    /// Manage teams and their members
     #[command(subcommand)]
     Team(TeamCommand),
-    /// Keys for programs
+    /// Manage API keys
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
-    /// Show who did what in the team, newest first
+    /// Show the audit log of the team, newest entry first
     Audit(AuditArgs),
-    /// Print a script that completes this program's commands in your shell
+    /// Print a completion script for a shell
     #[command(
         after_help = "For example:\n  locule completion bash > /etc/bash_completion.d/locule"
     )]
     Completion {
-        /// The shell
+        /// Shell to complete commands in
         shell: clap_complete::Shell,
     },
 }
 
-/// Our own failure, where the exit code is otherwise that of the user's command.
+/// The exit code when Locule fails and the exit code is otherwise that of the user's command.
 const FAILED: u8 = 125;
 
-/// Runs a verb. Its exit code is the command's own, where it runs one. `root` is the whole program's command tree.
+/// Runs a command. `run` and `exec` return the exit code of the user's command. `root` is the command tree of the program.
 pub async fn run(command: Command, root: &clap::Command) -> ExitCode {
     let (done, failed) = match command {
         Command::Run(args) => (run::run(args).await, FAILED),
@@ -89,19 +89,19 @@ pub async fn run(command: Command, root: &clap::Command) -> ExitCode {
         Command::Completion { shell } => (complete(shell, root), 1),
     };
     done.unwrap_or_else(|error| {
-        printer::complain_of(&error);
+        printer::print_error(&error);
         ExitCode::from(failed)
     })
 }
 
-/// A verb of somebody with a login.
+/// Runs a command that needs a login, and explains refusals of that login.
 async fn logged_in(
-    verb: impl Future<Output = anyhow::Result<ExitCode>>,
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
 ) -> anyhow::Result<ExitCode> {
-    verb.await.map_err(account::explained)
+    command.await.map_err(account::explained)
 }
 
-/// The same with a runtime of its own.
+/// Runs a command as [`run`] does, on a runtime of its own.
 pub fn run_to_end(command: Command, root: &clap::Command) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -109,12 +109,12 @@ pub fn run_to_end(command: Command, root: &clap::Command) -> ExitCode {
     match runtime {
         Ok(runtime) => {
             let code = runtime.block_on(run(command, root));
-            // A read of standard input that never ends must not keep the program.
+            // A read of standard input that never returns must not keep the program running.
             runtime.shutdown_background();
             code
         }
         Err(error) => {
-            printer::complain_of(&error.into());
+            printer::print_error(&error.into());
             ExitCode::from(FAILED)
         }
     }
@@ -123,6 +123,6 @@ pub fn run_to_end(command: Command, root: &clap::Command) -> ExitCode {
 fn complete(shell: clap_complete::Shell, root: &clap::Command) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut root.clone(), "locule", &mut script);
-    printer::say(String::from_utf8(script)?.trim_end());
+    printer::print_line(String::from_utf8(script)?.trim_end());
     Ok(ExitCode::SUCCESS)
 }

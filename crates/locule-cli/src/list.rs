@@ -1,10 +1,10 @@
-//! Sandboxes as people read them.
+//! Sandboxes as text: tables and details.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{Table, presets};
 use locule_api::{Sandbox, SandboxStatus};
 
-/// As the API writes it.
+/// The status as the API writes it.
 pub(crate) fn word(status: SandboxStatus) -> &'static str {
     match status {
         SandboxStatus::Pending => "pending",
@@ -17,7 +17,7 @@ pub(crate) fn word(status: SandboxStatus) -> &'static str {
     }
 }
 
-/// How long ago, in the largest unit that says something.
+/// A duration in a single unit: seconds below 2 minutes, minutes below 2 hours, hours below 2 days.
 pub(crate) fn age(since: TimeDelta) -> String {
     let seconds = since.num_seconds().max(0);
     match seconds {
@@ -42,7 +42,7 @@ pub(crate) fn table(sandboxes: &[Sandbox], now: DateTime<Utc>) -> String {
     columns(["ID", "STATUS", "TEMPLATE", "VCPUS", "MEMORY", "AGE"], rows)
 }
 
-/// Rows under their headings, one a line.
+/// Formats rows as a table with these headings.
 pub(crate) fn columns<const N: usize>(
     headings: [&str; N],
     rows: impl Iterator<Item = [String; N]>,
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_is_short() {
+    fn an_age_has_a_single_unit() {
         let shown = |seconds| age(TimeDelta::seconds(seconds));
         assert_eq!(shown(-5), "0s");
         assert_eq!(shown(119), "119s");

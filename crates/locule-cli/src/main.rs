@@ -1,4 +1,4 @@
-//! The client-only build: the user's verbs without a server. Installed under the name `locule`.
+//! The client-only build: the commands for users, without a server. It is installed under the name `locule`.
 
 use std::process::ExitCode;
 

@@ -5,24 +5,25 @@ use std::io::{IsTerminal as _, Write as _};
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::words;
+use crate::messages;
 
-/// A line of data.
-pub(crate) fn say(line: &str) {
-    // A closed pipe is nothing to fail for.
+/// Prints a line of data to standard output.
+pub(crate) fn print_line(line: &str) {
+    // A closed pipe is not an error of this program.
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// A line of talk. It may quote a guest, which must not get at the terminal through it.
-pub(crate) fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", harmless(line));
+/// Prints a line to standard error. Control characters are replaced: the line may quote a sandbox, which must not control the
+/// terminal.
+pub(crate) fn print_message(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", without_control_characters(line));
 }
 
-pub(crate) fn complain_of(error: &anyhow::Error) {
-    complain(&format!("error: {}", words::sentence(error)));
+pub(crate) fn print_error(error: &anyhow::Error) {
+    print_message(&format!("error: {}", messages::sentence(error)));
 }
 
-pub(crate) fn harmless(text: &str) -> String {
+pub(crate) fn without_control_characters(text: &str) -> String {
     let shown = |letter: char| {
         if letter.is_control() && letter != '\n' && letter != '\t' {
             '\u{fffd}'
@@ -33,13 +34,13 @@ pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Data for programs.
+/// Prints data for programs.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    say(&serde_json::to_string_pretty(value)?);
+    print_line(&serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
-/// A command's own output, byte for byte. Waiting for a reader that is slow keeps nobody else from going on.
+/// Writes the output of a command byte for byte. A slow reader does not block other tasks.
 #[derive(Debug)]
 pub(crate) struct Raw {
     stdout: tokio::io::Stdout,
@@ -65,12 +66,12 @@ impl Raw {
     }
 }
 
-/// How far a long copy is, on a terminal only.
+/// Shows the progress of a copy, on a terminal only.
 #[derive(Debug)]
 pub(crate) struct Progress {
     shown: bool,
     bytes: u64,
-    said: u64,
+    shown_bytes: u64,
 }
 
 const PROGRESS_STEP_BYTES: u64 = 1024 * 1024;
@@ -80,20 +81,20 @@ impl Progress {
         Self {
             shown: std::io::stderr().is_terminal(),
             bytes: 0,
-            said: 0,
+            shown_bytes: 0,
         }
     }
 
     pub(crate) fn add(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
-        if self.shown && self.bytes - self.said >= PROGRESS_STEP_BYTES {
-            self.said = self.bytes;
+        if self.shown && self.bytes - self.shown_bytes >= PROGRESS_STEP_BYTES {
+            self.shown_bytes = self.bytes;
             let _ = write!(std::io::stderr(), "\rcopied {}", size(self.bytes));
             let _ = std::io::stderr().flush();
         }
     }
 
-    /// Says the last; the number of bytes.
+    /// Shows the final size and returns it.
     pub(crate) fn done(&self) -> u64 {
         if self.shown {
             let _ = writeln!(std::io::stderr(), "\rcopied {}   ", size(self.bytes));
@@ -118,8 +119,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guest_cannot_reach_the_terminal_through_our_talk() {
-        assert_eq!(harmless("a\x1b[2Jb\r\nc"), "a\u{fffd}[2Jb\u{fffd}\nc");
+    fn control_characters_are_replaced_before_they_reach_the_terminal() {
+        assert_eq!(
+            without_control_characters("a\x1b[2Jb\r\nc"),
+            "a\u{fffd}[2Jb\u{fffd}\nc"
+        );
     }
 
     #[test]

@@ -11,19 +11,19 @@ use serde::Serialize;
 use crate::exec::ExecArgs;
 use crate::find::Finder;
 use crate::values::{self, Variable};
-use crate::{copy, environment, list, printer, words};
+use crate::{copy, environment, list, messages, printer};
 
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
     /// Create a sandbox and print its id
     Create(CreateArgs),
-    /// List the sandboxes that are there, newest first
+    /// List existing sandboxes, newest first
     #[command(visible_alias = "list", alias = "ps")]
     Ls(ListArgs),
     /// Show one sandbox
     #[command(alias = "inspect")]
     Get {
-        /// Id, or the beginning of one
+        /// Id of the sandbox, or the beginning of the id
         id: String,
         /// Print JSON
         #[arg(long)]
@@ -31,22 +31,22 @@ pub enum SandboxCommand {
     },
     /// Run a command in a sandbox
     Exec(ExecArgs),
-    /// Copy files or folders between this machine and a sandbox
+    /// Copy files or directories between this machine and a sandbox
     Cp(copy::CopyArgs),
-    /// Stop sandboxes, keeping their memory and disk
+    /// Pause sandboxes, keeping their memory and disk
     Pause(SomeArgs),
-    /// Continue paused sandboxes
+    /// Resume paused sandboxes
     #[command(alias = "unpause")]
     Resume(SomeArgs),
-    /// Destroy sandboxes, with all that is in them
+    /// Destroy sandboxes with their memory and disk
     #[command(visible_alias = "rm")]
     Kill(SomeArgs),
 }
 
-/// What a new sandbox is made of.
+/// The template and the size of a new sandbox.
 #[derive(Debug, Args)]
 pub(crate) struct Size {
-    /// What to start from
+    /// Template to start from
     #[arg(long, default_value = "minimal", value_name = "NAME")]
     template: String,
     /// Virtual CPUs
@@ -72,25 +72,25 @@ impl Size {
 pub struct CreateArgs {
     #[command(flatten)]
     size: Size,
-    /// Idle time after which it is paused: 90, 15m, 2h (default: never)
+    /// Idle time after which the sandbox is paused: 90, 15m, 2h (default: never)
     #[arg(long, value_name = "TIME", value_parser = values::seconds)]
     timeout: Option<u32>,
-    /// Time after which it ends, idle or not (default: never)
+    /// Time after which the sandbox expires, idle or not (default: never)
     #[arg(long, value_name = "TIME", value_parser = values::seconds)]
     expires_in: Option<u32>,
-    /// How it ends then
+    /// Action when the sandbox expires
     #[arg(
         long,
         value_enum,
-        value_name = "HOW",
+        value_name = "ACTION",
         default_value = "kill",
         requires = "expires_in"
     )]
     on_expiry: Expiry,
-    /// Environment variable of all its commands (repeatable); NAME alone passes your own on
+    /// Environment variable of every command (repeatable); NAME alone passes on your own value
     #[arg(short, long, value_name = "NAME[=VALUE]", value_parser = values::variable)]
     env: Vec<Variable>,
-    /// Free text to know it by (repeatable)
+    /// Label of the sandbox (repeatable)
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = values::label)]
     label: Vec<(String, String)>,
     /// Print JSON
@@ -106,10 +106,10 @@ enum Expiry {
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Only ids
+    /// Print only ids
     #[arg(short, long, conflicts_with = "json")]
     quiet: bool,
-    /// Only those in this state (repeatable)
+    /// Only sandboxes in this state (repeatable)
     #[arg(long, value_enum, value_name = "STATE")]
     state: Vec<State>,
     /// Print JSON
@@ -117,7 +117,7 @@ pub struct ListArgs {
     json: bool,
 }
 
-/// States of sandboxes that are listed.
+/// The states of sandboxes that a list contains.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum State {
     Pending,
@@ -142,16 +142,16 @@ impl State {
 
 #[derive(Debug, Args)]
 pub struct SomeArgs {
-    /// Ids, or the beginnings of ids
+    /// Ids of sandboxes, or the beginnings of ids
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
-    /// Print JSON: a list of those for which it worked
+    /// Print JSON: a list of the sandboxes for which the command succeeded
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(command: SandboxCommand) -> anyhow::Result<ExitCode> {
-    let client = words::connect()?;
+    let client = messages::connect()?;
     match command {
         SandboxCommand::Create(args) => create(&client, args).await,
         SandboxCommand::Ls(args) => ls(&client, &args).await,
@@ -161,7 +161,7 @@ pub(crate) async fn run(command: SandboxCommand) -> anyhow::Result<ExitCode> {
             if json {
                 printer::json(&sandbox)?;
             } else {
-                printer::say(&list::details(&sandbox, environment::now()));
+                printer::print_line(&list::details(&sandbox, environment::now()));
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -185,7 +185,7 @@ async fn create(client: &Client, args: CreateArgs) -> anyhow::Result<ExitCode> {
         Expiry::Kill => OnTimeout::Kill,
         Expiry::Pause => OnTimeout::Pause,
     };
-    let wanted = CreateSandboxRequest {
+    let request = CreateSandboxRequest {
         timeout_sec: args.timeout.map(i64::from),
         expires_in_sec: args.expires_in.map(i64::from),
         on_timeout: args.expires_in.map(|_| on_timeout),
@@ -193,11 +193,11 @@ async fn create(client: &Client, args: CreateArgs) -> anyhow::Result<ExitCode> {
         labels: args.label.into_iter().collect(),
         ..args.size.request()
     };
-    let sandbox = client.create_sandbox(&wanted).await?;
+    let sandbox = client.create_sandbox(&request).await?;
     if args.json {
         printer::json(&sandbox)?;
     } else {
-        printer::say(&sandbox.id.to_string());
+        printer::print_line(&sandbox.id.to_string());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -211,21 +211,21 @@ async fn ls(client: &Client, args: &ListArgs) -> anyhow::Result<ExitCode> {
         printer::json(&sandboxes)?;
     } else if args.quiet {
         for sandbox in &sandboxes {
-            printer::say(&sandbox.id.to_string());
+            printer::print_line(&sandbox.id.to_string());
         }
     } else {
-        printer::say(&list::table(&sandboxes, environment::now()));
+        printer::print_line(&list::table(&sandboxes, environment::now()));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A sandbox that is no more.
+/// A sandbox that was destroyed.
 #[derive(Serialize)]
 struct Killed {
     id: SandboxId,
 }
 
-/// What is left of a sandbox after something was done to it.
+/// The result of a command for one sandbox.
 trait Done: Serialize {
     fn id(&self) -> SandboxId;
 }
@@ -242,7 +242,7 @@ impl Done for Sandbox {
     }
 }
 
-/// Does it to each, whatever happens to the others; the exit code says whether all went well.
+/// Runs an action for each sandbox, also after one failed. The exit code is 1 when any failed.
 async fn each<D: Done>(
     client: &Client,
     args: &SomeArgs,
@@ -258,12 +258,12 @@ async fn each<D: Done>(
         match acted {
             Ok(what) => {
                 if !args.json {
-                    printer::say(&what.id().to_string());
+                    printer::print_line(&what.id().to_string());
                 }
                 done.push(what);
             }
             Err(error) => {
-                printer::complain(&format!("error: {text}: {}", words::sentence(&error)));
+                printer::print_message(&format!("error: {text}: {}", messages::sentence(&error)));
                 code = ExitCode::FAILURE;
             }
         }

@@ -1,9 +1,9 @@
-//! One running command and this terminal: its output, its input, the signals in between.
+//! Connects one running command to this terminal: output, input and signals.
 //!
 //! ```text
-//! first signal   passed on as it is      (not Ctrl-C or Ctrl-\: killed if it does not end within 5 s)
-//! second         SIGKILL                 (nothing heard for 10 s: left)
-//! third          left at once
+//! first signal    passed to the command   (after SIGTERM and SIGHUP: SIGKILL follows after 5 s)
+//! second signal   SIGKILL                 (without an exit after 10 s: the program exits)
+//! third signal    the program exits at once
 //! ```
 
 use std::convert::Infallible;
@@ -21,24 +21,24 @@ use tokio::sync::mpsc;
 use crate::interrupts::{Caught, Signals};
 use crate::printer::Raw;
 
-const GRACE: Duration = Duration::from_secs(5);
-const KILL_PATIENCE: Duration = Duration::from_secs(10);
+const TERMINATION_GRACE: Duration = Duration::from_secs(5);
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 const INPUT_BYTES: usize = 32 * 1024;
-/// Of both streams together: as JSON they are held until the end.
+/// Limit of both outputs together with `--json`, which holds them in memory until the command exits.
 const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// 128 + SIGPIPE: how a local program ends whose reader has left.
+/// 128 + SIGPIPE: the exit code of a local program whose output pipe is closed.
 const READER_LEFT: u8 = 141;
 
-/// How it ended for us.
+/// How the session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// The command did.
+    /// The command exited.
     Exited { exit_code: i32, signal: Option<i32> },
-    /// We left it, with this exit code; the server kills it when the connection is gone.
-    Left(u8),
+    /// This program stops waiting and exits with this code. The server kills the command when the connection closes.
+    Abandoned(u8),
 }
 
-/// Where the output goes.
+/// The destination of the output.
 #[derive(Debug)]
 pub(crate) enum Output {
     Raw(Raw),
@@ -52,7 +52,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Both as text, or both as base64 when either is none.
+    /// Both outputs as text, or both as base64 when either is not UTF-8.
     pub(crate) fn text(self) -> (String, String, Encoding) {
         match (
             std::str::from_utf8(&self.stdout),
@@ -69,14 +69,16 @@ impl Kept {
 }
 
 impl Output {
-    /// `Some`: nobody reads it any more.
+    /// Writes output. `Some` when the reader of the output has closed its pipe.
     async fn take(&mut self, to_stderr: bool, bytes: &[u8]) -> anyhow::Result<Option<Ended>> {
         let written = match self {
             Self::Raw(raw) if to_stderr => raw.stderr(bytes).await,
             Self::Raw(raw) => raw.stdout(bytes).await,
             Self::Kept(kept) => {
                 if kept.stdout.len() + kept.stderr.len() + bytes.len() > KEPT_BYTES_MAX {
-                    bail!("the command printed more than 16 MiB: run it without --json");
+                    bail!(
+                        "the command printed more than 16 MiB, which --json cannot hold: run it without --json"
+                    );
                 }
                 let stream = if to_stderr {
                     &mut kept.stderr
@@ -89,14 +91,14 @@ impl Output {
         };
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-                Ok(Some(Ended::Left(READER_LEFT)))
+                Ok(Some(Ended::Abandoned(READER_LEFT)))
             }
             written => written.map(|()| None).context("cannot write the output"),
         }
     }
 }
 
-/// Until the command has ended, or nobody wants to wait for it any more.
+/// Runs the session until the command exits or a signal ends the wait.
 pub(crate) async fn run(
     stream: ExecStream,
     stdin: bool,
@@ -108,7 +110,7 @@ pub(crate) async fn run(
     tokio::select! {
         ended = follow(&mut reader, output) => ended,
         never = feed(writer, stdin, ordered) => match never {},
-        code = escort(signals, &orders) => Ok(Ended::Left(code)),
+        code = forward_signals(signals, &orders) => Ok(Ended::Abandoned(code)),
     }
 }
 
@@ -128,7 +130,7 @@ async fn follow(reader: &mut ExecReader, output: &mut Output) -> anyhow::Result<
     }
 }
 
-/// Passes input and signals on. A connection that breaks is told by the reading side, which may still hold the exit.
+/// Sends input and signals. The reading side reports a broken connection, because it may still hold the exit.
 async fn feed(
     mut writer: ExecWriter,
     stdin: bool,
@@ -139,8 +141,8 @@ async fn feed(
     loop {
         let read = async {
             match &mut input {
-                // A command that does not read must not keep signals from it.
-                Some(input) => match writer.room().await {
+                // Signals are sent even while the command does not read its input.
+                Some(input) => match writer.ready_for_stdin().await {
                     Ok(()) => Ok(input.read(&mut buffer).await.unwrap_or(0)),
                     Err(error) => Err(error),
                 },
@@ -165,19 +167,19 @@ async fn feed(
     }
 }
 
-/// Turns this program's signals into the command's. Ends with our exit code when it is time to leave.
-async fn escort(signals: &mut Signals, orders: &mpsc::Sender<SignalName>) -> u8 {
-    let mut patience = None;
+/// Turns signals to this program into signals to the command. Returns the exit code when this program shall exit.
+async fn forward_signals(signals: &mut Signals, orders: &mpsc::Sender<SignalName>) -> u8 {
+    let mut timeout = None;
     let mut killed = false;
     loop {
-        let caught = match patience {
-            Some(patience) => tokio::time::timeout(patience, signals.next()).await.ok(),
+        let caught = match timeout {
+            Some(timeout) => tokio::time::timeout(timeout, signals.next()).await.ok(),
             None => Some(signals.next().await),
         };
         let order = match (caught, signals.seen) {
             (Some(caught), 1) => {
                 let typed = matches!(caught.name, SignalName::Int | SignalName::Quit);
-                patience = (!typed).then_some(GRACE);
+                timeout = (!typed).then_some(TERMINATION_GRACE);
                 caught.name
             }
             (Some(_), 2) | (None, 1) if !killed => SignalName::Kill,
@@ -185,9 +187,9 @@ async fn escort(signals: &mut Signals, orders: &mpsc::Sender<SignalName>) -> u8 
         };
         if order == SignalName::Kill {
             killed = true;
-            patience = Some(KILL_PATIENCE);
+            timeout = Some(KILL_TIMEOUT);
         }
-        // A full queue means that the connection takes nothing any more; the patience runs all the same.
+        // A full queue means that the connection is stuck. The timeout still applies.
         let _ = orders.try_send(order);
     }
 }

@@ -1,4 +1,4 @@
-//! `locule team …`: the teams of whoever is logged in, and the one that the login is for.
+//! `locule team …`: the teams of the logged-in user, and the current team of the login.
 
 use std::process::ExitCode;
 
@@ -11,62 +11,62 @@ use serde::Serialize;
 
 use crate::account::{self, connect};
 use crate::list::columns;
-use crate::printer::{self, harmless};
+use crate::printer::{self, without_control_characters};
 
 #[derive(Debug, Subcommand)]
 pub enum TeamCommand {
-    /// List your teams; the login is for the one with a star
+    /// List your teams; a star marks the current team
     #[command(visible_alias = "list")]
     Ls(Plain),
-    /// Make a team, and use it
+    /// Create a team and switch to it
     Create {
         name: String,
         #[command(flatten)]
         plain: Plain,
     },
-    /// Use another team from now on
+    /// Switch to another team
     Use {
-        /// Name, slug or id
+        /// Name, slug or id of the team
         team: String,
         #[command(flatten)]
         plain: Plain,
     },
-    /// Give the team another name
+    /// Rename the current team
     Rename {
         name: String,
         #[command(flatten)]
         plain: Plain,
     },
-    /// Delete the team with everything it runs
+    /// Delete the current team with its sandboxes and API keys
     Delete {
-        /// The team's name, so that it is not another one
+        /// Name, slug or id of the current team, as a confirmation
         name: String,
         #[command(flatten)]
         plain: Plain,
     },
-    /// List who is in the team
+    /// List the members of the current team
     Members(Plain),
-    /// Add somebody who has an account
+    /// Add a user to the current team
     Add {
         email: String,
         #[command(flatten)]
         plain: Plain,
     },
-    /// Say what somebody is in the team
+    /// Change the role of a member
     Role {
         email: String,
         #[arg(value_enum)]
-        role: Rank,
+        role: RoleArg,
         #[command(flatten)]
         plain: Plain,
     },
-    /// Remove somebody, and the keys they made for the team
+    /// Remove a member and the API keys that the member created for the team
     Remove {
         email: String,
         #[command(flatten)]
         plain: Plain,
     },
-    /// Leave the team
+    /// Leave the current team
     Leave(Plain),
 }
 
@@ -78,12 +78,12 @@ pub struct Plain {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Rank {
+pub enum RoleArg {
     Admin,
     Member,
 }
 
-/// Something that was done to a team.
+/// The JSON output of a change.
 #[derive(Serialize)]
 struct Done<'a> {
     team_id: TeamId,
@@ -98,14 +98,14 @@ pub(crate) async fn run(command: TeamCommand) -> anyhow::Result<ExitCode> {
         TeamCommand::Create { name, plain } => {
             let made = client.create_team(&name).await?;
             let session = client.switch_team(made.team.id).await?;
-            account::keep(&login.url, &session)?;
+            account::store(&login.url, &session)?;
             show(&made, plain)?;
         }
         TeamCommand::Use { team, plain } => {
             let teams = client.list_teams().await?;
             let chosen = choose(&teams, &team)?;
             let session = client.switch_team(chosen.team.id).await?;
-            account::keep(&login.url, &session)?;
+            account::store(&login.url, &session)?;
             show(chosen, plain)?;
         }
         TeamCommand::Rename { name, plain } => {
@@ -117,7 +117,7 @@ pub(crate) async fn run(command: TeamCommand) -> anyhow::Result<ExitCode> {
             let team = current(&client).await?;
             let teams = client.list_teams().await?;
             if choose(&teams, &name)?.team.id != team {
-                bail!("the login is for another team: `locule team use` this one first");
+                bail!("the login is for another team: switch with `locule team use` first");
             }
             client.delete_team(team).await?;
             done(team, None, plain)?;
@@ -137,8 +137,8 @@ pub(crate) async fn run(command: TeamCommand) -> anyhow::Result<ExitCode> {
             let team = current(&client).await?;
             let member = find(&client, team, &email).await?;
             let role = match role {
-                Rank::Admin => Role::Admin,
-                Rank::Member => Role::Member,
+                RoleArg::Admin => Role::Admin,
+                RoleArg::Member => Role::Member,
             };
             client.set_member_role(team, member.user_id, role).await?;
             done(team, Some(&member.email), plain)?;
@@ -153,14 +153,14 @@ pub(crate) async fn run(command: TeamCommand) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The team that the login is for.
+/// The current team of the login.
 async fn current(client: &Client) -> anyhow::Result<TeamId> {
     let me = client.me().await?;
     me.team_id
-        .context("you are in no team: `locule team use` or `locule team create`")
+        .context("the login has no current team: run `locule team use` or `locule team create`")
 }
 
-/// By its name, slug or id.
+/// Finds a team by its name, slug or id.
 fn choose<'a>(teams: &'a [TeamWithRole], text: &str) -> anyhow::Result<&'a TeamWithRole> {
     let is_meant = |one: &&TeamWithRole| {
         one.team.name == text || one.team.slug == text || one.team.id.to_string() == text
@@ -168,25 +168,24 @@ fn choose<'a>(teams: &'a [TeamWithRole], text: &str) -> anyhow::Result<&'a TeamW
     let meant: Vec<&TeamWithRole> = teams.iter().filter(is_meant).collect();
     match meant[..] {
         [one] => Ok(one),
-        [] => bail!("you are in no team called {text:?}: `locule team ls` lists yours"),
-        _ => bail!("several of your teams are called {text:?}: name one by its slug"),
+        [] => bail!("no team of this account is called {text:?}: `locule team ls` lists the teams"),
+        _ => bail!("several teams of this account are called {text:?}: use the slug instead"),
     }
 }
 
 async fn find(client: &Client, team: TeamId, email: &str) -> anyhow::Result<Member> {
     let members = client.list_members(team).await?;
     let is_meant = |member: &Member| member.email.eq_ignore_ascii_case(email.trim());
-    members
-        .into_iter()
-        .find(is_meant)
-        .with_context(|| format!("{email} is not in the team: `locule team members` lists who is"))
+    members.into_iter().find(is_meant).with_context(|| {
+        format!("{email} is not a member of the team: `locule team members` lists the members")
+    })
 }
 
 fn show(team: &TeamWithRole, plain: Plain) -> anyhow::Result<()> {
     if plain.json {
         return printer::json(team);
     }
-    printer::say(&team.team.id.to_string());
+    printer::print_line(&team.team.id.to_string());
     Ok(())
 }
 
@@ -211,12 +210,12 @@ async fn list(client: &Client, plain: Plain) -> anyhow::Result<()> {
         };
         [
             star.to_owned(),
-            harmless(&one.team.name),
+            without_control_characters(&one.team.name),
             one.team.slug.clone(),
             one.role.to_string(),
         ]
     });
-    printer::say(&columns(["", "NAME", "SLUG", "ROLE"], rows));
+    printer::print_line(&columns(["", "NAME", "SLUG", "ROLE"], rows));
     Ok(())
 }
 
@@ -226,9 +225,9 @@ async fn members(client: &Client, plain: Plain) -> anyhow::Result<()> {
         return printer::json(&members);
     }
     let rows = members.iter().map(|member| {
-        let name = harmless(&member.name);
+        let name = without_control_characters(&member.name);
         [name, member.email.clone(), member.role.to_string()]
     });
-    printer::say(&columns(["NAME", "EMAIL", "ROLE"], rows));
+    printer::print_line(&columns(["NAME", "EMAIL", "ROLE"], rows));
     Ok(())
 }

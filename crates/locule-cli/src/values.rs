@@ -1,8 +1,8 @@
-//! Values as they are typed.
+//! Parses the values of command-line options.
 
 use crate::environment;
 
-/// `NAME=VALUE`; `NAME` alone passes the user's own variable on, if it is set.
+/// `NAME=VALUE`, or `NAME` alone for the value of the user's own variable, if it is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Variable {
     name: String,
@@ -23,7 +23,7 @@ pub(crate) fn variable(text: &str) -> Result<Variable, String> {
         None => (text, None),
     };
     if name.is_empty() {
-        return Err("give NAME=VALUE, or NAME to pass your own on".to_owned());
+        return Err("expected NAME=VALUE, or NAME to pass on your own value".to_owned());
     }
     Ok(Variable {
         name: name.to_owned(),
@@ -34,7 +34,7 @@ pub(crate) fn variable(text: &str) -> Result<Variable, String> {
 pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("give NAME=VALUE".to_owned()),
+        _ => Err("expected NAME=VALUE".to_owned()),
     }
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn memory_mib(text: &str) -> Result<u32, String> {
         _ => None,
     };
     mib.filter(|mib| *mib > 0)
-        .ok_or_else(|| "give MiB, as 512, 512m or 2g".to_owned())
+        .ok_or_else(|| "expected MiB, such as 512, 512m or 2g".to_owned())
 }
 
 /// Seconds: `90`, `90s`, `15m`, `2h`.
@@ -64,7 +64,7 @@ pub(crate) fn seconds(text: &str) -> Result<u32, String> {
         Some((number, "h")) => number.checked_mul(60 * 60),
         _ => None,
     };
-    seconds.ok_or_else(|| "give seconds, as 90, 90s, 15m or 2h".to_owned())
+    seconds.ok_or_else(|| "expected seconds, such as 90, 90s, 15m or 2h".to_owned())
 }
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_mib_unless_a_unit_says_otherwise() {
+    fn memory_without_a_unit_is_in_mib() {
         assert_eq!(memory_mib("512"), Ok(512));
         assert_eq!(memory_mib("2G"), Ok(2048));
         for wrong in ["", "0", "x", "5k", "-1", "4294967295g"] {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_seconds_unless_a_unit_says_otherwise() {
+    fn a_time_without_a_unit_is_in_seconds() {
         assert_eq!(seconds("90"), Ok(90));
         assert_eq!(seconds("2h"), Ok(7200));
         for wrong in ["", "m", "-1", "1d", "4294967295h"] {

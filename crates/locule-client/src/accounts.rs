@@ -1,4 +1,4 @@
-//! Logins, teams, keys, the trail.
+//! Logins, teams, API keys and the audit log.
 
 use http::Method;
 use locule_api::{
@@ -10,15 +10,15 @@ use reqwest::Url;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Client, ClientError, LOOK_TIMEOUT, WORK_TIMEOUT, json};
+use crate::{Client, ClientError, READ_TIMEOUT, WORK_TIMEOUT, json};
 
-/// Which entries of the trail. Empty lists do not filter.
+/// Selects entries of the audit log. An empty list does not filter.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
     pub resource_types: Vec<String>,
     pub actions: Vec<String>,
     pub limit: u32,
-    /// `next_before` of the page before.
+    /// The `next_before` of the previous page.
     pub before: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl AuditFilter {
         let limit = self.limit.to_string();
         let pairs = resources.chain(actions).chain(before);
         let pairs = pairs.chain([("limit", &limit)]);
-        // Only for its way of writing a query.
+        // The URL exists only to encode the query.
         let url = Url::parse_with_params("http://server", pairs);
         url.ok()
             .and_then(|url| url.query().map(str::to_owned))
@@ -40,11 +40,11 @@ impl AuditFilter {
 
 impl Client {
     async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        json(self.send_again(self.look(path)).await?).await
+        json(self.send_with_retries(self.read_request(path)).await?).await
     }
 
-    /// Sends a change once: nobody can tell whether an unanswered one was carried out.
-    async fn tell(
+    /// Sends a change once: without a response it is unknown whether the change was carried out.
+    async fn send_change(
         &self,
         method: Method,
         path: &str,
@@ -64,13 +64,15 @@ impl Client {
             password: password.to_owned(),
         };
         let request = self.request(Method::POST, "/v1/auth/login");
-        json(self.send(request.timeout(LOOK_TIMEOUT).json(&body)).await?).await
+        json(self.send(request.timeout(READ_TIMEOUT).json(&body)).await?).await
     }
 
-    /// Ends this login, or all of the account.
+    /// Ends this login, or every login of the account.
     pub async fn logout(&self, all: bool) -> Result<(), ClientError> {
         let path = format!("/v1/auth/logout?all={all}");
-        self.tell(Method::POST, &path, None::<&()>).await.map(drop)
+        self.send_change(Method::POST, &path, None::<&()>)
+            .await
+            .map(drop)
     }
 
     pub async fn me(&self) -> Result<Me, ClientError> {
@@ -85,14 +87,18 @@ impl Client {
         let body = TeamNameRequest {
             name: name.to_owned(),
         };
-        json(self.tell(Method::POST, "/v1/teams", Some(&body)).await?).await
+        json(
+            self.send_change(Method::POST, "/v1/teams", Some(&body))
+                .await?,
+        )
+        .await
     }
 
-    /// A token for another of one's teams.
+    /// Returns a session for another team of the account.
     pub async fn switch_team(&self, team_id: TeamId) -> Result<AuthResponse, ClientError> {
         let body = SwitchTeamRequest { team_id };
         let path = "/v1/auth/switch-team";
-        json(self.tell(Method::POST, path, Some(&body)).await?).await
+        json(self.send_change(Method::POST, path, Some(&body)).await?).await
     }
 
     pub async fn rename_team(&self, team: TeamId, name: &str) -> Result<(), ClientError> {
@@ -100,19 +106,23 @@ impl Client {
             name: name.to_owned(),
         };
         let path = format!("/v1/teams/{team}");
-        self.tell(Method::PATCH, &path, Some(&body)).await.map(drop)
+        self.send_change(Method::PATCH, &path, Some(&body))
+            .await
+            .map(drop)
     }
 
     pub async fn delete_team(&self, team: TeamId) -> Result<(), ClientError> {
         let path = format!("/v1/teams/{team}");
-        self.tell(Method::DELETE, &path, None::<&()>)
+        self.send_change(Method::DELETE, &path, None::<&()>)
             .await
             .map(drop)
     }
 
     pub async fn leave_team(&self, team: TeamId) -> Result<(), ClientError> {
         let path = format!("/v1/teams/{team}/leave");
-        self.tell(Method::POST, &path, None::<&()>).await.map(drop)
+        self.send_change(Method::POST, &path, None::<&()>)
+            .await
+            .map(drop)
     }
 
     pub async fn list_members(&self, team: TeamId) -> Result<Vec<Member>, ClientError> {
@@ -124,7 +134,7 @@ impl Client {
             email: email.to_owned(),
         };
         let path = format!("/v1/teams/{team}/members");
-        json(self.tell(Method::POST, &path, Some(&body)).await?).await
+        json(self.send_change(Method::POST, &path, Some(&body)).await?).await
     }
 
     pub async fn set_member_role(
@@ -135,12 +145,14 @@ impl Client {
     ) -> Result<(), ClientError> {
         let path = format!("/v1/teams/{team}/members/{user}");
         let body = SetRoleRequest { role };
-        self.tell(Method::PATCH, &path, Some(&body)).await.map(drop)
+        self.send_change(Method::PATCH, &path, Some(&body))
+            .await
+            .map(drop)
     }
 
     pub async fn remove_member(&self, team: TeamId, user: UserId) -> Result<(), ClientError> {
         let path = format!("/v1/teams/{team}/members/{user}");
-        self.tell(Method::DELETE, &path, None::<&()>)
+        self.send_change(Method::DELETE, &path, None::<&()>)
             .await
             .map(drop)
     }
@@ -151,10 +163,10 @@ impl Client {
 
     pub async fn create_api_key(
         &self,
-        wanted: &CreateApiKeyRequest,
+        request: &CreateApiKeyRequest,
     ) -> Result<ApiKey, ClientError> {
         json(
-            self.tell(Method::POST, "/v1/api-keys", Some(wanted))
+            self.send_change(Method::POST, "/v1/api-keys", Some(request))
                 .await?,
         )
         .await
@@ -162,12 +174,12 @@ impl Client {
 
     pub async fn revoke_api_key(&self, id: ApiKeyId) -> Result<(), ClientError> {
         let path = format!("/v1/api-keys/{id}");
-        self.tell(Method::DELETE, &path, None::<&()>)
+        self.send_change(Method::DELETE, &path, None::<&()>)
             .await
             .map(drop)
     }
 
-    /// Newest first.
+    /// Lists the audit log, newest entry first.
     pub async fn list_audit(&self, filter: &AuditFilter) -> Result<AuditPage, ClientError> {
         self.read(&format!("/v1/audit-logs?{}", filter.query()))
             .await

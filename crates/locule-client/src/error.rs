@@ -1,69 +1,71 @@
-//! What can go wrong between a client and a server.
+//! The errors of a call to a server.
 
 use std::error::Error;
 use std::io;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("{0:?} is not the address of a server: it looks like http://HOST:PORT")]
+    #[error("{0:?} is not the address of a server: an address looks like http://HOST:PORT")]
     Address(String),
-    #[error("the API key holds characters that no key has")]
+    #[error("the API key contains a character that no API key has")]
     Key,
-    /// No connection came about; nothing was sent.
+    /// No connection was established, and no request was sent.
     #[error("cannot reach the server at {url}")]
     Unreachable {
         url: String,
-        /// The machine is there, nobody listens.
-        nobody_listens: bool,
+        /// The machine answered that no program listens on the port.
+        connection_refused: bool,
         source: Box<dyn Error + Send + Sync>,
     },
     #[error("the server at {url} did not answer in time")]
     TimedOut { url: String },
-    /// The server said no, and why.
+    /// The server refused the request.
     #[error("{message}")]
-    Refused {
-        /// `None`: said over a WebSocket, where there is no status any more.
+    Refusal {
+        /// `None` for a refusal over a WebSocket, which has no status.
         status: Option<u16>,
-        /// One of the documented codes; empty when the server gave none.
+        /// One of the documented codes; empty when the server sent none.
         code: String,
         message: String,
     },
-    #[error("the server answered {status} without a reason; is it a Locule server?")]
-    Strange { status: u16 },
-    /// It may have been carried out, or not.
-    #[error("the connection broke off")]
-    BrokenOff,
+    #[error(
+        "the server answered with status {status} and no error message: check that the address is that of a Locule server"
+    )]
+    UnexpectedStatus { status: u16 },
+    /// The request may or may not have been carried out.
+    #[error("the connection to the server was lost")]
+    Disconnected,
 }
 
 impl ClientError {
-    /// The server's code, when it said one.
+    /// The error code of the server, if it sent one.
     pub fn code(&self) -> Option<&str> {
         match self {
-            Self::Refused { code, .. } => Some(code),
+            Self::Refusal { code, .. } => Some(code),
             Self::Address(_)
             | Self::Key
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
-            | Self::Strange { .. }
-            | Self::BrokenOff => None,
+            | Self::UnexpectedStatus { .. }
+            | Self::Disconnected => None,
         }
     }
 
-    /// Whether the same request may do better in a moment. It must be one that may be sent twice.
-    pub(crate) fn may_pass(&self) -> bool {
+    /// Whether the same request may succeed a moment later. Only for requests that are safe to repeat.
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::BrokenOff | Self::Strange { status: 502..=504 } => true,
-            Self::Refused { code, .. } => code == "not_ready",
+            Self::Disconnected | Self::UnexpectedStatus { status: 502..=504 } => true,
+            Self::Refusal { code, .. } => code == "not_ready",
             Self::Address(_)
             | Self::Key
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
-            | Self::Strange { .. } => false,
+            | Self::UnexpectedStatus { .. } => false,
         }
     }
 }
 
-/// What a failed exchange means.
+/// Turns a failed exchange into an error.
 pub(crate) fn exchange(url: &str, source: &reqwest::Error) -> ClientError {
     if source.is_builder() {
         return ClientError::Address(url.to_owned());
@@ -71,7 +73,7 @@ pub(crate) fn exchange(url: &str, source: &reqwest::Error) -> ClientError {
     if source.is_connect() {
         return ClientError::Unreachable {
             url: url.to_owned(),
-            nobody_listens: io_kind(source) == Some(io::ErrorKind::ConnectionRefused),
+            connection_refused: io_kind(source) == Some(io::ErrorKind::ConnectionRefused),
             source: root(source).to_string().into(),
         };
     }
@@ -80,7 +82,7 @@ pub(crate) fn exchange(url: &str, source: &reqwest::Error) -> ClientError {
             url: url.to_owned(),
         };
     }
-    ClientError::BrokenOff
+    ClientError::Disconnected
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -94,7 +96,7 @@ fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
         .last()
 }
 
-/// The innermost cause: the layers above it only say where it passed through.
+/// The innermost cause, which is the specific one.
 fn root<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     causes(error).last().unwrap_or(error)
 }

@@ -24,16 +24,16 @@ use crate::{Client, ClientError, error};
 
 type Socket = WebSocketStream<Upgraded>;
 const CHUNK_BYTES: usize = 32 * 1024;
-/// Messages without an acknowledgement: a server holds 1024, however small they are.
+/// Limit of messages without an acknowledgement. A server holds 1024, of any size.
 const MESSAGES_MAX: usize = 512;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The server pings every 30 seconds: one that is silent for three of them is gone, whatever the network says.
+/// The server pings every 30 seconds. After this much silence, three missed pings, the connection counts as lost.
 const SILENCE_MAX: Duration = Duration::from_secs(100);
-/// A refusal is followed by a close that carries its code.
+/// How long to wait for the close frame after an error message: the frame carries the error code.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What happens to a running command.
+/// An event of a running command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExecEvent {
     Started {
@@ -55,24 +55,24 @@ pub struct ExecStream {
     writer: ExecWriter,
 }
 
-/// Its output.
+/// The output of a running command.
 #[derive(Debug)]
 pub struct ExecReader {
     socket: SplitStream<Socket>,
     acknowledged: watch::Sender<usize>,
 }
 
-/// Its input.
+/// The input of a running command.
 #[derive(Debug)]
 pub struct ExecWriter {
     socket: SplitSink<Socket, Message>,
     acknowledged: watch::Receiver<usize>,
     sent: usize,
-    /// Where each message ends that may not be acknowledged yet.
+    /// The end position of each message that may not be acknowledged yet.
     in_flight: VecDeque<usize>,
 }
 
-/// By the same way as every other call: one connection pool, one TLS configuration, the same refusals.
+/// Opens the WebSocket with the HTTP client of the other calls, and so with its connection settings, its TLS and its errors.
 async fn connect(client: &Client, id: SandboxId) -> Result<Socket, ClientError> {
     let key = generate_key();
     let request = client
@@ -92,12 +92,12 @@ async fn connect(client: &Client, id: SandboxId) -> Result<Socket, ClientError> 
     }
     let accepted = response.headers().get(header::SEC_WEBSOCKET_ACCEPT);
     if accepted.is_none_or(|accepted| accepted != derive_accept_key(key.as_bytes()).as_str()) {
-        return Err(ClientError::Strange {
+        return Err(ClientError::UnexpectedStatus {
             status: status.as_u16(),
         });
     }
     let upgraded = response.upgrade().await;
-    let upgraded = upgraded.map_err(|_| ClientError::BrokenOff)?;
+    let upgraded = upgraded.map_err(|_| ClientError::Disconnected)?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
@@ -133,7 +133,7 @@ pub(crate) async fn open(
 }
 
 impl ExecStream {
-    /// The two halves, to be used at the same time.
+    /// Splits the stream into two halves that can be used at the same time.
     pub fn split(self) -> (ExecReader, ExecWriter) {
         (self.reader, self.writer)
     }
@@ -143,26 +143,26 @@ impl ExecReader {
     async fn message(&mut self) -> Result<Message, ClientError> {
         match tokio::time::timeout(SILENCE_MAX, self.socket.next()).await {
             Ok(Some(Ok(message))) => Ok(message),
-            Ok(Some(Err(_)) | None) | Err(_) => Err(ClientError::BrokenOff),
+            Ok(Some(Err(_)) | None) | Err(_) => Err(ClientError::Disconnected),
         }
     }
 
-    /// The next event; `Exited` is the last. A stream that breaks off before it is an error.
+    /// The next event; `Exited` is the last. A stream that breaks before it is an error.
     pub async fn next(&mut self) -> Result<ExecEvent, ClientError> {
         loop {
             let text = match self.message().await? {
                 Message::Text(text) => text,
-                Message::Close(_) => return Err(ClientError::BrokenOff),
+                Message::Close(_) => return Err(ClientError::Disconnected),
                 Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
                     continue;
                 }
             };
-            let message = serde_json::from_str(&text).map_err(|_| ClientError::BrokenOff)?;
+            let message = serde_json::from_str(&text).map_err(|_| ClientError::Disconnected)?;
             let bytes = |data: String| {
                 STANDARD
                     .decode(data)
                     .map(Bytes::from)
-                    .map_err(|_| ClientError::BrokenOff)
+                    .map_err(|_| ClientError::Disconnected)
             };
             return match message {
                 ServerMessage::Start { pid } => Ok(ExecEvent::Started { pid }),
@@ -172,11 +172,13 @@ impl ExecReader {
                     Ok(ExecEvent::Exited { exit_code, signal })
                 }
                 ServerMessage::Error { data } => Err(self.refused(data).await),
-                // Whoever reads the output must not take what is left of it for all of it.
-                ServerMessage::Gap { bytes } => Err(ClientError::Refused {
+                // The caller must not take incomplete output for the whole output.
+                ServerMessage::Gap { bytes } => Err(ClientError::Refusal {
                     status: None,
                     code: String::new(),
-                    message: format!("{bytes} bytes of output were lost while the host was away"),
+                    message: format!(
+                        "{bytes} bytes of output were lost while the host was unreachable"
+                    ),
                 }),
                 ServerMessage::Ack { bytes } => {
                     self.acknowledged
@@ -187,7 +189,7 @@ impl ExecReader {
         }
     }
 
-    /// The text came as a message; the close that follows it has the code.
+    /// Builds the error from the message and from the code in the close frame that follows it.
     async fn refused(&mut self, message: String) -> ClientError {
         let close = async {
             while let Some(Ok(next)) = self.socket.next().await {
@@ -198,7 +200,7 @@ impl ExecReader {
             None
         };
         let code = tokio::time::timeout(CLOSE_TIMEOUT, close).await;
-        ClientError::Refused {
+        ClientError::Refusal {
             status: None,
             code: code.ok().flatten().unwrap_or_default(),
             message,
@@ -208,31 +210,31 @@ impl ExecReader {
 
 impl ExecWriter {
     async fn send(&mut self, message: &ClientMessage) -> Result<(), ClientError> {
-        let text = serde_json::to_string(message).map_err(|_| ClientError::BrokenOff)?;
+        let text = serde_json::to_string(message).map_err(|_| ClientError::Disconnected)?;
         self.socket
             .send(Message::text(text))
             .await
-            .map_err(|_| ClientError::BrokenOff)
+            .map_err(|_| ClientError::Disconnected)
     }
 
-    /// Waits until the process has read enough for more input to be sent. May be dropped at any time.
-    pub async fn room(&mut self) -> Result<(), ClientError> {
-        let (sent, room) = (self.sent, STDIN_WINDOW_BYTES - CHUNK_BYTES);
+    /// Waits until the process has read enough for more input to be sent. Cancel safe.
+    pub async fn ready_for_stdin(&mut self) -> Result<(), ClientError> {
+        let (sent, window) = (self.sent, STDIN_WINDOW_BYTES - CHUNK_BYTES);
         let in_flight = &mut self.in_flight;
         let fits = |acknowledged: &usize| {
             while in_flight.front().is_some_and(|end| end <= acknowledged) {
                 in_flight.pop_front();
             }
-            in_flight.len() < MESSAGES_MAX && sent.saturating_sub(*acknowledged) <= room
+            in_flight.len() < MESSAGES_MAX && sent.saturating_sub(*acknowledged) <= window
         };
         let waited = self.acknowledged.wait_for(fits).await;
-        waited.map(drop).map_err(|_| ClientError::BrokenOff)
+        waited.map(drop).map_err(|_| ClientError::Disconnected)
     }
 
-    /// Sends input, waiting while the process does not read. Acknowledgements arrive while somebody reads the other half.
+    /// Sends input, and waits while the process does not read. Acknowledgements arrive only while the reader is polled.
     pub async fn stdin(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         for chunk in bytes.chunks(CHUNK_BYTES) {
-            self.room().await?;
+            self.ready_for_stdin().await?;
             self.send(&ClientMessage::Stdin {
                 data: STANDARD.encode(chunk),
             })

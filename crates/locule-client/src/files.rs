@@ -1,4 +1,4 @@
-//! Whole files, streamed both ways, never held whole.
+//! Reads and writes files of a sandbox as streams.
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -9,7 +9,7 @@ use locule_ids::SandboxId;
 use crate::{Client, ClientError};
 
 impl Client {
-    /// A file's bytes, as they come.
+    /// Streams the contents of a file.
     pub async fn read_file(
         &self,
         id: SandboxId,
@@ -23,10 +23,10 @@ impl Client {
         let response = self.send(request).await?;
         Ok(response
             .bytes_stream()
-            .map(|chunk| chunk.map_err(|_| ClientError::BrokenOff)))
+            .map(|chunk| chunk.map_err(|_| ClientError::Disconnected)))
     }
 
-    /// Writes a file from a stream; its folders are made.
+    /// Writes a file from a stream. Missing parent directories are created.
     pub async fn write_file(
         &self,
         id: SandboxId,
@@ -35,7 +35,7 @@ impl Client {
     ) -> Result<(), ClientError> {
         let file =
             reqwest::multipart::Part::stream(reqwest::Body::wrap_stream(content)).file_name("file");
-        // The path goes first: the server writes while it reads.
+        // The path comes first: the server writes the file while it reads the request.
         let form = reqwest::multipart::Form::new()
             .text("path", path.to_owned())
             .part("file", file);

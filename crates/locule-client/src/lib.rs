@@ -1,8 +1,8 @@
 //! Typed client of the public API.
 //!
-//! One method per operation, one connection pool, errors that say what the server said. Nothing is sent twice by itself but
-//! what changes nothing (GET), what is the same done twice (DELETE), and a create, which carries a key of its own so that
-//! the server knows the second for the first.
+//! One method per operation and one connection pool; errors carry the code and the message of the server. The client repeats
+//! only requests that are safe to repeat: GET, DELETE, and a create, whose idempotency key keeps the server from creating a
+//! second sandbox.
 
 mod accounts;
 mod error;
@@ -24,24 +24,24 @@ use reqwest::{RequestBuilder, Response, Url};
 use serde::de::DeserializeOwned;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Of what only looks.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
-/// Of what a host has to do: a guest that is interpreted takes its time to start, a large memory to be saved.
+/// Timeout of requests that only read.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Timeout of requests that a host works on: without KVM a guest starts slowly, and a large memory takes long to save.
 const WORK_TIMEOUT: Duration = Duration::from_mins(5);
-/// Before the second, third and fourth try.
-const PAUSES: [Duration; 3] = [
+/// The intervals before the second, third and fourth attempt.
+const RETRY_INTERVALS: [Duration; 3] = [
     Duration::from_millis(200),
     Duration::from_millis(500),
     Duration::from_secs(1),
 ];
-const IN_PROGRESS_PAUSE: Duration = Duration::from_millis(500);
+const IN_PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A server and what opens it: a key, or a login. Cheap to clone.
+/// A server and the credential for it: an API key or a login. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: String,
-    /// None: for signing up and logging in.
+    /// `None` for signing up and logging in.
     credential: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -59,14 +59,14 @@ impl Client {
         Self::with(url, Some((HeaderName::from_static("x-api-key"), key)))
     }
 
-    /// With the token of a login.
+    /// A client with the token of a login.
     pub fn with_token(url: &str, token: &str) -> Result<Self, ClientError> {
         let bearer = HeaderValue::try_from(format!("Bearer {token}"));
         let bearer = bearer.map_err(|_| ClientError::Key)?;
         Self::with(url, Some((http::header::AUTHORIZATION, bearer)))
     }
 
-    /// With nothing, for logging in.
+    /// A client without a credential, for logging in.
     pub fn anonymous(url: &str) -> Result<Self, ClientError> {
         Self::with(url, None)
     }
@@ -84,15 +84,15 @@ impl Client {
         if let Some((_, value)) = &mut credential {
             value.set_sensitive(true);
         }
-        // Whoever installed one first is as good.
+        // An error means that a provider is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("locule/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
-            // The key is for this server, not for where it points.
+            // The key is for this server, not for the target of a redirect.
             .redirect(reqwest::redirect::Policy::none());
-        if is_here(host) {
-            // A proxy of the environment cannot reach this machine's own addresses.
+        if is_loopback(host) {
+            // A proxy from the environment cannot reach the loopback addresses of this machine.
             http = http.no_proxy();
         }
         Ok(Self {
@@ -121,45 +121,46 @@ impl Client {
         Err(refusal(response).await)
     }
 
-    /// Sends what may be sent more than once, until it is answered or there is no hope.
-    async fn send_again(&self, request: RequestBuilder) -> Result<Response, ClientError> {
-        for pause in PAUSES {
+    /// Sends a request that is safe to repeat, and repeats it after a transient error.
+    async fn send_with_retries(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        for pause in RETRY_INTERVALS {
             let Some(copy) = request.try_clone() else {
                 break;
             };
             match self.send(copy).await {
-                Err(error) if error.may_pass() => tokio::time::sleep(pause).await,
+                Err(error) if error.is_transient() => tokio::time::sleep(pause).await,
                 answer => return answer,
             }
         }
         self.send(request).await
     }
 
-    fn look(&self, path: &str) -> RequestBuilder {
-        self.request(Method::GET, path).timeout(LOOK_TIMEOUT)
+    fn read_request(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path).timeout(READ_TIMEOUT)
     }
 
-    fn work(&self, path: &str) -> RequestBuilder {
+    fn work_request(&self, path: &str) -> RequestBuilder {
         self.request(Method::POST, path).timeout(WORK_TIMEOUT)
     }
 
-    /// Creates a sandbox. An answer that gets lost is asked for again, and does not make a second one.
+    /// Creates a sandbox. When the response is lost, the request is repeated with the same idempotency key and creates no second
+    /// sandbox.
     pub async fn create_sandbox(
         &self,
-        wanted: &CreateSandboxRequest,
+        request: &CreateSandboxRequest,
     ) -> Result<Sandbox, ClientError> {
         let key = SandboxId::random().as_uuid().to_string();
-        let request = || {
-            self.work("/v1/sandboxes")
+        let attempt = || {
+            self.work_request("/v1/sandboxes")
                 .header("idempotency-key", &key)
-                .json(wanted)
+                .json(request)
         };
         let whole = async {
             loop {
-                match self.send_again(request()).await {
-                    // The first try is still being carried out: its answer is ours.
+                match self.send_with_retries(attempt()).await {
+                    // The first attempt is still in progress: its response is the result.
                     Err(error) if error.code() == Some("idempotency_in_progress") => {
-                        tokio::time::sleep(IN_PROGRESS_PAUSE).await;
+                        tokio::time::sleep(IN_PROGRESS_INTERVAL).await;
                     }
                     answer => return json(answer?).await,
                 }
@@ -174,24 +175,28 @@ impl Client {
     }
 
     pub async fn list_sandboxes(&self) -> Result<Vec<Sandbox>, ClientError> {
-        json(self.send_again(self.look("/v1/sandboxes")).await?).await
+        json(
+            self.send_with_retries(self.read_request("/v1/sandboxes"))
+                .await?,
+        )
+        .await
     }
 
     pub async fn get_sandbox(&self, id: SandboxId) -> Result<Sandbox, ClientError> {
-        let request = self.look(&format!("/v1/sandboxes/{id}"));
-        json(self.send_again(request).await?).await
+        let request = self.read_request(&format!("/v1/sandboxes/{id}"));
+        json(self.send_with_retries(request).await?).await
     }
 
-    /// Destroys a sandbox; one that has ended already is fine.
+    /// Destroys a sandbox. Succeeds for a sandbox that is already destroyed.
     pub async fn destroy_sandbox(&self, id: SandboxId) -> Result<(), ClientError> {
         let request = self.request(Method::DELETE, &format!("/v1/sandboxes/{id}"));
         let request = request.timeout(WORK_TIMEOUT);
-        self.send_again(request).await.map(drop)
+        self.send_with_retries(request).await.map(drop)
     }
 
     pub async fn pause_sandbox(&self, id: SandboxId) -> Result<Sandbox, ClientError> {
         json(
-            self.send(self.work(&format!("/v1/sandboxes/{id}/pause")))
+            self.send(self.work_request(&format!("/v1/sandboxes/{id}/pause")))
                 .await?,
         )
         .await
@@ -199,7 +204,7 @@ impl Client {
 
     pub async fn resume_sandbox(&self, id: SandboxId) -> Result<Sandbox, ClientError> {
         json(
-            self.send(self.work(&format!("/v1/sandboxes/{id}/resume")))
+            self.send(self.work_request(&format!("/v1/sandboxes/{id}/resume")))
                 .await?,
         )
         .await
@@ -214,19 +219,19 @@ impl Client {
         exec::open(self, id, start).await
     }
 
-    /// Starts a command that nobody waits for.
+    /// Starts a command in the background.
     pub async fn exec_in_background(
         &self,
         id: SandboxId,
-        mut wanted: ExecRequest,
+        mut request: ExecRequest,
     ) -> Result<ExecStarted, ClientError> {
-        wanted.background = true;
-        let request = self.work(&format!("/v1/sandboxes/{id}/exec")).json(&wanted);
-        json(self.send(request).await?).await
+        request.background = true;
+        let http = self.work_request(&format!("/v1/sandboxes/{id}/exec"));
+        json(self.send(http.json(&request)).await?).await
     }
 }
 
-fn is_here(host: &str) -> bool {
+fn is_loopback(host: &str) -> bool {
     let bare = host.trim_matches(['[', ']']);
     let address = bare.parse::<std::net::IpAddr>();
     bare == "localhost" || address.is_ok_and(|address| address.is_loopback())
@@ -234,19 +239,22 @@ fn is_here(host: &str) -> bool {
 
 async fn json<T: DeserializeOwned>(response: Response) -> Result<T, ClientError> {
     let status = response.status().as_u16();
-    let bytes = response.bytes().await.map_err(|_| ClientError::BrokenOff)?;
-    serde_json::from_slice(&bytes).map_err(|_| ClientError::Strange { status })
+    let bytes = response
+        .bytes()
+        .await
+        .map_err(|_| ClientError::Disconnected)?;
+    serde_json::from_slice(&bytes).map_err(|_| ClientError::UnexpectedStatus { status })
 }
 
-/// What an answer without success says. One that is not ours comes from something in between.
+/// The error of a response without success. A body in another form comes from a gateway in front of the server.
 async fn refusal(response: Response) -> ClientError {
     let status = response.status().as_u16();
     match response.json::<ErrorBody>().await {
-        Ok(body) => ClientError::Refused {
+        Ok(body) => ClientError::Refusal {
             status: Some(status),
             code: body.error.code,
             message: body.error.message,
         },
-        Err(_) => ClientError::Strange { status },
+        Err(_) => ClientError::UnexpectedStatus { status },
     }
 }

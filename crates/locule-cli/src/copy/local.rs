@@ -1,4 +1,4 @@
-//! This machine's end: files to an archive and back, a chunk at a time, on a thread that may block.
+//! The end of a copy on this machine: packs files into an archive and back, chunk by chunk, on a thread that may block.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Read, Write};
@@ -24,20 +24,20 @@ pub(super) fn source(path: &str, follow: bool) -> anyhow::Result<(PathBuf, Sourc
     };
     let meta = looked.with_context(|| format!("cannot read {path}, nothing was copied"))?;
     let what = if meta.is_dir() {
-        Source::Folder {
+        Source::Directory {
             contents: path == "." || path.ends_with("/."),
         }
     } else if meta.is_file() || meta.is_symlink() {
         Source::File
     } else {
-        bail!("{path} is neither a file nor a folder");
+        bail!("{path} is neither a file nor a directory");
     };
     let real = if follow {
         path_buf.canonicalize()?
     } else {
         path_buf
     };
-    // What cannot be opened is known before anything is written.
+    // An unreadable source is found before anything is written.
     if meta.is_file() {
         File::open(&real).with_context(|| format!("cannot read {path}, nothing was copied"))?;
     } else if meta.is_dir() {
@@ -48,7 +48,7 @@ pub(super) fn source(path: &str, follow: bool) -> anyhow::Result<(PathBuf, Sourc
 
 pub(super) fn target(path: &Path) -> Target {
     match fs::metadata(path) {
-        Ok(meta) if meta.is_dir() => Target::Folder,
+        Ok(meta) if meta.is_dir() => Target::Directory,
         Ok(_) => Target::File,
         Err(_) => {
             let parent = path
@@ -63,22 +63,22 @@ pub(super) fn target(path: &Path) -> Target {
     }
 }
 
-/// Makes a folder; one that is there is fine.
-pub(super) fn make_folder(path: &str) -> anyhow::Result<()> {
+/// Creates a directory. Succeeds when it exists.
+pub(super) fn make_directory(path: &str) -> anyhow::Result<()> {
     match fs::create_dir(path) {
         Err(_) if Path::new(path).is_dir() => Ok(()),
-        made => made.with_context(|| format!("cannot make {path}")),
+        made => made.with_context(|| format!("cannot create {path}")),
     }
 }
 
-/// An archive in the making.
+/// An archive that is being packed.
 pub(super) struct Packing {
     chunks: mpsc::Receiver<Vec<u8>>,
     work: Option<JoinHandle<anyhow::Result<()>>>,
 }
 
 impl Packing {
-    /// The next piece; `None` at the end. An archive that could not be finished ends with the reason.
+    /// The next chunk; `None` at the end. An archive that could not be finished ends with an error.
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
         if let Some(chunk) = self.chunks.recv().await {
             return Ok(Some(chunk));
@@ -90,7 +90,7 @@ impl Packing {
     }
 }
 
-/// An archive that somebody else made.
+/// The archive on standard input.
 pub(super) fn standard_input() -> Packing {
     let (chunks, receiver) = mpsc::channel(CHUNKS_IN_FLIGHT);
     let read = async move {
@@ -115,7 +115,7 @@ pub(super) fn standard_input() -> Packing {
     }
 }
 
-/// Packs for a landing.
+/// Packs a source for its place at the target.
 pub(super) fn pack(source: PathBuf, landing: Landing) -> Packing {
     let (chunks, receiver) = mpsc::channel(CHUNKS_IN_FLIGHT);
     let work = tokio::task::spawn_blocking(move || {
@@ -125,7 +125,7 @@ pub(super) fn pack(source: PathBuf, landing: Landing) -> Packing {
             Landing::As { name, .. } => add(&mut archive, &source, Path::new(&name))?,
             Landing::Contents { new, .. } => {
                 if new {
-                    // A folder that is made gets the mode of the one it is a copy of.
+                    // A new directory gets the mode of its source.
                     add_itself(&mut archive, &source, Path::new("."))?;
                 }
                 add_contents(&mut archive, &source, Path::new(""))?;
@@ -165,9 +165,9 @@ fn add(archive: &mut Sink, path: &Path, name: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn add_contents(archive: &mut Sink, folder: &Path, name: &Path) -> anyhow::Result<()> {
-    let listed = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let mut entries = listed.with_context(|| format!("cannot read {}", folder.display()))?;
+fn add_contents(archive: &mut Sink, directory: &Path, name: &Path) -> anyhow::Result<()> {
+    let listed = fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut entries = listed.with_context(|| format!("cannot read {}", directory.display()))?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         add(archive, &entry.path(), &name.join(entry.file_name()))?;
@@ -175,7 +175,7 @@ fn add_contents(archive: &mut Sink, folder: &Path, name: &Path) -> anyhow::Resul
     Ok(())
 }
 
-/// Sockets, pipes and devices are left out: they are nothing without their machine.
+/// Adds an entry to the archive. Sockets, pipes and devices are left out: they have no meaning on another machine.
 fn add_itself(archive: &mut Sink, path: &Path, name: &Path) -> anyhow::Result<Metadata> {
     let meta =
         fs::symlink_metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -202,8 +202,8 @@ fn add_itself(archive: &mut Sink, path: &Path, name: &Path) -> anyhow::Result<Me
     Ok(meta)
 }
 
-/// As many bytes as the archive was told there are. A file that grows is cut; one that shrinks is an error, not a broken
-/// archive.
+/// Reads exactly the size that the archive header states. A file that grows is truncated; a file that shrinks is an error, so
+/// that the archive is never malformed.
 struct Exactly {
     file: File,
     left: u64,
@@ -214,7 +214,9 @@ impl Read for Exactly {
         let count = (&self.file).take(self.left).read(buffer)?;
         self.left -= count as u64;
         if count == 0 && self.left > 0 && !buffer.is_empty() {
-            return Err(io::Error::other("it became shorter meanwhile"));
+            return Err(io::Error::other(
+                "the file became shorter while it was copied",
+            ));
         }
         Ok(count)
     }
@@ -241,7 +243,8 @@ impl Read for Queue {
     }
 }
 
-/// Unpacks what a sandbox sent. It is not trusted: names stay below the target, only files, folders and links come out of it.
+/// Unpacks the archive of a sandbox, which is not trusted: entries stay below the target, and only files, directories and links
+/// are unpacked.
 pub(super) fn unpack(chunks: mpsc::Receiver<Vec<u8>>, landing: &Landing) -> anyhow::Result<()> {
     let queue = Queue {
         chunks,
@@ -249,24 +252,28 @@ pub(super) fn unpack(chunks: mpsc::Receiver<Vec<u8>>, landing: &Landing) -> anyh
     };
     let mut archive = Archive::new(queue);
     match landing {
-        Landing::As { folder, name } => unpack_one(&mut archive, &Path::new(folder).join(name))?,
-        Landing::Contents { folder, new } => unpack_all(&mut archive, Path::new(folder), *new)?,
+        Landing::As { directory, name } => {
+            unpack_one(&mut archive, &Path::new(directory).join(name))?;
+        }
+        Landing::Contents { directory, new } => {
+            unpack_all(&mut archive, Path::new(directory), *new)?;
+        }
     }
-    // To the last byte, so that the sender ends by itself.
+    // The archive is read to its last byte, so that the sender exits by itself.
     io::copy(&mut archive.into_inner(), &mut io::sink())?;
     Ok(())
 }
 
 fn unpack_one(archive: &mut Archive<Queue>, target: &Path) -> anyhow::Result<()> {
     let first = archive.entries()?.next().transpose();
-    let Some(mut entry) = first.context("the sandbox sent no archive")? else {
+    let Some(mut entry) = first.context("the sandbox sent data that is not a tar archive")? else {
         bail!("the sandbox sent an empty archive");
     };
     let kind = entry.header().entry_type();
     if !is_content(kind) && !kind.is_symlink() {
-        bail!("the sandbox sent something else than the file that was asked for");
+        bail!("the archive of the sandbox does not contain the requested file");
     }
-    // Under another name until it is whole: a copy that breaks off leaves what was there before.
+    // The file has another name until it is complete: a broken copy leaves the old file.
     let unfinished = target.with_file_name(format!(".locule-copy-{}", std::process::id()));
     let done = entry
         .unpack(&unfinished)
@@ -286,10 +293,13 @@ fn is_root(path: &Path) -> bool {
 }
 
 fn unpack_all(archive: &mut Archive<Queue>, target: &Path, new: bool) -> anyhow::Result<()> {
-    // A folder gets its mode when it is full: it may be read-only.
-    let mut folders: Vec<(PathBuf, u32)> = Vec::new();
-    for entry in archive.entries().context("the sandbox sent no archive")? {
-        let mut entry = entry.context("the sandbox's archive is incomplete")?;
+    // A directory gets its mode after its entries: the mode may be read-only.
+    let mut directories: Vec<(PathBuf, u32)> = Vec::new();
+    for entry in archive
+        .entries()
+        .context("the sandbox sent data that is not a tar archive")?
+    {
+        let mut entry = entry.context("the archive of the sandbox is incomplete")?;
         let name = entry.path()?.into_owned();
         let shown = target.join(&name).display().to_string();
         let kind = entry.header().entry_type();
@@ -297,24 +307,24 @@ fn unpack_all(archive: &mut Archive<Queue>, target: &Path, new: bool) -> anyhow:
             let mode = entry.header().mode()? & 0o777;
             if is_root(&name) {
                 if new {
-                    folders.push((target.to_owned(), mode));
+                    directories.push((target.to_owned(), mode));
                 }
                 continue;
             }
             let unpacked = entry.unpack_in(target);
-            if unpacked.with_context(|| format!("cannot make {shown}"))? {
+            if unpacked.with_context(|| format!("cannot create {shown}"))? {
                 let path = target.join(&name);
                 set_mode(&path, mode | 0o700)?;
-                folders.push((path, mode));
+                directories.push((path, mode));
             }
         } else if is_content(kind) || kind.is_symlink() || kind.is_hard_link() {
-            // `false`: a name that leads out of the target; it is left out.
+            // `false`: the name leads out of the target, and the entry is left out.
             let _ = entry
                 .unpack_in(target)
                 .with_context(|| format!("cannot write {shown}"))?;
         }
     }
-    for (path, mode) in folders.iter().rev() {
+    for (path, mode) in directories.iter().rev() {
         set_mode(path, *mode)?;
     }
     Ok(())
@@ -322,7 +332,7 @@ fn unpack_all(archive: &mut Archive<Queue>, target: &Path, new: bool) -> anyhow:
 
 fn set_mode(path: &Path, mode: u32) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    // A link that took the folder's place meanwhile leads elsewhere: not there.
+    // A link that replaced the directory meanwhile is not followed.
     if fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir()) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))
             .with_context(|| format!("cannot set the mode of {}", path.display()))?;

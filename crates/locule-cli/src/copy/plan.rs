@@ -1,55 +1,55 @@
-//! Where a copy lands: the rules of `docker cp`, as a function.
+//! Decides where a copy is written: the rules of `docker cp`, as a pure function.
 
 use anyhow::bail;
 
-/// What is copied.
+/// The source of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
-    /// A file, or a link.
+    /// A file, or a symbolic link.
     File,
-    Folder {
-        /// `SOURCE/.`: what is in it, not itself.
+    Directory {
+        /// `SOURCE/.`: the contents of the directory, not the directory itself.
         contents: bool,
     },
 }
 
-/// What is there where it shall go.
+/// What exists at the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
-    Folder,
+    Directory,
     File,
-    /// Nothing; its parent is a folder.
+    /// No entry; the parent is a directory.
     Free,
-    /// Nothing, and no place for it.
+    /// No entry, and no parent directory.
     NoParent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Landing {
-    /// One entry, under this name in that folder.
-    As { folder: String, name: String },
-    /// What is in the source becomes what is in that folder, which may have to be made.
-    Contents { folder: String, new: bool },
+    /// The source becomes this entry of that directory.
+    As { directory: String, name: String },
+    /// The contents of the source become the contents of that directory, which is created when `new`.
+    Contents { directory: String, new: bool },
 }
 
-/// The last part of a path; none for `.`, `..` and `/`.
+/// The last component of a path; none for `.`, `..` and `/`.
 pub(super) fn name(path: &str) -> Option<&str> {
     let name = path.trim_end_matches('/').rsplit('/').next()?;
     (!matches!(name, "" | "." | "..")).then_some(name)
 }
 
-/// A folder and the name in it.
+/// The parent directory and the last component.
 pub(super) fn split(path: &str) -> (String, String) {
     let whole = path.trim_end_matches('/');
     match whole.rsplit_once('/') {
         Some(("", name)) => ("/".to_owned(), name.to_owned()),
-        Some((folder, name)) => (folder.to_owned(), name.to_owned()),
+        Some((directory, name)) => (directory.to_owned(), name.to_owned()),
         None => (".".to_owned(), whole.to_owned()),
     }
 }
 
-fn join(folder: &str, name: &str) -> String {
-    format!("{}/{name}", folder.trim_end_matches('/'))
+fn join(directory: &str, name: &str) -> String {
+    format!("{}/{name}", directory.trim_end_matches('/'))
 }
 
 pub(super) fn landing(
@@ -61,37 +61,41 @@ pub(super) fn landing(
     let slash = target.ends_with('/');
     Ok(match (source, there) {
         (_, Target::NoParent) => {
-            bail!("the folder that {target} would be in does not exist: make it first")
+            bail!("the parent directory of {target} does not exist: create it first")
         }
         (Source::File, Target::Free) if slash => {
-            bail!("the folder {target} does not exist: make it first, or leave out the last slash")
+            bail!(
+                "the directory {target} does not exist: create it first, or leave out the last slash"
+            )
         }
-        (Source::File, Target::File) if slash => bail!("{target} is a file, not a folder"),
-        (Source::Folder { .. }, Target::File) => {
-            bail!("{target} is a file: a folder cannot be copied over it")
+        (Source::File, Target::File) if slash => bail!("{target} is a file, not a directory"),
+        (Source::Directory { .. }, Target::File) => {
+            bail!("{target} is a file: a directory cannot replace it")
         }
         (Source::File, Target::File | Target::Free) => {
-            let (folder, name) = split(target);
-            Landing::As { folder, name }
+            let (directory, name) = split(target);
+            Landing::As { directory, name }
         }
-        (Source::File, Target::Folder) => match name {
+        (Source::File, Target::Directory) => match name {
             Some(name) => Landing::As {
-                folder: target.to_owned(),
+                directory: target.to_owned(),
                 name: name.to_owned(),
             },
-            None => bail!("the source has no name"),
+            None => bail!(
+                "the last component of the source is not a name: give a path that ends in a name"
+            ),
         },
-        (Source::Folder { .. }, Target::Free) => Landing::Contents {
-            folder: target.to_owned(),
+        (Source::Directory { .. }, Target::Free) => Landing::Contents {
+            directory: target.to_owned(),
             new: true,
         },
-        (Source::Folder { contents }, Target::Folder) => match name {
+        (Source::Directory { contents }, Target::Directory) => match name {
             Some(name) if !contents => Landing::Contents {
-                folder: join(target, name),
+                directory: join(target, name),
                 new: true,
             },
             _ => Landing::Contents {
-                folder: target.to_owned(),
+                directory: target.to_owned(),
                 new: false,
             },
         },
@@ -102,36 +106,39 @@ pub(super) fn landing(
 mod tests {
     use super::*;
 
-    const FOLDER: Source = Source::Folder { contents: false };
-    const CONTENTS: Source = Source::Folder { contents: true };
+    const FOLDER: Source = Source::Directory { contents: false };
+    const CONTENTS: Source = Source::Directory { contents: true };
 
     fn lands(source: Source, target: &str, there: Target) -> String {
         match landing(source, Some("src"), target, there) {
-            Ok(Landing::As { folder, name }) => format!("{folder} + {name}"),
-            Ok(Landing::Contents { folder, new: true }) => format!("new {folder}"),
-            Ok(Landing::Contents { folder, .. }) => format!("into {folder}"),
+            Ok(Landing::As { directory, name }) => format!("{directory} + {name}"),
+            Ok(Landing::Contents {
+                directory,
+                new: true,
+            }) => format!("new {directory}"),
+            Ok(Landing::Contents { directory, .. }) => format!("into {directory}"),
             Err(_) => "refused".to_owned(),
         }
     }
 
     #[test]
-    fn a_copy_lands_where_docker_cp_would_put_it() {
-        use Target::{File, Folder, Free, NoParent};
+    fn a_copy_is_written_where_docker_cp_writes_it() {
+        use Target::{Directory, File, Free, NoParent};
         let table = [
-            (Source::File, "/d", Folder, "/d + src"),
-            (Source::File, "/d/", Folder, "/d/ + src"),
+            (Source::File, "/d", Directory, "/d + src"),
+            (Source::File, "/d/", Directory, "/d/ + src"),
             (Source::File, "/d", File, "/ + d"),
             (Source::File, "/a/d", Free, "/a + d"),
             (Source::File, "d", Free, ". + d"),
             (Source::File, "/d/", Free, "refused"),
             (Source::File, "/d/", File, "refused"),
             (Source::File, "/a/d", NoParent, "refused"),
-            (FOLDER, "/d", Folder, "new /d/src"),
-            (FOLDER, "/", Folder, "new /src"),
+            (FOLDER, "/d", Directory, "new /d/src"),
+            (FOLDER, "/", Directory, "new /src"),
             (FOLDER, "/d", Free, "new /d"),
             (FOLDER, "/d", File, "refused"),
             (FOLDER, "/a/d", NoParent, "refused"),
-            (CONTENTS, "/d", Folder, "into /d"),
+            (CONTENTS, "/d", Directory, "into /d"),
             (CONTENTS, "/d", Free, "new /d"),
         ];
         for (source, target, there, expected) in table {
@@ -144,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_the_last_part_that_is_one() {
+    fn the_name_of_a_path_is_its_last_component() {
         assert_eq!(name("/a/b/"), Some("b"));
         assert_eq!(name("a"), Some("a"));
         for nameless in ["/", ".", "..", "a/.", ""] {

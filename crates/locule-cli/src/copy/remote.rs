@@ -1,4 +1,4 @@
-//! The sandbox's end: looked at by `sh`, packed and unpacked by `tar`, through the same stream as any command.
+//! The end of a copy in the sandbox: inspected by `sh`, packed and unpacked by `tar`, over the stream of an ordinary command.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -14,15 +14,15 @@ use super::plan::{Landing, Source, Target, split};
 use super::{in_sandbox, local};
 use crate::printer::{Progress, Raw};
 
-/// What is kept of what a guest's program says.
+/// Limit of the output that is kept of a command in the sandbox.
 const SAID_BYTES_MAX: usize = 4 * 1024;
 const CHUNKS_IN_FLIGHT: usize = 8;
 
-/// Says what a path is; with a second argument, what it leads to.
+/// Prints the kind of a path; with a second argument, the kind of the target of a link.
 const LOOK: &str = r#"p=$1
 if [ -n "$2" ] && [ -L "$p" ]; then p=$(readlink -f -- "$p"); fi
 if [ -L "$p" ]; then k=link
-elif [ -d "$p" ]; then k=folder
+elif [ -d "$p" ]; then k=directory
 elif [ -f "$p" ]; then k=file
 elif [ -e "$p" ]; then k=other
 elif [ -d "$(dirname -- "$p")" ]; then k=free
@@ -35,7 +35,7 @@ pub(super) struct Remote<'a> {
     pub(super) user: Option<&'a str>,
 }
 
-/// How a helper command ended, and what it had to say.
+/// The exit code and the output of a helper command.
 struct Said {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
@@ -49,8 +49,8 @@ impl Said {
 }
 
 fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
-    let room = SAID_BYTES_MAX.saturating_sub(kept.len());
-    kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    let left = SAID_BYTES_MAX.saturating_sub(kept.len());
+    kept.extend_from_slice(&bytes[..bytes.len().min(left)]);
 }
 
 async fn to_end(reader: &mut ExecReader) -> Result<Said, ClientError> {
@@ -88,7 +88,7 @@ impl Remote<'_> {
         Ok(to_end(&mut reader).await?)
     }
 
-    /// A word for what it is, and the path after links.
+    /// The kind of the path, and the path after links.
     async fn look(&self, path: &str, follow: bool) -> anyhow::Result<(String, String)> {
         let follow = if follow { "follow" } else { "" };
         let said = self
@@ -97,7 +97,7 @@ impl Remote<'_> {
         let text = String::from_utf8(said.stdout).unwrap_or_default();
         match text.split_once(' ') {
             Some((kind, path)) if said.exit_code == 0 => Ok((kind.to_owned(), path.to_owned())),
-            _ => bail!("cannot look at {}", in_sandbox(self.id, path)),
+            _ => bail!("cannot inspect {}", in_sandbox(self.id, path)),
         }
     }
 
@@ -110,39 +110,45 @@ impl Remote<'_> {
         let shown = in_sandbox(self.id, path);
         let what = match kind.as_str() {
             "link" | "file" => Source::File,
-            "folder" => Source::Folder {
+            "directory" => Source::Directory {
                 contents: path == "." || path.ends_with("/."),
             },
-            "other" => bail!("{shown} is neither a file nor a folder"),
-            _ => bail!("{shown} does not exist, or its user may not see it: nothing was copied"),
+            "other" => bail!("{shown} is neither a file nor a directory"),
+            _ => bail!(
+                "{shown} does not exist, or the user has no permission to see it: nothing was copied"
+            ),
         };
         Ok((found, what))
     }
 
     pub(super) async fn target(&self, path: &str) -> anyhow::Result<Target> {
-        // What is written to is what a link leads to.
+        // A write to a link writes to its target.
         let (kind, _) = self.look(path, true).await?;
         Ok(match kind.as_str() {
-            "folder" => Target::Folder,
+            "directory" => Target::Directory,
             "free" => Target::Free,
             "none" => Target::NoParent,
             _ => Target::File,
         })
     }
 
-    pub(super) async fn make_folder(&self, path: &str) -> anyhow::Result<()> {
+    pub(super) async fn make_directory(&self, path: &str) -> anyhow::Result<()> {
         let said = self.ask("mkdir", &["-p", "--", path]).await?;
         if said.exit_code != 0 {
             let shown = in_sandbox(self.id, path);
-            bail!("cannot make {shown} ({})", said.words());
+            bail!("cannot create {shown} ({})", said.words());
         }
         Ok(())
     }
 
-    /// Unpacks an archive as it comes. The number of its bytes.
-    pub(super) async fn unpack(&self, folder: &str, mut archive: Packing) -> anyhow::Result<u64> {
-        // -p: modes as they are; -o: owned by who unpacks.
-        let start = self.start("tar", &["-x", "-p", "-o", "-f", "-", "-C", folder], true);
+    /// Unpacks an archive while it arrives. Returns its size in bytes.
+    pub(super) async fn unpack(
+        &self,
+        directory: &str,
+        mut archive: Packing,
+    ) -> anyhow::Result<u64> {
+        // -p keeps modes; -o makes the unpacking user the owner.
+        let start = self.start("tar", &["-x", "-p", "-o", "-f", "-", "-C", directory], true);
         let (mut reader, mut writer) = self.client.exec(self.id, start).await.map_err(tar)?.split();
         let progress = RefCell::new(Progress::new());
         let feed = async {
@@ -156,15 +162,15 @@ impl Remote<'_> {
         let follow = to_end(&mut reader);
         tokio::pin!(feed, follow);
         let mut feeding = true;
-        // `tar` knows whether it has seen the end of the archive; it may leave before we have said that it was the end.
+        // `tar` recognizes the end of the archive, and may exit before its input is closed.
         let said = loop {
             tokio::select! {
                 biased;
                 said = &mut follow => break said.map_err(tar)?,
                 sent = &mut feed, if feeding => match sent {
-                    // The reading side knows more.
+                    // The reading side reports the cause.
                     Err(error) if error.is::<ClientError>() => feeding = false,
-                    // An archive that cannot be finished is not closed: what unpacks it is killed with the connection.
+                    // An archive that cannot be finished is not closed: the `tar` that unpacks it is killed when the connection closes.
                     sent => {
                         sent?;
                         feeding = false;
@@ -173,22 +179,22 @@ impl Remote<'_> {
             }
         };
         if said.exit_code != 0 {
-            let shown = in_sandbox(self.id, folder);
+            let shown = in_sandbox(self.id, directory);
             bail!("cannot write to {shown} ({})", said.words());
         }
         Ok(progress.borrow_mut().done())
     }
 
     pub(super) fn pack(&self, path: &str, what: Source) -> Packed<'_> {
-        let (folder, name) = match what {
-            Source::Folder { .. } => (path.to_owned(), ".".to_owned()),
+        let (directory, name) = match what {
+            Source::Directory { .. } => (path.to_owned(), ".".to_owned()),
             Source::File => {
-                let (folder, name) = split(path);
-                // Nothing that could be taken for an option.
-                (folder, format!("./{name}"))
+                let (directory, name) = split(path);
+                // The prefix keeps a name from being read as an option.
+                (directory, format!("./{name}"))
             }
         };
-        let start = self.start("tar", &["-c", "-f", "-", "-C", &folder, &name], false);
+        let start = self.start("tar", &["-c", "-f", "-", "-C", &directory, &name], false);
         Packed {
             remote: self,
             shown: in_sandbox(self.id, path),
@@ -197,7 +203,7 @@ impl Remote<'_> {
     }
 }
 
-/// A template need not have a `tar`.
+/// Explains the failure in a template without `tar`.
 fn tar(error: ClientError) -> anyhow::Error {
     let missing = error.code() == Some(ErrorCode::CommandNotFound.as_str());
     let error = anyhow::Error::from(error);
@@ -207,7 +213,7 @@ fn tar(error: ClientError) -> anyhow::Error {
     error
 }
 
-/// A part of the sandbox's files, about to be packed.
+/// Files of the sandbox that are about to be packed.
 pub(super) struct Packed<'a> {
     remote: &'a Remote<'a>,
     shown: String,
@@ -215,7 +221,7 @@ pub(super) struct Packed<'a> {
 }
 
 impl Packed<'_> {
-    /// Hands chunks on until the end. `false` from `take`: nobody wants more.
+    /// Passes chunks to `take` until the end, or until `take` returns `false`.
     async fn each(
         self,
         mut take: impl AsyncFnMut(&[u8]) -> anyhow::Result<bool>,
@@ -266,7 +272,7 @@ impl Packed<'_> {
             .await;
         drop(chunks);
         let unpacked = unpacking.await?;
-        // A stream that broke off is why the archive is incomplete, not the other way round.
+        // A broken stream is the cause of an incomplete archive, so it is reported first.
         let bytes = read?;
         unpacked?;
         Ok(bytes)

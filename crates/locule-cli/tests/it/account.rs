@@ -1,38 +1,47 @@
-//! Logging in, and what is done with a login: teams, keys, the trail.
+//! Logging in, and the commands that need a login: teams, API keys, the audit log.
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use sqlx::PgPool;
 
+use crate::platform::{PASSWORD, Platform, Session};
 use crate::program::{Ran, finish, program, run};
-use crate::stub::Stub;
-use crate::stub::people::{EMAIL, PASSWORD};
 
-/// A home of one's own, and a server.
+const EMAIL: &str = "ada@locule.test";
+
+/// The home directory of Ada, who is in the team `First`, and the platform.
 struct Desk {
-    stub: Stub,
+    platform: Platform,
     home: tempfile::TempDir,
+    first: Session,
 }
 
 impl Desk {
-    fn new() -> Self {
+    async fn start(pool: PgPool) -> Self {
+        let platform = Platform::start(pool).await;
+        let first = platform.sign_up(EMAIL, "Ada").await;
+        let path = format!("/v1/teams/{}", first.team);
+        let name = json!({ "name": "First" });
+        platform.api(&first.token, "PATCH", &path, name).await;
         Self {
-            stub: Stub::start(),
+            platform,
             home: tempfile::tempdir().unwrap(),
+            first,
         }
     }
 
-    fn logged_in() -> Self {
-        let desk = Self::new();
+    async fn logged_in(pool: PgPool) -> Self {
+        let desk = Self::start(pool).await;
         let ran = desk.login(PASSWORD);
         assert_eq!(ran.code, 0, "{ran:?}");
         desk
     }
 
     fn login(&self, password: &str) -> Ran {
-        let mut command = program(&["login", "--url", &self.stub.url, "--email", EMAIL]);
+        let mut command = program(&["login", "--url", &self.platform.url, "--email", EMAIL]);
         command.env("HOME", self.home.path()).stdin(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
@@ -47,7 +56,7 @@ impl Desk {
         run(command)
     }
 
-    fn well(&self, args: &[&str]) -> String {
+    fn succeeds(&self, args: &[&str]) -> String {
         let ran = self.run(args);
         assert_eq!(
             (ran.code, ran.stderr.as_str()),
@@ -60,7 +69,7 @@ impl Desk {
     fn json(&self, args: &[&str]) -> Value {
         let mut args = args.to_vec();
         args.push("--json");
-        serde_json::from_str(&self.well(&args)).unwrap()
+        serde_json::from_str(&self.succeeds(&args)).unwrap()
     }
 
     fn fails(&self, args: &[&str], why: &str) {
@@ -70,10 +79,10 @@ impl Desk {
     }
 }
 
-#[test]
-fn a_login_is_kept_for_its_owner_until_it_is_over() {
-    let desk = Desk::new();
-    desk.fails(&["whoami"], "you are not logged in: `locule login`");
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_login_is_stored_for_its_owner_alone_until_the_logout(pool: PgPool) {
+    let desk = Desk::start(pool).await;
+    desk.fails(&["whoami"], "not logged in: run `locule login`");
     let wrong = desk.login("wrong");
     assert_eq!(
         (wrong.code, wrong.stderr.as_str()),
@@ -88,83 +97,108 @@ fn a_login_is_kept_for_its_owner_until_it_is_over() {
         (&who["email"], &who["team"], &who["role"]),
         (&EMAIL.into(), &"First".into(), &"owner".into())
     );
-    assert!(desk.well(&["whoami"]).contains("First (owner)"));
+    assert!(desk.succeeds(&["whoami"]).contains("First (owner)"));
     let mut elsewhere = program(&["whoami"]);
     elsewhere
         .env("HOME", desk.home.path())
         .env("LOCULE_URL", "http://127.0.0.1:1");
-    assert!(run(elsewhere).stderr.contains("you are logged in at"));
-    desk.stub.change(|seen| seen.people.logged_in = false);
-    desk.fails(&["whoami"], "the login is over: `locule login`");
-    desk.well(&["logout"]);
+    assert!(run(elsewhere).stderr.contains("logged in at"));
+    let login: Value = serde_json::from_slice(&std::fs::read(&kept).unwrap()).unwrap();
+    let token = login["token"].as_str().unwrap();
+    desk.platform
+        .api(token, "POST", "/v1/auth/logout", Value::Null)
+        .await;
+    desk.fails(
+        &["whoami"],
+        "the login has expired or was ended: run `locule login`",
+    );
+    desk.succeeds(&["logout"]);
     assert!(!kept.exists());
-    desk.fails(&["logout"], "you are not logged in");
-    desk.fails(&["login"], "no server is known");
+    desk.fails(&["logout"], "not logged in");
+    desk.fails(&["login"], "no server is configured");
 }
 
-#[test]
-fn the_local_servers_first_person_needs_no_password() {
-    let desk = Desk::new();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_credentials_file_of_a_local_server_replaces_the_password(pool: PgPool) {
+    let desk = Desk::start(pool).await;
     let folder = desk.home.path().join(".config/locule");
     std::fs::create_dir_all(&folder).unwrap();
     let credentials = desk.home.path().join("credentials.json");
-    let text = serde_json::json!({ "url": desk.stub.url, "email": EMAIL, "password": PASSWORD, "api_key": "e2b_0" });
+    let text = serde_json::json!({ "url": desk.platform.url, "email": EMAIL, "password": PASSWORD, "api_key": "e2b_0" });
     std::fs::write(&credentials, text.to_string()).unwrap();
     let pointer = serde_json::json!({ "credentials": credentials });
     std::fs::write(folder.join("credentials.json"), pointer.to_string()).unwrap();
     assert_eq!(desk.json(&["login"])["email"], EMAIL);
-    assert_eq!(desk.json(&["whoami"])["url"], desk.stub.url);
+    assert_eq!(desk.json(&["whoami"])["url"], desk.platform.url);
 }
 
-#[test]
-fn a_team_is_made_used_filled_and_left() {
-    let desk = Desk::logged_in();
-    let listed = desk.well(&["team", "ls"]);
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_team_is_created_used_managed_deleted_and_left(pool: PgPool) {
+    let desk = Desk::logged_in(pool).await;
+    let second = json!({ "name": "Second" });
+    let (_, second) = desk
+        .platform
+        .api(&desk.first.token, "POST", "/v1/teams", second)
+        .await;
+    let bob = desk.platform.sign_up("bob@locule.test", "Bob").await;
+    let path = format!("/v1/teams/{}", bob.team);
+    let name = json!({ "name": "Shared" });
+    desk.platform.api(&bob.token, "PATCH", &path, name).await;
+    let ada = json!({ "email": EMAIL });
+    let path = format!("{path}/members");
+    desk.platform.api(&bob.token, "POST", &path, ada).await;
+    // The name of an account must not control the terminal of another user.
+    desk.platform
+        .sql("UPDATE users SET name = E'Bob \\x1b[2J' WHERE email = 'bob@locule.test'")
+        .await;
+    let teams = desk.json(&["team", "ls"]);
+    let slug = teams[0]["slug"].as_str().unwrap();
+    let listed = desk.succeeds(&["team", "ls"]);
     let lines: Vec<&str> = listed.lines().map(str::trim).collect();
     assert_eq!(
         lines[1].split_whitespace().collect::<Vec<_>>(),
-        ["*", "First", "aaaaaa-000001", "owner"]
+        ["*", "First", slug, "owner"]
     );
-    let made = desk.well(&["team", "create", "Third"]);
+    let made = desk.succeeds(&["team", "create", "Third"]);
     assert!(made.starts_with("team-"), "{made}");
     assert_eq!(desk.json(&["whoami"])["team"], "Third");
     desk.fails(
         &["team", "use", "Fourth"],
-        "you are in no team called \"Fourth\"",
+        "no team of this account is called \"Fourth\"",
     );
-    desk.well(&["team", "use", "aaaaaa-000002"]);
+    desk.succeeds(&["team", "use", second["slug"].as_str().unwrap()]);
     assert_eq!(desk.json(&["whoami"])["team"], "Second");
-    desk.well(&["team", "rename", "Renamed"]);
-    desk.well(&["team", "add", "bob@locule.test"]);
-    desk.well(&["team", "role", "BOB@locule.test", "admin"]);
-    let members = desk.well(&["team", "members"]);
+    desk.succeeds(&["team", "rename", "Renamed"]);
+    desk.succeeds(&["team", "add", "bob@locule.test"]);
+    desk.succeeds(&["team", "role", "BOB@locule.test", "admin"]);
+    let members = desk.succeeds(&["team", "members"]);
     assert!(
         members.contains("bob@locule.test") && members.contains("admin"),
         "{members}"
     );
     assert!(!members.contains('\u{1b}'), "{members:?}");
     desk.fails(
-        &["team", "remove", "nobody@locule.test"],
-        "is not in the team",
+        &["team", "remove", "unknown@locule.test"],
+        "is not a member of the team",
     );
-    desk.well(&["team", "remove", "bob@locule.test"]);
+    desk.succeeds(&["team", "remove", "bob@locule.test"]);
     assert_eq!(desk.json(&["team", "members"]).as_array().unwrap().len(), 1);
     desk.fails(
         &["team", "delete", "First"],
         "the login is for another team",
     );
-    desk.well(&["team", "delete", "Renamed"]);
+    desk.succeeds(&["team", "delete", "Renamed"]);
+    assert_eq!(desk.json(&["team", "ls"]).as_array().unwrap().len(), 3);
+    desk.fails(&["team", "members"], "the login has no current team");
+    desk.succeeds(&["team", "use", "Shared"]);
+    desk.succeeds(&["team", "leave"]);
     assert_eq!(desk.json(&["team", "ls"]).as_array().unwrap().len(), 2);
-    desk.fails(&["team", "members"], "you are in no team");
-    desk.well(&["team", "use", "Third"]);
-    desk.well(&["team", "leave"]);
-    assert_eq!(desk.json(&["team", "ls"]).as_array().unwrap().len(), 1);
 }
 
-#[test]
-fn a_key_is_shown_once() {
-    let desk = Desk::logged_in();
-    let key = desk.well(&[
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_api_key_is_shown_once(pool: PgPool) {
+    let desk = Desk::logged_in(pool).await;
+    let key = desk.succeeds(&[
         "api-key",
         "create",
         "ci",
@@ -174,32 +208,35 @@ fn a_key_is_shown_once() {
         "2h",
     ]);
     assert_eq!(key.trim().len(), 44, "{key}");
-    desk.stub.change(|seen| {
-        let made = &seen.people.keys[0];
-        assert_eq!(
-            (made.name.as_str(), made.expires_at.is_some()),
-            ("ci", true)
-        );
-    });
-    let listed = desk.well(&["api-key", "ls"]);
+    let listed = desk.succeeds(&["api-key", "ls"]);
     assert!(
-        listed.contains("e2b_111111…")
+        listed.contains(&format!("{}…", &key[..10]))
             && listed.contains("read  ")
             && listed.contains("in 119m")
             && !listed.contains(key.trim()),
         "{listed}"
     );
     let keys = desk.json(&["api-key", "ls"]);
+    assert_eq!(keys[0]["name"], "ci");
+    assert!(keys[0]["expires_at"].is_string(), "{keys}");
     let id = keys[0]["id"].as_str().unwrap();
-    assert_eq!(desk.well(&["api-key", "revoke", id]).trim(), id);
+    assert_eq!(desk.succeeds(&["api-key", "revoke", id]).trim(), id);
     assert_eq!(desk.json(&["api-key", "ls"]), Value::Array(Vec::new()));
     assert_eq!(desk.run(&["api-key", "revoke", "nope"]).code, 2);
 }
 
-#[test]
-fn the_trail_is_read_page_by_page() {
-    let desk = Desk::logged_in();
-    let shown = desk.well(&[
+/// Entries of the audit log of every team, 450 each.
+const ENTRIES: &str = r#"INSERT INTO audit_logs (id, team_id, actor_type, actor_name, resource_type, resource_id,
+    action, scope, status, metadata, created_at)
+SELECT gen_random_uuid(), teams.id, 'system', '', 'sandbox', 'sb-' || number, 'a&b', 'team', 'warning',
+    '{"reason": "idle"}', 'epoch'
+FROM teams, generate_series(1, 450) AS number"#;
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_audit_log_is_read_page_by_page(pool: PgPool) {
+    let desk = Desk::logged_in(pool).await;
+    desk.platform.sql(ENTRIES).await;
+    let shown = desk.succeeds(&[
         "audit",
         "-n",
         "3",
@@ -213,17 +250,25 @@ fn the_trail_is_read_page_by_page() {
         shown.contains("1970-01-01 00:00:00") && shown.contains("reason=idle"),
         "{shown}"
     );
-    let queries = desk
-        .stub
-        .change(|seen| std::mem::take(&mut seen.people.queries));
-    assert_eq!(queries, ["resource_type=sandbox&action=a%26b&limit=3"]);
+    let queries = || {
+        desk.platform
+            .change(|traffic| std::mem::take(&mut traffic.queries))
+    };
+    assert_eq!(queries(), ["resource_type=sandbox&action=a%26b&limit=3"]);
     let all = desk.json(&["audit", "-n", "500"]);
-    assert_eq!(all.as_array().unwrap().len(), 400);
-    let queries = desk
-        .stub
-        .change(|seen| std::mem::take(&mut seen.people.queries));
-    assert_eq!(
-        queries,
-        ["limit=200", "before=1&limit=200", "before=2&limit=100"]
-    );
+    let all = all.as_array().unwrap();
+    let inserted = all.iter().filter(|entry| entry["action"] == "a&b");
+    assert_eq!(inserted.count(), 450);
+    let queries = queries();
+    assert_eq!(queries[0], "limit=200");
+    // The last page is empty: the log has fewer entries than were requested.
+    let limits = [200, 100, 500 - all.len()];
+    assert_eq!(queries.len(), 1 + limits.len(), "{queries:?}");
+    for (query, limit) in queries[1..].iter().zip(limits) {
+        let limit = format!("&limit={limit}");
+        assert!(
+            query.starts_with("before=") && query.ends_with(&limit),
+            "{query}"
+        );
+    }
 }

@@ -5,24 +5,25 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use locule_api::SandboxStatus::Running;
+use locule_domain::SandboxState::Running;
+use sqlx::PgPool;
 
+use crate::platform::Platform;
 use crate::program::Ran;
-use crate::stub::Stub;
 
 const ID: &str = "sb-12345678-9dad-11d1-80b4-00c04fd430c8";
 
 struct Ends {
-    stub: Stub,
+    platform: Platform,
     here: tempfile::TempDir,
 }
 
 impl Ends {
-    fn new() -> Self {
-        let stub = Stub::start();
-        stub.add(ID, Running);
+    async fn start(pool: PgPool) -> Self {
+        let platform = Platform::start(pool).await;
+        platform.add(ID, Running).await;
         Self {
-            stub,
+            platform,
             here: tempfile::tempdir().unwrap(),
         }
     }
@@ -32,10 +33,10 @@ impl Ends {
     }
 
     fn there(&self, name: &str) -> PathBuf {
-        self.stub.home().join(name)
+        self.platform.home().join(name)
     }
 
-    /// `@name` is in the sandbox; any other name is here.
+    /// `@name` is in the sandbox; any other name is on this machine.
     fn typed(&self, end: &str) -> String {
         match end.strip_prefix('@') {
             Some(path) => format!("{ID}:{path}"),
@@ -46,7 +47,7 @@ impl Ends {
 
     fn try_cp(&self, from: &str, to: &str) -> Ran {
         let (from, to) = (self.typed(from), self.typed(to));
-        self.stub.locule(&["sandbox", "cp", &from, &to])
+        self.platform.locule(&["sandbox", "cp", &from, &to])
     }
 
     fn cp(&self, from: &str, to: &str) {
@@ -69,7 +70,7 @@ fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// A folder with what copies get wrong.
+/// A directory with entries that copies tend to get wrong.
 fn make_tree(at: &Path) {
     fs::create_dir_all(at.join("sub dir/empty")).unwrap();
     fs::write(at.join("sub dir/-rf \n'\""), "odd").unwrap();
@@ -101,9 +102,9 @@ fn assert_tree(at: &Path) {
     );
 }
 
-#[test]
-fn a_file_goes_into_a_folder_over_a_file_or_to_a_new_name() {
-    let ends = Ends::new();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_file_is_copied_into_a_directory_over_a_file_or_to_a_new_name(pool: PgPool) {
+    let ends = Ends::start(pool).await;
     fs::write(ends.here("a b"), "one").unwrap();
     fs::set_permissions(ends.here("a b"), fs::Permissions::from_mode(0o640)).unwrap();
     fs::create_dir(ends.there("folder")).unwrap();
@@ -126,9 +127,9 @@ fn a_file_goes_into_a_folder_over_a_file_or_to_a_new_name() {
     }
 }
 
-#[test]
-fn a_folder_goes_and_comes_back_with_all_that_is_in_it() {
-    let ends = Ends::new();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_directory_keeps_its_entries_and_modes_in_both_directions(pool: PgPool) {
+    let ends = Ends::start(pool).await;
     make_tree(&ends.here("tree"));
     ends.cp("tree", "@new");
     assert_tree(&ends.there("new"));
@@ -136,9 +137,9 @@ fn a_folder_goes_and_comes_back_with_all_that_is_in_it() {
     assert_tree(&ends.here("back"));
 }
 
-#[test]
-fn a_folder_goes_into_one_that_exists_and_a_dot_means_its_contents() {
-    let ends = Ends::new();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_directory_is_copied_into_an_existing_one_and_a_dot_means_its_contents(pool: PgPool) {
+    let ends = Ends::start(pool).await;
     fs::create_dir(ends.here("tree")).unwrap();
     fs::write(ends.here("tree/file"), "one").unwrap();
     fs::create_dir(ends.there("to")).unwrap();
@@ -159,9 +160,9 @@ fn a_folder_goes_into_one_that_exists_and_a_dot_means_its_contents() {
     assert!(ends.here("back/tree/file").is_file() && ends.here("back/file").is_file());
 }
 
-#[test]
-fn a_link_is_copied_as_one_unless_it_is_to_be_followed() {
-    let ends = Ends::new();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_symbolic_link_is_copied_as_a_link_unless_l_follows_it(pool: PgPool) {
+    let ends = Ends::start(pool).await;
     fs::write(ends.here("file"), "one").unwrap();
     symlink("file", ends.here("link")).unwrap();
     ends.cp("link", "@link");
@@ -170,63 +171,63 @@ fn a_link_is_copied_as_one_unless_it_is_to_be_followed() {
         Path::new("file")
     );
     let (from, to) = (ends.typed("link"), ends.typed("@real"));
-    ends.stub.succeeds(&["sandbox", "cp", "-L", &from, &to]);
+    ends.platform.succeeds(&["sandbox", "cp", "-L", &from, &to]);
     assert_eq!(fs::read_to_string(ends.there("real")).unwrap(), "one");
     symlink("real", ends.there("way")).unwrap();
     let (from, to) = (ends.typed("@way"), ends.typed("back"));
-    ends.stub.succeeds(&["sandbox", "cp", "-L", &from, &to]);
+    ends.platform.succeeds(&["sandbox", "cp", "-L", &from, &to]);
     assert!(!ends.here("back").is_symlink());
     assert_eq!(fs::read_to_string(ends.here("back")).unwrap(), "one");
 }
 
-#[test]
-fn what_is_refused_leaves_nothing() {
-    let ends = Ends::new();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_refused_copy_creates_no_file(pool: PgPool) {
+    let ends = Ends::start(pool).await;
     fs::write(ends.here("file"), "one").unwrap();
     fs::create_dir(ends.here("tree")).unwrap();
     fs::write(ends.there("other"), "two").unwrap();
     ends.refused("missing", "@new", "cannot read");
     ends.refused("@missing", "new", "does not exist");
-    ends.refused("file", "@new/", "does not exist: make it first");
-    ends.refused("file", "@no/new", "does not exist: make it first");
-    ends.refused("@other", "no/new", "does not exist: make it first");
-    ends.refused("tree", "@other", "a folder cannot be copied over it");
-    ends.refused("file", "file", "one of the two must be in a sandbox");
-    ends.refused("@other", "@new", "copy twice");
-    ends.refused("-", "@other", "must be a folder");
-    assert_eq!(fs::read_dir(ends.stub.home()).unwrap().count(), 1);
+    ends.refused("file", "@new/", "does not exist: create it first");
+    ends.refused("file", "@no/new", "does not exist: create it first");
+    ends.refused("@other", "no/new", "does not exist: create it first");
+    ends.refused("tree", "@other", "a directory cannot replace it");
+    ends.refused("file", "file", "neither SOURCE nor TARGET is in a sandbox");
+    ends.refused("@other", "@new", "copy to this machine first");
+    ends.refused("-", "@other", "is not a directory");
+    assert_eq!(fs::read_dir(ends.platform.home()).unwrap().count(), 1);
     assert_eq!(fs::read_dir(ends.here.path()).unwrap().count(), 2);
 }
 
-#[test]
-fn a_dash_is_a_tar_archive() {
-    let ends = Ends::new();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_dash_stands_for_a_tar_archive_on_stdin_or_stdout(pool: PgPool) {
+    let ends = Ends::start(pool).await;
     fs::create_dir_all(ends.there("tree")).unwrap();
     fs::write(ends.there("tree/file"), "one").unwrap();
     let archive = ends.here("archive");
     let mut command = ends
-        .stub
+        .platform
         .command(&["sandbox", "cp", &format!("{ID}:tree"), "-"]);
     command.stdout(fs::File::create(&archive).unwrap());
     assert_eq!(crate::program::run(command).code, 0);
     fs::create_dir(ends.there("to")).unwrap();
-    let ran = ends.stub.locule_with(
+    let ran = ends.platform.locule_with(
         &["sandbox", "cp", "-", &format!("{ID}:to")],
         &fs::read(&archive).unwrap(),
     );
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     assert_eq!(fs::read_to_string(ends.there("to/file")).unwrap(), "one");
     let ran = ends
-        .stub
+        .platform
         .locule_with(&["sandbox", "cp", "-", &format!("{ID}:to")], b"no archive");
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("cannot write to to in sb-"), "{ran:?}");
 }
 
-#[test]
-fn a_large_file_comes_through_whole() {
-    let ends = Ends::new();
-    // Numbers in a row: a chunk that is lost, doubled or swapped is seen.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_large_file_arrives_complete(pool: PgPool) {
+    let ends = Ends::start(pool).await;
+    // Consecutive numbers: a chunk that is lost, repeated or swapped changes the content.
     let content: Vec<u8> = (0..2_000_000_u32).flat_map(u32::to_le_bytes).collect();
     fs::write(ends.here("large"), &content).unwrap();
     ends.cp("large", "@large");
@@ -235,23 +236,25 @@ fn a_large_file_comes_through_whole() {
     assert!(fs::read(ends.here("back")).unwrap() == content);
 }
 
-#[test]
-fn a_copy_that_breaks_off_leaves_what_was_there() {
-    let ends = Ends::new();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_copy_whose_connection_breaks_leaves_the_old_file(pool: PgPool) {
+    let ends = Ends::start(pool).await;
     fs::write(ends.there("large"), vec![b'x'; 4_000_000]).unwrap();
     fs::write(ends.here("old"), "one").unwrap();
-    ends.stub.change(|seen| seen.cut = Some("tar"));
-    ends.refused("@large", "old", "the connection broke off");
+    ends.platform.change(|traffic| traffic.cut = Some("tar"));
+    ends.refused("@large", "old", "the connection to the server was lost");
     assert_eq!(fs::read_to_string(ends.here("old")).unwrap(), "one");
     assert_eq!(fs::read_dir(ends.here.path()).unwrap().count(), 1);
 }
 
-#[test]
-fn json_says_what_was_copied() {
-    let ends = Ends::new();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn json_names_the_sandbox_the_target_and_the_size(pool: PgPool) {
+    let ends = Ends::start(pool).await;
     fs::write(ends.here("file"), "one").unwrap();
     let (from, to) = (ends.typed("file"), ends.typed("@new"));
-    let json = ends.stub.succeeds(&["sandbox", "cp", "--json", &from, &to]);
+    let json = ends
+        .platform
+        .succeeds(&["sandbox", "cp", "--json", &from, &to]);
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
         (&value["sandbox_id"], &value["target"]),
@@ -260,20 +263,15 @@ fn json_says_what_was_copied() {
     assert!(value["bytes"].as_u64().unwrap() >= 512);
 }
 
-/// A `tar` that sends what no honest one would.
+/// Replaces `tar` in the sandbox by a program that prints a hostile archive.
 fn lie(ends: &Ends, build: impl FnOnce(&mut tar::Builder<Vec<u8>>)) {
     let mut archive = tar::Builder::new(Vec::new());
     build(&mut archive);
     let lies = ends.here("lies");
     fs::write(&lies, archive.into_inner().unwrap()).unwrap();
-    fs::write(
-        ends.there("tar"),
-        format!("#!/bin/sh\nexec cat '{}'\n", lies.display()),
-    )
-    .unwrap();
-    fs::set_permissions(ends.there("tar"), fs::Permissions::from_mode(0o755)).unwrap();
-    ends.stub
-        .change(|seen| seen.path = Some(ends.stub.home().to_owned()));
+    let tar = ends.platform.program("tar");
+    fs::write(&tar, format!("#!/bin/sh\nexec cat '{}'\n", lies.display())).unwrap();
+    fs::set_permissions(&tar, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn entry(kind: tar::EntryType, name: &[u8], link: &str) -> tar::Header {
@@ -289,10 +287,10 @@ fn entry(kind: tar::EntryType, name: &[u8], link: &str) -> tar::Header {
     header
 }
 
-#[test]
-fn a_sandbox_that_lies_writes_nothing_outside_the_target() {
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_hostile_archive_writes_nothing_outside_the_target(pool: PgPool) {
     use tar::EntryType::{Fifo, Regular, Symlink};
-    let ends = Ends::new();
+    let ends = Ends::start(pool).await;
     fs::create_dir(ends.there("tree")).unwrap();
     lie(&ends, |archive| {
         archive
@@ -319,9 +317,9 @@ fn a_sandbox_that_lies_writes_nothing_outside_the_target() {
     assert!(!ends.here("outside").exists());
 }
 
-#[test]
-fn a_sandbox_that_sends_something_else_than_a_file_is_refused() {
-    let ends = Ends::new();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_archive_that_is_not_the_requested_file_is_refused(pool: PgPool) {
+    let ends = Ends::start(pool).await;
     fs::write(ends.there("file"), "one").unwrap();
     lie(&ends, |archive| {
         archive
@@ -331,6 +329,6 @@ fn a_sandbox_that_sends_something_else_than_a_file_is_refused() {
             )
             .unwrap();
     });
-    ends.refused("@file", "back", "something else than the file");
+    ends.refused("@file", "back", "does not contain the requested file");
     assert!(!ends.here("back").exists());
 }

@@ -35,7 +35,7 @@ const VERBS: &[&[&str]] = &[
 ];
 
 #[test]
-fn the_help_of_every_verb_is_written_down() {
+fn the_help_of_every_command_matches_the_snapshot() {
     let mut pages = Vec::new();
     for verb in VERBS {
         let mut args = verb.to_vec();
@@ -48,7 +48,7 @@ fn the_help_of_every_verb_is_written_down() {
 }
 
 #[test]
-fn every_verb_but_the_group_prints_json() {
+fn every_command_has_a_json_flag() {
     for verb in VERBS
         .iter()
         .filter(|verb| !matches!(verb, [] | ["sandbox" | "team" | "api-key" | "completion"]))
@@ -61,13 +61,13 @@ fn every_verb_but_the_group_prints_json() {
 }
 
 #[test]
-fn the_version_is_said() {
+fn the_version_flag_prints_the_version() {
     let expected = format!("locule {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(run(program(&["--version"])).stdout, expected);
 }
 
 #[test]
-fn shells_get_a_script_that_knows_the_verbs() {
+fn the_completion_scripts_contain_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
         let ran = run(program(&["completion", shell]));
         assert_eq!(ran.code, 0, "{ran:?}");

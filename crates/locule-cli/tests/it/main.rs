@@ -1,4 +1,4 @@
-//! Whole commands as a person types them, against a server that speaks the API's shapes and runs the commands on this machine.
+//! Whole commands as a user types them, against the real API.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
@@ -6,8 +6,8 @@ mod account;
 mod copy;
 mod finding;
 mod help;
+mod platform;
 mod program;
 mod run;
 mod sandbox;
 mod signals;
-mod stub;

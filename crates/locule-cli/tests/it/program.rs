@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "these tests run the program that people run"
+    reason = "these tests run the program as users run it"
 )]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -11,9 +11,9 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::stub::{KEY, Stub};
+use crate::platform::Platform;
 
-/// What it printed and how it ended.
+/// The output and the exit code of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: i32,
@@ -22,8 +22,8 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// As it is kept in transcripts: moments differ from run to run.
-    pub(crate) fn told(&self) -> String {
+    /// The run as snapshots show it, without times, which differ from run to run.
+    pub(crate) fn transcript(&self) -> String {
         let steady = |line: &str| match line.find("20") {
             Some(at)
                 if line.contains("_at\"")
@@ -34,17 +34,17 @@ impl Ran {
             }
             _ => line.to_owned(),
         };
-        let talk = self.stderr.lines().map(|line| format!("! {line}"));
-        let lines = self.stdout.lines().map(str::to_owned).chain(talk);
-        let mut told: Vec<String> = lines.map(|line| steady(&line)).collect();
+        let messages = self.stderr.lines().map(|line| format!("! {line}"));
+        let lines = self.stdout.lines().map(str::to_owned).chain(messages);
+        let mut shown: Vec<String> = lines.map(|line| steady(&line)).collect();
         if self.code != 0 {
-            told.push(format!("[exit {}]", self.code));
+            shown.push(format!("[exit {}]", self.code));
         }
-        told.join("\n")
+        shown.join("\n")
     }
 }
 
-/// Knows nothing of this machine's servers.
+/// The program without the servers that the environment names.
 pub(crate) fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_locule-cli"));
     command
@@ -72,12 +72,12 @@ pub(crate) fn run(mut command: Command) -> Ran {
     finish(command.spawn().unwrap())
 }
 
-impl Stub {
+impl Platform {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = program(args);
         command
             .env("LOCULE_URL", &self.url)
-            .env("LOCULE_API_KEY", KEY);
+            .env("LOCULE_API_KEY", &self.key);
         command
     }
 
@@ -87,18 +87,18 @@ impl Stub {
 
     pub(crate) fn locule_with(&self, args: &[&str], input: &[u8]) -> Ran {
         let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
-        // A program that does not read it all is no failure of the writer.
+        // The program may exit before it has read all input.
         let _ = child.stdin.take().unwrap().write_all(input);
         finish(child)
     }
 
-    /// What a person would see who types these, one after the other.
+    /// The commands and their output, one after the other, as a terminal shows them.
     pub(crate) fn transcript(&self, commands: &[&[&str]]) -> String {
         let one = |args: &&[&str]| {
             format!(
                 "$ locule {}\n{}\n",
                 args.join(" "),
-                self.locule(args).told()
+                self.locule(args).transcript()
             )
         };
         commands.iter().map(one).collect::<Vec<_>>().join("\n")
@@ -111,7 +111,7 @@ impl Stub {
     }
 }
 
-/// One that is still running.
+/// A program that is still running.
 pub(crate) struct Running {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
@@ -128,15 +128,15 @@ impl Running {
         }
     }
 
-    /// Waits for a line of its output.
+    /// Waits for a line of standard output.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line
     }
 
-    /// Waits for a line of its talk.
-    pub(crate) fn talk(&mut self) -> String {
+    /// Waits for a line of standard error.
+    pub(crate) fn message(&mut self) -> String {
         let mut line = String::new();
         self.stderr.read_line(&mut line).unwrap();
         line
@@ -147,7 +147,7 @@ impl Running {
         kill(Pid::from_raw(pid), signal).unwrap();
     }
 
-    /// Nobody reads its output any more.
+    /// Closes both outputs and returns the exit code.
     pub(crate) fn stop_reading(self) -> i32 {
         let Self {
             mut child,

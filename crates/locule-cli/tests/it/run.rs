@@ -1,17 +1,19 @@
-//! `locule run` and `locule sandbox exec`: streams, codes, and no sandbox left behind.
+//! `locule run` and `locule sandbox exec`: output, input, exit codes, and that no sandbox is left over.
 
 use axum::http::Method;
-use locule_api::SandboxStatus;
+use locule_domain::SandboxState;
+use locule_testkit::current_user;
+use sqlx::PgPool;
 
+use crate::platform::Platform;
 use crate::program::Running;
-use crate::stub::Stub;
 
 const ID: &str = "sb-12345678-9dad-11d1-80b4-00c04fd430c8";
 
-#[test]
-fn a_run_streams_both_ways_and_ends_with_the_commands_code() {
-    let stub = Stub::start();
-    let ran = stub.locule_with(
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_run_carries_input_and_output_and_exits_with_the_code_of_the_command(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let ran = platform.locule_with(
         &["run", "--", "sh", "-c", "cat; echo err >&2; exit 5"],
         b"in\n",
     );
@@ -19,13 +21,13 @@ fn a_run_streams_both_ways_and_ends_with_the_commands_code() {
         (ran.code, ran.stdout.as_str(), ran.stderr.as_str()),
         (5, "in\n", "err\n")
     );
-    assert_eq!(stub.sandboxes(), 0);
+    assert_eq!(platform.sandboxes(), 0);
 }
 
-#[test]
-fn the_dashes_before_a_command_may_be_left_out() {
-    let stub = Stub::start();
-    stub.add(ID, SandboxStatus::Running);
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_dashes_before_a_command_may_be_left_out(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    platform.add(ID, SandboxState::Running).await;
     for args in [
         &["run", "sh", "-c", "echo $0 $*", "-e", "--", "--json"][..],
         &[
@@ -79,17 +81,18 @@ fn the_dashes_before_a_command_may_be_left_out() {
             "--json",
         ],
     ] {
-        assert_eq!(stub.succeeds(args), "-e -- --json\n", "{args:?}");
+        assert_eq!(platform.succeeds(args), "-e -- --json\n", "{args:?}");
     }
 }
 
-#[test]
-fn flags_reach_the_server_as_they_were_meant() {
-    let stub = Stub::start();
-    let mut command = stub.command(&[
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn every_flag_of_run_is_a_field_of_the_requests(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let user = current_user();
+    let mut command = platform.command(&[
         "run",
         "--template",
-        "t",
+        "base",
         "--cpus",
         "2",
         "-m",
@@ -103,7 +106,7 @@ fn flags_reach_the_server_as_they_were_meant() {
         "-w",
         "/",
         "-u",
-        "root",
+        &user,
         "--timeout",
         "2m",
         "--rm",
@@ -115,57 +118,67 @@ fn flags_reach_the_server_as_they_were_meant() {
         command
     });
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "/\n"), "{ran:?}");
-    let (created, started) = stub.change(|seen| (seen.created.remove(0), seen.started.remove(0)));
+    let (created, started) =
+        platform.change(|traffic| (traffic.created.remove(0), traffic.started.remove(0)));
     let expected = serde_json::json!([
-        // The time limit and a margin: should the program die, the sandbox ends all the same.
-        { "template": "t", "vcpus": 2, "memory_mb": 2048, "expires_in_sec": 420 },
-        { "cmd": "pwd", "envs": { "A": "b=c", "MINE": "mine" }, "cwd": "/", "user": "root",
+        // The timeout and a margin: should `locule` be killed, the sandbox still expires.
+        { "template": "base", "vcpus": 2, "memory_mb": 2048, "expires_in_sec": 420 },
+        { "cmd": "pwd", "envs": { "A": "b=c", "MINE": "mine" }, "cwd": "/", "user": user,
           "timeout_sec": 120, "stdin": true, "encoding": "base64", "on_disconnect": "kill" },
     ]);
     assert_eq!(serde_json::json!([created, started]), expected);
 }
 
-#[test]
-fn stdin_is_not_passed_when_it_must_not_be() {
-    let stub = Stub::start();
-    let ran = stub.locule_with(&["run", "--no-stdin", "cat"], b"in\n");
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn no_stdin_gives_the_command_an_empty_input(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let ran = platform.locule_with(&["run", "--no-stdin", "cat"], b"in\n");
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
 }
 
-#[test]
-fn a_terminals_input_is_passed_only_when_it_is_asked_for() {
-    let stub = Stub::start();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_input_of_a_terminal_is_passed_on_only_with_i(pool: PgPool) {
+    let platform = Platform::start(pool).await;
     for (args, passed) in [
         (&["run", "true"][..], false),
         (&["run", "-i", "true"], true),
     ] {
         let terminal = nix::pty::openpty(None, None).unwrap();
-        let mut command = stub.command(args);
+        let mut command = platform.command(args);
         command.stdin(terminal.slave);
         assert_eq!(crate::program::run(command).code, 0);
-        let started = stub.change(|seen| seen.started.pop().unwrap());
-        assert_eq!(started.stdin, passed, "{args:?}");
+        let started = platform.change(|traffic| traffic.started.pop().unwrap());
+        assert_eq!(
+            started["stdin"].as_bool().unwrap_or(false),
+            passed,
+            "{args:?}"
+        );
     }
 }
 
-#[test]
-fn what_keeps_a_command_from_running_has_the_codes_of_docker() {
-    let stub = Stub::start();
-    assert_eq!(stub.locule(&["run", "no-such-program"]).code, 127);
-    assert_eq!(stub.locule(&["run", "/"]).code, 126);
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_command_that_cannot_run_has_the_exit_codes_of_docker(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    assert_eq!(platform.locule(&["run", "no-such-program"]).code, 127);
+    assert_eq!(platform.locule(&["run", "/"]).code, 126);
     assert_eq!(
-        stub.locule(&["run", "--template", "nonesuch", "true"]).code,
+        platform
+            .locule(&["run", "--template", "nonesuch", "true"])
+            .code,
         125
     );
-    assert_eq!(stub.locule(&["run", "sh", "-c", "kill -TERM $$"]).code, 143);
-    assert_eq!(stub.sandboxes(), 0);
+    assert_eq!(
+        platform.locule(&["run", "sh", "-c", "kill -TERM $$"]).code,
+        143
+    );
+    assert_eq!(platform.sandboxes(), 0);
 }
 
-#[test]
-fn what_a_failed_run_says_is_written_down() {
-    let stub = Stub::start();
-    stub.add(ID, SandboxStatus::Paused);
-    let told = stub.transcript(&[
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_messages_of_failed_runs_match_the_snapshot(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    platform.add(ID, SandboxState::Paused).await;
+    let shown = platform.transcript(&[
         &["run", "no-such-program"],
         &["run", "/"],
         &["run", "--template", "nonesuch", "true"],
@@ -175,12 +188,12 @@ fn what_a_failed_run_says_is_written_down() {
         &["sandbox", "exec", ID, "true"],
         &["sandbox", "exec", "77", "true"],
     ]);
-    insta::assert_snapshot!("failed_runs", told);
+    insta::assert_snapshot!("failed_runs", shown);
 }
 
-#[test]
-fn what_cannot_be_done_is_refused_not_ignored() {
-    let stub = Stub::start();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_unsupported_flag_is_refused_before_any_request(pool: PgPool) {
+    let platform = Platform::start(pool).await;
     for (args, words) in [
         (
             &["run", "-it", "sh"][..],
@@ -195,25 +208,25 @@ fn what_cannot_be_done_is_refused_not_ignored() {
             "a pseudo-terminal (-t) is not supported yet",
         ),
     ] {
-        let ran = stub.locule(args);
+        let ran = platform.locule(args);
         assert_eq!(ran.code, 125, "{ran:?}");
         assert!(ran.stderr.contains(words), "{ran:?}");
     }
-    assert_eq!(stub.change(|seen| seen.calls.len()), 0);
+    assert_eq!(platform.change(|traffic| traffic.calls.len()), 0);
 }
 
-#[test]
-fn a_kept_sandbox_is_kept() {
-    let stub = Stub::start();
-    let ran = stub.locule(&["run", "--keep", "true"]);
-    assert_eq!((ran.code, stub.sandboxes()), (0, 1));
-    assert!(ran.stderr.starts_with("kept sb-"), "{ran:?}");
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn keep_leaves_the_sandbox_running_and_prints_its_id(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let ran = platform.locule(&["run", "--keep", "true"]);
+    assert_eq!((ran.code, platform.sandboxes()), (0, 1));
+    assert!(ran.stderr.starts_with("kept sandbox sb-"), "{ran:?}");
 }
 
-#[test]
-fn json_holds_both_streams_and_says_how_they_are_written() {
-    let stub = Stub::start();
-    let shown = stub.locule(&[
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn json_has_both_outputs_and_their_encoding(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let shown = platform.locule(&[
         "run",
         "--json",
         "sh",
@@ -228,7 +241,7 @@ fn json_holds_both_streams_and_says_how_they_are_written() {
         (&"err\n".into(), &3.into())
     );
     assert_eq!(value["encoding"], "utf-8");
-    let binary = stub.succeeds(&["run", "--json", "printf", "\\377"]);
+    let binary = platform.succeeds(&["run", "--json", "printf", "\\377"]);
     let value: serde_json::Value = serde_json::from_str(&binary).unwrap();
     assert_eq!(
         (&value["stdout"], &value["encoding"]),
@@ -236,64 +249,67 @@ fn json_holds_both_streams_and_says_how_they_are_written() {
     );
 }
 
-#[test]
-fn json_of_endless_output_is_refused_and_leaves_nothing() {
-    let stub = Stub::start();
-    let ran = stub.locule(&["run", "--json", "yes"]);
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn json_of_endless_output_is_refused_and_the_sandbox_destroyed(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let ran = platform.locule(&["run", "--json", "yes"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (125, ""));
     assert!(ran.stderr.contains("run it without --json"), "{ran:?}");
-    assert_eq!(stub.sandboxes(), 0);
+    assert_eq!(platform.sandboxes(), 0);
 }
 
-#[test]
-fn a_detached_command_is_not_waited_for() {
-    let stub = Stub::start();
-    stub.add(ID, SandboxStatus::Running);
-    assert_eq!(
-        stub.succeeds(&["sandbox", "exec", "-d", ID, "sleep", "1000"]),
-        "4242\n"
-    );
-    let json = stub.succeeds(&["sandbox", "exec", "-d", "--json", ID, "sleep", "1000"]);
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_detached_command_prints_its_process_id_and_runs_on(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    platform.add(ID, SandboxState::Running).await;
+    let pid = platform.succeeds(&["sandbox", "exec", "-d", ID, "sleep", "1000"]);
+    assert!(pid.trim().parse::<u32>().unwrap() > 0, "{pid}");
+    let json = platform.succeeds(&["sandbox", "exec", "-d", "--json", ID, "sleep", "1000"]);
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(value["tag"], "proc-0");
+    assert!(value["pid"].as_u64().unwrap() > 0, "{value}");
+    assert!(
+        value["tag"].as_str().unwrap().starts_with("proc-"),
+        "{value}"
+    );
 }
 
-#[test]
-fn a_reader_that_leaves_ends_the_command_and_the_sandbox() {
-    let stub = Stub::start();
-    let mut running = Running::start(stub.command(&["run", "yes"]));
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_closed_output_pipe_ends_the_command_and_the_sandbox(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let mut running = Running::start(platform.command(&["run", "yes"]));
     assert_eq!(running.line(), "y\n");
     assert_eq!(running.stop_reading(), 141);
-    stub.wait("the command was left", |seen| seen.left == 1);
-    assert_eq!(stub.sandboxes(), 0);
+    platform.wait("the command was left", |traffic| traffic.abandoned == 1);
+    assert_eq!(platform.sandboxes(), 0);
 }
 
-#[test]
-fn a_lost_connection_is_said_and_the_sandbox_destroyed() {
-    let stub = Stub::start();
-    stub.change(|seen| seen.cut = Some("yes"));
-    let ran = stub.locule(&["run", "yes"]);
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_lost_connection_is_reported_and_the_sandbox_destroyed(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    platform.change(|traffic| traffic.cut = Some("yes"));
+    let ran = platform.locule(&["run", "yes"]);
     assert_eq!(ran.code, 125);
-    let words = "the sandbox ended, or the connection to it did: the connection broke off";
+    let words = "the sandbox stopped, or the connection to it was lost: the connection to the server was lost";
     assert!(ran.stderr.contains(words), "{}", ran.stderr);
-    assert_eq!(stub.sandboxes(), 0);
+    assert_eq!(platform.sandboxes(), 0);
 }
 
-#[test]
-fn destroying_is_tried_until_it_is_done() {
-    let stub = Stub::start();
-    stub.change(|seen| seen.fail = Some((Method::DELETE, 5)));
-    let ran = stub.locule(&["run", "true"]);
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_failed_destroy_is_repeated_until_it_succeeds(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    platform.change(|traffic| traffic.fail = Some((Method::DELETE, 5)));
+    let ran = platform.locule(&["run", "true"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    assert_eq!(stub.sandboxes(), 0);
+    assert_eq!(platform.sandboxes(), 0);
 }
 
-#[test]
-fn a_create_that_was_lost_on_the_way_is_asked_for_again_with_the_same_key() {
-    let stub = Stub::start();
-    stub.change(|seen| seen.fail = Some((Method::POST, 2)));
-    stub.succeeds(&["run", "true"]);
-    let (keys, calls) = stub.change(|seen| (seen.idempotency_keys.clone(), seen.calls.clone()));
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_create_that_a_gateway_lost_is_repeated_with_its_idempotency_key(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    platform.change(|traffic| traffic.fail = Some((Method::POST, 2)));
+    platform.succeeds(&["run", "true"]);
+    let (keys, calls) =
+        platform.change(|traffic| (traffic.idempotency_keys.clone(), traffic.calls.clone()));
     assert_eq!(keys.len(), 1);
     assert_eq!(
         calls

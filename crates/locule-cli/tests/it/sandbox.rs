@@ -1,33 +1,38 @@
-//! The verbs that look at sandboxes and change them.
+//! The commands that list, show and change sandboxes.
 
-use locule_api::SandboxStatus::{Missing, Paused, Running};
+use locule_domain::SandboxState::{Missing, Paused, Running};
+use sqlx::PgPool;
 
-use crate::stub::Stub;
+use crate::platform::Platform;
 
 const ONE: &str = "sb-12345678-9dad-11d1-80b4-00c04fd430c8";
 const TWO: &str = "sb-12995678-9dad-11d1-80b4-00c04fd430c8";
+/// No sandbox has this id.
+const UNKNOWN: &str = "sb-00000000-0000-4000-8000-000000000000";
 const THREE: &str = "sb-ffff5678-9dad-11d1-80b4-00c04fd430c8";
 
-fn three() -> Stub {
-    let stub = Stub::start();
-    stub.add(ONE, Running);
-    stub.add(TWO, Paused);
-    stub.add(THREE, Missing);
-    stub
+/// A running, a paused and a missing sandbox.
+async fn three(pool: PgPool) -> Platform {
+    let platform = Platform::start(pool).await;
+    // A list begins with the newest sandbox.
+    platform.add(THREE, Missing).await;
+    platform.add(TWO, Paused).await;
+    platform.add(ONE, Running).await;
+    platform
 }
 
-#[test]
-fn what_the_verbs_print_is_written_down() {
-    let table = three().transcript(&[
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_output_of_each_sandbox_command_matches_the_snapshot(pool: PgPool) {
+    let table = three(pool).await.transcript(&[
         &["sandbox", "ls"],
         &["sandbox", "ls", "--json", "--state", "running"],
         &["sandbox", "get", "123"],
         &["sandbox", "get", "--json", "ff"],
-        &["sandbox", "get", "sb-00000000-0000-4000-8000-000000000000"],
+        &["sandbox", "get", UNKNOWN],
         &["sandbox", "kill", "12", "77"],
         &["sandbox", "pause", "ffff", "123", "129"],
         &["sandbox", "resume", "--json", "123", "ffff"],
-        &["sandbox", "kill", "--json", "123", ONE, "ffff"],
+        &["sandbox", "kill", "--json", "123", UNKNOWN, "ffff"],
         &["sandbox", "kill", "129"],
         &["sandbox", "ls"],
         &["sandbox", "ls", "--json"],
@@ -35,46 +40,40 @@ fn what_the_verbs_print_is_written_down() {
     insta::assert_snapshot!("verbs", table);
 }
 
-#[test]
-fn a_list_can_be_of_ids_of_a_state_or_json() {
-    let stub = three();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_list_can_be_limited_to_ids_and_to_states(pool: PgPool) {
+    let platform = three(pool).await;
     assert_eq!(
-        stub.succeeds(&["sandbox", "ls", "-q"]),
+        platform.succeeds(&["sandbox", "ls", "-q"]),
         format!("{ONE}\n{TWO}\n{THREE}\n")
     );
     let some = [
         "sandbox", "ls", "-q", "--state", "paused", "--state", "missing",
     ];
-    assert_eq!(stub.succeeds(&some), format!("{TWO}\n{THREE}\n"));
+    assert_eq!(platform.succeeds(&some), format!("{TWO}\n{THREE}\n"));
 }
 
-#[test]
-fn a_beginning_that_several_have_kills_none_of_them() {
-    let stub = three();
-    let ran = stub.locule(&["sandbox", "kill", "12"]);
-    assert_eq!((ran.code, stub.sandboxes()), (1, 3));
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_ambiguous_id_prefix_kills_no_sandbox(pool: PgPool) {
+    let platform = three(pool).await;
+    let ran = platform.locule(&["sandbox", "kill", "12"]);
+    // The host does not have the missing one.
+    assert_eq!((ran.code, platform.sandboxes()), (1, 2));
+    let listed = platform.succeeds(&["sandbox", "ls", "-q"]);
+    assert_eq!(listed.lines().count(), 3, "{listed}");
     assert!(
         ran.stderr.contains(ONE) && ran.stderr.contains(TWO),
         "{ran:?}"
     );
 }
 
-#[test]
-fn one_that_fails_does_not_keep_the_others() {
-    let stub = three();
-    let ran = stub.locule(&["sandbox", "pause", "ffff", "123", "129"]);
-    assert_eq!(
-        (ran.code, ran.stdout),
-        (
-            1,
-            format!(
-                "{ONE}
-"
-            )
-        )
-    );
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_failure_for_one_sandbox_does_not_stop_the_others(pool: PgPool) {
+    let platform = three(pool).await;
+    let ran = platform.locule(&["sandbox", "pause", "ffff", "123", "129"]);
+    assert_eq!((ran.code, ran.stdout), (1, format!("{ONE}\n")));
     assert_eq!(ran.stderr.lines().count(), 2);
-    let ran = stub.locule(&["sandbox", "resume", "--json", "123", "ffff"]);
+    let ran = platform.locule(&["sandbox", "resume", "--json", "123", "ffff"]);
     let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(
         (
@@ -84,19 +83,19 @@ fn one_that_fails_does_not_keep_the_others() {
         ),
         (1, &"running".into(), 1)
     );
-    let ran = stub.locule(&["sandbox", "kill", "--json", "123", ONE, "ffff"]);
+    let ran = platform.locule(&["sandbox", "kill", "--json", "123", UNKNOWN, "ffff"]);
     let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(
         (ran.code, value),
         (1, serde_json::json!([{ "id": ONE }, { "id": THREE }]))
     );
-    assert_eq!(stub.sandboxes(), 1);
+    assert_eq!(platform.sandboxes(), 1);
 }
 
-#[test]
-fn a_create_prints_the_id_and_asks_for_what_was_said() {
-    let stub = Stub::start();
-    let id = stub.succeeds(&[
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_create_prints_the_id_and_sends_every_flag(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let id = platform.succeeds(&[
         "sandbox",
         "create",
         "--vcpus",
@@ -114,18 +113,18 @@ fn a_create_prints_the_id_and_asks_for_what_was_said() {
         "--label",
         "for=me",
     ]);
-    assert_eq!(stub.succeeds(&["sandbox", "ls", "-q"]), id);
-    let wanted = stub.change(|seen| serde_json::to_value(&seen.created[0]).unwrap());
+    assert_eq!(platform.succeeds(&["sandbox", "ls", "-q"]), id);
+    let sent = platform.change(|traffic| traffic.created.remove(0));
     let expected = serde_json::json!({
         "template": "minimal", "vcpus": 2, "memory_mb": 1024, "timeout_sec": 900,
         "expires_in_sec": 7200, "on_timeout": "pause", "envs": { "A": "b" }, "labels": { "for": "me" },
     });
-    assert_eq!(wanted, expected);
+    assert_eq!(sent, expected);
 }
 
-#[test]
-fn what_was_typed_wrongly_is_said_before_a_server_is_asked() {
-    let stub = Stub::start();
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_malformed_argument_is_refused_before_any_request(pool: PgPool) {
+    let platform = Platform::start(pool).await;
     for args in [
         &["sandbox", "create", "--memory", "lots"][..],
         &["sandbox", "create", "--vcpus", "0"],
@@ -136,8 +135,8 @@ fn what_was_typed_wrongly_is_said_before_a_server_is_asked() {
         &["sandbox", "kill"],
         &["run"],
     ] {
-        let ran = stub.locule(args);
+        let ran = platform.locule(args);
         assert_eq!(ran.code, 2, "{args:?}: {ran:?}");
     }
-    assert_eq!(stub.change(|seen| seen.calls.len()), 0);
+    assert_eq!(platform.change(|traffic| traffic.calls.len()), 0);
 }

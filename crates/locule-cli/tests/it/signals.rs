@@ -1,137 +1,151 @@
-//! Real signals to a real program (behaviour 2.5): the command hears of them, and no sandbox is left behind.
+//! Real signals to the real program (behaviour 2.5): the command receives them, and no sandbox is left over.
 
+use locule_domain::SandboxState;
+use locule_testkit::{Call, Fault, Gate};
 use nix::sys::signal::Signal;
+use sqlx::PgPool;
 
+use crate::platform::Platform;
 use crate::program::Running;
-use crate::stub::Stub;
 
-/// Says that it is there, then waits for a signal. What it leaves running holds no pipe.
+/// Prints `ready`, then waits for a signal. The process that it leaves over holds no pipe.
 const TRAP: &str =
     "trap 'echo caught; exit 7' INT TERM HUP; echo ready; sleep 1000 >/dev/null 2>&1 & wait";
 const IGNORE: &str = "trap '' INT; echo ready; exec sleep 1000";
 
-fn ready(stub: &Stub, script: &str) -> Running {
-    let mut running = Running::start(stub.command(&["run", "sh", "-c", script]));
+fn ready(platform: &Platform, script: &str) -> Running {
+    let mut running = Running::start(platform.command(&["run", "sh", "-c", script]));
     assert_eq!(running.line(), "ready\n");
     running
 }
 
-fn heard(stub: &Stub, expected: &[&str]) {
-    stub.wait("the signals", |seen| seen.signals == expected);
+fn sent(platform: &Platform, expected: &[&str]) {
+    platform.wait("the signals of the client", |traffic| {
+        traffic.signals == expected
+    });
 }
 
-#[test]
-fn the_first_ctrl_c_is_the_commands() {
-    let stub = Stub::start();
-    let running = ready(&stub, TRAP);
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_first_ctrl_c_is_passed_to_the_command(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let running = ready(&platform, TRAP);
     running.signal(Signal::SIGINT);
     let ran = running.finish();
     assert_eq!(
         (ran.code, ran.stdout.as_str(), ran.stderr.as_str()),
         (7, "caught\n", "")
     );
-    heard(&stub, &["SIGINT"]);
-    assert_eq!(stub.sandboxes(), 0);
+    sent(&platform, &["SIGINT"]);
+    assert_eq!(platform.sandboxes(), 0);
 }
 
-/// Interrupts it twice: the second one kills.
-fn interrupt_twice(stub: &Stub, running: &Running) {
+/// Interrupts the program twice: the second interrupt kills the command.
+fn interrupt_twice(platform: &Platform, running: &Running) {
     running.signal(Signal::SIGINT);
-    heard(stub, &["SIGINT"]);
+    sent(platform, &["SIGINT"]);
     running.signal(Signal::SIGINT);
 }
 
-#[test]
-fn a_second_ctrl_c_kills_the_command() {
-    let stub = Stub::start();
-    let running = ready(&stub, IGNORE);
-    interrupt_twice(&stub, &running);
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_second_ctrl_c_kills_the_command(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let running = ready(&platform, IGNORE);
+    interrupt_twice(&platform, &running);
     assert_eq!(running.finish().code, 137);
-    heard(&stub, &["SIGINT", "SIGKILL"]);
-    assert_eq!(stub.sandboxes(), 0);
+    sent(&platform, &["SIGINT", "SIGKILL"]);
+    assert_eq!(platform.sandboxes(), 0);
 }
 
-#[test]
-fn a_third_ctrl_c_leaves_and_the_sandbox_is_destroyed_all_the_same() {
-    let stub = Stub::start();
-    stub.change(|seen| seen.immortal = true);
-    let running = ready(&stub, IGNORE);
-    interrupt_twice(&stub, &running);
-    heard(&stub, &["SIGINT", "SIGKILL"]);
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_third_ctrl_c_ends_the_program_which_still_destroys_the_sandbox(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    platform.change(|traffic| traffic.immortal = true);
+    let running = ready(&platform, IGNORE);
+    interrupt_twice(&platform, &running);
+    sent(&platform, &["SIGINT", "SIGKILL"]);
     running.signal(Signal::SIGINT);
     assert_eq!(running.finish().code, 130);
-    assert_eq!(stub.sandboxes(), 0);
+    assert_eq!(platform.sandboxes(), 0);
 }
 
-#[test]
-fn a_termination_and_a_hang_up_are_passed_on_and_leave_nothing() {
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn sigterm_and_sighup_are_passed_to_the_command_and_the_sandbox_is_destroyed(pool: PgPool) {
+    let platform = Platform::start(pool).await;
     for (signal, name) in [(Signal::SIGTERM, "SIGTERM"), (Signal::SIGHUP, "SIGHUP")] {
-        let stub = Stub::start();
-        let running = ready(&stub, TRAP);
+        platform.change(|traffic| traffic.signals.clear());
+        let running = ready(&platform, TRAP);
         running.signal(signal);
         assert_eq!(running.finish().code, 7, "{name}");
-        heard(&stub, &[name]);
-        assert_eq!(stub.sandboxes(), 0, "{name}");
+        sent(&platform, &[name]);
+        assert_eq!(platform.sandboxes(), 0, "{name}");
     }
 }
 
-#[test]
-fn a_command_that_ignores_a_termination_is_killed() {
-    let stub = Stub::start();
-    let running = ready(&stub, "trap '' TERM; echo ready; exec sleep 1000");
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_command_that_ignores_sigterm_is_killed(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let running = ready(&platform, "trap '' TERM; echo ready; exec sleep 1000");
     running.signal(Signal::SIGTERM);
     assert_eq!(running.finish().code, 137);
-    heard(&stub, &["SIGTERM", "SIGKILL"]);
-    assert_eq!(stub.sandboxes(), 0);
+    sent(&platform, &["SIGTERM", "SIGKILL"]);
+    assert_eq!(platform.sandboxes(), 0);
 }
 
-#[test]
-fn a_command_that_does_not_read_hears_ctrl_c() {
-    let stub = Stub::start();
-    stub.change(|seen| seen.deaf = true);
-    let mut command = stub.command(&["run", "sh", "-c", "echo ready; exec sleep 1000"]);
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_command_that_does_not_read_its_input_receives_ctrl_c(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let mut command = platform.command(&["run", "sh", "-c", "echo ready; exec sleep 1000"]);
     // More than the window of 1 MiB takes.
     command.stdin(std::fs::File::open("/dev/zero").unwrap());
     let mut running = Running::start(command);
     assert_eq!(running.line(), "ready\n");
     running.signal(Signal::SIGINT);
     assert_eq!(running.finish().code, 130);
-    assert_eq!(stub.sandboxes(), 0);
+    assert_eq!(platform.sandboxes(), 0);
 }
 
-#[test]
-fn a_sandbox_that_is_still_being_created_is_destroyed_when_it_is_there() {
-    let stub = Stub::start_held();
-    let mut running = Running::start(stub.command(&["run", "true"]));
-    stub.wait("the create", |seen| seen.calls == ["POST /v1/sandboxes"]);
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_interrupt_during_the_create_destroys_the_new_sandbox(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let gate = Gate::new();
+    platform.host.fail(Call::Create, Fault::Delay(gate.clone()));
+    let mut running = Running::start(platform.command(&["run", "true"]));
+    platform.wait("the create", |traffic| {
+        traffic.calls == ["POST /v1/sandboxes"]
+    });
     running.signal(Signal::SIGINT);
     assert!(
         running
-            .talk()
-            .contains("it is destroyed as soon as it is there")
+            .message()
+            .contains("will be destroyed as soon as it is ready")
     );
-    stub.release_create();
+    gate.open();
     let ran = running.finish();
     assert_eq!((ran.code, ran.stdout.as_str()), (130, ""), "{ran:?}");
-    let (created, started) = stub.change(|seen| (seen.created.len(), seen.started.len()));
-    assert_eq!((created, started, stub.sandboxes()), (1, 0, 0));
+    let (created, started) =
+        platform.change(|traffic| (traffic.created.len(), traffic.started.len()));
+    assert_eq!((created, started, platform.sandboxes()), (1, 0, 0));
 }
 
-#[test]
-fn a_command_in_a_sandbox_that_stays_is_killed_with_its_caller() {
-    let stub = Stub::start();
-    stub.change(|seen| seen.immortal = true);
-    let id = stub.add(
-        "sb-12345678-9dad-11d1-80b4-00c04fd430c8",
-        locule_api::SandboxStatus::Running,
-    );
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_third_ctrl_c_of_exec_closes_the_stream_and_keeps_the_sandbox(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    platform.change(|traffic| traffic.immortal = true);
+    let id = platform
+        .add(
+            "sb-12345678-9dad-11d1-80b4-00c04fd430c8",
+            SandboxState::Running,
+        )
+        .await;
     let script = ["sandbox", "exec", &id.to_string(), "sh", "-c", IGNORE];
-    let mut running = Running::start(stub.command(&script));
+    let mut running = Running::start(platform.command(&script));
     assert_eq!(running.line(), "ready\n");
-    interrupt_twice(&stub, &running);
-    heard(&stub, &["SIGINT", "SIGKILL"]);
+    interrupt_twice(&platform, &running);
+    sent(&platform, &["SIGINT", "SIGKILL"]);
     running.signal(Signal::SIGINT);
     assert_eq!(running.finish().code, 130);
-    stub.wait("the command was left", |seen| seen.left == 1);
-    assert_eq!(stub.sandboxes(), 1);
+    platform.wait("the client closed the stream", |traffic| {
+        traffic.abandoned == 1
+    });
+    assert_eq!(platform.sandboxes(), 1);
 }

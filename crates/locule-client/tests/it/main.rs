@@ -1,9 +1,9 @@
-//! The client against a server that misbehaves as asked.
+//! The client against a server whose responses the test writes: lost, refused and malformed ones among them.
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 #![expect(
     clippy::disallowed_methods,
-    reason = "this server is the test's own task"
+    reason = "the server is a task of the test"
 )]
 
 mod stream;
@@ -22,7 +22,7 @@ use locule_ids::SandboxId;
 
 const KEY: &str = "e2b_secret";
 
-/// One request as it came.
+/// A request that reached the server.
 #[derive(Debug, Clone)]
 struct Call {
     line: String,
@@ -55,7 +55,7 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
     answers.remove(0)
 }
 
-/// Gives these answers, one after the other.
+/// A server that gives these answers, one after the other.
 async fn server<const N: usize>(answers: [Response; N]) -> (Server, Client) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Server {
@@ -84,7 +84,7 @@ fn sandbox() -> Response {
     .into_response()
 }
 
-fn in_between() -> Response {
+fn gateway_error() -> Response {
     (StatusCode::BAD_GATEWAY, "no upstream").into_response()
 }
 
@@ -93,21 +93,22 @@ fn refused(status: StatusCode, code: ErrorCode) -> Response {
 }
 
 #[tokio::test]
-async fn what_only_looks_is_asked_again_and_what_acts_is_not() {
-    let (server, client) = server([in_between(), in_between(), sandbox(), in_between()]).await;
+async fn a_read_is_repeated_after_a_gateway_error_and_a_change_is_not() {
+    let (server, client) =
+        server([gateway_error(), gateway_error(), sandbox(), gateway_error()]).await;
     let id = SandboxId::random();
     client.get_sandbox(id).await.unwrap();
     assert_eq!(server.calls().len(), 3);
     let error = client.pause_sandbox(id).await.unwrap_err();
     assert!(
-        matches!(error, ClientError::Strange { status: 502 }),
+        matches!(error, ClientError::UnexpectedStatus { status: 502 }),
         "{error:?}"
     );
     assert_eq!(server.calls().len(), 4);
 }
 
 #[tokio::test]
-async fn a_refusal_is_not_asked_again_and_has_its_code() {
+async fn a_refused_request_is_not_repeated_and_carries_the_error_code() {
     let (server, client) = server([refused(StatusCode::NOT_FOUND, ErrorCode::NotFound)]).await;
     let error = client.get_sandbox(SandboxId::random()).await.unwrap_err();
     assert_eq!(
@@ -117,7 +118,7 @@ async fn a_refusal_is_not_asked_again_and_has_its_code() {
     assert!(
         matches!(
             error,
-            ClientError::Refused {
+            ClientError::Refusal {
                 status: Some(404),
                 ..
             }
@@ -128,12 +129,12 @@ async fn a_refusal_is_not_asked_again_and_has_its_code() {
 }
 
 #[tokio::test]
-async fn a_create_keeps_its_key_until_it_is_answered() {
+async fn a_create_is_repeated_with_its_idempotency_key_until_it_is_answered() {
     let busy = refused(StatusCode::CONFLICT, ErrorCode::IdempotencyInProgress);
-    let (server, client) = server([in_between(), busy, sandbox(), sandbox()]).await;
-    let wanted = CreateSandboxRequest::default();
-    client.create_sandbox(&wanted).await.unwrap();
-    client.create_sandbox(&wanted).await.unwrap();
+    let (server, client) = server([gateway_error(), busy, sandbox(), sandbox()]).await;
+    let request = CreateSandboxRequest::default();
+    client.create_sandbox(&request).await.unwrap();
+    client.create_sandbox(&request).await.unwrap();
     let keys: Vec<_> = server
         .calls()
         .iter()
@@ -146,7 +147,7 @@ async fn a_create_keeps_its_key_until_it_is_answered() {
 }
 
 #[tokio::test]
-async fn a_key_does_not_follow_to_where_a_server_points() {
+async fn a_redirect_to_another_server_is_not_followed() {
     let (elsewhere, _) = server([sandbox()]).await;
     let away = (
         StatusCode::TEMPORARY_REDIRECT,
@@ -155,14 +156,14 @@ async fn a_key_does_not_follow_to_where_a_server_points() {
     let (_, client) = server([away.into_response()]).await;
     let error = client.list_sandboxes().await.unwrap_err();
     assert!(
-        matches!(error, ClientError::Strange { status: 307 }),
+        matches!(error, ClientError::UnexpectedStatus { status: 307 }),
         "{error:?}"
     );
     assert_eq!(elsewhere.calls().len(), 0);
 }
 
 #[tokio::test]
-async fn a_key_is_in_no_debug_output() {
+async fn debug_output_contains_no_key() {
     let (_, client) = server([]).await;
     assert!(!format!("{client:?}").contains("secret"));
     let error = Client::new("http://host", "e2b_secret\n").unwrap_err();
@@ -170,7 +171,7 @@ async fn a_key_is_in_no_debug_output() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_told_from_one_that_is_strange() {
+async fn a_refused_connection_is_reported_as_unreachable() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -183,7 +184,7 @@ async fn a_server_that_is_not_there_is_told_from_one_that_is_strange() {
             matches!(
                 error,
                 ClientError::Unreachable {
-                    nobody_listens: true,
+                    connection_refused: true,
                     ..
                 }
             ),
@@ -193,7 +194,7 @@ async fn a_server_that_is_not_there_is_told_from_one_that_is_strange() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_refused_says_why() {
+async fn a_refused_stream_carries_the_error_of_the_server() {
     let refusal = refused(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest);
     let page = (StatusCode::OK, "hello").into_response();
     let (server, client) = server([refusal, page]).await;
@@ -202,14 +203,14 @@ async fn a_stream_that_is_refused_says_why() {
     assert_eq!(error.code(), Some("invalid_request"));
     let error = client.exec(id, StartMessage::default()).await.unwrap_err();
     assert!(
-        matches!(error, ClientError::Strange { status: 200 }),
+        matches!(error, ClientError::UnexpectedStatus { status: 200 }),
         "{error:?}"
     );
     assert_eq!(server.calls()[0].headers["x-api-key"], KEY);
 }
 
 #[tokio::test]
-async fn a_file_is_written_with_its_path_first_and_read_as_it_comes() {
+async fn a_file_is_written_with_its_path_first_and_read_as_a_stream() {
     let done = StatusCode::NO_CONTENT.into_response();
     let (server, client) = server([done, "content".into_response()]).await;
     let id = SandboxId::random();
