@@ -1,4 +1,4 @@
-//! The public API as any client speaks it, one connection, with a stopwatch.
+//! A client of the public API over one connection, which measures times.
 
 use std::io::{self, BufReader};
 use std::net::{SocketAddr, TcpStream};
@@ -29,7 +29,7 @@ impl Api {
         }
     }
 
-    /// One request. An error means that nothing is known of what became of it.
+    /// Sends one request. After an error the result of the request is unknown.
     pub fn call(
         &mut self,
         method: &str,
@@ -60,7 +60,7 @@ impl Api {
         Ok(BufReader::new(stream))
     }
 
-    /// Connects now, so that the next call is measured without it.
+    /// Connects now, so that the next measurement does not include the connection.
     pub fn warm_up(&mut self) -> io::Result<()> {
         self.get("/health").map(drop)
     }
@@ -74,12 +74,12 @@ impl Api {
         self.call("POST", path, &[], "application/json", body.as_bytes())
     }
 
-    pub fn create(&mut self, wanted: &Value, key: Option<&str>) -> io::Result<Answer> {
+    pub fn create(&mut self, request: &Value, key: Option<&str>) -> io::Result<Answer> {
         let headers: Vec<_> = key
             .into_iter()
             .map(|key| ("idempotency-key", key))
             .collect();
-        let body = wanted.to_string();
+        let body = request.to_string();
         let path = "/v1/sandboxes";
         self.call("POST", path, &headers, "application/json", body.as_bytes())
     }
@@ -98,8 +98,8 @@ impl Api {
     }
 
     pub fn exec(&mut self, id: &str, cmd: &str, args: &[&str]) -> io::Result<Answer> {
-        let wanted = json!({ "cmd": cmd, "args": args, "timeout_sec": 600 });
-        self.post(&format!("/v1/sandboxes/{id}/exec"), &wanted)
+        let request = json!({ "cmd": cmd, "args": args, "timeout_sec": 600 });
+        self.post(&format!("/v1/sandboxes/{id}/exec"), &request)
     }
 
     pub fn write(&mut self, id: &str, path: &str, content: &[u8]) -> io::Result<Answer> {
@@ -117,8 +117,8 @@ impl Api {
     }
 
     pub fn read(&mut self, id: &str, path: &str) -> io::Result<Answer> {
-        let wanted = json!({ "path": path });
-        self.post(&format!("/v1/sandboxes/{id}/files/stream/read"), &wanted)
+        let request = json!({ "path": path });
+        self.post(&format!("/v1/sandboxes/{id}/files/stream/read"), &request)
     }
 
     /// The sandboxes that are there.

@@ -1,16 +1,16 @@
-//! The time, for measuring.
+//! Time for measurements.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Since some moment before this program began; never runs backwards.
+/// Monotonic time since an arbitrary start.
 pub fn now() -> Duration {
     let time = clock_gettime(ClockId::Monotonic);
     Duration::new(time.tv_sec.unsigned_abs(), nanos(time.tv_nsec))
 }
 
-/// How long ago that was.
+/// The time since `begun`.
 pub fn since(begun: Duration) -> Duration {
     between(begun, now())
 }
@@ -19,7 +19,7 @@ pub fn between(begun: Duration, ended: Duration) -> Duration {
     ended.saturating_sub(begun)
 }
 
-/// Since 1970.
+/// Time since 1970.
 pub fn wall() -> Duration {
     let time = clock_gettime(ClockId::Realtime);
     Duration::new(time.tv_sec.unsigned_abs(), nanos(time.tv_nsec))
@@ -29,9 +29,9 @@ fn nanos(value: i64) -> u32 {
     u32::try_from(value).unwrap_or(0)
 }
 
-/// Asks until the answer is something, at most for `patience`.
-pub fn until<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = now() + patience;
+/// Calls `ask` until it returns `Some`, for at most `timeout`.
+pub fn until<T>(timeout: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = now() + timeout;
     loop {
         if let Some(answer) = ask() {
             return Some(answer);
@@ -43,7 +43,7 @@ pub fn until<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Optio
     }
 }
 
-/// A length of time as milliseconds.
+/// A duration in milliseconds.
 pub fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }

@@ -1,4 +1,4 @@
-//! The guest agent of one sandbox, over TCP from inside its network namespace, with nothing of the platform in between.
+//! The guest agent of one sandbox, called over TCP from inside its network namespace, past the platform.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write as _};
@@ -17,14 +17,14 @@ use crate::http::{self, Answer, Framing};
 use crate::{clock, host};
 
 const ADDRESS: [u8; 4] = [169, 254, 0, 21];
-/// Where every guest agent listens.
+/// The address of every guest agent.
 pub const PORT: u16 = 49983;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(10);
-/// Of an envelope: one flag byte and four of length.
+/// Length of an envelope: one flag byte and four bytes of length.
 const ENVELOPE: usize = 5;
 
-/// Connects to a port of the guest behind a namespace. A socket belongs to the namespace it was made in.
+/// Connects to a port of the guest in a namespace. A socket belongs to the namespace that it was created in.
 pub fn connect(namespace: &Path, port: u16) -> io::Result<TcpStream> {
     let namespace = File::open(namespace)?;
     let thread = std::thread::spawn(move || {
@@ -39,14 +39,14 @@ pub fn connect(namespace: &Path, port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// How to reach a guest, and what it takes calls by.
+/// The address and the access token of a guest agent.
 #[derive(Debug, Clone)]
 pub struct Guest {
     pub namespace: PathBuf,
     pub access_token: String,
 }
 
-/// How a command went.
+/// The result of a command.
 #[derive(Debug, Clone)]
 pub struct Ran {
     /// From the connection's first packet to the first byte of the end event.
@@ -56,17 +56,18 @@ pub struct Ran {
 }
 
 impl Guest {
-    /// The guest of a running sandbox.
+    /// The guest agent of a running sandbox.
     pub fn of(pool: &Path, instance: &str, id: &str) -> Result<Self> {
-        let held = host::held(pool, id).context("the host holds no such sandbox")?;
-        let slot = held.slot.context("the sandbox does not run")?;
+        let held =
+            host::manifest_state(pool, id).context("the host has no manifest of the sandbox")?;
+        let slot = held.slot.context("the sandbox is not running")?;
         Ok(Self {
             namespace: host::namespace(instance, slot),
             access_token: held.access_token,
         })
     }
 
-    /// One plain call.
+    /// Makes a unary call.
     pub fn call(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Answer> {
         let mut stream = BufReader::new(connect(&self.namespace, PORT)?);
         let mut all = vec![("x-access-token", self.access_token.as_str())];
@@ -89,7 +90,7 @@ impl Guest {
     }
 }
 
-/// Starts the command and reads its events; answers when the end event came, and what was in it.
+/// Starts a command and reads its events; returns the end event and the time of its arrival.
 fn follow(
     stream: TcpStream,
     token: &str,
@@ -136,7 +137,7 @@ fn follow(
     }
 }
 
-/// The messages of a streamed answer.
+/// The messages of a streamed response.
 struct Events<S> {
     stream: BufReader<S>,
     framing: Framing,
@@ -164,7 +165,7 @@ impl<S: Read> Events<S> {
         Ok(())
     }
 
-    /// The next message, and when its first byte was there.
+    /// The next message, and the time of its first byte.
     fn next(&mut self) -> Result<(Duration, Value)> {
         let mut came = None;
         loop {
@@ -192,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_found_wherever_the_chunks_are_cut() {
+    fn messages_are_found_across_chunk_boundaries() {
         let chunks = b"3\r\n\x00\x00\x00\r\n5\r\n\x00\x02{}\x00\r\n8\r\n\x00\x00\x00\x03{ }x\r\n";
         let mut events = Events {
             stream: BufReader::new(chunks.as_slice()),

@@ -1,4 +1,4 @@
-//! What a platform holds of this machine: processes, namespaces, files, memory. Looked at from outside.
+//! The resources of this machine that a platform uses: processes, namespaces, files, memory. Read from outside of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ fn pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// A process's command line; empty when it is gone.
+/// The command line of a process; empty when the process has exited.
 pub fn command(pid: u32) -> Vec<String> {
     let text = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     text.split(|byte| *byte == 0)
@@ -21,7 +21,7 @@ pub fn command(pid: u32) -> Vec<String> {
         .collect()
 }
 
-/// The living children of a process.
+/// The running children of a process.
 pub fn children(parent: u32) -> Vec<u32> {
     pids()
         .filter(|pid| {
@@ -37,13 +37,13 @@ pub fn children(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// The VMMs of an instance: slot and process.
+/// The VMM processes of an instance, by slot.
 pub fn vmms(instance: &str) -> BTreeMap<u16, u32> {
     let prefix = format!("locule-{instance}-");
     let slot = |pid| {
         let command = command(pid);
         let name = command.windows(2).find(|pair| pair[0] == "-name")?;
-        // Options may follow the name.
+        // Options may follow the name of the machine.
         let name = name[1].split(',').next().unwrap_or_default();
         let name = name.strip_prefix("guest=").unwrap_or(name);
         name.strip_prefix(&prefix)?.parse().ok()
@@ -56,7 +56,7 @@ pub fn namespaces(instance: &str) -> BTreeSet<u16> {
     numbered("/run/netns", &format!("locule-{instance}-"))
 }
 
-/// The slots of an instance that have a way out of the host.
+/// The slots of an instance that have a network interface on the host.
 pub fn interfaces(instance: &str) -> BTreeSet<u16> {
     numbered("/sys/class/net", &format!("lc{instance}"))
 }
@@ -70,7 +70,7 @@ pub fn control_sockets(instance: &str) -> BTreeSet<u16> {
         .collect()
 }
 
-/// Loop devices on files in a folder.
+/// Count of loop devices on files in a folder.
 pub fn loops_on(folder: &str) -> usize {
     let devices = names(Path::new("/sys/block"));
     let file =
@@ -93,22 +93,22 @@ fn names(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Where a slot's network is entered.
+/// The path of a slot's network namespace.
 pub fn namespace(instance: &str, slot: u16) -> PathBuf {
     PathBuf::from(format!("/run/netns/locule-{instance}-{slot}"))
 }
 
-/// The slots whose machines wait to become sandboxes.
-pub fn waiting(pool: &Path) -> BTreeSet<u16> {
+/// The slots of the VMs in the warm pool.
+pub fn pooled(pool: &Path) -> BTreeSet<u16> {
     names(&pool.join("warm"))
         .iter()
         .filter_map(|name| name.parse().ok())
         .collect()
 }
 
-/// What the host has written down of a sandbox.
+/// The state of a sandbox in its manifest on the host.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct ManifestState {
     pub id: String,
     /// `running`, `paused`, …
     pub is: String,
@@ -119,13 +119,13 @@ pub struct Held {
     pub folder: PathBuf,
 }
 
-/// Reads one sandbox's manifest; `None`: there is none that can be read.
-pub fn held(pool: &Path, id: &str) -> Option<Held> {
+/// Reads the manifest of a sandbox; `None` when there is no readable manifest.
+pub fn manifest_state(pool: &Path, id: &str) -> Option<ManifestState> {
     let folder = pool.join("sandboxes").join(id.strip_prefix("sb-")?);
     let text = fs::read(folder.join("manifest.json")).ok()?;
     let manifest: Value = serde_json::from_slice(&text).ok()?;
     let held = &manifest["held"];
-    Some(Held {
+    Some(ManifestState {
         id: id.to_owned(),
         is: held["is"].as_str()?.to_owned(),
         slot: held["slot"].as_u64().and_then(|slot| slot.try_into().ok()),
@@ -138,31 +138,31 @@ pub fn held(pool: &Path, id: &str) -> Option<Held> {
     })
 }
 
-/// Everything the host has written down and not buried.
-pub fn all_held(pool: &Path) -> Vec<Held> {
+/// The manifests of sandboxes without a tombstone.
+pub fn all_manifests(pool: &Path) -> Vec<ManifestState> {
     let ids = names(&pool.join("sandboxes"));
     ids.iter()
         .filter(|id| !pool.join("tombstones").join(id).exists())
-        .filter_map(|id| held(pool, &format!("sb-{id}")))
+        .filter_map(|id| manifest_state(pool, &format!("sb-{id}")))
         .collect()
 }
 
-/// Folders of sandboxes, whatever is in them.
+/// Count of sandbox folders, with or without a manifest.
 pub fn folders(pool: &Path) -> usize {
     names(&pool.join("sandboxes")).len()
 }
 
-/// Open descriptors of a process.
+/// Count of open descriptors of a process.
 pub fn descriptors(pid: u32) -> usize {
     names(Path::new(&format!("/proc/{pid}/fd"))).len()
 }
 
-/// Threads of a process.
+/// Count of threads of a process.
 pub fn threads(pid: u32) -> usize {
     names(Path::new(&format!("/proc/{pid}/task"))).len()
 }
 
-/// Memory that is the process's own.
+/// The private memory of a process.
 pub fn private_kib(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     ["Private_Clean", "Private_Dirty"]
@@ -184,17 +184,17 @@ pub fn kib(text: &str, name: &str) -> u64 {
     .unwrap_or(0)
 }
 
-/// Memory that goes when this VMM goes: its private pages, without those that are the golden image's and are counted once
-/// for the host. The second number is the sum of proportional shares, for comparison.
+/// Memory that is freed when this VMM exits: its private pages, without the pages of the template snapshot, which are counted
+/// once per host. The second number is the sum of proportional shares, for comparison.
 pub fn unique_kib(vmm: u32) -> (u64, u64) {
     let text = fs::read_to_string(format!("/proc/{vmm}/smaps")).unwrap_or_default();
-    let (mut unique, mut proportional, mut golden) = (0, 0, false);
+    let (mut unique, mut proportional, mut template_snapshot) = (0, 0, false);
     for line in text.lines() {
-        // A mapping begins with its addresses in small hexadecimal digits; its fields with capitals.
+        // A mapping begins with its addresses in lower-case hexadecimal digits, a field with a capital.
         if line.starts_with(|first: char| first.is_ascii_digit() || first.is_ascii_lowercase()) {
-            golden = line.contains("/memfd:");
+            template_snapshot = line.contains("/memfd:");
         } else if line.starts_with("Private_Dirty:")
-            || (line.starts_with("Private_Clean:") && !golden)
+            || (line.starts_with("Private_Clean:") && !template_snapshot)
         {
             unique += kib(line, "Private_Dirty") + kib(line, "Private_Clean");
         } else if line.starts_with("Pss:") {
@@ -208,18 +208,18 @@ pub fn unique_kib(vmm: u32) -> (u64, u64) {
 pub fn has_rules(instance: &str) -> bool {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a tool of the system, asked by a program for developers"
+        reason = "a tool for developers runs a system program"
     )]
     let output = Command::new("nft").args(["list", "tables"]).output();
     let tables = output.map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&tables).contains(&format!("locule_{instance}"))
 }
 
-/// Extents of a file; `None`: it cannot be told.
+/// Count of extents of a file; `None` when it is unknown.
 pub fn extents(file: &Path) -> Option<u64> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a tool of the system, asked by a program for developers"
+        reason = "a tool for developers runs a system program"
     )]
     let output = Command::new("filefrag").arg(file).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -231,7 +231,7 @@ pub fn extents(file: &Path) -> Option<u64> {
         .ok()
 }
 
-/// Bytes and files in use on the filesystem of a folder.
+/// Bytes and files in use on the file system of a folder.
 pub fn used(folder: &Path) -> (u64, u64) {
     rustix::fs::statvfs(folder).map_or((0, 0), |stat| {
         (
@@ -241,7 +241,7 @@ pub fn used(folder: &Path) -> (u64, u64) {
     })
 }
 
-/// The load of the last minute.
+/// The load average of the last minute.
 pub fn load() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace()
@@ -250,7 +250,7 @@ pub fn load() -> f64 {
         .unwrap_or(f64::INFINITY)
 }
 
-/// The running kernel's release.
+/// The release of the running kernel.
 pub fn kernel() -> String {
     let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     text.trim().to_owned()
@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_finds_itself_and_its_child() {
+    fn a_process_and_its_child_are_found() {
         let own = std::process::id();
         assert!(!command(own).is_empty());
         assert!(descriptors(own) >= 3 && threads(own) >= 1 && private_kib(own) > 100);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_read_by_its_whole_name() {
+    fn a_field_is_matched_by_its_whole_name() {
         let text = "Private_Clean:         12 kB\nPrivate_Dirty:          3 kB\n";
         assert_eq!(kib(text, "Private_Dirty"), 3);
         assert_eq!(kib(text, "Swap"), 0);

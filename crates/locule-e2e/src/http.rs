@@ -1,24 +1,24 @@
-//! As much HTTP/1.1 as a client with a stopwatch needs: one request, and when the first byte of its answer came.
+//! A minimal HTTP/1.1 client that measures the time to the first byte of the response.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::time::Duration;
 
 use crate::clock;
 
-/// No answer that is read here is longer.
+/// Limit of the length of a response.
 const BODY_BYTES_MAX: usize = 256 * 1024 * 1024;
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 
-/// What a server said, and when.
+/// A response with its times.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
     pub body: Vec<u8>,
-    /// From the first byte of the request to the first of the answer.
+    /// From the first byte of the request to the first byte of the response.
     pub first_byte: Duration,
-    /// To its last.
+    /// From the first byte of the request to the last byte of the response.
     pub took: Duration,
-    /// The server will not take another request on this connection.
+    /// Whether the server closes the connection.
     pub last: bool,
 }
 
@@ -31,7 +31,7 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// The beginning of what it says, for a message.
+    /// The beginning of the body, for error messages.
     pub fn text(&self) -> String {
         let text = String::from_utf8_lossy(&self.body).into_owned();
         text.chars().take(300).collect()
@@ -55,14 +55,14 @@ pub fn head(
     head + "\r\n"
 }
 
-/// Sends a request and reads its whole answer.
+/// Sends a request and reads the whole response.
 pub fn exchange<S: Read + Write>(
     stream: &mut BufReader<S>,
     head: &str,
     body: &[u8],
 ) -> io::Result<Answer> {
     let begun = clock::now();
-    // One segment for what is small: a second write would wait for nothing, but it is a system call inside the measurement.
+    // A small request is one write: a second write would add a system call to the measurement.
     if body.len() < 16 * 1024 {
         stream
             .get_mut()
@@ -110,7 +110,7 @@ pub fn exchange<S: Read + Write>(
     })
 }
 
-/// How the end of a body is known.
+/// How the end of a body is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     Length(usize),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn every_framing_gives_the_body() {
+    fn every_framing_yields_the_body() {
         let length = answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
         let chunked = answer(
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n",
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_breaks_off_is_no_answer() {
+    fn a_broken_connection_is_an_error() {
         answer("").unwrap_err();
         answer("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi").unwrap_err();
         answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhi").unwrap_err();

@@ -1,11 +1,11 @@
-//! What the programs share that run a whole platform: the speed bench and the soak.
+//! Shared by the programs that run a whole platform: the speed bench and the soak.
 //!
 //! ```text
-//! Platform (a `locule up` of its own) ◄── Api (HTTP, as any client) · guest (TCP from inside a namespace) · host (what is left on the machine)
+//! Platform (its own `locule up`) ◄── Api (HTTP, as any client) · guest (TCP from inside a namespace) · host (resources on the machine)
 //! ```
 //!
-//! Nothing here is part of the product, and nothing of the product is in it but its wire: what measures and doubts must not
-//! share the faults of what it looks at.
+//! This crate is not part of the product, and uses nothing of the product but its wire formats: a measuring program must not
+//! share the faults of the measured program.
 
 pub mod api;
 pub mod clock;

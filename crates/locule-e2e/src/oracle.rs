@@ -1,14 +1,14 @@
-//! What must be true of a sandbox, from what was acknowledged and nothing else. Pure.
+//! The allowed states of a sandbox, derived only from acknowledged orders. Pure.
 //!
 //! ```text
-//! begin(order) ──► may be what it was, or what the order makes of it
-//!    acknowledged ──► is what the order made of it, whatever else was under way before: a later order is never undone
-//!    anything else ──► stays undecided: the order may still be carried out
+//! begin(order) ──► the old state or the outcome of the order
+//!    acknowledged ──► the outcome of the order, also over earlier orders: a later order is never undone
+//!    anything else ──► both stay allowed: the order may still be carried out
 //! ```
 
 use std::collections::BTreeMap;
 
-/// What a sandbox can be seen as.
+/// The observable state of a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Seen {
     Running,
@@ -16,7 +16,7 @@ pub enum Seen {
     Gone,
 }
 
-/// What can be asked for.
+/// An order to a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Order {
     Create,
@@ -26,7 +26,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// What it leads to.
+    /// The state that the order leads to.
     pub fn outcome(self) -> Seen {
         match self {
             Self::Create | Self::Resume => Seen::Running,
@@ -36,21 +36,21 @@ impl Order {
     }
 }
 
-/// What is known of one sandbox.
+/// The knowledge about one sandbox.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     may_be: Vec<Seen>,
-    /// Its VMM was killed while it may have been running.
+    /// Whether its VMM was killed while the sandbox may have been running.
     lost: bool,
-    /// Files whose writing was acknowledged.
+    /// Files whose write was acknowledged.
     files: BTreeMap<String, Vec<u8>>,
-    /// The most work it was ever seen to have done.
+    /// The highest tick that was observed.
     ticks: u64,
 }
 
 impl Known {
-    /// A sandbox whose creation is about to be asked for.
-    pub fn unborn() -> Self {
+    /// A sandbox whose create is about to be sent.
+    pub fn before_create() -> Self {
         Self {
             may_be: vec![Seen::Gone],
             ..Self::default()
@@ -58,7 +58,7 @@ impl Known {
     }
 
     pub fn begin(&mut self, order: Order) {
-        // What is gone stays gone, but one that was never there may come to be.
+        // A destroyed sandbox stays destroyed, but a new one may be created.
         if !self.may_be.contains(&order.outcome()) {
             self.may_be.push(order.outcome());
         }
@@ -71,7 +71,7 @@ impl Known {
         }
     }
 
-    /// Its VMM was, or may have been, killed.
+    /// The VMM was, or may have been, killed.
     pub fn lose(&mut self) {
         self.lost = true;
         if !self.may_be.contains(&Seen::Gone) {
@@ -79,20 +79,20 @@ impl Known {
         }
     }
 
-    /// The killed VMM was surely this sandbox's and nothing else was under way.
+    /// The VMM was certainly killed, and no order was in progress.
     pub fn lost_for_certain(&mut self) {
         self.lost = true;
         self.may_be = vec![Seen::Gone];
     }
 
-    /// Something is wrong with it and was said: nothing more is expected of it.
+    /// A fault was reported: every state is allowed from now on.
     pub fn give_up(&mut self) {
         self.may_be = vec![Seen::Running, Seen::Paused, Seen::Gone];
         self.files.clear();
         self.ticks = 0;
     }
 
-    /// The one thing it can be, if there is only one.
+    /// The only allowed state, if there is only one.
     pub fn certain(&self) -> Option<Seen> {
         match self.may_be.as_slice() {
             [one] => Some(*one),
@@ -100,8 +100,8 @@ impl Known {
         }
     }
 
-    /// Says what is wrong with seeing this. Gone is final; anything else that is allowed decides nothing, because an order
-    /// under way may still be carried out.
+    /// Checks an observed state. `Gone` is final; any other allowed state decides nothing, because an order in progress may
+    /// still be carried out.
     pub fn observe(&mut self, seen: Seen) -> Result<(), String> {
         if !self.may_be.contains(&seen) {
             return Err(format!("is {seen:?}, and may only be {:?}", self.may_be));
@@ -112,7 +112,7 @@ impl Known {
         Ok(())
     }
 
-    /// A file whose writing was acknowledged; each name is written once.
+    /// Records a file whose write was acknowledged. Each name is written once.
     pub fn wrote(&mut self, path: &str, content: &[u8]) {
         self.files.insert(path.to_owned(), content.to_vec());
     }
@@ -122,7 +122,7 @@ impl Known {
         files.map(|(path, content)| (path.as_str(), content.as_slice()))
     }
 
-    /// A sandbox that was set back has done less than it was seen to have done.
+    /// Checks an observed tick: a sandbox never goes back in time.
     pub fn ticked(&mut self, ticks: u64) -> Result<(), String> {
         if ticks < self.ticks {
             return Err(format!(
@@ -140,14 +140,14 @@ mod tests {
     use super::*;
 
     fn running() -> Known {
-        let mut known = Known::unborn();
+        let mut known = Known::before_create();
         known.begin(Order::Create);
         known.acknowledged(Order::Create);
         known
     }
 
     #[test]
-    fn what_was_acknowledged_is_all_that_may_be_seen() {
+    fn only_the_acknowledged_state_may_be_observed() {
         let mut known = running();
         known.observe(Seen::Running).unwrap();
         known.observe(Seen::Paused).unwrap_err();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_without_an_answer_leaves_both_ends_open_until_a_later_one_is_acknowledged() {
+    fn an_unacknowledged_order_allows_both_states_until_a_later_one_is_acknowledged() {
         let mut known = running();
         known.begin(Order::Pause);
         for seen in [Seen::Running, Seen::Paused, Seen::Running] {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_comes_back() {
+    fn a_gone_sandbox_never_comes_back() {
         let mut known = running();
         known.begin(Order::Kill);
         known.observe(Seen::Gone).unwrap();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_was_seen_stays_done() {
+    fn observed_work_is_never_undone() {
         let mut known = running();
         known.ticked(5).unwrap();
         known.ticked(5).unwrap();

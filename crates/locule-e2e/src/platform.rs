@@ -1,4 +1,4 @@
-//! A platform of one's own: `locule up` on a data directory and a port that nobody else has, its parts by name, and its end.
+//! A separate platform: `locule up` on its own data directory and port, its parts by name, and its shutdown.
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
@@ -16,27 +16,27 @@ use crate::api::Api;
 use crate::{clock, host};
 
 /// The first start boots a guest once, perhaps on a busy machine.
-const START_PATIENCE: Duration = Duration::from_mins(6);
-const STOP_PATIENCE: Duration = Duration::from_mins(4);
+const START_TIMEOUT: Duration = Duration::from_mins(6);
+const STOP_TIMEOUT: Duration = Duration::from_mins(4);
 const LAST_LINE_OF_THE_BANNER: &str = "Ctrl-C stops everything";
 
-/// How to start one.
+/// How to start a platform.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The `locule` program.
     pub binary: PathBuf,
     pub images: PathBuf,
-    /// Everything of it is in here.
+    /// The folder of all its files.
     pub folder: PathBuf,
     pub accelerator: String,
     pub pool_mib: u64,
-    /// Machines that may wait at once.
+    /// Limit of the warm pool.
     pub warm: usize,
-    /// Another program than the installed QEMU.
+    /// A program instead of the installed QEMU.
     pub vmm: Option<PathBuf>,
 }
 
-/// What `up` supervises.
+/// A process that `up` supervises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     Agent,
@@ -46,7 +46,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// Whether a command line is this part's.
+    /// Whether a command line belongs to this part.
     fn is(self, command: &[String]) -> bool {
         let program = command.first().map(String::as_str).unwrap_or_default();
         let verb = command.get(1).map(String::as_str).unwrap_or_default();
@@ -59,7 +59,7 @@ impl Part {
     }
 }
 
-/// A platform that is up.
+/// A running platform.
 #[derive(Debug)]
 pub struct Platform {
     options: Options,
@@ -68,10 +68,10 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Returns when it says that it is up.
+    /// Returns when the platform reports that it is ready.
     pub fn start(options: Options) -> Result<Self> {
         fs::create_dir_all(&options.folder)?;
-        // The database's user must reach what is in it.
+        // The user of the database must have access to the folder.
         fs::set_permissions(&options.folder, fs::Permissions::from_mode(0o755))?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut platform = Self {
@@ -95,7 +95,7 @@ impl Platform {
         &self.options.folder
     }
 
-    /// Where the host keeps its sandboxes' files.
+    /// The folder of the sandboxes' files.
     pub fn pool(&self) -> PathBuf {
         self.data().join("agent/pool")
     }
@@ -104,7 +104,7 @@ impl Platform {
         self.data().join("logs").join(format!("{part}.log"))
     }
 
-    /// The eight digits in every machine-wide name.
+    /// The eight digits in every machine-wide name of the platform.
     pub fn instance(&self) -> Result<String> {
         let text = fs::read_to_string(self.data().join("instance")).context("the instance's id")?;
         Ok(text.trim().to_owned())
@@ -118,11 +118,11 @@ impl Platform {
     }
 
     pub fn start_again(&mut self) -> Result<()> {
-        ensure!(self.up.is_none(), "it is up");
+        ensure!(self.up.is_none(), "the platform is running");
         let (out, log) = (self.output("up.out"), self.output("up.log"));
         #[expect(
             clippy::disallowed_methods,
-            reason = "runs the program that people run"
+            reason = "runs the program as users run it"
         )]
         let mut command = Command::new(&self.options.binary);
         command
@@ -138,7 +138,7 @@ impl Platform {
         if let Some(vmm) = &self.options.vmm {
             command.arg("--qemu").arg(vmm);
         }
-        // What this program was told of other servers is not its business.
+        // Variables about other servers are removed.
         for name in ["DATABASE_URL", "REDIS_URL", "LOCULE_URL", "LOCULE_API_KEY"] {
             command.env_remove(name);
         }
@@ -150,7 +150,7 @@ impl Platform {
             .spawn()
             .context("start locule up")?;
         self.up = Some(child);
-        let started = clock::until(START_PATIENCE, || {
+        let started = clock::until(START_TIMEOUT, || {
             let text = fs::read_to_string(&out).unwrap_or_default();
             if text.contains(LAST_LINE_OF_THE_BANNER) {
                 return Some(true);
@@ -161,20 +161,20 @@ impl Platform {
             Some(true) => Ok(()),
             Some(false) => {
                 self.up = None;
-                bail!("locule up ended: {}", self.last_words());
+                bail!("locule up exited: {}", self.last_words());
             }
-            None => bail!("locule up does not come up: {}", self.last_words()),
+            None => bail!("locule up is not ready in time: {}", self.last_words()),
         }
     }
 
-    /// The end of what `up` said.
+    /// The end of the output of `up`.
     pub fn last_words(&self) -> String {
         let text = fs::read_to_string(self.output("up.log")).unwrap_or_default();
         let lines: Vec<_> = text.lines().rev().take(6).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
     }
 
-    /// How it ended, if it has.
+    /// The exit status of `up`, if it has exited.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.up.as_mut()?.try_wait().ok().flatten()
     }
@@ -183,7 +183,7 @@ impl Platform {
         self.up.as_ref().map(Child::id)
     }
 
-    /// The process of a part that runs now.
+    /// The process of a part, if it is running.
     pub fn part(&self, part: Part) -> Option<u32> {
         let up = self.pid()?;
         host::children(up)
@@ -191,19 +191,19 @@ impl Platform {
             .find(|pid| part.is(&host::command(*pid)))
     }
 
-    /// Kills `up` itself without a warning; its children get the signals it arranged for.
+    /// Kills `up` with SIGKILL. Its children receive the signals that it arranged.
     pub fn kill(&mut self) -> Result<()> {
-        let mut up = self.up.take().context("it is not up")?;
+        let mut up = self.up.take().context("the platform is not running")?;
         up.kill()?;
         up.wait()?;
         Ok(())
     }
 
-    /// Ctrl-C, and the clean end that must follow.
+    /// Sends Ctrl-C and waits for a clean shutdown.
     pub fn stop(&mut self) -> Result<()> {
-        let up = self.up.as_ref().context("it is not up")?;
+        let up = self.up.as_ref().context("the platform is not running")?;
         send(up.id(), Signal::SIGINT);
-        let ended = clock::until(STOP_PATIENCE, || self.ended());
+        let ended = clock::until(STOP_TIMEOUT, || self.ended());
         self.up = None;
         let status = ended.context("locule up does not stop")?;
         ensure!(
@@ -214,7 +214,7 @@ impl Platform {
         Ok(())
     }
 
-    /// Starts it again with so many waiting machines at most.
+    /// Restarts the platform with another limit of the warm pool.
     pub fn restart_with(&mut self, warm: usize) -> Result<()> {
         self.stop()?;
         self.options.warm = warm;
@@ -222,7 +222,7 @@ impl Platform {
     }
 }
 
-/// Sends a signal; a process that is gone already is fine.
+/// Sends a signal. A process that has exited is ignored.
 pub fn send(pid: u32, signal: Signal) {
     if let Ok(pid) = i32::try_from(pid) {
         let _ = kill(Pid::from_raw(pid), signal);
@@ -230,7 +230,7 @@ pub fn send(pid: u32, signal: Signal) {
 }
 
 impl Drop for Platform {
-    /// A program that failed leaves nothing running.
+    /// A failed program leaves no process running.
     fn drop(&mut self) {
         if let Some(mut up) = self.up.take() {
             send(up.id(), Signal::SIGTERM);

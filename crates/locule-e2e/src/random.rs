@@ -1,6 +1,6 @@
-//! Random choices that a seed repeats.
+//! Reproducible random choices.
 
-/// `SplitMix64`: small, and good enough to choose what to break next.
+/// `SplitMix64`: small, and random enough to choose the next fault.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
@@ -9,7 +9,7 @@ impl Random {
         Self(seed)
     }
 
-    /// Any number.
+    /// A random number.
     pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let n = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -17,7 +17,7 @@ impl Random {
         n ^ (n >> 31)
     }
 
-    /// Below `bound`, which is not zero.
+    /// A random number below `bound`, which is not zero.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound.max(1)).unwrap_or(u64::MAX);
         usize::try_from(self.draw() % bound).unwrap_or(0)
@@ -27,7 +27,7 @@ impl Random {
         choices.get(self.below(choices.len()))
     }
 
-    /// True in so many of a hundred cases.
+    /// True in `share` percent of all cases.
     pub fn percent(&mut self, share: usize) -> bool {
         self.below(100) < share
     }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_repeats_its_choices_and_another_makes_others() {
+    fn a_seed_repeats_its_choices() {
         let draw = |seed| {
             let mut random = Random::new(seed);
             (0..8).map(|_| random.below(1000)).collect::<Vec<_>>()

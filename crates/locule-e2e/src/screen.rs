@@ -1,4 +1,4 @@
-//! What is said to the person who waits.
+//! Output for the terminal: results and progress.
 
 #![expect(
     clippy::print_stdout,
@@ -6,12 +6,12 @@
     reason = "programs for a terminal: results on standard output, progress on standard error"
 )]
 
-/// A line of result.
+/// Prints a line of the result.
 pub fn say(line: &str) {
     println!("{line}");
 }
 
-/// A line of progress.
+/// Prints a line of progress.
 pub fn note(line: &str) {
     eprintln!("{line}");
 }

@@ -1,20 +1,20 @@
 //! Percentiles, figures and their bars.
 
-/// What was measured of one thing, in one run.
+/// A figure: the values of one measurement in one run.
 #[derive(Debug, Clone)]
 pub struct Figure {
     pub name: String,
     pub unit: &'static str,
     pub values: Vec<f64>,
     pub bar: Option<Bar>,
-    /// Where the time goes, or what it depends on.
+    /// The breakdown of the time, or the conditions of the figure.
     pub notes: Vec<String>,
 }
 
-/// What a figure is held against.
+/// The limit of a figure.
 #[derive(Debug, Clone)]
 pub struct Bar {
-    /// What is compared, in words.
+    /// The compared value, in words.
     pub what: String,
     pub value: f64,
     pub limit: f64,
@@ -40,7 +40,7 @@ impl Bar {
     }
 }
 
-/// Of these more is better, and the slow tail is at the low end.
+/// Units of which more is better: the slow tail is at the low end.
 const RATE: &str = "MB/s";
 
 /// The nearest-rank percentile of a sample, in percent; zero of an empty one.
@@ -96,7 +96,7 @@ impl Figure {
         self
     }
 
-    /// p50, p95 and p99 (so many of a hundred are no worse) with as many digits as the unit deserves.
+    /// p50, p95 and p99, with the number of digits that suits the unit.
     pub fn percentiles(&self) -> [String; 3] {
         [50, 95, 99].map(|percent| {
             let percent = if self.unit == RATE {
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_values_that_were_measured() {
+    fn percentiles_are_measured_values() {
         let values: Vec<f64> = (1..=100).rev().map(f64::from).collect();
         let found = [50, 95, 99, 100].map(|percent| percentile(&values, percent));
         assert_eq!(
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_of_a_rate_is_its_low_end() {
+    fn the_tail_percentiles_of_a_rate_are_its_low_end() {
         let values = || (1..=100).map(f64::from).collect();
         let time = Figure::new("", "ms", values()).percentiles();
         let rate = Figure::new("", RATE, values()).percentiles();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_is_a_limit_from_the_right_side() {
+    fn a_limit_applies_in_the_right_direction() {
         let figure = |value| Figure::new("", "ms", vec![value]);
         let slow = figure(3.0).at_most("x", 3.0, 2.0).bar;
         let fast = figure(3.0).at_least("x", 3.0, 2.0).bar;

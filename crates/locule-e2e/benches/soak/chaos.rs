@@ -1,4 +1,4 @@
-//! Kills, one part after another, each followed by a wait until the platform is itself again.
+//! Kills one part after another, and waits after each kill until the platform works again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,11 +16,11 @@ use serde_json::json;
 use crate::world::{World, locked};
 use crate::{checks, settle};
 
-/// `up` gives up on a part that ends five times a minute; how often we kill one must stay well below.
+/// `up` stops restarting a part that exits five times a minute: kills must be much rarer.
 const KILLS_MAX: usize = 2;
 const KILLS_WITHIN: Duration = Duration::from_secs(70);
 const RECOVERY: Duration = Duration::from_mins(3);
-/// A sandbox whose VMM was killed is told to be gone within this.
+/// A sandbox whose VMM was killed is reported as stopped within this time.
 const LOSS_TOLD: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,11 +95,11 @@ fn kill_part(world: &World, part: Part) -> Result<()> {
             "locule up ended by itself after {part:?} was killed: {}",
             platform().last_words()
         ),
-        None => bail!("{part:?} was killed and does not come back"),
+        None => bail!("{part:?} was killed and is not restarted"),
     }
 }
 
-/// `up` alone is killed; its children must leave by themselves, so that the next `up` finds nothing in its way.
+/// Kills `up` alone. Its children must exit by themselves, so that the next `up` can start.
 fn kill_up(world: &World) -> Result<()> {
     let mut platform = locked(&world.platform);
     let children = platform.pid().map(host::children).unwrap_or_default();
@@ -110,11 +110,11 @@ fn kill_up(world: &World) -> Result<()> {
             .any(|pid| Path::new(&format!("/proc/{pid}/exe")).exists());
         (!left).then_some(())
     });
-    gone.context("children of a killed up do not end")?;
+    gone.context("the children of a killed `up` do not exit")?;
     platform.start_again()
 }
 
-/// A sandbox can be made and ended again.
+/// Waits until a sandbox can be created and destroyed again.
 fn recover(world: &World, probes: &mut u32) -> Result<()> {
     let begun = clock::now();
     let mut api = world.api()?;
@@ -163,12 +163,12 @@ fn kill_a_vmm(world: &World, random: &mut Random) -> Result<()> {
     let Some((slot, pid)) = random.one_of(&vmms).copied() else {
         return Ok(());
     };
-    let held = host::all_held(&world.pool);
+    let held = host::all_manifests(&world.pool);
     let victim = held
         .into_iter()
         .find(|held| held.is == "running" && held.slot == Some(slot) && held.vmm == Some(pid));
     let Some(victim) = victim else {
-        // One that waits, or is just becoming a sandbox: whoever waits for that one may see an error.
+        // The VM is in the warm pool, or is becoming a sandbox: that create may fail.
         world.disturb();
         send(pid, Signal::SIGKILL);
         std::thread::sleep(Duration::from_secs(1));

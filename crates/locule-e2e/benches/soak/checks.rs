@@ -1,4 +1,4 @@
-//! What must be true while the soak runs, and of what is left when it is over.
+//! The checks during the soak, and of the resources that are left after it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,10 +18,10 @@ use crate::world::{Tracked, World, locked};
 
 const PATIENCE: Duration = Duration::from_mins(3);
 const CLEAN_PATIENCE: Duration = Duration::from_mins(1);
-/// Beyond some eight thousand an image is compacted.
+/// A snapshot with more than about eight thousand extents is defragmented.
 const EXTENTS_MAX: u64 = 20_000;
 
-/// Sandboxes that nobody works with right now are what they must be, and none that ended is back.
+/// Checks the sandboxes that no worker uses at the moment, and that no destroyed sandbox is listed again.
 pub(crate) fn look_around(world: &World) -> Result<()> {
     let mut api = world.api()?;
     if world.quiet().is_none() {
@@ -44,7 +44,7 @@ pub(crate) fn look_around(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Looks around until the deadline.
+/// Checks repeatedly until the deadline.
 pub(crate) fn watch(world: &World, deadline: Duration) -> Result<()> {
     while clock::now() < deadline {
         std::thread::sleep(Duration::from_secs(1));
@@ -54,7 +54,7 @@ pub(crate) fn watch(world: &World, deadline: Duration) -> Result<()> {
 }
 
 fn none_is_back(world: &World, api: &mut Api) {
-    // Those that had ended before the list was asked for: one that ends meanwhile may still be on it.
+    // Only sandboxes that ended before the list was requested: others may still be listed.
     let gone: BTreeSet<String> = world
         .everything()
         .iter()
@@ -76,7 +76,7 @@ fn count_extents(world: &World, tracked: &Tracked) {
     let held = tracked
         .id
         .as_deref()
-        .and_then(|id| host::held(&world.pool, id));
+        .and_then(|id| host::manifest_state(&world.pool, id));
     let Some((held, image)) = held.and_then(|held| Some((held.clone(), held.image?))) else {
         return;
     };
@@ -90,7 +90,7 @@ fn count_extents(world: &World, tracked: &Tracked) {
     }
 }
 
-/// Every sandbox that was promised is there, and holds what was put into it.
+/// Every acknowledged sandbox exists, and has its files and its memory.
 pub(crate) fn every_promise(world: &World) -> Result<()> {
     let mut api = world.api()?;
     none_is_back(world, &mut api);
@@ -125,14 +125,14 @@ pub(crate) fn every_promise(world: &World) -> Result<()> {
             }
         }
         if seen != Seen::Gone {
-            settle::holds_its_own(world, &mut api, &mut tracked);
+            settle::check_contents(world, &mut api, &mut tracked);
             world.count("promise checked");
         }
     }
     Ok(())
 }
 
-/// Ends every sandbox there is; one that nobody asked for is a fault.
+/// Destroys every sandbox. A sandbox without a create is a fault.
 pub(crate) fn kill_everything(world: &World) -> Result<()> {
     let mut api = world.api()?;
     let mut strangers = BTreeSet::new();
@@ -144,9 +144,9 @@ pub(crate) fn kill_everything(world: &World) -> Result<()> {
             match world.by_label(label) {
                 Some(shared) => end(world, &mut api, &mut locked(&shared), id),
                 None if strangers.insert(id.to_owned()) => {
-                    // The proof that `up` makes when it starts ends by itself.
+                    // The sandbox that `up` creates as a self-test ends by itself.
                     if row["labels"]["purpose"] != "proof of life" {
-                        world.fault(&format!("nobody asked for {id}: {row}"));
+                        world.fault(&format!("sandbox {id} was never created: {row}"));
                     }
                 }
                 None => drop(api.destroy(id)),
@@ -180,11 +180,11 @@ fn end(world: &World, api: &mut Api, tracked: &mut Tracked, id: &str) {
     }
 }
 
-/// Without sandboxes, the host holds what waits to become one and nothing else.
+/// Without sandboxes, the host has only the resources of the warm pool.
 pub(crate) fn host_is_clean(world: &World) {
     let mut left = String::new();
     let clean = clock::until(CLEAN_PATIENCE, || {
-        let waiting = host::waiting(&world.pool);
+        let waiting = host::pooled(&world.pool);
         let keys = |map: std::collections::BTreeMap<u16, u32>| map.into_keys().collect();
         let found: [(&str, BTreeSet<u16>); 4] = [
             ("VMMs", keys(host::vmms(&world.instance))),
@@ -203,14 +203,14 @@ pub(crate) fn host_is_clean(world: &World) {
         left.is_empty().then_some(())
     });
     if clean.is_none() {
-        let waiting = host::waiting(&world.pool);
+        let waiting = host::pooled(&world.pool);
         world.fault(&format!(
             "without sandboxes the host has {left}; waiting {waiting:?}"
         ));
     }
 }
 
-/// What a platform without sandboxes takes.
+/// The resources of a platform without sandboxes.
 #[derive(Debug, Clone)]
 pub(crate) struct Size {
     waiting: usize,
@@ -243,19 +243,19 @@ impl fmt::Display for Size {
 }
 
 impl Size {
-    /// Waits for the stock to be full first: what waits takes descriptors and memory too.
+    /// Waits for a full warm pool first: its VMs use descriptors and memory too.
     pub(crate) fn of(world: &World) -> Result<Self> {
         let full = || {
-            let count = host::waiting(&world.pool).len();
+            let count = host::pooled(&world.pool).len();
             (count >= 3 && host::vmms(&world.instance).len() == count).then_some(())
         };
         if clock::until(CLEAN_PATIENCE, full).is_none() {
-            note("soak: the stock of waiting machines does not fill up");
+            note("soak: the warm pool does not fill up");
         }
         let platform = locked(&world.platform);
         let agent = platform.part(Part::Agent).context("the agent")?;
         let serve = platform.part(Part::Serve).context("serve")?;
-        let waiting = host::waiting(&world.pool).len();
+        let waiting = host::pooled(&world.pool).len();
         let (pool_bytes, files) = host::used(&world.pool);
         let tombstones = std::fs::read_dir(world.pool.join("tombstones"))?.count();
         Ok(Self {
@@ -272,10 +272,10 @@ impl Size {
     }
 }
 
-/// Nothing grew by more than what is settling.
+/// No resource grew by more than its tolerance.
 pub(crate) fn compare(world: &World, before: &Size, after: &Size) {
-    let grew = |what: &str, before: u64, after: u64, room: u64| {
-        if after > before + room {
+    let grew = |what: &str, before: u64, after: u64, tolerance: u64| {
+        if after > before + tolerance {
             world.fault(&format!("{what} grew from {before} to {after} in one lap"));
         }
     };
@@ -306,7 +306,7 @@ pub(crate) fn compare(world: &World, before: &Size, after: &Size) {
     grew("files of the pool", before.pool_files, after.pool_files, 32);
 }
 
-/// Ctrl-C, and nothing of it is left on the machine.
+/// Sends Ctrl-C, and checks that no resource is left on the machine.
 pub(crate) fn clean_end(world: &World) -> Result<()> {
     let mut platform = locked(&world.platform);
     platform.stop()?;
@@ -325,7 +325,7 @@ pub(crate) fn clean_end(world: &World) -> Result<()> {
         ("a loop device", free.is_none()),
     ];
     for (what, _) in left.iter().filter(|(_, left)| *left) {
-        world.fault(&format!("after the stop {what} stay"));
+        world.fault(&format!("{what} are left after the stop"));
     }
     let sockets = format!("/run/locule-{instance}");
     if Path::new(&sockets).exists() {

@@ -1,5 +1,5 @@
-//! The soak: users who create, run, pause, resume and kill through the API while every part of the platform is killed under
-//! them, and an account of what was acknowledged that must come out even.
+//! The soak: users create, use, pause, resume and destroy sandboxes through the API while every part of the platform is killed;
+//! every acknowledged operation must hold.
 //!
 //! ```text
 //! chaos (workers + kills) ─► every promise checked ─► clean host ─► calm (workers alone): nothing may grow ─► clean end
@@ -28,19 +28,19 @@ use crate::world::World;
 
 const WORKERS: usize = 4;
 
-/// Random work and random kills, against an account of what was acknowledged.
+/// Runs random work and random kills, and checks every acknowledged operation.
 #[derive(Debug, Parser)]
 struct Args {
-    /// How long; a quarter of it is calm, for measuring growth
+    /// Duration; a quarter of it runs without kills, to measure growth
     #[arg(long, default_value_t = 10)]
     minutes: u64,
-    /// Repeats the choices of an earlier run; its timing it cannot repeat
+    /// Seed of an earlier run, to repeat its choices; the timing differs
     #[arg(long)]
     seed: Option<u64>,
-    /// On the stub VMM: no commands and no files, but every page and block is checked
+    /// Use the stub VMM: no commands and no files, but every page and block is checked
     #[arg(long)]
     stub: bool,
-    /// Kill nothing
+    /// Run without kills
     #[arg(long)]
     calm: bool,
     /// The `locule` program
@@ -52,7 +52,7 @@ struct Args {
     /// The guest images
     #[arg(long)]
     images: PathBuf,
-    /// Where everything is kept; removed after a clean run
+    /// Folder for all files; removed after a clean run
     #[arg(long)]
     folder: PathBuf,
     /// Cargo passes it to every bench
@@ -102,7 +102,7 @@ fn soak(args: &Args) -> Result<bool> {
     }
     let clean = ran.is_ok() && faults.is_empty();
     if clean {
-        std::fs::remove_dir_all(&folder).context("remove the soak's folder")?;
+        std::fs::remove_dir_all(&folder).context("remove the folder of the soak")?;
         say(&format!("seed {seed}: clean"));
     } else {
         say(&format!(

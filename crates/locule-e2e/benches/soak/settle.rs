@@ -1,4 +1,4 @@
-//! Looking at a sandbox until what is seen is what it stays.
+//! Observes a sandbox until its state is stable.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use locule_e2e::{clock, host};
 
 use crate::world::{Tracked, World};
 
-/// A platform that was just killed may need so long to know again what it has.
+/// How long a platform may take after a kill to know its sandboxes again.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// A row and a host that are at odds may be, for as long as a report takes.
+/// How long a row and its host may disagree: as long as a report takes.
 const AGREEMENT: Duration = Duration::from_secs(30);
 
-/// What the API says, and why; `None` while it is on its way somewhere, or nobody answers.
+/// The state and the reason in the API; `None` during a transition or without a response.
 pub(crate) fn look(api: &mut Api, id: &str) -> Option<(Seen, String)> {
     let answer = api.get(&format!("/v1/sandboxes/{id}")).ok()?;
     let row = answer.json();
@@ -27,7 +27,7 @@ pub(crate) fn look(api: &mut Api, id: &str) -> Option<(Seen, String)> {
     }
 }
 
-/// What it is at last; a fault when that is not allowed, or when it settles on nothing.
+/// The stable state. A state that is not allowed, or no stable state in time, is a fault.
 pub(crate) fn settle(world: &World, api: &mut Api, tracked: &mut Tracked) -> Option<Seen> {
     let id = tracked.id.clone()?;
     let mut last = None;
@@ -52,21 +52,21 @@ pub(crate) fn settle(world: &World, api: &mut Api, tracked: &mut Tracked) -> Opt
     };
     if let Err(wrong) = tracked.known.observe(seen) {
         world.fault(&format!("{} {id} {wrong} (reason {why:?})", tracked.label));
-        // Said once; from here on it is what it is.
+        // The fault is reported once.
         tracked.known.give_up();
         return None;
     }
     if seen == Seen::Gone && why == "vm_lost" && !world.is_lost(tracked) {
         world.fault(&format!(
-            "{} {id} lost its VM, which nobody killed",
+            "{} {id} lost its VM without a kill",
             tracked.label
         ));
     }
     Some(seen)
 }
 
-/// What it is once the row and the host say the same, and what the host says is true. Both are looked at each time: an order
-/// that nobody was told the end of may still be carried out.
+/// The state once the row and the host agree and the processes match. Both are read each time, because an unacknowledged order
+/// may still be carried out.
 pub(crate) fn agrees(world: &World, api: &mut Api, tracked: &Tracked, seen: Seen) -> Seen {
     let Some(id) = tracked.id.as_deref() else {
         return seen;
@@ -83,9 +83,9 @@ pub(crate) fn agrees(world: &World, api: &mut Api, tracked: &Tracked, seen: Seen
     last
 }
 
-/// Empty: they agree.
+/// Empty when row and host agree.
 fn disagreement(world: &World, id: &str, seen: Seen) -> String {
-    let held = host::held(&world.pool, id);
+    let held = host::manifest_state(&world.pool, id);
     let found = held.as_ref().map_or("nothing", |held| held.is.as_str());
     match (seen, &held) {
         (Seen::Running, Some(held)) if held.is == "running" => {
@@ -112,18 +112,18 @@ fn disagreement(world: &World, id: &str, seen: Seen) -> String {
             }
         }
         (Seen::Gone, None) => String::new(),
-        (Seen::Gone, Some(_)) if is_buried(world, id) => String::new(),
-        _ => format!("the host holds {found}"),
+        (Seen::Gone, Some(_)) if has_tombstone(world, id) => String::new(),
+        _ => format!("the manifest on the host has {found}"),
     }
 }
 
-fn is_buried(world: &World, id: &str) -> bool {
+fn has_tombstone(world: &World, id: &str) -> bool {
     let name = id.trim_start_matches("sb-");
     world.pool.join("tombstones").join(name).exists()
 }
 
-/// What a running sandbox holds is what was put there.
-pub(crate) fn holds_its_own(world: &World, api: &mut Api, tracked: &mut Tracked) {
+/// Checks the files and the memory of a running sandbox.
+pub(crate) fn check_contents(world: &World, api: &mut Api, tracked: &mut Tracked) {
     let Some(id) = tracked.id.clone() else {
         return;
     };
@@ -162,13 +162,13 @@ pub(crate) fn holds_its_own(world: &World, api: &mut Api, tracked: &mut Tracked)
                     answer.text()
                 ));
             }
-            // Whoever kills parts makes errors; the sandbox is looked at again.
+            // Kills cause errors; the sandbox is checked again later.
             Ok(_) | Err(_) => world.count("file not checked"),
         }
     }
 }
 
-/// The stub's own word on every page and block.
+/// Asks the stub VMM to check every page and block.
 fn model(world: &World, id: &str, tracked: &mut Tracked) {
     let Ok(guest) = locule_e2e::guest::Guest::of(&world.pool, &world.instance, id) else {
         return;

@@ -1,4 +1,4 @@
-//! One user: creates sandboxes, works with them, pauses, resumes and kills them, and notes every promise.
+//! One user: creates, uses, pauses, resumes and destroys sandboxes, and records every acknowledgement.
 
 use std::io;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use crate::settle;
 use crate::world::{Shared, Tracked, World, locked};
 
-/// Sandboxes that one user has at a time.
+/// Limit of the sandboxes of one user.
 const OWNED_MAX: usize = 3;
-/// A create that was not answered is asked again for so long.
+/// How long a create without a response is repeated.
 const RETRY: Duration = Duration::from_mins(3);
 const FILE_BYTES_MAX: usize = 200_000;
 
@@ -29,7 +29,7 @@ struct Worker<'a> {
     made: usize,
 }
 
-/// Works until the world stops.
+/// Works until the soak stops.
 pub(crate) fn work(world: &World, index: usize, mut random: Random) -> Result<()> {
     let name = format!("w{index}-{:x}", random.draw() & 0xffff);
     let mut worker = Worker {
@@ -55,18 +55,18 @@ impl Worker<'_> {
         self.made += 1;
         let label = format!("{}-{}", self.name, self.made);
         let shared = self.world.track(&label);
-        let wanted = json!({ "labels": { "soak": label } });
-        // A key makes asking again safe; without one the answer that was lost is looked for by its label.
+        let request = json!({ "labels": { "soak": label } });
+        // With an idempotency key the create is repeated; without a key the sandbox is searched by its label.
         let key = self.random.percent(50).then(|| label.clone());
         let mut tracked = locked(&shared);
         tracked.known.begin(Order::Create);
         let mut answer = self.ask("create", &tracked, |api| {
-            api.create(&wanted, key.as_deref())
+            api.create(&request, key.as_deref())
         });
         if let (None, Some(key)) = (&answer, &key) {
-            answer = self.create_again(&wanted, key);
+            answer = self.create_again(&request, key);
         }
-        // The same key gives the same sandbox, also one that failed: that is no promise of a running one.
+        // The same key returns the same sandbox, also a failed one: that does not acknowledge a running sandbox.
         let created =
             answer.filter(|answer| answer.status == 201 && answer.json()["status"] == "running");
         let id = created.and_then(|answer| answer.json()["id"].as_str().map(str::to_owned));
@@ -84,28 +84,29 @@ impl Worker<'_> {
         }
     }
 
-    /// Repeats a create until it is told what came of it. The key keeps an error as well: that answer is the last one, too.
-    fn create_again(&mut self, wanted: &Value, key: &str) -> Option<Answer> {
+    /// Repeats a create until its result is known. The key also keeps an error, which is then the result.
+    fn create_again(&mut self, request: &Value, key: &str) -> Option<Answer> {
         let deadline = clock::now() + RETRY;
         while clock::now() < deadline {
             std::thread::sleep(Duration::from_millis(200));
-            let Ok(answer) = self.counted("create again", |api| api.create(wanted, Some(key)))
+            let Ok(answer) = self.counted("create again", |api| api.create(request, Some(key)))
             else {
                 continue;
             };
             let body = answer.json();
             match (answer.status, body["error"]["code"].as_str()) {
-                // The first try goes on, or nobody is there who could know of it.
+                // The first attempt is in progress, or the server is down.
                 (409, _) | (503, Some("not_ready")) => {}
                 _ => return answer.is_success().then_some(answer),
             }
         }
-        self.world
-            .fault(&format!("nobody says what came of the create of {key}"));
+        self.world.fault(&format!(
+            "the result of the create with key {key} stays unknown"
+        ));
         None
     }
 
-    /// Whether a create that was not acknowledged made a sandbox all the same.
+    /// Searches for the sandbox of an unacknowledged create.
     fn find(&mut self, tracked: &mut Tracked) {
         let listed = self.api.list().unwrap_or_default();
         let found: Vec<_> = listed
@@ -116,12 +117,12 @@ impl Worker<'_> {
         if found.len() > 1 {
             let label = &tracked.label;
             self.world
-                .fault(&format!("one create of {label} made {found:?}"));
+                .fault(&format!("a single create of {label} created {found:?}"));
         }
         tracked.id = found.first().map(|id| (*id).to_owned());
     }
 
-    /// One request, counted. `None`: not acknowledged. An error in quiet times is a fault.
+    /// Sends and counts a request; `None` when it was not acknowledged. An error while no part is killed is a fault.
     fn ask(
         &mut self,
         what: &str,
@@ -159,7 +160,7 @@ impl Worker<'_> {
         }
     }
 
-    /// One request, counted by how it was answered.
+    /// Sends a request and counts it by its result.
     fn counted(
         &mut self,
         what: &str,
@@ -187,7 +188,7 @@ impl Worker<'_> {
             Order::Kill => self.ask("kill", tracked, |api| api.destroy(&id)),
             Order::Create => None,
         };
-        // Noted afterwards, so that a refusal was judged by what it was before; the lock keeps others from looking meanwhile.
+        // Recorded afterwards, so that a refusal is judged by the previous state. The lock keeps other threads out.
         tracked.known.begin(order);
         if answer.is_some() {
             tracked.known.acknowledged(order);
@@ -207,7 +208,7 @@ impl Worker<'_> {
             self.owned.remove(at);
             return;
         };
-        // The first one of each user grows old: killing is for the others.
+        // The first sandbox of each user grows old; only others are destroyed.
         let may_kill = at > 0;
         let mut gone = seen == Seen::Gone;
         match (seen, self.random.below(100)) {
@@ -218,14 +219,14 @@ impl Worker<'_> {
             }
             (Seen::Paused, _) => {
                 if self.order(&mut tracked, Order::Resume) {
-                    settle::holds_its_own(self.world, &mut self.api, &mut tracked);
+                    settle::check_contents(self.world, &mut self.api, &mut tracked);
                 }
             }
             (Seen::Running, 40..60) => {
-                settle::holds_its_own(self.world, &mut self.api, &mut tracked);
+                settle::check_contents(self.world, &mut self.api, &mut tracked);
             }
             (Seen::Running, _) if self.world.stub => {
-                settle::holds_its_own(self.world, &mut self.api, &mut tracked);
+                settle::check_contents(self.world, &mut self.api, &mut tracked);
             }
             (Seen::Running, 60..80) => self.exec(&mut tracked),
             (Seen::Running, _) => self.write(&mut tracked),
@@ -254,7 +255,7 @@ impl Worker<'_> {
         }
     }
 
-    /// On the disk or in memory; each name is written once, so that an answer that was lost leaves nothing undecided.
+    /// Writes a file on disk or in memory. Each name is written once, so that a lost response leaves no ambiguity.
     fn write(&mut self, tracked: &mut Tracked) {
         let Some(id) = tracked.id.clone() else { return };
         let folder = if self.random.percent(50) {

@@ -1,4 +1,4 @@
-//! What all threads of a soak share: the platform, the account of every sandbox, what went wrong.
+//! Shared by all threads of a soak: the platform, the knowledge about every sandbox, the faults.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -13,18 +13,18 @@ use locule_e2e::clock;
 use locule_e2e::oracle::Known;
 use locule_e2e::platform::Platform;
 
-/// Long enough for a pause on a busy machine that has no KVM.
+/// Long enough for a pause on a busy machine without KVM.
 const CALL_TIMEOUT: Duration = Duration::from_secs(90);
-/// After so many faults nothing new is learned.
+/// The soak stops after this many faults.
 const FAULTS_MAX: usize = 50;
 
-/// One sandbox and what is known of it. Whoever acts on it holds the lock meanwhile.
+/// One sandbox and the knowledge about it. A thread that acts on the sandbox holds the lock.
 pub(crate) type Shared = Arc<Mutex<Tracked>>;
 
 #[derive(Debug)]
 pub(crate) struct Tracked {
     pub(crate) label: String,
-    /// Known once a create, or a list, told it.
+    /// Known after the response to a create or a list.
     pub(crate) id: Option<String>,
     pub(crate) known: Known,
 }
@@ -35,15 +35,15 @@ pub(crate) struct World {
     pub(crate) pool: PathBuf,
     pub(crate) stub: bool,
     pub(crate) stop: AtomicBool,
-    /// Odd while a part is dead or coming back.
+    /// Odd while a part is killed or restarting.
     epoch: AtomicU64,
     all: Mutex<BTreeMap<String, Shared>>,
-    /// Sandboxes whose VMM was killed: told without their lock, which may be held by whoever works with them.
+    /// Sandboxes whose VMM was killed. Kept outside of their locks, which a worker may hold.
     lost: Mutex<BTreeSet<String>>,
     counts: Mutex<BTreeMap<String, u64>>,
     faults: Mutex<Vec<String>>,
     begun: Duration,
-    /// The most extents that an image was ever seen with.
+    /// The highest count of extents of a snapshot.
     pub(crate) extents: AtomicU64,
 }
 
@@ -85,7 +85,7 @@ impl World {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// A mark that is still the same later if nothing was dead in between; `None` while something is.
+    /// A mark that stays the same while no part is killed; `None` while a part is down.
     pub(crate) fn quiet(&self) -> Option<u64> {
         let epoch = self.epoch.load(Ordering::Acquire);
         epoch.is_multiple_of(2).then_some(epoch)
@@ -95,7 +95,7 @@ impl World {
         let tracked = Arc::new(Mutex::new(Tracked {
             label: label.to_owned(),
             id: None,
-            known: Known::unborn(),
+            known: Known::before_create(),
         }));
         locked(&self.all).insert(label.to_owned(), tracked.clone());
         tracked
@@ -109,12 +109,12 @@ impl World {
         locked(&self.all).get(label).cloned()
     }
 
-    /// The VMM of this sandbox is about to be killed.
+    /// Records that the VMM of this sandbox is about to be killed.
     pub(crate) fn lose(&self, id: &str) {
         locked(&self.lost).insert(id.to_owned());
     }
 
-    /// Whether it was; from then on the account of it knows.
+    /// Whether the VMM was killed; also records it in the knowledge about the sandbox.
     pub(crate) fn is_lost(&self, tracked: &Tracked) -> bool {
         let lost = locked(&self.lost);
         tracked.id.as_ref().is_some_and(|id| lost.contains(id))

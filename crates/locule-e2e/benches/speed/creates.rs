@@ -1,4 +1,4 @@
-//! The floor, and how far above it a create is: without a pool, with one, many at one instant; a command's round trip.
+//! The floor, and creates compared with it: without a warm pool, with one, and in bursts; the round trip of a command.
 
 use std::sync::Barrier;
 
@@ -7,12 +7,12 @@ use locule_e2e::clock;
 use locule_e2e::statistics::{Figure, percentile, ratio};
 
 use crate::floor::Floor;
-use crate::rig::{Created, Rig, create, section, small, stocked};
+use crate::rig::{Created, Rig, create, section, small, wait_for_pool};
 
-/// How many come at once for each warm machine; the others were only started.
+/// Concurrent creates for each warm VM; the others find restored VMs.
 const BURST: usize = 3;
 
-/// Without a pool and the floor, in turn, so that both see the same machine.
+/// Measures creates without a pool and the floor in turn, so that both see the same conditions.
 pub(crate) fn floor_and_create(rig: &mut Rig, floor: &mut Floor) -> Result<()> {
     section("floor, and create without a pool");
     let (mut bare, mut created) = (Vec::new(), Vec::new());
@@ -21,7 +21,7 @@ pub(crate) fn floor_and_create(rig: &mut Rig, floor: &mut Floor) -> Result<()> {
         let one = floor.start(prepared)?;
         let sandbox = rig.create(&small())?;
         rig.destroy(&sandbox.id)?;
-        // The first of each warms what all later ones find warm.
+        // The first of each fills the caches for all later ones.
         if round > 0 {
             bare.push((clock::milliseconds(one.took), one.parts));
             created.push(sandbox);
@@ -61,7 +61,7 @@ pub(crate) fn create_from_pool(rig: &mut Rig) -> Result<()> {
     section("create with a pool");
     let mut created = Vec::new();
     for round in 0..=rig.n {
-        stocked(rig, 1, 1)?;
+        wait_for_pool(rig, 1, 1)?;
         let sandbox = rig.create(&small())?;
         rig.destroy(&sandbox.id)?;
         if round > 0 {
@@ -73,19 +73,19 @@ pub(crate) fn create_from_pool(rig: &mut Rig) -> Result<()> {
     Ok(())
 }
 
-/// Three times as many as wait warm, at one instant, again and again.
+/// Repeated bursts of three times as many creates as there are warm VMs.
 pub(crate) fn burst(rig: &mut Rig, pool: usize) -> Result<()> {
     section("bursts");
     let (mut walls, mut each) = (Vec::new(), Vec::new());
     for round in 0..=rig.n {
         if round > 0 {
-            stocked(rig, pool, BURST * pool)?;
+            wait_for_pool(rig, pool, BURST * pool)?;
         }
         let (wall, created) = one_burst(rig, BURST * pool)?;
         for sandbox in &created {
             rig.destroy(&sandbox.id)?;
         }
-        // The first one teaches the pool how many come together.
+        // The first burst tells the pool the demand.
         if round > 0 {
             walls.push(wall);
             each.extend(created);
@@ -112,15 +112,15 @@ fn one_burst(rig: &Rig, count: usize) -> Result<(f64, Vec<Created>)> {
     for _ in 0..count {
         apis.push(rig.another_api()?);
     }
-    let (gate, wanted) = (Barrier::new(count + 1), small());
+    let (gate, request) = (Barrier::new(count + 1), small());
     std::thread::scope(|scope| {
         let threads: Vec<_> = apis
             .iter_mut()
             .map(|api| {
-                let (gate, wanted) = (&gate, &wanted);
+                let (gate, request) = (&gate, &request);
                 scope.spawn(move || {
                     gate.wait();
-                    create(api, wanted)
+                    create(api, request)
                 })
             })
             .collect();
@@ -135,7 +135,7 @@ fn one_burst(rig: &Rig, count: usize) -> Result<(f64, Vec<Created>)> {
     })
 }
 
-/// `true` in one sandbox, directly and through the API, in turn.
+/// Runs `true` in one sandbox, directly and through the API in turn.
 pub(crate) fn exec(rig: &mut Rig) -> Result<()> {
     section("exec");
     let sandbox = rig.create(&small())?;

@@ -1,4 +1,4 @@
-//! How many fit: the memory that an idle sandbox alone takes, and how many there can be until a create takes twice as long.
+//! Density: the memory of an idle sandbox, and the count of sandboxes until a create takes twice as long.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use locule_e2e::statistics::{Figure, percentile};
 
 use crate::rig::{Rig, create, section, small};
 
-/// Private pages of each VMM; the golden image, which all share, is told apart.
+/// The private pages of each VMM. The template snapshot, which all share, is reported separately.
 pub(crate) fn memory(rig: &mut Rig) -> Result<()> {
     section("memory of idle sandboxes");
     let mut ids = Vec::new();
@@ -17,13 +17,13 @@ pub(crate) fn memory(rig: &mut Rig) -> Result<()> {
     }
     let (mut unique, mut proportional, mut golden) = (Vec::new(), Vec::new(), 0);
     for id in &ids {
-        let vmm = host::held(&rig.pool, id)
+        let vmm = host::manifest_state(&rig.pool, id)
             .and_then(|held| held.vmm)
-            .context("its VMM")?;
+            .context("the VMM of the sandbox")?;
         let (own, share) = host::unique_kib(vmm);
         unique.push(mebibytes(own));
         proportional.push(mebibytes(share));
-        golden = golden.max(golden_bytes(vmm));
+        golden = golden.max(template_snapshot_bytes(vmm));
     }
     for id in &ids {
         rig.destroy(id)?;
@@ -54,8 +54,8 @@ fn mebibytes(kib: u64) -> f64 {
     kib as f64 / 1024.0
 }
 
-/// What the memory file that this VMM maps takes.
-fn golden_bytes(vmm: u32) -> u64 {
+/// The size of the memory file that this VMM maps.
+fn template_snapshot_bytes(vmm: u32) -> u64 {
     let entries = fs::read_dir(format!("/proc/{vmm}/fd"))
         .into_iter()
         .flatten()
@@ -70,7 +70,7 @@ fn golden_bytes(vmm: u32) -> u64 {
         .unwrap_or(0)
 }
 
-/// Creates and keeps, until the p99 of the last creates is twice that of the first, nobody takes more, or the cap is reached.
+/// Creates sandboxes until the p99 of the last creates is twice that of the first, a create is refused, or the cap is reached.
 pub(crate) fn until_creates_double(
     rig: &mut Rig,
     name: &str,
@@ -102,7 +102,7 @@ pub(crate) fn until_creates_double(
     };
     #[expect(clippy::cast_precision_loss, reason = "hundreds")]
     let count = ids.len() as f64;
-    // Those that were not answered are there too.
+    // Sandboxes of unanswered creates exist too.
     for row in rig.api.list()? {
         if let Some(id) = row["id"].as_str() {
             rig.destroy(id)?;

@@ -1,7 +1,7 @@
-//! The floor: the golden image restored by a bare QEMU, with the product's own arguments and nothing else of it.
+//! The floor: the template snapshot restored by a bare QEMU, with the product's own arguments and nothing else of it.
 //!
-//! The arguments are those of a running VMM, taken from its command line; memory, kernel and initramfs are its own
-//! descriptors, opened again; disk, tap, console and control socket are like its own. No jail, no ledger, no API.
+//! The arguments come from the command line of a running VMM. Memory, kernel and initramfs are its descriptors, opened again;
+//! disk, tap, console and control socket are new ones of the same kind. There is no jail, no ledger and no API.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -23,10 +23,10 @@ use serde_json::{Value, json};
 use crate::qmp::Qmp;
 
 const TOKEN: &str = "the-floor-has-a-token-of-its-own";
-/// Part of every name on the machine, as the product's instances have one.
+/// The instance in every machine-wide name of the floor.
 const INSTANCE_LENGTH: usize = 8;
 
-/// What every bare VMM is made from.
+/// The inputs of every bare VMM.
 #[derive(Debug)]
 pub(crate) struct Floor {
     runtime: tokio::runtime::Runtime,
@@ -35,14 +35,14 @@ pub(crate) struct Floor {
     folder: PathBuf,
     program: PathBuf,
     args: Vec<String>,
-    /// By their numbers in the VMM that the arguments come from.
+    /// The shared descriptors, by their numbers in the VMM that the arguments come from.
     shared: BTreeMap<i32, File>,
     golden: PathBuf,
     control_key: String,
     next_slot: u16,
 }
 
-/// Everything a start needs that is not QEMU's own work.
+/// The inputs of one start, which are prepared before the measurement.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     slot: u16,
@@ -54,13 +54,13 @@ pub(crate) struct Prepared {
     files: PathBuf,
 }
 
-/// A bare VMM, alive.
+/// A running bare VMM.
 #[derive(Debug)]
 pub(crate) struct Bare {
     pub(crate) guest: Guest,
     /// From exec of QEMU to the first byte of the end event of `true`.
     pub(crate) took: Duration,
-    /// Its parts, in milliseconds: process and control socket, devices, first answer (init), command.
+    /// The parts of that time in milliseconds: process and control socket, devices, first response (init), command.
     pub(crate) parts: [f64; 4],
     child: Child,
     slot: u16,
@@ -68,17 +68,19 @@ pub(crate) struct Bare {
 }
 
 impl Floor {
-    /// Learns from a sandbox that was just restored from the golden image.
+    /// Reads the arguments of a sandbox that was just restored from the template snapshot.
     pub(crate) fn learn(pool: &Path, id: &str, folder: &Path) -> Result<Self> {
-        let held = host::held(pool, id).context("the sandbox to learn from")?;
-        let vmm = held.vmm.context("its VMM")?;
+        let held = host::manifest_state(pool, id).context("the sandbox to learn from")?;
+        let vmm = held.vmm.context("the VMM of the sandbox")?;
         ensure!(
             held.image.is_none(),
-            "the sandbox to learn from does not come from a golden image"
+            "the sandbox was not restored from a template snapshot"
         );
         let manifest: Value =
             serde_json::from_slice(&fs::read(held.folder.join("manifest.json"))?)?;
-        let key = manifest["golden"].as_str().context("its golden image")?;
+        let key = manifest["golden"]
+            .as_str()
+            .context("the template snapshot of the sandbox")?;
         let golden = pool.join("golden").join(key);
         let about: Value = serde_json::from_slice(&fs::read(golden.join("manifest.json"))?)?;
         let control_key = about["control_key"].as_str().context("the image's key")?;
@@ -105,7 +107,7 @@ impl Floor {
             runtime,
             net,
             instance,
-            // Where a reflink of the disk can be.
+            // The folder is on the file system of the pool, where the disk can be reflinked.
             folder: pool.join("floor"),
             program: program_of(vmm)?,
             args,
@@ -116,7 +118,7 @@ impl Floor {
         })
     }
 
-    /// Disk, network, console, control socket: none of it is timed.
+    /// Prepares disk, network, console and control socket, which are not measured.
     pub(crate) fn prepare(&mut self) -> Result<Prepared> {
         let slot = self.next_slot;
         self.next_slot += 1;
@@ -145,7 +147,7 @@ impl Floor {
         }
         let mut renamed = BTreeMap::new();
         for (number, descriptor) in &kept {
-            // QEMU inherits it.
+            // QEMU inherits the descriptor.
             rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?;
             renamed.insert(*number, descriptor.as_raw_fd());
         }
@@ -168,7 +170,7 @@ impl Floor {
         })
     }
 
-    /// Exec of QEMU to the first byte of the end event of `true`.
+    /// Starts QEMU, and measures until the first byte of the end event of `true`.
     pub(crate) fn start(&self, prepared: Prepared) -> Result<Bare> {
         #[expect(clippy::disallowed_methods, reason = "QEMU with nothing around it")]
         let mut command = Command::new(&self.program);
@@ -205,7 +207,8 @@ impl Floor {
         })
     }
 
-    /// A golden image's processes are frozen and its guest agent takes no command before this call: there is no way around it.
+    /// Makes the guest a sandbox. The processes of a template snapshot are frozen, and its guest agent accepts no command before
+    /// this call.
     fn init(&self, guest: &Guest) -> Result<()> {
         let request = json!({
             "newControlKey": self.control_key, "accessToken": TOKEN, "sandboxId": "floor", "templateId": "floor",
@@ -231,7 +234,7 @@ impl Floor {
         Ok(())
     }
 
-    /// Takes the floor's own network away.
+    /// Removes the network of the floor.
     pub(crate) fn close(self) -> Result<()> {
         self.runtime.block_on(self.net.close())?;
         let _ = fs::remove_dir_all(&self.folder);
@@ -239,7 +242,7 @@ impl Floor {
     }
 }
 
-/// A jail may have the program at a place of its own; the installed one is the same file.
+/// The path of the program may differ in a jail; the installed program is the same file.
 fn program_of(vmm: u32) -> Result<PathBuf> {
     let program = fs::read_link(format!("/proc/{vmm}/exe"))?;
     let installed = Path::new("/usr/bin/qemu-system-x86_64");
@@ -250,12 +253,12 @@ fn program_of(vmm: u32) -> Result<PathBuf> {
     })
 }
 
-/// A sealed memory file can only be mapped by a QEMU that may open it for writing; it cannot write it.
+/// QEMU opens a sealed memory file for writing to map it; the seal forbids writes.
 fn is_memory(path: &str) -> bool {
     fs::read_link(path).is_ok_and(|target| target.to_string_lossy().contains("memfd:"))
 }
 
-/// The number behind `mark`, where it stands at the beginning of an option or of the whole.
+/// The number after `mark` at the beginning of an option or of the text.
 fn number_after(text: &str, mark: &str) -> Option<i32> {
     let at = text.find(mark)?;
     let starts = at == 0 || text[..at].ends_with([',', '=']);
@@ -268,14 +271,14 @@ fn number_after(text: &str, mark: &str) -> Option<i32> {
 
 const MARKS: [&str; 2] = ["fd=", "/proc/self/fd/"];
 
-/// Every descriptor that the arguments name.
+/// The descriptors in the arguments.
 fn numbers(args: &[String]) -> Vec<i32> {
     args.iter()
         .flat_map(|arg| MARKS.iter().filter_map(|mark| number_after(arg, mark)))
         .collect()
 }
 
-/// Disk, console, tap and control socket: each VMM has its own.
+/// The descriptors of disk, console, tap and control socket, of which each VMM has its own.
 fn own_descriptors(args: &[String]) -> Result<[i32; 4]> {
     let find = |option: &str, mark: &str| {
         args.windows(2)
@@ -291,7 +294,7 @@ fn own_descriptors(args: &[String]) -> Result<[i32; 4]> {
     ])
 }
 
-/// The arguments with other descriptors and another name.
+/// The arguments with replaced descriptors and another name.
 fn rewritten(args: &[String], renamed: &BTreeMap<i32, i32>, name: &str) -> Vec<String> {
     let mut after_name = false;
     args.iter()

@@ -1,8 +1,8 @@
-//! The speed bench: what users feel, each against the floor of the machine it runs on, from one run.
+//! The speed bench: the latencies of users, each compared with the floor of the same machine, from one run.
 //!
 //! ```text
 //! platform without a pool: floor · create · exec · pause, resume · files · own work · memory · density
-//! the same with a pool:    create · bursts, one warm machine a core and two
+//! the same with a pool:    create · bursts, with one warm VM per core and with two
 //! on the stub VMM:         density
 //! ```
 
@@ -34,18 +34,18 @@ use crate::rig::{Rig, small};
 
 const SAMPLES: usize = 30;
 const SAMPLES_QUICK: usize = 5;
-/// Above it somebody else's work would be in the figures.
+/// A higher load would be measured too.
 const LOAD_MAX: f64 = 0.3;
 const IDLE_PATIENCE: Duration = Duration::from_mins(5);
 const POOL_MIB: u64 = 8192;
 
-/// Measures a platform of its own and writes down what it found.
+/// Measures a separate platform and writes a report.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Few samples, busy machine or not: a trial of the bench itself
+    /// Take few samples, also on a busy machine: a test of the bench itself
     #[arg(long)]
     quick: bool,
-    /// Only these: create, exec, pause, old, much, files, work, memory, density, pool, stub
+    /// Measure only these: create, exec, pause, old, much, files, work, memory, density, pool, stub
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// kvm or tcg
@@ -60,10 +60,10 @@ struct Args {
     /// The guest images
     #[arg(long)]
     images: PathBuf,
-    /// Where everything is kept; removed afterwards
+    /// Folder for all files; removed afterwards
     #[arg(long)]
     folder: PathBuf,
-    /// Where the figures are written
+    /// File for the report
     #[arg(long)]
     document: PathBuf,
     /// Cargo passes it to every bench
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Waits for an idle machine, and refuses one that does not become idle.
+/// Waits for an idle machine. An error when it does not become idle.
 fn idle(quick: bool) -> Result<f64> {
     let load = host::load();
     if quick || load < LOAD_MAX {
@@ -174,7 +174,7 @@ fn without_pool(args: &Args, rig: &mut Rig) -> Result<()> {
 }
 
 fn with_floor(args: &Args, rig: &mut Rig, floor: &mut Floor) -> Result<()> {
-    // Everything is told as a multiple of the floor.
+    // Every figure is reported as a multiple of the floor.
     creates::floor_and_create(rig, floor)?;
     if args.wants("exec") {
         creates::exec(rig)?;
@@ -205,7 +205,7 @@ fn with_floor(args: &Args, rig: &mut Rig, floor: &mut Floor) -> Result<()> {
     Ok(())
 }
 
-/// What the figures depend on.
+/// The conditions of the figures.
 fn look_around(args: &Args, rig: &mut Rig, load: f64) -> Result<Setting> {
     let created = rig.create(&small())?;
     let sandbox = rig

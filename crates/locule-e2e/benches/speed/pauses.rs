@@ -1,4 +1,4 @@
-//! Pause and resume: how long the guest stands still, with warm and cold page cache, at an old age, with much to write.
+//! Pause and resume: how long the guest is stopped, with warm and cold page cache, after many generations, with much to write.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 use crate::rig::{Rig, section, small, succeeded};
 
-/// Generations before an old one is measured, and for how many it then is.
+/// Generations before an old sandbox is measured, and the count of measured generations.
 const OLD: usize = 20;
 const OLD_EACH: usize = 10;
-/// What a user of moderate zeal changes between two pauses.
+/// The changes of a typical user between two pauses.
 const SOME_WORK: &str = "head -c 4000000 /dev/urandom > /dev/shm/work";
 const MUCH: usize = 500;
 
-/// One pause as its caller and its host agent saw it, in milliseconds.
+/// The times of one pause for its caller and in its host agent, in milliseconds.
 #[derive(Debug, Clone, Default)]
 struct Paused {
     call: f64,
@@ -28,7 +28,7 @@ struct Paused {
     dirty_mb: f64,
 }
 
-/// One resume: to its answer, and to the end of the first command.
+/// The times of one resume: to its response, and to the end of the first command.
 type Resumed = (f64, f64);
 
 fn pause(rig: &mut Rig, id: &str) -> Result<Paused> {
@@ -45,7 +45,7 @@ fn pause(rig: &mut Rig, id: &str) -> Result<Paused> {
     })
 }
 
-/// What the host agent said of the image it wrote.
+/// The log line of the host agent about the snapshot that it wrote.
 fn image_line(log: &Path, from: u64, id: &str) -> Result<String> {
     let mut file = File::open(log)?;
     file.seek(SeekFrom::Start(from))?;
@@ -53,10 +53,8 @@ fn image_line(log: &Path, from: u64, id: &str) -> Result<String> {
     file.read_to_string(&mut text)?;
     let line = text
         .lines()
-        .find(|line| line.contains("an image was written") && line.contains(id));
-    Ok(line
-        .context("the host agent did not tell its times")?
-        .to_owned())
+        .find(|line| line.contains("stopped_us=") && line.contains(id));
+    Ok(line.context("the host agent logged no times")?.to_owned())
 }
 
 fn field(line: &str, name: &str) -> Result<f64> {
@@ -78,10 +76,10 @@ fn resume(rig: &mut Rig, id: &str) -> Result<Resumed> {
     ))
 }
 
-/// Puts the sandbox's image out of the page cache: the files' own pages, and those of the pool beneath them.
+/// Drops the snapshot of the sandbox from the page cache: the pages of its files, and those of the pool file beneath them.
 fn cool(rig: &Rig, id: &str) -> Result<()> {
-    let held = host::held(&rig.pool, id).context("the paused sandbox")?;
-    let image = held.image.context("its image")?;
+    let held = host::manifest_state(&rig.pool, id).context("the paused sandbox")?;
+    let image = held.image.context("the snapshot of the sandbox")?;
     let names =
         ["memory", "devices", "disk"].map(|what| held.folder.join(format!("{what}.{image}")));
     let beneath = rig.platform.data().join("agent/pool.xfs");
@@ -136,7 +134,7 @@ fn add(rig: &mut Rig, what: &str, paused: &[Paused], resumed: &[Resumed], resume
     ));
 }
 
-/// Young sandboxes: each is paused and resumed once, so that every image descends from the golden one.
+/// New sandboxes: each is paused and resumed once, so that every snapshot descends from the template snapshot.
 pub(crate) fn young(rig: &mut Rig) -> Result<()> {
     section("pause and resume");
     let (mut paused, mut warm, mut cold) = (Vec::new(), Vec::new(), Vec::new());
@@ -155,7 +153,7 @@ pub(crate) fn young(rig: &mut Rig) -> Result<()> {
     Ok(())
 }
 
-/// Sandboxes that were paused and resumed twenty times before.
+/// Sandboxes after twenty pauses and resumes.
 pub(crate) fn old(rig: &mut Rig) -> Result<()> {
     section("pause and resume at generation 20");
     let each = OLD_EACH.min(rig.n);
@@ -183,17 +181,17 @@ pub(crate) fn old(rig: &mut Rig) -> Result<()> {
     Ok(())
 }
 
-/// Half a gigabyte changed since the image it came from: in memory, and just written to a file.
+/// Half a gigabyte of changes since the last snapshot: in memory, and just written to a file.
 pub(crate) fn much(rig: &mut Rig) -> Result<()> {
     section("pause and resume with 500 MB dirty");
-    let wanted: Value = json!({ "memory_mb": 2048, "labels": { "purpose": "bench" } });
+    let request: Value = json!({ "memory_mb": 2048, "labels": { "purpose": "bench" } });
     for (what, target) in [
         ("in memory", "/dev/shm/much"),
         ("just written to disk", "/home/user/much"),
     ] {
         let (mut paused, mut resumed) = (Vec::new(), Vec::new());
         for _ in 0..rig.n {
-            let sandbox = rig.create(&wanted)?;
+            let sandbox = rig.create(&request)?;
             rig.exec(
                 &sandbox.id,
                 &format!("dd if=/dev/zero of={target} bs=1M count={MUCH} status=none"),

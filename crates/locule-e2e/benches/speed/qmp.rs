@@ -1,4 +1,4 @@
-//! As much of QEMU's control protocol as a restore needs, spoken by nobody's code but this.
+//! A minimal client of QEMU's control protocol for a restore, independent of the product.
 
 use std::io::{self, BufRead as _, BufReader, IoSlice, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Qmp(BufReader<UnixStream>);
 
 impl Qmp {
-    /// The socket listens before QEMU is there; the greeting comes when it is.
+    /// The socket listens before QEMU runs; the greeting arrives when it does.
     pub(crate) fn connect(socket: &Path) -> Result<Self> {
         let stream = UnixStream::connect(socket).context("connect to QEMU")?;
         stream.set_read_timeout(Some(TIMEOUT))?;
@@ -68,12 +68,12 @@ impl Qmp {
             SendFlags::empty(),
         );
         if sent.map_err(io::Error::from)? < text.len() {
-            bail!("QEMU takes no more");
+            bail!("QEMU does not read its control socket");
         }
         Ok(())
     }
 
-    /// Loads device state, as the only restore without firmware does.
+    /// Loads the state of the devices.
     pub(crate) fn load(&mut self, state: BorrowedFd<'_>) -> Result<()> {
         self.run("getfd", &json!({ "fdname": "state" }), Some(state))?;
         self.run("migrate-incoming", &json!({ "uri": "fd:state" }), None)?;
@@ -81,6 +81,6 @@ impl Qmp {
             let status = self.run("query-status", &json!({}), None).ok()?;
             (status["status"] != "inmigrate").then_some(())
         });
-        loaded.context("the devices are not loaded")
+        loaded.context("the state of the devices was not loaded in time")
     }
 }

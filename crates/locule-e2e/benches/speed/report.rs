@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use locule_e2e::screen::say;
 use locule_e2e::statistics::{Bar, Figure, ratio};
 
-/// What a figure depends on besides the code.
+/// The conditions of a figure besides the code.
 #[derive(Debug)]
 pub(crate) struct Setting {
     pub(crate) date: String,
@@ -22,8 +22,8 @@ pub(crate) struct Setting {
     pub(crate) quick: bool,
 }
 
-/// Why a figure misses its bar, as a profile showed it: the beginning of its name, and the reason. What meets its bar again is
-/// taken off.
+/// The reasons why figures miss their limits, as a profile showed: the beginning of the name, and the reason. An entry is
+/// removed when its figure meets the limit again.
 const REASONS: &[(&str, &str)] = &[(
     "burst of",
     "two thirds of a burst are not warm. Each of those takes about one floor of a core's time, most of which QEMU spends on \
@@ -42,7 +42,7 @@ fn misses(figure: &Figure) -> bool {
     figure.bar.as_ref().is_some_and(|bar| !bar.passes())
 }
 
-/// Only times can be compared with the floor.
+/// Only durations can be compared with the floor.
 fn to_floor(figure: &Figure, floor_ms: f64) -> String {
     if figure.unit == "ms" && floor_ms > 0.0 {
         format!("{:.2}", ratio(figure.p50(), floor_ms))
@@ -158,14 +158,14 @@ const INTRODUCTION: &str = "# Performance
 Written by `make bench` on an idle machine; do not edit. Every figure is from one run.
 
 - **floor**: from exec of QEMU to the first byte of the end event of `true`, from the guest agent over TCP from inside the namespace;
-  the golden image, its disk, a tap and a running sandbox's own QEMU arguments, and nothing of the platform around it. A golden
+  the template snapshot, its disk, a tap and a running sandbox's own QEMU arguments, and nothing of the platform around it. A golden
   image's processes are frozen until the guest agent has taken one `init`: that call is part of the floor.
 - **create→first exec**: from the first byte of the `POST` to the first byte of the answer that tells the end of `true`, through the API.
 - **pause, stopped**: from the order to stop to the image's files being written; fsync apart. **resume**: to the answer of the call.
 - **exec**: `/bin/true`; direct is to the guest agent from inside the namespace.
 - **files**: 64 MiB to and from `/home/user`; raw is a plain TCP program in the guest on the same disk.
 - **a guest's own work**: the same command, sent the same way, to a sandbox and to a guest under a bare VMM.
-- **unique memory**: private pages of a VMM; the golden image is counted once for the host.
+- **unique memory**: private pages of a VMM; the template snapshot is counted once for the host.
 - **sandboxes until creates take twice as long**: created and kept, until the p99 of the last creates is twice that of the first.
 
 ";

@@ -1,4 +1,4 @@
-//! The platform that is measured, and the few moves that every measurement is made of.
+//! The measured platform, and the steps that all measurements share.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,34 +14,34 @@ use locule_e2e::screen::note;
 use locule_e2e::statistics::Figure;
 use serde_json::{Value, json};
 
-/// Pausing half a gigabyte takes its time.
+/// A pause of half a gigabyte takes long.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
-/// Longer than the making of one machine that waits.
-const AT_REST: Duration = Duration::from_secs(2);
+/// Longer than the creation of one pooled VM.
+const STEADY_FOR: Duration = Duration::from_secs(2);
 
-/// What one run of the bench measures, and on what.
+/// The platform and the figures of one run.
 pub(crate) struct Rig {
     pub(crate) platform: Platform,
     pub(crate) api: Api,
     pub(crate) pool: PathBuf,
     pub(crate) instance: String,
-    /// Of each figure.
+    /// Count of samples of each figure.
     pub(crate) n: usize,
     pub(crate) figures: Vec<Figure>,
     /// Median of the floor, in milliseconds.
     pub(crate) floor_ms: f64,
 }
 
-/// One way from nothing to a command's end.
+/// The times from the request to the end of the first command.
 #[derive(Debug, Clone)]
 pub(crate) struct Created {
     pub(crate) id: String,
-    /// From the first byte of the POST to the first byte of what tells the end of `true`.
+    /// From the first byte of the create to the first byte of the response that reports the end of `true`.
     pub(crate) first_exec_ms: f64,
-    /// To the answer of the POST.
+    /// To the response of the create.
     pub(crate) create_ms: f64,
-    /// What the host took of it, as it says itself.
+    /// The part of the host, as it reports it.
     pub(crate) ready_ms: f64,
 }
 
@@ -70,9 +70,9 @@ impl Rig {
         Ok(())
     }
 
-    pub(crate) fn create(&mut self, wanted: &Value) -> Result<Created> {
+    pub(crate) fn create(&mut self, request: &Value) -> Result<Created> {
         self.api.warm_up()?;
-        create(&mut self.api, wanted)
+        create(&mut self.api, request)
     }
 
     pub(crate) fn destroy(&mut self, id: &str) -> Result<()> {
@@ -111,10 +111,10 @@ pub(crate) fn succeeded(answer: Answer, what: &str) -> Result<Answer> {
     Ok(answer)
 }
 
-/// Create, and `true` to its end, over one connection.
-pub(crate) fn create(api: &mut Api, wanted: &Value) -> Result<Created> {
+/// Creates a sandbox and runs `true` over one connection.
+pub(crate) fn create(api: &mut Api, request: &Value) -> Result<Created> {
     let begun = clock::now();
-    let created = succeeded(api.create(wanted, None)?, "create")?;
+    let created = succeeded(api.create(request, None)?, "create")?;
     let create_ms = clock::milliseconds(created.first_byte);
     let sandbox = created.json();
     let id = sandbox["id"]
@@ -133,7 +133,7 @@ pub(crate) fn create(api: &mut Api, wanted: &Value) -> Result<Created> {
     })
 }
 
-/// Says what is measured next.
+/// Prints the name of the next measurement.
 pub(crate) fn section(name: &str) {
     note(&format!("bench: {name}"));
 }
@@ -143,9 +143,8 @@ pub(crate) fn small() -> Value {
     json!({ "labels": { "purpose": "bench" } })
 }
 
-/// Waits until so many machines wait, so many of them past their first instructions, and nothing more is being made: that
-/// would be measured too.
-pub(crate) fn stocked(rig: &Rig, warm: usize, all: usize) -> Result<()> {
+/// Waits until the pool has `all` VMs, `warm` of them warm, and creates no more: that would be measured too.
+pub(crate) fn wait_for_pool(rig: &Rig, warm: usize, all: usize) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -160,8 +159,8 @@ pub(crate) fn stocked(rig: &Rig, warm: usize, all: usize) -> Result<()> {
             (seen, since) = (now, clock::now());
         }
         let is_full = now.0 as usize >= warm && (now.0 + now.1) as usize >= all;
-        (is_full && clock::since(since) > AT_REST).then_some(())
+        (is_full && clock::since(since) > STEADY_FOR).then_some(())
     };
     clock::until(Duration::from_mins(3), full)
-        .with_context(|| format!("{warm} warm machines of {all} do not come to wait"))
+        .with_context(|| format!("the warm pool does not reach {all} VMs with {warm} warm ones"))
 }

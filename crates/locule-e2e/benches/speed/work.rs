@@ -1,4 +1,4 @@
-//! What users do inside: files up and down, and a guest's own work, each against the same thing without the platform.
+//! Work of users: file transfers and work inside a guest, each compared with the same work without the platform.
 
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
@@ -14,7 +14,7 @@ use crate::rig::{Rig, section, small, succeeded};
 const FILE_BYTES: usize = 64 << 20;
 const FILE_MB: f64 = 67.108_864;
 const RAW_PORT: u16 = 9000;
-/// Takes a connection's bytes into a file, or gives a file's bytes to a connection, and nothing else.
+/// Copies the bytes of a connection into a file, or of a file into a connection.
 const RAW: &str = "import socket,os
 s=socket.create_server(('0.0.0.0',9000))
 while True:
@@ -71,7 +71,7 @@ pub(crate) fn files(rig: &mut Rig) -> Result<()> {
         }
     }
     rig.destroy(&sandbox.id)?;
-    // The writer is the measure of both ways; what a guest can send out of its page cache is told beside it.
+    // Both directions are compared with the raw writer. The rate at which a guest sends from its page cache is noted.
     let writer = Figure::new("64 MiB, raw TCP writer", "MB/s", raw_up);
     let raw = writer.p50();
     rig.add(writer);
@@ -118,7 +118,7 @@ fn api_read(rig: &mut Rig, id: &str, content: &[u8]) -> Result<f64> {
     let answer = succeeded(rig.api.read(id, "/home/user/api")?, "read")?;
     ensure!(
         answer.body == content,
-        "what was read is not what was written"
+        "the content that was read differs from the content that was written"
     );
     Ok(clock::milliseconds(answer.took))
 }
@@ -126,7 +126,7 @@ fn api_read(rig: &mut Rig, id: &str, content: &[u8]) -> Result<f64> {
 const PREPARE: &str = "set -e; cd /home/user; mkdir -p repo tree; cd repo; git init -q .; git config user.email b@b; git config user.name b
 for i in $(seq 40); do seq $((i*100)) > f$i; done; git add -A; git commit -qm one
 cp -r /usr/lib/python3*/json /usr/lib/python3*/email /home/user/tree/; sync";
-/// Each is run in turn in a sandbox and in a bare guest.
+/// Commands that run in turn in a sandbox and in a bare guest.
 const WORK: [(&str, &str); 4] = [
     ("python start", "python3 -c pass"),
     (
@@ -143,7 +143,7 @@ const WORK: [(&str, &str); 4] = [
     ),
 ];
 
-/// The same commands by the same way in: nothing but the VMM's surroundings differs.
+/// The same commands over the same connection: only the surroundings of the VMM differ.
 pub(crate) fn own_work(rig: &mut Rig, floor: &mut Floor) -> Result<()> {
     section("a guest's own work");
     let sandbox = rig.create(&small())?;
@@ -156,7 +156,7 @@ pub(crate) fn own_work(rig: &mut Rig, floor: &mut Floor) -> Result<()> {
     for (name, script) in WORK {
         let (mut inside, mut outside) = (Vec::new(), Vec::new());
         for round in 0..=rig.n {
-            // Who goes first changes, so that neither always finds the cores warm.
+            // The order alternates, so that neither always finds warm caches.
             let order = if round % 2 == 0 {
                 [true, false]
             } else {

@@ -1,4 +1,4 @@
-//! Every part of a platform is killed as by `kill -9`, while a command runs and others are made.
+//! Kills every part of a platform with SIGKILL while a command runs and sandboxes are created.
 
 use std::io::{BufRead as _, BufReader};
 use std::sync::mpsc::{Receiver, channel};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::platform::{Platform, until};
 
-/// Far longer than any of these takes.
+/// Far longer than any wait takes.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A command that counts, followed by the command line.
+/// A command in a sandbox that counts, followed by `locule sandbox exec`.
 struct Counter {
     lines: Receiver<u64>,
     last: u64,
@@ -36,7 +36,7 @@ impl Counter {
         }
     }
 
-    /// Reads on; nothing is left out and nothing comes twice.
+    /// Reads on, and checks that no number is lost or repeated.
     fn goes_on(&mut self) {
         for _ in 0..10 {
             let next = self.lines.recv_timeout(PATIENCE).unwrap();
@@ -54,12 +54,12 @@ impl Drop for Counter {
 }
 
 #[test]
-fn every_part_can_be_killed_and_nothing_acknowledged_is_lost() {
+fn no_acknowledged_change_is_lost_when_any_part_is_killed() {
     let mut platform = Platform::start();
     let id = platform.create();
     platform.keep(&id);
 
-    // The agent: the VM runs on, and the stream with it.
+    // The host agent: the VM and the stream continue.
     let mut counter = Counter::start(&platform, &id);
     counter.goes_on();
     platform.kill_part("agent");
@@ -73,7 +73,7 @@ fn every_part_can_be_killed_and_nothing_acknowledged_is_lost() {
     });
     assert_eq!(platform.reads(&id, "/dev/shm/f"), "kept\n");
 
-    // The control plane, the database, the queue: each comes back by itself, and the sandbox was never away.
+    // The control plane, PostgreSQL and Redis: each restarts by itself, and the sandbox is not affected.
     for part in ["serve", "postgres", "redis-server"] {
         platform.kill_part(part);
         until("the platform is healthy", || platform.is_healthy());
@@ -82,7 +82,7 @@ fn every_part_can_be_killed_and_nothing_acknowledged_is_lost() {
         platform.succeeds(&["sandbox", "kill", &made]);
     }
 
-    // A VMM: its sandbox is stopped and says why, the others do not notice.
+    // A VMM: its sandbox is stopped with a reason, the others are not affected.
     let lost = platform.create();
     platform.kill_vmm_of(&lost);
     let killed = Duration::from_secs(5);
@@ -92,7 +92,7 @@ fn every_part_can_be_killed_and_nothing_acknowledged_is_lost() {
     assert_eq!(platform.shown(&lost)["status_reason"], "vm_lost");
     assert_eq!(platform.reads(&id, "/dev/shm/f"), "kept\n");
 
-    // The supervisor itself: the VM lives on, and the next start takes it over, running.
+    // The supervisor: the VM runs on, and the next start adopts it.
     platform.kill_up();
     platform.start_again();
     assert_eq!(platform.shown(&id)["status"], "running");

@@ -1,6 +1,6 @@
-//! The whole platform as its users meet it: `locule up` on a data directory of its own, the command line, the public SDK.
+//! The whole platform as users run it: `locule up` on its own data directory, the command line, the public SDK.
 //!
-//! Needs root, the guest images and a Python with the SDK; the test command names them.
+//! Needs root, the guest images and a Python with the SDK, which `xtask test` passes in the environment.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -12,7 +12,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use platform::{Platform, python, refused, refused_without_root, stub_vmm};
 
 #[test]
-fn the_command_line_does_what_a_docker_user_expects() {
+fn the_command_line_works_as_a_docker_user_expects() {
     let platform = Platform::start();
     let ran = platform.locule(&["run", "--", "python3", "-c", "print(6*7)"], "");
     assert_eq!((ran.stdout.as_str(), ran.code), ("42\n", 0));
@@ -59,7 +59,7 @@ fn the_command_line_does_what_a_docker_user_expects() {
         "content"
     );
 
-    // A beginning of the id is enough.
+    // The beginning of the id is enough.
     platform.succeeds(&["sandbox", "pause", &id[..9]]);
     let paused = platform.locule(&["sandbox", "exec", &id, "--", "true"], "");
     assert_eq!(paused.code, 125, "ours, not the command's");
@@ -81,14 +81,14 @@ fn the_command_line_does_what_a_docker_user_expects() {
 }
 
 #[test]
-fn a_stop_pauses_and_the_next_start_resumes_on_request() {
+fn a_stop_pauses_sandboxes_which_can_be_resumed_after_the_next_start() {
     let mut platform = Platform::start();
     let session = platform.login();
     assert!(session["token"].as_str().unwrap().len() > 40, "{session}");
     let id = platform.create();
     platform.keep(&id);
 
-    // One `up` per data directory; the second says whom to ask.
+    // One `up` per data directory: the second names the first.
     let second = platform.second_up();
     assert!(
         second.stderr.contains(&format!("(pid {})", platform.pid())),
@@ -134,7 +134,7 @@ fn every_program_of_the_image_runs() {
 }
 
 #[test]
-fn what_cannot_start_says_what_to_do() {
+fn a_failed_start_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(
         folder.path(),
@@ -148,7 +148,7 @@ fn what_cannot_start_says_what_to_do() {
         said.contains("choose another address with --listen"),
         "{said}"
     );
-    // A folder that only root may enter hides the data directory from the database's user.
+    // A folder that only root may enter hides the data directory from the user of the database.
     let said = refused(folder.path(), &["--listen", "127.0.0.1:0"]);
     assert!(said.contains("chmod o+x"), "{said}");
     std::fs::set_permissions(
@@ -164,7 +164,7 @@ fn what_cannot_start_says_what_to_do() {
 
 /// B-001: until the first release the one migration is edited in place.
 #[test]
-fn a_data_directory_of_another_schema_is_refused_unharmed_and_moved_aside_on_request() {
+fn a_data_directory_of_another_schema_is_refused_unchanged_and_moved_aside_on_request() {
     const SPOIL: &str =
         "UPDATE _sqlx_migrations SET checksum = set_byte(checksum, 0, 255 - get_byte(checksum, 0))";
     let mut platform = Platform::start_with(&["--qemu", &stub_vmm()]);
@@ -182,7 +182,7 @@ fn a_data_directory_of_another_schema_is_refused_unharmed_and_moved_aside_on_req
         assert!(told.iter().all(|part| said.contains(part)), "{said}");
         assert!(platform.moved_aside().is_empty());
     }
-    // The version that made it finds everything as it was.
+    // The version that created the directory finds it unchanged.
     platform.change_database(SPOIL);
     platform.start_again();
     platform.succeeds(&["sandbox", "resume", id.trim()]);
@@ -203,7 +203,7 @@ fn a_data_directory_of_another_schema_is_refused_unharmed_and_moved_aside_on_req
 }
 
 #[test]
-fn a_database_that_went_back_in_time_is_told_and_judges_nothing_until_it_is_accepted() {
+fn a_restored_database_changes_no_sandbox_until_it_is_accepted() {
     let mut platform = Platform::start_with(&["--qemu", &stub_vmm()]);
     let data = platform.data_dir();
     // Without --data-dir: `doctor` finds the platform that the user started last.
@@ -244,7 +244,7 @@ fn a_database_that_went_back_in_time_is_told_and_judges_nothing_until_it_is_acce
 }
 
 #[test]
-fn a_disk_without_room_is_told_before_anything_is_kept() {
+fn a_disk_without_free_space_is_reported_before_any_file_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let small = MsFlags::MS_NOSUID;
     let options = Some("size=512M,mode=0755");

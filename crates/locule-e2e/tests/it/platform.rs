@@ -1,8 +1,8 @@
-//! A platform of its own for one test, started as a person would, and stopped so.
+//! A separate platform for one test, started and stopped as a user does.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "these tests run the programs that people run"
+    reason = "these tests run the programs as users run them"
 )]
 
 use std::fs;
@@ -29,7 +29,7 @@ pub(crate) struct Platform {
     options: Vec<String>,
 }
 
-/// What a program printed and how it ended.
+/// The output and the exit code of a program.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) stdout: String,
@@ -37,7 +37,7 @@ pub(crate) struct Ran {
     pub(crate) code: i32,
 }
 
-/// The machine that is none, where what is under test is not the machine.
+/// The stub VMM, for tests that do not need a real guest.
 pub(crate) fn stub_vmm() -> String {
     let program = variable("LOCULE_BINARY").with_file_name("locule-stub-vmm");
     program.to_str().unwrap().to_owned()
@@ -47,7 +47,7 @@ fn variable(name: &str) -> PathBuf {
     PathBuf::from(std::env::var_os(name).unwrap_or_else(|| panic!("the test command sets {name}")))
 }
 
-/// The program under test, as if typed by a person: what the tests are told of other servers is not its business.
+/// The program under test, without variables about other servers.
 fn program() -> Command {
     let mut command = Command::new(variable("LOCULE_BINARY"));
     for name in [
@@ -56,7 +56,7 @@ fn program() -> Command {
         "LOCULE_URL",
         "LOCULE_API_KEY",
         "LOCULE_DATA_DIR",
-        // The home of the user behind `sudo` is not the home of the test.
+        // The home of the user behind `sudo` is not used.
         "SUDO_UID",
         "SUDO_GID",
     ] {
@@ -65,20 +65,20 @@ fn program() -> Command {
     command
 }
 
-/// Looks until the condition is met. `false`: it was not in time.
-fn met(patience: Duration, condition: impl Fn() -> bool) -> bool {
-    clock::until(patience, || condition().then_some(())).is_some()
+/// Waits for a condition; `false` when it was not met in time.
+fn met(timeout: Duration, condition: impl Fn() -> bool) -> bool {
+    clock::until(timeout, || condition().then_some(())).is_some()
 }
 
-/// A port that is free, and that no connection picks for its own end: one that does would meet itself while nobody listens,
-/// and keep the port from whoever wants to.
+/// A free port below the ports that the kernel gives to outgoing connections: a connection could otherwise get the port as its
+/// own, connect to itself, and occupy the port.
 fn free_port() -> u16 {
     let mut ports = (0..1000).map(|_| rand::random_range(20_000..32_000));
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     ports.find(free).expect("a port is free")
 }
 
-/// Waits for a condition, and fails when it never comes.
+/// Waits for a condition. Panics when it is not met in time.
 pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
     assert!(met(Duration::from_mins(1), condition), "{what}");
 }
@@ -92,7 +92,7 @@ fn finish(mut child: Child, input: &str) -> Ran {
         .unwrap();
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    // A program that a signal ended has no code.
+    // A program that was ended by a signal has no exit code.
     Ran {
         stdout: text(output.stdout),
         stderr: text(output.stderr),
@@ -109,12 +109,12 @@ fn piped(command: &mut Command) -> Child {
         .unwrap()
 }
 
-/// A start that must fail: what it said.
+/// The message of a start that must fail.
 pub(crate) fn refused(folder: &Path, args: &[&str]) -> String {
     refused_by(program(), folder, args)
 }
 
-/// The same as a user who is not root, and cannot read where the program lies.
+/// The same as a user without root and without access to the folder of the program.
 pub(crate) fn refused_without_root(folder: &Path) -> String {
     let copy = folder.join("locule");
     fs::copy(variable("LOCULE_BINARY"), &copy).unwrap();
@@ -135,7 +135,7 @@ fn refused_by(mut command: Command, folder: &Path, args: &[&str]) -> String {
     ran.stderr
 }
 
-/// A Python with the SDK, told where the platform is.
+/// Runs a Python with the SDK against the platform.
 pub(crate) fn python(platform: &Platform, args: &[&str]) -> Ran {
     let credentials = platform.credentials();
     let mut command = Command::new(variable("LOCULE_PYTHON"));
@@ -154,11 +154,11 @@ impl Platform {
 
     pub(crate) fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // The database's user must reach what is in it.
+        // The user of the database must have access to the folder.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let port = free_port();
         fs::create_dir(folder.path().join(LONG)).unwrap();
-        // Whoever reaches one takes it away, whichever user it is.
+        // Any user may remove a failpoint that was reached.
         let failpoints = folder.path().join("failpoints");
         fs::create_dir(&failpoints).unwrap();
         fs::set_permissions(&failpoints, fs::Permissions::from_mode(0o777)).unwrap();
@@ -200,17 +200,17 @@ impl Platform {
         self.folder().join("failpoints/armed")
     }
 
-    /// A part dies at this step of this kind of operation.
+    /// Makes a part exit at this step of this kind of operation.
     pub(crate) fn arm(&self, group: &str, number: u32) {
         fs::write(self.failpoint(), format!("{group} {number}")).unwrap();
     }
 
     pub(crate) fn disarm(&self) {
-        // Gone already when it was reached.
+        // The file is already removed when the step was reached.
         let _ = fs::remove_file(self.failpoint());
     }
 
-    /// Returns when the banner says that it is up.
+    /// Returns when the banner reports that the platform is ready.
     pub(crate) fn start_again(&mut self) {
         let log = fs::File::create(self.folder().join("up.log")).unwrap();
         let mut up = self
@@ -247,26 +247,26 @@ impl Platform {
         finish(piped(&mut command), "")
     }
 
-    /// A start of the same data directory that must fail: what it said.
+    /// The message of a start on the same data directory that must fail.
     pub(crate) fn refused_again(&self) -> String {
         let ran = finish(piped(&mut self.up_command()), "");
         assert_eq!(ran.code, 1, "{ran:?}");
         ran.stderr
     }
 
-    /// From the next start on with these options too.
+    /// Adds options from the next start on.
     pub(crate) fn with_options(&mut self, more: &[&str]) {
         self.options.extend(more.iter().copied().map(str::to_owned));
     }
 
-    /// What lies beside the data directory.
+    /// The entries next to the data directory.
     pub(crate) fn moved_aside(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.folder().join(LONG)).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
         paths.filter(|path| *path != self.data()).collect()
     }
 
-    /// Changes the database of a platform that is not up.
+    /// Changes the database of a stopped platform.
     pub(crate) fn change_database(&self, sql: &str) {
         let data = self.data().join("postgres/data");
         let owner = fs::metadata(&data).unwrap().uid();
@@ -280,7 +280,7 @@ impl Platform {
         assert!(ran.code == 0 && !ran.stderr.contains("ERROR"), "{ran:?}");
     }
 
-    /// Where its sockets are.
+    /// The folder of its sockets.
     pub(crate) fn run_dir(&self) -> PathBuf {
         let instance = fs::read_to_string(self.data().join("instance")).unwrap();
         Path::new("/run").join(format!("locule-{}", instance.trim()))
@@ -294,7 +294,7 @@ impl Platform {
         serde_json::from_slice(&fs::read(self.data().join("credentials.json")).unwrap()).unwrap()
     }
 
-    /// `POST /v1/auth/login` with what was printed at the first start.
+    /// `POST /v1/auth/login` with the credentials of the first start.
     pub(crate) fn login(&self) -> Value {
         let credentials = self.credentials();
         let body = serde_json::json!({ "email": credentials["email"], "password": credentials["password"] }).to_string();
@@ -316,7 +316,7 @@ impl Platform {
         finish(piped(&mut command), input)
     }
 
-    /// A command of the command line that goes on; its output is the caller's to read.
+    /// Starts a command that keeps running, with piped output.
     pub(crate) fn spawn(&self, args: &[&str]) -> Child {
         let mut command = program();
         command
@@ -336,7 +336,7 @@ impl Platform {
         kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     }
 
-    /// Virtual machines of this platform.
+    /// Count of the virtual machines of this platform.
     pub(crate) fn vmms(&self) -> usize {
         let instance = fs::read_to_string(self.data().join("instance")).unwrap();
         let name = format!("locule-{}-", instance.trim());
@@ -363,7 +363,7 @@ impl Platform {
         pid.parse().ok()
     }
 
-    /// Kills `up`, and waits until its children have followed.
+    /// Kills `up`, and waits until its children have exited.
     pub(crate) fn kill_up(&mut self) {
         let mut up = self.up.take().unwrap();
         up.kill().unwrap();
@@ -401,11 +401,11 @@ impl Platform {
             && answer.starts_with("HTTP/1.1 200")
     }
 
-    /// Waits for a condition, at most so long.
-    pub(crate) fn within(&self, patience: Duration, what: &str, condition: impl Fn() -> bool) {
+    /// Waits for a condition. Panics when it is not met within `timeout`.
+    pub(crate) fn within(&self, timeout: Duration, what: &str, condition: impl Fn() -> bool) {
         let log = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
         let said = || log(self.folder().join("up.log")) + &log(self.data().join("logs/serve.log"));
-        assert!(met(patience, condition), "{what}: {}", said());
+        assert!(met(timeout, condition), "{what}: {}", said());
     }
 
     pub(crate) fn succeeds(&self, args: &[&str]) -> Ran {
@@ -414,7 +414,7 @@ impl Platform {
         ran
     }
 
-    /// A new sandbox's id.
+    /// Creates a sandbox and returns its id.
     pub(crate) fn create(&self) -> String {
         let created = self.succeeds(&["sandbox", "create"]);
         created.stdout.trim().to_owned()
@@ -425,7 +425,7 @@ impl Platform {
         serde_json::from_str(&shown.stdout).unwrap()
     }
 
-    /// Writes `kept` to a file that only lives in memory.
+    /// Writes `kept` to a file on a memory file system.
     pub(crate) fn keep(&self, id: &str) {
         let script = "echo kept > /dev/shm/f";
         self.succeeds(&["sandbox", "exec", id, "--", "sh", "-c", script]);
@@ -442,7 +442,7 @@ impl Platform {
         listed.as_array().unwrap().len()
     }
 
-    /// Ctrl-C, and the clean end that follows.
+    /// Sends Ctrl-C and waits for a clean shutdown.
     pub(crate) fn interrupt(&mut self) {
         let mut up = self.up.take().unwrap();
         kill(
@@ -458,7 +458,7 @@ impl Platform {
         );
     }
 
-    /// Stops, and nothing of it is left on the machine.
+    /// Stops the platform, and checks that no resource of it is left on the machine.
     pub(crate) fn stop(mut self) {
         self.interrupt();
         let instance = fs::read_to_string(self.data().join("instance")).unwrap();
@@ -482,7 +482,7 @@ impl Platform {
 }
 
 impl Drop for Platform {
-    /// A test that failed leaves nothing running.
+    /// A failed test leaves no process running.
     fn drop(&mut self) {
         if let Some(mut up) = self.up.take()
             && let Ok(pid) = i32::try_from(up.id())

@@ -1,5 +1,5 @@
-//! The control plane is killed at every step of every operation, and started again by its supervisor: what was acknowledged
-//! holds, what was not is as before or as after, and row and host agree.
+//! Kills the control plane at every step of every operation; the supervisor restarts it. An acknowledged operation holds, any
+//! other operation has happened completely or not at all, and row and host agree.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Operation {
         }
     }
 
-    /// The verb, and what the sandbox is once it is done. `None`: it is in no list any more.
+    /// The command, and the state after it; `None` when the sandbox is no longer listed.
     fn verb(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::Create => ("create", Some("running")),
@@ -40,7 +40,7 @@ impl Operation {
     }
 }
 
-/// Every listed sandbox with its state.
+/// The listed sandboxes with their states.
 fn listed(platform: &Platform) -> Vec<(String, String)> {
     let listed = platform.succeeds(&["sandbox", "ls", "--json"]);
     let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
@@ -50,7 +50,7 @@ fn listed(platform: &Platform) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Kills the control plane at step `number`. `false`: there is no such step.
+/// Kills the control plane at step `number`; `false` when there is no such step.
 fn crash_at(platform: &Platform, operation: Operation, number: u32) -> bool {
     let (verb, done) = operation.verb();
     let id = match operation {
@@ -72,10 +72,10 @@ fn crash_at(platform: &Platform, operation: Operation, number: u32) -> bool {
     });
     let crashed = platform.part("serve") != Some(serve);
     let Some(id) = id.clone() else {
-        settle_creation(platform, &ran);
+        check_creation(platform, &ran);
         return crashed;
     };
-    // Whoever got no answer asks again; done already is fine.
+    // A client without an answer repeats the operation, which may be done already.
     until("the operation is done", || {
         let state = listed(platform).into_iter().find(|(other, _)| *other == id);
         let state = state.map(|(_, state)| state);
@@ -96,8 +96,8 @@ fn crash_at(platform: &Platform, operation: Operation, number: u32) -> bool {
     crashed
 }
 
-/// A create that was answered is there. One that was not may be there, whole or half: it can be killed in any state.
-fn settle_creation(platform: &Platform, ran: &Ran) {
+/// An acknowledged create exists. Any other create may exist, in any state, and can be destroyed.
+fn check_creation(platform: &Platform, ran: &Ran) {
     if ran.code == 0 {
         let id = ran.stdout.trim();
         until("it runs", || {
@@ -113,7 +113,7 @@ fn settle_creation(platform: &Platform, ran: &Ran) {
 }
 
 #[test]
-fn a_crash_of_the_control_plane_at_any_step_loses_nothing_that_was_acknowledged() {
+fn a_crash_of_the_control_plane_at_any_step_loses_no_acknowledged_change() {
     let mut platform = Platform::start_with(&["--warm", "0"]);
     let mut kills = 0;
     for operation in Operation::ALL {
@@ -123,7 +123,7 @@ fn a_crash_of_the_control_plane_at_any_step_loses_nothing_that_was_acknowledged(
         }
         assert!(number > 3, "{operation:?} has its steps marked");
         kills += number - 1;
-        // A part that ends five times in a minute is not started again: the next operation gets a new supervisor.
+        // A part that exits five times in a minute is not restarted: the next operation gets a new supervisor.
         platform.interrupt();
         platform.start_again();
     }
