@@ -1,83 +1,49 @@
-//! A host in memory that behaves as a real one: generations, tombstones, snapshots that outlive their VM, reports in order. A test
-//! plans its faults.
+//! A host in memory that keeps the guarantees of a real one: generations, tombstones, snapshots that outlive their VM, reports
+//! in order. Calls fail where a test plans a fault.
 
 mod agent;
+mod orders;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use locule_agent_api::{
-    AgentError, Order, ReportedState, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox,
-    WriteMark,
-};
+use locule_agent_api::{ReportedState, SandboxReport, WriteMark};
 use locule_base::clock::SharedClock;
 use locule_domain::OnTimeout;
 use locule_ids::SandboxId;
 use tokio::sync::broadcast;
 
 use crate::plan::{Call, Fault, Plan};
-use crate::reports::running;
+use orders::Request;
 
-/// The number of reports that a watcher may be behind.
+/// Reports that a watcher may be behind.
 const BACKLOG: usize = 1024;
-
-/// An order as it is received.
-#[derive(Debug, Clone)]
-enum Asked {
-    Create(Box<SandboxSpec>),
-    Destroy(Order),
-    Pause(Order),
-    Resume(ResumeSandbox),
-    Update(UpdateSandbox),
-    Ping(SandboxId),
-}
-
-impl Asked {
-    const fn call(&self) -> Call {
-        match self {
-            Self::Create(_) => Call::Create,
-            Self::Destroy(_) => Call::Destroy,
-            Self::Pause(_) => Call::Pause,
-            Self::Resume(_) => Call::Resume,
-            Self::Update(_) => Call::Update,
-            Self::Ping(_) => Call::Ping,
-        }
-    }
-
-    const fn sandbox(&self) -> SandboxId {
-        match self {
-            Self::Create(spec) => spec.order.sandbox,
-            Self::Destroy(order) | Self::Pause(order) => order.sandbox,
-            Self::Resume(resume) => resume.order.sandbox,
-            Self::Update(update) => update.order.sandbox,
-            Self::Ping(sandbox) => *sandbox,
-        }
-    }
-
-    fn write_mark(&self) -> Option<WriteMark> {
-        let order = match self {
-            Self::Create(spec) => &spec.order,
-            Self::Destroy(order) | Self::Pause(order) => order,
-            Self::Resume(resume) => &resume.order,
-            Self::Update(update) => &update.order,
-            Self::Ping(_) => return None,
-        };
-        order.write_mark.clone()
-    }
-}
 
 #[derive(Debug, Default)]
 struct State {
     held: BTreeMap<SandboxId, SandboxReport>,
     /// The last report of each sandbox that ended.
     tombstones: BTreeMap<SandboxId, SandboxReport>,
-    /// Sandboxes that were destroyed without having been known.
+    /// Sandboxes that were destroyed before the host knew them.
     unknown_tombstones: Vec<SandboxId>,
     plan: Plan,
     asked: Vec<(Call, SandboxId)>,
-    late: Vec<Asked>,
+    late: Vec<Request>,
     away: bool,
     write_mark: Option<WriteMark>,
+}
+
+impl State {
+    fn write_tombstone(&mut self, mut report: SandboxReport, reason: &str) -> SandboxReport {
+        report.state = ReportedState::Stopped;
+        report.reason = Some(reason.to_owned());
+        self.tombstones.insert(report.sandbox, report.clone());
+        report
+    }
+
+    fn has_tombstone(&self, sandbox: SandboxId) -> bool {
+        self.tombstones.contains_key(&sandbox) || self.unknown_tombstones.contains(&sandbox)
+    }
 }
 
 /// A simulated host.
@@ -85,7 +51,7 @@ struct State {
 pub struct SimHost {
     clock: SharedClock,
     state: Mutex<State>,
-    /// Replaced when the host becomes unreachable, which ends its watches.
+    /// Replaced when the host becomes unreachable: the watches break.
     reports: Mutex<broadcast::Sender<SandboxReport>>,
 }
 
@@ -107,31 +73,32 @@ impl SimHost {
     }
 
     fn publish(&self, report: &SandboxReport) {
-        // Without a watcher the report is dropped; the next watch begins with the full list.
+        // Fails without a watcher; the next one begins with the full list.
         let _ = self.reports().send(report.clone());
     }
 
-    /// Plans a fault for the next call of this kind. Several faults of one kind apply one after the other.
+    /// Plans a fault for the next call of this kind. Several faults of one kind happen one after the other.
     pub fn fail(&self, call: Call, fault: Fault) {
         self.state().plan.add(call, fault);
     }
 
-    /// Makes the host unreachable: calls fail and watches end. Its sandboxes keep running.
+    /// Makes the host unreachable: every call fails, watches break. Its sandboxes go on running.
     pub fn go_away(&self) {
         self.state().away = true;
         *self.reports() = broadcast::Sender::new(BACKLOG);
     }
 
+    /// Makes the host reachable again.
     pub fn come_back(&self) {
         self.state().away = false;
     }
 
-    /// Delivers every order that was late, in order. Answers are lost.
+    /// Carries out every order that a [`Fault::Late`] held back, in order. The answers are lost.
     pub fn deliver_late(&self) {
         let late = std::mem::take(&mut self.state().late);
-        for asked in late {
-            // The caller is gone.
-            let _ = self.carry_out(asked);
+        for request in late {
+            // The caller has given up waiting for this answer.
+            let _ = self.carry_out(request);
         }
     }
 
@@ -150,27 +117,28 @@ impl SimHost {
         self.state().held.get(&sandbox).cloned()
     }
 
+    /// The state of a sandbox that the host holds.
     pub fn holds(&self, sandbox: SandboxId) -> Option<ReportedState> {
         self.report(sandbox).map(|report| report.state)
     }
 
+    /// The number of sandboxes that the host holds.
     pub fn count(&self) -> usize {
         self.state().held.len()
     }
 
-    /// Whether the host has a tombstone of the sandbox, which it may or may not have held.
+    /// Whether the host has a tombstone of a sandbox, known to it before or not.
     pub fn has_tombstone(&self, sandbox: SandboxId) -> bool {
-        let state = self.state();
-        state.tombstones.contains_key(&sandbox) || state.unknown_tombstones.contains(&sandbox)
+        self.state().has_tombstone(sandbox)
     }
 
-    /// How often this call about a sandbox was received, with any result.
+    /// How many calls of a kind were made for a sandbox, failed ones included.
     pub fn asked(&self, call: Call, sandbox: SandboxId) -> usize {
         let asked = &self.state().asked;
         asked.iter().filter(|one| **one == (call, sandbox)).count()
     }
 
-    /// Pauses a running sandbox by policy, without an order.
+    /// Pauses a running sandbox without an order.
     pub fn pause_by_itself(&self, sandbox: SandboxId, reason: &str) {
         self.set(sandbox, |report| {
             report.state = ReportedState::Paused;
@@ -178,7 +146,7 @@ impl SimHost {
         });
     }
 
-    /// Changes the report of a held sandbox and publishes it.
+    /// Changes a sandbox that the host holds, and publishes the report.
     pub fn set(&self, sandbox: SandboxId, change: impl FnOnce(&mut SandboxReport)) {
         let mut state = self.state();
         let Some(report) = state.held.get_mut(&sandbox) else {
@@ -190,27 +158,27 @@ impl SimHost {
         self.publish(&report);
     }
 
-    /// Ends a sandbox without an order, as when its guest powers off or its VM exits.
+    /// Ends a sandbox without an order, as a guest that powers off or a VM that is lost does.
     pub fn end_by_itself(&self, sandbox: SandboxId, reason: &str) {
         let mut state = self.state();
         if let Some(report) = state.held.remove(&sandbox) {
-            let report = write_tombstone(&mut state, report, reason);
+            let report = state.write_tombstone(report, reason);
             drop(state);
             self.publish(&report);
         }
     }
 
-    /// Removes all trace of a sandbox, as by a lost disk. Returns its report.
+    /// Removes a sandbox without a tombstone, as a lost disk does. Returns its last report.
     pub fn lose(&self, sandbox: SandboxId) -> Option<SandboxReport> {
         self.state().held.remove(&sandbox)
     }
 
-    /// Makes the host hold a sandbox without an order.
+    /// Adds a sandbox without an order.
     pub fn hold(&self, report: SandboxReport) {
         self.state().held.insert(report.sandbox, report);
     }
 
-    /// Pauses idle sandboxes and ends expired ones, as a real host does every second.
+    /// Applies the timeouts of every running sandbox once. A real host does so every second.
     pub fn check_timeouts(&self) {
         let now = self.clock.now();
         let running: Vec<SandboxReport> = self.state().held.values().cloned().collect();
@@ -218,136 +186,23 @@ impl SimHost {
             .iter()
             .filter(|report| report.state == ReportedState::Running)
         {
-            let idle_time = chrono::Duration::seconds(i64::from(report.timeouts.timeout_sec));
+            let timeouts = report.timeouts;
+            let idle_time = chrono::Duration::seconds(i64::from(timeouts.timeout_sec));
             let is_idle = report
                 .last_active_at
                 .is_some_and(|last| now - last > idle_time);
-            match report.timeouts.on_timeout {
-                OnTimeout::Kill if report.timeouts.expires_at.is_some_and(|at| at <= now) => {
+            match timeouts.on_timeout {
+                OnTimeout::Kill if timeouts.expires_at.is_some_and(|at| at <= now) => {
                     self.end_by_itself(report.sandbox, "expired");
                 }
-                OnTimeout::Pause if report.timeouts.expires_at.is_some_and(|at| at <= now) => {
+                OnTimeout::Pause if timeouts.expires_at.is_some_and(|at| at <= now) => {
                     self.pause_by_itself(report.sandbox, "expired");
                 }
-                OnTimeout::Kill | OnTimeout::Pause
-                    if report.timeouts.timeout_sec > 0 && is_idle =>
-                {
+                OnTimeout::Kill | OnTimeout::Pause if timeouts.timeout_sec > 0 && is_idle => {
                     self.pause_by_itself(report.sandbox, "idle");
                 }
                 OnTimeout::Kill | OnTimeout::Pause => {}
             }
         }
     }
-}
-
-fn write_tombstone(state: &mut State, mut report: SandboxReport, reason: &str) -> SandboxReport {
-    report.state = ReportedState::Stopped;
-    report.reason = Some(reason.to_owned());
-    state.tombstones.insert(report.sandbox, report.clone());
-    report
-}
-
-impl SimHost {
-    /// Carries out an order, as a real host does.
-    fn carry_out(&self, asked: Asked) -> Result<Option<SandboxReport>, AgentError> {
-        let now = self.clock.now();
-        let mut state = self.state();
-        let report = match asked {
-            Asked::Create(spec) => Some(create(&mut state, *spec, now)?),
-            Asked::Destroy(order) => {
-                let Some(held) = state.held.get(&order.sandbox) else {
-                    if !state.tombstones.contains_key(&order.sandbox) {
-                        state.unknown_tombstones.push(order.sandbox);
-                    }
-                    return Err(AgentError::NotFound);
-                };
-                accept(held, order.generation)?;
-                let mut report = held.clone();
-                report.generation = order.generation;
-                state.held.remove(&order.sandbox);
-                Some(write_tombstone(&mut state, report, "destroyed"))
-            }
-            Asked::Pause(order) => {
-                let report = known(&mut state, order.sandbox, order.generation)?;
-                if report.state == ReportedState::Running {
-                    report.state = ReportedState::Paused;
-                    (report.reason, report.last_error) = (None, None);
-                }
-                Some(report.clone())
-            }
-            Asked::Resume(resume) => {
-                let report = known(&mut state, resume.order.sandbox, resume.order.generation)?;
-                if report.state == ReportedState::Paused {
-                    report.state = ReportedState::Running;
-                    (report.reason, report.last_error) = (None, None);
-                    report.timeouts = resume.timeouts;
-                    (report.started_at, report.last_active_at) = (Some(now), Some(now));
-                }
-                Some(report.clone())
-            }
-            Asked::Update(update) => {
-                let report = known(&mut state, update.order.sandbox, update.order.generation)?;
-                report.timeouts = update.timeouts;
-                Some(report.clone())
-            }
-            Asked::Ping(sandbox) => {
-                let report = state.held.get_mut(&sandbox).ok_or(AgentError::NotFound)?;
-                if report.state != ReportedState::Running {
-                    let text = "the sandbox is not running".to_owned();
-                    return Err(AgentError::FailedPrecondition(text));
-                }
-                report.last_active_at = Some(now);
-                None
-            }
-        };
-        drop(state);
-        if let Some(report) = &report {
-            self.publish(report);
-        }
-        Ok(report)
-    }
-}
-
-fn accept(held: &SandboxReport, generation: i64) -> Result<(), AgentError> {
-    if generation < held.generation {
-        return Err(AgentError::FailedPrecondition(format!(
-            "the order is stale: generation {generation}, the sandbox is at {}",
-            held.generation
-        )));
-    }
-    Ok(())
-}
-
-fn known(
-    state: &mut State,
-    sandbox: SandboxId,
-    generation: i64,
-) -> Result<&mut SandboxReport, AgentError> {
-    let report = state.held.get_mut(&sandbox).ok_or(AgentError::NotFound)?;
-    accept(report, generation)?;
-    report.generation = generation;
-    Ok(report)
-}
-
-fn create(
-    state: &mut State,
-    spec: SandboxSpec,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<SandboxReport, AgentError> {
-    if state.tombstones.contains_key(&spec.order.sandbox)
-        || state.unknown_tombstones.contains(&spec.order.sandbox)
-    {
-        let text = "the sandbox ended".to_owned();
-        return Err(AgentError::FailedPrecondition(text));
-    }
-    if let Some(held) = state.held.get(&spec.order.sandbox) {
-        // A repeated order gets the answer of the first.
-        if held.generation == spec.order.generation {
-            return Ok(held.clone());
-        }
-        return Err(AgentError::AlreadyExists("the sandbox exists".to_owned()));
-    }
-    let report = running(spec, now);
-    state.held.insert(report.sandbox, report.clone());
-    Ok(report)
 }

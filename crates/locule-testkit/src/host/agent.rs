@@ -8,7 +8,8 @@ use locule_agent_api::{
 };
 use locule_ids::SandboxId;
 
-use super::{Asked, SimHost};
+use super::SimHost;
+use super::orders::Request;
 use crate::plan::{Call, Fault};
 use crate::reports::host_info;
 
@@ -39,32 +40,33 @@ impl SimHost {
         Ok(())
     }
 
-    async fn order(&self, asked: Asked) -> Result<Option<SandboxReport>, AgentError> {
-        self.state().asked.push((asked.call(), asked.sandbox()));
-        if let Some(mark) = asked.write_mark() {
+    async fn order(&self, request: Request) -> Result<Option<SandboxReport>, AgentError> {
+        let call = request.call();
+        self.state().asked.push((call, request.sandbox()));
+        if let Some(mark) = request.write_mark() {
             self.record_mark(mark);
         }
-        match self.enter(asked.call()).await? {
-            None | Some(Fault::Refuse(_) | Fault::Delay(_)) => self.carry_out(asked),
+        match self.enter(call).await? {
+            None | Some(Fault::Refuse(_) | Fault::Delay(_)) => self.carry_out(request),
             Some(Fault::DelayAnswer(gate)) => {
-                let answer = self.carry_out(asked);
+                let answer = self.carry_out(request);
                 gate.pass().await;
                 answer
             }
             Some(Fault::LoseAnswer) => {
                 // The caller does not learn whether the order was carried out or refused.
-                let _ = self.carry_out(asked);
+                let _ = self.carry_out(request);
                 Err(AgentError::DeadlineExceeded)
             }
             Some(Fault::Late) => {
-                self.state().late.push(asked);
+                self.state().late.push(request);
                 Err(AgentError::DeadlineExceeded)
             }
         }
     }
 
-    async fn report_of(&self, asked: Asked) -> Result<SandboxReport, AgentError> {
-        let report = self.order(asked).await?;
+    async fn report_of(&self, request: Request) -> Result<SandboxReport, AgentError> {
+        let report = self.order(request).await?;
         report.ok_or_else(|| AgentError::Internal("an order without a report".to_owned()))
     }
 
@@ -94,27 +96,27 @@ impl HostAgent for SimHost {
     }
 
     async fn create_sandbox(&self, spec: SandboxSpec) -> Result<SandboxReport, AgentError> {
-        self.report_of(Asked::Create(Box::new(spec))).await
+        self.report_of(Request::Create(Box::new(spec))).await
     }
 
     async fn destroy_sandbox(&self, order: Order) -> Result<(), AgentError> {
-        self.order(Asked::Destroy(order)).await.map(drop)
+        self.order(Request::Destroy(order)).await.map(drop)
     }
 
     async fn pause_sandbox(&self, order: Order) -> Result<SandboxReport, AgentError> {
-        self.report_of(Asked::Pause(order)).await
+        self.report_of(Request::Pause(order)).await
     }
 
     async fn resume_sandbox(&self, resume: ResumeSandbox) -> Result<SandboxReport, AgentError> {
-        self.report_of(Asked::Resume(resume)).await
+        self.report_of(Request::Resume(resume)).await
     }
 
     async fn update_sandbox(&self, update: UpdateSandbox) -> Result<SandboxReport, AgentError> {
-        self.report_of(Asked::Update(update)).await
+        self.report_of(Request::Update(update)).await
     }
 
     async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError> {
-        self.order(Asked::Ping(sandbox)).await.map(drop)
+        self.order(Request::Ping(sandbox)).await.map(drop)
     }
 
     async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError> {
