@@ -1,16 +1,19 @@
 //! Table `sandboxes`.
 
+pub(crate) mod list;
 mod row;
 
 use chrono::{DateTime, Utc};
-use locule_domain::{Sandbox, SandboxState, Usage};
+use locule_domain::{Sandbox, Usage};
 use locule_ids::{HostId, SandboxId, TeamId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use list::{Filter, list, list_sql};
+
 use crate::StoreError;
 use crate::statement::statements;
-use row::{JsonTexts, SandboxRow, json};
+use row::{JsonTexts, SandboxRow, json, select};
 
 type Time = DateTime<Utc>;
 
@@ -60,43 +63,6 @@ type UpdateValues = (
     Time,
 );
 
-type ListValues = (
-    Uuid,
-    Option<Vec<&'static str>>,
-    JsonTexts<'static>,
-    &'static Option<String>,
-    Option<Time>,
-    Option<Time>,
-    Option<Uuid>,
-    i64,
-);
-
-/// A statement that reads whole rows.
-macro_rules! select {
-    ($rest:literal $(, $more:literal)*) => {
-        concat!(
-            "SELECT id, team_id, host_id, status, desired, generation, version, status_reason, last_error, cleanup_pending,
-                    template, template_id, default_user, vcpus, memory_mb, disk_size_mb, timeout_sec, expires_at,
-                    timeout_given_sec, on_timeout, auto_resume, public_traffic, env, labels, guest_ip, host_ip, metadata,
-                    created_at, started_at, last_active_at, last_updated
-             FROM sandboxes ", $rest $(, $more)*
-        )
-    };
-}
-
-/// A page of a team's sandboxes, continued after a row by `$page`.
-macro_rules! list {
-    ($page:literal) => {
-        select!(
-            "WHERE team_id = $1 AND status NOT IN ('stopped', 'error')
-               AND ($2::text[] IS NULL OR status = ANY ($2)) AND labels @> $3
-               AND ($4::text IS NULL OR template = $4)
-               AND ($5::timestamptz IS NULL OR coalesce(started_at, created_at) >= $5) ",
-            $page
-        )
-    };
-}
-
 statements! {
     INSERT: InsertValues =
         "INSERT INTO sandboxes (id, team_id, host_id, status, desired, generation, template, template_id, default_user, vcpus,
@@ -112,10 +78,6 @@ statements! {
              last_active_at = greatest(last_active_at, $18), last_updated = $19, version = version + 1
          WHERE id = $1 AND version = $2";
     TOUCH: (Uuid, Time) = "UPDATE sandboxes SET last_active_at = greatest(last_active_at, $2) WHERE id = $1";
-    LIST_OLDEST_FIRST: ListValues => SandboxRow =
-        list!("AND ($6::timestamptz IS NULL OR (created_at, id) > ($6, $7)) ORDER BY created_at, id LIMIT $8");
-    LIST_NEWEST_FIRST: ListValues => SandboxRow =
-        list!("AND ($6::timestamptz IS NULL OR (created_at, id) < ($6, $7)) ORDER BY created_at DESC, id DESC LIMIT $8");
     UNRECONCILED: (Option<Uuid>, i64) => SandboxRow = select!(
         "WHERE (status NOT IN ('stopped', 'error') OR cleanup_pending)
            AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2"
@@ -224,57 +186,9 @@ pub async fn touch(
     TOUCH.execute(conn, (id.as_uuid(), at)).await.map(drop)
 }
 
-/// Which sandboxes of a team are listed. Sandboxes that have ended never are.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Empty: every state that is not final.
-    pub states: Vec<SandboxState>,
-    pub labels: std::collections::BTreeMap<String, String>,
-    pub template: Option<String>,
-    pub started_after: Option<DateTime<Utc>>,
-    /// Newest first unless set.
-    pub ascending: bool,
-    pub limit: i64,
-    /// Strictly after this row in the order of the list.
-    pub after: Option<(DateTime<Utc>, SandboxId)>,
-}
-
-/// The statement of [`list`], for `EXPLAIN`.
-pub fn list_sql(ascending: bool) -> &'static str {
-    if ascending {
-        LIST_OLDEST_FIRST.sql
-    } else {
-        LIST_NEWEST_FIRST.sql
-    }
-}
-
 /// The statement of [`unreconciled`], for `EXPLAIN`.
 pub fn unreconciled_sql() -> &'static str {
     UNRECONCILED.sql
-}
-
-pub async fn list(
-    conn: &mut PgConnection,
-    team: TeamId,
-    filter: &Filter,
-) -> Result<Vec<Sandbox>, StoreError> {
-    let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-    let values = (
-        team.as_uuid(),
-        Some(states).filter(|states| !states.is_empty()),
-        json(&filter.labels),
-        &filter.template,
-        filter.started_after,
-        filter.after.map(|(at, _)| at),
-        filter.after.map(|(_, id)| id.as_uuid()),
-        filter.limit,
-    );
-    let rows = if filter.ascending {
-        LIST_OLDEST_FIRST.fetch_all(conn, values).await?
-    } else {
-        LIST_NEWEST_FIRST.fetch_all(conn, values).await?
-    };
-    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 /// Sandboxes that a sweep reconciles: not ended, or ended here and not yet cleaned up on the host. Ordered by id, after `after`,

@@ -302,6 +302,7 @@ pub(crate) mod tests {
             jobs::statements(),
             members::statements(),
             oauth_providers::statements(),
+            sandboxes::list::statements(),
             sandboxes::statements(),
             sessions::statements(),
             teams::statements(),

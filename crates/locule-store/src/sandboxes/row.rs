@@ -20,6 +20,20 @@ pub(super) fn json(texts: &Texts) -> JsonTexts<'_> {
     Json(texts)
 }
 
+/// A statement that reads whole rows.
+macro_rules! select {
+    ($rest:literal $(, $more:literal)*) => {
+        concat!(
+            "SELECT id, team_id, host_id, status, desired, generation, version, status_reason, last_error, cleanup_pending,
+                    template, template_id, default_user, vcpus, memory_mb, disk_size_mb, timeout_sec, expires_at,
+                    timeout_given_sec, on_timeout, auto_resume, public_traffic, env, labels, guest_ip, host_ip, metadata,
+                    created_at, started_at, last_active_at, last_updated
+             FROM sandboxes ", $rest $(, $more)*
+        )
+    };
+}
+pub(super) use select;
+
 row! {
     pub(super) struct SandboxRow {
         id: Uuid,
