@@ -79,7 +79,7 @@ impl Activity {
         *self.open.borrow() > 0
     }
 
-    pub(crate) fn begin(self: &Arc<Self>) -> Result<Use, UseRefused> {
+    pub(crate) fn start_use(self: &Arc<Self>) -> Result<Use, UseRefused> {
         let mut state = self.state();
         if state.draining {
             return Err(UseRefused::Draining);
@@ -138,7 +138,7 @@ mod tests {
     async fn an_open_stream_counts_as_activity_until_its_end() {
         let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
         let activity = Activity::new(clock.clone());
-        let stream = activity.begin().unwrap();
+        let stream = activity.start_use().unwrap();
         clock.advance(Duration::from_mins(1));
         assert!(activity.is_open());
         drop(stream);
@@ -149,21 +149,23 @@ mod tests {
     #[tokio::test]
     async fn draining_refuses_new_uses_and_cuts_uses_that_do_not_end() {
         let activity = Activity::new(locule_base::clock::SystemClock::shared());
-        let endless = activity.begin().unwrap();
+        let endless = activity.start_use().unwrap();
         activity.drain(Duration::from_millis(1)).await;
         assert!(endless.cut.is_cancelled());
-        assert_eq!(activity.begin().unwrap_err(), UseRefused::Draining);
+        assert_eq!(activity.start_use().unwrap_err(), UseRefused::Draining);
         activity.admit();
-        assert!(!activity.begin().unwrap().cut.is_cancelled());
+        assert!(!activity.start_use().unwrap().cut.is_cancelled());
     }
 
     #[tokio::test]
     async fn one_sandbox_cannot_use_all_descriptors_of_the_agent() {
         let activity = Activity::new(locule_base::clock::SystemClock::shared());
-        let mut open: Vec<_> = (0..OPEN_MAX).map(|_| activity.begin().unwrap()).collect();
-        assert_eq!(activity.begin().unwrap_err(), UseRefused::Busy);
+        let mut open: Vec<_> = (0..OPEN_MAX)
+            .map(|_| activity.start_use().unwrap())
+            .collect();
+        assert_eq!(activity.start_use().unwrap_err(), UseRefused::Busy);
         open.pop();
-        activity.begin().unwrap();
+        activity.start_use().unwrap();
     }
 
     trait NowUtc {

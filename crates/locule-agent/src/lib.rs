@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A host has no database and no user's credential: everything that it knows is on its own disk. Every acknowledged order is in
-//! a manifest there; the next start completes or undoes each operation that a crash cut ([`adopt`](self)).
+//! a manifest there; the next start completes or undoes each operation that a crash cut (`adopt`).
 
 mod activity;
 mod adopt;

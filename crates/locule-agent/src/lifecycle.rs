@@ -1,4 +1,4 @@
-//! The operations on a sandbox that exists, each a sequence of steps with its undo.
+//! The operations on a sandbox, each a sequence of steps with its undo.
 //!
 //! Operations change the host and the ledger, in an order that a crash may cut anywhere:
 //!
@@ -10,7 +10,7 @@
 //! destroy  tombstone · end vmm · net · files
 //! ```
 //!
-//! Claim and create are the two ways of [`VmSource`](crate::vm_source::VmSource).
+//! [`VmSource`](crate::vm_source::VmSource) has claim and create.
 
 mod pause;
 mod remove;

@@ -14,7 +14,7 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
-    pub(crate) fn begin(clock: &SharedClock, name: &'static str) -> Self {
+    pub(crate) fn start(clock: &SharedClock, name: &'static str) -> Self {
         let began = clock.monotonic();
         Self { name, began }
     }

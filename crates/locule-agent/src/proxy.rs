@@ -65,7 +65,7 @@ pub(crate) async fn proxy(
     let Some(net) = net else {
         return failed(StatusCode::CONFLICT, "not_running");
     };
-    let in_use = match handle.activity.begin() {
+    let in_use = match handle.activity.start_use() {
         Ok(in_use) => in_use,
         Err(UseRefused::Draining) => return failed(StatusCode::CONFLICT, "draining"),
         Err(UseRefused::Busy) => return failed(StatusCode::SERVICE_UNAVAILABLE, "busy"),

@@ -38,12 +38,12 @@ impl Undo {
     }
 
     /// Records how a resource is given back that the sequence itself works with until then.
-    pub(crate) fn hold<T: Send + 'static, F>(
+    pub(crate) fn guard<T: Send + 'static, F>(
         &mut self,
         resource: &'static str,
         value: T,
         give_back: impl FnOnce(T) -> F + Send + 'static,
-    ) -> Held<T>
+    ) -> Guarded<T>
     where
         F: Future<Output = Result<(), HostError>> + Send,
     {
@@ -55,7 +55,7 @@ impl Undo {
                 Err(_) => Ok(()),
             }
         });
-        Held {
+        Guarded {
             value: Some(value),
             give_back: Some(sender),
         }
@@ -113,21 +113,21 @@ impl Drop for Undo {
 
 /// A resource in the hands of a sequence. Dropped, it goes to its undo step.
 #[derive(Debug)]
-pub(crate) struct Held<T> {
+pub(crate) struct Guarded<T> {
     value: Option<T>,
     give_back: Option<oneshot::Sender<T>>,
 }
 
-impl<T> Held<T> {
+impl<T> Guarded<T> {
     /// Takes the resource out of the reach of its undo step.
     pub(crate) fn keep(mut self) -> T {
         self.value.take().expect(PRESENT)
     }
 }
 
-const PRESENT: &str = "a held resource is present until `keep` consumes the handle";
+const PRESENT: &str = "a guarded resource is present until `keep` consumes the handle";
 
-impl<T> Deref for Held<T> {
+impl<T> Deref for Guarded<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -135,13 +135,13 @@ impl<T> Deref for Held<T> {
     }
 }
 
-impl<T> DerefMut for Held<T> {
+impl<T> DerefMut for Guarded<T> {
     fn deref_mut(&mut self) -> &mut T {
         self.value.as_mut().expect(PRESENT)
     }
 }
 
-impl<T> Drop for Held<T> {
+impl<T> Drop for Guarded<T> {
     fn drop(&mut self) {
         if let (Some(value), Some(give_back)) = (self.value.take(), self.give_back.take()) {
             // Without a receiver there is no step to run any more: the sequence succeeded.
@@ -170,14 +170,14 @@ mod tests {
             });
         }
         let to = given_back.clone();
-        let held = undo.hold("VMM", "vmm", async move |vmm| {
+        let guarded = undo.guard("VMM", "vmm", async move |vmm| {
             to.lock().unwrap().push(vmm);
             Ok(())
         });
         if fails {
             return Err(HostError::NoSlot);
         }
-        Ok(held.keep())
+        Ok(guarded.keep())
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ use crate::error::HostError;
 use crate::host::Host;
 use crate::operation::Operation;
 use crate::slots::Slot;
-use crate::undo::{Held, Undo};
+use crate::undo::{Guarded, Undo};
 
 #[derive(Debug)]
 pub(crate) struct Vm {
@@ -68,9 +68,9 @@ impl Vm {
     }
 
     /// Gives the VM back when the sequence fails.
-    pub(crate) fn hold(self, host: &Arc<Host>, undo: &mut Undo) -> Held<Self> {
+    pub(crate) fn guard(self, host: &Arc<Host>, undo: &mut Undo) -> Guarded<Self> {
         let host = host.clone();
-        undo.hold("VM", self, async move |vm: Self| {
+        undo.guard("VM", self, async move |vm: Self| {
             vm.release(&host).await;
             Ok(())
         })
@@ -107,7 +107,7 @@ async fn assemble(
     } = parts;
     let number = slot.number();
     // The first step is the last one that is undone: until then no other VM gets the slot.
-    let slot = undo.hold("slot", slot, async |slot| {
+    let slot = undo.guard("slot", slot, async |slot| {
         drop(slot);
         Ok(())
     });
@@ -141,7 +141,7 @@ async fn assemble(
         machine,
     };
     let started = host.vmm.start(spec).await?;
-    let mut machine = undo.hold("VMM", started, async |mut machine: Box<dyn Machine>| {
+    let mut machine = undo.guard("VMM", started, async |mut machine: Box<dyn Machine>| {
         Ok(machine.end().await?)
     });
     operation.step("the VMM is started")?;

@@ -78,7 +78,7 @@ impl VmSource {
             .await?;
         manifest.template_snapshot.clone_from(&snapshot.key);
         host.ledger.commit(manifest).await?;
-        let operation = Operation::begin(&host.clock, "create");
+        let operation = Operation::start(&host.clock, "create");
         operation.step("the manifest says creating")?;
         let folder = host.ledger.folder(manifest.sandbox);
         let vm = snapshot
@@ -114,10 +114,10 @@ async fn claim(
     manifest: &mut Manifest,
     pooled: PooledVm,
 ) -> Result<Vm, HostError> {
-    let operation = Operation::begin(&host.clock, "claim");
+    let operation = Operation::start(&host.clock, "claim");
     manifest.template_snapshot.clone_from(&pooled.snapshot.key);
     let mut undo = Undo::new(&host.tasks);
-    let vm = pooled.vm.hold(host, &mut undo);
+    let vm = pooled.vm.guard(host, &mut undo);
     let (folder, own) = (pooled.folder, host.ledger.folder(manifest.sandbox));
     let moved = async {
         // The rename moves the disk as well: before it the disk is the pool's, after it the sandbox's.
@@ -180,7 +180,7 @@ async fn start_guest(
         let action = "remove the disk of a sandbox that did not start";
         blocking(move || fs::remove_file(disk).map_err(HostError::io(action))).await
     });
-    let mut vm = vm.hold(host, undo);
+    let mut vm = vm.guard(host, undo);
     vm.machine.cont().await?;
     operation.step("the vCPUs run")?;
     let net = vm.net.clone();

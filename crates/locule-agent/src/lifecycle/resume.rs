@@ -23,7 +23,7 @@ pub(crate) async fn resume(
     snapshot: u32,
     slot: Slot,
 ) -> Result<Vm, HostError> {
-    let operation = Operation::begin(&host.clock, "resume");
+    let operation = Operation::start(&host.clock, "resume");
     let saved_by = manifest.saved_by();
     let machine = machine_of(host, saved_by.as_ref())?;
     let folder = host.ledger.folder(manifest.sandbox);

@@ -37,7 +37,7 @@ impl PooledVm {
         let snapshot = snapshots.get(template, shape).await?;
         let slot = host.slots.take().ok_or(HostError::NoSlot)?;
         let folder = host.warm_pool_dir().join(slot.number().to_string());
-        let operation = Operation::begin(&host.clock, "restore for the pool");
+        let operation = Operation::start(&host.clock, "pool.restore");
         let mut undo = Undo::new(&host.tasks);
         undo.record("folder of a pooled VM", remove_folder(folder.clone()));
         let restored = async {
@@ -63,10 +63,10 @@ impl PooledVm {
 
     /// Runs once what the first command of a sandbox will run. The user's processes stay frozen, as the snapshot has them.
     pub(super) async fn warm_up(self, host: &Arc<Host>) -> Result<Self, HostError> {
-        let operation = Operation::begin(&host.clock, "warm up");
+        let operation = Operation::start(&host.clock, "pool.warm_up");
         let mut undo = Undo::new(&host.tasks);
         let owner = host.clone();
-        let mut pooled = undo.hold("VM of the warm pool", self, async move |pooled: Self| {
+        let mut pooled = undo.guard("VM of the warm pool", self, async move |pooled: Self| {
             pooled.release(&owner).await;
             Ok(())
         });

@@ -259,6 +259,16 @@ impl HostProcess {
         std::fs::write(self.failpoint(), format!("{operation} {number}")).unwrap();
     }
 
+    /// As [`Self::arm`], for an operation that is to fail at the step instead of the agent's crash.
+    pub(crate) fn arm_failure(&self, operation: &str, number: u32) {
+        std::fs::write(self.failpoint(), format!("{operation} {number} fail")).unwrap();
+    }
+
+    /// Whether no operation has reached the armed step.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.failpoint().exists()
+    }
+
     pub(crate) fn disarm(&self) {
         let _ = std::fs::remove_file(self.failpoint());
     }
