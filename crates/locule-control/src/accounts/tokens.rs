@@ -67,7 +67,7 @@ mod tests {
 
     fn claims() -> Claims {
         Claims {
-            sub: "X".parse().unwrap(),
+            sub: "usr-5b2c1d9e-0f3a-4c7b-9d1e-2a6f8c4b7e10".parse().unwrap(),
             sid: "ses-7e10c4b8-2a6f-4d1e-8c7b-0f3a5b2c1d9e".parse().unwrap(),
             team_id: Some("team-9d1e2a6f-8c4b-47e1-a0f3-5b2c1d9e0f3a".parse().unwrap()),
             role: Some("owner".to_owned()),
