@@ -100,7 +100,7 @@ impl Ledger {
 
     /// Every sandbox folder, with what the folder holds.
     pub(crate) async fn read_all(&self) -> Result<Vec<(PathBuf, Entry)>, HostError> {
-        self.run("read the ledger", |files| files.read_all()).await
+        self.run("read the ledger", Files::read_all).await
     }
 
     /// The memory of all sandboxes that run or are being created, without the given one.

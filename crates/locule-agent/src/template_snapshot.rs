@@ -47,7 +47,7 @@ impl TemplateSnapshot {
         operation: Operation,
     ) -> Result<Vm, HostError> {
         let (source, target) = (self.folder.join("disk"), folder.join("disk"));
-        blocking(move || Ok(drop(clone_file(&source, &target)?))).await?;
+        blocking(move || clone_file(&source, &target).map(drop).map_err(Into::into)).await?;
         operation.step("the disk is cloned")?;
         let parts = VmParts {
             slot,

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     /// A sequence of three resources, the second of which the sequence works with.
-    async fn sequence(
+    fn sequence(
         undo: &mut Undo,
         given_back: &Arc<Mutex<Vec<&'static str>>>,
         fails: bool,
@@ -184,8 +184,8 @@ mod tests {
     async fn a_failed_sequence_gives_everything_back_last_first() {
         let (tasks, given_back) = (Tasks::new(), Arc::default());
         let mut undo = Undo::new(&tasks);
-        let done = sequence(&mut undo, &given_back, true).await;
-        assert!(undo.finish(done).await.is_err());
+        let done = sequence(&mut undo, &given_back, true);
+        undo.finish(done).await.unwrap_err();
         assert_eq!(*given_back.lock().unwrap(), ["vmm", "folder", "network"]);
     }
 
@@ -193,7 +193,7 @@ mod tests {
     async fn a_sequence_that_succeeds_keeps_everything() {
         let (tasks, given_back) = (Tasks::new(), Arc::default());
         let mut undo = Undo::new(&tasks);
-        let done = sequence(&mut undo, &given_back, false).await;
+        let done = sequence(&mut undo, &given_back, false);
         assert_eq!(undo.finish(done).await.unwrap(), "vmm");
         tasks
             .shutdown(std::time::Duration::from_secs(5))
@@ -206,7 +206,7 @@ mod tests {
     async fn a_sequence_that_is_dropped_gives_everything_back() {
         let (tasks, given_back) = (Tasks::new(), Arc::default());
         let mut undo = Undo::new(&tasks);
-        let _ = sequence(&mut undo, &given_back, true).await;
+        let _ = sequence(&mut undo, &given_back, true);
         drop(undo);
         tasks
             .shutdown(std::time::Duration::from_secs(5))
@@ -219,7 +219,7 @@ mod tests {
     async fn a_step_that_fails_does_not_stop_the_steps_before_it() {
         let (tasks, given_back) = (Tasks::new(), Arc::default());
         let mut undo = Undo::new(&tasks);
-        let _ = sequence(&mut undo, &given_back, true).await;
+        let _ = sequence(&mut undo, &given_back, true);
         undo.record("device", async { Err(HostError::Panicked) });
         assert!(!undo.run().await);
         assert_eq!(given_back.lock().unwrap().len(), 3);

@@ -164,15 +164,15 @@ impl WarmPool {
         while !stop.is_cancelled() {
             let now = self.host.clock.monotonic();
             let pause = self.refill_pause(now);
-            let step = if pause.is_zero() {
+            let next = if pause.is_zero() {
                 self.next_step(now)
             } else {
                 None
             };
-            let wait = match step {
+            let wait = match next {
                 None if pause.is_zero() => PERIOD,
                 None => pause,
-                Some(step) => match self.perform(step).await {
+                Some(next) => match self.perform(next).await {
                     Ok(()) => continue,
                     Err(error) => {
                         tracing::warn!(

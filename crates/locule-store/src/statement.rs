@@ -174,13 +174,14 @@ macro_rules! row {
         #[cfg(test)]
         impl $crate::statement::Columns for $name {
             fn columns() -> Vec<(Option<&'static str>, $crate::statement::IsCompatible)> {
-                let mut all: Vec<(Option<&'static str>, $crate::statement::IsCompatible)> = Vec::new();
-                $(all.extend(<$part_type as $crate::statement::Columns>::columns());)?
-                $(all.push((
-                    Some(stringify!($field)),
-                    <$type as sqlx::Type<sqlx::Postgres>>::compatible as $crate::statement::IsCompatible,
-                ));)*
-                all
+                let parts = [
+                    $(<$part_type as $crate::statement::Columns>::columns(),)?
+                    vec![$((
+                        Some(stringify!($field)),
+                        <$type as sqlx::Type<sqlx::Postgres>>::compatible as $crate::statement::IsCompatible,
+                    ),)*],
+                ];
+                parts.into_iter().flatten().collect()
             }
         }
     };

@@ -66,7 +66,11 @@ impl Driver {
                 "the order is stale: generation {generation}, the sandbox is at {newest}"
             ))),
             Decision::NotFound => Err(AgentError::NotFound),
-            decision => {
+            decision @ (Decision::AnswerAgain
+            | Decision::Pause
+            | Decision::Resume
+            | Decision::Destroy
+            | Decision::Record) => {
                 self.tried = policy.tried_with(order, generation);
                 Ok(decision)
             }

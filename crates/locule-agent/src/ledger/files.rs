@@ -157,7 +157,11 @@ impl Files {
         match read(folder) {
             Entry::Active(manifest) if has_tombstone => Entry::Destroyed(manifest),
             Entry::Unreadable(_) if has_tombstone => Entry::Leftover,
-            other => other,
+            entry @ (Entry::Active(_)
+            | Entry::Destroyed(_)
+            | Entry::Ended(_)
+            | Entry::Leftover
+            | Entry::Unreadable(_)) => entry,
         }
     }
 

@@ -101,7 +101,12 @@ async fn capture(
     reached("pause", "the memory is captured");
     let disk = name("disk");
     // The VMM does not write the working disk while the VM is stopped.
-    blocking(move || Ok(drop(clone_file(&working_disk, &disk)?))).await?;
+    blocking(move || {
+        clone_file(&working_disk, &disk)
+            .map(drop)
+            .map_err(Into::into)
+    })
+    .await?;
     let written = host.clock.monotonic();
     let files = ["memory", "devices", "disk"].map(name);
     blocking(move || make_durable(&files)).await?;
