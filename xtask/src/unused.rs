@@ -43,8 +43,16 @@ fn names(folder: &Path) -> Result<BTreeSet<String>> {
     for path in source::files(folder, &["rs"])? {
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         names.extend(source::code_names(&text).map(|(name, _)| name.to_owned()));
+        names.extend(crates_in_attributes(&text));
     }
     Ok(names)
+}
+
+/// `#[sqlx::test(migrator = "locule_store::MIGRATIONS")]` names a crate in a string.
+fn crates_in_attributes(text: &str) -> impl Iterator<Item = String> {
+    text.split("(migrator = \"")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once("::")?.0.to_owned()))
 }
 
 fn unnamed(package: &str, dependency: &Dependency, names: &BTreeSet<String>) -> Option<String> {
@@ -129,6 +137,12 @@ mod tests {
             .into_iter()
             .find(|one| one.name.as_str() == name)
             .unwrap()
+    }
+
+    #[test]
+    fn an_attribute_names_a_crate_in_a_string() {
+        let text = "#[sqlx::test(migrator = \"a_store::MIGRATIONS\")]\nasync fn a() { \"b::c\" }";
+        assert_eq!(crates_in_attributes(text).collect::<Vec<_>>(), ["a_store"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 use crate::places::Places;
-use crate::run::{answer, say};
+use crate::run::answer;
 use crate::source::lexer::{Kind, pieces};
 use crate::source::{self, code_names};
 use crate::words::problem::Problem;
@@ -29,24 +29,9 @@ const NAMES_THEM: &[&str] = &[
     "docs/PERFORMANCE.md",
 ];
 
-/// Folders that are not reworded yet. The list may only shrink.
-const PENDING: &[&str] = &[
-    "crates/locule-cli/",
-    "crates/locule-client/",
-    "crates/locule-e2e/",
-    "crates/locule-http/tests/",
-    "crates/locule-store/",
-];
-
-/// Fails with every retired word and every text that does not name its subject, other than in the folders that wait.
+/// Fails with every retired word and every text that does not name its subject.
 pub(crate) fn check(places: &Places) -> Result<()> {
-    let (pending, problems): (Vec<_>, Vec<_>) = problems(&places.root)?
-        .into_iter()
-        .partition(|problem| waits(problem, PENDING));
-    for folder in PENDING {
-        let count = pending.iter().filter(|one| waits(one, &[folder])).count();
-        say(format_args!("{folder} is not reworded yet: {count} words"));
-    }
+    let problems = problems(&places.root)?;
     if problems.is_empty() {
         return Ok(());
     }
@@ -54,12 +39,6 @@ pub(crate) fn check(places: &Places) -> Result<()> {
         answer(format_args!("{problem}"))?;
     }
     bail!("{} retired words and unclear texts", problems.len());
-}
-
-fn waits(problem: &Problem, pending: &[&str]) -> bool {
-    pending
-        .iter()
-        .any(|folder| problem.file.starts_with(folder))
 }
 
 /// Prints how many problems each crate has.
@@ -245,13 +224,6 @@ mod tests {
         let text = "struct Guest;\nstruct GuestState;\n// Guest\nconst T: &str = \"Guest\";";
         assert_eq!(found("crates/locule-guest/src/a.rs", text).len(), 1);
         assert!(found("crates/locule-http/src/a.rs", text).is_empty());
-    }
-
-    #[test]
-    fn only_the_folders_that_wait_are_let_through() {
-        let of = |file: &str| retired(file, "// the golden image", RETIRED).remove(0);
-        assert!(waits(&of("crates/a/src/b.rs"), &["crates/a/"]));
-        assert!(!waits(&of("crates/ab/src/b.rs"), &["crates/a/"]));
     }
 
     #[test]

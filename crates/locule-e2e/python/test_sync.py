@@ -40,7 +40,7 @@ def test_a_missing_directory_and_an_unknown_user_are_refused(sandbox):
     with pytest.raises(InvalidArgumentException):
         sandbox.commands.run("true", cwd="/no/such/folder")
     with pytest.raises(AuthenticationException):
-        sandbox.commands.run("true", user="nobody-here")
+        sandbox.commands.run("true", user="no-such-user")
 
 
 def test_timeout(sandbox):

@@ -36,12 +36,12 @@ CREATE TABLE users (
     deleted_at      TIMESTAMPTZ
 );
 CREATE UNIQUE INDEX users_email ON users (lower(email)) WHERE deleted_at IS NULL;
--- People are looked for by the beginning of their address.
+-- The search for people compares the beginning of their e-mail addresses.
 CREATE INDEX users_email_prefix ON users (lower(email) text_pattern_ops) WHERE deleted_at IS NULL;
 CREATE INDEX users_deleted ON users (deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE users_teams (
-    -- Nobody is a member of the platform team.
+    -- The platform team has no members.
     team_id         UUID NOT NULL REFERENCES teams (id) CHECK (team_id <> '00000000-0000-0000-0000-000000000000'),
     user_id         UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     is_default      BOOLEAN NOT NULL DEFAULT FALSE,
@@ -50,7 +50,7 @@ CREATE TABLE users_teams (
     PRIMARY KEY (team_id, user_id)
 );
 CREATE INDEX users_teams_user ON users_teams (user_id);
--- Exactly one owner: the second cannot come, and the first cannot leave (the use cases see to that).
+-- A team has exactly one owner: this index refuses a second owner, and the use cases refuse to remove the only one.
 CREATE UNIQUE INDEX users_teams_owner ON users_teams (team_id) WHERE role = 'owner';
 
 CREATE TABLE sessions (
@@ -62,7 +62,7 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_user ON sessions (user_id);
 
--- What a mail brings and works once: activation, password reset. Only hashes are kept.
+-- Tokens of activation and password-reset e-mails. Each works once. The table holds hashes only.
 CREATE TABLE user_tokens (
     token_hash      TEXT PRIMARY KEY,
     purpose         TEXT NOT NULL CHECK (purpose IN ('activation', 'password_reset')),
@@ -73,7 +73,7 @@ CREATE INDEX user_tokens_user ON user_tokens (user_id);
 
 CREATE TABLE oauth_providers (
     provider        TEXT NOT NULL,
-    -- Theirs, not ours: text.
+    -- An id of the provider, which is text.
     provider_id     TEXT NOT NULL,
     user_id         UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     email           TEXT NOT NULL DEFAULT '',
@@ -179,14 +179,14 @@ CREATE TABLE sandboxes (
     status          TEXT NOT NULL CHECK (status IN ('pending', 'starting', 'running', 'paused', 'hibernated', 'missing', 'stopped', 'error')),
     desired         TEXT NOT NULL CHECK (desired IN ('running', 'paused', 'gone')),
     generation      BIGINT NOT NULL,
-    -- Grows with each write of the row: two writers that read the same row cannot both win.
+    -- Grows with each write of the row: of two writers that read the same version, one fails.
     version         BIGINT NOT NULL DEFAULT 1,
     status_reason   TEXT,
     last_error      TEXT,
     cleanup_pending BOOLEAN NOT NULL DEFAULT FALSE,
     template        TEXT NOT NULL,
     template_id     UUID NOT NULL,
-    -- As the template had it when the sandbox was created.
+    -- The template's value at the creation of the sandbox.
     default_user    TEXT NOT NULL,
     vcpus           INT NOT NULL,
     memory_mb       INT NOT NULL,
@@ -210,10 +210,10 @@ CREATE TABLE sandboxes (
 );
 CREATE INDEX sandboxes_team ON sandboxes (team_id, created_at DESC, id DESC);
 CREATE INDEX sandboxes_host ON sandboxes (host_id, status);
--- What counts against a team's quota.
+-- For the sandboxes that count against a team's quota.
 CREATE INDEX sandboxes_in_use ON sandboxes (team_id) INCLUDE (vcpus, memory_mb)
     WHERE status NOT IN ('stopped', 'error') AND desired = 'running';
--- What every sweep walks through.
+-- For the sandboxes that a sweep reads.
 CREATE INDEX sandboxes_unsettled ON sandboxes (id) WHERE status NOT IN ('stopped', 'error') OR cleanup_pending;
 
 CREATE TABLE idempotency_keys (
@@ -221,7 +221,7 @@ CREATE TABLE idempotency_keys (
     key             TEXT NOT NULL,
     request_hash    TEXT NOT NULL,
     sandbox_id      UUID NOT NULL,
-    -- What the request was answered where nothing came of it: whoever repeats it is answered the same.
+    -- The error of a create that failed: a repeated request gets the same error.
     failure         JSONB,
     created_at      TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (team_id, key)
@@ -245,8 +245,8 @@ CREATE INDEX audit_logs_team ON audit_logs (team_id, created_at DESC, id DESC);
 
 CREATE INDEX audit_logs_resource ON audit_logs (team_id, resource_type, created_at DESC, id DESC);
 
--- What was written to the trail stays in it. Only who it was may be forgotten, when a person's account is purged, and only by
--- `audit_anonymize`: nothing else may change, whoever asks.
+-- Entries of the audit log never change. One exception: when a person's account is purged, `audit_anonymize` removes the
+-- person from the entries. The trigger refuses every other change, from every role.
 CREATE FUNCTION audit_logs_are_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND current_setting('locule.anonymizing', TRUE) = 'on'
@@ -259,7 +259,7 @@ BEGIN
     THEN
         RETURN NEW;
     END IF;
-    RAISE EXCEPTION 'the audit trail is append only';
+    RAISE EXCEPTION 'the audit log is append-only';
 END $$;
 CREATE TRIGGER audit_logs_append_only BEFORE UPDATE OR DELETE ON audit_logs
     FOR EACH ROW EXECUTE FUNCTION audit_logs_are_append_only();
@@ -280,8 +280,8 @@ BEGIN
     PERFORM set_config('locule.anonymizing', 'off', TRUE);
 END $$;
 
--- Work that must be done because something was changed: written with the change, taken out when it is done. Whoever takes a
--- job moves `run_at` behind its lease; a job whose worker died is due again then.
+-- An outbox: a transaction that changes a row inserts the jobs that follow from the change. A worker that takes a job moves
+-- `run_at` to the end of its lease, so that a job whose worker crashed is due again, and deletes the job when it is done.
 CREATE TABLE jobs (
     id              UUID PRIMARY KEY,
     kind            TEXT NOT NULL,

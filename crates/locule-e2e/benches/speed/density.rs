@@ -29,7 +29,7 @@ pub(crate) fn memory(rig: &mut Rig) -> Result<()> {
         rig.destroy(id)?;
     }
     let shared = format!(
-        "the golden image's {} MiB, once per host, not included",
+        "the template snapshot's {} MiB, once per host, not included",
         golden >> 20
     );
     let figure = Figure::new(

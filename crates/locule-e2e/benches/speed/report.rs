@@ -158,8 +158,8 @@ const INTRODUCTION: &str = "# Performance
 Written by `make bench` on an idle machine; do not edit. Every figure is from one run.
 
 - **floor**: from exec of QEMU to the first byte of the end event of `true`, from the guest agent over TCP from inside the namespace;
-  the template snapshot, its disk, a tap and a running sandbox's own QEMU arguments, and nothing of the platform around it. A golden
-  image's processes are frozen until the guest agent has taken one `init`: that call is part of the floor.
+  the template snapshot, its disk, a tap and a running sandbox's own QEMU arguments, and nothing of the platform around it. The processes of
+  a template snapshot are frozen until the guest agent has taken one `init`: that call is part of the floor.
 - **create→first exec**: from the first byte of the `POST` to the first byte of the answer that tells the end of `true`, through the API.
 - **pause, stopped**: from the order to stop to the image's files being written; fsync apart. **resume**: to the answer of the call.
 - **exec**: `/bin/true`; direct is to the guest agent from inside the namespace.

@@ -77,7 +77,7 @@ async fn the_schema_refuses_unknown_actors_scopes_and_statuses(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let unknown = [
         audit::Entry {
-            actor_type: "nobody",
+            actor_type: "unknown",
             ..entry("create")
         },
         audit::Entry {
