@@ -101,7 +101,7 @@ async fn logged_in(
     command.await.map_err(account::explained)
 }
 
-/// Runs a command as [`run`] does, on a runtime of its own.
+/// Runs a command as [`run()`] does, on a runtime of its own.
 pub fn run_to_end(command: Command, root: &clap::Command) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

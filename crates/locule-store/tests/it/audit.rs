@@ -51,7 +51,7 @@ async fn an_audit_entry_can_be_neither_changed_nor_removed(pool: PgPool) {
             .await
             .unwrap_err();
         assert!(
-            refused.to_string().contains("append only"),
+            refused.to_string().contains("append-only"),
             "{statement}: {refused}"
         );
     }
@@ -124,7 +124,7 @@ async fn only_the_identity_of_the_actor_can_be_removed_from_an_entry(pool: PgPoo
         .execute(&mut *tx)
         .await
         .unwrap_err();
-    assert!(refused.to_string().contains("append only"), "{refused}");
+    assert!(refused.to_string().contains("append-only"), "{refused}");
     tx.rollback().await.unwrap();
 
     let anonymize = sqlx::query("SELECT audit_anonymize($1)").bind(ada.as_uuid());
