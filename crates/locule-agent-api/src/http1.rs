@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Sends one request and returns the response as soon as its head is there. The connection lives as long as the
-/// response's body (or its upgrade) does.
+/// Sends one request and returns the response when its head has arrived. The connection closes when the caller drops the body
+/// of the response, or the upgraded stream.
 pub async fn exchange<S, B>(stream: S, request: Request<B>) -> hyper::Result<Response<Incoming>>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -19,10 +19,10 @@ where
 {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with the exchange: when the response's body is read or dropped.
+    // The task ends with the exchange: when the caller has read or dropped the body of the response.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the connection's other half lives and dies with the response"
+        reason = "the task ends with the response, which the caller owns"
     )]
     tokio::spawn(connection.with_upgrades());
     sender.send_request(request).await

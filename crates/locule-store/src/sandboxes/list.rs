@@ -56,7 +56,7 @@ pub struct Filter {
     pub after: Option<(DateTime<Utc>, SandboxId)>,
 }
 
-/// The statement of [`list`], for `EXPLAIN`.
+/// The statement of [`list()`], for `EXPLAIN`.
 pub fn list_sql(ascending: bool) -> &'static str {
     if ascending {
         LIST_OLDEST_FIRST.sql
