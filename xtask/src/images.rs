@@ -29,11 +29,13 @@ pub(crate) fn build(places: &Places) -> Result<()> {
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
     run_with_progress("building the guest agent", &mut guest_agent)?;
     let guest = places.target.join(TARGET).join("guest/locule-guest");
-    let xtask = std::env::current_exe().context("the path of this program")?;
+    // A build of the whole workspace replaces the file of this program while it runs; this path stays the program.
+    let xtask = format!("/proc/{}/exe", std::process::id());
     let mut bundle = program("bash");
     bundle
         .arg(places.root.join("images/build"))
-        .args([&guest, &places.target.join("images"), &xtask])
+        .args([&guest, &places.target.join("images")])
+        .arg(xtask)
         .env("LOCULE_CACHE", &places.cache);
     run_with_progress("building the guest images", &mut bundle).context("building the guest images")
 }
