@@ -21,7 +21,7 @@ pub(crate) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("locule-cli", &["locule-client", "locule-api", "locule-ids"]),
     // The last two hold what `up` wires together: a typed id, the agent's connector.
     ("locule", &["locule-http", "locule-control", "locule-store", "locule-agent", "locule-cli", "locule-base", "locule-agent-api", "locule-ids"]),
-    ("locule-testkit", &["locule-control", "locule-domain", "locule-store", "locule-agent-api", "locule-base", "locule-ids"]),
+    ("locule-testkit", &["locule-control", "locule-domain", "locule-store", "locule-agent-api", "locule-guest-api", "locule-base", "locule-ids"]),
     ("locule-e2e", &[]),
     ("locule-stub-vmm", &["locule-guest-api"]),
     ("locule-fuzz", &[]),
