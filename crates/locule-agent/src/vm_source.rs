@@ -7,6 +7,8 @@
 //! ```
 
 use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use locule_base::errors::chain;
@@ -174,12 +176,7 @@ async fn start_guest(
     operation: Operation,
     undo: &mut Undo,
 ) -> Result<Vm, HostError> {
-    let disk = host.ledger.folder(manifest.sandbox).join("disk");
-    // The guest has written to the disk: without its memory the disk is of no use. A snapshot has a disk of its own.
-    undo.record("working disk", async move {
-        let action = "remove the disk of a sandbox that did not start";
-        blocking(move || fs::remove_file(disk).map_err(HostError::io(action))).await
-    });
+    record_working_disk(undo, &host.ledger.folder(manifest.sandbox));
     let mut vm = vm.guard(host, undo);
     vm.machine.cont().await?;
     operation.step("the vCPUs run")?;
@@ -215,4 +212,20 @@ async fn start_guest(
     host.ledger.commit(manifest).await?;
     operation.committed("the manifest says running");
     Ok(vm.keep())
+}
+
+/// Removes the working disk of a sandbox when the sequence fails. The guest has written to that disk: without the memory of the
+/// guest the disk is of no use. A snapshot has a disk of its own.
+pub(crate) fn record_working_disk(undo: &mut Undo, folder: &Path) {
+    let disk = folder.join("disk");
+    undo.record("working disk", async move {
+        let removed = blocking(move || match fs::remove_file(disk) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let action = "remove the disk of a sandbox that did not start";
+                Err(HostError::io(action)(error))
+            }
+            _ => Ok(()),
+        });
+        removed.await
+    });
 }

@@ -18,7 +18,8 @@ use crate::{clock, host};
 /// The first start boots a guest once, perhaps on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_mins(6);
 const STOP_TIMEOUT: Duration = Duration::from_mins(4);
-const LAST_LINE_OF_THE_BANNER: &str = "Ctrl-C stops everything";
+/// How the last line that `locule up` prints at its start begins.
+pub const LAST_LINE_OF_THE_BANNER: &str = "Ctrl-C pauses the running sandboxes";
 
 /// How to start a platform.
 #[derive(Debug, Clone)]

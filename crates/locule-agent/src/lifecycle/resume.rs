@@ -13,8 +13,9 @@ use crate::host::Host;
 use crate::manifest::Manifest;
 use crate::operation::Operation;
 use crate::slots::Slot;
+use crate::undo::Undo;
 use crate::vm::{Start, Vm, VmParts};
-use crate::vm_source::start;
+use crate::vm_source::{record_working_disk, start};
 
 /// Brings a paused sandbox back from its snapshot. The snapshot stays as it was until the next pause is committed.
 pub(crate) async fn resume(
@@ -27,19 +28,25 @@ pub(crate) async fn resume(
     let saved_by = manifest.saved_by();
     let machine = machine_of(host, saved_by.as_ref())?;
     let folder = host.ledger.folder(manifest.sandbox);
-    let memory = own_memory(host, &folder, snapshot, &slot).await?;
-    operation.step("the disk is cloned and the memory is the VMM's")?;
-    let parts = VmParts {
-        slot,
-        shape: manifest.shape(),
-        memory,
-        start: Start::Restore {
-            devices: folder.join(format!("devices.{snapshot}")),
-            machine,
-        },
-        folder,
+    let mut undo = Undo::new(&host.tasks);
+    record_working_disk(&mut undo, &folder);
+    let restored = async {
+        let memory = own_memory(host, &folder, snapshot, &slot).await?;
+        operation.step("the disk is cloned and the memory is the VMM's")?;
+        let parts = VmParts {
+            slot,
+            shape: manifest.shape(),
+            memory,
+            start: Start::Restore {
+                devices: folder.join(format!("devices.{snapshot}")),
+                machine,
+            },
+            folder: folder.clone(),
+        };
+        Vm::assemble(host, parts, operation).await
     };
-    let mut vm = Vm::assemble(host, parts, operation).await?;
+    let restored = restored.await;
+    let mut vm = undo.finish(restored).await?;
     vm.snapshot = Some(snapshot);
     let mut runs_on = host.vmm.identity();
     runs_on.machine = saved_by.map_or(runs_on.machine, |saved_by| saved_by.machine);

@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use locule_e2e::clock;
+use locule_e2e::platform::LAST_LINE_OF_THE_BANNER;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -223,7 +224,7 @@ impl Platform {
         let lines = BufReader::new(up.stdout.take().unwrap()).lines();
         let up_at_last = lines
             .map(Result::unwrap)
-            .any(|line| line.starts_with("Ctrl-C stops everything"));
+            .any(|line| line.starts_with(LAST_LINE_OF_THE_BANNER));
         assert!(
             up_at_last,
             "{}",

@@ -93,9 +93,12 @@ async fn with_names<T>(net: &SandboxNet, work: impl FnOnce() -> T + Send + 'stat
 where
     T: Send + 'static,
 {
+    let done = async { tokio::task::spawn_blocking(work).await.unwrap() };
+    // In this order: the name server opens its sockets before the guest sends its first query.
     tokio::select! {
+        biased;
         served = dns::serve(net) => panic!("the name server ended: {served:?}"),
-        done = tokio::task::spawn_blocking(work) => done.unwrap(),
+        done = done => done,
     }
 }
 
