@@ -161,7 +161,7 @@ async fn check_database(run_dir: &Path, host: &HostInfo, accept: bool) -> Result
             Ok(format!("accepted at write {now}"))
         }
         Some(seen) => Err(format!(
-            "the database went back in time: it is at write {now}, and this host has seen write {seen}. The control plane removes nothing from this host. Restore a newer backup, or run `locule doctor --accept-database`, which pauses and keeps the sandboxes that have no row"
+            "the database is older than this host, or is another database: it is at write {now}, and the host has seen write {seen}. The control plane removes nothing from this host. Restore a newer backup, or run `locule doctor --accept-database`, which pauses and keeps the sandboxes that have no row"
         )),
     }
 }

@@ -224,9 +224,9 @@ fn a_restored_database_changes_no_sandbox_until_it_is_accepted() {
     std::fs::write(&remembered, later.to_string()).unwrap();
     platform.change_database("DELETE FROM sandboxes");
     platform.start_again();
-    platform::until("the log says so", || {
+    platform::until("the log reports an older database", || {
         let log = std::fs::read_to_string(format!("{data}/logs/serve.log")).unwrap();
-        log.contains("the database went back in time")
+        log.contains("the database is older than a host")
     });
     let said = doctor(&platform, &[]);
     assert!(said.contains("✗ database"), "{said}");
@@ -258,5 +258,5 @@ fn a_disk_without_free_space_is_reported_before_any_file_is_written() {
         said.contains("not enough disk space for the pool"),
         "{said}"
     );
-    assert!(said.contains("use another --data-dir"), "{said}");
+    assert!(said.contains("choose another --data-dir"), "{said}");
 }
