@@ -312,48 +312,52 @@ pub(crate) mod tests {
         ]
     }
 
-    #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn every_statement_fits_the_schema_and_the_types_of_the_code(pool: PgPool) {
-        let mut conn = pool.acquire().await.unwrap();
-        let mut wrong = Vec::new();
-        for declared in all().into_iter().flatten() {
-            let found = match (&mut *conn).prepare(declared.sql.into_sql_str()).await {
-                Ok(prepared) => declared.differences(&prepared),
-                Err(error) => vec![error.to_string()],
-            };
-            wrong.extend(
-                found
-                    .iter()
-                    .map(|text| format!("{}: {text}", declared.name)),
-            );
-        }
-        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    }
+    mod needs_setup {
+        use super::*;
 
-    #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn a_statement_that_does_not_fit_is_found(pool: PgPool) {
-        const SQL: &str = "SELECT name, created_at FROM teams WHERE id = $1";
-        let mut conn = pool.acquire().await.unwrap();
-        let prepared = (&mut *conn).prepare(SQL.into_sql_str()).await.unwrap();
-        let right: Statement<(uuid::Uuid,), (String, chrono::DateTime<chrono::Utc>)> =
-            Statement::new(SQL);
-        let one_more: Statement<(uuid::Uuid, i64), (String, chrono::DateTime<chrono::Utc>)> =
-            Statement::new(SQL);
-        let other_types: Statement<(i64,), (String, String)> = Statement::new(SQL);
-        let one_column: Statement<(uuid::Uuid,), (String,)> = Statement::new(SQL);
-        let differences = [
-            Declared::new("right", &right).differences(&prepared),
-            Declared::new("one_more", &one_more).differences(&prepared),
-            Declared::new("other_types", &other_types).differences(&prepared),
-            Declared::new("one_column", &one_column).differences(&prepared),
-        ];
-        let expected: [&[&str]; 4] = [
-            &[],
-            &["2 parameters are bound, the statement has 1"],
-            &["$1 is UUID", "column 2 is TIMESTAMPTZ"],
-            &["1 columns are read, the statement returns 2"],
-        ];
-        assert_eq!(differences, expected);
+        #[sqlx::test(migrator = "crate::MIGRATIONS")]
+        async fn every_statement_fits_the_schema_and_the_types_of_the_code(pool: PgPool) {
+            let mut conn = pool.acquire().await.unwrap();
+            let mut wrong = Vec::new();
+            for declared in all().into_iter().flatten() {
+                let found = match (&mut *conn).prepare(declared.sql.into_sql_str()).await {
+                    Ok(prepared) => declared.differences(&prepared),
+                    Err(error) => vec![error.to_string()],
+                };
+                wrong.extend(
+                    found
+                        .iter()
+                        .map(|text| format!("{}: {text}", declared.name)),
+                );
+            }
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        }
+
+        #[sqlx::test(migrator = "crate::MIGRATIONS")]
+        async fn a_statement_that_does_not_fit_is_found(pool: PgPool) {
+            const SQL: &str = "SELECT name, created_at FROM teams WHERE id = $1";
+            let mut conn = pool.acquire().await.unwrap();
+            let prepared = (&mut *conn).prepare(SQL.into_sql_str()).await.unwrap();
+            let right: Statement<(uuid::Uuid,), (String, chrono::DateTime<chrono::Utc>)> =
+                Statement::new(SQL);
+            let one_more: Statement<(uuid::Uuid, i64), (String, chrono::DateTime<chrono::Utc>)> =
+                Statement::new(SQL);
+            let other_types: Statement<(i64,), (String, String)> = Statement::new(SQL);
+            let one_column: Statement<(uuid::Uuid,), (String,)> = Statement::new(SQL);
+            let differences = [
+                Declared::new("right", &right).differences(&prepared),
+                Declared::new("one_more", &one_more).differences(&prepared),
+                Declared::new("other_types", &other_types).differences(&prepared),
+                Declared::new("one_column", &one_column).differences(&prepared),
+            ];
+            let expected: [&[&str]; 4] = [
+                &[],
+                &["2 parameters are bound, the statement has 1"],
+                &["$1 is UUID", "column 2 is TIMESTAMPTZ"],
+                &["1 columns are read, the statement returns 2"],
+            ];
+            assert_eq!(differences, expected);
+        }
     }
 
     /// A statement that bypasses [`statements!`](super::statements) would not be prepared by the test above.

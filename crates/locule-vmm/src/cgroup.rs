@@ -204,8 +204,13 @@ mod tests {
         );
         assert!(!group.0.join("pids.max").exists());
     }
+}
 
-    /// Uses the kernel's own hierarchy, mounted in a namespace of this thread. Needs root.
+#[cfg(test)]
+mod needs_setup {
+    use super::*;
+
+    /// Uses the kernel's own hierarchy, mounted in a namespace of this thread.
     #[test]
     fn a_group_with_a_process_stays_and_an_empty_one_is_removed() {
         let mount = tempfile::tempdir().unwrap();
@@ -222,8 +227,12 @@ mod tests {
             folder: mount.path().to_owned(),
             controllers: Vec::new(),
         };
+        let shape = Shape {
+            vcpus: 2,
+            memory_mib: 512,
+        };
         let name = format!("test-{}", std::process::id());
-        let group = groups.make(&name, SHAPE, 9).unwrap();
+        let group = groups.make(&name, shape, 9).unwrap();
         let membership_file = group.membership_file().unwrap();
         #[expect(
             clippy::disallowed_methods,

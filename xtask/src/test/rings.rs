@@ -4,7 +4,8 @@
 //! |---|---|
 //! | in a module `fuzz` | `fuzz` |
 //! | in a module `contract` of the integration tests | `contract` |
-//! | beside the code it tests (`src/`), of whichever crate | `laws` |
+//! | beside the code it tests (`src/`), in a module `needs_setup`, because it needs root or a server | the ring that names the crate |
+//! | beside the code it tests, in any other module of any crate | `laws` |
 //! | in `tests/it` of a crate | the ring that names the crate |
 
 use anyhow::{Result, bail};
@@ -26,7 +27,7 @@ pub(crate) struct Ring {
 pub(crate) enum Part {
     /// The unit tests of every crate of the workspace, and the integration tests of the named ones.
     Laws,
-    /// The integration tests.
+    /// The integration tests, and the unit tests that need the same setup.
     Tests,
     /// What runs for seconds.
     FuzzTargets,
@@ -45,6 +46,7 @@ pub(crate) struct Test<'a> {
 
 const FUZZ_MODULE: &str = "fuzz::";
 const CONTRACT_MODULE: &str = "contract::";
+const SETUP_MODULE: &str = "needs_setup::";
 /// The one integration test binary of each crate: `tests/it/main.rs`.
 const INTEGRATION: &str = "it";
 /// How long each fuzz target runs in its ring.
@@ -73,9 +75,10 @@ impl Ring {
         let named = self.packages.contains(&test.package);
         let is_fuzz = test.name.contains(FUZZ_MODULE);
         let is_contract = !test.is_unit && test.name.contains(CONTRACT_MODULE);
+        let is_law = test.is_unit && !test.name.contains(SETUP_MODULE);
         match self.part {
-            Part::Laws => !is_fuzz && (test.is_unit || (named && !is_contract)),
-            Part::Tests => named && !test.is_unit && !is_fuzz && !is_contract,
+            Part::Laws => !is_fuzz && (is_law || (named && !test.is_unit && !is_contract)),
+            Part::Tests => named && !is_law && !is_fuzz && !is_contract,
             Part::FuzzTargets => named && is_fuzz,
             Part::Contract => named && is_contract && !is_fuzz,
         }
@@ -92,9 +95,11 @@ impl Ring {
         let others = format!("not test({FUZZ_MODULE}) & not test({CONTRACT_MODULE})");
         match self.part {
             Part::Laws => format!(
-                "((kind(lib) | kind(bin)) & not test({FUZZ_MODULE})) | (({packages}) & kind(test) & {others})"
+                "((kind(lib) | kind(bin)) & not test({FUZZ_MODULE}) & not test({SETUP_MODULE})) | (({packages}) & kind(test) & {others})"
             ),
-            Part::Tests => format!("({packages}) & kind(test) & {others}"),
+            Part::Tests => {
+                format!("({packages}) & (kind(test) | test({SETUP_MODULE})) & {others}")
+            }
             Part::FuzzTargets => format!("({packages}) & test({FUZZ_MODULE})"),
             Part::Contract => format!(
                 "({packages}) & kind(test) & test({CONTRACT_MODULE}) & not test({FUZZ_MODULE})"
@@ -115,10 +120,14 @@ impl Ring {
         match self.part {
             Part::Laws => {
                 let everywhere = ["--workspace"].into_iter().chain(units);
-                let all_units = everywhere.chain(["--", "--skip", FUZZ_MODULE]);
+                let skipped = ["--", "--skip", FUZZ_MODULE, "--skip", SETUP_MODULE];
+                let all_units = everywhere.chain(skipped);
                 vec![all_units.collect(), of(&integration, &others)]
             }
-            Part::Tests => vec![of(&integration, &others)],
+            Part::Tests => vec![
+                of(&integration, &others),
+                of(&units, &["--", SETUP_MODULE, "--skip", FUZZ_MODULE]),
+            ],
             Part::FuzzTargets => vec![of(&["--lib", "--bins", "--tests"], &["--", FUZZ_MODULE])],
             Part::Contract => vec![of(
                 &integration,
@@ -179,6 +188,7 @@ mod tests {
         for package in places::metadata().unwrap().packages {
             let name = package.name.as_str();
             assert_eq!(rings_of(name, true, "tests::a_claim"), ["laws"], "{name}");
+            assert_ne!(rings_of(name, true, "needs_setup::a_claim"), ["laws"]);
             let has =
                 |kind: TargetKind| package.targets.iter().any(|one| one.is_kind(kind.clone()));
             if has(TargetKind::Test) {
@@ -198,6 +208,8 @@ mod tests {
             rings_of("locule-http", false, "contract::calls"),
             ["contract"]
         );
+        assert_eq!(rings_of("locule-vmm", true, "a::needs_setup::b"), ["host"]);
+        assert_eq!(rings_of("locule-store", true, "needs_setup::b"), ["store"]);
     }
 
     #[test]
@@ -230,30 +242,26 @@ mod tests {
         let ring = |name: &str| choose(&[name.to_owned()]).unwrap()[0];
         assert_eq!(
             ring("http").filter(),
-            "(package(=locule-http)) & kind(test) & not test(fuzz::) & not test(contract::)"
+            "(package(=locule-http)) & (kind(test) | test(needs_setup::)) & not test(fuzz::) & not test(contract::)"
         );
+        let plain: Vec<_> = ring("http")
+            .plain()
+            .iter()
+            .map(|run| run.join(" "))
+            .collect();
         assert_eq!(
-            ring("http").plain(),
-            [[
-                "-p",
-                "locule-http",
-                "--test",
-                "it",
-                "--",
-                "--skip",
-                "fuzz::",
-                "--skip",
-                "contract::"
-            ]]
+            plain,
+            [
+                "-p locule-http --test it -- --skip fuzz:: --skip contract::",
+                "-p locule-http --lib --bins -- needs_setup:: --skip fuzz::",
+            ]
         );
-        assert!(
-            ring("laws").filter().starts_with(
-                "((kind(lib) | kind(bin)) & not test(fuzz::)) | ((package(=locule-ids)"
-            )
-        );
+        assert!(ring("laws").filter().starts_with(
+            "((kind(lib) | kind(bin)) & not test(fuzz::) & not test(needs_setup::)) | ((package(=locule-ids)"
+        ));
         assert_eq!(
-            ring("laws").plain()[0],
-            ["--workspace", "--lib", "--bins", "--", "--skip", "fuzz::"]
+            ring("laws").plain()[0].join(" "),
+            "--workspace --lib --bins -- --skip fuzz:: --skip needs_setup::"
         );
     }
 
