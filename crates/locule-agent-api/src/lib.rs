@@ -6,7 +6,6 @@
 
 mod client;
 mod connector;
-mod convert;
 mod error;
 pub mod http1;
 mod messages;

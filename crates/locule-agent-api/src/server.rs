@@ -9,9 +9,8 @@ use futures::StreamExt as _;
 use locule_ids::SandboxId;
 
 use crate::WRITE_MARK_HEADER;
-use crate::convert::parse_id;
 use crate::messages::{
-    HostAgent, Order, ResumeSandbox, SandboxSpec, UpdateSandbox, WatchEvent, WriteMark,
+    HostAgent, Order, ResumeSandbox, SandboxSpec, UpdateSandbox, WatchEvent, WriteMark, parse_id,
 };
 use crate::proto::hostagent::v1 as wire;
 

@@ -6,11 +6,11 @@
 //! | place | none: the chosen host is written into the row |
 //! | create, pause, resume, destroy | the call of that name, with the row's generation |
 
+pub(crate) mod absence;
 pub(crate) mod changes;
 pub(crate) mod database;
 pub(crate) mod inventory;
 pub(crate) mod reconcile_row;
-pub(crate) mod reports;
 pub(crate) mod sweep;
 pub(crate) mod watch;
 
@@ -22,7 +22,7 @@ use locule_store::{cluster, hosts, sandboxes};
 
 use crate::hosts::HostLink;
 use crate::reconcile::database::mark;
-use crate::reconcile::reports::destroy_reason;
+use crate::reconcile::changes::destroy_reason;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 

@@ -11,7 +11,7 @@ use crate::caller::Member;
 use crate::error::ApiError;
 use crate::extract::{ApiPath, OptionalJson};
 use crate::state::AppState;
-use crate::views::{four_digit_year, seconds};
+use crate::times::{four_digit_year, seconds};
 
 fn key_view(key: locule_control::ApiKey, secret: Option<String>) -> ApiKey {
     ApiKey {

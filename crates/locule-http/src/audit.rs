@@ -8,7 +8,7 @@ use locule_control::{AuditEntries, AuditFilter};
 use crate::caller::{Member, PlatformAdmin};
 use crate::error::ApiError;
 use crate::state::AppState;
-use crate::views::seconds;
+use crate::times::seconds;
 
 /// Values of one filter are alternatives.
 #[derive(Debug, Default, utoipa::IntoParams)]

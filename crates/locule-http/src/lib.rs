@@ -35,7 +35,7 @@ mod serve;
 mod spec;
 mod state;
 mod teams;
-mod views;
+mod times;
 
 pub use need::Need;
 pub use router::router;

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::error::ApiError;
 use crate::exec::{self, stream};
 use crate::need::operation;
-use crate::sandboxes::{create, lifecycle, read};
+use crate::sandboxes;
 use crate::state::{AppState, HttpConfig};
 use crate::teams::members;
 use crate::{
@@ -62,13 +62,13 @@ pub(crate) fn api(config: &HttpConfig) -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(spec::base())
         .routes(operation!(health::get_health))
         .merge(accounts())
-        .routes(operation!(create::create_sandbox))
-        .routes(operation!(read::list_sandboxes))
-        .routes(operation!(read::get_sandbox))
-        .routes(operation!(lifecycle::destroy_sandbox))
-        .routes(operation!(lifecycle::ping_sandbox))
-        .routes(operation!(lifecycle::pause_sandbox))
-        .routes(operation!(lifecycle::resume_sandbox))
+        .routes(operation!(sandboxes::create_sandbox))
+        .routes(operation!(sandboxes::list_sandboxes))
+        .routes(operation!(sandboxes::get_sandbox))
+        .routes(operation!(sandboxes::destroy_sandbox))
+        .routes(operation!(sandboxes::ping_sandbox))
+        .routes(operation!(sandboxes::pause_sandbox))
+        .routes(operation!(sandboxes::resume_sandbox))
         .routes(operation!(exec::exec))
         .routes(operation!(stream::exec_stream))
         .routes(operation!(processes::list_processes))

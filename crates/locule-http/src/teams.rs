@@ -13,7 +13,7 @@ use crate::caller::{Member, Person};
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiPath};
 use crate::state::AppState;
-use crate::views::seconds;
+use crate::times::seconds;
 
 pub(crate) fn team_view(team: locule_control::Team) -> Team {
     Team {

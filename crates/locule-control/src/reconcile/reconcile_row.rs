@@ -23,7 +23,7 @@ use crate::audit::SandboxAuditEvent;
 use crate::caller::Actor;
 use crate::reconcile::changes::Change;
 use crate::reconcile::inventory::{HostAnswer, HostInventory};
-use crate::reconcile::reports::CREATE_BUDGET;
+use crate::reconcile::absence::CREATE_BUDGET;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 

@@ -13,7 +13,7 @@ use super::views::{Tokens, created, template_name};
 use crate::caller::MayUse;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, IdempotencyKey};
-use crate::sandboxes::create::create_once;
+use crate::sandboxes::create_once;
 use crate::state::AppState;
 
 const TIMEOUT_V1_SEC: i64 = 15;

@@ -17,7 +17,7 @@ use crate::caller::{MayRead, Read};
 use crate::error::ApiError;
 use crate::extract::ApiQuery;
 use crate::state::AppState;
-use crate::views::four_digit_year;
+use crate::times::four_digit_year;
 
 const NEXT_TOKEN: HeaderName = HeaderName::from_static("x-next-token");
 const LIMIT_MAX: u32 = 100;

@@ -11,7 +11,7 @@ use crate::caller::Member as Caller;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiPath};
 use crate::state::AppState;
-use crate::views::seconds;
+use crate::times::seconds;
 
 pub(crate) fn member_view(member: locule_control::Member) -> Member {
     Member {
