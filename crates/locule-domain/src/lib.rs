@@ -18,4 +18,4 @@ pub use reason::{ErrorReason, StopReason};
 pub use sandbox::{
     Action, Desired, Sandbox, SandboxEvent, SandboxState, TransitionRefused, next_action,
 };
-pub use timeouts::{OnTimeout, Timeouts};
+pub use timeouts::{OnTimeout, Overdue, Timeouts};

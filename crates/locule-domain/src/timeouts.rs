@@ -1,6 +1,6 @@
 //! The two time limits of a running sandbox.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// What happens to a sandbox at `expires_at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,4 +30,90 @@ pub struct Timeouts {
     /// The moment at which the sandbox is killed or paused, idle or not.
     pub expires_at: Option<DateTime<Utc>>,
     pub on_timeout: OnTimeout,
+}
+
+/// A limit of a running sandbox has passed: what happens to the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    /// It expired, and ends.
+    Kill,
+    /// It expired, and is paused.
+    PauseExpired,
+    /// It was idle for too long, and is paused.
+    PauseIdle,
+}
+
+impl Overdue {
+    /// The reason as reports, rows and the audit log name it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Kill | Self::PauseExpired => "expired",
+            Self::PauseIdle => "idle",
+        }
+    }
+}
+
+impl Timeouts {
+    /// The limit that has passed at `now`, for a sandbox that has been idle since `idle_since`; `None` there means that the
+    /// sandbox is in use. An expired sandbox ends or is paused whether it is idle or not.
+    pub fn overdue(
+        &self,
+        now: DateTime<Utc>,
+        idle_since: Option<DateTime<Utc>>,
+    ) -> Option<Overdue> {
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return Some(match self.on_timeout {
+                OnTimeout::Kill => Overdue::Kill,
+                OnTimeout::Pause => Overdue::PauseExpired,
+            });
+        }
+        let idle_time = TimeDelta::seconds(self.timeout_sec.into());
+        let is_idle = idle_since.is_some_and(|since| now - since > idle_time);
+        (self.timeout_sec > 0 && is_idle).then_some(Overdue::PauseIdle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expired_sandbox_ends_or_is_paused_before_its_idle_time_counts() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::hours(1);
+        let second = TimeDelta::seconds(1);
+        let limits = |timeout_sec, expires_at, on_timeout| Timeouts {
+            timeout_sec,
+            expires_at,
+            on_timeout,
+        };
+        let idle = Some(now - TimeDelta::seconds(11));
+        for (timeouts, idle_since, overdue) in [
+            (limits(0, None, OnTimeout::Kill), idle, None),
+            (
+                limits(10, None, OnTimeout::Kill),
+                idle,
+                Some(Overdue::PauseIdle),
+            ),
+            (limits(10, None, OnTimeout::Kill), None, None),
+            (limits(11, None, OnTimeout::Kill), idle, None),
+            (
+                limits(0, Some(now), OnTimeout::Kill),
+                None,
+                Some(Overdue::Kill),
+            ),
+            (
+                limits(10, Some(now), OnTimeout::Pause),
+                idle,
+                Some(Overdue::PauseExpired),
+            ),
+            (limits(0, Some(now + second), OnTimeout::Kill), idle, None),
+            (
+                limits(10, Some(now + second), OnTimeout::Kill),
+                idle,
+                Some(Overdue::PauseIdle),
+            ),
+        ] {
+            assert_eq!(timeouts.overdue(now, idle_since), overdue, "{timeouts:?}");
+        }
+    }
 }

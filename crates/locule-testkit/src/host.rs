@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use locule_agent_api::{ReportedState, SandboxReport, WriteMark};
 use locule_base::clock::SharedClock;
-use locule_domain::OnTimeout;
+use locule_domain::Overdue;
 use locule_ids::SandboxId;
 use tokio::sync::broadcast;
 
@@ -186,22 +186,11 @@ impl SimHost {
             .iter()
             .filter(|report| report.state == ReportedState::Running)
         {
-            let timeouts = report.timeouts;
-            let idle_time = chrono::Duration::seconds(i64::from(timeouts.timeout_sec));
-            let is_idle = report
-                .last_active_at
-                .is_some_and(|last| now - last > idle_time);
-            match timeouts.on_timeout {
-                OnTimeout::Kill if timeouts.expires_at.is_some_and(|at| at <= now) => {
-                    self.end_by_itself(report.sandbox, "expired");
-                }
-                OnTimeout::Pause if timeouts.expires_at.is_some_and(|at| at <= now) => {
-                    self.pause_by_itself(report.sandbox, "expired");
-                }
-                OnTimeout::Kill | OnTimeout::Pause if timeouts.timeout_sec > 0 && is_idle => {
-                    self.pause_by_itself(report.sandbox, "idle");
-                }
-                OnTimeout::Kill | OnTimeout::Pause => {}
+            let sandbox = report.sandbox;
+            match report.timeouts.overdue(now, report.last_active_at) {
+                None => {}
+                Some(Overdue::Kill) => self.end_by_itself(sandbox, Overdue::Kill.reason()),
+                Some(paused) => self.pause_by_itself(sandbox, paused.reason()),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The two timeouts of a running sandbox: the idle time after which it is paused, and the moment when it expires.
 
 use locule_base::errors::chain;
-use locule_domain::OnTimeout;
+use locule_domain::Overdue;
 
 use super::{Driver, Next, RETRY_AFTER};
 
@@ -12,24 +12,17 @@ impl Driver {
         if self.vm.is_none() || self.retry_at.is_some_and(|at| monotonic < at) {
             return Next::Continue;
         }
-        let (now, timeouts) = (self.host.clock.now(), self.manifest.timeouts);
-        if timeouts.expires_at.is_some_and(|at| at <= now) {
-            return match timeouts.on_timeout {
-                OnTimeout::Kill => self.expire().await,
-                OnTimeout::Pause => self.pause_after_timeout("expired").await,
-            };
-        }
-        let idle = chrono::Duration::seconds(i64::from(timeouts.timeout_sec));
-        let is_idle = !self.activity.is_open() && now - self.activity.last() > idle;
-        if timeouts.timeout_sec > 0 && is_idle {
-            self.pause_after_timeout("idle").await
-        } else {
-            Next::Continue
+        let idle_since = (!self.activity.is_open()).then(|| self.activity.last());
+        let now = self.host.clock.now();
+        match self.manifest.timeouts.overdue(now, idle_since) {
+            None => Next::Continue,
+            Some(Overdue::Kill) => self.expire().await,
+            Some(paused) => self.pause_after_timeout(paused.reason()).await,
         }
     }
 
     async fn expire(&mut self) -> Next {
-        match self.end("expired").await {
+        match self.end(Overdue::Kill.reason()).await {
             Ok(()) => Next::Exit,
             Err(error) => {
                 tracing::warn!(sandbox.id = %self.manifest.sandbox, error = chain(&error), "an expired sandbox cannot be ended; the agent tries again later");

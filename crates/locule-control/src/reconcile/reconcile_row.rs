@@ -14,16 +14,16 @@
 use chrono::{DateTime, Utc};
 use locule_agent_api::{ReportedState, SandboxReport};
 use locule_domain::{
-    Desired, ErrorReason, OnTimeout, Sandbox, SandboxEvent, SandboxState, StopReason, next_action,
+    Desired, ErrorReason, Overdue, Sandbox, SandboxEvent, SandboxState, next_action,
 };
 use locule_ids::SandboxId;
 use locule_store::sandboxes;
 
 use crate::audit::SandboxAuditEvent;
 use crate::caller::Actor;
+use crate::reconcile::absence::CREATE_BUDGET;
 use crate::reconcile::changes::Change;
 use crate::reconcile::inventory::{HostAnswer, HostInventory};
-use crate::reconcile::absence::CREATE_BUDGET;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 
@@ -157,23 +157,19 @@ impl Sandboxes {
         report: &SandboxReport,
         now: DateTime<Utc>,
     ) -> Result<(), SandboxError> {
-        let late = |at: DateTime<Utc>| now - at > TIMEOUT_GRACE;
         let idle_since = report.last_active_at.max(sandbox.last_active_at);
-        let idle_time = chrono::Duration::seconds(i64::from(sandbox.timeouts.timeout_sec));
-        let expired = sandbox.timeouts.expires_at.is_some_and(late);
-        let idle =
-            sandbox.timeouts.timeout_sec > 0 && idle_since.is_some_and(|at| late(at + idle_time));
-        let reason = StopReason::Expired.as_str();
-        let (desired, reason, event) = match (expired, sandbox.timeouts.on_timeout) {
-            (true, OnTimeout::Kill) => {
-                let event = SandboxAuditEvent::Destroy {
-                    reason: Some(reason),
-                };
-                (Desired::Gone, reason, event)
+        let Some(overdue) = sandbox.timeouts.overdue(now - TIMEOUT_GRACE, idle_since) else {
+            return Ok(());
+        };
+        let reason = overdue.reason();
+        let (desired, event) = match overdue {
+            Overdue::Kill => {
+                let reason = Some(reason);
+                (Desired::Gone, SandboxAuditEvent::Destroy { reason })
             }
-            (true, OnTimeout::Pause) => (Desired::Paused, reason, SandboxAuditEvent::AutoPause),
-            (false, _) if idle => (Desired::Paused, "idle", SandboxAuditEvent::AutoPause),
-            (false, _) => return Ok(()),
+            Overdue::PauseExpired | Overdue::PauseIdle => {
+                (Desired::Paused, SandboxAuditEvent::AutoPause)
+            }
         };
         tracing::warn!(sandbox.id = %sandbox.id, reason, "a host did not enforce the timeout of a sandbox; the control plane does");
         self.change(sandbox.id, |seen| {
