@@ -43,7 +43,7 @@ pub(crate) async fn watch(
             () = tokio::time::sleep(PERIOD) => {}
         }
         let running = registry.running();
-        let Some(cause) = shortage(&limits, &vm_source, &running) else {
+        let Some(reason) = shortage(&limits, &vm_source, &running) else {
             continue;
         };
         if vm_source.warm_pool.shrink().await {
@@ -52,7 +52,7 @@ pub(crate) async fn watch(
         let Some(sandbox) = first_to_pause(&running) else {
             continue;
         };
-        tracing::warn!(sandbox.id = %sandbox, cause, "memory is short: pausing the sandbox that was idle for longest");
+        tracing::warn!(sandbox.id = %sandbox, reason, "memory is short: pausing the sandbox that was idle for longest");
         if let Err(error) = registry.pause_for_memory(sandbox).await {
             tracing::warn!(sandbox.id = %sandbox, %error, "memory is short, and a sandbox cannot be paused");
         }

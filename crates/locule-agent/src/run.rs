@@ -107,9 +107,9 @@ impl Agent {
         )
         .await?;
         let vmm = Qemu::find(accelerator.kind, config.qemu.as_deref()).await?;
-        if let Some(why) = &accelerator.reason {
+        if let Some(reason) = &accelerator.reason {
             tracing::warn!(
-                why,
+                reason,
                 "KVM cannot be used: guests run in the TCG emulator, for development and trusted code only"
             );
         }
