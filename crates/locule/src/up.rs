@@ -9,7 +9,8 @@
 mod banner;
 pub(crate) mod checks;
 pub(crate) mod database;
-pub(crate) mod layout;
+pub(crate) mod invoker;
+mod layout;
 mod proof;
 mod queue;
 mod supervisor;

@@ -66,7 +66,7 @@ pub(crate) const RINGS: &[Ring] = &[
     // One after the other on each core: together they take a minute and a half.
     Ring { name: "fuzz", serial: false, needs_images: false, part: Part::FuzzTargets, packages: &[
         "locule-ids", "locule-vmm", "locule-net", "locule-agent", "locule-guest", "locule-edge", "locule-http", "locule-control"] },
-    Ring { name: "e2e", serial: true, needs_images: true, part: Part::Tests, packages: &["locule-e2e"] },
+    Ring { name: "e2e", serial: true, needs_images: true, part: Part::Tests, packages: &["locule-e2e", "locule"] },
 ];
 
 impl Ring {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
-use crate::environment;
+use super::invoker::{give_to_invoker, point_home};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SystemUser {
@@ -62,18 +62,34 @@ fn make(folder: &Path, mode: u32, owner: Option<SystemUser>) -> anyhow::Result<(
     prepare().with_context(|| format!("cannot use {}", folder.display()))
 }
 
+/// Refuses a data directory of another user: that user could replace files that root writes and trusts.
+fn require_own(dir: &Path) -> anyhow::Result<()> {
+    let owner = fs::metadata(dir)
+        .with_context(|| format!("cannot use {}", dir.display()))?
+        .uid();
+    let own = nix::unistd::geteuid().as_raw();
+    anyhow::ensure!(
+        owner == own,
+        "{} belongs to the user with the id {owner}, not to root: choose another --data-dir, or make root its owner",
+        dir.display()
+    );
+    Ok(())
+}
+
 fn private(path: &Path) -> std::io::Result<File> {
     File::options()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)
 }
 
 impl Layout {
     pub(super) fn open(dir: &Path, user: SystemUser) -> anyhow::Result<Self> {
         make(dir, 0o755, None)?;
+        require_own(dir)?;
         let lock = lock(dir)?;
         for (name, mode, owner) in [
             ("secrets", 0o700, None),
@@ -165,7 +181,7 @@ impl Layout {
             let mut file = private(&temporary)?;
             file.write_all(&serde_json::to_vec_pretty(credentials)?)?;
             file.sync_all()?;
-            give_to_invoker(&temporary)?;
+            give_to_invoker(&file)?;
             fs::rename(&temporary, &path)?;
             File::open(&self.dir)?.sync_all()
         };
@@ -191,48 +207,10 @@ impl Layout {
 
     /// Writes the path of the credentials into the home of the user, where the `locule` commands look for it.
     pub(super) fn point_home(&self) -> anyhow::Result<()> {
-        let Some(path) = pointer() else { return Ok(()) };
-        let folder = path.parent().context("the home has no path")?;
-        let write = || -> std::io::Result<()> {
-            fs::create_dir_all(folder)?;
-            let text = serde_json::json!({ "credentials": self.credentials() }).to_string();
-            private(&path)?.write_all(text.as_bytes())?;
-            give_to_invoker(folder)?;
-            give_to_invoker(&path)
+        let Some((path, written)) = point_home(&self.credentials()) else {
+            return Ok(());
         };
-        write().with_context(|| format!("write {}", path.display()))
-    }
-}
-
-/// The file in the home of the user, behind `sudo` too, that says where the last local platform keeps its credentials.
-fn pointer() -> Option<PathBuf> {
-    let by_uid = |(uid, _)| {
-        nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid))
-            .ok()
-            .flatten()
-    };
-    let home = environment::invoking_user()
-        .and_then(by_uid)
-        .map(|user| user.dir)
-        .or_else(environment::home);
-    Some(home?.join(".config/locule/credentials.json"))
-}
-
-/// The data directory of the last platform that this user started.
-pub(crate) fn last_data_dir() -> Option<PathBuf> {
-    data_dir_of(&fs::read(pointer()?).ok()?)
-}
-
-fn data_dir_of(pointer: &[u8]) -> Option<PathBuf> {
-    let pointer: serde_json::Value = serde_json::from_slice(pointer).ok()?;
-    let credentials = Path::new(pointer["credentials"].as_str()?);
-    credentials.parent().map(Path::to_owned)
-}
-
-fn give_to_invoker(path: &Path) -> std::io::Result<()> {
-    match environment::invoking_user() {
-        Some((uid, gid)) => chown(path, Some(uid), Some(gid)),
-        None => Ok(()),
+        written.with_context(|| format!("write {}", path.display()))
     }
 }
 
@@ -299,15 +277,6 @@ mod tests {
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
         );
-    }
-
-    #[test]
-    fn the_pointer_in_the_home_leads_to_the_data_directory() {
-        let pointer = br#"{ "credentials": "/srv/locule/credentials.json" }"#;
-        assert_eq!(data_dir_of(pointer).unwrap(), Path::new("/srv/locule"));
-        for damaged in [&b""[..], b"{}", br#"{ "credentials": 1 }"#] {
-            assert_eq!(data_dir_of(damaged), None);
-        }
     }
 
     #[test]
