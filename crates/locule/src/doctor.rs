@@ -6,7 +6,7 @@ use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
 use locule_base::errors::chain;
 use serde_json::{Value, json};
 
-use crate::up::layout::last_data_dir;
+use crate::up::invoker::last_data_dir;
 use crate::up::{checks, database};
 use crate::{environment, screen};
 
@@ -178,6 +178,20 @@ fn run_dir(data_dir: &Path) -> Result<PathBuf, String> {
     Ok(PathBuf::from(format!("/run/locule-{}", instance.trim())))
 }
 
+/// Whether this program can work with the agent, and the agent with its sandboxes.
+fn agent(host: &HostInfo) -> Result<String, String> {
+    host.check_protocol().map_err(|error| error.to_string())?;
+    if !host.ready {
+        return Err("the agent is starting: run `locule doctor` again in a moment".to_owned());
+    }
+    Ok(format!(
+        "version {}, {} cores, templates: {}",
+        host.agent_version,
+        host.cpu_cores,
+        host.templates.join(", ")
+    ))
+}
+
 fn of_host(host: &HostInfo) -> Vec<Finding> {
     let kvm = host.accelerator == "kvm";
     let accelerator = Finding {
@@ -192,16 +206,6 @@ fn of_host(host: &HostInfo) -> Vec<Finding> {
             )
         },
     };
-    let ready = if host.ready {
-        Ok(format!(
-            "version {}, {} cores, templates: {}",
-            host.agent_version,
-            host.cpu_cores,
-            host.templates.join(", ")
-        ))
-    } else {
-        Err("the agent is starting: run `locule doctor` again in a moment".to_owned())
-    };
     let memory = format!(
         "{} of {} MiB in use; above that limit the host pauses the sandbox that has been idle longest",
         host.memory_used_bytes >> 20,
@@ -209,7 +213,7 @@ fn of_host(host: &HostInfo) -> Vec<Finding> {
     );
     let disk = format!("{} MiB free in the pool", host.pool_free_bytes >> 20);
     vec![
-        Finding::of("host agent", ready),
+        Finding::of("host agent", agent(host)),
         accelerator,
         Finding::of("memory", Ok(memory)),
         Finding::of("disk", Ok(disk)),
@@ -256,4 +260,38 @@ fn as_json(findings: &[Finding], host: Option<&HostInfo>) -> Value {
     });
     json!({ "findings": all, "warm_pool": warm,
         "memory_used_bytes": host.map(|host| host.memory_used_bytes), "memory_limit_bytes": host.map(|host| host.memory_limit_bytes) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_of_another_protocol_is_a_failed_check() {
+        let mut host = HostInfo {
+            protocol: locule_agent_api::PROTOCOL_VERSION,
+            agent_version: "1".to_owned(),
+            accelerator: "kvm".to_owned(),
+            accelerator_reason: String::new(),
+            vmm: "qemu".to_owned(),
+            cpu_cores: 2,
+            memory_mib: 1024,
+            pool_free_bytes: 0,
+            templates: vec!["minimal".to_owned()],
+            warm: Vec::new(),
+            memory_used_bytes: 0,
+            memory_limit_bytes: 0,
+            ready: true,
+            write_mark: None,
+        };
+        assert_eq!(
+            agent(&host).unwrap(),
+            "version 1, 2 cores, templates: minimal"
+        );
+        host.protocol += 1;
+        assert!(agent(&host).unwrap_err().contains("protocol version"));
+        host.protocol -= 1;
+        host.ready = false;
+        assert!(agent(&host).unwrap_err().contains("the agent is starting"));
+    }
 }
