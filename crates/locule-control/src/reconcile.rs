@@ -21,8 +21,8 @@ use locule_ids::SandboxId;
 use locule_store::{cluster, hosts, sandboxes};
 
 use crate::hosts::HostLink;
-use crate::reconcile::database::mark;
 use crate::reconcile::changes::destroy_reason;
+use crate::reconcile::database::mark;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 

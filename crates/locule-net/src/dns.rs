@@ -1,7 +1,8 @@
 //! The DNS forwarder of a sandbox: it passes queries to the host's resolvers and their answers back.
 //!
-//! It is the only resolver that a guest can reach, so rules about names can be added here. It bounds queries in size, number
-//! and time, and leaves their content to the resolvers.
+//! The guest is configured to ask it. A program in the guest may also ask a public resolver, by DNS or by HTTPS, so that a rule
+//! about names would not hold here. The forwarder bounds queries in size, number and time, and leaves their content to the
+//! resolvers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

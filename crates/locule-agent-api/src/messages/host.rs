@@ -1,7 +1,7 @@
 //! What a host reports of itself, and its form on the wire.
 
-use super::wire_values::some;
 use super::WriteMark;
+use super::wire_values::some;
 use crate::proto::hostagent::v1 as wire;
 use crate::{AgentError, PROTOCOL_VERSION};
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use locule_domain::Timeouts;
 use locule_ids::{SandboxId, TeamId, TemplateId};
 
-use super::wire_values::{parse_id, timeouts, unix_ms};
 use super::WriteMark;
+use super::wire_values::{parse_id, timeouts, unix_ms};
 use crate::AgentError;
 use crate::proto::hostagent::v1 as wire;
 

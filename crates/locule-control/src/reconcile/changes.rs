@@ -8,7 +8,6 @@
 //! | running or paused, older than the row's last order | never: the report precedes the order |
 //! | running or paused, of a sandbox that ended | only if the end was inferred from absence and the desired state is not `gone` |
 
-
 use locule_agent_api::{ReportedState, SandboxReport};
 use locule_domain::{Desired, Sandbox, SandboxEvent, SandboxState, StopReason};
 use locule_ids::{HostId, SandboxId};
