@@ -38,6 +38,10 @@ pub struct SignupRequest {
     /// The display name, which other users can see.
     #[schema(value_type = schema::Name)]
     pub name: String,
+    /// The token of an invitation to a team, which the sign-up accepts. The e-mail address must be the invited one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 512)]
+    pub invitation: Option<String>,
 }
 
 /// Body of `POST /v1/auth/login`.
@@ -79,6 +83,9 @@ pub enum SignupResponse {
 pub struct ActivateRequest {
     /// From the mail.
     pub token: String,
+    /// The password of the account, which replaces the password of the sign-up.
+    #[schema(value_type = schema::NewPassword)]
+    pub password: String,
 }
 
 /// Body of `POST /v1/me/password/reset`.
@@ -163,4 +170,6 @@ pub struct FoundUser {
     #[schema(value_type = schema::UserId)]
     pub user_id: UserId,
     pub email: String,
+    /// Whether the user has proved to own the e-mail address.
+    pub verified: bool,
 }

@@ -27,7 +27,7 @@ macro_rules! codes {
 codes! {
     /// The request cannot be read, or a value is out of its bounds.
     InvalidRequest = "invalid_request";
-    /// The token from an e-mail is unknown, expired or already used.
+    /// The token from an e-mail or an invitation is unknown, expired or already used.
     InvalidToken = "invalid_token";
     /// The account is already active.
     AlreadyActivated = "already_activated";
@@ -47,6 +47,10 @@ codes! {
     AccountDisabled = "account_disabled";
     /// The account that the token belongs to is no longer active.
     AccountDeactivated = "account_deactivated";
+    /// Sign-up is closed on this platform.
+    SignupClosed = "signup_closed";
+    /// Sign-up needs an open invitation for the e-mail address.
+    InvitationRequired = "invitation_required";
     /// The resource does not exist, or belongs to another team.
     NotFound = "not_found";
     /// The sign-in provider is not configured on this platform.
@@ -67,6 +71,8 @@ codes! {
     EmailTaken = "email_taken";
     /// The account owns a team that has other members.
     OwnsTeamWithMembers = "owns_team_with_members";
+    /// The account is the last one that administers the platform.
+    LastAdministrator = "last_administrator";
     /// The idempotency key was used with a different request.
     IdempotencyRequestMismatch = "idempotency_request_mismatch";
     /// A request with the same idempotency key is still in progress.

@@ -36,8 +36,8 @@ pub use processes::{Process, ProcessList};
 pub use sandboxes::{CreateSandboxRequest, OnTimeout, Sandbox, SandboxStatus};
 pub use stream::{ClientMessage, OnDisconnect, ServerMessage, SignalName, StartMessage};
 pub use teams::{
-    AddMemberRequest, ApiKey, CreateApiKeyRequest, KeyScope, Member, Role, SetRoleRequest, Team,
-    TeamDetail, TeamNameRequest, TeamWithRole,
+    AddMemberRequest, ApiKey, CreateApiKeyRequest, KeyScope, Member, MemberStatus, Role,
+    SetRoleRequest, Team, TeamDetail, TeamNameRequest, TeamWithRole,
 };
 
 use serde::{Deserialize, Serialize};

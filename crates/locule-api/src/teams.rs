@@ -48,21 +48,60 @@ pub struct TeamWithRole {
     pub role: Role,
 }
 
-/// A team with its members.
+/// A team with its members and the people who were invited.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TeamDetail {
     pub team: Team,
     pub members: Vec<Member>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+/// Whether a person is in the team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberStatus {
+    /// The person is a member.
+    Active,
+    /// The person was invited, has not accepted the invitation yet, and has no right in the team.
+    Invited,
+}
+
+impl fmt::Display for MemberStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Invited => "invited",
+        })
+    }
+}
+
+/// A member of a team, or a person who was invited.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Member {
+    /// The id of the member. The id of an invited person stands for the invitation, and removes it.
     #[schema(value_type = schema::UserId)]
     pub user_id: UserId,
+    /// The display name. Empty for an invited person.
     pub name: String,
     pub email: String,
+    /// Whether the member has proved to own the e-mail address. Always `false` for an invited person.
+    pub verified: bool,
     pub role: Role,
+    pub status: MemberStatus,
+    /// The time at which the member joined, or the person was invited.
     pub joined_at: DateTime<Utc>,
+    /// The link that accepts the invitation. Present only in the response that invites, and only when the platform has no mail server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member")
+            .field("user_id", &self.user_id)
+            .field("role", &self.role)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Body of `POST /v1/teams` and `PATCH /v1/teams/{id}`.
@@ -75,7 +114,7 @@ pub struct TeamNameRequest {
 /// Body of `POST /v1/teams/{id}/members`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AddMemberRequest {
-    /// The e-mail address of an existing account.
+    /// The e-mail address of the person, with or without an account.
     #[schema(value_type = schema::Email)]
     pub email: String,
 }

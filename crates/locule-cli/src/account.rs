@@ -1,11 +1,11 @@
-//! `locule login`, `logout`, `whoami`.
+//! `locule signup`, `login`, `logout`, `whoami`.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use locule_api::AuthResponse;
+use locule_api::{AuthResponse, SignupRequest, SignupResponse};
 use locule_client::{Client, ClientError};
 use locule_ids::TeamId;
 use serde::Serialize;
@@ -24,6 +24,25 @@ pub struct LoginArgs {
     /// E-mail address of the account; the password is read from standard input (default: the first account of the local server)
     #[arg(long)]
     email: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SignupArgs {
+    /// Address of the server (default: `LOCULE_URL`, else the last local server)
+    #[arg(long)]
+    url: Option<String>,
+    /// E-mail address of the account; the password is read from standard input
+    #[arg(long)]
+    email: String,
+    /// Name of the person
+    #[arg(long)]
+    name: String,
+    /// Link or token of an invitation to a team, which the account joins
+    #[arg(long)]
+    invitation: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -101,6 +120,11 @@ pub(crate) async fn login(args: LoginArgs) -> anyhow::Result<ExitCode> {
         }
         session => session?,
     };
+    keep(url, session, args.json)
+}
+
+/// Stores a new session and prints whose it is.
+fn keep(url: String, session: AuthResponse, json: bool) -> anyhow::Result<ExitCode> {
     store(&url, &session)?;
     let logged_in = LoggedIn {
         url,
@@ -110,7 +134,7 @@ pub(crate) async fn login(args: LoginArgs) -> anyhow::Result<ExitCode> {
         team: None,
         role: None,
     };
-    if args.json {
+    if json {
         printer::json(&logged_in)?;
     } else {
         let LoggedIn { url, email, .. } = &logged_in;
@@ -119,12 +143,54 @@ pub(crate) async fn login(args: LoginArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+pub(crate) async fn sign_up(args: SignupArgs) -> anyhow::Result<ExitCode> {
+    let url = match args.url {
+        Some(url) => url,
+        None => environment::server()?.0,
+    };
+    let invitation = args
+        .invitation
+        .as_deref()
+        .map(invitation_token)
+        .transpose()?;
+    let account = SignupRequest {
+        email: args.email,
+        password: password()?,
+        name: args.name,
+        invitation: invitation.map(str::to_owned),
+    };
+    match Client::anonymous(&url)?.sign_up(&account).await? {
+        SignupResponse::LoggedIn(session) => keep(url, session, args.json),
+        SignupResponse::MustActivate { message } => {
+            if args.json {
+                printer::json(&serde_json::json!({ "url": url, "message": message }))?;
+            } else {
+                printer::print_message(&message);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The token in the link of an invitation. A token alone is as good.
+pub(crate) fn invitation_token(text: &str) -> anyhow::Result<&str> {
+    let token = text.trim();
+    let token = token
+        .rsplit_once("token=")
+        .map_or(token, |(_, token)| token);
+    let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_token {
+        bail!("{text:?} is neither the link nor the token of an invitation");
+    }
+    Ok(token)
+}
+
 /// Reads the password from standard input, which must not be a terminal: a terminal would show it.
 fn password() -> anyhow::Result<String> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
         bail!(
-            "the password is read from standard input, which is a terminal: use printf %s \"$PASSWORD\" | locule login …"
+            "the password is read from standard input, which is a terminal: use printf %s \"$PASSWORD\" | locule …"
         );
     }
     let mut text = String::new();

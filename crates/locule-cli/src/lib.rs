@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-pub use account::{LoginArgs, LogoutArgs};
+pub use account::{LoginArgs, LogoutArgs, SignupArgs};
 pub use api_key::ApiKeyCommand;
 pub use audit::AuditArgs;
 pub use exec::ExecArgs;
@@ -43,6 +43,8 @@ pub enum Command {
     /// Create, list, use and destroy sandboxes
     #[command(subcommand, visible_alias = "sb")]
     Sandbox(SandboxCommand),
+    /// Create an account, and log in to it
+    Signup(SignupArgs),
     /// Log in to a server
     Login(LoginArgs),
     /// Log out
@@ -80,6 +82,7 @@ pub async fn run(command: Command, root: &clap::Command) -> ExitCode {
         Command::Run(args) => (run::run(args).await, FAILED),
         Command::Sandbox(SandboxCommand::Exec(args)) => (exec::exec(args).await, FAILED),
         Command::Sandbox(command) => (sandbox::run(command).await, 1),
+        Command::Signup(args) => (account::sign_up(args).await, 1),
         Command::Login(args) => (account::login(args).await, 1),
         Command::Logout(args) => (logged_in(account::logout(&args)).await, 1),
         Command::Whoami { json } => (logged_in(account::whoami(json)).await, 1),

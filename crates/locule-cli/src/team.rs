@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use locule_api::{Member, Role, TeamWithRole};
+use locule_api::{Member, MemberStatus, Role, TeamWithRole};
 use locule_client::Client;
 use locule_ids::TeamId;
 use serde::Serialize;
@@ -44,11 +44,18 @@ pub enum TeamCommand {
         #[command(flatten)]
         plain: Plain,
     },
-    /// List the members of the current team
+    /// List the members of the current team, and the people who were invited
     Members(Plain),
-    /// Add a user to the current team
+    /// Invite a person to the current team; prints the link of the invitation when the server has no mail server to send it
     Add {
         email: String,
+        #[command(flatten)]
+        plain: Plain,
+    },
+    /// Accept an invitation to a team
+    Accept {
+        /// Link or token of the invitation
+        invitation: String,
         #[command(flatten)]
         plain: Plain,
     },
@@ -60,7 +67,7 @@ pub enum TeamCommand {
         #[command(flatten)]
         plain: Plain,
     },
-    /// Remove a member and the API keys that the member created for the team
+    /// Remove a member and the API keys that the member created for the team, or an invitation
     Remove {
         email: String,
         #[command(flatten)]
@@ -89,6 +96,9 @@ struct Done<'a> {
     team_id: TeamId,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
+    /// The link of an invitation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<&'a str>,
 }
 
 pub(crate) async fn run(command: TeamCommand) -> anyhow::Result<ExitCode> {
@@ -128,20 +138,14 @@ pub(crate) async fn run(command: TeamCommand) -> anyhow::Result<ExitCode> {
             done(team, None, plain)?;
         }
         TeamCommand::Members(plain) => members(&client, plain).await?,
-        TeamCommand::Add { email, plain } => {
-            let team = current(&client).await?;
-            let added = client.add_member(team, &email).await?;
-            done(team, Some(&added.email), plain)?;
+        TeamCommand::Add { email, plain } => invite(&client, &email, plain).await?,
+        TeamCommand::Accept { invitation, plain } => {
+            let token = account::invitation_token(&invitation)?;
+            let joined = client.accept_invitation(token).await?;
+            show(&joined, plain)?;
         }
         TeamCommand::Role { email, role, plain } => {
-            let team = current(&client).await?;
-            let member = find(&client, team, &email).await?;
-            let role = match role {
-                RoleArg::Admin => Role::Admin,
-                RoleArg::Member => Role::Member,
-            };
-            client.set_member_role(team, member.user_id, role).await?;
-            done(team, Some(&member.email), plain)?;
+            set_role(&client, &email, role, plain).await?;
         }
         TeamCommand::Remove { email, plain } => {
             let team = current(&client).await?;
@@ -151,6 +155,39 @@ pub(crate) async fn run(command: TeamCommand) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Invites a person to the current team, and prints the link if the server does not send it.
+async fn invite(client: &Client, email: &str, plain: Plain) -> anyhow::Result<()> {
+    let team_id = current(client).await?;
+    let invited = client.add_member(team_id, email).await?;
+    let link = invited.link.as_deref();
+    if plain.json {
+        let email = Some(invited.email.as_str());
+        return printer::json(&Done {
+            team_id,
+            email,
+            link,
+        });
+    }
+    if let Some(link) = link {
+        printer::print_line(&without_control_characters(link));
+    }
+    Ok(())
+}
+
+async fn set_role(client: &Client, email: &str, role: RoleArg, plain: Plain) -> anyhow::Result<()> {
+    let team = current(client).await?;
+    let member = find(client, team, email).await?;
+    if member.status == MemberStatus::Invited {
+        bail!("{email} has not accepted the invitation yet");
+    }
+    let role = match role {
+        RoleArg::Admin => Role::Admin,
+        RoleArg::Member => Role::Member,
+    };
+    client.set_member_role(team, member.user_id, role).await?;
+    done(team, Some(&member.email), plain)
 }
 
 /// The current team of the login.
@@ -191,7 +228,12 @@ fn show(team: &TeamWithRole, plain: Plain) -> anyhow::Result<()> {
 
 fn done(team_id: TeamId, email: Option<&str>, plain: Plain) -> anyhow::Result<()> {
     if plain.json {
-        return printer::json(&Done { team_id, email });
+        let link = None;
+        return printer::json(&Done {
+            team_id,
+            email,
+            link,
+        });
     }
     Ok(())
 }
@@ -226,8 +268,13 @@ async fn members(client: &Client, plain: Plain) -> anyhow::Result<()> {
     }
     let rows = members.iter().map(|member| {
         let name = without_control_characters(&member.name);
-        [name, member.email.clone(), member.role.to_string()]
+        [
+            name,
+            member.email.clone(),
+            member.role.to_string(),
+            member.status.to_string(),
+        ]
     });
-    printer::print_line(&columns(["NAME", "EMAIL", "ROLE"], rows));
+    printer::print_line(&columns(["NAME", "EMAIL", "ROLE", "STATUS"], rows));
     Ok(())
 }

@@ -3,7 +3,8 @@
 use http::Method;
 use locule_api::{
     AddMemberRequest, ApiKey, AuditPage, AuthResponse, CreateApiKeyRequest, LoginRequest, Me,
-    Member, Role, SetRoleRequest, SwitchTeamRequest, TeamNameRequest, TeamWithRole,
+    Member, Role, SetRoleRequest, SignupRequest, SignupResponse, SwitchTeamRequest,
+    TeamNameRequest, TeamWithRole,
 };
 use locule_ids::{ApiKeyId, TeamId, UserId};
 use reqwest::Url;
@@ -65,6 +66,16 @@ impl Client {
         };
         let request = self.request(Method::POST, "/v1/auth/login");
         json(self.send(request.timeout(READ_TIMEOUT).json(&body)).await?).await
+    }
+
+    /// Creates an account. With an invitation the account is a member of the team that it is for.
+    pub async fn sign_up(&self, account: &SignupRequest) -> Result<SignupResponse, ClientError> {
+        let request = self.request(Method::POST, "/v1/auth/signup");
+        json(
+            self.send(request.timeout(READ_TIMEOUT).json(account))
+                .await?,
+        )
+        .await
     }
 
     /// Ends this login, or every login of the account.
@@ -129,12 +140,19 @@ impl Client {
         self.read(&format!("/v1/teams/{team}/members")).await
     }
 
+    /// Invites a person to a team.
     pub async fn add_member(&self, team: TeamId, email: &str) -> Result<Member, ClientError> {
         let body = AddMemberRequest {
             email: email.to_owned(),
         };
         let path = format!("/v1/teams/{team}/members");
         json(self.send_change(Method::POST, &path, Some(&body)).await?).await
+    }
+
+    /// Accepts an invitation. `token` must be in a form that a path can hold, such as that of the platform's links.
+    pub async fn accept_invitation(&self, token: &str) -> Result<TeamWithRole, ClientError> {
+        let path = format!("/v1/invitations/{token}/accept");
+        json(self.send_change(Method::POST, &path, None::<&()>).await?).await
     }
 
     pub async fn set_member_role(

@@ -1,6 +1,7 @@
 //! [`Accounts`]: the use cases about people, teams, API keys and the audit log. One's own account is here, one use case a file.
 
 pub(crate) mod admin;
+mod admission;
 pub(crate) mod authenticate;
 mod delete;
 pub(crate) mod email_templates;
@@ -14,7 +15,7 @@ pub(crate) mod oauth;
 mod password;
 mod passwords;
 mod reset;
-mod search;
+pub(crate) mod search;
 pub(crate) mod sign_up;
 mod tokens;
 
@@ -22,6 +23,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
+use locule_domain::SignupPolicy;
 use locule_ids::ApiKeyId;
 
 use self::limit::{Limited, Rates};
@@ -39,6 +41,10 @@ pub struct AccountsConfig {
     /// Signs login tokens.
     pub jwt_secret: Vec<u8>,
     pub rates: Rates,
+    /// Who may create an account, after the first account exists.
+    pub signup: SignupPolicy,
+    /// The base of the links that are shown instead of being sent by e-mail.
+    pub public_url: String,
     /// Without a mailer, an account is active at once, and a forgotten password cannot be reset.
     pub mailer: Option<Mailer>,
     /// Without it, sign-in with GitHub is not offered.
@@ -51,6 +57,8 @@ impl AccountsConfig {
         Self {
             jwt_secret,
             rates: Rates::default(),
+            signup: SignupPolicy::Invite,
+            public_url: "http://127.0.0.1:8000".to_owned(),
             mailer: None,
             github: None,
         }

@@ -30,6 +30,30 @@ pub(crate) enum SandboxAuditEvent {
     },
 }
 
+/// The events about a member of a team, or about an invitation, whose id stands for the invited person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemberAuditEvent<'a> {
+    /// A person was asked to become a member.
+    Invite {
+        email: &'a str,
+        role: Role,
+    },
+    /// The invitation was revoked.
+    Uninvite {
+        email: &'a str,
+    },
+    /// The person became a member.
+    Add {
+        email: &'a str,
+        role: Role,
+    },
+    Remove,
+    Leave,
+    RoleUpdate {
+        new_role: Role,
+    },
+}
+
 /// Every event, with the object that it is about. Only `AuditEvent::record` says how an event is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AuditEvent<'a> {
@@ -52,17 +76,7 @@ pub(crate) enum AuditEvent<'a> {
         name: &'a str,
     },
     ApiKeyRevoke(ApiKeyId),
-    MemberAdd {
-        user: UserId,
-        email: &'a str,
-        role: Role,
-    },
-    MemberRemove(UserId),
-    MemberLeave(UserId),
-    MemberRoleUpdate {
-        user: UserId,
-        new_role: Role,
-    },
+    Member(UserId, MemberAuditEvent<'a>),
     UserActivate {
         user: UserId,
         email: &'a str,
@@ -126,6 +140,30 @@ impl SandboxAuditEvent {
     }
 }
 
+impl MemberAuditEvent<'_> {
+    fn record(self, id: UserId) -> AuditRecord {
+        let (action, status, metadata) = match self {
+            Self::Invite { email, role } => {
+                let invited = json!({ "email": email, "role": role.as_str() });
+                ("invite", "info", invited)
+            }
+            Self::Uninvite { email } => ("uninvite", "warning", json!({ "email": email })),
+            Self::Add { email, role } => {
+                let member = json!({ "email": email, "role": role.as_str() });
+                ("add", "success", member)
+            }
+            Self::Remove => ("remove", "warning", json!({})),
+            Self::Leave => ("leave", "info", json!({})),
+            Self::RoleUpdate { new_role } => (
+                "role_update",
+                "info",
+                json!({ "new_role": new_role.as_str() }),
+            ),
+        };
+        record("member", &id, action, ("admin", status), metadata)
+    }
+}
+
 impl AuditEvent<'_> {
     fn record(&self) -> AuditRecord {
         let none = || json!({});
@@ -157,18 +195,7 @@ impl AuditEvent<'_> {
             Self::ApiKeyRevoke(key) => {
                 record("api_key", key, "revoke", ("team", "warning"), none())
             }
-            Self::MemberAdd { user, email, role } => {
-                let member = json!({ "email": email, "role": role.as_str() });
-                record("member", user, "add", ("admin", "success"), member)
-            }
-            Self::MemberRemove(user) => {
-                record("member", user, "remove", ("admin", "warning"), none())
-            }
-            Self::MemberLeave(user) => record("member", user, "leave", ("admin", "info"), none()),
-            Self::MemberRoleUpdate { user, new_role } => {
-                let role = json!({ "new_role": new_role.as_str() });
-                record("member", user, "role_update", ("admin", "info"), role)
-            }
+            Self::Member(id, event) => event.record(*id),
             Self::UserActivate { user, email } => {
                 let email = json!({ "email": email });
                 record("user", user, "activate", ("admin", "success"), email)

@@ -6,7 +6,7 @@
 //! | sandbox sweep | 15 s | compare every row with its host, and reconcile what differs | destroy a sandbox that has no row |
 //! | API key use | 15 s | write when API keys were last used | check keys: a request does |
 //! | jobs | 5 s | attempt the jobs that are due | touch a job that another process has leased |
-//! | retention | 1 h | purge accounts deleted 15 days ago and sessions ended 30 days ago | touch sandboxes and teams |
+//! | retention | 1 h | purge accounts deleted 15 days ago, and sessions and invitations ended 30 days ago | touch sandboxes and teams |
 
 pub(crate) mod jobs;
 pub(crate) mod retention;

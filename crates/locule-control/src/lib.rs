@@ -6,7 +6,7 @@
 //! | `sandboxes/` | [`Sandboxes`]: one use case a file, quota, routes |
 //! | `reconcile/` | how a sandbox's row and its host come to agree: `reconcile`, the sweep, reports of hosts |
 //! | `accounts/` | [`Accounts`]: sign-up, login, OAuth, one's own account, administration, e-mail |
-//! | `teams/` | teams, members and API keys |
+//! | `teams/` | teams, members, invitations and API keys |
 //! | `audit/` | the audit log |
 //! | `background/` | periodic jobs, and the jobs that a change leaves behind |
 
@@ -35,6 +35,7 @@ pub use accounts::mail::{MailConfig, MailSetupError, Mailer};
 pub use accounts::me::Me;
 pub use accounts::oauth::state::STATE_SECONDS;
 pub use accounts::oauth::{OauthCallback, OauthOutcome, OauthRefusal, OauthStart};
+pub use accounts::search::FoundUser;
 pub use accounts::sign_up::SignedUp;
 pub use accounts::{Accounts, AccountsConfig};
 pub use audit::list::{AuditEntries, AuditEntry, AuditFilter};
@@ -43,7 +44,7 @@ pub use caller::{Actor, Caller, Identity, Membership, Person};
 pub use control_plane::{ControlConfig, ControlPlane};
 pub use error::CommonError;
 pub use hosts::HostLink;
-pub use locule_domain::{Need, NewSandbox, Role, Scope};
+pub use locule_domain::{Need, NewSandbox, Role, Scope, SignupPolicy};
 pub use rate::Rate;
 pub use reconcile::database::{database_mark, is_older_than_host};
 pub use sandboxes::error::SandboxError;
@@ -51,4 +52,5 @@ pub use sandboxes::list::{ListFilter, Page};
 pub use sandboxes::route::{Route, RouteError};
 pub use sandboxes::{NotReady, Sandboxes, SandboxesConfig, require_state};
 pub use teams::api_keys::{ApiKey, NewApiKey};
-pub use teams::{Member, Team};
+pub use teams::invitations::Invited;
+pub use teams::{Invitation, Member, Members, Team};

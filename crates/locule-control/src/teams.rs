@@ -2,8 +2,10 @@
 
 pub(crate) mod api_keys;
 mod delete;
+pub(crate) mod invitations;
 mod members;
 
+pub use locule_store::invitations::Invitation;
 pub use locule_store::members::Member;
 pub use locule_store::teams::Team;
 
@@ -24,6 +26,13 @@ const SLUG_TRIES: usize = 3;
 fn new_slug() -> String {
     let digits = hex::encode(rand::random::<[u8; 6]>());
     format!("{}-{}", &digits[..6], &digits[6..])
+}
+
+/// The people of a team.
+#[derive(Debug, Clone)]
+pub struct Members {
+    pub joined: Vec<Member>,
+    pub invited: Vec<Invitation>,
 }
 
 impl Accounts {
@@ -96,13 +105,13 @@ impl Accounts {
         &self,
         person: &Person,
         team: TeamId,
-    ) -> Result<(Team, Vec<Member>), AccountError> {
+    ) -> Result<(Team, Members), AccountError> {
         own_team(person, team)?;
         let mut conn = self.core.connection().await?;
         let own = teams::of_user(&mut conn, person.id).await?;
         let found = own.into_iter().find(|(own, _)| own.id == team);
         let (found, _) = found.ok_or(CommonError::NoTeam)?;
-        Ok((found, rows::list(&mut conn, team).await?))
+        Ok((found, self.members(&mut conn, team).await?))
     }
 
     pub async fn rename_team(

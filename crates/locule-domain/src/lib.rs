@@ -12,7 +12,7 @@ mod sandbox;
 mod timeouts;
 
 pub use limits::{Invalid, Limits, NewSandbox, is_safe_name};
-pub use people::{Need, Role, Scope, UnknownWord, UserStatus};
+pub use people::{Need, Role, Scope, SignupPolicy, UnknownWord, UserStatus};
 pub use quota::{Exceeded, Quota, Usage};
 pub use reason::{ErrorReason, StopReason};
 pub use sandbox::{

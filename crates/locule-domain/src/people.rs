@@ -62,6 +62,15 @@ words! {
         Deleted = "deleted",
     }
 
+    /// The people who may create an account, after the first account exists.
+    SignupPolicy {
+        /// People with an invitation to a team.
+        Invite = "invite",
+        /// Every person who reaches the API.
+        Open = "open",
+        Closed = "closed",
+    }
+
     /// The permissions of an API key.
     Scope {
         /// Every operation that is open to API keys.

@@ -145,11 +145,11 @@ pub(crate) async fn delete_any_team(
 /// Enable or disable a user
 ///
 /// Disabling a user ends the user's logins, revokes the user's API keys, and destroys the sandboxes of the teams that the user
-/// owns.
+/// owns. The last administrator of the platform cannot be disabled.
 #[utoipa::path(put, path = "/v1/admin/users/{id}/active", tag = "admin", security(("token" = [])),
     params(("id" = schema::UserId, Path)),
     request_body = SetActiveRequest,
-    responses((status = 204), (status = 404)))]
+    responses((status = 204), (status = 404), (status = 409)))]
 pub(crate) async fn set_user_active(
     State(app): State<AppState>,
     PlatformAdmin(admin): PlatformAdmin,

@@ -27,10 +27,11 @@ pub(crate) fn auth_view(session: Session) -> AuthResponse {
 
 /// Sign up
 ///
-/// Creates an account and a team of its own, and logs in. The first account administers the platform.
+/// Creates an account and a team of its own, and logs in. The first account administers the platform; later accounts need an
+/// invitation to a team, which the sign-up accepts, unless sign-up is open.
 #[utoipa::path(post, path = "/v1/auth/signup", tag = "auth", security(()),
     request_body = SignupRequest,
-    responses((status = 201, body = SignupResponse), (status = 409), (status = 429)))]
+    responses((status = 201, body = SignupResponse), (status = 403), (status = 409), (status = 429)))]
 pub(crate) async fn sign_up(
     State(app): State<AppState>,
     _: Public,
@@ -42,8 +43,12 @@ pub(crate) async fn sign_up(
         email,
         password,
         name,
+        invitation,
     } = request;
-    let signed_up = app.accounts.sign_up(&email, &password, &name).await?;
+    let signed_up = app
+        .accounts
+        .sign_up(&email, &password, &name, invitation.as_deref())
+        .await?;
     let answer = match signed_up {
         SignedUp::LoggedIn(session) => SignupResponse::LoggedIn(auth_view(session)),
         SignedUp::MustActivate => SignupResponse::MustActivate {
@@ -57,10 +62,10 @@ pub(crate) async fn sign_up(
 
 /// Activate an account
 ///
-/// Takes the token from the activation e-mail, and logs in.
+/// Takes the token from the activation e-mail, sets the password of the account, and logs in.
 #[utoipa::path(post, path = "/v1/auth/activate", tag = "auth", security(()),
     request_body = ActivateRequest,
-    responses((status = 200, body = AuthResponse), (status = 429)))]
+    responses((status = 200, body = AuthResponse), (status = 403), (status = 429)))]
 pub(crate) async fn activate(
     State(app): State<AppState>,
     _: Public,
@@ -68,7 +73,8 @@ pub(crate) async fn activate(
     ApiJson(request): ApiJson<ActivateRequest>,
 ) -> Result<Json<AuthResponse>, ApiError> {
     app.accounts.limit(Limited::ResetByAddress, &peer.0)?;
-    let session = app.accounts.activate(&request.token).await?;
+    let ActivateRequest { token, password } = request;
+    let session = app.accounts.activate(&token, &password).await?;
     Ok(Json(auth_view(session)))
 }
 

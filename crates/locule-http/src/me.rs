@@ -110,7 +110,7 @@ pub(crate) async fn reset_password(
 
 /// Delete the authenticated user
 ///
-/// Deletes the account and the teams without other members.
+/// Deletes the account and the teams without other members. The account of the platform's last administrator cannot be deleted.
 #[utoipa::path(delete, path = "/v1/me", tag = "me", security(("token" = [])),
     request_body = DeleteMeRequest,
     responses((status = 204), (status = 409)))]
@@ -144,6 +144,10 @@ pub(crate) async fn search_users(
     ApiQuery(query): ApiQuery<SearchQuery>,
 ) -> Result<Json<Vec<FoundUser>>, ApiError> {
     let found = app.accounts.search_users(&person, &query.email).await?;
-    let view = |(user_id, email)| FoundUser { user_id, email };
+    let view = |found: locule_control::FoundUser| FoundUser {
+        user_id: found.id,
+        email: found.email,
+        verified: found.email_verified,
+    };
     Ok(Json(found.into_iter().map(view).collect()))
 }

@@ -119,6 +119,7 @@ fn accounts() -> OpenApiRouter<AppState> {
         .routes(operation!(teams::leave_team))
         .routes(operation!(members::list_members))
         .routes(operation!(members::add_member))
+        .routes(operation!(members::accept_invitation))
         .routes(operation!(members::set_member_role))
         .routes(operation!(members::remove_member))
         .routes(operation!(api_keys::create_api_key))

@@ -8,7 +8,7 @@ use http::StatusCode;
 use locule_api::{Role, Team, TeamDetail, TeamNameRequest, TeamWithRole, schema};
 use locule_ids::TeamId;
 
-use self::members::member_view;
+use self::members::member_views;
 use crate::caller::{Member, Person};
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiPath};
@@ -71,7 +71,7 @@ pub(crate) async fn create_team(
 
 /// Get a team
 ///
-/// Returns the team and its members. Requires a token for the team.
+/// Returns the team, its members and the people who were invited. Requires a token for the team.
 #[utoipa::path(get, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = schema::TeamId, Path)),
     responses((status = 200, body = TeamDetail)))]
 pub(crate) async fn get_team(
@@ -82,7 +82,7 @@ pub(crate) async fn get_team(
     let (team, members) = app.accounts.get_team(&person, id).await?;
     Ok(Json(TeamDetail {
         team: team_view(team),
-        members: members.into_iter().map(member_view).collect(),
+        members: member_views(members),
     }))
 }
 

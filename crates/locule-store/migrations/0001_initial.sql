@@ -4,7 +4,9 @@
 CREATE TABLE cluster (
     only_row        BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (only_row),
     id              UUID NOT NULL,
-    created_at      TIMESTAMPTZ NOT NULL
+    created_at      TIMESTAMPTZ NOT NULL,
+    -- Set once, by the activation of the first account, which administers the platform. No later account is the first one, whatever became of the earlier accounts.
+    first_administrator_at TIMESTAMPTZ
 );
 -- Drawn before each order to a host and sent with it: where a host has seen a higher number, the database went back in time.
 CREATE SEQUENCE write_counter;
@@ -27,6 +29,8 @@ CREATE TABLE teams (
 CREATE TABLE users (
     id              UUID PRIMARY KEY,
     email           TEXT NOT NULL,
+    -- Whether the user has proved to own the address: by a token that was sent to the address, or by a provider that verified it.
+    email_verified  BOOLEAN NOT NULL DEFAULT FALSE,
     password_hash   TEXT,
     name            TEXT NOT NULL DEFAULT '',
     is_admin        BOOLEAN NOT NULL DEFAULT FALSE,
@@ -52,6 +56,33 @@ CREATE TABLE users_teams (
 CREATE INDEX users_teams_user ON users_teams (user_id);
 -- A team has exactly one owner: this index refuses a second owner, and the use cases refuse to remove the only one.
 CREATE UNIQUE INDEX users_teams_owner ON users_teams (team_id) WHERE role = 'owner';
+
+-- People who were invited to a team. An invitation grants no right until the invited person accepts it with the token.
+CREATE TABLE invitations (
+    -- Stands for the invited person in the list of the team's members; no user has this id.
+    id              UUID PRIMARY KEY,
+    team_id         UUID NOT NULL REFERENCES teams (id),
+    email           TEXT NOT NULL,
+    role            TEXT NOT NULL CHECK (role IN ('admin', 'member')),
+    token_hash      TEXT NOT NULL UNIQUE,
+    -- Whether the token is sent to the address by e-mail, so that the token proves the address.
+    by_mail         BOOLEAN NOT NULL,
+    invited_by      UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    created_at      TIMESTAMPTZ NOT NULL,
+    expires_at      TIMESTAMPTZ NOT NULL,
+    accepted_at     TIMESTAMPTZ,
+    revoked_at      TIMESTAMPTZ
+);
+CREATE UNIQUE INDEX invitations_open ON invitations (team_id, lower(email)) WHERE accepted_at IS NULL AND revoked_at IS NULL;
+CREATE INDEX invitations_email ON invitations (lower(email)) WHERE accepted_at IS NULL AND revoked_at IS NULL;
+CREATE INDEX invitations_inviter ON invitations (invited_by);
+-- The invitations that can be accepted, as long as they have not expired: the inviter must still be able to invite.
+CREATE VIEW open_invitations AS
+    SELECT i.* FROM invitations i
+    JOIN teams t ON t.id = i.team_id AND t.deleted_at IS NULL
+    JOIN users u ON u.id = i.invited_by AND u.status = 'active'
+    JOIN users_teams m ON m.team_id = i.team_id AND m.user_id = i.invited_by AND m.role IN ('owner', 'admin')
+    WHERE i.accepted_at IS NULL AND i.revoked_at IS NULL;
 
 CREATE TABLE sessions (
     id              UUID PRIMARY KEY,
@@ -269,8 +300,13 @@ CREATE TRIGGER audit_logs_never_emptied BEFORE TRUNCATE ON audit_logs
 CREATE FUNCTION audit_anonymize(user_id UUID) RETURNS VOID LANGUAGE plpgsql AS $$
 DECLARE
     person CONSTANT TEXT := 'usr-' || user_id;
+    address CONSTANT TEXT := (SELECT email FROM users WHERE id = user_id);
 BEGIN
     PERFORM set_config('locule.anonymizing', 'on', TRUE);
+    -- An entry about an invitation names the address and no user.
+    UPDATE audit_logs SET metadata = metadata - 'email'
+    WHERE resource_type = 'member' AND metadata ->> 'email' = address
+      AND created_at <= (SELECT deleted_at FROM users WHERE id = user_id);
     UPDATE audit_logs SET
         actor_name  = CASE WHEN actor_id = person THEN 'deleted-user' ELSE actor_name END,
         actor_id    = nullif(actor_id, person),

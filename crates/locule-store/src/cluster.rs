@@ -12,6 +12,10 @@ statements! {
         "INSERT INTO cluster (id, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     NEXT_WRITE: () => (Uuid, i64) = "SELECT id, nextval('write_counter') FROM cluster";
     LAST_WRITE: () => (Uuid, i64) = "SELECT id, last_value FROM cluster, write_counter";
+    CLAIM_FIRST: (DateTime<Utc>,) =
+        "UPDATE cluster SET first_administrator_at = $1 WHERE first_administrator_at IS NULL";
+    NEVER_CLAIMED: () => (bool,) =
+        "SELECT EXISTS (SELECT 1 FROM cluster WHERE first_administrator_at IS NULL)";
     PING: () = "SELECT 1";
 }
 
@@ -22,6 +26,21 @@ pub async fn ensure(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     INSERT.execute(conn, (id, now)).await.map(drop)
+}
+
+/// Makes the account that the caller activates the first one, whose owner administers the platform. Of all accounts that the
+/// installation ever has, exactly one gets `true`. A concurrent claim waits until this transaction ends.
+pub async fn claim_first_account(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    Ok(CLAIM_FIRST.execute(conn, (now,)).await? == 1)
+}
+
+/// Whether no account was ever the first one.
+pub async fn never_had_account(conn: &mut PgConnection) -> Result<bool, StoreError> {
+    let (never,) = NEVER_CLAIMED.fetch_one(conn, ()).await?;
+    Ok(never)
 }
 
 /// A number of the database's write counter, with the database's id.

@@ -11,6 +11,7 @@ pub mod cluster;
 mod database;
 pub mod hosts;
 pub mod idempotency;
+pub mod invitations;
 pub mod jobs;
 pub mod members;
 pub mod oauth_providers;

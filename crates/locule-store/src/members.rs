@@ -25,8 +25,11 @@ statements! {
     SET_ROLE: (Uuid, Uuid, &str) = "UPDATE users_teams SET role = $3 WHERE team_id = $1 AND user_id = $2";
     DELETE_KEYS: (Uuid, Uuid) = "DELETE FROM team_api_keys WHERE team_id = $1 AND created_by = $2";
     DELETE: (Uuid, Uuid) = "DELETE FROM users_teams WHERE team_id = $1 AND user_id = $2";
-    LIST: (Uuid,) => (Uuid, String, String, String, DateTime<Utc>) =
-        "SELECT u.id, u.name, u.email, m.role, m.created_at FROM users_teams m JOIN users u ON u.id = m.user_id
+    HAS: (Uuid, &str) => (bool,) =
+        "SELECT EXISTS (SELECT 1 FROM users_teams m JOIN users u ON u.id = m.user_id
+         WHERE m.team_id = $1 AND lower(u.email) = lower($2) AND u.deleted_at IS NULL)";
+    LIST: (Uuid,) => (Uuid, String, String, bool, String, DateTime<Utc>) =
+        "SELECT u.id, u.name, u.email, u.email_verified, m.role, m.created_at FROM users_teams m JOIN users u ON u.id = m.user_id
          WHERE m.team_id = $1 AND u.deleted_at IS NULL ORDER BY m.created_at, u.id LIMIT 10000";
 }
 
@@ -35,6 +38,8 @@ pub struct Member {
     pub user: UserId,
     pub name: String,
     pub email: String,
+    /// Whether the member has proved to own the address.
+    pub email_verified: bool,
     pub role: Role,
     pub joined_at: DateTime<Utc>,
 }
@@ -109,16 +114,23 @@ pub async fn remove(conn: &mut PgConnection, team: TeamId, user: UserId) -> Resu
     DELETE.execute(conn, values).await.map(drop)
 }
 
+/// Whether the user with this address is a member of the team.
+pub async fn has(conn: &mut PgConnection, team: TeamId, email: &str) -> Result<bool, StoreError> {
+    let (has,) = HAS.fetch_one(conn, (team.as_uuid(), email)).await?;
+    Ok(has)
+}
+
 /// The members of a team, in the order in which they joined.
 pub async fn list(conn: &mut PgConnection, team: TeamId) -> Result<Vec<Member>, StoreError> {
     let rows = LIST.fetch_all(conn, (team.as_uuid(),)).await?;
     let members = rows
         .into_iter()
-        .map(|(user, name, email, role, joined_at)| {
+        .map(|(user, name, email, email_verified, role, joined_at)| {
             Ok(Member {
                 user: UserId::from_uuid(user),
                 name,
                 email,
+                email_verified,
                 role: word("users_teams", team, &role)?,
                 joined_at,
             })

@@ -13,7 +13,7 @@ statements! {
     INSERT: (Uuid, Uuid, DateTime<Utc>, DateTime<Utc>) =
         "INSERT INTO sessions (id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)";
     GET: (Uuid, DateTime<Utc>) => SessionRow =
-        "SELECT u.id, u.email, u.password_hash, u.name, u.is_admin, u.status, u.created_at, s.expires_at
+        "SELECT u.id, u.email, u.email_verified, u.password_hash, u.name, u.is_admin, u.status, u.created_at, s.expires_at
          FROM sessions s JOIN users u ON u.id = s.user_id
          WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND u.deleted_at IS NULL";
     REVOKE: (Uuid, DateTime<Utc>) =

@@ -223,8 +223,8 @@ pub(crate) mod tests {
 
     use super::{Columns, IsCompatible, Parameters, Statement};
     use crate::{
-        api_keys, audit, cluster, database, hosts, idempotency, jobs, members, oauth_providers,
-        sandboxes, sessions, teams, templates, users,
+        api_keys, audit, cluster, database, hosts, idempotency, invitations, jobs, members,
+        oauth_providers, sandboxes, sessions, teams, templates, users,
     };
 
     /// A statement without its types, as the code declares it.
@@ -300,6 +300,7 @@ pub(crate) mod tests {
             database::statements(),
             hosts::statements(),
             idempotency::statements(),
+            invitations::statements(),
             jobs::statements(),
             members::statements(),
             oauth_providers::statements(),

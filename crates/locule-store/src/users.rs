@@ -12,6 +12,7 @@ use crate::{StoreError, word};
 type InsertValues = (
     Uuid,
     &'static str,
+    bool,
     &'static Option<String>,
     &'static str,
     bool,
@@ -21,31 +22,37 @@ type InsertValues = (
 
 statements! {
     BY_EMAIL: (&str,) => UserRow =
-        "SELECT id, email, password_hash, name, is_admin, status, created_at FROM users
+        "SELECT id, email, email_verified, password_hash, name, is_admin, status, created_at FROM users
          WHERE lower(email) = lower($1) AND deleted_at IS NULL";
     LOCK: (Uuid,) => UserRow =
-        "SELECT id, email, password_hash, name, is_admin, status, created_at FROM users
+        "SELECT id, email, email_verified, password_hash, name, is_admin, status, created_at FROM users
          WHERE id = $1 AND deleted_at IS NULL FOR UPDATE";
+    SHARE: (Uuid,) => UserRow =
+        "SELECT id, email, email_verified, password_hash, name, is_admin, status, created_at FROM users
+         WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE";
     INSERT: InsertValues =
-        "INSERT INTO users (id, email, password_hash, name, is_admin, status, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+        "INSERT INTO users (id, email, email_verified, password_hash, name, is_admin, status, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
          ON CONFLICT (lower(email)) WHERE deleted_at IS NULL DO NOTHING";
-    ANY_ACTIVE: () => (bool,) = "SELECT EXISTS (SELECT 1 FROM users WHERE status = 'active')";
-    LOCK_FIRST: () = "SELECT pg_advisory_xact_lock(hashtext('locule first user'))";
-    ACTIVATE: (Uuid, bool, DateTime<Utc>) =
-        "UPDATE users SET status = 'active', is_admin = $2, updated_at = $3 WHERE id = $1";
+    LOCK_ADMINISTRATORS: () = "SELECT pg_advisory_xact_lock(hashtext('locule administrators'))";
+    OTHER_ADMINISTRATOR: (Uuid,) => (bool,) =
+        "SELECT EXISTS (SELECT 1 FROM users WHERE is_admin AND status = 'active' AND id <> $1)";
+    ACTIVATE: (Uuid, bool, bool, &Option<String>, DateTime<Utc>) =
+        "UPDATE users SET status = 'active', is_admin = $2, email_verified = $3, password_hash = $4, updated_at = $5 WHERE id = $1";
+    SET_VERIFIED: (Uuid, DateTime<Utc>) =
+        "UPDATE users SET email_verified = TRUE, updated_at = $2 WHERE id = $1 AND NOT email_verified";
     DELETE_INACTIVE: (Uuid,) = "DELETE FROM users WHERE id = $1 AND status = 'inactive'";
     SET_NAME: (Uuid, &str, DateTime<Utc>) = "UPDATE users SET name = $2, updated_at = $3 WHERE id = $1";
     SET_PASSWORD: (Uuid, &str, DateTime<Utc>) =
         "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1";
     SET_STATUS: (Uuid, &str, DateTime<Utc>) =
         "UPDATE users SET status = $2, updated_at = $3, deleted_at = CASE WHEN $2 = 'deleted' THEN $3::timestamptz END WHERE id = $1";
-    SEARCH: (String,) => (Uuid, String) =
-        r"SELECT id, email FROM users WHERE lower(email) LIKE $1 || '%' ESCAPE '\'
+    SEARCH: (String,) => (Uuid, String, bool) =
+        r"SELECT id, email, email_verified FROM users WHERE lower(email) LIKE $1 || '%' ESCAPE '\'
             AND deleted_at IS NULL AND status = 'active' ORDER BY email LIMIT 10";
     COUNT: () => (i64,) = "SELECT count(*) FROM users WHERE deleted_at IS NULL";
     PAGE: (i64, i64) => ListedRow =
-        "SELECT u.id, u.email, NULL AS password_hash, u.name, u.is_admin, u.status, u.created_at,
+        "SELECT u.id, u.email, u.email_verified, NULL AS password_hash, u.name, u.is_admin, u.status, u.created_at,
                 (SELECT count(*) FROM users_teams m JOIN teams t ON t.id = m.team_id
                  WHERE m.user_id = u.id AND t.deleted_at IS NULL) AS teams_joined,
                 (SELECT count(*) FROM users_teams m JOIN teams t ON t.id = m.team_id
@@ -61,6 +68,8 @@ statements! {
 pub struct User {
     pub id: UserId,
     pub email: String,
+    /// Whether the user has proved to own the address.
+    pub email_verified: bool,
     /// `None`: the user signs in with another provider only.
     pub password_hash: Option<String>,
     pub name: String,
@@ -74,6 +83,7 @@ row! {
     pub(crate) struct UserRow {
         id: Uuid,
         email: String,
+        email_verified: bool,
         password_hash: Option<String>,
         name: String,
         is_admin: bool,
@@ -90,6 +100,7 @@ impl TryFrom<UserRow> for User {
         Ok(Self {
             id,
             email: row.email,
+            email_verified: row.email_verified,
             password_hash: row.password_hash,
             name: row.name,
             is_admin: row.is_admin,
@@ -111,11 +122,18 @@ pub async fn lock(conn: &mut PgConnection, id: UserId) -> Result<Option<User>, S
     row.map(User::try_from).transpose()
 }
 
+/// A user who is not deleted. Until this transaction ends no other one disables or deletes the user; others may share the user.
+pub async fn share(conn: &mut PgConnection, id: UserId) -> Result<Option<User>, StoreError> {
+    let row = SHARE.fetch_optional(conn, (id.as_uuid(),)).await?;
+    row.map(User::try_from).transpose()
+}
+
 /// `false`: the address belongs to another user. Waits for a concurrent insert of the same address.
 pub async fn insert(conn: &mut PgConnection, user: &User) -> Result<bool, StoreError> {
     let values = (
         user.id.as_uuid(),
         user.email.as_str(),
+        user.email_verified,
         &user.password_hash,
         user.name.as_str(),
         user.is_admin,
@@ -125,26 +143,41 @@ pub async fn insert(conn: &mut PgConnection, user: &User) -> Result<bool, StoreE
     Ok(INSERT.execute(conn, values).await? == 1)
 }
 
-/// Whether no user is active yet. `true` stays true until this transaction ends: of several first users, one is the first.
-pub async fn is_first(conn: &mut PgConnection) -> Result<bool, StoreError> {
-    let (any,) = ANY_ACTIVE.fetch_one(conn, ()).await?;
-    if any {
+/// Whether no other active user administers the platform. The answer holds until this transaction ends: of two administrators who
+/// go at the same time, one is the last.
+pub async fn is_last_administrator(
+    conn: &mut PgConnection,
+    user: &User,
+) -> Result<bool, StoreError> {
+    if !user.is_admin || user.status != UserStatus::Active {
         return Ok(false);
     }
-    LOCK_FIRST.execute(conn, ()).await?;
-    let (any,) = ANY_ACTIVE.fetch_one(conn, ()).await?;
-    Ok(!any)
+    LOCK_ADMINISTRATORS.execute(conn, ()).await?;
+    let (other,) = OTHER_ADMINISTRATOR
+        .fetch_one(conn, (user.id.as_uuid(),))
+        .await?;
+    Ok(!other)
 }
 
-/// Makes an inactive user active.
+/// Makes an inactive user active, and writes the right, the proof of the address and the password that `user` has.
 pub async fn activate(
     conn: &mut PgConnection,
-    id: UserId,
-    is_admin: bool,
+    user: &User,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let values = (id.as_uuid(), is_admin, now);
+    let (id, hash) = (user.id.as_uuid(), &user.password_hash);
+    let values = (id, user.is_admin, user.email_verified, hash, now);
     ACTIVATE.execute(conn, values).await.map(drop)
+}
+
+/// Writes that the user has proved to own the address.
+pub async fn set_verified(
+    conn: &mut PgConnection,
+    id: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let values = (id.as_uuid(), now);
+    SET_VERIFIED.execute(conn, values).await.map(drop)
 }
 
 /// Deletes the row of a user who never activated the account.
@@ -186,17 +219,26 @@ pub async fn set_status(
     SET_STATUS.execute(conn, values).await.map(drop)
 }
 
+/// A user that a search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub id: UserId,
+    pub email: String,
+    pub email_verified: bool,
+}
+
 /// Active users whose address begins with `prefix`: at most ten, ordered by address (B-040, B-042, B-043).
-pub async fn search(
-    conn: &mut PgConnection,
-    prefix: &str,
-) -> Result<Vec<(UserId, String)>, StoreError> {
+pub async fn search(conn: &mut PgConnection, prefix: &str) -> Result<Vec<Found>, StoreError> {
     let rows = SEARCH
         .fetch_all(conn, (people::like_literal(prefix),))
         .await?;
     let users = rows.into_iter();
     Ok(users
-        .map(|(id, email)| (UserId::from_uuid(id), email))
+        .map(|(id, email, email_verified)| Found {
+            id: UserId::from_uuid(id),
+            email,
+            email_verified,
+        })
         .collect())
 }
 

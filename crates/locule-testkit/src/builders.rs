@@ -102,6 +102,7 @@ pub async fn user(conn: &mut PgConnection, email: &str) -> UserId {
     let user = users::User {
         id: UserId::random(),
         email: email.to_owned(),
+        email_verified: false,
         password_hash: None,
         name: email.split('@').next().unwrap_or_default().to_owned(),
         is_admin: false,

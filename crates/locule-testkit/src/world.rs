@@ -8,7 +8,7 @@ use locule_base::clock::{Clock as _, ManualClock};
 use locule_base::tasks::Tasks;
 use locule_control::{
     Accounts, Caller, ControlConfig, ControlPlane, Credential, HostLink, Identity, NewApiKey,
-    NewSandbox, Person, SandboxError, Sandboxes, Scope, SignedUp, bootstrap,
+    NewSandbox, Person, SandboxError, Sandboxes, Scope, SignedUp, SignupPolicy, bootstrap,
 };
 use locule_domain::Sandbox;
 use locule_ids::{HostId, SandboxId};
@@ -48,7 +48,9 @@ impl World {
         let tasks = Tasks::new();
         let control = control(&pool, &clock, &tasks, host_id, &host);
         let accounts = control.accounts.clone();
-        let session = accounts.sign_up(EMAIL, PASSWORD, "Administrator").await;
+        let session = accounts
+            .sign_up(EMAIL, PASSWORD, "Administrator", None)
+            .await;
         let session = session.and_then(SignedUp::session).expect("sign up");
         let person = person(&accounts, &session.token).await;
         let wanted = NewApiKey {
@@ -200,7 +202,8 @@ fn control(
         agent: host.clone(),
         connector: Connector::Unix("/nowhere/agent.sock".into()),
     };
-    let config = ControlConfig::new(vec![1; 32], vec![2; 32]);
+    let mut config = ControlConfig::new(vec![1; 32], vec![2; 32]);
+    config.accounts.signup = SignupPolicy::Open;
     ControlPlane::new(
         config,
         pool.clone(),

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use locule_base::telemetry::LogFormat;
-use locule_control::{GITHUB_TIMEOUT, GithubConfig, MailConfig};
+use locule_control::{GITHUB_TIMEOUT, GithubConfig, MailConfig, SignupPolicy};
 
 fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -22,6 +22,9 @@ pub(crate) struct ServeSecrets {
     pub(crate) jwt_secret: Vec<u8>,
     pub(crate) mail: Option<MailConfig>,
     pub(crate) github: Option<GithubConfig>,
+    pub(crate) signup: SignupPolicy,
+    /// The URL at which browsers reach the API, if it is configured.
+    pub(crate) public_url: Option<String>,
     /// A proxy in front of the API writes the client's address into `X-Forwarded-For`.
     pub(crate) trust_forwarded_for: bool,
 }
@@ -33,6 +36,8 @@ pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
 pub(crate) const REDIS_URL: &str = "REDIS_URL";
 /// The URL at which browsers reach the API.
 const PUBLIC_URL: &str = "LOCULE__HTTP__PUBLIC_URL";
+/// Who may create an account: `invite`, `open` or `closed`.
+const SIGNUP: &str = "LOCULE__AUTH__SIGNUP";
 /// The URL of the dashboard, where it differs from the URL of the API.
 const DASHBOARD_URL: &str = "LOCULE__HTTP__DASHBOARD_URL";
 
@@ -71,6 +76,8 @@ pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
         jwt_secret: key(JWT_SECRET, &jwt_secret)?,
         mail: mail()?,
         github: github()?,
+        signup: parse_signup(text(SIGNUP).as_deref())?,
+        public_url: text(PUBLIC_URL),
         database_url,
         trust_forwarded_for: text("LOCULE__HTTP__TRUST_FORWARDED_FOR").as_deref() == Some("true"),
     })
@@ -81,6 +88,7 @@ pub(crate) fn of_serve() -> impl Iterator<Item = (&'static str, String)> {
     let names = [
         PUBLIC_URL,
         DASHBOARD_URL,
+        SIGNUP,
         "LOCULE__HTTP__TRUST_FORWARDED_FOR",
         "SMTP_HOST",
         "SMTP_PORT",
@@ -95,6 +103,14 @@ pub(crate) fn of_serve() -> impl Iterator<Item = (&'static str, String)> {
     names
         .into_iter()
         .filter_map(|name| Some((name, text(name)?)))
+}
+
+fn parse_signup(text: Option<&str>) -> anyhow::Result<SignupPolicy> {
+    let Some(text) = text else {
+        return Ok(SignupPolicy::Invite);
+    };
+    let policy = text.parse();
+    policy.with_context(|| format!("{SIGNUP} is {text:?}: use invite, open or closed"))
 }
 
 /// `None` where `SMTP_HOST` is not set.
@@ -211,6 +227,18 @@ fn search_path() -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sign_up_needs_an_invitation_unless_the_environment_says_otherwise() {
+        assert_eq!(parse_signup(None).unwrap(), SignupPolicy::Invite);
+        for policy in SignupPolicy::ALL {
+            assert_eq!(parse_signup(Some(policy.as_str())).unwrap(), *policy);
+        }
+        for wrong in ["Open", "true", "yes"] {
+            let error = format!("{:#}", parse_signup(Some(wrong)).unwrap_err());
+            assert!(error.contains("use invite, open or closed"), "{error}");
+        }
+    }
 
     #[test]
     fn the_log_format_is_text_unless_the_environment_selects_json() {

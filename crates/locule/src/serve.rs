@@ -55,6 +55,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         }
     };
     let mut config = ControlConfig::new(secrets.platform_key, secrets.jwt_secret);
+    config.accounts.signup = secrets.signup;
+    config.accounts.public_url = secrets
+        .public_url
+        .unwrap_or_else(|| format!("http://{}", args.listen));
     config.accounts.github = secrets.github.map(Github::new).transpose()?;
     config.accounts.mailer = secrets.mail.as_ref().map(Mailer::new).transpose()?;
     let (tasks, clock) = (Tasks::new(), SystemClock::shared());

@@ -27,6 +27,7 @@ use locule_base::clock::{Clock as _, SystemClock};
 use locule_base::tasks::Tasks;
 use locule_control::{
     AccountError, Accounts, ControlConfig, ControlPlane, Credential, NewApiKey, Scope, SignedUp,
+    SignupPolicy,
 };
 use locule_store::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
@@ -160,8 +161,13 @@ async fn start(
         Some(url) => url,
         None => queue::start(layout, supervisor, progress).await?,
     };
-    let credentials = bootstrap(layout, &database, &args.listen).await?;
-    let host = start_agent(layout, supervisor, progress, args, images).await?;
+    let (credentials, first_start) = bootstrap(layout, &database, &args.listen).await?;
+    let boots = if first_start {
+        "host agent (the first start boots a guest once)"
+    } else {
+        "host agent"
+    };
+    let host = start_agent(layout, supervisor, progress, args, images, boots).await?;
     start_serve(
         layout,
         supervisor,
@@ -179,16 +185,18 @@ async fn start(
         .await
         .context("the first sandbox failed")?;
     layout.point_home()?;
-    banner::show(&proof, &host, &credentials);
+    let secrets = first_start && screen::is_terminal();
+    banner::show(&proof, &host, &credentials, &layout.credentials(), secrets);
     Ok(())
 }
 
 /// Creates the schema, the host, the first account and its key before the API's port opens: no other client can sign up first.
+/// Returns the credentials, and whether this start created them.
 async fn bootstrap(
     layout: &Layout,
     database: &str,
     listen: &SocketAddr,
-) -> anyhow::Result<layout::Credentials> {
+) -> anyhow::Result<(layout::Credentials, bool)> {
     let pool = locule_store::connect(database)?;
     match locule_store::migrate(&pool).await {
         Err(error @ StoreError::Schema(_)) if environment::database_url().is_none() => {
@@ -202,7 +210,9 @@ async fn bootstrap(
         .await
         .context("set up the database")?;
     let key = |name| hex::decode(layout.secret(name)?).context("a secret is not hexadecimal");
-    let config = ControlConfig::new(key("platform_key")?, key("jwt_secret")?);
+    let mut config = ControlConfig::new(key("platform_key")?, key("jwt_secret")?);
+    // The account of the operator needs no invitation, also in a database that has accounts already.
+    config.accounts.signup = SignupPolicy::Open;
     let control = ControlPlane::new(config, pool.clone(), clock, Tasks::new(), Vec::new());
     let credentials = first_account(layout, &control.accounts, format!("http://{listen}")).await?;
     pool.close().await;
@@ -215,7 +225,7 @@ async fn first_account(
     layout: &Layout,
     accounts: &Accounts,
     url: String,
-) -> anyhow::Result<layout::Credentials> {
+) -> anyhow::Result<(layout::Credentials, bool)> {
     let known = layout.read_credentials(&url)?;
     if known.is_none() && accounts.has_account(ADMIN).await? {
         bail!("{}", layout.missing_credentials());
@@ -232,9 +242,11 @@ async fn first_account(
         layout.write_credentials(&new)?;
         new
     };
-    if credentials.api_key.is_empty() {
+    let first_start = credentials.api_key.is_empty();
+    if first_start {
         let (email, password) = (&credentials.email, &credentials.password);
-        let session = match accounts.sign_up(email, password, "Administrator").await {
+        let name = "Administrator";
+        let session = match accounts.sign_up(email, password, name, None).await {
             Err(AccountError::EmailTaken) => accounts.login(email, password).await,
             signed_up => signed_up.and_then(SignedUp::session),
         };
@@ -244,7 +256,7 @@ async fn first_account(
             .context("create the administrator's API key")?;
         layout.write_credentials(&credentials)?;
     }
-    Ok(credentials)
+    Ok((credentials, first_start))
 }
 
 async fn first_key(accounts: &Accounts, token: &str) -> Result<String, AccountError> {
@@ -264,6 +276,7 @@ async fn start_agent(
     progress: &Progress,
     args: &Args,
     images: &std::path::Path,
+    step: &str,
 ) -> anyhow::Result<HostInfo> {
     let service = Service {
         name: "agent",
@@ -283,9 +296,7 @@ async fn start_agent(
         let client = client.clone();
         async move { client.host().await.ok().filter(|host| host.ready) }
     });
-    progress
-        .step("host agent (the first start boots a guest once)", ready)
-        .await
+    progress.step(step, ready).await
 }
 
 /// The arguments of the agent's command line.

@@ -146,7 +146,15 @@ async fn a_team_is_created_used_managed_deleted_and_left(pool: PgPool) {
     desk.platform.api(&bob.token, "PATCH", &path, name).await;
     let ada = json!({ "email": EMAIL });
     let path = format!("{path}/members");
-    desk.platform.api(&bob.token, "POST", &path, ada).await;
+    let (_, invited) = desk.platform.api(&bob.token, "POST", &path, ada).await;
+    desk.fails(
+        &["team", "accept", "an invitation"],
+        "neither the link nor the token of an invitation",
+    );
+    let link = invited["link"].as_str().unwrap();
+    let joined = desk.json(&["team", "accept", link]);
+    assert_eq!(joined["name"], "Shared");
+    desk.fails(&["team", "accept", link], "not valid any more");
     // The name of an account must not control the terminal of another user.
     desk.platform
         .sql("UPDATE users SET name = E'Bob \\x1b[2J' WHERE email = 'bob@locule.test'")
@@ -169,7 +177,18 @@ async fn a_team_is_created_used_managed_deleted_and_left(pool: PgPool) {
     desk.succeeds(&["team", "use", second["slug"].as_str().unwrap()]);
     assert_eq!(desk.json(&["whoami"])["team"], "Second");
     desk.succeeds(&["team", "rename", "Renamed"]);
-    desk.succeeds(&["team", "add", "bob@locule.test"]);
+    let link = desk.succeeds(&["team", "add", "bob@locule.test"]);
+    let invited = desk.succeeds(&["team", "members"]);
+    assert!(invited.contains("invited"), "{invited}");
+    desk.fails(
+        &["team", "role", "bob@locule.test", "admin"],
+        "has not accepted the invitation yet",
+    );
+    let token = link.trim().split_once("token=").unwrap().1;
+    let accept = format!("/v1/invitations/{token}/accept");
+    desk.platform
+        .api(&bob.token, "POST", &accept, Value::Null)
+        .await;
     desk.succeeds(&["team", "role", "BOB@locule.test", "admin"]);
     let members = desk.succeeds(&["team", "members"]);
     assert!(

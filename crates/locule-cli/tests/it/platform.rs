@@ -18,7 +18,7 @@ use chrono::TimeDelta;
 use locule_agent_api::ReportedState;
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
-use locule_control::{ControlConfig, ControlPlane, HostLink, bootstrap};
+use locule_control::{ControlConfig, ControlPlane, HostLink, SignupPolicy, bootstrap};
 use locule_domain::SandboxState;
 use locule_http::{AppState, HttpConfig, ListenerLimits, serve_within};
 use locule_ids::{HostId, SandboxId, TeamId};
@@ -243,7 +243,8 @@ impl Parts {
             agent: host.clone(),
             connector: proxy.connector(),
         };
-        let config = ControlConfig::new(vec![1; 32], vec![2; 32]);
+        let mut config = ControlConfig::new(vec![1; 32], vec![2; 32]);
+        config.accounts.signup = SignupPolicy::Open;
         let control = ControlPlane::new(
             config,
             pool.clone(),

@@ -142,6 +142,9 @@ impl Accounts {
         if (seen.status == UserStatus::Active) == active {
             return Ok(());
         }
+        if !active {
+            self.keep_an_administrator(&mut tx, &seen).await?;
+        }
         let email = seen.email.as_str();
         let (status, event) = if active {
             (UserStatus::Active, AuditEvent::UserActivate { user, email })

@@ -6,7 +6,7 @@ use locule_store::{api_keys, members, oauth_providers, sessions, teams, users};
 
 use crate::accounts::Accounts;
 use crate::accounts::error::AccountError;
-use crate::audit::{self, AuditEvent};
+use crate::audit::{self, AuditEvent, MemberAuditEvent};
 use crate::background::jobs::Job;
 use crate::caller::Person;
 use crate::error::CommonError;
@@ -44,15 +44,16 @@ impl Accounts {
                 }
                 Some(Role::Admin | Role::Member) => {
                     members::remove(&mut tx, *team, person.id).await?;
-                    let event = AuditEvent::MemberLeave(person.id);
+                    let event = AuditEvent::Member(person.id, MemberAuditEvent::Leave);
                     audit::write(&mut tx, &actor, *team, &event, now).await?;
                 }
                 None => {}
             }
         }
-        users::lock(&mut tx, person.id)
+        let user = users::lock(&mut tx, person.id)
             .await?
             .ok_or(AccountError::Unauthorized)?;
+        self.keep_an_administrator(&mut tx, &user).await?;
         if !teams::of_user(&mut tx, person.id).await?.is_empty() {
             let why = "the account was added to a team a moment ago; try again".to_owned();
             return Err(CommonError::Conflict { why }.into());

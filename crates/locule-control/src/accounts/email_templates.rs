@@ -4,7 +4,7 @@
 use locule_domain::UserStatus;
 use locule_ids::UserId;
 use locule_store::sessions::{self, Purpose};
-use locule_store::users;
+use locule_store::{invitations, teams, users};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::mail::Mailer;
@@ -14,6 +14,7 @@ use crate::secrets::{new_email_token, secret_hash};
 
 pub(crate) const ACTIVATION_MINUTES: i64 = 30;
 const RESET_MINUTES: i64 = 15;
+pub(crate) const INVITATION_DAYS: i64 = 7;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,5 +91,41 @@ pub(crate) async fn send_email(
     }
     core.commit(tx).await?;
     let (subject, text) = template.render(&mailer.public_url, &token);
-    mailer.send(&user, subject, text).await
+    mailer.send(&user.email, subject, text).await
+}
+
+/// The address of the page that accepts an invitation.
+pub(crate) fn invitation_link(base: &str, token: &str) -> String {
+    format!("{}/invitation?token={token}", base.trim_end_matches('/'))
+}
+
+/// Sends the link of an invitation to the invited address, whether an account has the address or not. Sends nothing if no mailer is
+/// configured, or if the invitation is not open any more.
+pub(crate) async fn send_invitation(
+    core: &Core,
+    mailer: Option<&Mailer>,
+    id: UserId,
+) -> Result<(), CommonError> {
+    let Some(mailer) = mailer else {
+        return Ok(());
+    };
+    let mut tx = core.transaction().await?;
+    let Some(invitation) = invitations::get(&mut tx, id, core.now()).await? else {
+        return Ok(());
+    };
+    let Some(team) = teams::lock(&mut tx, invitation.team).await? else {
+        return Ok(());
+    };
+    let token = new_email_token();
+    invitations::set_token(&mut tx, id, &secret_hash(&token)).await?;
+    core.commit(tx).await?;
+    let link = invitation_link(&mailer.public_url, &token);
+    // The name of a team holds no characters of which a link could be made; the name of a person may.
+    let text = format!(
+        "You are invited to the team \"{}\". Follow this link within {INVITATION_DAYS} days to accept:\n\n{link}\n\nIf you do not know the team, ignore this mail.\n",
+        team.name
+    );
+    mailer
+        .send(&invitation.email, "You are invited to a team", text)
+        .await
 }

@@ -33,6 +33,14 @@ pub enum AccountError {
     EmailTaken,
     #[error("the account owns a team with other members: remove them, or delete the team, first")]
     OwnsTeamWithMembers,
+    #[error("sign-up is closed on this installation: ask its administrator for an account")]
+    SignupClosed,
+    #[error(
+        "sign-up needs an invitation to a team, which is open and for this e-mail address: ask a member of the team for one"
+    )]
+    InvitationRequired,
+    #[error("the last administrator of the platform cannot be deleted or deactivated")]
+    LastAdministrator,
     #[error("{why}")]
     Forbidden { why: &'static str },
     #[error("sign-in with this provider is not set up on this installation")]

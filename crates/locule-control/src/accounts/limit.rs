@@ -1,4 +1,5 @@
-//! The rate limits of the operations that a client can call before it is authenticated, and of the search.
+//! The rate limits of the operations that a client can call before it is authenticated, and of those that try
+//! addresses of other people.
 
 use crate::rate::Rate;
 
@@ -10,7 +11,10 @@ pub enum Limited {
     SignUpByAddress,
     ResetByAddress,
     ResetByAccount,
-    SearchByAccount,
+    /// Invitations and searches together: each of them tries addresses.
+    AddressesByPerson,
+    /// E-mails to one address, by the person who invites.
+    InvitationsByAddress,
 }
 
 /// The rate of each limited operation.
@@ -21,7 +25,8 @@ pub struct Rates {
     pub sign_up_by_address: Rate,
     pub reset_by_address: Rate,
     pub reset_by_account: Rate,
-    pub search_by_account: Rate,
+    pub addresses_by_person: Rate,
+    pub invitations_by_address: Rate,
 }
 
 impl Default for Rates {
@@ -36,7 +41,8 @@ impl Default for Rates {
             sign_up_by_address: rate(100, 60),
             reset_by_address: rate(50, 60),
             reset_by_account: rate(5, 60),
-            search_by_account: rate(60, 1),
+            addresses_by_person: rate(60, 1),
+            invitations_by_address: rate(5, 60),
         }
     }
 }
@@ -49,7 +55,8 @@ impl Rates {
             Limited::SignUpByAddress => self.sign_up_by_address,
             Limited::ResetByAddress => self.reset_by_address,
             Limited::ResetByAccount => self.reset_by_account,
-            Limited::SearchByAccount => self.search_by_account,
+            Limited::AddressesByPerson => self.addresses_by_person,
+            Limited::InvitationsByAddress => self.invitations_by_address,
         }
     }
 }

@@ -3,7 +3,6 @@
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
-use locule_store::users::User;
 
 use crate::error::CommonError;
 
@@ -90,11 +89,11 @@ impl Mailer {
 
     pub(crate) async fn send(
         &self,
-        to: &User,
+        to: &str,
         subject: &str,
         text: String,
     ) -> Result<(), CommonError> {
-        let address = to.email.parse().map_err(CommonError::internal)?;
+        let address = to.parse().map_err(CommonError::internal)?;
         let message = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, address))

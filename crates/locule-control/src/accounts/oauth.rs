@@ -72,6 +72,8 @@ pub enum OauthRefusal {
     ExchangeFailed,
     NoVerifiedEmail,
     NoAccount,
+    SignupClosed,
+    InvitationRequired,
     EmailTaken,
     AccountDeactivated,
     AlreadyLinked,
@@ -88,6 +90,8 @@ impl OauthRefusal {
             Self::ExchangeFailed => "exchange_failed",
             Self::NoVerifiedEmail => "no_verified_email",
             Self::NoAccount => "no_account",
+            Self::SignupClosed => "signup_closed",
+            Self::InvitationRequired => "invitation_required",
             Self::EmailTaken => "email_taken",
             Self::AccountDeactivated => "account_deactivated",
             Self::AlreadyLinked => "already_linked",
@@ -116,6 +120,8 @@ impl From<AccountError> for OauthRefusal {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::AccountDeactivated => Self::AccountDeactivated,
+            AccountError::SignupClosed => Self::SignupClosed,
+            AccountError::InvitationRequired => Self::InvitationRequired,
             AccountError::Common(CommonError::Unavailable(_)) => {
                 tracing::warn!(error = chain(&error), "a sign-in with GitHub failed");
                 Self::DbError
@@ -261,6 +267,8 @@ impl Accounts {
         email: &str,
     ) -> Result<Option<Session>, AccountError> {
         let mut tx = self.core.transaction().await?;
+        // The provider has verified the address. An invitation of the address admits the person, who accepts it with its token.
+        let admission = self.admit_owner(&mut tx, email).await?;
         let seen = users::by_email(&mut tx, email).await?;
         if let Some(seen) = seen.filter(|seen| seen.status == UserStatus::Inactive) {
             // The creator of the inactive account has not proved to own the address; the provider has verified it for this profile.
@@ -269,6 +277,7 @@ impl Accounts {
         let mut user = User {
             id: UserId::random(),
             email: email.to_owned(),
+            email_verified: true,
             password_hash: None,
             name: profile.name.clone(),
             is_admin: false,
@@ -281,7 +290,9 @@ impl Accounts {
         if !made {
             return Ok(None);
         }
-        let session = self.activate_account(&mut tx, &mut user).await?;
+        let session = self
+            .activate_account(&mut tx, &mut user, &admission)
+            .await?;
         self.core.commit(tx).await?;
         Ok(Some(session))
     }

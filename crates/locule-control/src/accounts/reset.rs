@@ -1,6 +1,7 @@
 //! Reset a forgotten password by e-mail.
 
 use locule_domain::{UserStatus, people};
+use locule_ids::UserId;
 use locule_store::sessions::{self, Purpose};
 use locule_store::users;
 
@@ -22,11 +23,11 @@ impl Accounts {
         }
         let mut tx = self.core.transaction().await?;
         let user = users::by_email(&mut tx, &email).await?;
-        let Some(user) = user.filter(|user| user.status == UserStatus::Active) else {
-            return Ok(());
-        };
+        let user = user.filter(|user| user.status == UserStatus::Active);
+        // Without an account the same is written, so that the time of the answer does not show whether there is one: a job whose
+        // recipient does not exist sends nothing.
         let task = Task::Email {
-            to: user.id,
+            to: user.map_or_else(UserId::random, |user| user.id),
             template: EmailTemplate::PasswordReset,
         };
         let job = self.inner.jobs.insert_job(&mut tx, task).await?;
@@ -48,6 +49,8 @@ impl Accounts {
         let user = user.ok_or(AccountError::InvalidToken)?;
         let hash = self.inner.passwords.hash(new).await?;
         users::set_password(&mut tx, user.id, &hash, now).await?;
+        // The token was sent to the address.
+        users::set_verified(&mut tx, user.id, now).await?;
         sessions::revoke_all(&mut tx, user.id, now).await?;
         let task = Task::Email {
             to: user.id,

@@ -1,8 +1,9 @@
 //! Search accounts by the beginning of the e-mail address.
 
 use locule_domain::people;
-use locule_ids::UserId;
 use locule_store::users;
+
+pub use locule_store::users::Found as FoundUser;
 
 use super::limit::Limited;
 use crate::accounts::Accounts;
@@ -15,9 +16,9 @@ impl Accounts {
         &self,
         person: &Person,
         prefix: &str,
-    ) -> Result<Vec<(UserId, String)>, AccountError> {
+    ) -> Result<Vec<FoundUser>, AccountError> {
         let prefix = people::search_prefix(prefix)?;
-        self.limit(Limited::SearchByAccount, &person.id.to_string())?;
+        self.limit(Limited::AddressesByPerson, &person.id.to_string())?;
         let mut conn = self.core.connection().await?;
         Ok(users::search(&mut conn, &prefix).await?)
     }

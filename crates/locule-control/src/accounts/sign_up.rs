@@ -7,6 +7,7 @@ use locule_store::sessions::{self, Purpose};
 use locule_store::users::{self, User};
 
 use crate::accounts::Accounts;
+use crate::accounts::admission::Admission;
 use crate::accounts::authenticate::Session;
 use crate::accounts::email_templates::{ACTIVATION_MINUTES, EmailTemplate};
 use crate::accounts::error::AccountError;
@@ -37,22 +38,29 @@ impl Accounts {
         Ok(users::by_email(&mut conn, email).await?.is_some())
     }
 
-    /// Creates an account. The first account administers the platform; there is no other way to get an administrator. With a mailer,
-    /// the account stays inactive until its owner has proved to own the address.
+    /// Creates an account, if the sign-up policy admits the address or the invitation. An invitation is accepted in the same
+    /// transaction. With a mailer, the account stays inactive until its owner has proved to own the address; the token of an
+    /// invitation that was sent to the address proves it.
     pub async fn sign_up(
         &self,
         email: &str,
         password: &str,
         name: &str,
+        invitation: Option<&str>,
     ) -> Result<SignedUp, AccountError> {
         let (email, name) = (people::email(email)?, people::person_name(name)?);
         people::check_password(password)?;
+        let mut conn = self.core.connection().await?;
+        self.admit(&mut conn, &email, invitation).await?;
+        // Hashing is slow: other requests need the connection meanwhile.
+        drop(conn);
         let hash = self.inner.passwords.hash(password).await?;
-        let must_activate = self.inner.config.mailer.is_some();
         let mut tx = self.core.transaction().await?;
+        let admission = self.admit(&mut tx, &email, invitation).await?;
         let mut user = User {
             id: UserId::random(),
             email,
+            email_verified: admission.proves_address(),
             password_hash: Some(hash),
             name,
             is_admin: false,
@@ -63,7 +71,8 @@ impl Accounts {
         if !users::insert(&mut tx, &user).await? {
             return Err(AccountError::EmailTaken);
         }
-        if must_activate {
+        if self.inner.config.mailer.is_some() && !user.email_verified {
+            // An invitation stays open: the owner of the address accepts it after the activation.
             let task = Task::Email {
                 to: user.id,
                 template: EmailTemplate::Activation,
@@ -73,13 +82,20 @@ impl Accounts {
             self.inner.jobs.start(job);
             return Ok(SignedUp::MustActivate);
         }
-        let session = self.activate_account(&mut tx, &mut user).await?;
+        let session = self
+            .activate_account(&mut tx, &mut user, &admission)
+            .await?;
+        if let Admission::Invited(invitation) = &admission {
+            self.join(&mut tx, invitation, user.id).await?;
+        }
         self.core.commit(tx).await?;
         Ok(SignedUp::LoggedIn(session))
     }
 
-    /// Activates an account with the token of the activation e-mail.
-    pub async fn activate(&self, token: &str) -> Result<Session, AccountError> {
+    /// Activates an account with the token of the activation e-mail, and sets its password. The password of the sign-up is no longer
+    /// valid: the person who signed up has not proved to own the address, and may be another person than the reader of the e-mail.
+    pub async fn activate(&self, token: &str, password: &str) -> Result<Session, AccountError> {
+        people::check_password(password)?;
         let mut tx = self.core.transaction().await?;
         let hash = secret_hash(token);
         let id = sessions::take_token(&mut tx, Purpose::Activation, &hash, self.core.now()).await?;
@@ -89,7 +105,12 @@ impl Accounts {
         if user.status != UserStatus::Inactive {
             return Err(AccountError::AlreadyActivated);
         }
-        let session = self.activate_account(&mut tx, &mut user).await?;
+        let admission = self.admit_owner(&mut tx, &user.email).await?;
+        user.password_hash = Some(self.inner.passwords.hash(password).await?);
+        user.email_verified = true;
+        let session = self
+            .activate_account(&mut tx, &mut user, &admission)
+            .await?;
         self.core.commit(tx).await?;
         Ok(session)
     }
@@ -108,15 +129,17 @@ impl Accounts {
         Ok(users::delete_inactive(conn, seen.id).await?)
     }
 
-    /// Activates an account: with its first team and a session.
+    /// Activates an account: with its first team and a session. The first account that an installation ever has administers the
+    /// platform; there is no other way to get an administrator.
     pub(super) async fn activate_account(
         &self,
         conn: &mut PgConnection,
         user: &mut User,
+        admission: &Admission,
     ) -> Result<Session, AccountError> {
-        user.is_admin = users::is_first(conn).await?;
+        user.is_admin = self.is_first(conn, admission).await?;
         user.status = UserStatus::Active;
-        users::activate(conn, user.id, user.is_admin, self.core.now()).await?;
+        users::activate(conn, user, self.core.now()).await?;
         let team_name = format!("{}'s Team", user.name);
         self.insert_team(conn, &team_name, user.id, Role::Owner, true)
             .await?;

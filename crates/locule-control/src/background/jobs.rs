@@ -15,7 +15,7 @@ use locule_ids::{JobId, SandboxId, TeamId, UserId};
 use locule_store::{PgConnection, jobs, sandboxes};
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::email_templates::{EmailTemplate, send_email};
+use crate::accounts::email_templates::{EmailTemplate, send_email, send_invitation};
 use crate::accounts::mail::Mailer;
 use crate::audit::{self, AuditEvent, SandboxAuditEvent};
 use crate::caller::Actor;
@@ -75,6 +75,8 @@ pub(crate) enum Task {
         #[serde(rename = "letter")]
         template: EmailTemplate,
     },
+    /// Sends the e-mail of an invitation.
+    Invitation { invitation: UserId },
 }
 
 /// A task and the row that holds it.
@@ -113,6 +115,7 @@ impl Jobs {
         let kind = match task {
             Task::DestroySandboxes { .. } => "destroy_sandboxes",
             Task::Email { .. } => "letter",
+            Task::Invitation { .. } => "invitation",
         };
         jobs::insert(conn, id, kind, &payload, now, now + LEASE).await?;
         Ok(Job {
@@ -192,13 +195,13 @@ impl Jobs {
                 audit_log.map(|log| (log, AuditEvent::TeamEmptied(team)))
             }
             Task::Email { to, template } => {
-                match send_email(&self.core, self.mailer.as_ref(), to, template).await {
-                    Err(error) if job.attempts >= EMAIL_ATTEMPTS_MAX => {
-                        let error = locule_base::errors::chain(&error);
-                        tracing::error!(job.id = %job.id, ?template, error, "an e-mail could not be sent and is given up");
-                    }
-                    sent => sent?,
-                }
+                let sent = send_email(&self.core, self.mailer.as_ref(), to, template).await;
+                give_up_in_the_end(sent, job.id, job.attempts)?;
+                None
+            }
+            Task::Invitation { invitation } => {
+                let sent = send_invitation(&self.core, self.mailer.as_ref(), invitation).await;
+                give_up_in_the_end(sent, job.id, job.attempts)?;
                 None
             }
         };
@@ -259,6 +262,22 @@ impl Jobs {
     }
 }
 
+/// The failure of an e-mail is the failure of its job, until the last attempt, whose failure is logged.
+fn give_up_in_the_end(
+    sent: Result<(), CommonError>,
+    id: JobId,
+    attempts: i32,
+) -> Result<(), CommonError> {
+    match sent {
+        Err(error) if attempts >= EMAIL_ATTEMPTS_MAX => {
+            let error = locule_base::errors::chain(&error);
+            tracing::error!(job.id = %id, error, "an e-mail could not be sent and is given up");
+            Ok(())
+        }
+        sent => sent,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +309,11 @@ mod tests {
         assert_eq!(
             serde_json::to_value(email).unwrap(),
             serde_json::json!({ "task": "letter", "to": to, "letter": "password_reset" })
+        );
+        let invitation = Task::Invitation { invitation: to };
+        assert_eq!(
+            serde_json::to_value(invitation).unwrap(),
+            serde_json::json!({ "task": "invitation", "invitation": to })
         );
     }
 }

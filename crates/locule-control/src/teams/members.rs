@@ -1,13 +1,13 @@
-//! The members of a team: add, remove, change a role, leave. A team always has exactly one owner, who never changes (B-150).
+//! The members of a team: list, remove, change a role, leave. A team always has exactly one owner, who never changes (B-150).
 
-use locule_domain::{Role, UserStatus, people};
+use locule_domain::Role;
 use locule_ids::{TeamId, UserId};
-use locule_store::{members, users};
+use locule_store::{PgConnection, invitations, members};
 
-use super::{Member, own_team};
+use super::{Members, own_team};
 use crate::accounts::Accounts;
 use crate::accounts::error::AccountError;
-use crate::audit::{self, AuditEvent};
+use crate::audit::{self, AuditEvent, MemberAuditEvent};
 use crate::caller::Person;
 use crate::error::CommonError;
 
@@ -20,63 +20,33 @@ impl Accounts {
         &self,
         person: &Person,
         team: TeamId,
-    ) -> Result<Vec<Member>, AccountError> {
+    ) -> Result<Members, AccountError> {
         own_team(person, team)?;
         let mut conn = self.core.connection().await?;
-        Ok(members::list(&mut conn, team).await?)
+        self.members(&mut conn, team).await
     }
 
-    /// Adds a person who has an account, with the role `member`.
-    pub async fn add_member(
+    /// The members and the open invitations of a team.
+    pub(super) async fn members(
         &self,
-        person: &Person,
+        conn: &mut PgConnection,
         team: TeamId,
-        email: &str,
-    ) -> Result<Member, AccountError> {
-        let email = people::email(email)?;
-        let mut tx = self.core.transaction().await?;
-        self.team_to_change(&mut tx, person, team, Role::Admin)
-            .await?;
-        let missing = || CommonError::NotFound {
-            what: "an account with this e-mail address",
-        };
-        let found = users::by_email(&mut tx, &email)
-            .await?
-            .ok_or_else(missing)?;
-        // Locked: an account that is being deleted gets no new team.
-        let user = users::lock(&mut tx, found.id).await?;
-        let user = user
-            .filter(|user| user.status == UserStatus::Active)
-            .ok_or_else(missing)?;
-        let (role, now) = (Role::Member, self.core.now());
-        if !members::insert(&mut tx, team, user.id, role, false, now).await? {
-            let why = "this person is a member already".to_owned();
-            return Err(CommonError::Invalid(why).into());
-        }
-        let event = AuditEvent::MemberAdd {
-            user: user.id,
-            email: &user.email,
-            role,
-        };
-        audit::write(&mut tx, &person.actor(), team, &event, now).await?;
-        self.core.commit(tx).await?;
-        Ok(Member {
-            user: user.id,
-            name: user.name,
-            email: user.email,
-            role,
-            joined_at: now,
+    ) -> Result<Members, AccountError> {
+        Ok(Members {
+            joined: members::list(conn, team).await?,
+            invited: invitations::list(conn, team, self.core.now()).await?,
         })
     }
 
-    /// Also deletes the API keys that the person created for the team (B-184).
+    /// Also deletes the API keys that the person created for the team (B-184). An invited person is removed by the id that stands for
+    /// the person in the list.
     pub async fn remove_member(
         &self,
         person: &Person,
         team: TeamId,
         user: UserId,
     ) -> Result<(), AccountError> {
-        let event = AuditEvent::MemberRemove(user);
+        let event = AuditEvent::Member(user, MemberAuditEvent::Remove);
         self.change_member(person, team, user, &event, None).await
     }
 
@@ -91,10 +61,7 @@ impl Accounts {
             let why = "role must be admin or member".to_owned();
             return Err(CommonError::Invalid(why).into());
         }
-        let event = AuditEvent::MemberRoleUpdate {
-            user,
-            new_role: role,
-        };
+        let event = AuditEvent::Member(user, MemberAuditEvent::RoleUpdate { new_role: role });
         self.change_member(person, team, user, &event, Some(role))
             .await
     }
@@ -112,6 +79,11 @@ impl Accounts {
         self.team_to_change(&mut tx, person, team, Role::Admin)
             .await?;
         match members::role(&mut tx, team, user).await? {
+            None if role.is_none()
+                && self.revoke_invitation(&mut tx, person, team, user).await? =>
+            {
+                return Ok(self.core.commit(tx).await?);
+            }
             None => return Err(CommonError::NotFound { what: "member" }.into()),
             Some(Role::Owner) => return Err(PROTECTED),
             Some(Role::Admin | Role::Member) => {}
@@ -133,7 +105,7 @@ impl Accounts {
             return Err(PROTECTED);
         }
         members::remove(&mut tx, team, person.id).await?;
-        let event = AuditEvent::MemberLeave(person.id);
+        let event = AuditEvent::Member(person.id, MemberAuditEvent::Leave);
         audit::write(&mut tx, &person.actor(), team, &event, self.core.now()).await?;
         Ok(self.core.commit(tx).await?)
     }

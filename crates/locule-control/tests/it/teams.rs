@@ -153,13 +153,50 @@ async fn a_job_is_attempted_again_when_its_lease_ends(pool: PgPool) {
     assert!(world.row(id).await.state.is_final());
 }
 
+/// An invitation is open for seven days, and its row is deleted thirty days later.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_invitation_ends_after_seven_days(pool: PgPool) {
+    const DAY: Duration = Duration::from_hours(24);
+    let world = World::start(pool).await;
+    let team = world.caller.team;
+    let mut tokens = Vec::new();
+    for email in ["ada@locule.test", "bob@locule.test"] {
+        let invited = world.accounts.invite(&world.person, team, email).await;
+        let link = invited.unwrap().link.unwrap();
+        tokens.push(link.split_once("token=").unwrap().1.to_owned());
+    }
+    let sign_up = async |email: &str, token: &str| {
+        let (password, token) = ("long enough", Some(token));
+        let signed_up = world.accounts.sign_up(email, password, "x", token).await;
+        signed_up.map(|_| ())
+    };
+    world.pass(DAY * 6 + Duration::from_hours(23));
+    sign_up("ada@locule.test", &tokens[0]).await.unwrap();
+    world.pass(Duration::from_hours(1));
+    let late = sign_up("bob@locule.test", &tokens[1]).await;
+    assert!(matches!(late, Err(AccountError::InvalidToken)), "{late:?}");
+    let people = world.accounts.list_members(&world.person, team).await;
+    let people = people.unwrap();
+    assert_eq!((people.joined.len(), people.invited.len()), (2, 0));
+    let count = async || -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM invitations");
+        count.fetch_one(&world.pool).await.unwrap()
+    };
+    world.pass(DAY * 29);
+    world.control.purge_expired().await.unwrap();
+    assert_eq!(count().await, 2);
+    world.pass(DAY * 2);
+    world.control.purge_expired().await.unwrap();
+    assert_eq!(count().await, 0);
+}
+
 /// A session ends by the clock of the control plane; W-055, B-080: a deleted account is purged after 15 days.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn sessions_end_and_deleted_accounts_are_purged_by_the_clock(pool: PgPool) {
     let world = World::start(pool).await;
     let signed_up = world
         .accounts
-        .sign_up("ada@locule.test", "long enough", "Ada")
+        .sign_up("ada@locule.test", "long enough", "Ada", None)
         .await;
     let session = signed_up.unwrap().session().unwrap();
     let ada = person(&world.accounts, &session.token).await;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Every verb with which a summary begins. A summary reads like "Create a sandbox".
-const VERBS: &str = "Activate Add Attach Change Complete Connect Create Delete Destroy Enable Extend Get Kill Leave List Log \
+const VERBS: &str = "Accept Activate Add Attach Change Complete Connect Create Delete Destroy Enable Extend Get Invite Kill Leave List Log \
     Pause Read Remove Rename Request Reset Resume Revoke Run Search Send Set Sign Start Switch Write";
 const SUMMARY_CHARS_MAX: usize = 50;
 /// Words that stand for a noun: a text that begins with one does not name its subject.

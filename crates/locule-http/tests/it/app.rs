@@ -9,7 +9,7 @@ use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Request, StatusCode};
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
-use locule_control::{ControlConfig, ControlPlane, HostLink, bootstrap};
+use locule_control::{ControlConfig, ControlPlane, HostLink, SignupPolicy, bootstrap};
 use locule_http::{AppState, HttpConfig, ListenerLimits, serve_within};
 use locule_testkit::{FakeGuest, GuestAgent, HostProxy, SimHost};
 use serde_json::{Value, json};
@@ -115,6 +115,7 @@ impl App {
             connector: proxy.connector(),
         };
         let mut config = ControlConfig::new(vec![1; 32], vec![2; 32]);
+        config.accounts.signup = SignupPolicy::Open;
         change(&mut config);
         let control = ControlPlane::new(
             config,
@@ -144,6 +145,28 @@ impl App {
             .await;
         assert_eq!(answer.status, 201, "{}", answer.json);
         Signed::of(&answer.json)
+    }
+
+    /// Invites a person to the team of a token, on a platform without a mail server. Returns the token of the link.
+    pub(crate) async fn invite(&self, by: &Signed, email: &str) -> String {
+        let path = format!("/v1/teams/{}/members", by.team);
+        let body = json!({ "email": email });
+        let answer = self.by(&by.token, "POST", &path, &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.json);
+        let link = answer.json["link"].as_str().unwrap();
+        link.split_once("token=").unwrap().1.to_owned()
+    }
+
+    pub(crate) async fn accept(&self, who: &Signed, invitation: &str) -> Answer {
+        let path = format!("/v1/invitations/{invitation}/accept");
+        self.by(&who.token, "POST", &path, &Value::Null).await
+    }
+
+    /// Makes an account a member of the team of a token.
+    pub(crate) async fn join(&self, by: &Signed, who: &Signed, email: &str) {
+        let invitation = self.invite(by, email).await;
+        let answer = self.accept(who, &invitation).await;
+        assert_eq!(answer.status, 200, "{}", answer.json);
     }
 
     pub(crate) async fn login(&self, email: &str) -> Signed {

@@ -44,14 +44,7 @@ async fn the_audit_log_names_actors_and_is_read_only_by_its_team(pool: PgPool) {
     let key = app.new_key(&ada.token, &json!({ "name": "robot" })).await;
     app.call_as(&key, "POST", "/v1/sandboxes", "{}").await;
     let team = format!("/v1/teams/{}", ada.team);
-    let members = format!("{team}/members");
-    app.by(
-        &ada.token,
-        "POST",
-        &members,
-        &json!({ "email": "bob@locule.test" }),
-    )
-    .await;
+    app.join(&ada, &bob, "bob@locule.test").await;
     app.by(&ada.token, "PATCH", &team, &json!({ "name": "New" }))
         .await;
     let switched = app
@@ -68,15 +61,17 @@ async fn the_audit_log_names_actors_and_is_read_only_by_its_team(pool: PgPool) {
         told(&all),
         [
             r#"user ada team rename team info {"new_name":"New","old_name":"ada's Team"}"#,
-            r#"user ada member add admin success {"email":"bob@locule.test","role":"member"}"#,
+            r#"user bob member add admin success {"email":"bob@locule.test","role":"member"}"#,
+            r#"user ada member invite admin info {"email":"bob@locule.test","role":"member"}"#,
             r#"api_key robot sandbox create team success {"template":"minimal"}"#,
             r#"user ada api_key create team success {"name":"robot"}"#,
         ]
     );
     assert_eq!(all["items"][1]["resource_id"], bob.user);
-    assert_eq!(all["items"][1]["actor_id"], ada.user);
+    assert_eq!(all["items"][1]["actor_id"], bob.user);
+    assert_eq!(all["items"][2]["actor_id"], ada.user);
     assert!(
-        all["items"][2]["actor_id"]
+        all["items"][3]["actor_id"]
             .as_str()
             .unwrap()
             .starts_with("key-")

@@ -34,7 +34,8 @@ fn generous(config: &mut ControlConfig) {
         &mut rates.sign_up_by_address,
         &mut rates.reset_by_address,
         &mut rates.reset_by_account,
-        &mut rates.search_by_account,
+        &mut rates.addresses_by_person,
+        &mut rates.invitations_by_address,
     ] {
         *one = rate;
     }

@@ -30,7 +30,7 @@ fn refused(answer: &crate::app::Answer, shown: &str) {
 async fn too_many_login_attempts_are_refused_with_retry_after(pool: PgPool) {
     let app = App::start_with(pool, |config| {
         config.accounts.rates.login_by_account = ONCE;
-        config.accounts.rates.search_by_account = ONCE;
+        config.accounts.rates.addresses_by_person = ONCE;
         config.accounts.rates.sign_up_by_address = Rate { count: 2, ..ONCE };
     })
     .await;
@@ -59,6 +59,12 @@ async fn too_many_login_attempts_are_refused_with_retry_after(pool: PgPool) {
         &app.by(&app.token, "GET", search, &Value::Null).await,
         "search",
     );
+    // An invitation tries an address too.
+    let me = app.by(&app.token, "GET", "/v1/me", &Value::Null).await;
+    let members = format!("/v1/teams/{}/members", me.json["team_id"].as_str().unwrap());
+    let body = json!({ "email": "a@b.test" });
+    let invited = app.by(&app.token, "POST", &members, &body).await;
+    refused(&invited, "invitation");
     app.sign_up("second@locule.test").await;
     let third = json!({ "email": "third@locule.test", "password": "long enough", "name": "x" });
     refused(

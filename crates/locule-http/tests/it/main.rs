@@ -9,6 +9,7 @@ mod bad_people;
 mod contract;
 mod database;
 mod docs;
+mod invitations;
 mod life;
 mod limits;
 mod listener;

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::{SinkExt as _, StreamExt as _};
 use hmac::{Hmac, Mac as _};
 use http::Request;
+use locule_control::ControlConfig;
 use locule_http::Need;
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -99,6 +100,11 @@ fn refused(access: Access, who: Who) -> Option<u16> {
     (status > 0).then_some(status)
 }
 
+/// The owner of all teams invites three people for each row.
+fn many_invitations(config: &mut ControlConfig) {
+    config.accounts.rates.addresses_by_person.count = 10_000;
+}
+
 /// The users of all rows. Each row has a team of its own.
 struct Users {
     platform: Signed,
@@ -157,9 +163,14 @@ impl Stage {
         };
         let owner = switch(&users.owner).await;
         let members = format!("/v1/teams/{team}/members");
-        for name in ["admin", "member", "removed"] {
-            let body = json!({ "email": format!("{name}@matrix.test") });
-            ok(app.by(&owner, "POST", &members, &body).await);
+        let inviter = Signed::of(&json!({ "token": owner, "team_id": team }));
+        for (name, who) in [
+            ("admin", &users.admin),
+            ("member", &users.member),
+            ("removed", &users.removed),
+        ] {
+            app.join(&inviter, who, &format!("{name}@matrix.test"))
+                .await;
         }
         let promote = format!("{members}/{}", users.admin.user);
         ok(app
@@ -286,7 +297,11 @@ async fn recorded(app: &App, what: &str) -> i64 {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn every_operation_accepts_the_callers_of_its_row_and_refuses_all_others(pool: PgPool) {
     let github = Provider::open().await.client("https://locule.test");
-    let app = App::start_with(pool, |config| config.accounts.github = Some(github)).await;
+    let app = App::start_with(pool, |config| {
+        config.accounts.github = Some(github);
+        many_invitations(config);
+    })
+    .await;
     let address = app.listen().await;
     let users = Users::sign_up(&app).await;
     for row in ROWS {
@@ -412,7 +427,7 @@ fn every_row_of_an_operation_that_changes_something_has_an_audit_event_or_a_reas
 /// The scope of a key on every operation that accepts keys.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn the_scope_of_a_key_limits_every_operation_that_accepts_keys(pool: PgPool) {
-    let app = App::start(pool).await;
+    let app = App::start_with(pool, many_invitations).await;
     let address = app.listen().await;
     let users = Users::sign_up(&app).await;
     let needs = needs();

@@ -1,5 +1,6 @@
 //! Sign in with GitHub, against a small provider and a browser that follows redirects.
 
+mod admission;
 mod browser;
 mod connect;
 pub(crate) mod provider;

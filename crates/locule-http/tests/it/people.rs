@@ -319,13 +319,7 @@ async fn deleting_an_account_deletes_its_teams_and_frees_its_address(pool: PgPoo
         app.sign_up("bob@locule.test").await,
     );
     let members = format!("/v1/teams/{}/members", bob.team);
-    app.by(
-        &bob.token,
-        "POST",
-        &members,
-        &json!({ "email": "ada@locule.test" }),
-    )
-    .await;
+    app.join(&bob, &ada, "ada@locule.test").await;
     let switch = json!({ "team_id": bob.team });
     let in_bobs = app
         .by(&ada.token, "POST", "/v1/auth/switch-team", &switch)

@@ -1,7 +1,8 @@
 //! Table `audit_logs`: an entry stays as it was written (B-080).
 
+use locule_domain::UserStatus;
 use locule_ids::{AuditId, TeamId, UserId};
-use locule_store::{PgConnection, StoreError, audit};
+use locule_store::{PgConnection, StoreError, audit, users};
 use locule_testkit::builders::{self, noon};
 use serde_json::json;
 use sqlx::PgPool;
@@ -111,9 +112,30 @@ async fn only_the_identity_of_the_actor_can_be_removed_from_an_entry(pool: PgPoo
         metadata: json!({ "email": "ada@locule.test", "role": "member" }),
         ..entry("add")
     };
-    for entry in [of_ada, about_ada, entry("pause")] {
+    // An invitation names the address of a person, and no user.
+    let invited = audit::Entry {
+        resource_type: "member",
+        resource_id: Some("usr-1".to_owned()),
+        metadata: json!({ "email": "ada@locule.test", "role": "member" }),
+        ..entry("invite")
+    };
+    let of_the_next_owner = audit::Entry {
+        action: "invite again",
+        created_at: noon() + chrono::Duration::days(1),
+        ..invited.clone()
+    };
+    for entry in [
+        of_ada,
+        about_ada,
+        entry("pause"),
+        invited,
+        of_the_next_owner,
+    ] {
         audit::insert(&mut conn, entry).await.unwrap();
     }
+    users::set_status(&mut conn, ada, UserStatus::Deleted, noon())
+        .await
+        .unwrap();
     // The setting alone allows no other change.
     let mut tx = pool.begin().await.unwrap();
     sqlx::query("SET LOCAL locule.anonymizing = 'on'")
@@ -152,6 +174,8 @@ async fn only_the_identity_of_the_actor_can_be_removed_from_an_entry(pool: PgPoo
         (of("pause").resource_id.as_deref(), &of("pause").metadata),
         (Some("sb-1"), &json!({ "a": 1 }))
     );
+    assert_eq!(of("invite").metadata, json!({ "role": "member" }));
+    assert!(of("invite again").metadata["email"].is_string());
     // Changes are refused again.
     let later = sqlx::query("UPDATE audit_logs SET actor_id = NULL")
         .execute(&mut *conn)

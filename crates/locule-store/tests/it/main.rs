@@ -7,6 +7,7 @@
 
 mod audit;
 mod identity;
+mod invitations;
 mod lists;
 mod oauth_providers;
 mod others;

@@ -55,7 +55,7 @@ async fn users_are_found_by_the_literal_prefix_of_their_address(pool: PgPool) {
     }
     let mut found = async |prefix: &str| -> Vec<String> {
         let rows = users::search(&mut conn, prefix).await.unwrap();
-        rows.into_iter().map(|(_, email)| email).collect()
+        rows.into_iter().map(|found| found.email).collect()
     };
     assert_eq!(found("a_b@").await, ["a_b@x.test", "a_b@y.test"]);
     assert_eq!(found("a%b@").await, ["a%b@x.test"]);

@@ -1,6 +1,6 @@
 //! What `locule up` prints: its progress, and how to reach the platform that it started.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use locule_agent_api::HostInfo;
@@ -54,13 +54,14 @@ impl Progress {
     }
 }
 
-pub(super) fn show(proof: &Proof, host: &HostInfo, credentials: &Credentials) {
-    let Credentials {
-        url,
-        email,
-        password,
-        api_key,
-    } = credentials;
+/// Prints how to reach the platform. The password and the key only with `secrets`: an output that is kept must not hold them.
+pub(super) fn show(
+    proof: &Proof,
+    host: &HostInfo,
+    credentials: &Credentials,
+    kept_in: &Path,
+    secrets: bool,
+) {
     screen::say(&format!(
         "\nA first sandbox ran a command in its own microVM:
   kernel       {}
@@ -73,22 +74,47 @@ pub(super) fn show(proof: &Proof, host: &HostInfo, credentials: &Credentials) {
             "  WARNING      This host has no KVM that works: run trusted code only (`locule doctor` prints the cause).",
         );
     }
+    screen::say(&access(credentials, kept_in, secrets));
     screen::say(&format!(
-        "\nLocule is up.
-  URL          {url}
-  e-mail       {email}
-  password     {password}
-  API key      {api_key}
-
-From Python, with `pip install e2b`:
-  export E2B_API_KEY={api_key} E2B_API_URL={url} E2B_SANDBOX_URL={url}
-  python3 -c \"from e2b import Sandbox; s = Sandbox.create(); print(s.commands.run('uname -a').stdout); s.kill()\"
-From a terminal:
+        "From a terminal:
   {program} run -- python3 -c 'print(6*7)'
 
 Ctrl-C pauses the running sandboxes and stops the platform; after the next start they stay paused until you resume them.",
         program = program().display()
     ));
+}
+
+/// The address of the platform, and its credentials or where they are kept.
+fn access(credentials: &Credentials, kept_in: &Path, secrets: bool) -> String {
+    let Credentials { url, email, .. } = credentials;
+    let kept_in = kept_in.display();
+    let (shown, key) = if secrets {
+        let Credentials {
+            password, api_key, ..
+        } = credentials;
+        let shown = format!(
+            "  password     {password}
+  API key      {api_key}
+  kept in      {kept_in} (printed at the first start only)"
+        );
+        (shown, api_key.clone())
+    } else {
+        let shown = format!("  password and API key: in {kept_in}");
+        let key = format!(
+            "\"$(python3 -c 'import json; print(json.load(open(\"{kept_in}\"))[\"api_key\"])')\""
+        );
+        (shown, key)
+    };
+    format!(
+        "\nLocule is up.
+  URL          {url}
+  e-mail       {email}
+{shown}
+
+From Python, with `pip install e2b`:
+  export E2B_API_KEY={key} E2B_API_URL={url} E2B_SANDBOX_URL={url}
+  python3 -c \"from e2b import Sandbox; s = Sandbox.create(); print(s.commands.run('uname -a').stdout); s.kill()\""
+    )
 }
 
 /// How a shell calls this program: by its name where the `PATH` leads to it, else by its path.
@@ -99,5 +125,28 @@ fn program() -> PathBuf {
     match this {
         Some(this) if named.as_ref() != Some(&this) => this,
         _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_banner_holds_secrets_only_when_it_is_told_to_and_always_says_where_they_are() {
+        let credentials = Credentials {
+            url: "http://127.0.0.1:8000".to_owned(),
+            email: "admin@locule.local".to_owned(),
+            password: "the password".to_owned(),
+            api_key: "e2b_0123".to_owned(),
+        };
+        let kept_in = Path::new("/srv/locule/credentials.json");
+        for secrets in [true, false] {
+            let shown = access(&credentials, kept_in, secrets);
+            assert!(shown.contains("/srv/locule/credentials.json"), "{shown}");
+            for secret in [&credentials.password, &credentials.api_key] {
+                assert_eq!(shown.contains(secret.as_str()), secrets, "{shown}");
+            }
+        }
     }
 }

@@ -93,7 +93,7 @@ impl Layout {
         let lock = lock(dir)?;
         for (name, mode, owner) in [
             ("secrets", 0o700, None),
-            ("logs", 0o755, None),
+            ("logs", 0o750, None),
             ("agent", 0o700, None),
             ("postgres", 0o700, Some(user)),
             ("redis", 0o700, Some(user)),
@@ -156,7 +156,8 @@ impl Layout {
         Ok(text.trim().to_owned())
     }
 
-    fn credentials(&self) -> PathBuf {
+    /// The file of the administrator's credentials.
+    pub(super) fn credentials(&self) -> PathBuf {
         self.dir.join("credentials.json")
     }
 

@@ -3,8 +3,9 @@
 //! Each child is in its own process group, so that a terminal's Ctrl-C reaches only `up`. The kernel sends each child a signal
 //! when `up` exits. The kernel ties that signal to the thread that started the child: `up` has one thread.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -26,6 +27,7 @@ const EXITS_MAX: usize = 5;
 const EXITS_WITHIN: Duration = Duration::from_mins(1);
 /// The agent pauses every sandbox before it exits.
 const STOP_PATIENCE: Duration = Duration::from_mins(3);
+const LOG_MODE: u32 = 0o640;
 const PROBE_PERIOD: Duration = Duration::from_millis(25);
 
 /// The program that runs, under a path that any user may open: the user of a child may have no access to the folder of the
@@ -226,11 +228,19 @@ fn last_error(log: &PathBuf) -> String {
         .to_owned()
 }
 
-fn spawn(service: &Service) -> io::Result<Child> {
+/// Opens a log that no other user reads. The log of an earlier version may be open to all.
+fn open_log(path: &Path) -> io::Result<File> {
     let log = File::options()
         .create(true)
         .append(true)
-        .open(&service.log)?;
+        .mode(LOG_MODE)
+        .open(path)?;
+    log.set_permissions(Permissions::from_mode(LOG_MODE))?;
+    Ok(log)
+}
+
+fn spawn(service: &Service) -> io::Result<Child> {
+    let log = open_log(&service.log)?;
     #[expect(
         clippy::disallowed_methods,
         reason = "a supervised child outlives every time limit of the command runner"
@@ -293,4 +303,21 @@ fn spawn(service: &Service) -> io::Result<Child> {
         command.pre_exec(prepare);
     }
     command.spawn()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_closed_to_other_users_also_when_an_earlier_version_made_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("serve.log");
+        std::fs::write(&path, "before\n").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        for path in [path, folder.path().join("agent.log")] {
+            let log = open_log(&path).unwrap();
+            assert_eq!(log.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        }
+    }
 }

@@ -44,7 +44,19 @@ class Team:
     def __init__(self):
         self.id = ask("POST", "/v1/teams", WORLD["admin"], {"name": "Contract"})["id"]
         self.token = switched(WORLD["admin"], self.id)
-        ask("POST", f"/v1/teams/{self.id}/members", self.token, {"email": mate().email})
+        ask("POST", f"/v1/invitations/{invitation(self, mate().email)}/accept", mate().token)
+
+
+def invitation(team, email):
+    """The token of an invitation to the team."""
+    made = ask("POST", f"/v1/teams/{team.id}/members", team.token, {"email": email})
+    return made["link"].split("token=")[1]
+
+
+def invited(_):
+    """An account with an invitation to the steady team."""
+    account = Account()
+    return Stage(account.token, {"token": invitation(steady_team(), account.email)})
 
 
 def switched(token, team):
@@ -142,6 +154,7 @@ STAGES = {
     "get_team": of_team(steady_team),
     "rename_team": of_team(steady_team),
     "list_members": of_team(steady_team),
+    "accept_invitation": invited,
     "add_member": of_team(steady_team, body=lambda: {"email": Account().email}),
     "delete_team": of_team(Team),
     "leave_team": of_team(Team, token=lambda team: switched(mate().token, team.id)),

@@ -41,7 +41,7 @@ macro_rules! rows {
             path: |s| {
                 let fill: fn(&Stage) -> &str = $fill;
                 let query = if $path.ends_with("/search") { "?email=x@matrix" } else { "" };
-                let path = $path.replace("{id}", fill(s)).replace("{user_id}", &s.member).replace("{selector}", "1").replace("{provider}", "github");
+                let path = $path.replace("{id}", fill(s)).replace("{user_id}", &s.member).replace("{selector}", "1").replace("{provider}", "github").replace("{token}", "00");
                 path + query
             },
             access: Access::$access,
@@ -117,7 +117,8 @@ rows! {
     "PATCH" "/v1/teams/{id}" Admin 204 Audit::Event("team rename"), team, |_| json!({ "name": "It's @ new-name_1" });
     "DELETE" "/v1/teams/{id}" Owner 204 Audit::Event("team delete"), team, nothing;
     "GET" "/v1/teams/{id}/members" Member 200 Audit::Reads, team, nothing;
-    "POST" "/v1/teams/{id}/members" Admin 201 Audit::Event("member add"), team, |_| json!({ "email": "removed@matrix.test" });
+    "POST" "/v1/teams/{id}/members" Admin 201 Audit::Event("member invite"), team, |_| json!({ "email": "removed@matrix.test" });
+    "POST" "/v1/invitations/{token}/accept" Account 400 Audit::None("the token is unknown; see `invitations` for the rest"), none, nothing;
     "PATCH" "/v1/teams/{id}/members/{user_id}" Admin 204 Audit::Event("member role_update"), team, |_| json!({ "role": "admin" });
     "DELETE" "/v1/teams/{id}/members/{user_id}" Admin 204 Audit::Event("member remove"), team, nothing;
 
@@ -143,7 +144,7 @@ rows! {
     "GET" "/auth/oauth/{provider}" Open 302 Audit::Reads, none, nothing;
     "GET" "/auth/oauth/{provider}/callback" Open 302 Audit::Reads, none, nothing;
     "POST" "/v1/auth/signup" Open 400 OWN, none, |_| json!({ "email": "no", "password": "long enough", "name": "x" });
-    "POST" "/v1/auth/activate" Open 400 OWN, none, |_| json!({ "token": "no" });
+    "POST" "/v1/auth/activate" Open 400 OWN, none, |_| json!({ "token": "no", "password": "long enough" });
     "POST" "/v1/me/password/reset" Open 204 OWN, none, |_| json!({ "email": "unknown@matrix.test" });
     "POST" "/v1/me/password/reset/confirm" Open 400 OWN, none, |_| json!({ "token": "no", "new_password": "long enough" });
     "POST" "/v1/auth/login" Open 400 OWN, none, |_| json!({ "email": "no", "password": "long enough" });
