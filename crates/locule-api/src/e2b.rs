@@ -44,6 +44,10 @@ pub struct NewSandbox {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::optional_environment)]
     pub env_vars: Option<BTreeMap<String, String>>,
+    /// Memory in MiB, rounded up to a multiple of 128. Not in E2B's own API, where a template has the size.
+    #[serde(default, rename = "memoryMB", skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::rounded_memory_mb)]
+    pub memory_mb: Option<i64>,
     /// Whether the sandbox is paused, instead of killed, at its timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_pause: Option<bool>,

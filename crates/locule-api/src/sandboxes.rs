@@ -21,7 +21,7 @@ pub struct CreateSandboxRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::vcpus)]
     pub vcpus: Option<i64>,
-    /// Memory in MiB. Zero or less stands for the default of 512.
+    /// Memory in MiB, a multiple of 128. Zero or less stands for the default of 512.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::memory_mb)]
     pub memory_mb: Option<i64>,

@@ -90,6 +90,7 @@ const TIMEOUT_MAX_SEC: i64 = 30 * 24 * 60 * 60;
 const VCPUS_MAX: i64 = 8;
 const MEMORY_MB_MIN: i64 = 128;
 const MEMORY_MB_MAX: i64 = 8192;
+const MEMORY_MB_STEP: f64 = 128.0;
 const ENTRIES_MAX: usize = 256;
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 
@@ -124,9 +125,16 @@ pub(crate) fn vcpus() -> Object {
 
 /// Zero or less stands for the default.
 pub(crate) fn memory_mb() -> Schema {
-    let text = "Memory in MiB. Zero or less stands for the default of 512.";
-    let size = number(Some(MEMORY_MB_MIN), MEMORY_MB_MAX);
+    let text = "Memory in MiB, a multiple of 128. Zero or less stands for the default of 512.";
+    let mut size = number(Some(MEMORY_MB_MIN), MEMORY_MB_MAX);
+    size.multiple_of = Some(MEMORY_MB_STEP.into());
     either(number(None, 0), size, text)
+}
+
+/// Of the E2B dialect, whose clients name any size.
+pub(crate) fn rounded_memory_mb() -> Object {
+    let text = "Memory in MiB, rounded up to a multiple of 128; the details of the sandbox have the rounded value. Default: 512.";
+    described(number(Some(1), MEMORY_MB_MAX), text)
 }
 
 pub(crate) fn idle_seconds() -> Object {
@@ -148,12 +156,13 @@ pub(crate) fn required_timeout_seconds() -> Object {
 }
 
 pub(crate) fn environment() -> Object {
-    let text = "Environment variables of every process in the sandbox.";
+    let text = "Environment variables of every process in the sandbox. Names and values of variables and labels together have 65536 bytes at most.";
     described(entries(r"^[^=\x00]+$"), text)
 }
 
 pub(crate) fn labels() -> Object {
-    described(entries(r"^[^\x00]+$"), "Labels to find the sandbox by.")
+    let text = "Labels to find the sandbox by. Names and values of variables and labels together have 65536 bytes at most.";
+    described(entries(r"^[^\x00]+$"), text)
 }
 
 fn entries(names: &str) -> Object {

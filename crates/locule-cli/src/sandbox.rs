@@ -52,7 +52,7 @@ pub(crate) struct Size {
     /// Virtual CPUs
     #[arg(long, visible_alias = "cpus", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     vcpus: Option<u32>,
-    /// Memory in MiB: 512, 512m, 2g
+    /// Memory in MiB, a multiple of 128: 512, 512m, 2g
     #[arg(short, long, value_name = "SIZE", value_parser = values::memory_mib)]
     memory: Option<u32>,
 }

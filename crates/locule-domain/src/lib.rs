@@ -11,7 +11,7 @@ mod reason;
 mod sandbox;
 mod timeouts;
 
-pub use limits::{Invalid, Limits, NewSandbox, is_safe_name};
+pub use limits::{Invalid, Limits, MEMORY_STEP_MIB, NewSandbox, is_safe_name, round_up_memory};
 pub use people::{Need, Role, Scope, SignupPolicy, UnknownWord, UserStatus};
 pub use quota::{Exceeded, Quota, Usage};
 pub use reason::{ErrorReason, StopReason};

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::timeouts::OnTimeout;
 
+/// The memory of a sandbox is a multiple of this: a host keeps a template snapshot for each shape, so shapes are few.
+pub const MEMORY_STEP_MIB: u32 = 128;
+
 /// The largest sandbox that the platform creates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -17,6 +20,8 @@ pub struct Limits {
     pub entries_max: usize,
     /// The length of a name or a value in `env` and `labels`.
     pub text_bytes_max: usize,
+    /// All names and values in `env` and `labels` of one sandbox together: a host keeps them with the sandbox.
+    pub entries_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -28,6 +33,7 @@ impl Default for Limits {
             timeout_max: Duration::from_hours(720),
             entries_max: 256,
             text_bytes_max: 16 * 1024,
+            entries_bytes_max: 64 * 1024,
         }
     }
 }
@@ -38,7 +44,7 @@ pub struct NewSandbox {
     pub template: String,
     /// Default: 1.
     pub vcpus: Option<u32>,
-    /// Default: 512.
+    /// A multiple of [`MEMORY_STEP_MIB`]. Default: 512.
     pub memory_mib: Option<u32>,
     /// Idle seconds after which the sandbox is paused; 0 disables the idle timeout.
     pub timeout_sec: u32,
@@ -81,12 +87,27 @@ impl NewSandbox {
                 limits.memory_mib_min, limits.memory_mib_max
             ));
         }
+        if memory % MEMORY_STEP_MIB != 0 {
+            return fail(format!("memory_mb must be a multiple of {MEMORY_STEP_MIB}"));
+        }
+        self.check_timeouts(limits)?;
+        self.check_entries(limits)
+    }
+
+    fn check_timeouts(&self, limits: &Limits) -> Result<(), Invalid> {
         let longest = limits.timeout_max.as_secs();
         if u64::from(self.timeout_sec) > longest
             || self.expires_in.is_some_and(|time| time.as_secs() > longest)
         {
-            return fail(format!("a timeout must be {longest} seconds or less"));
+            return Err(Invalid(format!(
+                "a timeout must be {longest} seconds or less"
+            )));
         }
+        Ok(())
+    }
+
+    fn check_entries(&self, limits: &Limits) -> Result<(), Invalid> {
+        let fail = |text: String| Err(Invalid(text));
         for (what, entries) in [
             ("environment variables", &self.env),
             ("labels", &self.labels),
@@ -112,8 +133,21 @@ impl NewSandbox {
         if self.env.keys().any(|name| name.contains('=')) {
             return fail("the name of an environment variable must not contain =".to_owned());
         }
+        let entries = self.env.iter().chain(&self.labels);
+        let bytes: usize = entries.map(|(name, value)| name.len() + value.len()).sum();
+        if bytes > limits.entries_bytes_max {
+            return fail(format!(
+                "environment variables and labels of a sandbox can have {} bytes at most, names and values together",
+                limits.entries_bytes_max
+            ));
+        }
         Ok(())
     }
+}
+
+/// The smallest memory size that a sandbox can have and that is not below `mib`. For dialects whose clients name any size.
+pub const fn round_up_memory(mib: u32) -> u32 {
+    mib.saturating_add(MEMORY_STEP_MIB - 1) / MEMORY_STEP_MIB * MEMORY_STEP_MIB
 }
 
 /// Whether a name matches `^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`: names of templates, snapshots and channels do.
@@ -160,6 +194,10 @@ mod tests {
                 ..request()
             },
             NewSandbox {
+                memory_mib: Some(1031),
+                ..request()
+            },
+            NewSandbox {
                 timeout_sec: u32::MAX,
                 ..request()
             },
@@ -187,6 +225,61 @@ mod tests {
         for request in invalid {
             request.check(&limits).unwrap_err();
         }
+    }
+
+    /// Each shape costs a host a template snapshot: sizes of any mebibyte were 64,520 shapes.
+    #[test]
+    fn memory_is_a_multiple_of_128_mib() {
+        let check = |mib| {
+            let request = NewSandbox {
+                memory_mib: Some(mib),
+                ..request()
+            };
+            request.check(&Limits::default())
+        };
+        let accepted = (1..=8192).filter(|mib| check(*mib).is_ok());
+        assert_eq!(
+            accepted.collect::<Vec<_>>(),
+            (1..=64).map(|step| step * 128).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            check(1031).unwrap_err().to_string(),
+            "memory_mb must be a multiple of 128"
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn rounding_up_gives_the_next_size_that_is_accepted(mib in 1_u32..=8192) {
+            let rounded = round_up_memory(mib);
+            proptest::prop_assert!(rounded >= mib && rounded - mib < MEMORY_STEP_MIB);
+            proptest::prop_assert_eq!(rounded % MEMORY_STEP_MIB, 0);
+        }
+    }
+
+    /// A host keeps them with the sandbox, and reads them at each start: 859 KiB per sandbox were accepted.
+    #[test]
+    fn variables_and_labels_together_have_64_kib_at_most() {
+        let of = |count: usize, length: usize| {
+            let entry = |at| (format!("{at:04}"), "x".repeat(length - 4));
+            (0..count).map(entry).collect::<BTreeMap<_, _>>()
+        };
+        let check = |env, labels| {
+            let request = NewSandbox {
+                env,
+                labels,
+                ..request()
+            };
+            request.check(&Limits::default())
+        };
+        check(of(32, 1024), of(32, 1024)).unwrap();
+        let refused = check(of(32, 1024), of(32, 1025)).unwrap_err();
+        assert!(refused.to_string().contains("65536 bytes"), "{refused}");
+        check(
+            of(64, 1024),
+            BTreeMap::from([("a".to_owned(), String::new())]),
+        )
+        .unwrap_err();
     }
 
     #[test]

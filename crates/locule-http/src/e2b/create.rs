@@ -77,7 +77,7 @@ fn new_sandbox(
     Ok(locule_domain::NewSandbox {
         template: template_name(&request.template_id).to_owned(),
         vcpus: None,
-        memory_mib: None,
+        memory_mib: request.memory_mb.map(memory_mib).transpose()?,
         timeout_sec: 0,
         expires_in: Some(Duration::from_secs(
             timeout_seconds(request.timeout.unwrap_or(timeout_default))?.into(),
@@ -153,6 +153,14 @@ fn is_value(value: &Value) -> bool {
     }
 }
 
+/// A size of any mebibyte, rounded up to one that a sandbox can have.
+fn memory_mib(mib: i64) -> Result<u32, ApiError> {
+    match u32::try_from(mib) {
+        Ok(mib @ 1..) => Ok(locule_domain::round_up_memory(mib)),
+        _ => Err(ApiError::invalid("memoryMB must be 1 or more")),
+    }
+}
+
 /// A timeout in whole seconds, 1 or more.
 pub(super) fn timeout_seconds(seconds: i64) -> Result<u32, ApiError> {
     match u32::try_from(seconds) {
@@ -193,6 +201,7 @@ mod tests {
         for body in [
             r#"{"templateID":"base","timeout":0}"#,
             r#"{"templateID":"base","timeout":-1}"#,
+            r#"{"templateID":"base","memoryMB":0}"#,
             r#"{"templateID":"base","allow_internet_access":false}"#,
             r#"{"templateID":"base","network":{"denyOut":["0.0.0.0/0"]}}"#,
             r#"{"templateID":"base","autoPauseMemory":false}"#,

@@ -20,6 +20,7 @@ async fn an_invalid_create_is_refused_and_creates_no_sandbox(pool: PgPool) {
         (r#"{"vcpus":1000}"#, 400, "invalid_request"),
         (r#"{"memory_mb":99999999}"#, 400, "invalid_request"),
         (r#"{"memory_mb":1}"#, 400, "invalid_request"),
+        (r#"{"memory_mb":1031}"#, 400, "invalid_request"),
         (r#"{"vcpus":18446744073709551615}"#, 400, "invalid_request"),
         (r#"{"timeout_sec":-1}"#, 400, "invalid_request"),
         (r#"{"timeout_sec":4294967296}"#, 400, "invalid_request"),
@@ -143,6 +144,38 @@ async fn unknown_fields_are_ignored_and_zero_sizes_are_the_default(pool: PgPool)
     let body = r#"{"templateID":"base","surprise":1,"secure":true,"mcp":null}"#;
     let made = app.call("POST", "/v2/sandboxes", body).await;
     assert_eq!(made.status, 201, "{}", made.json);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn memory_is_a_multiple_of_128_mib_and_the_e2b_dialect_rounds_up(pool: PgPool) {
+    let app = App::start(pool).await;
+    let refused = app
+        .call("POST", "/v1/sandboxes", r#"{"memory_mb":1031}"#)
+        .await;
+    assert_eq!(refused.status, 400, "{}", refused.json);
+    let text = refused.json["error"]["message"].as_str().unwrap();
+    assert!(text.contains("multiple of 128"), "{text}");
+    let body = r#"{"templateID":"base","memoryMB":1031}"#;
+    let made = app.call("POST", "/v2/sandboxes", body).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+    let path = format!("/sandboxes/{}", made.json["sandboxID"].as_str().unwrap());
+    let details = app.call("GET", &path, "").await;
+    assert_eq!(details.json["memoryMB"], 1152, "{}", details.json);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn variables_and_labels_together_are_bounded(pool: PgPool) {
+    let app = App::start(pool).await;
+    let value = "x".repeat(16 * 1024);
+    let four = serde_json::json!({ "A": value, "B": value, "C": value, "D": value });
+    for body in [
+        serde_json::json!({ "envs": four }),
+        serde_json::json!({ "envs": {"A": value, "B": value}, "labels": {"c": value, "d": value} }),
+    ] {
+        let refused = app.call("POST", "/v1/sandboxes", &body.to_string()).await;
+        assert_eq!(refused.status, 400, "{}", refused.json);
+        assert_eq!(refused.json["error"]["code"], "invalid_request");
+    }
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]

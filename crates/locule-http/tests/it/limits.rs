@@ -144,7 +144,7 @@ async fn the_size_of_a_sandbox_and_the_rate_of_creates_are_limited(pool: PgPool)
     .await;
     for (body, what) in [
         (r#"{"vcpus":4}"#, "3 vCPUs"),
-        (r#"{"memory_mb":4097}"#, "4096 MiB of memory"),
+        (r#"{"memory_mb":4224}"#, "4096 MiB of memory"),
     ] {
         let refused = app.call("POST", "/v1/sandboxes", body).await;
         assert_eq!(refused.status, 429, "{}", refused.json);
