@@ -1,5 +1,5 @@
-//! Building blocks that every program of the platform uses: time, tasks, retries, error texts, logs, host programs and the
-//! machine's memory.
+//! Building blocks that every program of the platform uses: time, tasks, retries, error texts, logs, ends of files, host
+//! programs and the machine's memory.
 //!
 //! The crate knows no sandbox and no other term of the product.
 
@@ -9,5 +9,6 @@ pub mod command;
 pub mod errors;
 pub mod failpoint;
 pub mod memory;
+pub mod tail;
 pub mod tasks;
 pub mod telemetry;

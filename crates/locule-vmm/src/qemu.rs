@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use locule_base::tail::{TAIL_BYTES, tail};
 
 use crate::accelerator::AcceleratorKind;
 use crate::capture::MemoryFile;
@@ -240,9 +241,8 @@ fn memory_file(source: &MemorySource) -> std::io::Result<MemoryFile> {
 }
 
 /// The last line of the VMM's output, for an error message.
-fn last_line(log: &PathBuf) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(2000)..]).into_owned();
+fn last_line(log: &Path) -> String {
+    let text = tail(log, TAIL_BYTES).unwrap_or_default();
     let line = text
         .lines()
         .rev()

@@ -99,7 +99,10 @@ fn devices(spec: &VmSpec, control: RawFd) -> Vec<(&'static str, String)> {
         ),
         ("-netdev", format!("tap,id=n0,fd={tap}")),
         ("-device", card),
-        ("-chardev", "file,id=c0,path=/dev/fdset/2".to_owned()),
+        (
+            "-chardev",
+            "file,id=c0,path=/dev/fdset/2,append=on".to_owned(),
+        ),
         ("-serial", "chardev:c0".to_owned()),
         ("-chardev", socket),
         ("-mon", "chardev=q0,mode=control".to_owned()),

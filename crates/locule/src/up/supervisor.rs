@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use locule_base::backoff::Backoff;
 use locule_base::clock::{Clock as _, SystemClock};
+use locule_base::tail::{TAIL_BYTES, tail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::Child;
@@ -214,9 +215,8 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 /// The last line of a log that reports an error, else its last line.
-fn last_error(log: &PathBuf) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(8192)..]).into_owned();
+fn last_error(log: &Path) -> String {
+    let text = tail(log, 2 * TAIL_BYTES).unwrap_or_default();
     let mut lines = text.lines().rev().filter(|line| !line.trim().is_empty());
     let error = lines
         .clone()
