@@ -241,16 +241,13 @@ impl Registry {
     }
 
     /// The report that [`Self::reports`] contains for one sandbox.
-    pub(crate) async fn report_of(
-        &self,
-        sandbox: SandboxId,
-    ) -> Result<Option<SandboxReport>, AgentError> {
+    pub(crate) fn report_of(&self, sandbox: SandboxId) -> Option<SandboxReport> {
         if let Some(report) = self.handle(sandbox).and_then(|handle| handle.report()) {
-            return Ok(Some(report));
+            return Some(report);
         }
         let now = self.host().clock.now();
-        let ended = self.host().ledger.read_tombstone(sandbox).await?;
+        let ended = self.host().ledger.tombstone(sandbox);
         let recent = ended.filter(|tombstone| tombstone.is_recent(now));
-        Ok(recent.and_then(|tombstone| Some(tombstone.last?.report(None))))
+        Some(recent?.last?.report(None))
     }
 }

@@ -1,11 +1,10 @@
 //! The end of a sandbox: by an order, by a timeout, or because the VMM exited.
 
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use locule_base::errors::chain;
 use locule_base::failpoint::reached;
+use locule_base::tail::{TAIL_BYTES, tail};
 
 use super::{Driver, Next};
 use crate::blocking::blocking;
@@ -20,7 +19,6 @@ const SHUTDOWN_LINES: [&str; 4] = [
     "reboot: Restarting system",
     "Kernel panic",
 ];
-const CONSOLE_TAIL_BYTES: u64 = 4096;
 
 impl Driver {
     /// The VMM exited without an order: the guest shut itself down, or the process was killed.
@@ -65,20 +63,11 @@ impl Driver {
 async fn exit_reason(folder: &Path) -> &'static str {
     let console = folder.join("console.log");
     let action = "read the console of a sandbox";
-    let tail = blocking(move || tail(&console).map_err(HostError::io(action)));
+    let tail = blocking(move || tail(&console, TAIL_BYTES).map_err(HostError::io(action)));
     let tail = tail.await.unwrap_or_default();
     if SHUTDOWN_LINES.iter().any(|line| tail.contains(line)) {
         "guest_shutdown"
     } else {
         "vm_lost"
     }
-}
-
-fn tail(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let end = file.metadata()?.len();
-    file.seek(SeekFrom::Start(end.saturating_sub(CONSOLE_TAIL_BYTES)))?;
-    let mut bytes = Vec::new();
-    file.take(CONSOLE_TAIL_BYTES).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use chrono::DateTime;
 use locule_agent_api::ReportedState;
 use locule_ids::SandboxId;
 
@@ -53,8 +52,10 @@ pub fn examine(pool: &Path) -> io::Result<Findings> {
     findings
         .ended
         .extend(tombstones.filter_map(|path| sandbox_of(&path)));
-    let reported = files.recently_ended(DateTime::UNIX_EPOCH);
-    findings.reported = reported.iter().map(|manifest| manifest.sandbox).collect();
+    let reported = files
+        .read_tombstones()
+        .filter_map(|tombstone| tombstone.last);
+    findings.reported = reported.map(|manifest| manifest.sandbox).collect();
     Ok(findings)
 }
 

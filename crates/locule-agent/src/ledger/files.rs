@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use locule_disk::{is_full, sync_dir, write_durably};
 use locule_ids::SandboxId;
 
@@ -108,7 +108,9 @@ impl Files {
     }
 
     pub(super) fn read_tombstone(&self, sandbox: SandboxId) -> Option<Tombstone> {
-        serde_json::from_slice(&fs::read(self.tombstone(sandbox)).ok()?).ok()
+        let text = fs::read(self.tombstone(sandbox)).ok()?;
+        let tombstone: Tombstone = serde_json::from_slice(&text).ok()?;
+        Some(tombstone.for_reports())
     }
 
     /// A tombstone that cannot be read counts: tombstones are only written for sandboxes that ended.
@@ -129,9 +131,10 @@ impl Files {
     }
 
     /// Removes the files of a sandbox. Its tombstone was written before, unless its creation was never acknowledged. A renamed
-    /// manifest becomes a tombstone as soon as the disk has a free block.
-    pub(super) fn remove(&self, manifest: &Manifest) -> io::Result<()> {
+    /// manifest becomes a tombstone as soon as the disk has a free block; the result is that tombstone.
+    pub(super) fn remove(&self, manifest: &Manifest) -> io::Result<Option<Tombstone>> {
         let folder = self.folder(manifest.sandbox);
+        let mut written = None;
         if let Some(ended) = ended_manifest(&folder) {
             for path in names(&folder).filter(|path| *path != ended) {
                 fs::remove_file(path)?;
@@ -139,9 +142,11 @@ impl Files {
             if !self.tombstone(manifest.sandbox).exists() {
                 let tombstone = Tombstone::of(manifest);
                 write_durably(&self.tombstone(tombstone.sandbox), &json(&tombstone)?)?;
+                written = Some(tombstone);
             }
         }
-        locule_disk::remove_tree(&folder)
+        locule_disk::remove_tree(&folder)?;
+        Ok(written)
     }
 
     /// Every sandbox folder, with what the folder holds.
@@ -165,27 +170,17 @@ impl Files {
         }
     }
 
-    /// The last manifests of sandboxes that ended lately. Older tombstones are removed.
-    pub(super) fn recently_ended(&self, now: DateTime<Utc>) -> Vec<Manifest> {
-        let mut recent = Vec::new();
-        for path in self
-            .tombstone_paths()
-            .filter(|path| sandbox_of(path).is_some())
-        {
-            let Some(tombstone) = fs::read(&path)
-                .ok()
-                .and_then(|text| serde_json::from_slice::<Tombstone>(&text).ok())
-            else {
-                continue;
-            };
-            if tombstone.is_recent(now) {
-                recent.extend(tombstone.last);
-            } else {
-                // A failed removal is repeated the next time.
-                let _ = fs::remove_file(&path);
-            }
+    /// Every tombstone that can be read.
+    pub(super) fn read_tombstones(&self) -> impl Iterator<Item = Tombstone> {
+        let paths = self.tombstone_paths();
+        paths.filter_map(|path| self.read_tombstone(sandbox_of(&path)?))
+    }
+
+    /// A tombstone that stays is removed after the next start.
+    pub(super) fn remove_tombstones(&self, sandboxes: &[SandboxId]) {
+        for sandbox in sandboxes {
+            let _ = fs::remove_file(self.tombstone(*sandbox));
         }
-        recent
     }
 }
 

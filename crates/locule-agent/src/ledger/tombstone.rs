@@ -16,7 +16,7 @@ pub(crate) struct Tombstone {
     /// Of the order that ended the sandbox.
     pub(crate) generation: i64,
     pub(crate) at: DateTime<Utc>,
-    /// Absent when the host never held the sandbox.
+    /// What a report needs. Absent when the host never held the sandbox.
     pub(crate) last: Option<Manifest>,
 }
 
@@ -28,6 +28,18 @@ impl Tombstone {
             at: ended.stopped_at.unwrap_or(ended.created_at),
             last: Some(ended.clone()),
         }
+        .for_reports()
+    }
+
+    /// Without what no report has: variables, labels, token and key. Earlier agents wrote whole manifests.
+    pub(super) fn for_reports(mut self) -> Self {
+        if let Some(last) = &mut self.last {
+            last.env.clear();
+            last.labels.clear();
+            last.access_token.clear();
+            last.control_key.clear();
+        }
+        self
     }
 
     /// Whether the tombstone is still reported and kept.
