@@ -34,6 +34,7 @@ use crate::ledger::Entry;
 use crate::lifecycle::{remove, remove_eventually, write_tombstone};
 use crate::manifest::{Manifest, ManifestState};
 use crate::registry::Registry;
+use crate::template_snapshot::{EVICTED, TemplateSnapshots};
 use crate::vm::Vm;
 
 /// Each adoption waits for a guest to answer; one that does not answer must not hold up the others.
@@ -60,7 +61,8 @@ pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), H
             ),
         }
     }
-    let adopted = stream::iter(by_slot(active)).map(|group| adopt_group(host, group));
+    let snapshots = &registry.shared.vm_source.template_snapshots;
+    let adopted = stream::iter(by_slot(active)).map(|group| adopt_group(host, snapshots, group));
     let mut adopted = adopted.buffer_unordered(ADOPTED_TOGETHER);
     while let Some(group) = adopted.next().await {
         for (manifest, vm) in group? {
@@ -75,7 +77,8 @@ pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), H
     for manifest in ended {
         remove_eventually(host, &manifest, None).await;
     }
-    sweep(host, &keep).await
+    sweep(host, &keep).await?;
+    snapshots.open().await
 }
 
 fn slot_of(manifest: &Manifest) -> Option<u16> {
@@ -97,11 +100,12 @@ fn by_slot(mut active: Vec<Manifest>) -> Vec<Vec<Manifest>> {
 
 async fn adopt_group(
     host: &Arc<Host>,
+    snapshots: &TemplateSnapshots,
     group: Vec<Manifest>,
 ) -> Result<Vec<(Manifest, Option<Vm>)>, HostError> {
     let mut adopted = Vec::new();
     for manifest in group {
-        adopted.extend(adopt_one(host, manifest).await?);
+        adopted.extend(adopt_one(host, snapshots, manifest).await?);
     }
     Ok(adopted)
 }
@@ -109,6 +113,7 @@ async fn adopt_group(
 /// `None`: the sandbox has ended.
 async fn adopt_one(
     host: &Arc<Host>,
+    snapshots: &TemplateSnapshots,
     mut manifest: Manifest,
 ) -> Result<Option<(Manifest, Option<Vm>)>, HostError> {
     match manifest.state.clone() {
@@ -122,7 +127,10 @@ async fn adopt_one(
             vmm,
             snapshot,
         } => {
-            if let Some(vm) = adopt_vm(host, &manifest, slot, &vmm, snapshot).await {
+            if let Some(mut vm) = adopt_vm(host, &manifest, slot, &vmm, snapshot).await {
+                if snapshot.is_none() {
+                    vm.template = Some(snapshots.adopt(&manifest.template_snapshot));
+                }
                 remove_uncommitted(host, &manifest, snapshot, true).await;
                 Ok(Some((manifest, Some(vm))))
             } else {
@@ -156,6 +164,8 @@ async fn adopt_vm(
         net: Arc::new(net),
         slot,
         snapshot,
+        template: None,
+        promise: Some(host.promises.adopt(manifest.memory_mib)),
     };
     reached("adopt", "the VM is adopted");
     let answers = async {
@@ -231,7 +241,8 @@ async fn end_orphans(host: &Host, keep: &HashSet<u16>) {
     reached("adopt", "VMMs without a sandbox are ended");
 }
 
-/// Removes control sockets, networks, pooled VMs and unfinished template snapshots of this instance that no manifest owns.
+/// Removes control sockets, networks, pooled VMs and unfinished template snapshots of this instance that no manifest owns, and
+/// root filesystems of other bundles.
 async fn sweep(host: &Host, keep: &HashSet<u16>) -> Result<(), HostError> {
     let kept: HashSet<PathBuf> = keep.iter().map(|slot| host.control_socket(*slot)).collect();
     remove_others(host.config.control_dir(), move |path| kept.contains(path)).await?;
@@ -239,7 +250,14 @@ async fn sweep(host: &Host, keep: &HashSet<u16>) -> Result<(), HostError> {
     reached("adopt", "networks without a sandbox are removed");
     remove_others(host.warm_pool_dir(), |_| false).await?;
     remove_others(host.template_snapshot_dir(), |path| {
-        path.extension().is_none_or(|extension| extension != "new")
+        path.extension()
+            .is_none_or(|extension| extension != "new" && extension != EVICTED)
+    })
+    .await?;
+    let bundle = host.bundle.clone();
+    remove_others(host.pool.root().join("images"), move |path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| bundle.has_content(name))
     })
     .await
 }

@@ -1,8 +1,10 @@
 //! The settings of a host.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use locule_base::memory::MachineMemory;
+use locule_domain::MEMORY_STEP_MIB;
 use locule_net::NetOptions;
 use locule_vmm::{AcceleratorSetting, Shape};
 
@@ -29,13 +31,25 @@ pub struct Limits {
     pub memory_limit_mib: u64,
     /// The memory of a paused sandbox in more extents than this is defragmented.
     pub snapshot_extents_max: u32,
+    /// Template snapshots on the host at most, those of listed shapes included.
+    pub template_snapshots_max: usize,
+    /// The memory of template snapshots that is loaded at most.
+    pub template_memory_mib: u64,
+    /// Memory of a template snapshot that no VM has used for this long is given back.
+    pub template_memory_idle: Duration,
 }
 
 impl Limits {
-    /// Whether a sandbox may have this size.
-    pub(crate) fn allow(&self, vcpus: u32, memory_mib: u32) -> bool {
-        (1..=self.vcpus_max).contains(&vcpus)
-            && (MEMORY_MIB_MIN..=self.memory_mib_max).contains(&memory_mib)
+    /// Whether a sandbox may have this shape.
+    pub fn allow(&self, shape: Shape) -> bool {
+        (1..=self.vcpus_max).contains(&shape.vcpus)
+            && (MEMORY_STEP_MIB..=self.memory_mib_max).contains(&shape.memory_mib)
+            && shape.memory_mib.is_multiple_of(MEMORY_STEP_MIB)
+    }
+
+    /// The share of the memory limit that template snapshots may use.
+    pub const fn template_memory_of(memory_limit_mib: u64) -> u64 {
+        memory_limit_mib / 4
     }
 
     /// Whether so much memory may be promised.
@@ -49,8 +63,6 @@ impl Limits {
     }
 }
 
-/// A smaller guest does not boot.
-const MEMORY_MIB_MIN: u32 = 128;
 /// The rest is for the host's own programs, and for the page cache of disks and snapshots.
 const LIMIT_PERCENT: u64 = 80;
 
@@ -63,6 +75,9 @@ impl Default for Limits {
             bandwidth_mbit: 1000,
             memory_limit_mib: machine_mib() * LIMIT_PERCENT / 100,
             snapshot_extents_max: 8192,
+            template_snapshots_max: 16,
+            template_memory_mib: Self::template_memory_of(machine_mib() * LIMIT_PERCENT / 100),
+            template_memory_idle: Duration::from_secs(30),
         }
     }
 }
@@ -93,13 +108,19 @@ pub struct Config {
     pub limits: Limits,
     /// Warm VMs of one kind at most; 0 switches the warm pool off.
     pub warm_max: usize,
-    /// The agent takes the template snapshot of this shape before it is ready.
-    pub default_shape: Shape,
+    /// The shapes that the host keeps ready: their template snapshots are taken before the agent is ready and stay, and the
+    /// warm pool has VMs of these shapes and no others.
+    pub warm_shapes: Vec<Shape>,
 }
 
 impl Config {
     pub fn socket(&self) -> PathBuf {
         self.run_dir.join("agent.sock")
+    }
+
+    /// Whether the operator listed the shape.
+    pub(crate) fn is_listed(&self, shape: Shape) -> bool {
+        self.warm_shapes.contains(&shape)
     }
 
     pub(crate) fn net_options(&self) -> NetOptions {

@@ -10,6 +10,7 @@ mod disk;
 mod end;
 mod handle;
 mod orders;
+mod output;
 mod policy;
 mod timeouts;
 
@@ -75,6 +76,7 @@ impl Shared {
 /// Everything that the task owns.
 pub(crate) struct Driver {
     host: Arc<Host>,
+    vm_source: Arc<VmSource>,
     events: Events,
     rewrites: Arc<Semaphore>,
     manifest: Manifest,
@@ -126,9 +128,8 @@ pub(crate) fn create(shared: &Shared, spec: SandboxSpec, reply: Reply<SandboxRep
     let manifest = Manifest::new(spec, key, shared.host.clock.now());
     let (mut driver, handle, inbox) = Driver::new(shared, manifest);
     let (sandbox, exited) = (driver.manifest.sandbox, shared.exited.clone());
-    let vm_source = shared.vm_source.clone();
     shared.host.tasks.spawn_detached("sandbox", async move {
-        match driver.create(&vm_source).await {
+        match driver.create().await {
             Ok(report) => {
                 // The caller may have left; the sandbox exists all the same.
                 let _ = reply.send(Ok(report));
@@ -159,6 +160,7 @@ impl Driver {
         };
         let driver = Self {
             host: shared.host.clone(),
+            vm_source: shared.vm_source.clone(),
             events: shared.events.clone(),
             rewrites: shared.rewrites.clone(),
             tried: manifest.generation,
@@ -177,9 +179,9 @@ impl Driver {
     }
 
     /// The sandbox gets its first VM. On failure nothing of the sandbox is left.
-    async fn create(&mut self, vm_source: &VmSource) -> Result<SandboxReport, AgentError> {
+    async fn create(&mut self) -> Result<SandboxReport, AgentError> {
         check_unused(&self.host.ledger, self.manifest.sandbox).await?;
-        match vm_source.acquire(&mut self.manifest).await {
+        match self.vm_source.clone().acquire(&mut self.manifest).await {
             Ok(vm) => {
                 self.activity.touch();
                 self.set_vm(Some(vm));
@@ -267,6 +269,7 @@ impl Driver {
                 () = exited => self.vmm_exited().await,
                 _ = tick.tick() => {
                     self.defragment();
+                    self.bound_output().await;
                     self.check_disk().await;
                     self.check_timeouts().await
                 }

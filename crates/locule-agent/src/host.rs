@@ -13,6 +13,7 @@ use locule_vmm::{Accelerator, AcceleratorKind, Vmm};
 use crate::config::Config;
 use crate::images::Bundle;
 use crate::ledger::Ledger;
+use crate::promises::Promises;
 use crate::slots::Slots;
 
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub(crate) struct Host {
     pub(crate) accelerator: Accelerator,
     pub(crate) ledger: Ledger,
     pub(crate) slots: Slots,
+    pub(crate) promises: Promises,
 }
 
 impl Host {

@@ -82,6 +82,12 @@ impl Bundle {
         Some((self.folder.join(&image.file), &image.sha256))
     }
 
+    /// Whether a template has a root filesystem with this hash.
+    pub(crate) fn has_content(&self, sha256: &str) -> bool {
+        let mut templates = self.manifest.templates.values();
+        templates.any(|image| image.sha256 == sha256)
+    }
+
     /// Identifies kernel and initramfs by their content.
     pub(crate) fn boot_key(&self) -> String {
         format!(

@@ -18,6 +18,7 @@ use crate::error::HostError;
 use crate::host::Host;
 use crate::images::{BadBundle, Bundle};
 use crate::ledger::Ledger;
+use crate::promises::Promises;
 use crate::registry::Registry;
 use crate::slots::Slots;
 use crate::vm_source::VmSource;
@@ -132,6 +133,7 @@ impl Agent {
             accelerator,
             ledger,
             slots: Slots::default(),
+            promises: Promises::new(config.limits),
             config,
         });
         let vm_source = Arc::new(VmSource::new(host.clone()));
@@ -196,7 +198,7 @@ impl Agent {
     }
 }
 
-/// Takes the template snapshot that most sandboxes need, and starts to fill the warm pool.
+/// Takes the template snapshots of the listed shapes, and starts to fill the warm pool.
 async fn prepare(host: &Host, vm_source: &VmSource) -> Result<(), HostError> {
     let template = host
         .bundle
@@ -204,19 +206,23 @@ async fn prepare(host: &Host, vm_source: &VmSource) -> Result<(), HostError> {
         .next()
         .unwrap_or("minimal")
         .to_owned();
-    let shape = host.config.default_shape;
-    match vm_source.template_snapshots.get(&template, shape).await {
-        Ok(_) => {}
-        // The host must run so that an operator can destroy sandboxes.
-        Err(error) if error.is_full() => tracing::error!(
-            error = locule_base::errors::chain(&error),
-            "the first template snapshot cannot be taken: the disk pool is full"
-        ),
-        Err(error) => return Err(error),
+    for shape in &host.config.warm_shapes {
+        match vm_source.template_snapshots.get(&template, *shape).await {
+            Ok(_) => {}
+            // The host must run so that an operator can destroy sandboxes.
+            Err(error) if error.is_full() => tracing::error!(
+                error = locule_base::errors::chain(&error),
+                "the template snapshot of a listed shape cannot be taken: the disk pool is full"
+            ),
+            Err(error) => return Err(error),
+        }
+        vm_source.warm_pool.set_min_warm(&template, *shape, 1);
     }
+    let snapshots = vm_source.template_snapshots.clone();
+    host.tasks
+        .spawn("template snapshots", |stop| snapshots.maintain(stop));
     if host.config.warm_max > 0 {
         let pool = vm_source.warm_pool.clone();
-        pool.set_min_warm(&template, shape, 1);
         host.tasks.spawn("warm pool", |stop| pool.maintain(stop));
     }
     Ok(())

@@ -20,7 +20,9 @@ use locule_vmm::{Machine, MemorySource, Shape, VmSpec};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::operation::Operation;
+use crate::promises::Promise;
 use crate::slots::Slot;
+use crate::template_use::TemplateUse;
 use crate::undo::{Guarded, Undo};
 
 #[derive(Debug)]
@@ -30,12 +32,17 @@ pub(crate) struct Vm {
     pub(crate) slot: Slot,
     /// The snapshot of the sandbox that the VM was restored from. `None`: a template snapshot.
     pub(crate) snapshot: Option<u32>,
+    /// The template snapshot that the VM was restored from.
+    pub(crate) template: Option<TemplateUse>,
+    /// The VM's memory, promised. `None`: the VM boots for a template snapshot.
+    pub(crate) promise: Option<Promise>,
 }
 
 /// What one VM is made of.
 #[derive(Debug)]
 pub(crate) struct VmParts {
     pub(crate) slot: Slot,
+    pub(crate) promise: Option<Promise>,
     pub(crate) shape: Shape,
     pub(crate) memory: MemorySource,
     /// Holds the disk, and gets console output and the VMM's log.
@@ -100,6 +107,7 @@ async fn assemble(
 ) -> Result<Vm, HostError> {
     let VmParts {
         slot,
+        promise,
         shape,
         memory,
         folder,
@@ -155,6 +163,8 @@ async fn assemble(
         net: Arc::new(net),
         slot: slot.keep(),
         snapshot: None,
+        template: None,
+        promise,
     })
 }
 
@@ -171,12 +181,13 @@ impl VmFiles {
             .read(true)
             .write(true)
             .open(folder.join("disk"));
+        // Every write appends: the agent shortens the file while the VM runs.
         let console = File::options()
-            .write(true)
+            .append(true)
             .create(true)
-            .truncate(true)
             .mode(0o600)
-            .open(folder.join("console.log"));
+            .open(folder.join("console.log"))
+            .and_then(|console| console.set_len(0).map(|()| console));
         Ok(Self {
             disk: disk.map_err(HostError::io("open the disk"))?.into(),
             console: console.map_err(HostError::io("open the console"))?.into(),

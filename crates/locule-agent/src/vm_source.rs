@@ -21,6 +21,7 @@ use crate::guest::GuestClient;
 use crate::host::Host;
 use crate::manifest::{Manifest, ManifestState};
 use crate::operation::Operation;
+use crate::promises::Promise;
 use crate::template_snapshot::TemplateSnapshots;
 use crate::undo::Undo;
 use crate::vm::Vm;
@@ -58,7 +59,9 @@ impl VmSource {
 
     async fn claim_or_create(&self, manifest: &mut Manifest) -> Result<Vm, HostError> {
         let host = &self.host;
-        check_capacity(host, manifest).await?;
+        if host.pool.is_low()? {
+            return Err(HostError::NoCapacity("its disk pool is almost full"));
+        }
         let shape = manifest.shape();
         if let Some(pooled) = self.warm_pool.take(&manifest.template, shape) {
             match claim(host, manifest, pooled).await {
@@ -73,6 +76,7 @@ impl VmSource {
                 }
             }
         }
+        let promise = self.promise(manifest.memory_mib).await?;
         let slot = host.slots.take().ok_or(HostError::NoSlot)?;
         let snapshot = self
             .template_snapshots
@@ -84,29 +88,26 @@ impl VmSource {
         operation.step("the manifest says creating")?;
         let folder = host.ledger.folder(manifest.sandbox);
         let vm = snapshot
-            .restore(host, shape, slot, folder, operation)
+            .restore(host, shape, promise, slot, folder, operation)
             .await?;
         let key = &snapshot.control_key;
         start(host, manifest, vm, key, host.vmm.identity(), operation).await
     }
-}
 
-/// Refuses a sandbox for which the host has no capacity, before anything is made of it.
-pub(crate) async fn check_capacity(host: &Host, manifest: &Manifest) -> Result<(), HostError> {
-    if host.pool.is_low()? {
-        return Err(HostError::NoCapacity("its disk pool is almost full"));
-    }
-    let promised = host.ledger.promised_mib(manifest.sandbox).await?;
-    if host
-        .config
-        .limits
-        .fits(promised + u64::from(manifest.memory_mib))
-    {
-        Ok(())
-    } else {
-        Err(HostError::NoCapacity(
-            "its memory is promised to other sandboxes",
-        ))
+    /// Promises memory to one more VM, before anything is made of the VM. The warm pool yields to it.
+    pub(crate) async fn promise(&self, mib: u32) -> Result<Promise, HostError> {
+        let promises = &self.host.promises;
+        loop {
+            if let Some(promise) = promises.make(mib) {
+                return Ok(promise);
+            }
+            let pooled = self.warm_pool.promised_mib();
+            if !promises.could_make(mib, pooled) || !self.warm_pool.shrink().await {
+                return Err(HostError::NoCapacity(
+                    "its memory is promised to other sandboxes",
+                ));
+            }
+        }
     }
 }
 

@@ -106,8 +106,11 @@ impl WarmPool {
         CreateInProgress(self)
     }
 
-    /// The best VM of a kind, if there is one. Counts as demand.
+    /// The best VM of a kind, if there is one. Counts as demand. The pool has no VMs of shapes that the operator did not list.
     pub(crate) fn take(&self, template: &str, shape: Shape) -> Option<PooledVm> {
+        if !self.host.config.is_listed(shape) {
+            return None;
+        }
         let kind = VmKind {
             template: template.to_owned(),
             shape,
@@ -139,6 +142,11 @@ impl WarmPool {
             (&a.template, a.vcpus, a.memory_mib).cmp(&(&b.template, b.vcpus, b.memory_mib))
         });
         levels
+    }
+
+    /// The memory that is promised to the VMs.
+    pub(crate) fn promised_mib(&self) -> u64 {
+        self.kinds().values().map(KindPool::promised_mib).sum()
     }
 
     /// The memory that the VMs have for themselves.

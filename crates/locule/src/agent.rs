@@ -1,9 +1,10 @@
 //! `locule agent`: the host agent as a process.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use locule_agent::{Agent, Config, Limits, OnStop};
+use locule_agent::{Agent, Config, Limits, OnStop, Shape};
 use locule_base::tasks::Tasks;
 use locule_base::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,9 +34,22 @@ pub(crate) struct Args {
     /// Size of the disk pool in MiB, where the data directory is on a filesystem without reflinks
     #[arg(long)]
     pool_size: Option<u64>,
-    /// The size of the warm pool for each template and shape; 0 for no warm pool
+    /// The size of the warm pool for each template and listed shape; 0 for no warm pool
     #[arg(long, default_value_t = default_warm_max())]
     warm: usize,
+    /// The shapes that the host keeps ready, as vCPUs and MiB of memory: a template snapshot of each, and a warm pool. Other
+    /// shapes have no warm pool, and their template snapshots are taken when needed
+    #[arg(long, value_name = "VCPUSxMIB", value_delimiter = ',', default_value = "1x512", value_parser = shape)]
+    warm_shapes: Vec<Shape>,
+    /// Template snapshots on the host at most: the one that was used least recently, and that no sandbox uses, is removed first
+    #[arg(long, default_value_t = Limits::default().template_snapshots_max)]
+    template_snapshots: usize,
+    /// Memory of template snapshots that is loaded at most, in MiB (default: a quarter of the memory limit)
+    #[arg(long)]
+    template_memory: Option<u64>,
+    /// Seconds after which the memory of a template snapshot that no virtual machine uses is given back
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().template_memory_idle.as_secs())]
+    template_memory_idle: u64,
     /// Memory limit of all virtual machines together, in MiB: above the limit the host pauses the sandbox that has been idle
     /// longest (default: 80 % of the machine's memory)
     #[arg(long)]
@@ -57,6 +71,19 @@ pub(crate) struct Args {
     keep_on_stop: bool,
 }
 
+/// A shape: `1x512`.
+fn shape(text: &str) -> Result<Shape, String> {
+    let parse = || {
+        let (vcpus, mib) = text.split_once('x')?;
+        let (vcpus, memory_mib) = (vcpus.parse().ok()?, mib.parse().ok()?);
+        let shape = Shape { vcpus, memory_mib };
+        Limits::default().allow(shape).then_some(shape)
+    };
+    parse().ok_or_else(|| {
+        "expected vCPUs and MiB of memory, a multiple of 128, such as 1x512 or 2x1024".to_owned()
+    })
+}
+
 /// Two VMs for each core: the cores cannot restore more of them at the same time.
 fn default_warm_max() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get() * 2)
@@ -72,6 +99,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         rustix::process::geteuid().is_root(),
         "the host agent must run as root"
     );
+    let memory_limit_mib = args
+        .memory_limit
+        .unwrap_or(Limits::default().memory_limit_mib);
     let config = Config {
         data_dir: args.data_dir,
         run_dir: args.run_dir,
@@ -88,17 +118,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         peer: args.peer_uid.zip(args.peer_gid),
         limits: Limits {
             memory_overcommit: args.memory_overcommit,
-            memory_limit_mib: args
-                .memory_limit
-                .unwrap_or(Limits::default().memory_limit_mib),
+            memory_limit_mib,
             snapshot_extents_max: args.image_extents_max,
+            template_snapshots_max: args.template_snapshots,
+            template_memory_mib: args
+                .template_memory
+                .unwrap_or(Limits::template_memory_of(memory_limit_mib)),
+            template_memory_idle: Duration::from_secs(args.template_memory_idle),
             ..Limits::default()
         },
         warm_max: args.warm,
-        default_shape: locule_agent::Shape {
-            vcpus: 1,
-            memory_mib: 512,
-        },
+        warm_shapes: args.warm_shapes,
     };
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -59,7 +59,7 @@ pub(crate) struct Args {
     /// Size of the disk pool in MiB (default: a quarter of the free space)
     #[arg(long)]
     pool_size: Option<u64>,
-    /// The size of the warm pool for each template and shape; 0 for no warm pool (default: two VMs for each core)
+    /// The size of the warm pool for each template and listed shape; 0 for no warm pool (default: two VMs for each core)
     #[arg(long)]
     warm: Option<usize>,
     /// Memory limit of all virtual machines together, in MiB: above the limit the host pauses the sandbox that has been idle

@@ -8,7 +8,6 @@ use super::{Command, DRAIN, Driver, Next};
 use crate::error::HostError;
 use crate::lifecycle;
 use crate::manifest::ManifestState;
-use crate::vm_source::check_capacity;
 
 impl Driver {
     pub(super) async fn handle(&mut self, command: Command) -> Next {
@@ -185,10 +184,13 @@ impl Driver {
 
     async fn resume(&mut self, snapshot: u32) -> Result<(), HostError> {
         let host = self.host.clone();
-        check_capacity(&host, &self.manifest).await?;
+        if host.pool.is_low()? {
+            return Err(HostError::NoCapacity("its disk pool is almost full"));
+        }
+        let promise = self.vm_source.promise(self.manifest.memory_mib).await?;
         let slot = host.slots.take().ok_or(HostError::NoSlot)?;
         self.defragmentation.cancel();
-        let vm = lifecycle::resume(&host, &mut self.manifest, snapshot, slot).await?;
+        let vm = lifecycle::resume(&host, &mut self.manifest, snapshot, promise, slot).await?;
         self.activity.admit();
         self.set_vm(Some(vm));
         self.publish();

@@ -12,6 +12,7 @@ use crate::error::HostError;
 use crate::host::Host;
 use crate::manifest::Manifest;
 use crate::operation::Operation;
+use crate::promises::Promise;
 use crate::slots::Slot;
 use crate::undo::Undo;
 use crate::vm::{Start, Vm, VmParts};
@@ -22,6 +23,7 @@ pub(crate) async fn resume(
     host: &Arc<Host>,
     manifest: &mut Manifest,
     snapshot: u32,
+    promise: Promise,
     slot: Slot,
 ) -> Result<Vm, HostError> {
     let operation = Operation::start(&host.clock, "resume");
@@ -35,6 +37,7 @@ pub(crate) async fn resume(
         operation.step("the disk is cloned and the memory is the VMM's")?;
         let parts = VmParts {
             slot,
+            promise: Some(promise),
             shape: manifest.shape(),
             memory,
             start: Start::Restore {

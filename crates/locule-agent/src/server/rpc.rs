@@ -7,6 +7,7 @@ use locule_agent_api::{
     SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
 };
 use locule_ids::SandboxId;
+use locule_vmm::Shape;
 use tokio::sync::{broadcast, oneshot};
 
 use crate::config::machine_mib;
@@ -38,7 +39,7 @@ impl HostAgent for Registry {
             pool_free_bytes: host.pool.free_bytes().unwrap_or(0),
             templates: host.bundle.templates().map(str::to_owned).collect(),
             warm: self.shared.vm_source.warm_pool.levels(),
-            memory_used_bytes: used_bytes(&self.shared.vm_source, &self.running()),
+            memory_used_bytes: used_bytes(self),
             memory_limit_bytes: host.config.limits.memory_limit_mib << 20,
             ready: self.is_ready(),
             write_mark: self.write_marks.latest(),
@@ -49,7 +50,11 @@ impl HostAgent for Registry {
         self.record_mark(&spec.order);
         self.check_ready()?;
         let limits = &self.shared.host.config.limits;
-        if !limits.allow(spec.vcpus, spec.memory_mib) {
+        let shape = Shape {
+            vcpus: spec.vcpus,
+            memory_mib: spec.memory_mib,
+        };
+        if !limits.allow(shape) {
             return Err(AgentError::InvalidArgument(
                 "the size is outside this host's limits".to_owned(),
             ));
@@ -133,7 +138,7 @@ impl HostAgent for Registry {
 
     async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError> {
         self.check_ready()?;
-        self.report_of(sandbox).await?.ok_or(AgentError::NotFound)
+        self.report_of(sandbox).ok_or(AgentError::NotFound)
     }
 
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {

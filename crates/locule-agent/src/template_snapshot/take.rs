@@ -126,6 +126,8 @@ async fn boot(
     })?;
     let parts = VmParts {
         slot,
+        // What needs the snapshot has a promise for a VM of the same size, which it makes afterwards.
+        promise: None,
         shape,
         memory: MemorySource::Boot(Arc::new(memory)),
         folder: folder.to_owned(),

@@ -74,6 +74,13 @@ impl KindPool {
         all.map(PooledVm::unique_bytes).sum()
     }
 
+    /// The memory that is promised to the VMs.
+    pub(super) fn promised_mib(&self) -> u64 {
+        let all = self.warm.iter().chain(&self.restored);
+        let promises = all.filter_map(|pooled| pooled.vm.promise.as_ref());
+        promises.map(|promise| u64::from(promise.mib())).sum()
+    }
+
     pub(super) fn level(&self, kind: &VmKind) -> PoolLevel {
         let count = |vms: &[PooledVm]| u32::try_from(vms.len()).unwrap_or(u32::MAX);
         PoolLevel {

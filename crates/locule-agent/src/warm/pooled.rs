@@ -19,7 +19,7 @@ use crate::vm::Vm;
 #[derive(Debug)]
 pub(crate) struct PooledVm {
     pub(crate) vm: Vm,
-    pub(crate) snapshot: Arc<TemplateSnapshot>,
+    pub(crate) snapshot: TemplateSnapshot,
     /// Its disk and logs.
     pub(crate) folder: PathBuf,
     /// The VM has run its first instructions; otherwise the VM is only restored.
@@ -34,6 +34,8 @@ impl PooledVm {
         template: &str,
         shape: Shape,
     ) -> Result<Self, HostError> {
+        let promise = host.promises.make(shape.memory_mib);
+        let promise = promise.ok_or(HostError::NoCapacity("its memory is promised"))?;
         let snapshot = snapshots.get(template, shape).await?;
         let slot = host.slots.take().ok_or(HostError::NoSlot)?;
         let folder = host.warm_pool_dir().join(slot.number().to_string());
@@ -49,7 +51,7 @@ impl PooledVm {
             })
             .await?;
             snapshot
-                .restore(host, shape, slot, folder.clone(), operation)
+                .restore(host, shape, promise, slot, folder.clone(), operation)
                 .await
         };
         let restored = restored.await;

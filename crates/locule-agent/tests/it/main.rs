@@ -15,6 +15,7 @@ mod orders;
 mod process;
 mod replay;
 mod rig;
+mod shapes;
 mod undo;
 mod upgrade;
 

@@ -30,6 +30,8 @@ pub(crate) struct HostProcess {
     /// The memory limit of all VMs together, in mebibytes.
     memory_limit: Option<u32>,
     image_extents_max: Option<u32>,
+    /// Further arguments of the agent.
+    pub(crate) arguments: Vec<String>,
     pool_mib: u32,
     /// The version that the stub VMM reports.
     stub_version: Option<&'static str>,
@@ -96,6 +98,7 @@ impl HostProcess {
             warm: 0,
             memory_limit: None,
             image_extents_max: None,
+            arguments: Vec::new(),
             pool_mib: 4096,
             stub_version: None,
             trace: None,
@@ -151,6 +154,7 @@ impl HostProcess {
         if let Some(most) = self.image_extents_max {
             command.args(["--image-extents-max", &most.to_string()]);
         }
+        command.args(&self.arguments);
         if let Some(limit) = self.memory_limit {
             command.args(["--memory-limit", &limit.to_string()]);
         }
@@ -213,6 +217,16 @@ impl HostProcess {
     /// Restarts the agent with a memory limit for all VMs together.
     pub(crate) async fn restart_with_limit(&mut self, mebibytes: u32) {
         self.memory_limit = Some(mebibytes);
+        self.kill();
+        self.restart().await;
+    }
+
+    /// Restarts the agent with further arguments.
+    pub(crate) async fn restart_with(&mut self, arguments: &[&str]) {
+        self.arguments = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
         self.kill();
         self.restart().await;
     }
@@ -410,11 +424,13 @@ impl HostProcess {
         }
         assert_eq!(folders, &running | &paused, "folders: {}", self.log());
         let snapshots = self.pool().join("golden");
-        assert_eq!(
-            count(snapshots.to_str().unwrap(), ".new"),
-            0,
-            "incomplete template snapshots"
-        );
+        for incomplete in [".new", ".gone"] {
+            assert_eq!(
+                count(snapshots.to_str().unwrap(), incomplete),
+                0,
+                "incomplete template snapshots"
+            );
+        }
         let loops = std::fs::read_dir("/sys/block")
             .unwrap()
             .flatten()
@@ -450,7 +466,7 @@ impl HostProcess {
         self.end();
     }
 
-    fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         let child = self.child.as_mut().unwrap();
         let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();

@@ -129,10 +129,10 @@ impl Rig {
             on_stop: OnStop::Pause,
             peer: None,
             limits: Limits::default(),
-            default_shape: Shape {
+            warm_shapes: vec![Shape {
                 vcpus: 1,
                 memory_mib: 256,
-            },
+            }],
         };
         let agent = Agent::start(config, Tasks::new()).await.unwrap();
         *self.agent.lock().unwrap() = Some(agent);
