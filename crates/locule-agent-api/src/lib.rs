@@ -27,3 +27,5 @@ pub const PROTOCOL_VERSION: u32 = 1;
 const WRITE_MARK_HEADER: &str = "locule-write-mark";
 /// The header with the cause of a failed proxy request: `not_found`, `not_running`, `port_closed`, `draining`.
 pub const PROXY_ERROR_HEADER: &str = "locule-proxy-error";
+/// The header of a proxied request without a credential, which is not a use of the sandbox. Never forwarded into the sandbox.
+pub const PROXY_PROBE_HEADER: &str = "locule-probe";

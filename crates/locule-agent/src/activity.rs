@@ -26,7 +26,11 @@ struct State {
     draining: bool,
     /// Cancelled to cut every open use at once.
     cut: CancellationToken,
+    probes: usize,
 }
+
+/// Requests of one sandbox at a time that are no use of it.
+const PROBES_MAX: usize = 32;
 
 /// Why a use cannot begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +46,7 @@ pub(crate) enum UseRefused {
 pub(crate) struct Use {
     activity: Arc<Activity>,
     pub(crate) cut: CancellationToken,
+    is_probe: bool,
 }
 
 impl Activity {
@@ -50,6 +55,7 @@ impl Activity {
             last: clock.now(),
             draining: false,
             cut: CancellationToken::new(),
+            probes: 0,
         };
         Arc::new(Self {
             clock,
@@ -92,6 +98,24 @@ impl Activity {
         Ok(Use {
             activity: self.clone(),
             cut: state.cut.clone(),
+            is_probe: false,
+        })
+    }
+
+    /// A request that does not count as activity: its client showed no credential. A pause does not wait for it.
+    pub(crate) fn start_probe(self: &Arc<Self>) -> Result<Use, UseRefused> {
+        let mut state = self.state();
+        if state.draining {
+            return Err(UseRefused::Draining);
+        }
+        if state.probes >= PROBES_MAX {
+            return Err(UseRefused::Busy);
+        }
+        state.probes += 1;
+        Ok(Use {
+            activity: self.clone(),
+            cut: state.cut.clone(),
+            is_probe: true,
         })
     }
 
@@ -122,6 +146,10 @@ impl Activity {
 
 impl Drop for Use {
     fn drop(&mut self) {
+        if self.is_probe {
+            self.activity.state().probes -= 1;
+            return;
+        }
         self.activity.touch();
         self.activity.open.send_modify(|open| *open -= 1);
     }
@@ -144,6 +172,26 @@ mod tests {
         drop(stream);
         assert!(!activity.is_open());
         assert_eq!(activity.last(), clock.now_utc());
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_credential_is_no_activity_and_has_a_limit_of_its_own() {
+        let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
+        let activity = Activity::new(clock.clone());
+        clock.advance(Duration::from_mins(1));
+        let probes: Vec<_> = (0..PROBES_MAX)
+            .map(|_| activity.start_probe().unwrap())
+            .collect();
+        assert_eq!(activity.start_probe().unwrap_err(), UseRefused::Busy);
+        assert!(!activity.is_open());
+        activity.drain(Duration::from_mins(1)).await;
+        activity.cut();
+        assert!(probes.iter().all(|probe| probe.cut.is_cancelled()));
+        drop(probes);
+        assert_eq!(activity.last(), DateTime::UNIX_EPOCH);
+        activity.admit();
+        activity.start_probe().unwrap();
+        activity.start_use().unwrap();
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! `/proxy/{sandbox}/{port}/…`: bytes to and from a guest, streamed both ways, `WebSockets` and other upgrades included.
 //!
-//! Each request counts as activity as long as it is open. When the sandbox stops running, open connections are broken off: a
+//! Each request counts as activity as long as it is open, except one that the edge did not check a credential for. When the sandbox stops running, open connections are broken off: a
 //! regular end would look like the end of the work.
 
 use std::io;
@@ -13,7 +13,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
 use hyper_util::rt::TokioIo;
-use locule_agent_api::PROXY_ERROR_HEADER;
+use locule_agent_api::{PROXY_ERROR_HEADER, PROXY_PROBE_HEADER};
 use locule_agent_api::http1::exchange;
 use locule_guest_api::{CONTROL_KEY_HEADER, CONTROL_PATHS, GUEST_PORT};
 use locule_ids::SandboxId;
@@ -45,7 +45,7 @@ pub(crate) struct Target {
 pub(crate) async fn proxy(
     State(registry): State<Arc<Registry>>,
     Path(target): Path<Target>,
-    request: Request,
+    mut request: Request,
 ) -> Response {
     let Target {
         sandbox,
@@ -65,7 +65,13 @@ pub(crate) async fn proxy(
     let Some(net) = net else {
         return failed(StatusCode::CONFLICT, "not_running");
     };
-    let in_use = match handle.activity.start_use() {
+    let is_probe = request.headers_mut().remove(PROXY_PROBE_HEADER).is_some();
+    let begun = if is_probe {
+        handle.activity.start_probe()
+    } else {
+        handle.activity.start_use()
+    };
+    let in_use = match begun {
         Ok(in_use) => in_use,
         Err(UseRefused::Draining) => return failed(StatusCode::CONFLICT, "draining"),
         Err(UseRefused::Busy) => return failed(StatusCode::SERVICE_UNAVAILABLE, "busy"),

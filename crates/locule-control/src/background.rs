@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | host watch | always | write each report of a host at once | infer anything from a host that does not answer |
 //! | sandbox sweep | 15 s | compare every row with its host, and reconcile what differs | destroy a sandbox that has no row |
+//! | revocation | 5 s | close the connections of callers that lost their right | end programs inside sandboxes |
 //! | API key use | 15 s | write when API keys were last used | check keys: a request does |
 //! | jobs | 5 s | attempt the jobs that are due | touch a job that another process has leased |
 //! | retention | 1 h | purge accounts deleted 15 days ago, and sessions and invitations ended 30 days ago | touch sandboxes and teams |
@@ -34,6 +35,7 @@ pub(crate) fn start(sandboxes: &Sandboxes, accounts: &Accounts, jobs: &Jobs) {
             sweep::once(&owned).await
         })
     });
+    start_revocation(sandboxes);
     let owned = accounts.clone();
     tasks.spawn("API key use", |stop| {
         every("API key use", api_keys::PERIOD, stop, async move || {
@@ -52,6 +54,13 @@ pub(crate) fn start(sandboxes: &Sandboxes, accounts: &Accounts, jobs: &Jobs) {
             owned.run_due().await
         })
     });
+}
+
+/// Starts the task that closes the connections of callers that lost their right.
+pub(crate) fn start_revocation(sandboxes: &Sandboxes) {
+    let owned = sandboxes.clone();
+    let tasks = &sandboxes.core.tasks;
+    tasks.spawn("revocation", |stop| owned.watch_revocations(stop));
 }
 
 /// Runs a job at once and then again and again, with a pause of `period` after each pass. A pass that fails is logged; the next

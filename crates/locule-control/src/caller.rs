@@ -71,6 +71,8 @@ pub struct Caller {
     pub team: TeamId,
     pub actor: Actor,
     pub scope: Scope,
+    /// The login that the caller's token is for. `None` for an API key.
+    pub(crate) session: Option<SessionId>,
 }
 
 impl Caller {
@@ -111,6 +113,7 @@ impl Identity {
                 team: person.membership()?.team,
                 actor: person.actor(),
                 scope: Scope::Full,
+                session: Some(person.session),
             }),
         }
     }

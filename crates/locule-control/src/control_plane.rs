@@ -69,6 +69,11 @@ impl ControlPlane {
         background::start(&self.sandboxes, &self.accounts, &self.jobs);
     }
 
+    /// Starts only the task that closes the connections of callers that lost their right.
+    pub fn start_revocation(&self) {
+        background::start_revocation(&self.sandboxes);
+    }
+
     /// One pass of the sandbox sweep.
     pub async fn sweep(&self) -> Result<(), SandboxError> {
         sweep::once(&self.sandboxes).await

@@ -9,6 +9,7 @@
 //! | `teams/` | teams, members, invitations and API keys |
 //! | `audit/` | the audit log |
 //! | `background/` | periodic jobs, and the jobs that a change leaves behind |
+//! | `revocation` | ends the connections of callers that lost their right |
 
 mod accounts;
 mod audit;
@@ -19,9 +20,11 @@ mod control_plane;
 mod core;
 mod cursor;
 mod error;
+mod guarded;
 mod hosts;
 mod rate;
 mod reconcile;
+mod revocation;
 mod sandboxes;
 mod secrets;
 mod teams;
@@ -43,13 +46,17 @@ pub use bootstrap::{bootstrap, new_password};
 pub use caller::{Actor, Caller, Identity, Membership, Person};
 pub use control_plane::{ControlConfig, ControlPlane};
 pub use error::CommonError;
+pub use guarded::Cut;
 pub use hosts::HostLink;
 pub use locule_domain::{Need, NewSandbox, Role, Scope, SignupPolicy};
+pub use locule_store::sandbox_callers::Grant;
 pub use rate::Rate;
 pub use reconcile::database::{database_mark, is_older_than_host};
+pub use sandboxes::access::{Route, SandboxAccess};
 pub use sandboxes::error::SandboxError;
 pub use sandboxes::list::{ListFilter, Page};
-pub use sandboxes::route::{Route, RouteError};
+pub use sandboxes::route::RouteError;
+pub use sandboxes::tokens::ClientTokens;
 pub use sandboxes::{NotReady, Sandboxes, SandboxesConfig, require_state};
 pub use teams::api_keys::{ApiKey, NewApiKey};
 pub use teams::invitations::Invited;

@@ -1,5 +1,6 @@
 //! [`Sandboxes`]: the use cases about sandboxes, one a file.
 
+pub(crate) mod access;
 mod connect;
 mod create;
 mod destroy;
@@ -11,20 +12,27 @@ mod quota;
 mod resume;
 pub(crate) mod route;
 mod timeout;
+pub(crate) mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use hmac::Mac as _;
 use locule_domain::{Desired, Limits, Quota, Sandbox, SandboxState};
 use locule_ids::{HostId, SandboxId, TeamId};
 use locule_store::{cluster, sandboxes};
+use tokio::sync::Semaphore;
 
 use crate::core::Core;
+use crate::guarded::Guarded;
 use crate::hosts::HostLink;
 use crate::rate::Tries;
+use crate::sandboxes::access::AccessCache;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::locks::{Locks, OrderGuard};
-use crate::secrets::keyed;
+
+/// Reads of routes at a time: requests for ports, which any client may send, leave connections of the pool to the API.
+const ROUTE_READS_MAX: usize = 8;
+const RECHECK_DEFAULT: Duration = Duration::from_secs(5);
 
 /// Secrets and limits of the sandboxes of one cluster.
 #[derive(Clone)]
@@ -35,6 +43,8 @@ pub struct SandboxesConfig {
     pub limits: Limits,
     /// The quota of a team that has none of its own.
     pub quota: Quota,
+    /// After this time the callers of open connections are checked again, and so is what is kept of a sandbox for its ports.
+    pub recheck: Duration,
 }
 
 impl SandboxesConfig {
@@ -44,6 +54,7 @@ impl SandboxesConfig {
             platform_key,
             limits: Limits::default(),
             quota: Quota::default(),
+            recheck: RECHECK_DEFAULT,
         }
     }
 }
@@ -70,6 +81,11 @@ pub(crate) struct Inner {
     pub(crate) config: SandboxesConfig,
     pub(crate) hosts: Vec<HostLink>,
     pub(crate) creates: Tries<TeamId>,
+    pub(crate) guarded: Guarded,
+    access: AccessCache,
+    /// Reads of a sandbox whose kept tokens do not have the token of a request.
+    rereads: Tries<SandboxId>,
+    route_reads: Semaphore,
     locks: Locks,
 }
 
@@ -96,6 +112,10 @@ impl Sandboxes {
                 config,
                 hosts,
                 creates: Tries::default(),
+                guarded: Guarded::default(),
+                access: AccessCache::default(),
+                rereads: Tries::default(),
+                route_reads: Semaphore::new(ROUTE_READS_MAX),
                 locks: Locks::default(),
             }),
         }
@@ -117,28 +137,6 @@ impl Sandboxes {
     /// As [`Self::lock`]; `None` while an order is in progress.
     pub(crate) fn try_lock(&self, sandbox: SandboxId) -> Option<OrderGuard> {
         self.inner.locks.try_lock(sandbox)
-    }
-
-    /// The token that clients of one sandbox send to its guest agent. It never changes, so that an SDK object keeps working.
-    pub fn access_token(&self, sandbox: SandboxId) -> String {
-        self.derive(b"access", sandbox)
-    }
-
-    /// The token that visitors of a private sandbox's ports send.
-    pub fn traffic_token(&self, sandbox: SandboxId) -> String {
-        self.derive(b"traffic", sandbox)
-    }
-
-    /// Whether a word is one of the two tokens of this sandbox.
-    pub fn is_token_of(&self, sandbox: SandboxId, word: &str) -> bool {
-        word == self.access_token(sandbox) || word == self.traffic_token(sandbox)
-    }
-
-    fn derive(&self, purpose: &[u8], sandbox: SandboxId) -> String {
-        let mut mac = keyed(&self.inner.config.platform_key);
-        mac.update(purpose);
-        mac.update(sandbox.as_uuid().as_bytes());
-        hex::encode(mac.finalize().into_bytes())
     }
 
     /// Whether sandboxes can be created.

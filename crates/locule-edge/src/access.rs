@@ -1,53 +1,136 @@
-//! Which credential a caller must present to reach a port of a sandbox. Pure: the credentials have been checked before.
+//! Which credential a request must present to reach a port of a sandbox. Pure: the credentials themselves are compared by the
+//! caller, who knows the tokens.
 
+use axum::extract::Query;
+use http::{Method, Uri};
 use locule_guest_api::GUEST_PORT;
+use locule_guest_api::signature::{Operation, sign};
+use serde::Deserialize;
 
-/// Who may use the ports of a sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exposure {
-    /// Open without a credential (created through the E2B dialect without `allowPublicTraffic: false`).
-    Public,
-    /// Open to the owning team and to requests that carry the traffic token.
-    Private,
+use crate::control_path::leads_to_control;
+
+/// The port of the code interpreter, which reads variables from the guest agent with the access token of its request.
+const INTERPRETER_PORT: u16 = 49999;
+
+/// Whether a program on this port is given the guest agent's own token where a request carries a client's access token.
+pub fn takes_access_token(port: u16) -> bool {
+    port == GUEST_PORT || port == INTERPRETER_PORT
 }
 
-/// The valid credentials that a request carried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PresentedCredentials {
-    /// A credential of the owning team that may use sandboxes.
-    pub team_key: bool,
-    /// The sandbox's traffic token.
-    pub traffic_token: bool,
+/// What a request to the guest agent's port must prove.
+#[derive(Debug)]
+pub enum GuestNeed {
+    /// Only the host agent may send the request.
+    Control,
+    /// A browser asks whether a page may send the request itself.
+    Preflight,
+    /// Nothing.
+    Open,
+    AccessToken,
+    /// The access token, or a signature that was made with it.
+    File(FileLink),
 }
 
-/// Whether a request with these credentials may reach the port. The guest agent's own port is always open: the guest agent
-/// checks its access token itself, and no team key replaces that token.
-pub fn allowed(port: u16, exposure: Exposure, presented: PresentedCredentials) -> bool {
-    port == GUEST_PORT
-        || exposure == Exposure::Public
-        || presented.team_key
-        || presented.traffic_token
+impl GuestNeed {
+    /// `Err`: the request is for a file, and its query cannot be read.
+    pub fn of(method: &Method, uri: &Uri) -> Result<Self, String> {
+        if leads_to_control(uri.path()) {
+            return Ok(Self::Control);
+        }
+        let operation = match (method, uri.path()) {
+            (&Method::OPTIONS, _) => return Ok(Self::Preflight),
+            (&Method::GET, "/health") => return Ok(Self::Open),
+            (&Method::GET | &Method::HEAD, "/files") => Operation::Read,
+            (&Method::POST, "/files") => Operation::Write,
+            _ => return Ok(Self::AccessToken),
+        };
+        let query = Query::try_from_uri(uri);
+        let Query(query) = query.map_err(|error| error.body_text())?;
+        Ok(Self::File(FileLink { operation, query }))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct FileQuery {
+    path: Option<String>,
+    username: Option<String>,
+    signature: Option<String>,
+    signature_expiration: Option<i64>,
+}
+
+/// A request for a file, whose address may be signed.
+#[derive(Debug)]
+pub struct FileLink {
+    operation: Operation,
+    query: FileQuery,
+}
+
+impl FileLink {
+    pub fn signature(&self) -> Option<&str> {
+        self.query.signature.as_deref()
+    }
+
+    /// The signature of this request by the holder of an access token.
+    pub fn signed_with(&self, token: &str) -> String {
+        let query = &self.query;
+        sign(
+            query.path.as_deref().unwrap_or_default(),
+            self.operation,
+            query.username.as_deref().unwrap_or_default(),
+            token,
+            query.signature_expiration,
+        )
+    }
+
+    pub fn has_expired(&self, now_unix: i64) -> bool {
+        let expiration = self.query.signature_expiration;
+        expiration.is_some_and(|expiration| expiration < now_unix)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn need(method: &str, uri: &str) -> Result<GuestNeed, String> {
+        GuestNeed::of(&method.parse().unwrap(), &uri.parse().unwrap())
+    }
+
     #[test]
-    fn a_private_port_requires_a_team_key_or_the_traffic_token() {
-        let nothing = PresentedCredentials::default();
-        let team_key = PresentedCredentials {
-            team_key: true,
-            ..nothing
+    fn only_the_health_of_the_guest_agent_is_open() {
+        assert!(matches!(need("GET", "/health?x"), Ok(GuestNeed::Open)));
+        assert!(matches!(need("OPTIONS", "/files"), Ok(GuestNeed::Preflight)));
+        assert!(matches!(need("OPTIONS", "//init"), Ok(GuestNeed::Control)));
+        for (method, uri) in [
+            ("POST", "/health"),
+            ("HEAD", "/health"),
+            ("GET", "/health/"),
+            ("GET", "//health"),
+            ("GET", "/%68ealth"),
+            ("GET", "/files/"),
+            ("GET", "/%66iles?signature=x"),
+            ("DELETE", "/files"),
+            ("GET", "/metrics"),
+            ("POST", "/process.Process/Start"),
+        ] {
+            let need = need(method, uri);
+            assert!(matches!(need, Ok(GuestNeed::AccessToken)), "{method} {uri}");
+        }
+    }
+
+    #[test]
+    fn a_link_covers_the_raw_path_the_operation_the_user_and_the_expiration() {
+        let uri = "/files?path=/a%20b&username=user&signature=v1_x%2B&signature_expiration=9";
+        let link = |method: &str| match need(method, uri) {
+            Ok(GuestNeed::File(link)) => link,
+            other => panic!("{other:?}"),
         };
-        let traffic_token = PresentedCredentials {
-            traffic_token: true,
-            ..nothing
-        };
-        assert!(allowed(GUEST_PORT, Exposure::Private, nothing));
-        assert!(allowed(80, Exposure::Public, nothing));
-        assert!(!allowed(80, Exposure::Private, nothing));
-        assert!(allowed(80, Exposure::Private, team_key));
-        assert!(allowed(80, Exposure::Private, traffic_token));
+        let read = link("GET");
+        assert_eq!(read.signature(), Some("v1_x+"));
+        let expected = sign("/a b", Operation::Read, "user", "t", Some(9));
+        assert_eq!(read.signed_with("t"), expected);
+        assert_ne!(link("POST").signed_with("t"), expected);
+        assert!(read.has_expired(10) && !read.has_expired(9));
+        need("GET", "/files?signature_expiration=soon").unwrap_err();
     }
 }

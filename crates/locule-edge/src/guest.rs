@@ -10,6 +10,7 @@ pub use processes::{
     ListedProcess, ProcessEvent, ProcessEvents, ProcessExit, Selector, Signal, StartProcess,
 };
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -21,7 +22,7 @@ use locule_guest_api::rpc::client::{CallOptions, ClientConfig};
 use locule_guest_api::rpc::{ConnectError, ErrorCode};
 use locule_guest_api::{COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND};
 
-use crate::{AgentTransport, Target, TransportError};
+use crate::{AgentTransport, CutError, Target, TransportError};
 
 /// A unary call that takes longer than this has failed.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,6 +56,9 @@ pub enum GuestError {
     /// The sandbox stopped, or is being paused or destroyed.
     #[error("the sandbox is no longer running")]
     Gone,
+    /// The caller lost its right while the call was under way.
+    #[error("the credential of this request is no longer valid")]
+    Revoked,
     #[error("the host of the sandbox is not reachable")]
     HostUnavailable(#[source] TransportError),
     #[error("the guest agent failed")]
@@ -72,6 +76,7 @@ impl From<TransportError> for GuestError {
     fn from(error: TransportError) -> Self {
         match error {
             TransportError::NotRunning | TransportError::Changing => Self::Gone,
+            TransportError::Revoked => Self::Revoked,
             TransportError::Host(_) => Self::HostUnavailable(error),
             TransportError::PortClosed
             | TransportError::Broken
@@ -121,14 +126,18 @@ fn has_detail(error: &ConnectError, type_url: &str) -> bool {
         .any(|detail| detail.type_url == type_url)
 }
 
-/// The refusal by the host agent, if the error has one as a source.
+/// The refusal by the host agent or by the edge, if the error has one as a source.
 fn refused_by_host(error: &ConnectError) -> Option<GuestError> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(current) = cause {
+        if let Some(CutError::Revoked) = current.downcast_ref::<CutError>() {
+            return Some(GuestError::Revoked);
+        }
         match current.downcast_ref::<TransportError>() {
             Some(TransportError::NotRunning | TransportError::Changing) => {
                 return Some(GuestError::Gone);
             }
+            Some(TransportError::Revoked) => return Some(GuestError::Revoked),
             Some(TransportError::Host(io)) => {
                 let io = std::io::Error::from(io.kind());
                 return Some(GuestError::HostUnavailable(TransportError::Host(io)));
@@ -166,6 +175,16 @@ impl GuestClient {
             filesystem: FilesystemClient::new(transport.clone(), config),
             transport,
         }
+    }
+
+    /// The same guest agent, for the clean-up after a caller: the calls go on when the caller loses its right.
+    #[must_use]
+    pub fn for_cleanup(&self) -> Self {
+        let target = self.transport.target().clone();
+        Self::new(Target {
+            cut: Arc::default(),
+            ..target
+        })
     }
 }
 

@@ -4,8 +4,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use locule_agent_api::PROXY_ERROR_HEADER;
+use locule_agent_api::{PROXY_ERROR_HEADER, PROXY_PROBE_HEADER};
 use locule_guest_api::{ACCESS_TOKEN_HEADER, CONTROL_KEY_HEADER, GUEST_PORT};
+
+use crate::pass::Pass;
 
 /// The prefix of the dashboard's cookies.
 const PLATFORM_COOKIE_PREFIX: &str = "locule_";
@@ -66,21 +68,37 @@ pub(crate) fn strip_credentials(
     let foreign =
         |value: &HeaderValue| (!contains_credential(value, &is_credential)).then(|| value.clone());
     filter_values(headers, &header::AUTHORIZATION, foreign);
-    if port != GUEST_PORT {
-        // The guest agent itself requires this header.
-        filter_values(
-            headers,
-            &HeaderName::from_static(ACCESS_TOKEN_HEADER),
-            foreign,
-        );
+    let access_token = HeaderName::from_static(ACCESS_TOKEN_HEADER);
+    if port == GUEST_PORT {
+        // The edge has checked the header; `present` sets the guest agent's own token.
+        headers.remove(&access_token);
+    } else {
+        filter_values(headers, &access_token, foreign);
     }
     filter_values(headers, &header::COOKIE, without_platform_cookies);
+}
+
+/// Adds what the program in the sandbox is told about an admitted request.
+pub(crate) fn present(headers: &mut HeaderMap, pass: Pass, own_token: &str) {
+    match pass {
+        Pass::AccessToken => {
+            // The token is hexadecimal.
+            if let Ok(token) = HeaderValue::from_str(own_token) {
+                headers.insert(ACCESS_TOKEN_HEADER, token);
+            }
+        }
+        Pass::Probe => {
+            headers.insert(PROXY_PROBE_HEADER, HeaderValue::from_static("1"));
+        }
+        Pass::Visitor => {}
+    }
 }
 
 fn is_platform_header(name: &str) -> bool {
     name == "x-api-key"
         || name == CONTROL_KEY_HEADER
         || name == PROXY_ERROR_HEADER
+        || name == PROXY_PROBE_HEADER
         || name.starts_with("e2b-")
 }
 
@@ -186,10 +204,27 @@ mod tests {
     }
 
     #[test]
-    fn the_access_token_is_forwarded_to_the_guest_agent_only() {
-        let sent = [("x-access-token", "e2b_0")];
-        assert_eq!(stripped(&sent), [""; 0]);
-        assert_eq!(stripped_at(GUEST_PORT, &sent), ["x-access-token: e2b_0"]);
+    fn the_access_token_of_a_client_reaches_no_program() {
+        for token in ["e2b_0", "another"] {
+            let sent = [("x-access-token", token), ("x-access-token", "e2b_0")];
+            assert_eq!(stripped_at(GUEST_PORT, &sent), [""; 0]);
+        }
+        assert_eq!(stripped(&[("x-access-token", "e2b_0")]), [""; 0]);
+    }
+
+    #[test]
+    fn only_an_admitted_request_has_the_guests_own_token() {
+        for (pass, expected) in [
+            (Pass::AccessToken, Some(("x-access-token", "own"))),
+            (Pass::Probe, Some(("locule-probe", "1"))),
+            (Pass::Visitor, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            present(&mut headers, pass, "own");
+            let seen = headers.iter().next();
+            let seen = seen.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+            assert_eq!(seen, expected, "{pass:?}");
+        }
     }
 
     #[test]

@@ -6,26 +6,31 @@
 //! API call ─► [`GuestClient`]┘   /proxy/{sandbox}/{port}/…             └─► any port of the sandbox
 //! ```
 //!
-//! This crate uses no database and decides nothing about teams: a [`Target`] says where a sandbox is, [`access`] says which
-//! credential a port requires. Bodies are streamed, never buffered whole. A stream that breaks is reset, never closed in
+//! This crate uses no database and decides nothing about teams: a [`Target`] says where a sandbox is and until when its caller
+//! may use it, [`access`] says which credential a port requires. Bodies are streamed, never buffered whole. A stream that breaks is reset, never closed in
 //! order: a client tells a lost sandbox from a finished command by that difference.
 
 pub mod access;
 mod address;
 mod control_path;
+mod cut;
 mod guest;
 mod headers;
+mod pass;
 mod proxy;
 mod refusal;
 mod transport;
 
 pub use address::{Address, AddressError};
+pub use cut::{CutBody, CutError};
 pub use guest::{
     Entry, EntryKind, GuestClient, GuestError, ListedProcess, ProcessEvent, ProcessEvents,
     ProcessExit, Selector, Signal, StartProcess, retry_while_agent_restarts,
 };
 /// The version that the guest agent reports to SDKs, which enable features by it.
 pub use locule_guest_api::ENVD_VERSION;
+pub use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
+pub use pass::Pass;
 pub use proxy::proxy;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, guest_preflight, guest_refusal};
 pub use transport::{AgentTransport, Target, TransportError};

@@ -1,24 +1,30 @@
 //! Forwards a client's request to a port of a sandbox and streams the response back.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use locule_base::tasks::Tasks;
 use locule_guest_api::GUEST_PORT;
 use tokio::io::AsyncWriteExt as _;
+use tokio_util::sync::CancellationToken;
 
 use crate::control_path::leads_to_control;
-use crate::headers::{strip_credentials, strip_hop_by_hop, upgrade};
-use crate::{AgentTransport, Refusal, Target};
+use crate::headers::{present, strip_credentials, strip_hop_by_hop, upgrade};
+use crate::pass::Pass;
+use crate::{AgentTransport, CutBody, Refusal, Target};
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Forwards `request` to `port`. The caller has checked access. Words for which `is_credential` holds are not forwarded. An
-/// upgraded connection is served by a task of `tasks`, and is closed when they stop.
+/// upgraded connection is served by a task of `tasks`, and is closed when they stop or the target is cut.
 pub async fn proxy(
     target: Target,
     port: u16,
+    pass: Pass,
     mut request: Request<Body>,
     is_credential: impl Fn(&str) -> bool,
     tasks: &Tasks,
@@ -35,13 +41,15 @@ pub async fn proxy(
     let client = switch.is_some().then(|| hyper::upgrade::on(&mut request));
     strip_credentials(request.headers_mut(), port, is_credential);
     prepare(&mut request, port, switch);
+    present(request.headers_mut(), pass, &target.access_token);
+    let cut = target.cut.clone();
     let prefix = format!("/proxy/{sandbox}/{port}");
     match AgentTransport::new(target).send(port, request).await {
         Err(error) => {
             tracing::debug!(sandbox.id = %sandbox, port, error = %locule_base::errors::chain(&error), "a request to a port of a sandbox was not forwarded");
             Refusal::from(&error).response(Some(sandbox), port)
         }
-        Ok(response) => answer(response, client, &prefix, port, tasks),
+        Ok(response) => answer(response, client, &prefix, port, (cut, tasks)),
     }
 }
 
@@ -62,11 +70,11 @@ fn prepare(request: &mut Request<Body>, port: u16, switch: Option<HeaderValue>) 
 }
 
 fn answer(
-    mut response: Response<hyper::body::Incoming>,
+    mut response: Response<CutBody<Incoming>>,
     client: Option<OnUpgrade>,
     prefix: &str,
     port: u16,
-    tasks: &Tasks,
+    (cut, tasks): (Arc<CancellationToken>, &Tasks),
 ) -> Response<Body> {
     let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let protocol = response.headers().get(header::UPGRADE).cloned();
@@ -81,7 +89,7 @@ fn answer(
         }
     }
     match (client, guest) {
-        (Some(client), Some(guest)) => join(client, guest, tasks),
+        (Some(client), Some(guest)) => join(client, guest, cut, tasks),
         (None, Some(_)) => return Refusal::Internal.response(None, port),
         (_, None) => {}
     }
@@ -89,8 +97,9 @@ fn answer(
     response.map(Body::new)
 }
 
-/// Copies bytes both ways until the guest's side ends or the server stops. A client that stops sending still receives.
-fn join(client: OnUpgrade, guest: OnUpgrade, tasks: &Tasks) {
+/// Copies bytes both ways until the guest's side ends, the caller loses its right or the server stops. A client that stops
+/// sending still receives.
+fn join(client: OnUpgrade, guest: OnUpgrade, cut: Arc<CancellationToken>, tasks: &Tasks) {
     let stop = tasks.token();
     tasks.spawn_detached("upgraded connection", async move {
         let copy = async {
@@ -113,6 +122,7 @@ fn join(client: OnUpgrade, guest: OnUpgrade, tasks: &Tasks) {
         };
         tokio::select! {
             () = copy => {}
+            () = cut.cancelled() => {}
             () = stop.cancelled() => {}
         }
     });

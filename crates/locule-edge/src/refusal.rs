@@ -1,6 +1,6 @@
 //! The proxy's own error responses. The SDKs read these bodies: `is_running()` looks for "was not found".
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use locule_ids::SandboxId;
 use serde::Serialize;
 
@@ -16,8 +16,11 @@ pub enum Refusal {
     PortClosed,
     #[error("The sandbox is changing its state; try again")]
     Changing,
-    #[error("The traffic access token is missing or wrong")]
+    /// The same answer for a private sandbox and for one that does not exist, so that an outsider cannot tell them apart.
+    #[error("The sandbox is private or does not exist; send its traffic access token or a key of its team")]
     Forbidden,
+    #[error("The credential of this request is no longer valid")]
+    Revoked,
     #[error("The host of the sandbox is not reachable")]
     HostUnavailable,
     #[error("{0}")]
@@ -29,6 +32,45 @@ pub enum Refusal {
     Tunnel,
     #[error("internal error")]
     Internal,
+}
+
+#[derive(Serialize)]
+struct GuestRefusalBody<'a> {
+    code: u16,
+    message: &'a str,
+}
+
+/// A refusal of a request to the guest agent's port, in the form in which the guest agent itself refuses requests.
+pub fn guest_refusal(status: StatusCode, message: &str) -> Response<axum::body::Body> {
+    let code = status.as_u16();
+    let body = serde_json::to_vec(&GuestRefusalBody { code, message }).unwrap_or_default();
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    any_page_may_read(headers);
+    response
+}
+
+/// The answer to a browser that asks whether a page may call the guest agent: as the guest agent answers, whatever the state
+/// of the sandbox.
+pub fn guest_preflight(requested: Option<&HeaderValue>) -> Response<axum::body::Body> {
+    let any = HeaderValue::from_static("*");
+    let mut response = Response::new(axum::body::Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    any_page_may_read(headers);
+    let methods = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE, HEAD");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, requested.cloned().unwrap_or(any));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
+    response
+}
+
+fn any_page_may_read(headers: &mut HeaderMap) {
+    let any = HeaderValue::from_static("*");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any.clone());
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, any);
 }
 
 #[derive(Serialize)]
@@ -47,6 +89,7 @@ impl Refusal {
             Self::NotFound | Self::PortClosed => StatusCode::BAD_GATEWAY,
             Self::Changing => StatusCode::CONFLICT,
             Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Revoked => StatusCode::UNAUTHORIZED,
             Self::HostUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Address(_) => StatusCode::BAD_REQUEST,
             Self::Control => StatusCode::NOT_FOUND,
@@ -83,6 +126,7 @@ impl From<&TransportError> for Refusal {
             TransportError::NotRunning => Self::NotFound,
             TransportError::PortClosed | TransportError::Broken => Self::PortClosed,
             TransportError::Changing => Self::Changing,
+            TransportError::Revoked => Self::Revoked,
             TransportError::Host(_) | TransportError::Exchange(_) => Self::HostUnavailable,
             TransportError::Request(_) => Self::Internal,
         }

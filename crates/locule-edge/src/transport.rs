@@ -1,5 +1,7 @@
 //! One HTTP exchange with a port inside a sandbox, through its host's agent.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, Uri, header};
 use http_body::Body;
@@ -8,14 +10,19 @@ use locule_agent_api::{Connector, PROXY_ERROR_HEADER, http1};
 use locule_guest_api::rpc::client::{BoxFuture, ClientBody, ClientTransport};
 use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
 use locule_ids::SandboxId;
+use tokio_util::sync::CancellationToken;
+
+use crate::cut::CutBody;
 
 /// How to reach a running sandbox.
 #[derive(Clone)]
 pub struct Target {
     pub sandbox: SandboxId,
     pub connector: Connector,
-    /// The access token of its guest agent. Added to calls of the platform, never to forwarded requests.
+    /// The access token of its guest agent, which no client knows. Added to calls of the platform and to admitted requests.
     pub access_token: String,
+    /// Cancelled when the caller loses its right: every request, body and tunnel to the sandbox breaks off.
+    pub cut: Arc<CancellationToken>,
 }
 
 impl std::fmt::Debug for Target {
@@ -43,6 +50,9 @@ pub enum TransportError {
     PortClosed,
     #[error("the program on this port closed the connection")]
     Broken,
+    /// The caller lost its right while the request was under way.
+    #[error("the credential of this request is no longer valid")]
+    Revoked,
 }
 
 /// Sends requests to ports of one sandbox. Each request has its own connection, so that a stuck stream never delays another
@@ -64,6 +74,26 @@ impl AgentTransport {
     /// Sends `request` to `port`. A refusal by the host agent is returned as an error; the answer of the program behind the
     /// port is returned as the response, whatever its status.
     pub async fn send<B>(
+        &self,
+        port: u16,
+        request: Request<B>,
+    ) -> Result<Response<CutBody<Incoming>>, TransportError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let cut = &self.target.cut;
+        let request = request.map(|body| CutBody::new(body, cut));
+        tokio::select! {
+            biased;
+            () = cut.cancelled() => Err(TransportError::Revoked),
+            response = self.exchange(port, request) => {
+                Ok(response?.map(|body| CutBody::new(body, cut)))
+            }
+        }
+    }
+
+    async fn exchange<B>(
         &self,
         port: u16,
         mut request: Request<B>,
@@ -109,13 +139,13 @@ fn agent_uri(sandbox: SandboxId, port: u16, uri: &Uri) -> Result<Uri, http::Erro
 }
 
 impl ClientTransport for AgentTransport {
-    type ResponseBody = Incoming;
+    type ResponseBody = CutBody<Incoming>;
     type Error = TransportError;
 
     fn send(
         &self,
         mut request: Request<ClientBody>,
-    ) -> BoxFuture<'static, Result<Response<Incoming>, TransportError>> {
+    ) -> BoxFuture<'static, Result<Response<CutBody<Incoming>>, TransportError>> {
         let transport = self.clone();
         Box::pin(async move {
             let token =

@@ -71,6 +71,11 @@ impl ApiError {
         }
     }
 
+    /// The caller lost its right while the request was under way.
+    pub(crate) fn revoked() -> Self {
+        Self::Guest(GuestError::Revoked)
+    }
+
     pub(crate) fn not_found(what: &str) -> Self {
         Self::Request {
             status: StatusCode::NOT_FOUND,
@@ -225,6 +230,7 @@ fn guest_status(error: &GuestError) -> (StatusCode, ErrorCode) {
         GuestError::Conflict(_) => (StatusCode::CONFLICT, ErrorCode::Conflict),
         GuestError::Forbidden(_) => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
         GuestError::Gone => (StatusCode::CONFLICT, ErrorCode::InvalidState),
+        GuestError::Revoked => (StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized),
         GuestError::HostUnavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::HostUnavailable)
         }

@@ -203,7 +203,7 @@ struct KillOnDrop {
 impl KillOnDrop {
     fn new(running: &Running<Use>, pid: u32, tasks: Tasks) -> Self {
         Self {
-            process: Some((running.id, running.guest.clone(), pid, tasks)),
+            process: Some((running.id, running.guest.for_cleanup(), pid, tasks)),
         }
     }
 

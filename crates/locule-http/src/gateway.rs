@@ -1,22 +1,18 @@
 //! The gateway in front of the router: forwards requests for a sandbox's port to the sandbox, and passes all others to the API.
 
+mod admission;
+
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, Uri};
-use locule_base::errors::chain;
-use locule_control::{Route, RouteError};
+use http::{Uri, header};
 use locule_domain::SandboxState;
-use locule_edge::access::{Exposure, PresentedCredentials, allowed};
 use locule_edge::{Address, Refusal, proxy};
-use locule_ids::SandboxId;
-use subtle::ConstantTimeEq as _;
 
-use crate::caller::MayUse;
+use self::admission::{Answer, admit, reachable, refusal};
 use crate::running::target;
 use crate::state::AppState;
 
-const TRAFFIC_TOKEN_HEADER: &str = "e2b-traffic-access-token";
 const ALIAS: &str = "/v1/capsules";
 const SANDBOXES: &str = "/v1/sandboxes";
 
@@ -26,10 +22,7 @@ pub(crate) async fn gateway(
     next: Next,
 ) -> Response {
     match Address::of(request.headers(), request.uri()) {
-        Ok(Some(address)) => match forward(&app, address, request).await {
-            Ok(response) => response,
-            Err(refusal) => refusal.response(Some(address.sandbox), address.port),
-        },
+        Ok(Some(address)) => forward(&app, address, request).await,
         Err(error) => Refusal::Address(error).response(None, 0),
         Ok(None) => {
             if let Some(uri) = unaliased(request.uri()) {
@@ -40,70 +33,40 @@ pub(crate) async fn gateway(
     }
 }
 
-async fn forward(app: &AppState, address: Address, request: Request) -> Result<Response, Refusal> {
-    let mut route = app
-        .sandboxes
-        .route(address.sandbox)
-        .await
-        .map_err(|error| refusal(address.sandbox, &error))?;
-    let exposure = if route.public_traffic {
-        Exposure::Public
-    } else {
-        Exposure::Private
-    };
-    let presented = credentials(app, request.headers(), &route).await;
-    if !allowed(address.port, exposure, presented) {
-        return Err(Refusal::Forbidden);
+async fn forward(app: &AppState, address: Address, request: Request) -> Response {
+    let requested = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    let requested = requested.cloned();
+    match admitted(app, address, request).await {
+        Ok(response) => response,
+        Err(answer) => answer.response(address, requested.as_ref()),
     }
-    if matches!(route.state, SandboxState::Paused) && route.auto_resume {
+}
+
+async fn admitted(app: &AppState, address: Address, request: Request) -> Result<Response, Answer> {
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let admission = admit(app, address, method, uri, headers).await?;
+    let mut route = admission.route;
+    if route.state == SandboxState::Paused {
         let resumed = app.sandboxes.wake(address.sandbox).await;
         route = resumed.map_err(|error| refusal(address.sandbox, &error))?;
-    }
-    match route.state {
-        SandboxState::Running => {
-            let is_own_credential = |value: &str| {
-                app.accounts.is_credential(value)
-                    || app.sandboxes.is_token_of(address.sandbox, value)
-            };
-            Ok(proxy(
-                target(route),
-                address.port,
-                request,
-                is_own_credential,
-                &app.tasks,
-            )
-            .await)
-        }
-        SandboxState::Pending | SandboxState::Starting => Err(Refusal::Changing),
-        SandboxState::Missing => Err(Refusal::HostUnavailable),
-        SandboxState::Paused | SandboxState::Stopped { .. } | SandboxState::Error { .. } => {
-            Err(Refusal::NotFound)
+        reachable(&route)?;
+        if route.state != SandboxState::Running {
+            // Another request changes the state.
+            return Err(Refusal::Changing.into());
         }
     }
-}
-
-async fn credentials(app: &AppState, headers: &HeaderMap, route: &Route) -> PresentedCredentials {
-    let traffic_token = headers
-        .get(TRAFFIC_TOKEN_HEADER)
-        .zip(Some(&route.traffic_token));
-    let caller = MayUse::of(headers, app).await.ok().flatten();
-    PresentedCredentials {
-        team_key: caller.is_some_and(|caller| caller.team() == route.team),
-        traffic_token: traffic_token
-            .is_some_and(|(sent, token)| sent.as_bytes().ct_eq(token.as_bytes()).into()),
-    }
-}
-
-fn refusal(sandbox: SandboxId, error: &RouteError) -> Refusal {
-    match error {
-        RouteError::NotFound => Refusal::NotFound,
-        RouteError::Changing => Refusal::Changing,
-        RouteError::Unavailable(_) => Refusal::HostUnavailable,
-        RouteError::Internal(_) => {
-            tracing::error!(sandbox.id = %sandbox, error = chain(error), "routing a request to the port of a sandbox failed");
-            Refusal::Internal
-        }
-    }
+    let access = admission.access;
+    let is_own_credential =
+        |value: &str| app.accounts.is_credential(value) || access.is_token(value);
+    Ok(proxy(
+        target(route, admission.cut),
+        address.port,
+        admission.pass,
+        request,
+        is_own_credential,
+        &app.tasks,
+    )
+    .await)
 }
 
 /// Replaces the alias `/v1/capsules` of `/v1/sandboxes` (D-01).

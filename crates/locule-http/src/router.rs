@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::error::ApiError;
 use crate::exec::{self, stream};
 use crate::need::operation;
+use crate::running::cut_off_when_revoked;
 use crate::sandboxes;
 use crate::state::{AppState, HttpConfig};
 use crate::teams::members;
@@ -30,6 +31,7 @@ pub fn router(state: AppState) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(json_bytes_max))
+        .layer(middleware::from_fn(cut_off_when_revoked))
         .layer(cross_origin())
         .with_state(state.clone());
     // The gateway is on an outer router, so that it handles a request before the request is routed.

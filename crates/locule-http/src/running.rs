@@ -1,12 +1,17 @@
 //! A running sandbox of the caller's team. The checks run in a fixed order: credential, id, owner, state. The body is read last.
+//! When the caller loses its right, the operation is cut off: see [`cut_off_when_revoked`].
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
-use locule_control::Route;
+use locule_control::{Cut, Route};
 use locule_edge::{GuestClient, Target};
 use locule_ids::SandboxId;
+use tokio::sync::SetOnce;
 
 use crate::caller::{May, Right};
 use crate::error::ApiError;
@@ -18,6 +23,8 @@ use crate::state::AppState;
 pub(crate) struct Running<R> {
     pub(crate) id: SandboxId,
     pub(crate) guest: GuestClient,
+    /// Cancelled when the caller loses its right.
+    pub(crate) cut: Cut,
     right: PhantomData<R>,
 }
 
@@ -28,20 +35,23 @@ impl<R: Right> Running<R> {
         id: SandboxId,
     ) -> Result<Self, ApiError> {
         let route = app.sandboxes.route_to_running(caller.team(), id).await?;
+        let cut = app.sandboxes.guard_caller(&caller.0, R::NEED == Need::Use);
         Ok(Self {
             id,
-            guest: GuestClient::new(target(route)),
+            guest: GuestClient::new(target(route, cut.clone())),
+            cut,
             right: PhantomData,
         })
     }
 }
 
-/// The part of a route that `locule_edge` needs.
-pub(crate) fn target(route: Route) -> Target {
+/// The part of a route that `locule_edge` needs, and until when the caller may use it.
+pub(crate) fn target(route: Route, cut: Cut) -> Target {
     Target {
         sandbox: route.sandbox,
         connector: route.connector,
         access_token: route.access_token,
+        cut,
     }
 }
 
@@ -55,6 +65,26 @@ impl<R: Right> FromRequestParts<AppState> for Running<R> {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let caller = May::from_request_parts(parts, app).await?;
         let Id(id) = Id::from_request_parts(parts, app).await?;
-        Self::find(app, &caller, id).await
+        let running = Self::find(app, &caller, id).await?;
+        if let Some(cut) = parts.extensions.get::<OperationCut>() {
+            cut.0.set(running.cut.clone()).ok();
+        }
+        Ok(running)
+    }
+}
+
+/// Set by [`Running`] once the caller of an operation is known.
+#[derive(Clone, Default)]
+struct OperationCut(Arc<SetOnce<Cut>>);
+
+/// Ends an operation on a running sandbox when its caller loses the right to it, whatever the operation waits for: the guest
+/// agent, or the rest of the client's body.
+pub(crate) async fn cut_off_when_revoked(mut request: Request, next: Next) -> Response {
+    let cut = OperationCut::default();
+    request.extensions_mut().insert(cut.clone());
+    tokio::select! {
+        biased;
+        () = async { cut.0.wait().await.cancelled().await } => ApiError::revoked().into_response(),
+        response = next.run(request) => response,
     }
 }

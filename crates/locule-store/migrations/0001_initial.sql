@@ -35,6 +35,8 @@ CREATE TABLE users (
     name            TEXT NOT NULL DEFAULT '',
     is_admin        BOOLEAN NOT NULL DEFAULT FALSE,
     status          TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('inactive', 'active', 'disabled', 'deleted')),
+    -- Raised when a login of the user ends, and when the user is disabled: tokens of sandboxes are derived from it.
+    revocation      BIGINT NOT NULL DEFAULT 0,
     created_at      TIMESTAMPTZ NOT NULL,
     updated_at      TIMESTAMPTZ NOT NULL,
     deleted_at      TIMESTAMPTZ
@@ -44,12 +46,16 @@ CREATE UNIQUE INDEX users_email ON users (lower(email)) WHERE deleted_at IS NULL
 CREATE INDEX users_email_prefix ON users (lower(email) text_pattern_ops) WHERE deleted_at IS NULL;
 CREATE INDEX users_deleted ON users (deleted_at) WHERE deleted_at IS NOT NULL;
 
+CREATE SEQUENCE revocations;
+
 CREATE TABLE users_teams (
     -- The platform team has no members.
     team_id         UUID NOT NULL REFERENCES teams (id) CHECK (team_id <> '00000000-0000-0000-0000-000000000000'),
     user_id         UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     is_default      BOOLEAN NOT NULL DEFAULT FALSE,
     role            TEXT NOT NULL DEFAULT 'member' CHECK (role IN ('owner', 'admin', 'member')),
+    -- A user who is removed and added again has another number: tokens of sandboxes are derived from it.
+    revocation      BIGINT NOT NULL DEFAULT nextval('revocations'),
     created_at      TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (team_id, user_id)
 );
@@ -246,6 +252,20 @@ CREATE INDEX sandboxes_in_use ON sandboxes (team_id) INCLUDE (vcpus, memory_mb)
     WHERE status NOT IN ('stopped', 'error') AND desired = 'running';
 -- For the sandboxes that a sweep reads.
 CREATE INDEX sandboxes_unsettled ON sandboxes (id) WHERE status NOT IN ('stopped', 'error') OR cleanup_pending;
+
+-- The callers who were given a token of a sandbox: at most 64 of a sandbox. A token of another caller is not accepted.
+CREATE TABLE sandbox_callers (
+    -- In the order in which the callers were added.
+    number          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    sandbox_id      UUID NOT NULL REFERENCES sandboxes (id) ON DELETE CASCADE,
+    user_id         UUID REFERENCES users (id) ON DELETE CASCADE,
+    api_key_id      UUID REFERENCES team_api_keys (id) ON DELETE CASCADE,
+    created_at      TIMESTAMPTZ NOT NULL,
+    UNIQUE NULLS NOT DISTINCT (sandbox_id, user_id, api_key_id),
+    CHECK (num_nonnulls(user_id, api_key_id) = 1)
+);
+CREATE INDEX sandbox_callers_user ON sandbox_callers (user_id);
+CREATE INDEX sandbox_callers_key ON sandbox_callers (api_key_id);
 
 CREATE TABLE idempotency_keys (
     team_id         UUID NOT NULL REFERENCES teams (id),

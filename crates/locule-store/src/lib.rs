@@ -15,6 +15,7 @@ pub mod invitations;
 pub mod jobs;
 pub mod members;
 pub mod oauth_providers;
+pub mod sandbox_callers;
 pub mod sandboxes;
 pub mod sessions;
 mod statement;

@@ -16,10 +16,16 @@ statements! {
         "SELECT u.id, u.email, u.email_verified, u.password_hash, u.name, u.is_admin, u.status, u.created_at, s.expires_at
          FROM sessions s JOIN users u ON u.id = s.user_id
          WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND u.deleted_at IS NULL";
+    // Both lock the user before the sessions, as every other transaction does.
     REVOKE: (Uuid, DateTime<Utc>) =
-        "UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+        "WITH person AS (
+             UPDATE users SET revocation = revocation + 1
+             WHERE id = (SELECT user_id FROM sessions WHERE id = $1 AND revoked_at IS NULL) RETURNING id)
+         UPDATE sessions s SET revoked_at = $2 FROM person p
+         WHERE s.id = $1 AND s.user_id = p.id AND s.revoked_at IS NULL";
     REVOKE_ALL: (Uuid, DateTime<Utc>) =
-        "UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL";
+        "WITH person AS (UPDATE users SET revocation = revocation + 1 WHERE id = $1 RETURNING id)
+         UPDATE sessions s SET revoked_at = $2 FROM person p WHERE s.user_id = p.id AND s.revoked_at IS NULL";
     PURGE: (DateTime<Utc>,) = "DELETE FROM sessions WHERE expires_at < $1";
     INSERT_TOKEN: (&str, &str, Uuid, DateTime<Utc>) =
         "INSERT INTO user_tokens (token_hash, purpose, user_id, expires_at) VALUES ($1, $2, $3, $4)";
@@ -58,6 +64,7 @@ pub async fn get(
         .transpose()
 }
 
+/// Ends a login. The tokens of sandboxes that the user was given are no longer valid.
 pub async fn revoke(
     conn: &mut PgConnection,
     session: SessionId,
@@ -67,6 +74,7 @@ pub async fn revoke(
     REVOKE.execute(conn, values).await.map(drop)
 }
 
+/// Ends all logins of a user. The tokens of sandboxes that the user was given are no longer valid.
 pub async fn revoke_all(
     conn: &mut PgConnection,
     user: UserId,

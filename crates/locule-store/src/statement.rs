@@ -224,7 +224,7 @@ pub(crate) mod tests {
     use super::{Columns, IsCompatible, Parameters, Statement};
     use crate::{
         api_keys, audit, cluster, database, hosts, idempotency, invitations, jobs, members,
-        oauth_providers, sandboxes, sessions, teams, templates, users,
+        oauth_providers, sandbox_callers, sandboxes, sessions, teams, templates, users,
     };
 
     /// A statement without its types, as the code declares it.
@@ -304,6 +304,7 @@ pub(crate) mod tests {
             jobs::statements(),
             members::statements(),
             oauth_providers::statements(),
+            sandbox_callers::statements(),
             sandboxes::list::statements(),
             sandboxes::statements(),
             sessions::statements(),

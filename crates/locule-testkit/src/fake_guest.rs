@@ -56,6 +56,8 @@ pub struct FakeGuest {
     pub files: Mutex<BTreeMap<String, Vec<u8>>>,
     /// The last request to port 8080.
     pub web_request: Mutex<Option<WebRequest>>,
+    /// The access token of each request to port 49983.
+    pub access_tokens: Mutex<Vec<Option<String>>>,
     /// Count of requests to control paths.
     pub control_calls: AtomicU32,
     /// The output of `printer` that the guest agent still keeps, and the offset of its first byte.
@@ -111,6 +113,8 @@ impl FakeGuest {
 async fn authorize(State(guest): State<Arc<FakeGuest>>, request: Request, next: Next) -> Response {
     let presented = request.headers().get(ACCESS_TOKEN_HEADER);
     let presented = presented.map(axum::http::HeaderValue::as_bytes);
+    let recorded = presented.map(|token| String::from_utf8_lossy(token).into_owned());
+    lock(&guest.access_tokens).push(recorded);
     let expected = guest.access_token.as_ref().map(String::as_bytes);
     if request.uri().path() == "/health" || expected.is_none() || presented == expected {
         return next.run(request).await;

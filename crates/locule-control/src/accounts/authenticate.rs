@@ -87,6 +87,7 @@ impl Accounts {
                 name: found.name,
             },
             scope: found.scope,
+            session: None,
         })
     }
 

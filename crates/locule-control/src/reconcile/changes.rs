@@ -85,6 +85,7 @@ impl Sandboxes {
                 audit::write(&mut tx, &actor, seen.team, &event, now).await?;
             }
             self.core.commit(tx).await?;
+            self.forget_access(id);
             next.version += 1;
             next.last_updated = now;
             return Ok(next);

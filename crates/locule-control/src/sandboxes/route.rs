@@ -1,31 +1,24 @@
 //! Where the bytes of a sandbox go: commands and files of its team, and visitors of its ports.
 
-use locule_agent_api::Connector;
-use locule_domain::{Sandbox, SandboxState};
-use locule_ids::{HostId, SandboxId, TeamId};
-use locule_store::{StoreError, sandboxes};
+use std::sync::Arc;
+use std::time::Duration;
+
+use locule_domain::{Desired, Sandbox, SandboxState};
+use locule_ids::{SandboxId, TeamId};
+use locule_store::{StoreError, sandbox_callers, sandboxes};
 
 use crate::caller::Actor;
 use crate::error::CommonError;
+use crate::rate::Rate;
+use crate::sandboxes::access::{Route, SandboxAccess};
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::{Sandboxes, require_state};
 
-/// The host of a sandbox and the tokens of its guest agent, for the edge.
-#[derive(Debug, Clone)]
-pub struct Route {
-    pub sandbox: SandboxId,
-    pub team: TeamId,
-    pub state: SandboxState,
-    pub host: HostId,
-    pub generation: i64,
-    pub connector: Connector,
-    pub access_token: String,
-    /// A request for one of its ports resumes it.
-    pub auto_resume: bool,
-    /// Its ports need no traffic token.
-    pub public_traffic: bool,
-    pub traffic_token: String,
-}
+/// How often the database is asked about tokens of one sandbox that are not among those that were read last.
+const REREADS: Rate = Rate {
+    count: 20,
+    per: Duration::from_secs(10),
+};
 
 /// The reason why a request for a sandbox's port has no route.
 #[derive(Debug, thiserror::Error)]
@@ -75,12 +68,51 @@ impl From<StoreError> for RouteError {
 }
 
 impl Sandboxes {
-    /// The route to a sandbox of any team: the edge decides whether the visitor may use it.
-    pub async fn route(&self, id: SandboxId) -> Result<Route, RouteError> {
+    /// A sandbox of any team, and whether it was kept from an earlier request: the edge decides whether the visitor may use it.
+    pub async fn access(&self, id: SandboxId) -> Result<(Arc<SandboxAccess>, bool), RouteError> {
+        let oldest = self.core.clock.monotonic().saturating_sub(self.inner.config.recheck);
+        match self.inner.access.get(id, oldest) {
+            Some(kept) => Ok((kept, true)),
+            None => Ok((self.read_access(id).await?, false)),
+        }
+    }
+
+    /// The sandbox as the database has it now, for a token that is not among those that were kept. `None`: the database was
+    /// asked too often about this sandbox.
+    pub async fn access_now(&self, id: SandboxId) -> Result<Option<Arc<SandboxAccess>>, RouteError> {
+        if self.inner.rereads.count(id, REREADS, self.core.now()).is_err() {
+            return Ok(None);
+        }
+        self.read_access(id).await.map(Some)
+    }
+
+    async fn read_access(&self, id: SandboxId) -> Result<Arc<SandboxAccess>, RouteError> {
+        // The semaphore is never closed.
+        let _turn = self.inner.route_reads.acquire().await.ok();
+        let changes = self.inner.access.changes();
+        let read_at = self.core.clock.monotonic();
         let mut conn = self.core.connection().await?;
         let sandbox = sandboxes::get(&mut conn, id).await?;
         let sandbox = sandbox.ok_or(RouteError::NotFound)?;
-        self.route_of(&sandbox).ok_or(RouteError::NotFound)
+        let callers = sandbox_callers::valid(&mut conn, id, self.core.now()).await?;
+        drop(conn);
+        let clients = callers
+            .into_iter()
+            .map(|(caller, numbers)| self.client(id, sandbox.team, caller, numbers));
+        let access = Arc::new(SandboxAccess {
+            team: sandbox.team,
+            public_traffic: sandbox.public_traffic,
+            route: self.route_of(&sandbox),
+            clients: clients.collect(),
+            read_at,
+        });
+        self.inner.access.keep(id, &access, changes);
+        Ok(access)
+    }
+
+    /// The next request for a port of the sandbox reads the database.
+    pub(crate) fn forget_access(&self, id: SandboxId) {
+        self.inner.access.forget(id);
     }
 
     /// The route to a running sandbox of a team, for its commands and files.
@@ -95,7 +127,11 @@ impl Sandboxes {
             .ok_or_else(SandboxError::unknown_host)
     }
 
+    /// `None`: the sandbox has no host, or is desired to be gone and is not served, even while its host cannot destroy it.
     fn route_of(&self, sandbox: &Sandbox) -> Option<Route> {
+        if sandbox.desired == Desired::Gone {
+            return None;
+        }
         let host = self.host(sandbox.host?)?;
         Some(Route {
             sandbox: sandbox.id,
@@ -106,8 +142,6 @@ impl Sandboxes {
             connector: host.connector.clone(),
             access_token: self.access_token(sandbox.id),
             auto_resume: sandbox.auto_resume,
-            public_traffic: sandbox.public_traffic,
-            traffic_token: self.traffic_token(sandbox.id),
         })
     }
 
@@ -128,6 +162,7 @@ impl Sandboxes {
                 Err(error) => return Err(error),
             }
         }
-        self.route(id).await
+        let access = self.read_access(id).await?;
+        access.route.clone().ok_or(RouteError::NotFound)
     }
 }

@@ -11,7 +11,7 @@ use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT, REPLACE_HEADER};
 use serde::Deserialize;
 
 use super::{GuestClient, GuestError, header_name, http_error, unary};
-use crate::TransportError;
+use crate::{CutBody, TransportError};
 
 /// The body of an error response is read up to this size.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
@@ -139,7 +139,7 @@ impl GuestClient {
     }
 
     /// Streams the contents of a file. The length is `None` when the guest did not send it.
-    pub async fn read_file(&self, path: &str) -> Result<(Option<u64>, Incoming), GuestError> {
+    pub async fn read_file(&self, path: &str) -> Result<(Option<u64>, CutBody<Incoming>), GuestError> {
         let request = self.files_request(Method::GET, path, Body::empty())?;
         let response = require_success(self.transport.send(GUEST_PORT, request).await?).await?;
         let length = response
@@ -198,7 +198,9 @@ fn encode(text: &str) -> String {
         })
 }
 
-async fn require_success(response: Response<Incoming>) -> Result<Response<Incoming>, GuestError> {
+async fn require_success(
+    response: Response<CutBody<Incoming>>,
+) -> Result<Response<CutBody<Incoming>>, GuestError> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);

@@ -53,6 +53,7 @@ impl RawHost {
             sandbox,
             connector: Connector::Unix(socket.clone()),
             access_token: "token".to_owned(),
+            cut: Arc::default(),
         };
         Self {
             runtime,

@@ -41,6 +41,7 @@ impl Host {
             sandbox: SandboxId::random(),
             connector: proxy.connector(),
             access_token: TOKEN.to_owned(),
+            cut: Arc::default(),
         };
         let mut host = Self {
             target,

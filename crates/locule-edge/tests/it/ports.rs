@@ -8,7 +8,7 @@ use http::StatusCode;
 use http_body_util::BodyExt as _;
 use locule_agent_api::ReportedState;
 use locule_base::tasks::Tasks;
-use locule_edge::{Target, proxy};
+use locule_edge::{Pass, Target, proxy};
 use locule_ids::SandboxId;
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
@@ -39,7 +39,7 @@ async fn a_request_is_forwarded_without_the_credentials_of_the_platform() {
         .header("x-theirs", "kept")
         .body(Body::from("hello"))
         .unwrap();
-    let response = proxy(host.target.clone(), 8080, request, none, &host.tasks).await;
+    let response = proxy(host.target.clone(), 8080, Pass::Visitor, request, none, &host.tasks).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(text(response).await, "hello");
     let arrived = host.guest.web_request.lock().unwrap().take().unwrap();
@@ -77,7 +77,7 @@ async fn refusals_have_the_words_that_the_sdks_look_for() {
         (host.target.clone(), 4, 502, "port is not open"),
     ] {
         let id = target.sandbox.base36();
-        let response = proxy(target, port, get("/"), none, &host.tasks).await;
+        let response = proxy(target, port, Pass::Visitor, get("/"), none, &host.tasks).await;
         assert_eq!(response.status(), status, "{words}");
         let body: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
         assert_eq!(body["code"], status);
@@ -90,7 +90,7 @@ async fn refusals_have_the_words_that_the_sdks_look_for() {
 async fn the_control_paths_of_the_guest_agent_are_not_reachable() {
     let host = Host::start();
     for path in ["/init", "/freeze", "/thaw", "/sync", "/init/"] {
-        let response = proxy(host.target.clone(), 49983, get(path), none, &host.tasks).await;
+        let response = proxy(host.target.clone(), 49983, Pass::Visitor, get(path), none, &host.tasks).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
     }
 }
@@ -102,14 +102,14 @@ async fn a_host_that_cannot_be_reached_is_reported_as_unavailable() {
         connector: locule_agent_api::Connector::Unix("/nowhere/agent.sock".into()),
         ..host.target.clone()
     };
-    let response = proxy(target, 8080, get("/"), none, &host.tasks).await;
+    let response = proxy(target, 8080, Pass::Visitor, get("/"), none, &host.tasks).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]
 async fn a_response_that_breaks_ends_with_an_error() {
     let host = Host::start();
-    let response = proxy(host.target.clone(), 8080, get("/hang"), none, &host.tasks).await;
+    let response = proxy(host.target.clone(), 8080, Pass::Visitor, get("/hang"), none, &host.tasks).await;
     assert_eq!(response.status(), StatusCode::OK);
     let mut body = response.into_body();
     let begun = body.frame().await.unwrap().unwrap();
@@ -126,7 +126,7 @@ async fn a_websocket_carries_messages_in_both_directions() {
         State((target, tasks)): State<(Target, Tasks)>,
         request: Request,
     ) -> axum::response::Response {
-        proxy(target, 8080, request, none, &tasks).await
+        proxy(target, 8080, Pass::Visitor, request, none, &tasks).await
     }
     let host = Host::start();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

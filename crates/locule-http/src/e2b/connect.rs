@@ -105,6 +105,6 @@ async fn extend(app: &AppState, known: &Known<Use>, seconds: u32) -> Connected {
     } else {
         StatusCode::OK
     };
-    let tokens = Tokens::of(app, &sandbox);
+    let tokens = Tokens::of(app, caller, &sandbox).await?;
     Ok((status, Json(created(&sandbox, tokens))))
 }

@@ -60,7 +60,7 @@ async fn create(
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
     let new = new_sandbox(request, timeout_default)?;
     let sandbox = create_once(app, caller, key, new).await?;
-    let tokens = Tokens::of(app, &sandbox);
+    let tokens = Tokens::of(app, &caller.0, &sandbox).await?;
     Ok((StatusCode::CREATED, Json(created(&sandbox, tokens))))
 }
 

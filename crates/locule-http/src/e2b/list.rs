@@ -96,7 +96,11 @@ pub(crate) async fn get_sandbox(
 ) -> Result<Json<SandboxDetail>, ApiError> {
     let Known { caller, sandbox } = known;
     let listed = listed_unless_ended(&sandbox)?;
-    let tokens = caller.may_use().then(|| Tokens::of(&app, &sandbox));
+    let tokens = if caller.may_use() {
+        Some(Tokens::of(&app, &caller.0, &sandbox).await?)
+    } else {
+        None
+    };
     Ok(Json(detail(listed, &sandbox, tokens)))
 }
 

@@ -5,6 +5,7 @@ use locule_api::OnTimeout;
 use locule_api::e2b::{
     CLIENT_ID, Lifecycle, ListedSandbox, Network, Sandbox, SandboxDetail, SandboxState,
 };
+use locule_control::Caller;
 use locule_domain as domain;
 use locule_edge::ENVD_VERSION;
 
@@ -14,19 +15,24 @@ use crate::state::AppState;
 /// The field `endAt` is required: a sandbox without an expiry is shown with an end this far after its start.
 const NO_EXPIRY: TimeDelta = TimeDelta::days(365);
 
-/// The tokens that give access to a sandbox's ports.
+/// The caller's tokens for a sandbox's ports.
 pub(super) struct Tokens {
     envd: String,
     traffic: Option<String>,
 }
 
 impl Tokens {
-    pub(super) fn of(app: &AppState, sandbox: &domain::Sandbox) -> Self {
-        let traffic = (!sandbox.public_traffic).then(|| app.sandboxes.traffic_token(sandbox.id));
-        Self {
-            envd: app.sandboxes.access_token(sandbox.id),
-            traffic,
-        }
+    /// From then on the tokens are accepted at the ports.
+    pub(super) async fn of(
+        app: &AppState,
+        caller: &Caller,
+        sandbox: &domain::Sandbox,
+    ) -> Result<Self, ApiError> {
+        let tokens = app.sandboxes.client_tokens(caller, sandbox).await?;
+        Ok(Self {
+            envd: tokens.access,
+            traffic: (!sandbox.public_traffic).then_some(tokens.traffic),
+        })
     }
 }
 

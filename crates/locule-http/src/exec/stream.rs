@@ -45,6 +45,8 @@ enum SessionEnd {
     Failed,
     /// The server stops. The process keeps running.
     Stopping,
+    /// The caller lost its right to the sandbox.
+    Revoked,
 }
 
 /// Run a command over a WebSocket
@@ -131,15 +133,19 @@ async fn exec(
         guest: &running.guest,
         process: process.clone(),
         encoding,
+        cut: &running.cut,
         stop: app.tasks.token(),
         accepts_input: true,
     };
     let end = session.run(events, socket).await;
-    close_if_stopping(end, socket).await;
-    if matches!(end, SessionEnd::ClientLeft | SessionEnd::Failed)
+    close_early(end, socket).await;
+    if matches!(
+        end,
+        SessionEnd::ClientLeft | SessionEnd::Failed | SessionEnd::Revoked
+    )
         && on_disconnect == OnDisconnect::Kill
     {
-        let (id, guest) = (running.id, running.guest.clone());
+        let (id, guest) = (running.id, running.guest.for_cleanup());
         // Detached, so that the process is killed even when the server stops or the host agent is restarting.
         app.tasks
             .spawn_detached("kill the process of a client that left", async move {
@@ -167,11 +173,12 @@ async fn follow(
         guest: &running.guest,
         process: Selector::Pid(pid),
         encoding: locule_api::Encoding::Utf8,
+        cut: &running.cut,
         stop: app.tasks.token(),
         accepts_input: false,
     };
     let end = session.run(events, socket).await;
-    close_if_stopping(end, socket).await;
+    close_early(end, socket).await;
     Ok(())
 }
 
@@ -239,17 +246,24 @@ fn process_start(start: StartMessage) -> Result<StartProcess, ApiError> {
     })
 }
 
-/// Closes the socket with 1001 when the server stops. The process keeps running, and the client can attach to it again.
-async fn close_if_stopping(end: SessionEnd, socket: &mut WebSocket) {
-    if end == SessionEnd::Stopping {
-        let away = CloseFrame {
-            code: close_code::AWAY,
-            reason: "".into(),
-        };
-        let sent = socket.send(Message::Close(Some(away)));
-        // The timeout is for a client that does not read.
-        tokio::time::timeout(GOING_AWAY_TIMEOUT, sent).await.ok();
-    }
+/// Closes the socket of a session that the server ends: with 1001 when the server stops, so that the client can attach to the
+/// process again, and with an error and 1008 when the caller lost its right.
+async fn close_early(end: SessionEnd, socket: &mut WebSocket) {
+    let close = async {
+        match end {
+            SessionEnd::Stopping => {
+                let away = CloseFrame {
+                    code: close_code::AWAY,
+                    reason: "".into(),
+                };
+                socket.send(Message::Close(Some(away))).await.ok();
+            }
+            SessionEnd::Revoked => send_error(socket, &ApiError::revoked()).await,
+            SessionEnd::Finished | SessionEnd::ClientLeft | SessionEnd::Failed => {}
+        }
+    };
+    // The timeout is for a client that does not read.
+    tokio::time::timeout(GOING_AWAY_TIMEOUT, close).await.ok();
 }
 
 /// Sends the error and closes the socket, with 1008 for an error of the client and 1011 for an error of the server.

@@ -124,6 +124,7 @@ impl App {
             tasks.clone(),
             vec![link],
         );
+        control.start_revocation();
         let state = AppState::new(control, tasks.clone(), clock, http);
         Self {
             router: locule_http::router(state),

@@ -20,5 +20,7 @@ mod methods;
 mod oauth;
 mod people;
 mod ports;
+mod port_tokens;
+mod revocation;
 mod streams;
 mod teams;

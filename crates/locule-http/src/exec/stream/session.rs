@@ -37,6 +37,8 @@ pub(super) struct Session<'a> {
     pub(super) guest: &'a GuestClient,
     pub(super) process: Selector,
     pub(super) encoding: Encoding,
+    /// Cancelled when the caller loses its right.
+    pub(super) cut: &'a CancellationToken,
     pub(super) stop: CancellationToken,
     /// Whether the client's messages are handled or ignored.
     pub(super) accepts_input: bool,
@@ -51,7 +53,10 @@ impl Session<'_> {
         let write = write(queued, sink);
         let work = self.work(events, source, queue);
         tokio::pin!(write, work);
+        // The cut first: it also breaks the events of the process off, which is not the end of the process.
         let end = tokio::select! {
+            biased;
+            () = self.cut.cancelled() => SessionEnd::Revoked,
             end = &mut work => end,
             () = &mut write => SessionEnd::ClientLeft,
             () = self.stop.cancelled() => SessionEnd::Stopping,

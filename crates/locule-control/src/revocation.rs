@@ -1,0 +1,93 @@
+//! Ends connections whose caller lost the right that they were opened with.
+//!
+//! ```text
+//! request ── checked ──► guard(grant) ──► a token that every connection of the grant holds
+//!                            │                                          ▲
+//! every PERIOD: which grants are still valid? (one statement) ── cancel ┘ those that are not
+//! ```
+//! A connection is open for one [`Grant`]: a key, a login or a sandbox's token, and the team. All connections of a grant share
+//! one cancellation token, so other callers' connections go on. The edge cancels the requests, bodies and tunnels that hold it.
+
+use std::time::Duration;
+
+use locule_store::sandbox_callers::{self, Grant};
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::Caller;
+use crate::error::CommonError;
+use crate::guarded::{Cut, grant_of};
+use crate::sandboxes::Sandboxes;
+
+/// A pass that takes longer has failed.
+const PASS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections outlive a database that does not answer for this long, and are then closed.
+const UNCHECKED_MAX: Duration = Duration::from_mins(1);
+/// Grants in one statement.
+const BATCH: usize = 1000;
+
+impl Sandboxes {
+    /// A token that is cancelled when the caller loses its right to the team's sandboxes.
+    pub fn guard_caller(&self, caller: &Caller, uses: bool) -> Cut {
+        grant_of(caller, uses).map_or_else(Cut::default, |grant| self.guard(grant))
+    }
+
+    /// A token that is cancelled when the grant is no longer valid.
+    pub fn guard(&self, grant: Grant) -> Cut {
+        self.inner.guarded.guard(grant)
+    }
+
+    /// Ends the connections whose grant is not valid any more.
+    async fn end_revoked(&self) -> Result<(), CommonError> {
+        for grants in self.inner.guarded.grants().chunks(BATCH) {
+            let mut conn = self.core.connection().await?;
+            let valid = sandbox_callers::still_valid(&mut conn, grants, self.core.now()).await?;
+            drop(conn);
+            let mut revoked = vec![true; grants.len()];
+            for place in valid {
+                if let Some(revoked) = revoked.get_mut(place) {
+                    *revoked = false;
+                }
+            }
+            for (grant, _) in grants.iter().zip(revoked).filter(|(_, revoked)| *revoked) {
+                if self.inner.guarded.cut(grant) {
+                    tracing::info!(team.id = %grant.team, caller = ?grant.caller, "the connections of a caller that lost its right were closed");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends revoked connections until `stop`.
+    pub(crate) async fn watch_revocations(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let clock = self.core.clock.clone();
+        let mut checked = clock.monotonic();
+        loop {
+            let begun = clock.monotonic();
+            match tokio::time::timeout(PASS_TIMEOUT, self.end_revoked()).await {
+                Ok(Ok(())) => checked = begun,
+                failed => {
+                    let why = match failed {
+                        Ok(Err(error)) => locule_base::errors::chain(&error),
+                        _ => "the database did not answer in time".to_owned(),
+                    };
+                    tracing::warn!(error = why, "checking the callers of open connections failed");
+                    self.end_unchecked(begun.saturating_sub(checked));
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(self.inner.config.recheck) => {}
+            }
+        }
+    }
+
+    /// Ends every connection of a caller when no caller could be checked for too long.
+    fn end_unchecked(&self, unchecked: Duration) {
+        if unchecked < UNCHECKED_MAX {
+            return;
+        }
+        for grant in self.inner.guarded.grants() {
+            self.inner.guarded.cut(&grant);
+        }
+    }
+}
