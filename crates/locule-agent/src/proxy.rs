@@ -13,8 +13,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
 use hyper_util::rt::TokioIo;
-use locule_agent_api::{PROXY_ERROR_HEADER, PROXY_PROBE_HEADER};
 use locule_agent_api::http1::exchange;
+use locule_agent_api::{PROXY_ERROR_HEADER, PROXY_PROBE_HEADER};
 use locule_guest_api::{CONTROL_KEY_HEADER, CONTROL_PATHS, GUEST_PORT};
 use locule_ids::SandboxId;
 

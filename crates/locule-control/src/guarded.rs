@@ -90,7 +90,10 @@ mod tests {
         assert!(guarded.cut(&ada));
         assert!(open.iter().all(|cut| cut.is_cancelled()));
         assert!(!other.is_cancelled());
-        assert!(!guarded.guard(ada).is_cancelled(), "a later request is checked anew");
+        assert!(
+            !guarded.guard(ada).is_cancelled(),
+            "a later request is checked anew"
+        );
     }
 
     #[test]

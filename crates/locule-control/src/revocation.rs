@@ -70,7 +70,10 @@ impl Sandboxes {
                         Ok(Err(error)) => locule_base::errors::chain(&error),
                         _ => "the database did not answer in time".to_owned(),
                     };
-                    tracing::warn!(error = why, "checking the callers of open connections failed");
+                    tracing::warn!(
+                        error = why,
+                        "checking the callers of open connections failed"
+                    );
                     self.end_unchecked(begun.saturating_sub(checked));
                 }
             }

@@ -99,7 +99,10 @@ mod tests {
     #[test]
     fn only_the_health_of_the_guest_agent_is_open() {
         assert!(matches!(need("GET", "/health?x"), Ok(GuestNeed::Open)));
-        assert!(matches!(need("OPTIONS", "/files"), Ok(GuestNeed::Preflight)));
+        assert!(matches!(
+            need("OPTIONS", "/files"),
+            Ok(GuestNeed::Preflight)
+        ));
         assert!(matches!(need("OPTIONS", "//init"), Ok(GuestNeed::Control)));
         for (method, uri) in [
             ("POST", "/health"),

@@ -17,7 +17,9 @@ pub enum Refusal {
     #[error("The sandbox is changing its state; try again")]
     Changing,
     /// The same answer for a private sandbox and for one that does not exist, so that an outsider cannot tell them apart.
-    #[error("The sandbox is private or does not exist; send its traffic access token or a key of its team")]
+    #[error(
+        "The sandbox is private or does not exist; send its traffic access token or a key of its team"
+    )]
     Forbidden,
     #[error("The credential of this request is no longer valid")]
     Revoked,
@@ -47,7 +49,10 @@ pub fn guest_refusal(status: StatusCode, message: &str) -> Response<axum::body::
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     any_page_may_read(headers);
     response
 }
@@ -62,8 +67,14 @@ pub fn guest_preflight(requested: Option<&HeaderValue>) -> Response<axum::body::
     any_page_may_read(headers);
     let methods = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE, HEAD");
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, requested.cloned().unwrap_or(any));
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        requested.cloned().unwrap_or(any),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("7200"),
+    );
     response
 }
 

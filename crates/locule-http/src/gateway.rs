@@ -34,7 +34,9 @@ pub(crate) async fn gateway(
 }
 
 async fn forward(app: &AppState, address: Address, request: Request) -> Response {
-    let requested = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    let requested = request
+        .headers()
+        .get(header::ACCESS_CONTROL_REQUEST_HEADERS);
     let requested = requested.cloned();
     match admitted(app, address, request).await {
         Ok(response) => response,

@@ -167,11 +167,13 @@ pub async fn valid(
 ) -> Result<Vec<(CallerId, Numbers)>, StoreError> {
     let values = (sandbox.as_uuid(), now, CALLERS_MAX);
     let rows = VALID.fetch_all(conn, values).await?;
-    let callers = rows.into_iter().filter_map(|(user, key, person, membership)| {
-        let user = user.map(|user| CallerId::User(UserId::from_uuid(user)));
-        let key = key.map(|key| CallerId::Key(ApiKeyId::from_uuid(key)));
-        Some((user.or(key)?, numbers(person, membership)))
-    });
+    let callers = rows
+        .into_iter()
+        .filter_map(|(user, key, person, membership)| {
+            let user = user.map(|user| CallerId::User(UserId::from_uuid(user)));
+            let key = key.map(|key| CallerId::Key(ApiKeyId::from_uuid(key)));
+            Some((user.or(key)?, numbers(person, membership)))
+        });
     Ok(callers.collect())
 }
 
@@ -207,11 +209,17 @@ pub async fn still_valid(
     for (place, grant) in grants.iter().enumerate() {
         let (mut key, mut uses, mut user, mut login, mut numbers) = (None, false, None, None, None);
         match grant.caller {
-            Granted::Key { key: id, uses: must } => (key, uses) = (Some(id.as_uuid()), must),
+            Granted::Key {
+                key: id,
+                uses: must,
+            } => (key, uses) = (Some(id.as_uuid()), must),
             Granted::Login { user: id, session } => {
                 (user, login) = (Some(id.as_uuid()), Some(session.as_uuid()));
             }
-            Granted::Numbered { user: id, numbers: of } => {
+            Granted::Numbered {
+                user: id,
+                numbers: of,
+            } => {
                 (user, numbers) = (Some(id.as_uuid()), Some(of));
             }
         }

@@ -79,18 +79,17 @@ impl SandboxAccess {
     }
 
     /// The caller with whose access token `sign` makes the presented signature.
-    pub fn by_signature(
-        &self,
-        presented: &[u8],
-        sign: impl Fn(&str) -> String,
-    ) -> Option<Grant> {
+    pub fn by_signature(&self, presented: &[u8], sign: impl Fn(&str) -> String) -> Option<Grant> {
         self.find(|client| sign(&client.access).as_bytes().ct_eq(presented))
     }
 
     /// Whether a word is a token of the sandbox: of a caller, or of the guest agent. Programs behind ports get none.
     pub fn is_token(&self, word: &str) -> bool {
         let word = word.as_bytes();
-        let own = self.route.as_ref().map(|route| route.access_token.as_bytes());
+        let own = self
+            .route
+            .as_ref()
+            .map(|route| route.access_token.as_bytes());
         let own = own.map_or(Choice::from(0), |own| own.ct_eq(word));
         let any = self.clients.iter().fold(own, |any, client| {
             any | client.access.as_bytes().ct_eq(word) | client.traffic.as_bytes().ct_eq(word)
@@ -206,10 +205,17 @@ mod tests {
         let bob = Some(access.clients[1].grant);
         assert_eq!(access.by_access_token(b"access of bob"), bob);
         assert_eq!(access.by_traffic_token(b"traffic of bob"), bob);
-        assert_eq!(access.by_signature(b"[access of bob]", |token| format!("[{token}]")), bob);
+        assert_eq!(
+            access.by_signature(b"[access of bob]", |token| format!("[{token}]")),
+            bob
+        );
         assert_eq!(access.by_access_token(b"traffic of bob"), None);
         assert_eq!(access.by_traffic_token(b"access of bob"), None);
-        assert_eq!(access.by_access_token(b"own"), None, "the guest's own token opens nothing");
+        assert_eq!(
+            access.by_access_token(b"own"),
+            None,
+            "the guest's own token opens nothing"
+        );
         assert_eq!(access.by_access_token(b""), None);
         for word in ["own", "access of ada", "traffic of bob"] {
             assert!(access.is_token(word), "{word}");
@@ -230,6 +236,9 @@ mod tests {
         cache.keep(id, &running, before);
         assert!(cache.get(id, at(0)).is_none(), "read before the change");
         cache.keep(id, &access(SandboxState::Paused), cache.changes());
-        assert!(cache.get(id, at(0)).is_none(), "a paused sandbox may be resumed");
+        assert!(
+            cache.get(id, at(0)).is_none(),
+            "a paused sandbox may be resumed"
+        );
     }
 }

@@ -70,7 +70,11 @@ impl From<StoreError> for RouteError {
 impl Sandboxes {
     /// A sandbox of any team, and whether it was kept from an earlier request: the edge decides whether the visitor may use it.
     pub async fn access(&self, id: SandboxId) -> Result<(Arc<SandboxAccess>, bool), RouteError> {
-        let oldest = self.core.clock.monotonic().saturating_sub(self.inner.config.recheck);
+        let oldest = self
+            .core
+            .clock
+            .monotonic()
+            .saturating_sub(self.inner.config.recheck);
         match self.inner.access.get(id, oldest) {
             Some(kept) => Ok((kept, true)),
             None => Ok((self.read_access(id).await?, false)),
@@ -79,8 +83,16 @@ impl Sandboxes {
 
     /// The sandbox as the database has it now, for a token that is not among those that were kept. `None`: the database was
     /// asked too often about this sandbox.
-    pub async fn access_now(&self, id: SandboxId) -> Result<Option<Arc<SandboxAccess>>, RouteError> {
-        if self.inner.rereads.count(id, REREADS, self.core.now()).is_err() {
+    pub async fn access_now(
+        &self,
+        id: SandboxId,
+    ) -> Result<Option<Arc<SandboxAccess>>, RouteError> {
+        if self
+            .inner
+            .rereads
+            .count(id, REREADS, self.core.now())
+            .is_err()
+        {
             return Ok(None);
         }
         self.read_access(id).await.map(Some)

@@ -74,11 +74,7 @@ impl Sandboxes {
         numbers: Numbers,
     ) -> Client {
         let (kind, id, granted) = match caller {
-            CallerId::User(user) => (
-                b"user",
-                user.as_uuid(),
-                Granted::Numbered { user, numbers },
-            ),
+            CallerId::User(user) => (b"user", user.as_uuid(), Granted::Numbered { user, numbers }),
             CallerId::Key(key) => (b"key_", key.as_uuid(), Granted::Key { key, uses: true }),
         };
         let token = |purpose: &[u8]| {

@@ -139,7 +139,10 @@ impl GuestClient {
     }
 
     /// Streams the contents of a file. The length is `None` when the guest did not send it.
-    pub async fn read_file(&self, path: &str) -> Result<(Option<u64>, CutBody<Incoming>), GuestError> {
+    pub async fn read_file(
+        &self,
+        path: &str,
+    ) -> Result<(Option<u64>, CutBody<Incoming>), GuestError> {
         let request = self.files_request(Method::GET, path, Body::empty())?;
         let response = require_success(self.transport.send(GUEST_PORT, request).await?).await?;
         let length = response

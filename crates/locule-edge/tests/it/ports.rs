@@ -39,7 +39,15 @@ async fn a_request_is_forwarded_without_the_credentials_of_the_platform() {
         .header("x-theirs", "kept")
         .body(Body::from("hello"))
         .unwrap();
-    let response = proxy(host.target.clone(), 8080, Pass::Visitor, request, none, &host.tasks).await;
+    let response = proxy(
+        host.target.clone(),
+        8080,
+        Pass::Visitor,
+        request,
+        none,
+        &host.tasks,
+    )
+    .await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(text(response).await, "hello");
     let arrived = host.guest.web_request.lock().unwrap().take().unwrap();
@@ -90,7 +98,15 @@ async fn refusals_have_the_words_that_the_sdks_look_for() {
 async fn the_control_paths_of_the_guest_agent_are_not_reachable() {
     let host = Host::start();
     for path in ["/init", "/freeze", "/thaw", "/sync", "/init/"] {
-        let response = proxy(host.target.clone(), 49983, Pass::Visitor, get(path), none, &host.tasks).await;
+        let response = proxy(
+            host.target.clone(),
+            49983,
+            Pass::Visitor,
+            get(path),
+            none,
+            &host.tasks,
+        )
+        .await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
     }
 }
@@ -109,7 +125,15 @@ async fn a_host_that_cannot_be_reached_is_reported_as_unavailable() {
 #[tokio::test]
 async fn a_response_that_breaks_ends_with_an_error() {
     let host = Host::start();
-    let response = proxy(host.target.clone(), 8080, Pass::Visitor, get("/hang"), none, &host.tasks).await;
+    let response = proxy(
+        host.target.clone(),
+        8080,
+        Pass::Visitor,
+        get("/hang"),
+        none,
+        &host.tasks,
+    )
+    .await;
     assert_eq!(response.status(), StatusCode::OK);
     let mut body = response.into_body();
     let begun = body.frame().await.unwrap().unwrap();

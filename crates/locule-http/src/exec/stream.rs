@@ -142,8 +142,7 @@ async fn exec(
     if matches!(
         end,
         SessionEnd::ClientLeft | SessionEnd::Failed | SessionEnd::Revoked
-    )
-        && on_disconnect == OnDisconnect::Kill
+    ) && on_disconnect == OnDisconnect::Kill
     {
         let (id, guest) = (running.id, running.guest.for_cleanup());
         // Detached, so that the process is killed even when the server stops or the host agent is restarting.

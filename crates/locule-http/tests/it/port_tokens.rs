@@ -55,7 +55,12 @@ impl Made {
 }
 
 /// The signature of a file address by the holder of a token.
-pub(crate) fn signature(path: &str, operation: &str, token: &str, expiration: Option<i64>) -> String {
+pub(crate) fn signature(
+    path: &str,
+    operation: &str,
+    token: &str,
+    expiration: Option<i64>,
+) -> String {
     let mut text = format!("{path}:{operation}::{token}");
     if let Some(expiration) = expiration {
         text = format!("{text}:{expiration}");
@@ -97,7 +102,8 @@ async fn visit_by(
 }
 
 fn resumes(app: &App, id: &str) -> usize {
-    app.host.asked(Call::Resume, SandboxId::from_base36(id).unwrap())
+    app.host
+        .asked(Call::Resume, SandboxId::from_base36(id).unwrap())
 }
 
 /// The access token of the last request to the guest agent.
@@ -126,14 +132,19 @@ async fn a_caller_keeps_its_tokens_and_no_two_callers_have_the_same(pool: PgPool
     for made in [&ada, &bob] {
         let headers = [("x-access-token", made.access.as_str())];
         let answer = visit(&app, &ada.id, 49983, "/files?path=/x", &headers).await;
-        assert_eq!(answer.status, 404, "the guest agent answers that there is no file");
+        assert_eq!(
+            answer.status, 404,
+            "the guest agent answers that there is no file"
+        );
         let headers = [("e2b-traffic-access-token", made.traffic.as_str())];
         assert_eq!(visit(&app, &ada.id, 8080, "/x", &headers).await.status, 200);
     }
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn the_guest_agent_is_reached_with_its_own_token_which_opens_nothing_from_outside(pool: PgPool) {
+async fn the_guest_agent_is_reached_with_its_own_token_which_opens_nothing_from_outside(
+    pool: PgPool,
+) {
     let app = App::start(pool).await;
     let made = Made::private(&app, json!({})).await;
     let headers = [("x-access-token", made.access.as_str())];
@@ -155,31 +166,54 @@ async fn the_guest_agent_is_reached_with_its_own_token_which_opens_nothing_from_
     }
     for token in [&own, &made.access] {
         let headers = [("e2b-traffic-access-token", token.as_str())];
-        assert_eq!(visit(&app, &made.id, 8080, "/x", &headers).await.status, 403);
+        assert_eq!(
+            visit(&app, &made.id, 8080, "/x", &headers).await.status,
+            403
+        );
     }
-    let path = format!("/files?path=/x&signature={}", query(&signature("/x", "read", &own, None)));
+    let path = format!(
+        "/files?path=/x&signature={}",
+        query(&signature("/x", "read", &own, None))
+    );
     let answer = visit(&app, &made.id, 49983, &path, &[]).await;
-    assert_eq!(answer.json, json!({"code": 401, "message": "invalid signature"}));
-    assert_eq!(arrived(&app), None, "no refused request reached the guest agent");
+    assert_eq!(
+        answer.json,
+        json!({"code": 401, "message": "invalid signature"})
+    );
+    assert_eq!(
+        arrived(&app),
+        None,
+        "no refused request reached the guest agent"
+    );
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_file_address_is_checked_for_its_signature_and_then_for_its_age(pool: PgPool) {
     let app = App::start(pool).await;
     let made = Made::private(&app, json!({})).await;
-    app.guest.files.lock().unwrap().insert("/a b".to_owned(), b"text".to_vec());
+    app.guest
+        .files
+        .lock()
+        .unwrap()
+        .insert("/a b".to_owned(), b"text".to_vec());
     let (ahead, past) = (Some(4_000_000_000), Some(1_000_000_000));
     let address = |operation: &str, token: &str, expiration: Option<i64>| {
         let signed = query(&signature("/a b", operation, token, expiration));
         let until = expiration.map(|at| format!("&signature_expiration={at}"));
-        format!("/files?path=/a%20b&signature={signed}{}", until.unwrap_or_default())
+        format!(
+            "/files?path=/a%20b&signature={signed}{}",
+            until.unwrap_or_default()
+        )
     };
     let token = made.access.as_str();
     for good in [address("read", token, None), address("read", token, ahead)] {
         // A wrong token in the header does not make a good signature bad, as at the guest agent.
         for headers in [&[][..], &[("x-access-token", "wrong")]] {
             let answer = visit(&app, &made.id, 49983, &good, headers).await;
-            assert_eq!((answer.status.as_u16(), answer.body.as_slice()), (200, &b"text"[..]));
+            assert_eq!(
+                (answer.status.as_u16(), answer.body.as_slice()),
+                (200, &b"text"[..])
+            );
             assert_ne!(arrived(&app).as_deref(), Some("wrong"));
         }
     }
@@ -188,22 +222,56 @@ async fn a_file_address_is_checked_for_its_signature_and_then_for_its_age(pool: 
         (address("read", token, past), &[][..], expired),
         (address("write", token, None), &[], "invalid signature"),
         (address("write", token, past), &[], "invalid signature"),
-        (address("read", &made.traffic, None), &[], "invalid signature"),
-        ("/files?path=/a%20b".to_owned(), &[], "missing signature query parameter"),
-        ("/files?path=/a%20b".to_owned(), &[("x-access-token", "wrong")], WRONG),
+        (
+            address("read", &made.traffic, None),
+            &[],
+            "invalid signature",
+        ),
+        (
+            "/files?path=/a%20b".to_owned(),
+            &[],
+            "missing signature query parameter",
+        ),
+        (
+            "/files?path=/a%20b".to_owned(),
+            &[("x-access-token", "wrong")],
+            WRONG,
+        ),
     ] {
         let answer = visit(&app, &made.id, 49983, &address, headers).await;
-        assert_eq!(answer.json, json!({"code": 401, "message": message}), "{address}");
+        assert_eq!(
+            answer.json,
+            json!({"code": 401, "message": message}),
+            "{address}"
+        );
     }
     let headers = [("x-access-token", token)];
-    let answer = visit(&app, &made.id, 49983, &address("read", token, past), &headers).await;
+    let answer = visit(
+        &app,
+        &made.id,
+        49983,
+        &address("read", token, past),
+        &headers,
+    )
+    .await;
     assert_eq!(answer.status, 200, "the token itself has no age");
     let unreadable = "/files?path=/x&signature_expiration=soon";
-    assert_eq!(visit(&app, &made.id, 49983, unreadable, &[]).await.status, 400);
+    assert_eq!(
+        visit(&app, &made.id, 49983, unreadable, &[]).await.status,
+        400
+    );
     let upload = address("write", token, ahead);
     let answer = visit_by(&app, "POST", &made.id, 49983, &upload, &[]).await;
     assert_eq!(answer.status, 200);
-    let answer = visit_by(&app, "POST", &made.id, 49983, &address("read", token, None), &[]).await;
+    let answer = visit_by(
+        &app,
+        "POST",
+        &made.id,
+        49983,
+        &address("read", token, None),
+        &[],
+    )
+    .await;
     assert_eq!(answer.json["message"], "invalid signature");
 }
 
@@ -211,15 +279,30 @@ async fn a_file_address_is_checked_for_its_signature_and_then_for_its_age(pool: 
 async fn the_health_of_a_sandbox_and_a_preflight_need_no_token_and_reveal_none(pool: PgPool) {
     let app = App::start(pool).await;
     let made = Made::private(&app, json!({})).await;
-    let answer = visit(&app, &made.id, 49983, "/health", &[("x-access-token", "wrong")]).await;
+    let answer = visit(
+        &app,
+        &made.id,
+        49983,
+        "/health",
+        &[("x-access-token", "wrong")],
+    )
+    .await;
     assert_eq!(answer.status, 204);
     assert_eq!(arrived(&app), None);
     let headers = [("access-control-request-headers", "x-access-token")];
     let path = "/process.Process/Start";
     let answer = visit_by(&app, "OPTIONS", &made.id, 49983, path, &headers).await;
     assert_eq!(answer.status, 204);
-    assert_eq!(answer.headers["access-control-allow-headers"], "x-access-token");
-    assert_eq!(visit_by(&app, "POST", &made.id, 49983, "/health", &[]).await.status, 401);
+    assert_eq!(
+        answer.headers["access-control-allow-headers"],
+        "x-access-token"
+    );
+    assert_eq!(
+        visit_by(&app, "POST", &made.id, 49983, "/health", &[])
+            .await
+            .status,
+        401
+    );
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -231,7 +314,11 @@ async fn a_request_is_checked_before_it_wakes_a_sandbox(pool: PgPool) {
     let bad = signature("/x", "read", "wrong", None);
     for (method, path, status) in [
         ("GET", "/files?path=/x".to_owned(), 401),
-        ("GET", format!("/files?path=/x&signature={}", query(&bad)), 401),
+        (
+            "GET",
+            format!("/files?path=/x&signature={}", query(&bad)),
+            401,
+        ),
         ("POST", "/process.Process/Start".to_owned(), 401),
         ("GET", "/health".to_owned(), 502),
         ("OPTIONS", "/files".to_owned(), 204),
@@ -251,15 +338,22 @@ async fn a_request_is_checked_before_it_wakes_a_sandbox(pool: PgPool) {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn an_outsider_cannot_tell_a_private_sandbox_from_one_that_does_not_exist(pool: PgPool) {
     let app = App::start(pool).await;
-    let (made, ended) = (Made::private(&app, json!({})).await, Made::private(&app, json!({})).await);
-    app.call("DELETE", &format!("/sandboxes/{}", ended.id), "").await;
+    let (made, ended) = (
+        Made::private(&app, json!({})).await,
+        Made::private(&app, json!({})).await,
+    );
+    app.call("DELETE", &format!("/sandboxes/{}", ended.id), "")
+        .await;
     let unknown = SandboxId::random().base36();
     let stranger = app.stranger().await;
     for headers in [
         &[][..],
         &[("x-api-key", stranger.as_str())],
         &[("e2b-traffic-access-token", ended.traffic.as_str())],
-        &[("e2b-traffic-access-token", "wrong"), ("x-api-key", "wrong")],
+        &[
+            ("e2b-traffic-access-token", "wrong"),
+            ("x-api-key", "wrong"),
+        ],
     ] {
         let mut seen = Vec::new();
         for id in [&made.id, &unknown] {
@@ -271,18 +365,25 @@ async fn an_outsider_cannot_tell_a_private_sandbox_from_one_that_does_not_exist(
     }
     let theirs = [("e2b-traffic-access-token", ended.traffic.as_str())];
     let answer = visit(&app, &ended.id, 8080, "/x", &theirs).await;
-    assert_eq!((answer.status.as_u16(), &answer.json["message"]), (502, &json!("The sandbox was not found")));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json["message"]),
+        (502, &json!("The sandbox was not found"))
+    );
     assert_eq!(visit(&app, &ended.id, 8080, "/x", &[]).await.status, 403);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_sandbox_that_must_go_is_not_served_even_while_its_host_fails_to_destroy_it(pool: PgPool) {
+async fn a_sandbox_that_must_go_is_not_served_even_while_its_host_fails_to_destroy_it(
+    pool: PgPool,
+) {
     let app = App::start(pool).await;
     let made = Made::private(&app, json!({})).await;
     let token = [("e2b-traffic-access-token", made.traffic.as_str())];
     assert_eq!(visit(&app, &made.id, 8080, "/x", &token).await.status, 200);
     app.host.fail(Call::Destroy, Fault::Late);
-    let destroyed = app.call("DELETE", &format!("/sandboxes/{}", made.id), "").await;
+    let destroyed = app
+        .call("DELETE", &format!("/sandboxes/{}", made.id), "")
+        .await;
     assert_ne!(destroyed.status, 204);
     assert_eq!(visit(&app, &made.id, 8080, "/x", &token).await.status, 502);
     let token = [("x-access-token", made.access.as_str())];
@@ -298,8 +399,16 @@ async fn requests_for_a_port_do_not_read_the_database_each_time(pool: PgPool) {
     let token = [("e2b-traffic-access-token", made.traffic.as_str())];
     assert_eq!(visit(&app, &made.id, 8080, "/x", &token).await.status, 200);
     let pool = app.pool.clone();
-    sqlx::query("ALTER TABLE sandbox_callers RENAME TO elsewhere").execute(&pool).await.unwrap();
+    sqlx::query("ALTER TABLE sandbox_callers RENAME TO elsewhere")
+        .execute(&pool)
+        .await
+        .unwrap();
     assert_eq!(visit(&app, &made.id, 8080, "/x", &token).await.status, 200);
     let headers = [("x-access-token", made.access.as_str())];
-    assert_eq!(visit(&app, &made.id, 49983, "/metrics", &headers).await.status, 404);
+    assert_eq!(
+        visit(&app, &made.id, 49983, "/metrics", &headers)
+            .await
+            .status,
+        404
+    );
 }

@@ -42,7 +42,12 @@ impl Raw {
         let read = async {
             while !self.said.windows(marker.len()).any(|part| part == marker) {
                 let read = self.stream.read_buf(&mut self.said).await.unwrap();
-                assert!(read > 0, "{}: {}", self.kind, String::from_utf8_lossy(&self.said));
+                assert!(
+                    read > 0,
+                    "{}: {}",
+                    self.kind,
+                    String::from_utf8_lossy(&self.said)
+                );
             }
         };
         tokio::time::timeout(PATIENCE, read).await.expect(self.kind);
@@ -53,7 +58,10 @@ impl Raw {
     async fn ended(mut self) -> String {
         let read = self.stream.read_to_end(&mut self.said);
         // A reset also ends the connection.
-        tokio::time::timeout(PATIENCE, read).await.expect(self.kind).ok();
+        tokio::time::timeout(PATIENCE, read)
+            .await
+            .expect(self.kind)
+            .ok();
         String::from_utf8_lossy(&self.said).into_owned()
     }
 
@@ -108,11 +116,19 @@ impl Holder {
     }
 
     fn access(&self) -> String {
-        format!("{}X-Access-Token: {}\r\n", self.port(49983), self.made.access)
+        format!(
+            "{}X-Access-Token: {}\r\n",
+            self.port(49983),
+            self.made.access
+        )
     }
 
     fn traffic(&self) -> String {
-        format!("{}E2b-Traffic-Access-Token: {}\r\n", self.port(8080), self.made.traffic)
+        format!(
+            "{}E2b-Traffic-Access-Token: {}\r\n",
+            self.port(8080),
+            self.made.traffic
+        )
     }
 
     /// A connection of every kind, each in the middle of its work.
@@ -145,21 +161,64 @@ impl Holder {
         );
         let socket = format!("GET /v1/sandboxes/{id}/exec/stream HTTP/1.1\r\n{api}{UPGRADE}\r\n");
         let hang = format!("GET /hang HTTP/1.1\r\n{}\r\n", self.traffic());
-        let hang_by_key = format!("GET /hang HTTP/1.1\r\n{}{}\r\n", self.port(8080), self.credential);
+        let hang_by_key = format!(
+            "GET /hang HTTP/1.1\r\n{}{}\r\n",
+            self.port(8080),
+            self.credential
+        );
         let tunnel = format!("GET /ws HTTP/1.1\r\n{}{UPGRADE}\r\n", self.traffic());
         let token = self.access();
         let token_upload = token.replace(&self.port(49983), "");
         let started = app.guest.starts.lock().unwrap().len();
         let opened = vec![
-            Raw::open("a stream of the guest agent", address, &rpc, &start).await.until(b"pid").await,
-            Raw::open("an upload with the token", address, &format!("POST /files?path=/t HTTP/1.1\r\n{token_upload}{upload}"), b"begun").await,
-            Raw::open("an upload to a signed address", address, &format!("POST /files?path=/link&signature={link} HTTP/1.1\r\n{upload}"), b"begun").await,
+            Raw::open("a stream of the guest agent", address, &rpc, &start)
+                .await
+                .until(b"pid")
+                .await,
+            Raw::open(
+                "an upload with the token",
+                address,
+                &format!("POST /files?path=/t HTTP/1.1\r\n{token_upload}{upload}"),
+                b"begun",
+            )
+            .await,
+            Raw::open(
+                "an upload to a signed address",
+                address,
+                &format!("POST /files?path=/link&signature={link} HTTP/1.1\r\n{upload}"),
+                b"begun",
+            )
+            .await,
             Raw::open("an upload over the API", address, &native, part.as_bytes()).await,
             Raw::open("a command over the API", address, &exec, command.as_bytes()).await,
-            Raw::open("a response of a port", address, &hang, b"").await.until(b"begun").await,
-            Raw::open("a response of a port, by the credential of the API", address, &hang_by_key, b"").await.until(b"begun").await,
-            Raw::open("a tunnel of a port", address, &tunnel, b"").await.until(b"\r\n\r\n").await.echoes("ping").await,
-            Raw::open("the exec WebSocket", address, &socket, &frame(r#"{"type":"start","cmd":"cat","stdin":true}"#)).await.until(b"\"pid\"").await,
+            Raw::open("a response of a port", address, &hang, b"")
+                .await
+                .until(b"begun")
+                .await,
+            Raw::open(
+                "a response of a port, by the credential of the API",
+                address,
+                &hang_by_key,
+                b"",
+            )
+            .await
+            .until(b"begun")
+            .await,
+            Raw::open("a tunnel of a port", address, &tunnel, b"")
+                .await
+                .until(b"\r\n\r\n")
+                .await
+                .echoes("ping")
+                .await,
+            Raw::open(
+                "the exec WebSocket",
+                address,
+                &socket,
+                &frame(r#"{"type":"start","cmd":"cat","stdin":true}"#),
+            )
+            .await
+            .until(b"\"pid\"")
+            .await,
         ];
         eventually("every command runs", async || {
             app.guest.starts.lock().unwrap().len() == started + 3
@@ -177,11 +236,35 @@ impl Holder {
         let id = &self.made.id;
         let list = Request::get(format!("/v1/sandboxes/{}/processes", self.id)).header(name, value);
         vec![
-            visit(app, id, 49983, "/files?path=/x", &[("x-access-token", access)]).await.status.as_u16(),
+            visit(
+                app,
+                id,
+                49983,
+                "/files?path=/x",
+                &[("x-access-token", access)],
+            )
+            .await
+            .status
+            .as_u16(),
             visit(app, id, 49983, &path, &[]).await.status.as_u16(),
-            visit(app, id, 8080, "/x", &[("e2b-traffic-access-token", traffic)]).await.status.as_u16(),
-            visit(app, id, 8080, "/x", &[(name, value)]).await.status.as_u16(),
-            app.send(list.body(Body::empty()).unwrap()).await.status.as_u16(),
+            visit(
+                app,
+                id,
+                8080,
+                "/x",
+                &[("e2b-traffic-access-token", traffic)],
+            )
+            .await
+            .status
+            .as_u16(),
+            visit(app, id, 8080, "/x", &[(name, value)])
+                .await
+                .status
+                .as_u16(),
+            app.send(list.body(Body::empty()).unwrap())
+                .await
+                .status
+                .as_u16(),
         ]
     }
 }
@@ -223,7 +306,9 @@ async fn member(app: &App, team: &str, email: &str) -> Member {
         .await
         .unwrap();
     let body = json!({ "team_id": team });
-    let switched = app.by(&signed.token, "POST", "/v1/auth/switch-team", &body).await;
+    let switched = app
+        .by(&signed.token, "POST", "/v1/auth/switch-team", &body)
+        .await;
     assert_eq!(switched.status, 200, "{}", switched.json);
     Member {
         user: signed.user,
@@ -241,18 +326,24 @@ async fn take_away(app: &App, loss: Loss, team: &str, member: &Member) {
         Loss::KeyExpired => return sql(of_key("expires_at = now() - interval '1 s'")).await,
         Loss::KeyMayOnlyRead => return sql(of_key("scope = 'read'")).await,
         Loss::KeyRevoked => {
-            let listed = app.by(&member.token, "GET", "/v1/api-keys", &Value::Null).await;
+            let listed = app
+                .by(&member.token, "GET", "/v1/api-keys", &Value::Null)
+                .await;
             let keys = listed.json.as_array().cloned();
-            let keys = keys.or_else(|| listed.json["api_keys"].as_array().cloned()).unwrap();
+            let keys = keys
+                .or_else(|| listed.json["api_keys"].as_array().cloned())
+                .unwrap();
             let lost = keys.iter().find(|key| key["name"] == "lost").unwrap();
             let path = format!("/v1/api-keys/{}", lost["id"].as_str().unwrap());
             let gone = app.by(&member.token, "DELETE", &path, &Value::Null).await;
             assert_eq!(gone.status, 204, "{}", gone.json);
             return;
         }
-        Loss::KeyOfARemovedMember | Loss::MemberRemoved => {
-            ("DELETE", format!("/v1/teams/{team}/members/{}", member.user), Value::Null)
-        }
+        Loss::KeyOfARemovedMember | Loss::MemberRemoved => (
+            "DELETE",
+            format!("/v1/teams/{team}/members/{}", member.user),
+            Value::Null,
+        ),
         Loss::LoggedOut => ("POST", "/v1/auth/logout".to_owned(), Value::Null),
         Loss::PasswordChanged => (
             "POST",
@@ -291,13 +382,20 @@ async fn lose(pool: PgPool, losses: &[Loss]) {
             let bearer = format!("Bearer {}", member.token);
             Holder::with(&app, &made, "authorization", &bearer).await
         };
-        assert_eq!(holder.new_requests(&app).await, [404, 404, 200, 200, 200], "{loss:?}");
+        assert_eq!(
+            holder.new_requests(&app).await,
+            [404, 404, 200, 200, 200],
+            "{loss:?}"
+        );
         let open = holder.open(&app, address).await;
         take_away(&app, *loss, &team, &member).await;
         for connection in open {
             let kind = connection.kind;
             let said = connection.ended().await;
-            assert!(!said.ends_with("\r\n0\r\n\r\n") || said.contains("HTTP/1.1 4"), "{loss:?}: {kind} ended in order: {said}");
+            assert!(
+                !said.ends_with("\r\n0\r\n\r\n") || said.contains("HTTP/1.1 4"),
+                "{loss:?}: {kind} ended in order: {said}"
+            );
             if kind == "the exec WebSocket" {
                 let error = r#"{"type":"error","data":"the credential of this request is no longer valid"}"#;
                 assert!(said.contains(error), "{loss:?}: {said}");
@@ -316,7 +414,11 @@ async fn lose(pool: PgPool, losses: &[Loss]) {
         } else if connection.kind == "the exec WebSocket" {
             let mut connection = connection;
             let input = json!({"type": "stdin", "data": STANDARD.encode("still here")});
-            connection.stream.write_all(&frame(&input.to_string())).await.unwrap();
+            connection
+                .stream
+                .write_all(&frame(&input.to_string()))
+                .await
+                .unwrap();
             connection.until(b"still here").await;
         } else {
             let read = connection.stream.try_read(&mut [0; 64]);
@@ -332,12 +434,32 @@ async fn lose(pool: PgPool, losses: &[Loss]) {
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_key_that_is_taken_away_loses_every_open_connection_and_every_new_request(pool: PgPool) {
-    lose(pool, &[Loss::KeyRevoked, Loss::KeyExpired, Loss::KeyMayOnlyRead, Loss::KeyOfARemovedMember]).await;
+    lose(
+        pool,
+        &[
+            Loss::KeyRevoked,
+            Loss::KeyExpired,
+            Loss::KeyMayOnlyRead,
+            Loss::KeyOfARemovedMember,
+        ],
+    )
+    .await;
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_person_loses_every_open_connection_and_every_new_request_with_the_membership_or_the_login(pool: PgPool) {
-    lose(pool, &[Loss::MemberRemoved, Loss::LoggedOut, Loss::PasswordChanged, Loss::Disabled]).await;
+async fn a_person_loses_every_open_connection_and_every_new_request_with_the_membership_or_the_login(
+    pool: PgPool,
+) {
+    lose(
+        pool,
+        &[
+            Loss::MemberRemoved,
+            Loss::LoggedOut,
+            Loss::PasswordChanged,
+            Loss::Disabled,
+        ],
+    )
+    .await;
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -359,7 +481,10 @@ async fn a_member_who_is_added_again_gets_other_tokens(pool: PgPool) {
     assert_ne!(before.made.access, after.made.access);
     let visit = async |token: &str| {
         let headers = [("e2b-traffic-access-token", token)];
-        visit(&app, &made.id, 8080, "/x", &headers).await.status.as_u16()
+        visit(&app, &made.id, 8080, "/x", &headers)
+            .await
+            .status
+            .as_u16()
     };
     assert_eq!(visit(&after.made.traffic).await, 200);
     assert_eq!(visit(&before.made.traffic).await, 403);
