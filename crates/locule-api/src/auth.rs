@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use locule_ids::{TeamId, UserId};
+use chrono::{DateTime, Utc};
+use locule_ids::{ApiKeyId, TeamId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,7 +26,8 @@ hidden!(
     AuthResponse,
     ActivateRequest,
     ResetPasswordRequest,
-    ChangePasswordRequest
+    ChangePasswordRequest,
+    DeleteMeRequest
 );
 
 /// Body of `POST /v1/auth/signup`.
@@ -102,6 +104,40 @@ pub struct ResetPasswordRequest {
     pub token: String,
     #[schema(value_type = schema::NewPassword)]
     pub new_password: String,
+    /// Whether to disconnect the sign-in providers and revoke the API keys that were added since the password was last set.
+    #[serde(default)]
+    pub remove_added: bool,
+}
+
+/// Response to a new password: the ways into the account that were added since the password was last set.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct PasswordResponse {
+    /// Sign-in providers.
+    pub providers: Vec<AddedProvider>,
+    /// API keys that the user created, in every team; 100 at most.
+    pub api_keys: Vec<AddedApiKey>,
+    /// Whether the providers were disconnected and the keys revoked.
+    pub removed: bool,
+}
+
+/// A sign-in provider that was connected to the account.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AddedProvider {
+    pub provider: String,
+    /// The e-mail address at the provider. Empty when the provider told none.
+    pub email: String,
+    pub connected_at: DateTime<Utc>,
+}
+
+/// An API key that the user created.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AddedApiKey {
+    #[schema(value_type = schema::ApiKeyId)]
+    pub id: ApiKeyId,
+    #[schema(value_type = schema::TeamId)]
+    pub team_id: TeamId,
+    pub name: String,
+    pub created_at: DateTime<Utc>,
 }
 
 /// Body of `POST /v1/auth/switch-team`.
@@ -155,13 +191,20 @@ pub struct ChangePasswordRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = Password, max_length = 512)]
     pub confirm_password: Option<String>,
+    /// Whether to disconnect the sign-in providers and revoke the API keys that were added since the password was last set.
+    #[serde(default)]
+    pub remove_added: bool,
 }
 
 /// Body of `DELETE /v1/me`.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct DeleteMeRequest {
     /// The account's e-mail address, which confirms the deletion.
     pub confirmation: String,
+    /// The account's password. Not required when the login is younger than ten minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Password, max_length = 512)]
+    pub current_password: Option<String>,
 }
 
 /// A user that a search found.

@@ -41,6 +41,8 @@ codes! {
     Forbidden = "forbidden";
     /// The credential acts for no team.
     NoTeam = "no_team";
+    /// The login is too old for the operation.
+    RecentLoginRequired = "recent_login_required";
     /// The account is not activated yet.
     AccountNotActivated = "account_not_activated";
     /// An administrator has disabled the account.
@@ -81,7 +83,7 @@ codes! {
     TooLarge = "too_large";
     /// The operation does not accept the media type of the body.
     UnsupportedMediaType = "unsupported_media_type";
-    /// A limit of the team is reached.
+    /// A limit of the team or of the account is reached.
     QuotaExceeded = "quota_exceeded";
     /// Too many requests were sent. `Retry-After` says when to send the next.
     RateLimited = "rate_limited";

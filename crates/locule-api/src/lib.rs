@@ -24,9 +24,10 @@ pub use admin::{
 };
 pub use audit::{AuditEntry, AuditPage};
 pub use auth::{
-    ActivateRequest, AuthResponse, ChangePasswordRequest, ConnectProviderResponse, DeleteMeRequest,
-    ForgotPasswordRequest, FoundUser, LoginRequest, Me, RenameMeRequest, ResetPasswordRequest,
-    SignupRequest, SignupResponse, SwitchTeamRequest,
+    ActivateRequest, AddedApiKey, AddedProvider, AuthResponse, ChangePasswordRequest,
+    ConnectProviderResponse, DeleteMeRequest, ForgotPasswordRequest, FoundUser, LoginRequest, Me,
+    PasswordResponse, RenameMeRequest, ResetPasswordRequest, SignupRequest, SignupResponse,
+    SwitchTeamRequest,
 };
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use exec::{Encoding, ExecRequest, ExecResult, ExecStarted};
@@ -36,8 +37,8 @@ pub use processes::{Process, ProcessList};
 pub use sandboxes::{CreateSandboxRequest, OnTimeout, Sandbox, SandboxStatus};
 pub use stream::{ClientMessage, OnDisconnect, ServerMessage, SignalName, StartMessage};
 pub use teams::{
-    AddMemberRequest, ApiKey, CreateApiKeyRequest, KeyScope, Member, MemberStatus, Role,
-    SetRoleRequest, Team, TeamDetail, TeamNameRequest, TeamWithRole,
+    AddMemberRequest, ApiKey, CreateApiKeyRequest, CreatedSandbox, CreatedSandboxes, KeyScope,
+    Member, MemberStatus, Role, SetRoleRequest, Team, TeamDetail, TeamNameRequest, TeamWithRole,
 };
 
 use serde::{Deserialize, Serialize};

@@ -1,12 +1,14 @@
 //! Teams, their members and their API keys.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use locule_ids::{ApiKeyId, TeamId, UserId};
+use locule_ids::{ApiKeyId, SandboxId, TeamId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::sandboxes::SandboxStatus;
 use crate::schema;
 
 /// The role of a member in a team.
@@ -150,6 +152,31 @@ pub struct CreateApiKeyRequest {
     /// The time at which the key expires. Absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The sandboxes that a removed user or a revoked key created and that still exist. A program that was left running in one of them
+/// goes on until the sandbox is destroyed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct CreatedSandboxes {
+    /// Newest first, 100 at most.
+    pub sandboxes: Vec<CreatedSandbox>,
+    /// Whether more sandboxes exist than the list contains.
+    pub has_more: bool,
+}
+
+/// A sandbox, in short.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CreatedSandbox {
+    #[schema(value_type = schema::SandboxId)]
+    pub id: SandboxId,
+    #[schema(value_type = schema::TeamId)]
+    pub team_id: TeamId,
+    pub status: SandboxStatus,
+    pub template: String,
+    /// Empty when the labels are longer than 4 KiB.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    pub created_at: DateTime<Utc>,
 }
 
 #[derive(Clone, Serialize, Deserialize, ToSchema)]

@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use chrono::TimeDelta;
 use clap::{Args, Subcommand, ValueEnum};
-use locule_api::{ApiKey, CreateApiKeyRequest, KeyScope};
+use locule_api::{ApiKey, CreateApiKeyRequest, CreatedSandboxes, KeyScope};
 use locule_ids::ApiKeyId;
+use serde::Serialize;
 
 use crate::account::connect;
+use crate::created;
 use crate::list::{age, columns};
 use crate::printer::{self, without_control_characters};
 use crate::{environment, values};
@@ -23,7 +25,7 @@ pub enum ApiKeyCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Revoke API keys
+    /// Revoke API keys; lists the sandboxes that they created
     #[command(visible_alias = "rm")]
     Revoke {
         /// Ids of the keys
@@ -59,6 +61,14 @@ enum ScopeArg {
     Read,
     /// Every operation on sandboxes
     Sandbox,
+}
+
+/// The JSON output of a revocation.
+#[derive(Serialize)]
+struct Revoked {
+    id: ApiKeyId,
+    #[serde(flatten)]
+    created: CreatedSandboxes,
 }
 
 fn word(scope: KeyScope) -> &'static str {
@@ -99,14 +109,17 @@ pub(crate) async fn run(command: ApiKeyCommand) -> anyhow::Result<ExitCode> {
             }
         }
         ApiKeyCommand::Revoke { ids, json } => {
-            for id in &ids {
-                client.revoke_api_key(*id).await?;
+            let mut revoked = Vec::new();
+            for id in ids {
+                let created = client.revoke_api_key(id).await?;
                 if !json {
                     printer::print_line(&id.to_string());
+                    created::show(&created, &id.to_string());
                 }
+                revoked.push(Revoked { id, created });
             }
             if json {
-                printer::json(&ids)?;
+                printer::json(&revoked)?;
             }
         }
     }

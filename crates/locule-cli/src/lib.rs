@@ -11,6 +11,7 @@ mod account;
 mod api_key;
 mod audit;
 mod copy;
+mod created;
 mod environment;
 mod exec;
 mod find;

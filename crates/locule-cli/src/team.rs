@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use locule_api::{Member, MemberStatus, Role, TeamWithRole};
+use locule_api::{CreatedSandboxes, Member, MemberStatus, Role, TeamWithRole};
 use locule_client::Client;
 use locule_ids::TeamId;
 use serde::Serialize;
 
 use crate::account::{self, connect};
+use crate::created;
 use crate::list::columns;
 use crate::printer::{self, without_control_characters};
 
@@ -67,7 +68,7 @@ pub enum TeamCommand {
         #[command(flatten)]
         plain: Plain,
     },
-    /// Remove a member and the API keys that the member created for the team, or an invitation
+    /// Remove a member and the API keys that the member created for the team, or an invitation; lists the sandboxes of the member
     Remove {
         email: String,
         #[command(flatten)]
@@ -99,6 +100,15 @@ struct Done<'a> {
     /// The link of an invitation.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<&'a str>,
+}
+
+/// The JSON output of a removal.
+#[derive(Serialize)]
+struct Removed<'a> {
+    team_id: TeamId,
+    email: &'a str,
+    #[serde(flatten)]
+    created: &'a CreatedSandboxes,
 }
 
 pub(crate) async fn run(command: TeamCommand) -> anyhow::Result<ExitCode> {
@@ -150,8 +160,16 @@ pub(crate) async fn run(command: TeamCommand) -> anyhow::Result<ExitCode> {
         TeamCommand::Remove { email, plain } => {
             let team = current(&client).await?;
             let member = find(&client, team, &email).await?;
-            client.remove_member(team, member.user_id).await?;
-            done(team, Some(&member.email), plain)?;
+            let created = client.remove_member(team, member.user_id).await?;
+            if plain.json {
+                printer::json(&Removed {
+                    team_id: team,
+                    email: &member.email,
+                    created: &created,
+                })?;
+            } else {
+                created::show(&created, &member.email);
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

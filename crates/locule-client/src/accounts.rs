@@ -2,9 +2,9 @@
 
 use http::Method;
 use locule_api::{
-    AddMemberRequest, ApiKey, AuditPage, AuthResponse, CreateApiKeyRequest, LoginRequest, Me,
-    Member, Role, SetRoleRequest, SignupRequest, SignupResponse, SwitchTeamRequest,
-    TeamNameRequest, TeamWithRole,
+    AddMemberRequest, ApiKey, AuditPage, AuthResponse, CreateApiKeyRequest, CreatedSandboxes,
+    LoginRequest, Me, Member, Role, SetRoleRequest, SignupRequest, SignupResponse,
+    SwitchTeamRequest, TeamNameRequest, TeamWithRole,
 };
 use locule_ids::{ApiKeyId, TeamId, UserId};
 use reqwest::Url;
@@ -168,11 +168,14 @@ impl Client {
             .map(drop)
     }
 
-    pub async fn remove_member(&self, team: TeamId, user: UserId) -> Result<(), ClientError> {
+    /// Returns the sandboxes that the member created and that still exist.
+    pub async fn remove_member(
+        &self,
+        team: TeamId,
+        user: UserId,
+    ) -> Result<CreatedSandboxes, ClientError> {
         let path = format!("/v1/teams/{team}/members/{user}");
-        self.send_change(Method::DELETE, &path, None::<&()>)
-            .await
-            .map(drop)
+        json(self.send_change(Method::DELETE, &path, None::<&()>).await?).await
     }
 
     pub async fn list_api_keys(&self) -> Result<Vec<ApiKey>, ClientError> {
@@ -190,11 +193,10 @@ impl Client {
         .await
     }
 
-    pub async fn revoke_api_key(&self, id: ApiKeyId) -> Result<(), ClientError> {
+    /// Returns the sandboxes that the key created and that still exist.
+    pub async fn revoke_api_key(&self, id: ApiKeyId) -> Result<CreatedSandboxes, ClientError> {
         let path = format!("/v1/api-keys/{id}");
-        self.send_change(Method::DELETE, &path, None::<&()>)
-            .await
-            .map(drop)
+        json(self.send_change(Method::DELETE, &path, None::<&()>).await?).await
     }
 
     /// Lists the audit log, newest entry first.

@@ -1,7 +1,9 @@
 //! [`Accounts`]: the use cases about people, teams, API keys and the audit log. One's own account is here, one use case a file.
 
+pub(crate) mod added;
 pub(crate) mod admin;
 mod admission;
+pub(crate) mod attempts;
 pub(crate) mod authenticate;
 mod delete;
 pub(crate) mod email_templates;
@@ -25,13 +27,16 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use locule_domain::SignupPolicy;
 use locule_ids::ApiKeyId;
+use locule_store::PgConnection;
 
-use self::limit::{Limited, Rates};
+use self::limit::{Limited, PeopleLimits, Rates};
 use crate::accounts::error::AccountError;
 use crate::accounts::github::Github;
 use crate::accounts::mail::Mailer;
 use crate::accounts::passwords::Passwords;
+use crate::authority::{self, Needed};
 use crate::background::jobs::Jobs;
+use crate::caller::Person;
 use crate::core::Core;
 use crate::rate::Tries;
 
@@ -45,6 +50,7 @@ pub struct AccountsConfig {
     pub signup: SignupPolicy,
     /// The base of the links that are shown instead of being sent by e-mail.
     pub public_url: String,
+    pub limits: PeopleLimits,
     /// Without a mailer, an account is active at once, and a forgotten password cannot be reset.
     pub mailer: Option<Mailer>,
     /// Without it, sign-in with GitHub is not offered.
@@ -59,6 +65,7 @@ impl AccountsConfig {
             rates: Rates::default(),
             signup: SignupPolicy::Invite,
             public_url: "http://127.0.0.1:8000".to_owned(),
+            limits: PeopleLimits::default(),
             mailer: None,
             github: None,
         }
@@ -69,6 +76,7 @@ impl std::fmt::Debug for AccountsConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AccountsConfig")
             .field("rates", &self.rates)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }
@@ -111,10 +119,33 @@ impl Accounts {
         }
     }
 
+    /// Confirms, in the transaction of a change, that the person may still make it.
+    pub(crate) async fn confirm(
+        &self,
+        conn: &mut PgConnection,
+        person: &Person,
+        needed: Needed,
+    ) -> Result<(), AccountError> {
+        authority::confirm(conn, person.by(), needed, self.core.now()).await
+    }
+
     /// Counts a call by the client or account that `key` names, or refuses it.
     pub fn limit(&self, limited: Limited, key: &str) -> Result<(), AccountError> {
         let rate = self.inner.config.rates.of(limited);
         let key = (limited, key.to_owned());
         Ok(self.inner.tries.count(key, rate, self.core.now())?)
+    }
+
+    /// Takes a call back that was counted.
+    fn give_back(&self, limited: Limited, key: String) {
+        let rate = self.inner.config.rates.of(limited);
+        self.inner.tries.give_back(&(limited, key), rate);
+    }
+
+    /// Whether one more call would be allowed.
+    fn has_room(&self, limited: Limited, key: &str) -> bool {
+        let rate = self.inner.config.rates.of(limited);
+        let key = (limited, key.to_owned());
+        self.inner.tries.has_room(&key, rate, self.core.now())
     }
 }

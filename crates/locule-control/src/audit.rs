@@ -20,6 +20,10 @@ pub(crate) enum SandboxAuditEvent {
     Pause,
     AutoPause,
     Resume,
+    /// A request set the end of the sandbox to this many seconds from then.
+    SetTimeout {
+        seconds: u32,
+    },
     /// A request or the platform destroys it; `reason` says why the platform does: its time is over.
     Destroy {
         reason: Option<&'static str>,
@@ -58,6 +62,10 @@ pub(crate) enum MemberAuditEvent<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AuditEvent<'a> {
     Sandbox(SandboxId, &'a SandboxAuditEvent),
+    TeamCreate {
+        team: TeamId,
+        name: &'a str,
+    },
     TeamRename {
         team: TeamId,
         old_name: &'a str,
@@ -85,6 +93,23 @@ pub(crate) enum AuditEvent<'a> {
         user: UserId,
         email: &'a str,
     },
+    /// A person signed up, or activated the account.
+    UserSignUp {
+        user: UserId,
+        email: &'a str,
+    },
+    UserLogin {
+        user: UserId,
+        address: &'a str,
+    },
+    /// A wrong password, or an account that does not exist.
+    UserLoginFailed {
+        user: Option<UserId>,
+        address: &'a str,
+    },
+    UserPasswordChange(UserId),
+    UserPasswordReset(UserId),
+    UserDelete(UserId),
     /// A sign-in method was added to an account.
     UserConnect {
         user: UserId,
@@ -99,7 +124,7 @@ pub(crate) enum AuditEvent<'a> {
 /// The stored form of an event.
 struct AuditRecord {
     resource_type: &'static str,
-    resource_id: String,
+    resource_id: Option<String>,
     action: &'static str,
     scope: &'static str,
     status: &'static str,
@@ -115,7 +140,7 @@ fn record(
 ) -> AuditRecord {
     AuditRecord {
         resource_type,
-        resource_id: resource_id.to_string(),
+        resource_id: Some(resource_id.to_string()),
         action,
         scope,
         status,
@@ -130,6 +155,10 @@ impl SandboxAuditEvent {
             Self::Pause => ("pause", "success", json!({})),
             Self::AutoPause => ("auto_pause", "info", json!({})),
             Self::Resume => ("resume", "success", json!({})),
+            Self::SetTimeout { seconds } => {
+                let timeout = json!({ "timeout_sec": seconds });
+                ("set_timeout", "info", timeout)
+            }
             Self::Destroy { reason: None } => ("destroy", "warning", json!({})),
             Self::Destroy {
                 reason: Some(reason),
@@ -169,6 +198,10 @@ impl AuditEvent<'_> {
         let none = || json!({});
         match self {
             Self::Sandbox(id, event) => event.record(*id),
+            Self::TeamCreate { team, name } => {
+                let name = json!({ "name": name });
+                record("team", team, "create", ("team", "success"), name)
+            }
             Self::TeamRename {
                 team,
                 old_name,
@@ -204,6 +237,31 @@ impl AuditEvent<'_> {
                 let email = json!({ "email": email });
                 record("user", user, "deactivate", ("admin", "warning"), email)
             }
+            Self::UserSignUp { user, email } => {
+                let email = json!({ "email": email });
+                record("user", user, "sign_up", ("admin", "success"), email)
+            }
+            Self::UserLogin { user, address } => {
+                let address = json!({ "address": address });
+                record("user", user, "login", ("admin", "success"), address)
+            }
+            Self::UserLoginFailed { user, address } => AuditRecord {
+                resource_id: user.map(|user| user.to_string()),
+                ..record(
+                    "user",
+                    &"",
+                    "login_failed",
+                    ("admin", "warning"),
+                    json!({ "address": address }),
+                )
+            },
+            Self::UserPasswordChange(user) => {
+                record("user", user, "password_change", ("admin", "info"), none())
+            }
+            Self::UserPasswordReset(user) => {
+                record("user", user, "password_reset", ("admin", "warning"), none())
+            }
+            Self::UserDelete(user) => record("user", user, "delete", ("admin", "warning"), none()),
             Self::UserConnect { user, provider } => {
                 let provider = json!({ "provider": provider });
                 record("user", user, "connect", ("admin", "success"), provider)
@@ -224,25 +282,45 @@ pub(crate) async fn write(
     event: &AuditEvent<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), CommonError> {
+    Ok(audit::insert(conn, entry(actor, team, event, now)).await?)
+}
+
+/// As [`write`], into the audit log of each of these teams.
+pub(crate) async fn write_all(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    teams: &[TeamId],
+    event: &AuditEvent<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), CommonError> {
+    let entry = entry(actor, TeamId::PLATFORM, event, now);
+    Ok(audit::insert_each(conn, entry, teams).await?)
+}
+
+fn entry<'a>(
+    actor: &'a Actor,
+    team: TeamId,
+    event: &AuditEvent<'_>,
+    now: DateTime<Utc>,
+) -> audit::Entry<'a> {
     let (actor_type, actor_id, actor_name) = match actor {
         Actor::User { id, name } => ("user", Some(id.to_string()), name.as_str()),
         Actor::ApiKey { id, name } => ("api_key", Some(id.to_string()), name.as_str()),
         Actor::System => ("system", None, ""),
     };
     let record = event.record();
-    let entry = audit::Entry {
+    audit::Entry {
         id: AuditId::random(),
         team,
         actor_type,
         actor_id,
         actor_name,
         resource_type: record.resource_type,
-        resource_id: Some(record.resource_id),
+        resource_id: record.resource_id,
         action: record.action,
         scope: record.scope,
         status: record.status,
         metadata: record.metadata,
         created_at: now,
-    };
-    Ok(audit::insert(conn, entry).await?)
+    }
 }

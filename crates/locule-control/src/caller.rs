@@ -2,9 +2,14 @@
 
 use locule_domain::{Need, Role, Scope};
 use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
+use locule_store::sandboxes::Creator;
+use locule_store::users::User;
 
 use crate::accounts::error::AccountError;
 use crate::error::CommonError;
+
+/// How long a login lasts.
+pub(crate) const SESSION_HOURS: i64 = 6;
 
 /// The actor of an entry in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +23,27 @@ pub enum Actor {
         name: String,
     },
     /// The platform itself: idle pause, expiry, reconciliation.
+    System,
+}
+
+impl Actor {
+    pub(crate) fn user(user: &User) -> Self {
+        Self::User {
+            id: user.id,
+            name: user.name.clone(),
+        }
+    }
+}
+
+/// The credential that a change is made with, which the transaction of the change confirms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Key(ApiKeyId),
+    Login {
+        user: UserId,
+        session: SessionId,
+    },
+    /// The platform itself, which needs no right: a sweep, a job, a visitor's request that wakes a sandbox.
     System,
 }
 
@@ -50,6 +76,18 @@ impl Person {
         }
     }
 
+    /// The moment of the login.
+    pub(crate) fn session_began(&self) -> chrono::DateTime<chrono::Utc> {
+        self.session_ends - chrono::Duration::hours(SESSION_HOURS)
+    }
+
+    pub(crate) const fn by(&self) -> By {
+        By::Login {
+            user: self.id,
+            session: self.session,
+        }
+    }
+
     /// The person's role in the token's team.
     pub fn membership(&self) -> Result<Membership, CommonError> {
         self.team.ok_or(CommonError::NoTeam)
@@ -59,9 +97,7 @@ impl Person {
         if self.is_admin {
             return Ok(());
         }
-        Err(AccountError::Forbidden {
-            why: "only platform administrators may do this",
-        })
+        Err(AccountError::NOT_PLATFORM_ADMIN)
     }
 }
 
@@ -71,22 +107,46 @@ pub struct Caller {
     pub team: TeamId,
     pub actor: Actor,
     pub scope: Scope,
-    /// The login that the caller's token is for. `None` for an API key.
-    pub(crate) session: Option<SessionId>,
+    pub(crate) by: By,
 }
 
 impl Caller {
-    pub fn may(&self, need: Need) -> Result<(), AccountError> {
-        if self.scope.allows(need) {
-            return Ok(());
+    /// The platform itself, which acts on a sandbox of a team.
+    pub(crate) const fn system(team: TeamId) -> Self {
+        Self {
+            team,
+            actor: Actor::System,
+            scope: Scope::Full,
+            by: By::System,
         }
-        Err(AccountError::Forbidden {
-            why: match self.scope {
-                Scope::Read => "this API key is read-only",
-                Scope::Full | Scope::Sandbox => "this API key may only use sandboxes",
-            },
-        })
     }
+
+    /// The user or key that a new sandbox of this caller belongs to.
+    pub(crate) const fn creator(&self) -> Creator {
+        let (user, key) = match self.by {
+            By::Key(key) => (None, Some(key)),
+            By::Login { user, .. } => (Some(user), None),
+            By::System => (None, None),
+        };
+        Creator { user, key }
+    }
+
+    pub fn may(&self, need: Need) -> Result<(), AccountError> {
+        may(self.scope, need)
+    }
+}
+
+/// Whether a scope allows what an operation needs.
+pub(crate) fn may(scope: Scope, need: Need) -> Result<(), AccountError> {
+    if scope.allows(need) {
+        return Ok(());
+    }
+    Err(AccountError::Forbidden {
+        why: match scope {
+            Scope::Read => "this API key is read-only",
+            Scope::Full | Scope::Sandbox => "this API key may only use sandboxes",
+        },
+    })
 }
 
 /// The owner of a valid credential.
@@ -113,7 +173,7 @@ impl Identity {
                 team: person.membership()?.team,
                 actor: person.actor(),
                 scope: Scope::Full,
-                session: Some(person.session),
+                by: person.by(),
             }),
         }
     }

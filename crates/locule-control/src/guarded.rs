@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use locule_store::sandbox_callers::{Grant, Granted};
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::{Actor, Caller};
+use crate::caller::{By, Caller};
 
 /// The number of grants at which those without a connection are looked for.
 const GRANTS_KEPT: usize = 256;
@@ -55,10 +55,10 @@ impl Guarded {
 
 /// The right of a caller of the API. `uses`: the operation needs a key that may use sandboxes, and not only read them.
 pub(crate) fn grant_of(caller: &Caller, uses: bool) -> Option<Grant> {
-    let by = match (&caller.actor, caller.session) {
-        (Actor::ApiKey { id, .. }, _) => Granted::Key { key: *id, uses },
-        (Actor::User { id, .. }, Some(session)) => Granted::Login { user: *id, session },
-        (Actor::User { .. } | Actor::System, _) => return None,
+    let by = match caller.by {
+        By::Key(key) => Granted::Key { key, uses },
+        By::Login { user, session } => Granted::Login { user, session },
+        By::System => return None,
     };
     Some(Grant {
         team: caller.team,

@@ -13,6 +13,7 @@
 
 mod accounts;
 mod audit;
+mod authority;
 mod background;
 mod bootstrap;
 mod caller;
@@ -29,11 +30,13 @@ mod sandboxes;
 mod secrets;
 mod teams;
 
+pub use accounts::added::{Added, AddedProvider};
 pub use accounts::admin::{ListedTeam, ListedUser, OwnLimits, PER_PAGE};
+pub use accounts::attempts::LoginOrigin;
 pub use accounts::authenticate::{Credential, Session};
 pub use accounts::error::AccountError;
 pub use accounts::github::{GITHUB, GITHUB_TIMEOUT, Github, GithubConfig, GithubSetupError};
-pub use accounts::limit::{Limited, Rates};
+pub use accounts::limit::{Limited, PeopleLimits, Rates};
 pub use accounts::mail::{MailConfig, MailSetupError, Mailer};
 pub use accounts::me::Me;
 pub use accounts::oauth::state::STATE_SECONDS;
@@ -59,5 +62,6 @@ pub use sandboxes::route::RouteError;
 pub use sandboxes::tokens::ClientTokens;
 pub use sandboxes::{NotReady, Sandboxes, SandboxesConfig, require_state};
 pub use teams::api_keys::{ApiKey, NewApiKey};
+pub use teams::created::{Created, CreatedSandboxes};
 pub use teams::invitations::Invited;
 pub use teams::{Invitation, Member, Members, Team};

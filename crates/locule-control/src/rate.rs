@@ -48,8 +48,7 @@ impl<Key: Eq + Hash> Tries<Key> {
         if known.len() >= KEYS_MAX {
             evict(&mut known, now);
         }
-        let per = Duration::from_std(rate.per).unwrap_or(Duration::MAX);
-        let each = per / i32::try_from(rate.count.max(1)).unwrap_or(i32::MAX);
+        let (per, each) = (period(rate), interval(rate));
         let clear_at = known.get(&key).copied().unwrap_or(now).max(now) + each;
         if clear_at - now > per {
             return Err(clear_at - now - per);
@@ -57,6 +56,30 @@ impl<Key: Eq + Hash> Tries<Key> {
         known.insert(key, clear_at);
         Ok(())
     }
+
+    /// Takes a try back that was counted.
+    pub(crate) fn give_back(&self, key: &Key, rate: Rate) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(clear_at) = known.get_mut(key) {
+            *clear_at -= interval(rate);
+        }
+    }
+
+    /// Whether one more try would be allowed.
+    pub(crate) fn has_room(&self, key: &Key, rate: Rate, now: DateTime<Utc>) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let clear_at = known.get(key).copied().unwrap_or(now).max(now);
+        clear_at + interval(rate) - now <= period(rate)
+    }
+}
+
+fn period(rate: Rate) -> Duration {
+    Duration::from_std(rate.per).unwrap_or(Duration::MAX)
+}
+
+/// The time after which one more try is allowed.
+fn interval(rate: Rate) -> Duration {
+    period(rate) / i32::try_from(rate.count.max(1)).unwrap_or(i32::MAX)
 }
 
 /// Drops the keys that have their full allowance again, and if that is not enough half of the others: the half that has it soonest,
@@ -95,6 +118,26 @@ mod tests {
             count("ada", 100).unwrap();
         }
         count("ada", 100).unwrap_err();
+    }
+
+    #[test]
+    fn a_try_that_is_given_back_does_not_count() {
+        let (tries, now) = (Tries::default(), DateTime::UNIX_EPOCH);
+        let rate = Rate {
+            count: 2,
+            per: std::time::Duration::from_secs(30),
+        };
+        for _ in 0..5 {
+            assert!(tries.has_room(&"ada", rate, now));
+            tries.try_count("ada", rate, now).unwrap();
+            tries.give_back(&"ada", rate);
+        }
+        tries.try_count("ada", rate, now).unwrap();
+        tries.try_count("ada", rate, now).unwrap();
+        assert!(!tries.has_room(&"ada", rate, now));
+        tries.try_count("ada", rate, now).unwrap_err();
+        tries.give_back(&"ada", rate);
+        tries.try_count("ada", rate, now).unwrap();
     }
 
     #[test]

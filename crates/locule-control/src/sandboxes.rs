@@ -19,9 +19,11 @@ use std::time::Duration;
 
 use locule_domain::{Desired, Limits, Quota, Sandbox, SandboxState};
 use locule_ids::{HostId, SandboxId, TeamId};
-use locule_store::{cluster, sandboxes};
+use locule_store::{PgConnection, cluster, sandboxes};
 use tokio::sync::Semaphore;
 
+use crate::authority::{self, Needed};
+use crate::caller::Caller;
 use crate::core::Core;
 use crate::guarded::Guarded;
 use crate::hosts::HostLink;
@@ -166,6 +168,30 @@ impl Sandboxes {
             .await?
             .filter(|sandbox| sandbox.team == team);
         found.ok_or(SandboxError::not_found())
+    }
+
+    /// A team's sandbox as [`Self::get_sandbox`] returns it, for a caller that may change it at this moment.
+    pub(crate) async fn get_for_change(
+        &self,
+        caller: &Caller,
+        id: SandboxId,
+    ) -> Result<Sandbox, SandboxError> {
+        let mut conn = self.core.connection().await?;
+        self.confirm(&mut conn, caller).await?;
+        let found = sandboxes::get(&mut conn, id).await?;
+        let found = found.filter(|sandbox| sandbox.team == caller.team);
+        found.ok_or(SandboxError::not_found())
+    }
+
+    /// Confirms, in the transaction of a change, that the caller may still change the sandboxes of the team.
+    pub(crate) async fn confirm(
+        &self,
+        conn: &mut PgConnection,
+        caller: &Caller,
+    ) -> Result<(), SandboxError> {
+        let needed = Needed::Sandboxes(caller.team);
+        let confirmed = authority::confirm(conn, caller.by, needed, self.core.now()).await;
+        Ok(confirmed?)
     }
 
     /// Records that the sandbox was used at this moment.

@@ -1,6 +1,7 @@
 //! Teams and their members. Every decision is made on rows that stay locked until the change commits (B-155).
 
 pub(crate) mod api_keys;
+pub(crate) mod created;
 mod delete;
 pub(crate) mod invitations;
 mod members;
@@ -11,11 +12,13 @@ pub use locule_store::teams::Team;
 
 use locule_domain::{Role, people};
 use locule_ids::{TeamId, UserId};
-use locule_store::{PgConnection, members as rows, teams};
+use locule_store::{PgConnection, members as rows, teams, users};
 
 use crate::accounts::Accounts;
 use crate::accounts::error::AccountError;
+use crate::accounts::limit::{Limited, room_for_one};
 use crate::audit::{self, AuditEvent};
+use crate::authority::{self, Needed};
 use crate::caller::Person;
 use crate::error::CommonError;
 
@@ -73,24 +76,31 @@ impl Accounts {
         least: Role,
     ) -> Result<(Team, Role), AccountError> {
         own_team(person, team)?;
-        let locked = teams::lock(conn, team).await?.ok_or(CommonError::NoTeam)?;
-        let role = rows::role_to_act(conn, team, person.id)
-            .await?
-            .ok_or(CommonError::NoTeam)?;
-        if role < least {
-            return Err(AccountError::Forbidden {
-                why: "your role in the team does not allow this",
-            });
-        }
-        Ok((locked, role))
+        let locked = teams::lock(conn, team).await?;
+        let role = authority::role(conn, person.by(), team, least, self.core.now()).await?;
+        Ok((locked.ok_or(CommonError::NoTeam)?, role))
     }
 
     pub async fn create_team(&self, person: &Person, name: &str) -> Result<Team, AccountError> {
         let name = people::team_name(name)?;
+        let account = person.id.to_string();
+        self.limit(Limited::CreateTeamByAccount, &account)?;
         let mut tx = self.core.transaction().await?;
+        // Locked: a person's teams are created one after the other, so that the limit holds.
+        users::lock(&mut tx, person.id).await?;
+        self.confirm(&mut tx, person, Needed::Login).await?;
+        let owned = teams::owned_by(&mut tx, person.id).await?.len();
+        let owned = i64::try_from(owned).unwrap_or(i64::MAX);
+        let max = self.inner.config.limits.teams_owned_max;
+        room_for_one(owned, max, "teams of an account")?;
         let team = self
             .insert_team(&mut tx, &name, person.id, Role::Owner, false)
             .await?;
+        let event = AuditEvent::TeamCreate {
+            team: team.id,
+            name: &team.name,
+        };
+        audit::write(&mut tx, &person.actor(), team.id, &event, team.created_at).await?;
         self.core.commit(tx).await?;
         Ok(team)
     }

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use locule_api::{
-    AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, SetActiveRequest, SetByocRequest,
-    SetQuotaRequest, schema,
+    AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, CreatedSandboxes, SetActiveRequest,
+    SetByocRequest, SetQuotaRequest, schema,
 };
 use locule_control::{OwnLimits, PER_PAGE};
 use locule_ids::{TeamId, UserId};
@@ -15,7 +15,7 @@ use crate::caller::PlatformAdmin;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::state::AppState;
-use crate::teams::team_view;
+use crate::teams::{created_view, team_view};
 use crate::times::seconds;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -145,17 +145,18 @@ pub(crate) async fn delete_any_team(
 /// Enable or disable a user
 ///
 /// Disabling a user ends the user's logins, revokes the user's API keys, and destroys the sandboxes of the teams that the user
-/// owns. The last administrator of the platform cannot be disabled.
+/// owns. Returns the sandboxes of other teams that the user or those keys created and that still exist. The last administrator of the
+/// platform cannot be disabled.
 #[utoipa::path(put, path = "/v1/admin/users/{id}/active", tag = "admin", security(("token" = [])),
     params(("id" = schema::UserId, Path)),
     request_body = SetActiveRequest,
-    responses((status = 204), (status = 404), (status = 409)))]
+    responses((status = 200, body = CreatedSandboxes), (status = 404), (status = 409)))]
 pub(crate) async fn set_user_active(
     State(app): State<AppState>,
     PlatformAdmin(admin): PlatformAdmin,
     ApiPath(id): ApiPath<UserId>,
     ApiJson(request): ApiJson<SetActiveRequest>,
-) -> Result<StatusCode, ApiError> {
-    app.accounts.set_active(&admin, id, request.active).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Json<CreatedSandboxes>, ApiError> {
+    let created = app.accounts.set_active(&admin, id, request.active).await?;
+    Ok(Json(created_view(created)))
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::{ApiKey, CreateApiKeyRequest, KeyScope, schema};
+use locule_api::{ApiKey, CreateApiKeyRequest, CreatedSandboxes, KeyScope, schema};
 use locule_control::{NewApiKey, Scope};
 use locule_ids::ApiKeyId;
 
@@ -11,6 +11,7 @@ use crate::caller::Member;
 use crate::error::ApiError;
 use crate::extract::{ApiPath, OptionalJson};
 use crate::state::AppState;
+use crate::teams::created_view;
 use crate::times::{four_digit_year, seconds};
 
 fn key_view(key: locule_control::ApiKey, secret: Option<String>) -> ApiKey {
@@ -74,15 +75,16 @@ pub(crate) async fn list_api_keys(
 
 /// Revoke an API key
 ///
-/// A member may revoke the member's own keys, the team's owner and admins any key. Revoking a key that does not exist succeeds.
+/// Returns the sandboxes that the key created and that still exist. A member may revoke the member's own keys, the team's owner and
+/// admins any key. Revoking a key that does not exist succeeds.
 #[utoipa::path(delete, path = "/v1/api-keys/{id}", tag = "api-keys", security(("token" = [])),
     params(("id" = schema::ApiKeyId, Path)),
-    responses((status = 204)))]
+    responses((status = 200, body = CreatedSandboxes)))]
 pub(crate) async fn revoke_api_key(
     State(app): State<AppState>,
     Member(person): Member,
     ApiPath(id): ApiPath<ApiKeyId>,
-) -> Result<StatusCode, ApiError> {
-    app.accounts.revoke_api_key(&person, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Json<CreatedSandboxes>, ApiError> {
+    let created = app.accounts.revoke_api_key(&person, id).await?;
+    Ok(Json(created_view(created)))
 }

@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use locule_api::{
     ActivateRequest, AuthResponse, LoginRequest, SignupRequest, SignupResponse, SwitchTeamRequest,
 };
-use locule_control::{Limited, Session, SignedUp};
+use locule_control::{Limited, LoginOrigin, Session, SignedUp};
 use serde::Deserialize;
 
-use crate::caller::Person;
+use crate::caller::{Person, bearer_token};
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiQuery, Peer};
 use crate::need::Public;
@@ -79,6 +79,9 @@ pub(crate) async fn activate(
 }
 
 /// Log in
+///
+/// Failed logins are limited by account and address. A request with a token of an earlier login of the account in `Authorization`,
+/// which may have ended, has a limit of its own: failed logins of others do not refuse it.
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", security(()),
     request_body = LoginRequest,
     responses((status = 200, body = AuthResponse), (status = 401), (status = 403), (status = 429)))]
@@ -86,13 +89,15 @@ pub(crate) async fn login(
     State(app): State<AppState>,
     _: Public,
     peer: Peer,
+    headers: HeaderMap,
     ApiJson(request): ApiJson<LoginRequest>,
 ) -> Result<Json<AuthResponse>, ApiError> {
-    app.accounts.limit(Limited::LoginByAddress, &peer.0)?;
-    let session = app
-        .accounts
-        .login(&request.email, &request.password)
-        .await?;
+    let LoginRequest { email, password } = request;
+    let from = LoginOrigin {
+        address: &peer.0,
+        earlier_token: bearer_token(&headers),
+    };
+    let session = app.accounts.login(&email, &password, from).await?;
     Ok(Json(auth_view(session)))
 }
 

@@ -41,6 +41,14 @@ fn credential(headers: &HeaderMap) -> Result<Option<Credential<'_>>, ApiError> {
     Ok(bearer.then(|| Credential::bearer(token.trim())))
 }
 
+/// The token after `Bearer`, whether it is valid or not.
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    match credential(headers) {
+        Ok(Some(Credential::Token(token))) => Some(token),
+        Ok(Some(Credential::Key(_)) | None) | Err(_) => None,
+    }
+}
+
 /// Something that the scope of an API key may allow.
 pub(crate) trait Right: Send + Sync + 'static {
     const NEED: Need;

@@ -178,6 +178,7 @@ fn common_status(error: &CommonError) -> (StatusCode, ErrorCode) {
 fn sandbox_status(error: &SandboxError) -> (StatusCode, ErrorCode) {
     match error {
         SandboxError::Common(error) => common_status(error),
+        SandboxError::Denied(error) => account_status(error),
         SandboxError::QuotaExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, ErrorCode::QuotaExceeded),
         SandboxError::InvalidState { .. } => (StatusCode::CONFLICT, ErrorCode::InvalidState),
         SandboxError::IdempotencyMismatch => (
@@ -200,6 +201,12 @@ fn account_status(error: &AccountError) -> (StatusCode, ErrorCode) {
         AccountError::Common(error) => common_status(error),
         AccountError::Unauthorized => (StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized),
         AccountError::WrongPassword => (StatusCode::UNAUTHORIZED, ErrorCode::WrongPassword),
+        AccountError::RecentLoginRequired => {
+            (StatusCode::FORBIDDEN, ErrorCode::RecentLoginRequired)
+        }
+        AccountError::LimitReached { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, ErrorCode::QuotaExceeded)
+        }
         AccountError::AccountNotActivated => {
             (StatusCode::FORBIDDEN, ErrorCode::AccountNotActivated)
         }

@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use locule_api::{
-    AuthResponse, ChangePasswordRequest, DeleteMeRequest, ForgotPasswordRequest, FoundUser, Me,
-    RenameMeRequest, ResetPasswordRequest, schema,
+    AddedApiKey, AddedProvider, AuthResponse, ChangePasswordRequest, DeleteMeRequest,
+    ForgotPasswordRequest, FoundUser, Me, PasswordResponse, RenameMeRequest, ResetPasswordRequest,
+    schema,
 };
 use locule_control::Limited;
 use serde::Deserialize;
@@ -16,6 +17,7 @@ use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiQuery, Peer};
 use crate::need::Public;
 use crate::state::AppState;
+use crate::times::seconds;
 
 /// Get the authenticated user
 #[utoipa::path(get, path = "/v1/me", tag = "me", security(("token" = [])),
@@ -53,21 +55,23 @@ pub(crate) async fn rename_me(
 
 /// Change the password
 ///
-/// Sets the first password when the account has none. Ends every login of the account.
+/// Sets the first password when the account has none. Ends every login of the account. Returns the sign-in providers and API keys
+/// that were added since the password was last set, and removes them on request.
 #[utoipa::path(post, path = "/v1/me/password", tag = "me", security(("token" = [])),
     request_body = ChangePasswordRequest,
-    responses((status = 204), (status = 429)))]
+    responses((status = 200, body = PasswordResponse), (status = 429)))]
 pub(crate) async fn change_password(
     State(app): State<AppState>,
     Person(person): Person,
     ApiJson(request): ApiJson<ChangePasswordRequest>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Json<PasswordResponse>, ApiError> {
     let (current, new) = (request.current_password.as_deref(), &request.new_password);
     let confirmed = request.confirm_password.as_deref();
-    app.accounts
-        .change_password(&person, current, new, confirmed)
+    let added = app
+        .accounts
+        .change_password(&person, current, new, confirmed, request.remove_added)
         .await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(added_view(added)))
 }
 
 /// Request a password reset
@@ -89,38 +93,67 @@ pub(crate) async fn forgot_password(
 
 /// Reset the password
 ///
-/// Takes the token from the password reset e-mail. Ends every login of the account.
+/// Takes the token from the password reset e-mail. Ends every login of the account. Returns the sign-in providers and API keys that
+/// were added since the password was last set, and removes them on request.
 #[utoipa::path(post, path = "/v1/me/password/reset/confirm", tag = "me", security(()),
     request_body = ResetPasswordRequest,
-    responses((status = 204), (status = 429)))]
+    responses((status = 200, body = PasswordResponse), (status = 429)))]
 pub(crate) async fn reset_password(
     State(app): State<AppState>,
     _: Public,
     peer: Peer,
     ApiJson(request): ApiJson<ResetPasswordRequest>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Json<PasswordResponse>, ApiError> {
     app.accounts.limit(Limited::ResetByAddress, &peer.0)?;
     let ResetPasswordRequest {
         token,
         new_password,
+        remove_added,
     } = request;
-    app.accounts.reset_password(&token, &new_password).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let added = app
+        .accounts
+        .reset_password(&token, &new_password, remove_added)
+        .await?;
+    Ok(Json(added_view(added)))
+}
+
+fn added_view(added: locule_control::Added) -> PasswordResponse {
+    let provider = |one: locule_control::AddedProvider| AddedProvider {
+        provider: one.provider,
+        email: one.email,
+        connected_at: seconds(one.connected_at),
+    };
+    let key = |key: locule_control::ApiKey| AddedApiKey {
+        id: key.id,
+        team_id: key.team,
+        name: key.name,
+        created_at: seconds(key.created_at),
+    };
+    PasswordResponse {
+        providers: added.providers.into_iter().map(provider).collect(),
+        api_keys: added.keys.into_iter().map(key).collect(),
+        removed: added.removed,
+    }
 }
 
 /// Delete the authenticated user
 ///
-/// Deletes the account and the teams without other members. The account of the platform's last administrator cannot be deleted.
+/// Deletes the account and the teams without other members. Requires the account's password, or a login of the last ten minutes. The
+/// account of the platform's last administrator cannot be deleted.
 #[utoipa::path(delete, path = "/v1/me", tag = "me", security(("token" = [])),
     request_body = DeleteMeRequest,
-    responses((status = 204), (status = 409)))]
+    responses((status = 204), (status = 409), (status = 429)))]
 pub(crate) async fn delete_me(
     State(app): State<AppState>,
     Person(person): Person,
     ApiJson(request): ApiJson<DeleteMeRequest>,
 ) -> Result<StatusCode, ApiError> {
     app.accounts
-        .delete_me(&person, &request.confirmation)
+        .delete_me(
+            &person,
+            &request.confirmation,
+            request.current_password.as_deref(),
+        )
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

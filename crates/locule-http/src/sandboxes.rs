@@ -217,7 +217,7 @@ fn known(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn status(state: domain::SandboxState) -> SandboxStatus {
+pub(crate) fn status(state: domain::SandboxState) -> SandboxStatus {
     match state {
         domain::SandboxState::Pending => SandboxStatus::Pending,
         domain::SandboxState::Starting => SandboxStatus::Starting,

@@ -5,13 +5,16 @@ pub(crate) mod members;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::{Role, Team, TeamDetail, TeamNameRequest, TeamWithRole, schema};
+use locule_api::{
+    CreatedSandbox, CreatedSandboxes, Role, Team, TeamDetail, TeamNameRequest, TeamWithRole, schema,
+};
 use locule_ids::TeamId;
 
 use self::members::member_views;
 use crate::caller::{Member, Person};
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiPath};
+use crate::sandboxes::status;
 use crate::state::AppState;
 use crate::times::seconds;
 
@@ -22,6 +25,21 @@ pub(crate) fn team_view(team: locule_control::Team) -> Team {
         slug: team.slug,
         is_byoc: team.is_byoc,
         created_at: seconds(team.created_at),
+    }
+}
+
+pub(crate) fn created_view(created: locule_control::CreatedSandboxes) -> CreatedSandboxes {
+    let view = |sandbox: locule_control::Created| CreatedSandbox {
+        id: sandbox.id,
+        team_id: sandbox.team,
+        status: status(sandbox.state),
+        template: sandbox.template,
+        labels: sandbox.labels,
+        created_at: seconds(sandbox.created_at),
+    };
+    CreatedSandboxes {
+        sandboxes: created.sandboxes.into_iter().map(view).collect(),
+        has_more: created.has_more,
     }
 }
 

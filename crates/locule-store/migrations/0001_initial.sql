@@ -32,6 +32,8 @@ CREATE TABLE users (
     -- Whether the user has proved to own the address: by a token that was sent to the address, or by a provider that verified it.
     email_verified  BOOLEAN NOT NULL DEFAULT FALSE,
     password_hash   TEXT,
+    -- When a person last changed or reset it. NULL: never since the account was created.
+    password_set_at TIMESTAMPTZ,
     name            TEXT NOT NULL DEFAULT '',
     is_admin        BOOLEAN NOT NULL DEFAULT FALSE,
     status          TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('inactive', 'active', 'disabled', 'deleted')),
@@ -93,6 +95,8 @@ CREATE VIEW open_invitations AS
 CREATE TABLE sessions (
     id              UUID PRIMARY KEY,
     user_id         UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    -- The client's address at the login: failed logins from elsewhere do not lock a person out who logged in from here.
+    address         TEXT NOT NULL DEFAULT '',
     created_at      TIMESTAMPTZ NOT NULL,
     expires_at      TIMESTAMPTZ NOT NULL,
     revoked_at      TIMESTAMPTZ
@@ -243,6 +247,9 @@ CREATE TABLE sandboxes (
     started_at      TIMESTAMPTZ,
     last_active_at  TIMESTAMPTZ,
     last_updated    TIMESTAMPTZ NOT NULL,
+    -- Whose request created it. The id of a key stays after the key is revoked.
+    created_by_user UUID REFERENCES users (id) ON DELETE SET NULL,
+    created_by_key  UUID,
     CHECK (host_id IS NOT NULL OR status IN ('pending', 'error', 'stopped'))
 );
 CREATE INDEX sandboxes_team ON sandboxes (team_id, created_at DESC, id DESC);
@@ -250,6 +257,8 @@ CREATE INDEX sandboxes_host ON sandboxes (host_id, status);
 -- For the sandboxes that count against a team's quota.
 CREATE INDEX sandboxes_in_use ON sandboxes (team_id) INCLUDE (vcpus, memory_mb)
     WHERE status NOT IN ('stopped', 'error') AND desired = 'running';
+CREATE INDEX sandboxes_creator_user ON sandboxes (created_by_user) WHERE created_by_user IS NOT NULL;
+CREATE INDEX sandboxes_creator_key ON sandboxes (created_by_key) WHERE created_by_key IS NOT NULL;
 -- For the sandboxes that a sweep reads.
 CREATE INDEX sandboxes_unsettled ON sandboxes (id) WHERE status NOT IN ('stopped', 'error') OR cleanup_pending;
 
@@ -304,7 +313,7 @@ BEGIN
         AND (NEW.actor_id IS NULL OR NEW.actor_id = OLD.actor_id)
         AND (NEW.actor_name = 'deleted-user' OR NEW.actor_name = OLD.actor_name)
         AND (NEW.resource_id IS NULL OR NEW.resource_id = OLD.resource_id)
-        AND NEW.metadata IN (OLD.metadata, OLD.metadata - 'email')
+        AND NEW.metadata IN (OLD.metadata, OLD.metadata - 'email' - 'address')
         AND (NEW.id, NEW.team_id, NEW.actor_type, NEW.resource_type, NEW.action, NEW.scope, NEW.status, NEW.created_at)
           = (OLD.id, OLD.team_id, OLD.actor_type, OLD.resource_type, OLD.action, OLD.scope, OLD.status, OLD.created_at)
     THEN
@@ -330,7 +339,7 @@ BEGIN
     UPDATE audit_logs SET
         actor_name  = CASE WHEN actor_id = person THEN 'deleted-user' ELSE actor_name END,
         actor_id    = nullif(actor_id, person),
-        metadata    = CASE WHEN resource_id = person THEN metadata - 'email' ELSE metadata END,
+        metadata    = CASE WHEN resource_id = person THEN metadata - 'email' - 'address' ELSE metadata END,
         resource_id = nullif(resource_id, person)
     WHERE actor_id = person OR resource_id = person;
     PERFORM set_config('locule.anonymizing', 'off', TRUE);

@@ -39,7 +39,19 @@ statements! {
         "SELECT id, team_id, name, key_prefix, scope, created_by, NULL AS creator_email, created_at, expires_at, last_used
          FROM team_api_keys WHERE team_id = $1 AND id = $2 FOR UPDATE";
     DELETE: (Uuid, Uuid) = "DELETE FROM team_api_keys WHERE team_id = $1 AND id = $2";
-    DELETE_CREATED_BY: (Uuid,) = "DELETE FROM team_api_keys WHERE created_by = $1";
+    DELETE_CREATED_BY: (Uuid,) => (Uuid,) = "DELETE FROM team_api_keys WHERE created_by = $1 RETURNING id";
+    ADDED: (Uuid,) => KeyRow =
+        "SELECT k.id, k.team_id, k.name, k.key_prefix, k.scope, k.created_by, NULL AS creator_email, k.created_at, k.expires_at,
+                k.last_used
+         FROM team_api_keys k JOIN users u ON u.id = k.created_by
+         WHERE u.id = $1 AND k.created_at > coalesce(u.password_set_at, u.created_at)
+         ORDER BY k.created_at DESC, k.id DESC LIMIT 1000";
+    DELETE_ADDED: (Uuid,) => KeyRow =
+        "DELETE FROM team_api_keys k USING users u
+         WHERE u.id = $1 AND k.created_by = u.id AND k.created_at > coalesce(u.password_set_at, u.created_at)
+         RETURNING k.id, k.team_id, k.name, k.key_prefix, k.scope, k.created_by, NULL AS creator_email, k.created_at, k.expires_at,
+                   k.last_used";
+    COUNT: (Uuid,) => (i64,) = "SELECT count(*) FROM team_api_keys WHERE team_id = $1";
     TOUCH: (Vec<Uuid>, Vec<DateTime<Utc>>) =
         "UPDATE team_api_keys k SET last_used = greatest(k.last_used, u.at)
          FROM unnest($1::uuid[], $2::timestamptz[]) AS u (id, at) WHERE k.id = u.id";
@@ -131,6 +143,12 @@ pub async fn list(conn: &mut PgConnection, team: TeamId) -> Result<Vec<ApiKey>, 
     rows.into_iter().map(ApiKey::try_from).collect()
 }
 
+/// The number of a team's keys, also of those that have expired.
+pub async fn count(conn: &mut PgConnection, team: TeamId) -> Result<i64, StoreError> {
+    let (count,) = COUNT.fetch_one(conn, (team.as_uuid(),)).await?;
+    Ok(count)
+}
+
 /// A key of a team. No other transaction revokes it before this one ends.
 pub async fn lock(
     conn: &mut PgConnection,
@@ -147,12 +165,31 @@ pub async fn delete(conn: &mut PgConnection, team: TeamId, id: ApiKeyId) -> Resu
     DELETE.execute(conn, values).await.map(drop)
 }
 
-/// Deletes the keys that a user created, in every team (B-184).
-pub async fn delete_made_by(conn: &mut PgConnection, user: UserId) -> Result<(), StoreError> {
-    DELETE_CREATED_BY
-        .execute(conn, (user.as_uuid(),))
-        .await
-        .map(drop)
+/// Deletes the keys that a user created, in every team (B-184), and returns them.
+pub async fn delete_made_by(
+    conn: &mut PgConnection,
+    user: UserId,
+) -> Result<Vec<ApiKeyId>, StoreError> {
+    let rows = DELETE_CREATED_BY.fetch_all(conn, (user.as_uuid(),)).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(key,)| ApiKeyId::from_uuid(key))
+        .collect())
+}
+
+/// The keys that a user created since the user's password was last set, in every team; newest first.
+pub async fn added(conn: &mut PgConnection, user: UserId) -> Result<Vec<ApiKey>, StoreError> {
+    let rows = ADDED.fetch_all(conn, (user.as_uuid(),)).await?;
+    rows.into_iter().map(ApiKey::try_from).collect()
+}
+
+/// Deletes the keys that [`added`] lists, without its limit, and returns them.
+pub async fn delete_added(
+    conn: &mut PgConnection,
+    user: UserId,
+) -> Result<Vec<ApiKey>, StoreError> {
+    let rows = DELETE_ADDED.fetch_all(conn, (user.as_uuid(),)).await?;
+    rows.into_iter().map(ApiKey::try_from).collect()
 }
 
 /// Records when keys were last used, for many keys at once. The moment never moves back.

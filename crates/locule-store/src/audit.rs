@@ -25,6 +25,21 @@ type InsertValues = (
     DateTime<Utc>,
 );
 
+type InsertEachValues = (
+    Vec<Uuid>,
+    Vec<Uuid>,
+    &'static str,
+    Option<String>,
+    &'static str,
+    &'static str,
+    Option<String>,
+    &'static str,
+    &'static str,
+    &'static str,
+    Value,
+    DateTime<Utc>,
+);
+
 type ListValues = (
     Uuid,
     bool,
@@ -40,6 +55,11 @@ statements! {
         "INSERT INTO audit_logs (id, team_id, actor_type, actor_id, actor_name, resource_type, resource_id, action, scope,
                                  status, metadata, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    INSERT_EACH: InsertEachValues =
+        "INSERT INTO audit_logs (id, team_id, actor_type, actor_id, actor_name, resource_type, resource_id, action, scope,
+                                 status, metadata, created_at)
+         SELECT one.id, one.team_id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+         FROM unnest($1::uuid[], $2::uuid[]) AS one (id, team_id)";
     LIST: ListValues => ListedRow =
         "SELECT id, actor_type, actor_id, actor_name, resource_type, resource_id, action, scope, status, metadata, created_at
          FROM audit_logs
@@ -82,6 +102,29 @@ pub async fn insert(conn: &mut PgConnection, entry: Entry<'_>) -> Result<(), Sto
         entry.created_at,
     );
     INSERT.execute(conn, values).await.map(drop)
+}
+
+/// Writes an entry into the audit log of each of these teams. The entry's own id and team are not used.
+pub async fn insert_each(
+    conn: &mut PgConnection,
+    entry: Entry<'_>,
+    teams: &[TeamId],
+) -> Result<(), StoreError> {
+    let values = (
+        teams.iter().map(|_| AuditId::random().as_uuid()).collect(),
+        teams.iter().map(|team| team.as_uuid()).collect(),
+        entry.actor_type,
+        entry.actor_id,
+        entry.actor_name,
+        entry.resource_type,
+        entry.resource_id,
+        entry.action,
+        entry.scope,
+        entry.status,
+        entry.metadata,
+        entry.created_at,
+    );
+    INSERT_EACH.execute(conn, values).await.map(drop)
 }
 
 /// One entry as a list shows it.

@@ -7,6 +7,7 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod authority;
 pub mod cluster;
 mod database;
 pub mod hosts;

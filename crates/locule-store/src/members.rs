@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use locule_domain::Role;
-use locule_ids::{TeamId, UserId};
+use locule_ids::{ApiKeyId, TeamId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -23,8 +23,12 @@ statements! {
         "INSERT INTO users_teams (team_id, user_id, is_default, role, created_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (team_id, user_id) DO NOTHING";
     SET_ROLE: (Uuid, Uuid, &str) = "UPDATE users_teams SET role = $3 WHERE team_id = $1 AND user_id = $2";
-    DELETE_KEYS: (Uuid, Uuid) = "DELETE FROM team_api_keys WHERE team_id = $1 AND created_by = $2";
+    DELETE_KEYS: (Uuid, Uuid) => (Uuid,) = "DELETE FROM team_api_keys WHERE team_id = $1 AND created_by = $2 RETURNING id";
     DELETE: (Uuid, Uuid) = "DELETE FROM users_teams WHERE team_id = $1 AND user_id = $2";
+    DELETE_ALL: (Uuid,) => (Uuid,) =
+        "DELETE FROM users_teams m USING teams t
+         WHERE m.user_id = $1 AND m.role <> 'owner' AND t.id = m.team_id AND t.deleted_at IS NULL RETURNING m.team_id";
+    COUNT: (Uuid,) => (i64,) = "SELECT count(*) FROM users_teams WHERE team_id = $1";
     HAS: (Uuid, &str) => (bool,) =
         "SELECT EXISTS (SELECT 1 FROM users_teams m JOIN users u ON u.id = m.user_id
          WHERE m.team_id = $1 AND lower(u.email) = lower($2) AND u.deleted_at IS NULL)";
@@ -56,7 +60,7 @@ pub async fn role(
         .transpose()
 }
 
-/// The role of an active user in a team, for a change that the user makes in this transaction. A transaction that disables
+/// The role of an active user in a locked team, for what the user asked for earlier and is done now. A transaction that disables
 /// the user waits for this one, and this one waits for it.
 pub async fn role_to_act(
     conn: &mut PgConnection,
@@ -107,11 +111,37 @@ pub async fn set_role(
     SET_ROLE.execute(conn, values).await.map(drop)
 }
 
-/// Removes a member, and the keys that the member created for the team (B-184).
-pub async fn remove(conn: &mut PgConnection, team: TeamId, user: UserId) -> Result<(), StoreError> {
+/// Removes a member, and the keys that the member created for the team (B-184), which it returns.
+pub async fn remove(
+    conn: &mut PgConnection,
+    team: TeamId,
+    user: UserId,
+) -> Result<Vec<ApiKeyId>, StoreError> {
     let values = (team.as_uuid(), user.as_uuid());
-    DELETE_KEYS.execute(conn, values).await?;
-    DELETE.execute(conn, values).await.map(drop)
+    DELETE.execute(conn, values).await?;
+    let rows = DELETE_KEYS.fetch_all(conn, values).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(key,)| ApiKeyId::from_uuid(key))
+        .collect())
+}
+
+/// Removes a user from every team that another user owns, and returns the teams.
+pub async fn remove_everywhere(
+    conn: &mut PgConnection,
+    user: UserId,
+) -> Result<Vec<TeamId>, StoreError> {
+    let rows = DELETE_ALL.fetch_all(conn, (user.as_uuid(),)).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(team,)| TeamId::from_uuid(team))
+        .collect())
+}
+
+/// The number of a team's members.
+pub async fn count(conn: &mut PgConnection, team: TeamId) -> Result<i64, StoreError> {
+    let (count,) = COUNT.fetch_one(conn, (team.as_uuid(),)).await?;
+    Ok(count)
 }
 
 /// Whether the user with this address is a member of the team.

@@ -16,6 +16,13 @@ statements! {
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
     OF_USER: (Uuid,) => (String,) =
         "SELECT provider FROM oauth_providers WHERE user_id = $1 ORDER BY provider";
+    ADDED: (Uuid,) => (String, String, DateTime<Utc>) =
+        "SELECT p.provider, p.email, p.created_at FROM oauth_providers p JOIN users u ON u.id = p.user_id
+         WHERE u.id = $1 AND p.created_at > coalesce(u.password_set_at, u.created_at) ORDER BY p.provider";
+    DELETE_ADDED: (Uuid,) => (String, String, DateTime<Utc>) =
+        "DELETE FROM oauth_providers p USING users u
+         WHERE u.id = $1 AND p.user_id = u.id AND p.created_at > coalesce(u.password_set_at, u.created_at)
+         RETURNING p.provider, p.email, p.created_at";
     DELETE: (Uuid, &str) = "DELETE FROM oauth_providers WHERE user_id = $1 AND provider = $2";
     DELETE_ALL: (Uuid,) = "DELETE FROM oauth_providers WHERE user_id = $1";
 }
@@ -57,6 +64,35 @@ pub async fn insert(
 pub async fn of_user(conn: &mut PgConnection, user: UserId) -> Result<Vec<String>, StoreError> {
     let rows = OF_USER.fetch_all(conn, (user.as_uuid(),)).await?;
     Ok(rows.into_iter().map(|(provider,)| provider).collect())
+}
+
+/// An account at another platform that was connected to a user's account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    pub provider: String,
+    /// Empty if the platform told none.
+    pub email: String,
+    pub connected_at: DateTime<Utc>,
+}
+
+fn read((provider, email, connected_at): (String, String, DateTime<Utc>)) -> Added {
+    Added {
+        provider,
+        email,
+        connected_at,
+    }
+}
+
+/// The accounts that were connected since the user's password was last set.
+pub async fn added(conn: &mut PgConnection, user: UserId) -> Result<Vec<Added>, StoreError> {
+    let rows = ADDED.fetch_all(conn, (user.as_uuid(),)).await?;
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// Removes the accounts that [`added`] lists, and returns them.
+pub async fn remove_added(conn: &mut PgConnection, user: UserId) -> Result<Vec<Added>, StoreError> {
+    let rows = DELETE_ADDED.fetch_all(conn, (user.as_uuid(),)).await?;
+    Ok(rows.into_iter().map(read).collect())
 }
 
 pub async fn remove(

@@ -1,14 +1,16 @@
 //! Table `sandboxes`.
 
+pub(crate) mod creators;
 pub(crate) mod list;
 mod row;
 
 use chrono::{DateTime, Utc};
 use locule_domain::{Sandbox, Usage};
-use locule_ids::{HostId, SandboxId, TeamId};
+use locule_ids::{ApiKeyId, HostId, SandboxId, TeamId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+pub use creators::{Created, CreatedFilter, Creator, created_by};
 pub use list::{Filter, list, list_sql};
 
 use crate::StoreError;
@@ -39,6 +41,8 @@ type InsertValues = (
     JsonTexts<'static>,
     JsonTexts<'static>,
     Time,
+    Option<Uuid>,
+    Option<Uuid>,
 );
 
 type UpdateValues = (
@@ -67,8 +71,8 @@ statements! {
     INSERT: InsertValues =
         "INSERT INTO sandboxes (id, team_id, host_id, status, desired, generation, template, template_id, default_user, vcpus,
              memory_mb, disk_size_mb, timeout_sec, expires_at, timeout_given_sec, on_timeout, auto_resume, public_traffic, env,
-             labels, created_at, last_updated)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21)";
+             labels, created_at, last_updated, created_by_user, created_by_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $22, $23)";
     GET: (Uuid,) => SandboxRow = select!("WHERE id = $1");
     GET_MANY: (Vec<Uuid>,) => SandboxRow = select!("WHERE id = ANY ($1)");
     UPDATE: UpdateValues =
@@ -98,7 +102,11 @@ fn number(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }
 
-pub async fn insert(conn: &mut PgConnection, sandbox: &Sandbox) -> Result<(), StoreError> {
+pub async fn insert(
+    conn: &mut PgConnection,
+    sandbox: &Sandbox,
+    creator: Creator,
+) -> Result<(), StoreError> {
     let values = (
         sandbox.id.as_uuid(),
         sandbox.team.as_uuid(),
@@ -121,6 +129,8 @@ pub async fn insert(conn: &mut PgConnection, sandbox: &Sandbox) -> Result<(), St
         json(&sandbox.env),
         json(&sandbox.labels),
         sandbox.created_at,
+        creator.user.map(UserId::as_uuid),
+        creator.key.map(ApiKeyId::as_uuid),
     );
     INSERT.execute(conn, values).await.map(drop)
 }

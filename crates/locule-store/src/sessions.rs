@@ -10,8 +10,11 @@ use crate::statement::{row, statements};
 use crate::users::{User, UserRow};
 
 statements! {
-    INSERT: (Uuid, Uuid, DateTime<Utc>, DateTime<Utc>) =
-        "INSERT INTO sessions (id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)";
+    INSERT: (Uuid, Uuid, DateTime<Utc>, DateTime<Utc>, &str) =
+        "INSERT INTO sessions (id, user_id, created_at, expires_at, address) VALUES ($1, $2, $3, $4, $5)";
+    CAME_FROM: (&str, &str) => (bool,) =
+        "SELECT EXISTS (SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id
+                        WHERE lower(u.email) = lower($1) AND u.deleted_at IS NULL AND s.address = $2)";
     GET: (Uuid, DateTime<Utc>) => SessionRow =
         "SELECT u.id, u.email, u.email_verified, u.password_hash, u.name, u.is_admin, u.status, u.created_at, s.expires_at
          FROM sessions s JOIN users u ON u.id = s.user_id
@@ -48,9 +51,20 @@ pub async fn insert(
     user: UserId,
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    address: &str,
 ) -> Result<(), StoreError> {
-    let values = (session.as_uuid(), user.as_uuid(), now, expires_at);
+    let values = (session.as_uuid(), user.as_uuid(), now, expires_at, address);
     INSERT.execute(conn, values).await.map(drop)
+}
+
+/// Whether an account was logged in to from an address, as far as sessions are kept.
+pub async fn came_from(
+    conn: &mut PgConnection,
+    email: &str,
+    address: &str,
+) -> Result<bool, StoreError> {
+    let (came,) = CAME_FROM.fetch_one(conn, (email, address)).await?;
+    Ok(came)
 }
 
 /// The user of a session that is neither expired nor revoked, and when the session expires.

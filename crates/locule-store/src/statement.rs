@@ -134,7 +134,7 @@ tuples! {
     (A B C D E F G H I)
     (A B C D E F G H I J K L)
     (A B C D E F G H I J K L M N O P Q R S)
-    (A B C D E F G H I J K L M N O P Q R S T U)
+    (A B C D E F G H I J K L M N O P Q R S T U V W)
 }
 
 impl Parameters for () {
@@ -223,8 +223,8 @@ pub(crate) mod tests {
 
     use super::{Columns, IsCompatible, Parameters, Statement};
     use crate::{
-        api_keys, audit, cluster, database, hosts, idempotency, invitations, jobs, members,
-        oauth_providers, sandbox_callers, sandboxes, sessions, teams, templates, users,
+        api_keys, audit, authority, cluster, database, hosts, idempotency, invitations, jobs,
+        members, oauth_providers, sandbox_callers, sandboxes, sessions, teams, templates, users,
     };
 
     /// A statement without its types, as the code declares it.
@@ -296,6 +296,7 @@ pub(crate) mod tests {
         vec![
             api_keys::statements(),
             audit::statements(),
+            authority::statements(),
             cluster::statements(),
             database::statements(),
             hosts::statements(),
@@ -305,6 +306,7 @@ pub(crate) mod tests {
             members::statements(),
             oauth_providers::statements(),
             sandbox_callers::statements(),
+            sandboxes::creators::statements(),
             sandboxes::list::statements(),
             sandboxes::statements(),
             sessions::statements(),

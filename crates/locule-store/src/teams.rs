@@ -25,6 +25,9 @@ statements! {
     OF_USER: (Uuid,) => MembershipRow =
         "SELECT t.id, t.name, t.slug, t.is_byoc, t.created_at, m.role FROM users_teams m JOIN teams t ON t.id = m.team_id
          WHERE m.user_id = $1 AND t.deleted_at IS NULL ORDER BY m.created_at, t.id LIMIT 1000";
+    OWNED_BY: (Uuid,) => (Uuid,) =
+        "SELECT t.id FROM users_teams m JOIN teams t ON t.id = m.team_id
+         WHERE m.user_id = $1 AND m.role = 'owner' AND t.deleted_at IS NULL ORDER BY t.id";
     RENAME: (Uuid, &str) = "UPDATE teams SET name = $2 WHERE id = $1";
     SET_BYOC: (Uuid, bool) = "UPDATE teams SET is_byoc = $2 WHERE id = $1";
     HAS_HOSTS: (Uuid,) => (bool,) = "SELECT EXISTS (SELECT 1 FROM hosts WHERE team_id = $1)";
@@ -150,6 +153,15 @@ pub async fn of_user(
         Ok((team, role))
     });
     teams.collect()
+}
+
+/// The teams of which a user is the owner and that are not deleted, ordered by id.
+pub async fn owned_by(conn: &mut PgConnection, user: UserId) -> Result<Vec<TeamId>, StoreError> {
+    let rows = OWNED_BY.fetch_all(conn, (user.as_uuid(),)).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(team,)| TeamId::from_uuid(team))
+        .collect())
 }
 
 pub async fn rename(conn: &mut PgConnection, id: TeamId, name: &str) -> Result<(), StoreError> {

@@ -30,6 +30,7 @@ statements! {
     SHARE: (Uuid,) => UserRow =
         "SELECT id, email, email_verified, password_hash, name, is_admin, status, created_at FROM users
          WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE";
+    LOCK_ALL: (Vec<Uuid>,) = "SELECT 1 FROM users WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
     INSERT: InsertValues =
         "INSERT INTO users (id, email, email_verified, password_hash, name, is_admin, status, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
@@ -44,7 +45,7 @@ statements! {
     DELETE_INACTIVE: (Uuid,) = "DELETE FROM users WHERE id = $1 AND status = 'inactive'";
     SET_NAME: (Uuid, &str, DateTime<Utc>) = "UPDATE users SET name = $2, updated_at = $3 WHERE id = $1";
     SET_PASSWORD: (Uuid, &str, DateTime<Utc>) =
-        "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1";
+        "UPDATE users SET password_hash = $2, password_set_at = $3, updated_at = $3 WHERE id = $1";
     SET_STATUS: (Uuid, &str, DateTime<Utc>) =
         "UPDATE users SET status = $2, updated_at = $3, deleted_at = CASE WHEN $2 = 'deleted' THEN $3::timestamptz END WHERE id = $1";
     SEARCH: (String,) => (Uuid, String, bool) =
@@ -126,6 +127,12 @@ pub async fn lock(conn: &mut PgConnection, id: UserId) -> Result<Option<User>, S
 pub async fn share(conn: &mut PgConnection, id: UserId) -> Result<Option<User>, StoreError> {
     let row = SHARE.fetch_optional(conn, (id.as_uuid(),)).await?;
     row.map(User::try_from).transpose()
+}
+
+/// Locks several users as [`lock`] does, in the order of their ids, so that no two transactions wait for each other.
+pub async fn lock_all(conn: &mut PgConnection, ids: &[UserId]) -> Result<(), StoreError> {
+    let ids = ids.iter().map(|id| id.as_uuid()).collect();
+    LOCK_ALL.execute(conn, (ids,)).await.map(drop)
 }
 
 /// `false`: the address belongs to another user. Waits for a concurrent insert of the same address.

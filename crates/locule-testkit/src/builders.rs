@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use locule_domain::{Desired, Role, Sandbox, SandboxState, Timeouts, UserStatus};
 use locule_ids::{HostId, SandboxId, TeamId, TemplateId, UserId};
+use locule_store::sandboxes::Creator;
 use locule_store::{PgConnection, members, sandboxes, teams, users};
 
 /// A moment that the database keeps to the last digit.
@@ -85,7 +86,7 @@ impl SandboxRow {
 
     /// Inserts the row, last changed at its creation. Panics if the database refuses it.
     pub async fn insert(self, conn: &mut PgConnection) -> Sandbox {
-        sandboxes::insert(conn, &self.0)
+        sandboxes::insert(conn, &self.0, Creator::default())
             .await
             .expect("insert a sandbox");
         let updated = sandboxes::update(conn, &self.0, &self.0, self.0.created_at).await;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use locule_base::telemetry::LogFormat;
-use locule_control::{GITHUB_TIMEOUT, GithubConfig, MailConfig, SignupPolicy};
+use locule_control::{GITHUB_TIMEOUT, GithubConfig, MailConfig, PeopleLimits, SignupPolicy};
 
 fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -25,6 +25,7 @@ pub(crate) struct ServeSecrets {
     pub(crate) signup: SignupPolicy,
     /// The URL at which browsers reach the API, if it is configured.
     pub(crate) public_url: Option<String>,
+    pub(crate) limits: PeopleLimits,
     /// A proxy in front of the API writes the client's address into `X-Forwarded-For`.
     pub(crate) trust_forwarded_for: bool,
 }
@@ -78,6 +79,7 @@ pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
         github: github()?,
         signup: parse_signup(text(SIGNUP).as_deref())?,
         public_url: text(PUBLIC_URL),
+        limits: limits()?,
         database_url,
         trust_forwarded_for: text("LOCULE__HTTP__TRUST_FORWARDED_FOR").as_deref() == Some("true"),
     })
@@ -90,6 +92,9 @@ pub(crate) fn of_serve() -> impl Iterator<Item = (&'static str, String)> {
         DASHBOARD_URL,
         SIGNUP,
         "LOCULE__HTTP__TRUST_FORWARDED_FOR",
+        TEAMS_OWNED,
+        API_KEYS_PER_TEAM,
+        MEMBERS_PER_TEAM,
         "SMTP_HOST",
         "SMTP_PORT",
         "SMTP_USERNAME",
@@ -111,6 +116,26 @@ fn parse_signup(text: Option<&str>) -> anyhow::Result<SignupPolicy> {
     };
     let policy = text.parse();
     policy.with_context(|| format!("{SIGNUP} is {text:?}: use invite, open or closed"))
+}
+
+const TEAMS_OWNED: &str = "LOCULE__LIMITS__TEAMS_OWNED";
+const API_KEYS_PER_TEAM: &str = "LOCULE__LIMITS__API_KEYS_PER_TEAM";
+const MEMBERS_PER_TEAM: &str = "LOCULE__LIMITS__MEMBERS_PER_TEAM";
+
+/// What people may own; the default where a variable is not set.
+fn limits() -> anyhow::Result<PeopleLimits> {
+    let default = PeopleLimits::default();
+    let limit = |name: &'static str, default| match text(name) {
+        None => Ok(default),
+        Some(value) => value
+            .parse::<u32>()
+            .with_context(|| format!("{name} is not a number")),
+    };
+    Ok(PeopleLimits {
+        teams_owned_max: limit(TEAMS_OWNED, default.teams_owned_max)?,
+        keys_per_team_max: limit(API_KEYS_PER_TEAM, default.keys_per_team_max)?,
+        members_per_team_max: limit(MEMBERS_PER_TEAM, default.members_per_team_max)?,
+    })
 }
 
 /// `None` where `SMTP_HOST` is not set.

@@ -59,6 +59,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     config.accounts.public_url = secrets
         .public_url
         .unwrap_or_else(|| format!("http://{}", args.listen));
+    config.accounts.limits = secrets.limits;
     config.accounts.github = secrets.github.map(Github::new).transpose()?;
     config.accounts.mailer = secrets.mail.as_ref().map(Mailer::new).transpose()?;
     let (tasks, clock) = (Tasks::new(), SystemClock::shared());

@@ -26,8 +26,8 @@ use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
 use locule_base::clock::{Clock as _, SystemClock};
 use locule_base::tasks::Tasks;
 use locule_control::{
-    AccountError, Accounts, ControlConfig, ControlPlane, Credential, NewApiKey, Scope, SignedUp,
-    SignupPolicy,
+    AccountError, Accounts, ControlConfig, ControlPlane, Credential, LoginOrigin, NewApiKey, Scope,
+    SignedUp, SignupPolicy,
 };
 use locule_store::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
@@ -247,7 +247,11 @@ async fn first_account(
         let (email, password) = (&credentials.email, &credentials.password);
         let name = "Administrator";
         let session = match accounts.sign_up(email, password, name, None).await {
-            Err(AccountError::EmailTaken) => accounts.login(email, password).await,
+            Err(AccountError::EmailTaken) => {
+                accounts
+                    .login(email, password, LoginOrigin::default())
+                    .await
+            }
             signed_up => signed_up.and_then(SignedUp::session),
         };
         let token = session.context("sign the administrator up")?.token;

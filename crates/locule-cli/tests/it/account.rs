@@ -244,6 +244,31 @@ async fn an_api_key_is_shown_once(pool: PgPool) {
     assert_eq!(desk.run(&["api-key", "revoke", "nope"]).code, 2);
 }
 
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_revocation_names_the_sandboxes_that_the_key_created(pool: PgPool) {
+    let desk = Desk::logged_in(pool).await;
+    let mut keys = Vec::new();
+    for name in ["first", "second"] {
+        let key = desk.succeeds(&["api-key", "create", name]);
+        let (_, made) = desk
+            .platform
+            .api(key.trim(), "POST", "/v1/sandboxes", json!({}))
+            .await;
+        let id = desk.json(&["api-key", "ls"])[0]["id"].clone();
+        keys.push((id.as_str().unwrap().to_owned(), made["id"].clone()));
+    }
+    let (key, sandbox) = &keys[0];
+    let ran = desk.run(&["api-key", "revoke", key]);
+    assert_eq!((ran.code, ran.stdout.trim()), (0, key.as_str()), "{ran:?}");
+    assert!(ran.stderr.contains(sandbox.as_str().unwrap()), "{ran:?}");
+    let (key, sandbox) = &keys[1];
+    let revoked = desk.json(&["api-key", "revoke", key]);
+    assert_eq!(
+        (&revoked[0]["id"], &revoked[0]["sandboxes"][0]["id"]),
+        (&json!(key), sandbox)
+    );
+}
+
 /// Entries of the audit log of every team, 450 each.
 const ENTRIES: &str = r#"INSERT INTO audit_logs (id, team_id, actor_type, actor_name, resource_type, resource_id,
     action, scope, status, metadata, created_at)

@@ -1,7 +1,8 @@
 //! Operations of platform administrators. Each checks that the person is an administrator, as the database says now.
 
-use locule_domain::{Role, UserStatus};
+use locule_domain::UserStatus;
 use locule_ids::{TeamId, UserId};
+use locule_store::sandboxes::CreatedFilter;
 use locule_store::teams::Team;
 pub use locule_store::teams::{Listed as ListedTeam, OwnLimits};
 pub use locule_store::users::Listed as ListedUser;
@@ -10,9 +11,11 @@ use locule_store::{PgConnection, api_keys, sessions, teams, users};
 use crate::accounts::Accounts;
 use crate::accounts::error::AccountError;
 use crate::audit::{self, AuditEvent};
+use crate::authority::Needed;
 use crate::background::jobs::{DestroyReason, Task};
-use crate::caller::Person;
+use crate::caller::{Actor, Person};
 use crate::error::CommonError;
+use crate::teams::created::{self, CreatedSandboxes};
 
 /// The page size of the administrators' lists.
 pub const PER_PAGE: i64 = 100;
@@ -35,20 +38,13 @@ pub(crate) async fn any_team(conn: &mut PgConnection, team: TeamId) -> Result<Te
 
 impl Accounts {
     /// Writes an entry into the audit log of the platform itself.
-    async fn write_platform_audit(
+    pub(crate) async fn write_platform_audit(
         &self,
         conn: &mut PgConnection,
-        admin: &Person,
+        actor: &Actor,
         event: &AuditEvent<'_>,
     ) -> Result<(), CommonError> {
-        audit::write(
-            conn,
-            &admin.actor(),
-            TeamId::PLATFORM,
-            event,
-            self.core.now(),
-        )
-        .await
+        audit::write(conn, actor, TeamId::PLATFORM, event, self.core.now()).await
     }
 
     pub async fn list_all_teams(
@@ -82,7 +78,9 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         admin.platform_admin()?;
         let mut tx = self.core.transaction().await?;
-        let seen = any_team(&mut tx, team).await?;
+        let seen = any_team(&mut tx, team).await;
+        self.confirm(&mut tx, admin, Needed::Platform).await?;
+        let seen = seen?;
         if seen.is_byoc == enabled {
             return Ok(());
         }
@@ -92,7 +90,8 @@ impl Accounts {
         }
         teams::set_byoc(&mut tx, team, enabled).await?;
         let event = AuditEvent::TeamSetByoc { team, enabled };
-        self.write_platform_audit(&mut tx, admin, &event).await?;
+        self.write_platform_audit(&mut tx, &admin.actor(), &event)
+            .await?;
         Ok(self.core.commit(tx).await?)
     }
 
@@ -115,21 +114,25 @@ impl Accounts {
             return Err(CommonError::Invalid(why).into());
         }
         let mut tx = self.core.transaction().await?;
-        any_team(&mut tx, team).await?;
+        let found = any_team(&mut tx, team).await;
+        self.confirm(&mut tx, admin, Needed::Platform).await?;
+        found?;
         teams::set_limits(&mut tx, team, own).await?;
         let event = AuditEvent::TeamSetQuota(team);
-        self.write_platform_audit(&mut tx, admin, &event).await?;
+        self.write_platform_audit(&mut tx, &admin.actor(), &event)
+            .await?;
         Ok(self.core.commit(tx).await?)
     }
 
     /// Deactivates an account, or activates it again. A deactivated account loses its sessions and API keys at once, and the
-    /// sandboxes of the teams that it owns are destroyed.
+    /// sandboxes of the teams that it owns are destroyed. Returns the sandboxes of other teams that it or its keys created and that
+    /// still exist.
     pub async fn set_active(
         &self,
         admin: &Person,
         user: UserId,
         active: bool,
-    ) -> Result<(), AccountError> {
+    ) -> Result<CreatedSandboxes, AccountError> {
         admin.platform_admin()?;
         if user == admin.id && !active {
             let why = "administrators cannot deactivate their own account".to_owned();
@@ -138,9 +141,12 @@ impl Accounts {
         let now = self.core.now();
         let mut tx = self.core.transaction().await?;
         let missing = CommonError::NotFound { what: "user" };
+        // Both are locked, in one order: administrators may disable each other at the same time.
+        users::lock_all(&mut tx, &[admin.id, user]).await?;
+        self.confirm(&mut tx, admin, Needed::Platform).await?;
         let seen = users::lock(&mut tx, user).await?.ok_or(missing)?;
         if (seen.status == UserStatus::Active) == active {
-            return Ok(());
+            return Ok(CreatedSandboxes::default());
         }
         if !active {
             self.keep_an_administrator(&mut tx, &seen).await?;
@@ -155,24 +161,32 @@ impl Accounts {
             )
         };
         users::set_status(&mut tx, user, status, now).await?;
-        self.write_platform_audit(&mut tx, admin, &event).await?;
-        let mut jobs = Vec::new();
+        let (mut jobs, mut created) = (Vec::new(), CreatedSandboxes::default());
         if !active {
             sessions::revoke_all(&mut tx, user, now).await?;
-            api_keys::delete_made_by(&mut tx, user).await?;
-            let owned = teams::of_user(&mut tx, user).await?;
-            for (team, _) in owned.iter().filter(|(_, role)| *role == Role::Owner) {
+            let keys = api_keys::delete_made_by(&mut tx, user).await?;
+            let owned = teams::owned_by(&mut tx, user).await?;
+            for team in &owned {
                 let task = Task::DestroySandboxes {
-                    team: team.id,
+                    team: *team,
                     created_until: now,
                     reason: DestroyReason::OwnerDisabled,
                     audit_log: None,
                 };
                 jobs.push(self.inner.jobs.insert_job(&mut tx, task).await?);
             }
+            let filter = CreatedFilter {
+                user: Some(user),
+                keys,
+                except_teams: owned,
+                ..CreatedFilter::default()
+            };
+            created = created::list(&mut tx, filter).await?;
         }
+        self.write_platform_audit(&mut tx, &admin.actor(), &event)
+            .await?;
         self.core.commit(tx).await?;
         self.inner.jobs.run_now(jobs).await;
-        Ok(())
+        Ok(created)
     }
 }

@@ -11,10 +11,8 @@ use locule_store::{PgConnection, api_keys, members, sessions};
 use crate::accounts::Accounts;
 use crate::accounts::error::AccountError;
 use crate::accounts::tokens::{self, Claims};
-use crate::caller::{Actor, Caller, Identity, Membership, Person};
+use crate::caller::{Actor, By, Caller, Identity, Membership, Person, SESSION_HOURS};
 use crate::secrets::{contains_api_key, is_api_key, secret_hash, starts_like_api_key};
-
-const SESSION_HOURS: i64 = 6;
 
 /// The credential of a request.
 #[derive(Clone, Copy)]
@@ -87,7 +85,7 @@ impl Accounts {
                 name: found.name,
             },
             scope: found.scope,
-            session: None,
+            by: By::Key(found.id),
         })
     }
 
@@ -128,7 +126,7 @@ impl Accounts {
     }
 
     /// The claims of a token that this platform signed, expired or not.
-    fn signed(&self, token: &str) -> Option<Claims> {
+    pub(super) fn signed(&self, token: &str) -> Option<Claims> {
         tokens::verify(&self.inner.config.jwt_secret, token)
     }
 
@@ -150,10 +148,20 @@ impl Accounts {
         conn: &mut PgConnection,
         user: &User,
     ) -> Result<Session, AccountError> {
+        self.open_session_from(conn, user, "").await
+    }
+
+    /// As [`Self::open_session`], for a client at an address.
+    pub(crate) async fn open_session_from(
+        &self,
+        conn: &mut PgConnection,
+        user: &User,
+        address: &str,
+    ) -> Result<Session, AccountError> {
         let team = members::login_team(conn, user.id).await?;
         let (id, now) = (SessionId::random(), self.core.now());
         let ends = now + chrono::Duration::hours(SESSION_HOURS);
-        sessions::insert(conn, id, user.id, now, ends).await?;
+        sessions::insert(conn, id, user.id, now, ends, address).await?;
         let person = Person {
             id: user.id,
             email: user.email.clone(),

@@ -22,6 +22,7 @@ pub(crate) enum EmailTemplate {
     Activation,
     PasswordReset,
     PasswordChanged,
+    ProviderConnected,
 }
 
 impl EmailTemplate {
@@ -29,7 +30,9 @@ impl EmailTemplate {
     const fn recipient_status(self) -> UserStatus {
         match self {
             Self::Activation => UserStatus::Inactive,
-            Self::PasswordReset | Self::PasswordChanged => UserStatus::Active,
+            Self::PasswordReset | Self::PasswordChanged | Self::ProviderConnected => {
+                UserStatus::Active
+            }
         }
     }
 
@@ -38,7 +41,7 @@ impl EmailTemplate {
         match self {
             Self::Activation => Some((Purpose::Activation, ACTIVATION_MINUTES)),
             Self::PasswordReset => Some((Purpose::PasswordReset, RESET_MINUTES)),
-            Self::PasswordChanged => None,
+            Self::PasswordChanged | Self::ProviderConnected => None,
         }
     }
 
@@ -61,6 +64,12 @@ impl EmailTemplate {
                 "Your password was changed",
                 format!(
                     "The password of your account at {base} was changed, and every login of it has ended.\n\nIf that was not you, reset it at once.\n"
+                ),
+            ),
+            Self::ProviderConnected => (
+                "A GitHub account was connected to your account",
+                format!(
+                    "A GitHub account was connected to your account at {base}, and can sign in to it.\n\nIf that was not you, disconnect it in the settings of your account, and change your password.\n"
                 ),
             ),
         }

@@ -13,6 +13,8 @@ pub enum AccountError {
     Unauthorized,
     #[error("the password is wrong")]
     WrongPassword,
+    #[error("the login is older than ten minutes: log in again, or send the password")]
+    RecentLoginRequired,
     #[error("this account is not activated yet: follow the link in the e-mail")]
     AccountNotActivated,
     #[error("this account is disabled")]
@@ -41,6 +43,8 @@ pub enum AccountError {
     InvitationRequired,
     #[error("the last administrator of the platform cannot be deleted or deactivated")]
     LastAdministrator,
+    #[error("the limit of {max} {what} is reached")]
+    LimitReached { what: &'static str, max: u32 },
     #[error("{why}")]
     Forbidden { why: &'static str },
     #[error("sign-in with this provider is not set up on this installation")]
@@ -48,6 +52,10 @@ pub enum AccountError {
 }
 
 impl AccountError {
+    pub(crate) const NOT_PLATFORM_ADMIN: Self = Self::Forbidden {
+        why: "only platform administrators may do this",
+    };
+
     pub(crate) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         CommonError::internal(error).into()
     }

@@ -4,26 +4,47 @@ use locule_domain::{UserStatus, people};
 use locule_ids::TeamId;
 use locule_store::{members, sessions, users};
 
-use super::limit::Limited;
+use super::attempts::{Attempt, LoginOrigin};
+use super::tokens::Claims;
 use crate::accounts::Accounts;
 use crate::accounts::authenticate::Session;
 use crate::accounts::error::AccountError;
-use crate::caller::{Membership, Person};
+use crate::audit::AuditEvent;
+use crate::caller::{Actor, Membership, Person};
 use crate::error::CommonError;
 
 impl Accounts {
     /// Opens a session for the person's default team. If that team is deleted, for the first other team; without a team, for none (B-133).
-    pub async fn login(&self, email: &str, password: &str) -> Result<Session, AccountError> {
+    pub async fn login(
+        &self,
+        email: &str,
+        password: &str,
+        from: LoginOrigin<'_>,
+    ) -> Result<Session, AccountError> {
         let email = people::email(email)?;
-        self.limit(Limited::LoginByAccount, &email)?;
         people::check_password_size(password)?;
         let mut conn = self.core.connection().await?;
         let user = users::by_email(&mut conn, &email).await?;
+        let address = from.address;
+        let came = sessions::came_from(&mut conn, &email, address).await? && !address.is_empty();
         // Hashing is slow: other requests need the connection meanwhile.
         drop(conn);
+        let earlier = from.earlier_token.and_then(|token| self.signed(token));
+        let is_own = |claims: &Claims| user.as_ref().is_some_and(|user| user.id == claims.sub);
+        let earlier = earlier.filter(is_own).map(|claims| claims.sid.to_string());
+        let attempt = Attempt {
+            account: &email,
+            origin: earlier.as_deref().unwrap_or(address),
+            address,
+            is_known: came || earlier.is_some(),
+        };
         let hash = user.as_ref().and_then(|user| user.password_hash.as_deref());
-        let right = self.inner.passwords.verify(hash, password).await?;
-        let user = user.filter(|_| right).ok_or(AccountError::Unauthorized)?;
+        if !self.attempt(attempt, hash, password).await? {
+            self.record_failure(&attempt, user.as_ref().map(|user| user.id))
+                .await?;
+            return Err(AccountError::Unauthorized);
+        }
+        let user = user.ok_or(AccountError::Unauthorized)?;
         match user.status {
             UserStatus::Active => {}
             UserStatus::Inactive => return Err(AccountError::AccountNotActivated),
@@ -37,7 +58,10 @@ impl Accounts {
             fresh.status == user.status && fresh.password_hash == user.password_hash
         };
         let fresh = fresh.filter(same).ok_or(AccountError::Unauthorized)?;
-        let session = self.open_session(&mut tx, &fresh).await?;
+        let session = self.open_session_from(&mut tx, &fresh, address).await?;
+        let (user, actor) = (fresh.id, Actor::user(&fresh));
+        let event = AuditEvent::UserLogin { user, address };
+        self.write_platform_audit(&mut tx, &actor, &event).await?;
         self.core.commit(tx).await?;
         Ok(session)
     }
@@ -60,15 +84,10 @@ impl Accounts {
         person: &Person,
         team: TeamId,
     ) -> Result<Session, AccountError> {
-        let mut tx = self.core.transaction().await?;
-        let missing = CommonError::NotFound { what: "team" };
-        locule_store::teams::lock(&mut tx, team)
-            .await?
-            .ok_or(missing)?;
-        let role = members::role(&mut tx, team, person.id).await?;
-        let role = role.ok_or(AccountError::Forbidden {
-            why: "only members of this team may switch to it",
-        })?;
+        let mut conn = self.core.connection().await?;
+        let role = members::role(&mut conn, team, person.id).await?;
+        // The same for a team of others, a deleted team and a team that never existed.
+        let role = role.ok_or(CommonError::NotFound { what: "team" })?;
         let switched = Person {
             team: Some(Membership { team, role }),
             ..person.clone()

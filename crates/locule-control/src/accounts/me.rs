@@ -6,6 +6,7 @@ use locule_store::{oauth_providers, users};
 use crate::accounts::Accounts;
 use crate::accounts::authenticate::Session;
 use crate::accounts::error::AccountError;
+use crate::authority::Needed;
 use crate::caller::Person;
 
 /// An account as its owner sees it.
@@ -34,8 +35,10 @@ impl Accounts {
     /// Returns a token with the new name, for the same team as the old token (W-058).
     pub async fn rename_me(&self, person: &Person, name: &str) -> Result<Session, AccountError> {
         let name = people::person_name(name)?;
-        let mut conn = self.core.connection().await?;
-        users::set_name(&mut conn, person.id, &name, self.core.now()).await?;
+        let mut tx = self.core.transaction().await?;
+        self.confirm(&mut tx, person, Needed::Login).await?;
+        users::set_name(&mut tx, person.id, &name, self.core.now()).await?;
+        self.core.commit(tx).await?;
         self.session_of(&Person {
             name,
             ..person.clone()

@@ -20,6 +20,8 @@ use crate::accounts::Accounts;
 use crate::accounts::authenticate::Session;
 use crate::accounts::error::AccountError;
 use crate::accounts::github::{ExchangeError, GITHUB, Github, OauthProfile};
+use crate::audit::AuditEvent;
+use crate::caller::Actor;
 use crate::error::CommonError;
 
 /// The provider's address for the browser, and the cookies that the browser keeps until it returns.
@@ -255,6 +257,12 @@ impl Accounts {
             return Err(AccountError::AccountDeactivated);
         }
         let session = self.open_session(&mut tx, &user).await?;
+        let (actor, address) = (Actor::user(&user), "");
+        let event = AuditEvent::UserLogin {
+            user: user.id,
+            address,
+        };
+        self.write_platform_audit(&mut tx, &actor, &event).await?;
         self.core.commit(tx).await?;
         Ok(Some(session))
     }

@@ -3,23 +3,28 @@
 use locule_domain::people;
 use locule_store::{sessions, users};
 
-use super::limit::Limited;
+use super::added::Added;
+use super::attempts::Attempt;
 use crate::accounts::Accounts;
 use crate::accounts::email_templates::EmailTemplate;
 use crate::accounts::error::AccountError;
+use crate::audit::AuditEvent;
+use crate::authority::Needed;
 use crate::background::jobs::Task;
 use crate::caller::Person;
 use crate::error::CommonError;
 
 impl Accounts {
-    /// An account with a password needs `current`, an account without one needs `confirmed`.
+    /// An account with a password needs `current`, an account without one needs `confirmed`. Returns what was added to the account
+    /// since the last password, after removing it if `remove_added`.
     pub async fn change_password(
         &self,
         person: &Person,
         current: Option<&str>,
         new: &str,
         confirmed: Option<&str>,
-    ) -> Result<(), AccountError> {
+        remove_added: bool,
+    ) -> Result<Added, AccountError> {
         people::check_password(new)?;
         let mut conn = self.core.connection().await?;
         let user = users::by_email(&mut conn, &person.email).await?;
@@ -29,8 +34,9 @@ impl Accounts {
             let current = current.ok_or_else(|| missing("current_password"))?;
             people::check_password_size(current)?;
             // A stolen token must not be enough to guess the password.
-            self.limit(Limited::LoginByAccount, &person.email)?;
-            if !self.inner.passwords.verify(Some(hash), current).await? {
+            let session = person.session.to_string();
+            let attempt = Attempt::by_login(&person.email, &session);
+            if !self.attempt(attempt, Some(hash), current).await? {
                 return Err(AccountError::WrongPassword);
             }
         } else if confirmed.ok_or_else(|| missing("confirm_password"))? != new {
@@ -44,8 +50,13 @@ impl Accounts {
             // The password changed in between, so the given one proves nothing.
             return Err(AccountError::WrongPassword);
         }
-        users::set_password(&mut tx, person.id, &hash, self.core.now()).await?;
+        self.confirm(&mut tx, person, Needed::Login).await?;
         sessions::revoke_all(&mut tx, person.id, self.core.now()).await?;
+        let actor = person.actor();
+        let added = self.added(&mut tx, person.id, &actor, remove_added).await?;
+        users::set_password(&mut tx, person.id, &hash, self.core.now()).await?;
+        let event = AuditEvent::UserPasswordChange(person.id);
+        self.write_platform_audit(&mut tx, &actor, &event).await?;
         let task = Task::Email {
             to: person.id,
             template: EmailTemplate::PasswordChanged,
@@ -53,7 +64,7 @@ impl Accounts {
         let job = self.inner.jobs.insert_job(&mut tx, task).await?;
         self.core.commit(tx).await?;
         self.inner.jobs.start(job);
-        Ok(())
+        Ok(added)
     }
 }
 

@@ -11,7 +11,9 @@ use crate::accounts::admission::Admission;
 use crate::accounts::authenticate::Session;
 use crate::accounts::email_templates::{ACTIVATION_MINUTES, EmailTemplate};
 use crate::accounts::error::AccountError;
+use crate::audit::AuditEvent;
 use crate::background::jobs::Task;
+use crate::caller::Actor;
 use crate::secrets::secret_hash;
 
 /// The result of a sign-up.
@@ -140,6 +142,12 @@ impl Accounts {
         user.is_admin = self.is_first(conn, admission).await?;
         user.status = UserStatus::Active;
         users::activate(conn, user, self.core.now()).await?;
+        let event = AuditEvent::UserSignUp {
+            user: user.id,
+            email: &user.email,
+        };
+        self.write_platform_audit(conn, &Actor::user(user), &event)
+            .await?;
         let team_name = format!("{}'s Team", user.name);
         self.insert_team(conn, &team_name, user.id, Role::Owner, true)
             .await?;

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::email_templates::{EmailTemplate, send_email, send_invitation};
 use crate::accounts::mail::Mailer;
 use crate::audit::{self, AuditEvent, SandboxAuditEvent};
-use crate::caller::Actor;
+use crate::caller::{Actor, Caller};
 use crate::core::Core;
 use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
@@ -231,9 +231,8 @@ impl Jobs {
             let destroyed = page.into_iter().map(async |(id, row)| {
                 // A row that cannot be read is skipped, so that it does not keep the other sandboxes running.
                 row?;
-                self.sandboxes
-                    .destroy_as(&Actor::System, team, id, &event)
-                    .await
+                let system = Caller::system(team);
+                self.sandboxes.destroy_as(&system, id, &event).await
             });
             let results: Vec<Result<(), SandboxError>> = futures::stream::iter(destroyed)
                 .buffer_unordered(DESTROYED_AT_ONCE)

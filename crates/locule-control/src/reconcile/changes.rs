@@ -14,7 +14,7 @@ use locule_ids::{HostId, SandboxId};
 use locule_store::sandboxes;
 
 use crate::audit::{self, AuditEvent, SandboxAuditEvent};
-use crate::caller::Actor;
+use crate::caller::{Actor, Caller};
 use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
@@ -51,6 +51,16 @@ fn unrequested_event(seen: &Sandbox, next: &Sandbox) -> Option<SandboxAuditEvent
         .then_some(SandboxAuditEvent::AutoPause)
 }
 
+/// Whether a decision lets a paused sandbox run again, which needs quota.
+fn starts((seen, decided): &(&Sandbox, &Result<Option<Change>, SandboxError>)) -> bool {
+    let Ok(Some(Change { next, .. })) = decided else {
+        return false;
+    };
+    seen.desired == Desired::Paused
+        && next.desired == Desired::Running
+        && next.generation > seen.generation
+}
+
 impl Sandboxes {
     /// Reads a row, lets `decide` change it, and writes the change and its audit entry in one transaction. `decide` runs again if
     /// the row changed in between. Returns the row after the change.
@@ -59,12 +69,44 @@ impl Sandboxes {
         id: SandboxId,
         decide: impl Fn(&Sandbox) -> Result<Option<Change>, SandboxError>,
     ) -> Result<Sandbox, SandboxError> {
+        self.change_for(None, id, decide).await
+    }
+
+    /// As [`Self::change`], by a caller that may change the sandboxes of the sandbox's team when the change commits. A caller that
+    /// may not is told nothing about the sandbox.
+    pub(crate) async fn change_by(
+        &self,
+        caller: &Caller,
+        id: SandboxId,
+        decide: impl Fn(&Sandbox) -> Result<Option<Change>, SandboxError>,
+    ) -> Result<Sandbox, SandboxError> {
+        self.change_for(Some(caller), id, decide).await
+    }
+
+    async fn change_for(
+        &self,
+        caller: Option<&Caller>,
+        id: SandboxId,
+        decide: impl Fn(&Sandbox) -> Result<Option<Change>, SandboxError>,
+    ) -> Result<Sandbox, SandboxError> {
         for _ in 0..WRITES_MAX {
             let (mut tx, now) = (self.core.transaction().await?, self.core.now());
-            let seen = sandboxes::get(&mut tx, id)
-                .await?
-                .ok_or(SandboxError::not_found())?;
-            let Some(Change { mut next, record }) = decide(&seen)? else {
+            let seen = sandboxes::get(&mut tx, id).await?;
+            let seen = seen.filter(|seen| caller.is_none_or(|caller| caller.team == seen.team));
+            let decided = seen.as_ref().map(&decide);
+            let starting = seen.as_ref().zip(decided.as_ref()).filter(starts);
+            // A team is locked before its members and keys.
+            let quota = match starting {
+                Some((seen, _)) => Some(self.lock_quota(&mut tx, seen.team).await?),
+                None => None,
+            };
+            if let Some(caller) = caller {
+                self.confirm(&mut tx, caller).await?;
+            }
+            let (Some(seen), Some(decided)) = (seen, decided) else {
+                return Err(SandboxError::not_found());
+            };
+            let Some(Change { mut next, record }) = decided? else {
                 return Ok(seen);
             };
             if let Some(reason) = next.state.reason() {
@@ -73,9 +115,8 @@ impl Sandboxes {
             if next == seen && record.is_none() {
                 return Ok(seen);
             }
-            let starts = seen.desired == Desired::Paused && next.desired == Desired::Running;
-            if starts && next.generation > seen.generation {
-                self.reserve(&mut tx, &next).await?;
+            if let Some(quota) = quota {
+                self.reserve(&mut tx, quota, &next).await?;
             }
             if !sandboxes::update(&mut tx, &seen, &next, now).await? {
                 continue;
@@ -97,15 +138,16 @@ impl Sandboxes {
     /// Changes the desired state with a new generation: from then on hosts refuse every older order.
     pub(crate) async fn set_desired(
         &self,
+        caller: &Caller,
         id: SandboxId,
-        record: Option<(&Actor, SandboxAuditEvent)>,
+        event: SandboxAuditEvent,
         desire: impl Fn(&mut Sandbox) -> Result<(), SandboxError>,
     ) -> Result<Sandbox, SandboxError> {
-        self.change(id, |seen| {
+        self.change_by(caller, id, |seen| {
             let mut next = seen.clone();
             desire(&mut next)?;
             next.generation += 1;
-            let record = record.clone().map(|(actor, event)| (actor.clone(), event));
+            let record = Some((caller.actor.clone(), event.clone()));
             Ok(Some(Change { next, record }))
         })
         .await

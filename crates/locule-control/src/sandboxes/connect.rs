@@ -21,7 +21,7 @@ impl Sandboxes {
             return Err(CommonError::Invalid("the timeout is too long".to_owned()).into());
         }
         let order = self.lock(id).await;
-        let sandbox = self.get_sandbox(caller.team, id).await?;
+        let sandbox = self.get_for_change(caller, id).await?;
         match sandbox.state {
             SandboxState::Running => {
                 let now = self.core.now();
@@ -29,13 +29,13 @@ impl Sandboxes {
                     require_state(&sandbox, SandboxState::Running)?;
                     return Ok((sandbox, false));
                 }
-                let extended = self.set_expiry(id, seconds, |seen| seen.extended(now, seconds));
-                Ok((extended.await?, false))
+                let extend = |seen: &Sandbox| seen.extended(now, seconds);
+                let extended = self.set_expiry(caller, id, seconds, extend).await?;
+                Ok((extended, false))
             }
             SandboxState::Paused => {
-                let actor = &caller.actor;
                 let resumed = self
-                    .resume_locked(&order, actor, caller.team, id, Some(seconds))
+                    .resume_locked(&order, caller, id, Some(seconds))
                     .await?;
                 Ok((resumed, true))
             }

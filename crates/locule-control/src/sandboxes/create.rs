@@ -50,6 +50,9 @@ impl Sandboxes {
         }
         let mut tx = self.core.transaction().await?;
         let template = templates::find(&mut tx, caller.team, &request.template).await?;
+        // Locked first: a team is locked before its members and keys, and until the commit.
+        let quota = self.lock_quota(&mut tx, caller.team).await?;
+        self.confirm(&mut tx, caller).await?;
         let template = template.ok_or(CommonError::NotFound { what: "template" })?;
         let sandbox = self.new_row(caller, &request, &template);
         if let Some(key) = key {
@@ -68,8 +71,8 @@ impl Sandboxes {
                 return self.repeated(caller, key, &hash, &earlier).await;
             }
         }
-        self.reserve_new(&mut tx, &sandbox).await?;
-        sandboxes::insert(&mut tx, &sandbox).await?;
+        self.reserve_new(&mut tx, quota, &sandbox).await?;
+        sandboxes::insert(&mut tx, &sandbox, caller.creator()).await?;
         let event = SandboxAuditEvent::Create {
             template: request.template,
         };

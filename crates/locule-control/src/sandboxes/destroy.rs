@@ -1,7 +1,7 @@
 //! Destroy a sandbox.
 
 use locule_domain::{Desired, Sandbox};
-use locule_ids::{SandboxId, TeamId};
+use locule_ids::SandboxId;
 
 use crate::audit::SandboxAuditEvent;
 use crate::caller::{Actor, Caller};
@@ -18,26 +18,23 @@ impl Sandboxes {
         id: SandboxId,
     ) -> Result<(), SandboxError> {
         let event = SandboxAuditEvent::Destroy { reason: None };
-        self.destroy_as(&caller.actor, caller.team, id, &event)
-            .await
+        self.destroy_as(caller, id, &event).await
     }
 
-    /// As [`Self::destroy_sandbox`], for any actor; `event` goes into the audit log.
+    /// As [`Self::destroy_sandbox`], also for the platform itself; `event` goes into the audit log.
     pub(crate) async fn destroy_as(
         &self,
-        actor: &Actor,
-        team: TeamId,
+        caller: &Caller,
         id: SandboxId,
         event: &SandboxAuditEvent,
     ) -> Result<(), SandboxError> {
         let _order = self.lock(id).await;
-        let sandbox = self.get_sandbox(team, id).await?;
-        if sandbox.state.is_final() && !sandbox.state.is_inferred() {
+        let gone = self
+            .change_by(caller, id, |seen| Ok(set_gone(seen, &caller.actor, event)))
+            .await?;
+        if has_ended(&gone) {
             return Ok(());
         }
-        let gone = self
-            .change(id, |seen| Ok(set_gone(seen, actor, event)))
-            .await?;
         match self.reconcile(id).await {
             Ok(_) => Ok(()),
             Err(SandboxError::HostUnavailable(_)) => self.mark_stopped(&gone, true).await,
@@ -46,8 +43,13 @@ impl Sandboxes {
     }
 }
 
+/// Whether a sandbox has ended for certain: its host has said so.
+fn has_ended(sandbox: &Sandbox) -> bool {
+    sandbox.state.is_final() && !sandbox.state.is_inferred()
+}
+
 fn set_gone(seen: &Sandbox, actor: &Actor, event: &SandboxAuditEvent) -> Option<Change> {
-    if seen.desired == Desired::Gone {
+    if seen.desired == Desired::Gone || has_ended(seen) {
         return None;
     }
     let mut next = seen.clone();

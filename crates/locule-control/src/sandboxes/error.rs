@@ -5,12 +5,16 @@ use locule_domain::{Exceeded, Invalid};
 use locule_store::StoreError;
 use serde::{Deserialize, Serialize};
 
+use crate::accounts::error::AccountError;
 use crate::error::CommonError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     #[error(transparent)]
     Common(#[from] CommonError),
+    /// The caller has lost the right to change the team's sandboxes since the request was authenticated.
+    #[error(transparent)]
+    Denied(AccountError),
     #[error(transparent)]
     QuotaExceeded(#[from] Exceeded),
     /// The operation does not apply to the sandbox's state.
@@ -42,6 +46,15 @@ impl SandboxError {
 
     pub(crate) const fn not_found() -> Self {
         Self::Common(CommonError::NotFound { what: "sandbox" })
+    }
+}
+
+impl From<AccountError> for SandboxError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Common(error) => Self::Common(error),
+            denied => Self::Denied(denied),
+        }
     }
 }
 
@@ -102,6 +115,7 @@ impl From<&SandboxError> for CreateFailure {
             SandboxError::Common(
                 CommonError::NoTeam | CommonError::RateLimited { .. } | CommonError::Internal(_),
             )
+            | SandboxError::Denied(_)
             | SandboxError::QuotaExceeded(_)
             | SandboxError::InvalidState { .. }
             | SandboxError::IdempotencyMismatch

@@ -18,9 +18,7 @@ impl Sandboxes {
         id: SandboxId,
     ) -> Result<Sandbox, SandboxError> {
         let _order = self.lock(id).await;
-        self.get_sandbox(caller.team, id).await?;
-        let record = (&caller.actor, SandboxAuditEvent::Pause);
-        self.set_desired(id, Some(record), |next| {
+        self.set_desired(caller, id, SandboxAuditEvent::Pause, |next| {
             require_state(next, SandboxState::Running)?;
             next.desired = Desired::Paused;
             (next.status_reason, next.last_error) = (None, None);

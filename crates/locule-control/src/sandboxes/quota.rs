@@ -2,6 +2,7 @@
 //! last free part of it.
 
 use locule_domain::{Quota, Sandbox, Usage};
+use locule_ids::TeamId;
 use locule_store::{PgConnection, sandboxes, teams};
 
 use crate::error::CommonError;
@@ -10,22 +11,24 @@ use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 
 impl Sandboxes {
-    /// Checks that the quota allows a paused sandbox to run again.
-    pub(crate) async fn reserve(
+    /// Locks a team and reads its quota. `None`: the team is deleted, and gets no new sandbox.
+    pub(crate) async fn lock_quota(
         &self,
         conn: &mut PgConnection,
-        sandbox: &Sandbox,
-    ) -> Result<(), SandboxError> {
-        self.check_quota(conn, sandbox).await.map(drop)
+        team: TeamId,
+    ) -> Result<Option<Quota>, SandboxError> {
+        let default = self.inner.config.quota;
+        Ok(teams::lock_quota(conn, team, default).await?)
     }
 
-    /// As [`Self::reserve`] for a new sandbox, which also counts against the creates per minute.
+    /// Checks that the quota of a locked team allows a new sandbox, which also counts against the creates per minute.
     pub(crate) async fn reserve_new(
         &self,
         conn: &mut PgConnection,
+        quota: Option<Quota>,
         sandbox: &Sandbox,
     ) -> Result<(), SandboxError> {
-        let quota = self.check_quota(conn, sandbox).await?;
+        let quota = self.reserve(conn, quota, sandbox).await?;
         let rate = Rate {
             count: quota.creates_per_minute_max,
             per: std::time::Duration::from_mins(1),
@@ -34,14 +37,13 @@ impl Sandboxes {
         Ok(self.inner.creates.count(sandbox.team, rate, now)?)
     }
 
-    async fn check_quota(
+    /// Checks that the quota of a locked team allows a sandbox to run.
+    pub(crate) async fn reserve(
         &self,
         conn: &mut PgConnection,
+        quota: Option<Quota>,
         sandbox: &Sandbox,
     ) -> Result<Quota, SandboxError> {
-        let default = self.inner.config.quota;
-        // A team that is being deleted gets no new sandbox.
-        let quota = teams::lock_quota(conn, sandbox.team, default).await?;
         let quota = quota.ok_or(CommonError::NoTeam)?;
         let used = sandboxes::usage(conn, sandbox.team).await?;
         let more = Usage {

@@ -1,11 +1,11 @@
 //! Resume a sandbox, by request or for a request to one of its ports.
 
 use locule_domain::{Desired, Sandbox, SandboxState};
-use locule_ids::{SandboxId, TeamId};
+use locule_ids::SandboxId;
 
 use super::require_state;
 use crate::audit::SandboxAuditEvent;
-use crate::caller::{Actor, Caller};
+use crate::caller::Caller;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::locks::OrderGuard;
@@ -17,32 +17,29 @@ impl Sandboxes {
         caller: &Caller,
         id: SandboxId,
     ) -> Result<Sandbox, SandboxError> {
-        self.resume_as(&caller.actor, caller.team, id, None).await
+        self.resume_as(caller, id, None).await
     }
 
     pub(crate) async fn resume_as(
         &self,
-        actor: &Actor,
-        team: TeamId,
+        caller: &Caller,
         id: SandboxId,
         seconds: Option<u32>,
     ) -> Result<Sandbox, SandboxError> {
         let order = self.lock(id).await;
-        self.resume_locked(&order, actor, team, id, seconds).await
+        self.resume_locked(&order, caller, id, seconds).await
     }
 
     /// As [`Self::resume_as`], for a caller that holds the sandbox's lock.
     pub(super) async fn resume_locked(
         &self,
         _order: &OrderGuard,
-        actor: &Actor,
-        team: TeamId,
+        caller: &Caller,
         id: SandboxId,
         seconds: Option<u32>,
     ) -> Result<Sandbox, SandboxError> {
-        self.get_sandbox(team, id).await?;
         let now = self.core.now();
-        self.set_desired(id, Some((actor, SandboxAuditEvent::Resume)), |next| {
+        self.set_desired(caller, id, SandboxAuditEvent::Resume, |next| {
             require_state(next, SandboxState::Paused)?;
             next.desired = Desired::Running;
             next.last_error = None;
@@ -64,7 +61,7 @@ impl Sandboxes {
         let stayed = (SandboxState::Paused, Desired::Paused);
         let failure = "the last resume failed; the sandbox is still paused";
         let target = SandboxState::Running;
-        self.reconcile_or_revert(team, id, target, stayed, failure)
+        self.reconcile_or_revert(caller.team, id, target, stayed, failure)
             .await
     }
 }

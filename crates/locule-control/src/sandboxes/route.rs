@@ -7,7 +7,7 @@ use locule_domain::{Desired, Sandbox, SandboxState};
 use locule_ids::{SandboxId, TeamId};
 use locule_store::{StoreError, sandbox_callers, sandboxes};
 
-use crate::caller::Actor;
+use crate::caller::Caller;
 use crate::error::CommonError;
 use crate::rate::Rate;
 use crate::sandboxes::access::{Route, SandboxAccess};
@@ -48,6 +48,7 @@ impl From<SandboxError> for RouteError {
             SandboxError::Common(
                 CommonError::Invalid(_) | CommonError::NoTeam | CommonError::Internal(_),
             )
+            | SandboxError::Denied(_)
             | SandboxError::IdempotencyMismatch
             | SandboxError::IdempotencyInProgress
             | SandboxError::AgentFailed(_) => Self::Internal(error.into()),
@@ -166,9 +167,8 @@ impl Sandboxes {
         drop(conn);
         if sandbox.auto_resume && sandbox.state == SandboxState::Paused {
             let seconds = sandbox.timeout_given_sec;
-            let resumed = self
-                .resume_as(&Actor::System, sandbox.team, id, seconds)
-                .await;
+            let system = Caller::system(sandbox.team);
+            let resumed = self.resume_as(&system, id, seconds).await;
             match resumed.map_err(RouteError::from) {
                 Ok(_) | Err(RouteError::Changing) => {}
                 Err(error) => return Err(error),

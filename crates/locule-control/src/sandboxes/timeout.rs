@@ -5,6 +5,7 @@ use locule_domain::{Desired, Sandbox, SandboxState};
 use locule_ids::SandboxId;
 
 use super::require_state;
+use crate::audit::SandboxAuditEvent;
 use crate::caller::Caller;
 use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
@@ -23,20 +24,21 @@ impl Sandboxes {
         }
         let _order = self.lock(id).await;
         let now = self.core.now();
-        self.get_sandbox(caller.team, id).await?;
-        self.set_expiry(id, seconds, |_| Some(Sandbox::expiry(now, seconds)))
-            .await
+        let end = |_: &Sandbox| Some(Sandbox::expiry(now, seconds));
+        self.set_expiry(caller, id, seconds, end).await
     }
 
     /// Writes a new end and sends it to the host, which enforces it. A pause or destroy that was due because of the old end is
     /// cancelled. If the host cannot be reached, the sweep sends the end later. The caller holds the sandbox's lock.
     pub(crate) async fn set_expiry(
         &self,
+        caller: &Caller,
         id: SandboxId,
         seconds: u32,
         expires_at: impl Fn(&Sandbox) -> Option<DateTime<Utc>>,
     ) -> Result<Sandbox, SandboxError> {
-        let desired = self.set_desired(id, None, |next| {
+        let event = SandboxAuditEvent::SetTimeout { seconds };
+        let desired = self.set_desired(caller, id, event, |next| {
             require_state(next, SandboxState::Running)?;
             next.timeouts.expires_at = expires_at(next);
             next.timeout_given_sec = Some(seconds);
@@ -50,7 +52,7 @@ impl Sandboxes {
 
     /// Records activity: the idle timeout starts again.
     pub async fn ping_sandbox(&self, caller: &Caller, id: SandboxId) -> Result<(), SandboxError> {
-        let sandbox = self.get_sandbox(caller.team, id).await?;
+        let sandbox = self.get_for_change(caller, id).await?;
         require_state(&sandbox, SandboxState::Running)?;
         self.host_of(&sandbox)?.agent.ping_sandbox(id).await?;
         self.touch(id).await

@@ -7,9 +7,12 @@ use locule_domain::{Role, Scope, people};
 use locule_ids::ApiKeyId;
 use locule_store::api_keys;
 pub use locule_store::api_keys::ApiKey;
+use locule_store::sandboxes::CreatedFilter;
 
+use super::created::{self, CreatedSandboxes};
 use crate::accounts::Accounts;
 use crate::accounts::error::AccountError;
+use crate::accounts::limit::{Limited, room_for_one};
 use crate::audit::{self, AuditEvent};
 use crate::caller::Person;
 use crate::error::CommonError;
@@ -40,9 +43,16 @@ impl Accounts {
             return Err(CommonError::Invalid(why).into());
         }
         let team = person.membership()?.team;
+        self.limit(Limited::CreateKeyByAccount, &person.id.to_string())?;
         let mut tx = self.core.transaction().await?;
         self.team_to_change(&mut tx, person, team, Role::Member)
             .await?;
+        let max = self.inner.config.limits.keys_per_team_max;
+        room_for_one(
+            api_keys::count(&mut tx, team).await?,
+            max,
+            "API keys of a team",
+        )?;
         let (secret, prefix) = new_api_key();
         let key = ApiKey {
             id: ApiKeyId::random(),
@@ -75,15 +85,20 @@ impl Accounts {
         Ok(api_keys::list(&mut conn, team).await?)
     }
 
-    /// Succeeds also if the key does not exist, as after an earlier revocation.
-    pub async fn revoke_api_key(&self, person: &Person, id: ApiKeyId) -> Result<(), AccountError> {
+    /// Succeeds also if the key does not exist, as after an earlier revocation. Returns the sandboxes that the key created and that
+    /// still exist.
+    pub async fn revoke_api_key(
+        &self,
+        person: &Person,
+        id: ApiKeyId,
+    ) -> Result<CreatedSandboxes, AccountError> {
         let team = person.membership()?.team;
         let mut tx = self.core.transaction().await?;
         let (_, role) = self
             .team_to_change(&mut tx, person, team, Role::Member)
             .await?;
         let Some(key) = api_keys::lock(&mut tx, team, id).await? else {
-            return Ok(());
+            return Ok(CreatedSandboxes::default());
         };
         if role < Role::Admin && key.created_by != Some(person.id) {
             return Err(AccountError::Forbidden {
@@ -91,9 +106,16 @@ impl Accounts {
             });
         }
         api_keys::delete(&mut tx, team, id).await?;
+        let filter = CreatedFilter {
+            keys: vec![id],
+            team: Some(team),
+            ..CreatedFilter::default()
+        };
+        let created = created::list(&mut tx, filter).await?;
         let event = AuditEvent::ApiKeyRevoke(id);
         audit::write(&mut tx, &person.actor(), team, &event, self.core.now()).await?;
-        Ok(self.core.commit(tx).await?)
+        self.core.commit(tx).await?;
+        Ok(created)
     }
 
     /// The periodic job that writes when keys were last used. Requests only note the use in memory, so that no request costs a write.

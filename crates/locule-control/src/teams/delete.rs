@@ -9,6 +9,7 @@ use crate::accounts::Accounts;
 use crate::accounts::admin::any_team;
 use crate::accounts::error::AccountError;
 use crate::audit::{self, AuditEvent};
+use crate::authority::Needed;
 use crate::background::jobs::{DestroyReason, Job, Task};
 use crate::caller::{Actor, Person};
 
@@ -30,7 +31,9 @@ impl Accounts {
     pub async fn delete_any_team(&self, admin: &Person, team: TeamId) -> Result<(), AccountError> {
         admin.platform_admin()?;
         let mut tx = self.core.transaction().await?;
-        let locked = any_team(&mut tx, team).await?;
+        let locked = any_team(&mut tx, team).await;
+        self.confirm(&mut tx, admin, Needed::Platform).await?;
+        let locked = locked?;
         let job = self
             .delete_locked(&mut tx, &locked, &admin.actor(), TeamId::PLATFORM)
             .await?;

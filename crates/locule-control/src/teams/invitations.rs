@@ -3,14 +3,15 @@
 
 use locule_domain::{Role, UserStatus, people};
 use locule_ids::{TeamId, UserId};
-use locule_store::{PgConnection, invitations, members, sessions, teams, users};
+use locule_store::{PgConnection, invitations, members, teams, users};
 
 use super::{Invitation, Team};
 use crate::accounts::Accounts;
 use crate::accounts::email_templates::{INVITATION_DAYS, invitation_link};
 use crate::accounts::error::AccountError;
-use crate::accounts::limit::Limited;
+use crate::accounts::limit::{Limited, room_for_one};
 use crate::audit::{self, AuditEvent, MemberAuditEvent};
+use crate::authority::Needed;
 use crate::background::jobs::Task;
 use crate::caller::{Actor, Person};
 use crate::error::CommonError;
@@ -132,9 +133,7 @@ impl Accounts {
             });
         }
         let joined = self.join(&mut tx, &invitation, person.id).await?;
-        // The login may have ended since the request was authenticated.
-        let login = sessions::get(&mut tx, person.session, now).await?;
-        login.ok_or(AccountError::Unauthorized)?;
+        self.confirm(&mut tx, person, Needed::Login).await?;
         self.core.commit(tx).await?;
         Ok(joined)
     }
@@ -164,6 +163,9 @@ impl Accounts {
         if invitation.by_mail {
             users::set_verified(conn, user.id, now).await?;
         }
+        let max = self.inner.config.limits.members_per_team_max;
+        let count = members::count(conn, team).await?;
+        room_for_one(count, max, "members of a team")?;
         let role = invitation.role;
         if members::insert(conn, team, user.id, role, false, now).await? {
             let event = MemberAuditEvent::Add {

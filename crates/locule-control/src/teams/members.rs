@@ -2,8 +2,10 @@
 
 use locule_domain::Role;
 use locule_ids::{TeamId, UserId};
+use locule_store::sandboxes::CreatedFilter;
 use locule_store::{PgConnection, invitations, members};
 
+use super::created::{self, CreatedSandboxes};
 use super::{Members, own_team};
 use crate::accounts::Accounts;
 use crate::accounts::error::AccountError;
@@ -38,16 +40,37 @@ impl Accounts {
         })
     }
 
-    /// Also deletes the API keys that the person created for the team (B-184). An invited person is removed by the id that stands for
-    /// the person in the list.
+    /// Also deletes the API keys that the person created for the team (B-184). Returns the sandboxes that the person or those keys
+    /// created and that still exist. An invited person is removed by the id that stands for the person in the list.
     pub async fn remove_member(
         &self,
         person: &Person,
         team: TeamId,
         user: UserId,
-    ) -> Result<(), AccountError> {
+    ) -> Result<CreatedSandboxes, AccountError> {
+        let mut tx = self.core.transaction().await?;
+        let found = self.member_to_change(&mut tx, person, team, user).await;
+        if matches!(
+            found,
+            Err(AccountError::Common(CommonError::NotFound { .. }))
+        ) && self.revoke_invitation(&mut tx, person, team, user).await?
+        {
+            self.core.commit(tx).await?;
+            return Ok(CreatedSandboxes::default());
+        }
+        found?;
+        let keys = members::remove(&mut tx, team, user).await?;
+        let filter = CreatedFilter {
+            user: Some(user),
+            keys,
+            team: Some(team),
+            ..CreatedFilter::default()
+        };
+        let created = created::list(&mut tx, filter).await?;
         let event = AuditEvent::Member(user, MemberAuditEvent::Remove);
-        self.change_member(person, team, user, &event, None).await
+        audit::write(&mut tx, &person.actor(), team, &event, self.core.now()).await?;
+        self.core.commit(tx).await?;
+        Ok(created)
     }
 
     pub async fn set_member_role(
@@ -62,38 +85,27 @@ impl Accounts {
             return Err(CommonError::Invalid(why).into());
         }
         let event = AuditEvent::Member(user, MemberAuditEvent::RoleUpdate { new_role: role });
-        self.change_member(person, team, user, &event, Some(role))
-            .await
+        let mut tx = self.core.transaction().await?;
+        self.member_to_change(&mut tx, person, team, user).await?;
+        members::set_role(&mut tx, team, user, role).await?;
+        audit::write(&mut tx, &person.actor(), team, &event, self.core.now()).await?;
+        Ok(self.core.commit(tx).await?)
     }
 
-    /// Sets a member's role, or removes the member if `role` is `None`.
-    async fn change_member(
+    /// Locks the team whose member a person wants to change. The owner never changes.
+    async fn member_to_change(
         &self,
+        conn: &mut PgConnection,
         person: &Person,
         team: TeamId,
         user: UserId,
-        event: &AuditEvent<'_>,
-        role: Option<Role>,
     ) -> Result<(), AccountError> {
-        let mut tx = self.core.transaction().await?;
-        self.team_to_change(&mut tx, person, team, Role::Admin)
-            .await?;
-        match members::role(&mut tx, team, user).await? {
-            None if role.is_none()
-                && self.revoke_invitation(&mut tx, person, team, user).await? =>
-            {
-                return Ok(self.core.commit(tx).await?);
-            }
-            None => return Err(CommonError::NotFound { what: "member" }.into()),
-            Some(Role::Owner) => return Err(PROTECTED),
-            Some(Role::Admin | Role::Member) => {}
+        self.team_to_change(conn, person, team, Role::Admin).await?;
+        match members::role(conn, team, user).await? {
+            None => Err(CommonError::NotFound { what: "member" }.into()),
+            Some(Role::Owner) => Err(PROTECTED),
+            Some(Role::Admin | Role::Member) => Ok(()),
         }
-        match role {
-            Some(role) => members::set_role(&mut tx, team, user, role).await?,
-            None => members::remove(&mut tx, team, user).await?,
-        }
-        audit::write(&mut tx, &person.actor(), team, event, self.core.now()).await?;
-        Ok(self.core.commit(tx).await?)
     }
 
     pub async fn leave_team(&self, person: &Person, team: TeamId) -> Result<(), AccountError> {

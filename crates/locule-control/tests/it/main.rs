@@ -5,6 +5,7 @@
     reason = "a test fails by a panic, its helpers too"
 )]
 
+mod authority;
 mod crash;
 mod create;
 mod database;

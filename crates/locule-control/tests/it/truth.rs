@@ -261,7 +261,9 @@ async fn a_sweep_reaches_every_row(pool: PgPool) {
     let mut conn = world.connection().await;
     for _ in 0..600 {
         let row = builders::sandbox(world.caller.team).on(world.host_id, S::Running);
-        sandboxes::insert(&mut conn, &row.0).await.unwrap();
+        sandboxes::insert(&mut conn, &row.0, sandboxes::Creator::default())
+            .await
+            .unwrap();
     }
     world.sweep().await;
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM sandboxes WHERE status = 'running'")

@@ -4,12 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use locule_api::{
-    AddMemberRequest, Member, MemberStatus, Role, SetRoleRequest, TeamWithRole, schema,
+    AddMemberRequest, CreatedSandboxes, Member, MemberStatus, Role, SetRoleRequest, TeamWithRole,
+    schema,
 };
 use locule_control::{Invitation, Invited, Members};
 use locule_ids::{TeamId, UserId};
 
-use super::{role_view, team_view};
+use super::{created_view, role_view, team_view};
 use crate::caller::{Member as Caller, Person};
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiPath};
@@ -128,17 +129,17 @@ pub(crate) async fn set_member_role(
 
 /// Remove a team member
 ///
-/// Revokes the API keys that the member created for the team, or the invitation of an invited person. The owner cannot be removed.
-/// Requires a token for the team, and
-/// the role owner or admin.
+/// Revokes the API keys that the member created for the team, or the invitation of an invited person. Returns the team's sandboxes
+/// that the member or those keys created and that still exist. The owner cannot be removed. Requires a token for the team, and the
+/// role owner or admin.
 #[utoipa::path(delete, path = "/v1/teams/{id}/members/{user_id}", tag = "teams", security(("token" = [])),
     params(("id" = schema::TeamId, Path), ("user_id" = schema::UserId, Path)),
-    responses((status = 204), (status = 404)))]
+    responses((status = 200, body = CreatedSandboxes), (status = 404)))]
 pub(crate) async fn remove_member(
     State(app): State<AppState>,
     Caller(person): Caller,
     ApiPath((id, user)): ApiPath<(TeamId, UserId)>,
-) -> Result<StatusCode, ApiError> {
-    app.accounts.remove_member(&person, id, user).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Json<CreatedSandboxes>, ApiError> {
+    let created = app.accounts.remove_member(&person, id, user).await?;
+    Ok(Json(created_view(created)))
 }

@@ -94,6 +94,18 @@ impl App {
         Self::bare(pool, change, HttpConfig::default()).await
     }
 
+    /// Starts the application with a changed configuration of the control plane, behind a proxy that tells the clients' addresses.
+    pub(crate) async fn start_behind_proxy(
+        pool: PgPool,
+        change: impl FnOnce(&mut ControlConfig),
+    ) -> Self {
+        let http = HttpConfig {
+            trust_forwarded_for: true,
+            ..HttpConfig::default()
+        };
+        Self::bare(pool, change, http).await.with_admin().await
+    }
+
     async fn with_admin(mut self) -> Self {
         self.token = self.sign_up(EMAIL).await.token;
         let body = json!({ "name": "first key" });

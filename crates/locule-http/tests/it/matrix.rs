@@ -43,6 +43,8 @@ pub(super) enum Access {
     Member,
     Admin,
     Owner,
+    /// A login of a member of the team in the body. Others are told that the team does not exist.
+    Joined,
     Platform,
 }
 
@@ -88,8 +90,9 @@ fn refused(access: Access, who: Who) -> Option<u16> {
         Who::Key if is(&[A::AnyTeam, A::TheTeam]) => 0,
         Who::Key => 401,
         Who::Removed if access == A::Account => 0,
+        Who::Removed if access == A::Joined => 404,
         Who::Removed => 403,
-        Who::Other | Who::Platform if access == A::TheTeam => 404,
+        Who::Other | Who::Platform if is(&[A::TheTeam, A::Joined]) => 404,
         Who::Other | Who::Platform if is(&[A::Member, A::Admin, A::Owner]) => 403,
         Who::Platform => 0,
         Who::Other | Who::Member | Who::Admin | Who::Owner if access == A::Platform => 403,
@@ -293,6 +296,14 @@ async fn recorded(app: &App, what: &str) -> i64 {
     count.bind(what).fetch_one(&app.pool).await.unwrap()
 }
 
+/// One person owns the teams of all rows.
+fn own_many_teams(config: &mut ControlConfig) {
+    let accounts = &mut config.accounts;
+    accounts.limits.teams_owned_max = 1000;
+    accounts.rates.create_team_by_account.count = 1000;
+    accounts.rates.create_key_by_account.count = 1000;
+}
+
 /// B-155, B-158, W-032, W-039. Also: every change writes its audit event, and a refused one does not.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn every_operation_accepts_the_callers_of_its_row_and_refuses_all_others(pool: PgPool) {
@@ -300,6 +311,7 @@ async fn every_operation_accepts_the_callers_of_its_row_and_refuses_all_others(p
     let app = App::start_with(pool, |config| {
         config.accounts.github = Some(github);
         many_invitations(config);
+        own_many_teams(config);
     })
     .await;
     let address = app.listen().await;
@@ -392,7 +404,7 @@ fn the_access_of_every_row_is_what_its_route_states() {
             Need::Public => &[Access::Open],
             Need::Read | Need::Use => &[Access::AnyTeam, Access::TheTeam],
             // `switch-team` takes a login for any team, and the team from its body.
-            Need::Person => &[Access::Account, Access::Member],
+            Need::Person => &[Access::Account, Access::Joined],
             Need::Member => &[
                 Access::AnyMember,
                 Access::Member,
@@ -427,7 +439,11 @@ fn every_row_of_an_operation_that_changes_something_has_an_audit_event_or_a_reas
 /// The scope of a key on every operation that accepts keys.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn the_scope_of_a_key_limits_every_operation_that_accepts_keys(pool: PgPool) {
-    let app = App::start_with(pool, many_invitations).await;
+    let app = App::start_with(pool, |config| {
+        many_invitations(config);
+        own_many_teams(config);
+    })
+    .await;
     let address = app.listen().await;
     let users = Users::sign_up(&app).await;
     let needs = needs();

@@ -150,7 +150,7 @@ async fn a_password_change_ends_every_login(pool: PgPool) {
     let changed = app
         .by(&ada.token, "POST", path, &change(PASSWORD, "another one"))
         .await;
-    assert_eq!(changed.status, 204, "{}", changed.json);
+    assert_eq!(changed.status, 200, "{}", changed.json);
     for token in [&ada.token, &second.token] {
         for path in ["/v1/me", "/v1/sandboxes"] {
             let answer = app.by(token, "GET", path, &NONE).await;
@@ -220,7 +220,7 @@ async fn disabling_an_account_ends_its_logins_keys_and_sandboxes_at_once(pool: P
         let out = app
             .by(&app.token, "PUT", &path, &json!({ "active": false }))
             .await;
-        assert_eq!(out.status, 204, "{}", out.json);
+        assert_eq!(out.status, 200, "{}", out.json);
     }
     assert_eq!(app.host.count(), 0);
     assert_eq!(app.by(&ada.token, "GET", "/v1/me", &NONE).await.status, 401);
@@ -249,7 +249,7 @@ async fn disabling_an_account_ends_its_logins_keys_and_sandboxes_at_once(pool: P
         .by(
             &app.token,
             "GET",
-            "/v1/admin/audit-logs?resource_type=user",
+            "/v1/admin/audit-logs?resource_type=user&action=activate,deactivate",
             &NONE,
         )
         .await;
@@ -395,7 +395,7 @@ async fn no_key_survives_that_is_created_while_its_creator_is_disabled(pool: PgP
         let shut_out = app.by(&app.token, "PUT", &path, &off);
         let keys = (0..4).map(|_| app.by(&ada.token, "POST", "/v1/api-keys", &body));
         let (shut_out, made) = tokio::join!(shut_out, futures::future::join_all(keys));
-        assert_eq!(shut_out.status, 204, "{}", shut_out.json);
+        assert_eq!(shut_out.status, 200, "{}", shut_out.json);
         for answer in made {
             assert!(
                 matches!(answer.status.as_u16(), 201 | 401 | 403),

@@ -76,6 +76,18 @@ impl SandboxRow {
     }
 }
 
+/// The state of a sandbox that has not ended.
+pub(super) fn exists(status: &str) -> Option<SandboxState> {
+    state(status, None).filter(|state| !state.is_final())
+}
+
+pub(super) fn impossible(id: Uuid) -> StoreError {
+    StoreError::Impossible {
+        table: "sandboxes",
+        id: id.to_string(),
+    }
+}
+
 fn state(status: &str, reason: Option<&str>) -> Option<SandboxState> {
     let reason = || reason.unwrap_or_default();
     match status {
@@ -113,10 +125,7 @@ impl TryFrom<SandboxRow> for Sandbox {
 
     fn try_from(row: SandboxRow) -> Result<Self, StoreError> {
         let id = row.id;
-        let impossible = || StoreError::Impossible {
-            table: "sandboxes",
-            id: id.to_string(),
-        };
+        let impossible = || impossible(id);
         let texts = |value: serde_json::Value| {
             serde_json::from_value::<Texts>(value).map_err(|_| impossible())
         };

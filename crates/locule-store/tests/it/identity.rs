@@ -44,7 +44,7 @@ async fn a_session_is_valid_until_it_expires_or_is_revoked_or_its_user_is_delete
     let session = SessionId::random();
     let insert = |id| (id, ada, noon(), noon() + LATER);
     let (id, user, from, until) = insert(session);
-    sessions::insert(&mut conn, id, user, from, until)
+    sessions::insert(&mut conn, id, user, from, until, "")
         .await
         .unwrap();
     let (user, ends) = sessions::get(&mut conn, session, noon())
@@ -68,7 +68,7 @@ async fn a_session_is_valid_until_it_expires_or_is_revoked_or_its_user_is_delete
 
     let (one, two) = (SessionId::random(), SessionId::random());
     for id in [one, two] {
-        sessions::insert(&mut conn, id, ada, noon(), noon() + LATER)
+        sessions::insert(&mut conn, id, ada, noon(), noon() + LATER, "")
             .await
             .unwrap();
     }
@@ -82,7 +82,7 @@ async fn a_session_is_valid_until_it_expires_or_is_revoked_or_its_user_is_delete
         );
     }
     let last = SessionId::random();
-    sessions::insert(&mut conn, last, ada, noon(), noon() + LATER)
+    sessions::insert(&mut conn, last, ada, noon(), noon() + LATER, "")
         .await
         .unwrap();
     users::set_status(&mut conn, ada, UserStatus::Deleted, noon())

@@ -6,6 +6,7 @@
 )]
 
 mod audit;
+mod authority;
 mod identity;
 mod invitations;
 mod lists;

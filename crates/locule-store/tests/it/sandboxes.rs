@@ -152,7 +152,9 @@ async fn an_id_cannot_be_inserted_twice(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (_, team) = builders::team(&mut conn, "ada").await;
     let sandbox = builders::sandbox(team).insert(&mut conn).await;
-    let again = sandboxes::insert(&mut conn, &sandbox).await.unwrap_err();
+    let again = sandboxes::insert(&mut conn, &sandbox, sandboxes::Creator::default())
+        .await
+        .unwrap_err();
     assert!(matches!(again, StoreError::Database(_)), "{again:?}");
 }
 

@@ -8,9 +8,12 @@ use locule_store::{oauth_providers, sessions, users};
 use super::state::State;
 use super::{OauthOutcome, OauthRefusal, OauthStart, row};
 use crate::accounts::Accounts;
+use crate::accounts::email_templates::EmailTemplate;
 use crate::accounts::error::AccountError;
 use crate::accounts::github::{GITHUB, Github, OauthProfile};
 use crate::audit::{self, AuditEvent};
+use crate::authority::Needed;
+use crate::background::jobs::Task;
 use crate::caller::{Actor, Person};
 use crate::error::CommonError;
 
@@ -69,7 +72,13 @@ impl Accounts {
             provider: GITHUB,
         };
         audit::write(&mut tx, &actor, TeamId::PLATFORM, &event, now).await?;
+        let task = Task::Email {
+            to: user.id,
+            template: EmailTemplate::ProviderConnected,
+        };
+        let job = self.inner.jobs.insert_job(&mut tx, task).await?;
         self.core.commit(tx).await?;
+        self.inner.jobs.start(job);
         Ok(OauthOutcome::Connected)
     }
 
@@ -78,6 +87,7 @@ impl Accounts {
         let mut tx = self.core.transaction().await?;
         let user = users::lock(&mut tx, person.id).await?;
         let user = user.ok_or(AccountError::Unauthorized)?;
+        self.confirm(&mut tx, person, Needed::Login).await?;
         let connected = oauth_providers::of_user(&mut tx, user.id).await?;
         if !connected.iter().any(|connected| connected == provider) {
             return Err(CommonError::NotFound { what: "provider" }.into());

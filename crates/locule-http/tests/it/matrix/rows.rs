@@ -98,21 +98,21 @@ rows! {
     "POST" "/v2/sandboxes" AnyTeam 201 Audit::Event("sandbox create"), none, |_| json!({ "templateID": "base" });
     "GET" "/sandboxes/{id}" TheTeam 200 Audit::Reads, sandbox, nothing;
     "DELETE" "/sandboxes/{id}" TheTeam 204 Audit::Event("sandbox destroy"), sandbox, nothing;
-    "POST" "/sandboxes/{id}/connect" TheTeam 200 USE, sandbox, |_| json!({ "timeout": 60 });
-    "POST" "/v2/sandboxes/{id}/connect" TheTeam 200 USE, sandbox, |_| json!({ "timeout": 60 });
+    "POST" "/sandboxes/{id}/connect" TheTeam 200 Audit::Event("sandbox set_timeout"), sandbox, |_| json!({ "timeout": 60 });
+    "POST" "/v2/sandboxes/{id}/connect" TheTeam 200 Audit::Event("sandbox set_timeout"), sandbox, |_| json!({ "timeout": 60 });
     "POST" "/sandboxes/{id}/resume" TheTeam 409 USE, sandbox, |_| json!({ "timeout": 60 });
     "POST" "/sandboxes/{id}/pause" TheTeam 204 Audit::Event("sandbox pause"), sandbox, nothing;
-    "POST" "/sandboxes/{id}/timeout" TheTeam 204 USE, sandbox, |_| json!({ "timeout": 60 });
-    "POST" "/sandboxes/{id}/refreshes" TheTeam 204 USE, sandbox, |_| json!({ "duration": 60 });
+    "POST" "/sandboxes/{id}/timeout" TheTeam 204 Audit::Event("sandbox set_timeout"), sandbox, |_| json!({ "timeout": 60 });
+    "POST" "/sandboxes/{id}/refreshes" TheTeam 204 Audit::Event("sandbox set_timeout"), sandbox, |_| json!({ "duration": 60 });
 
     "GET" "/v1/api-keys" AnyMember 200 Audit::Reads, none, nothing;
     "POST" "/v1/api-keys" AnyMember 201 Audit::Event("api_key create"), none, |_| json!({});
     // Members revoke their own keys: see `keys`. The key of another team is treated as a key that does not exist.
-    "DELETE" "/v1/api-keys/{id}" AnyMember 204 Audit::Event("api_key revoke"), key, nothing;
+    "DELETE" "/v1/api-keys/{id}" AnyMember 200 Audit::Event("api_key revoke"), key, nothing;
     "GET" "/v1/audit-logs" AnyMember 200 Audit::Reads, none, nothing;
 
     "GET" "/v1/teams" Account 200 Audit::Reads, none, nothing;
-    "POST" "/v1/teams" Account 201 Audit::None("a new team has no history"), none, |_| json!({ "name": "New" });
+    "POST" "/v1/teams" Account 201 Audit::Event("team create"), none, |_| json!({ "name": "New" });
     "GET" "/v1/teams/{id}" Member 200 Audit::Reads, team, nothing;
     "PATCH" "/v1/teams/{id}" Admin 204 Audit::Event("team rename"), team, |_| json!({ "name": "It's @ new-name_1" });
     "DELETE" "/v1/teams/{id}" Owner 204 Audit::Event("team delete"), team, nothing;
@@ -120,7 +120,7 @@ rows! {
     "POST" "/v1/teams/{id}/members" Admin 201 Audit::Event("member invite"), team, |_| json!({ "email": "removed@matrix.test" });
     "POST" "/v1/invitations/{token}/accept" Account 400 Audit::None("the token is unknown; see `invitations` for the rest"), none, nothing;
     "PATCH" "/v1/teams/{id}/members/{user_id}" Admin 204 Audit::Event("member role_update"), team, |_| json!({ "role": "admin" });
-    "DELETE" "/v1/teams/{id}/members/{user_id}" Admin 204 Audit::Event("member remove"), team, nothing;
+    "DELETE" "/v1/teams/{id}/members/{user_id}" Admin 200 Audit::Event("member remove"), team, nothing;
 
     "GET" "/v1/users/search" Account 200 Audit::Reads, none, nothing;
     "GET" "/v1/me" Account 200 Audit::Reads, none, nothing;
@@ -137,7 +137,7 @@ rows! {
     "PUT" "/v1/admin/teams/{id}/byoc" Platform 204 Audit::Event("team set_byoc"), team, |_| json!({ "enabled": true });
     "PUT" "/v1/admin/teams/{id}/quota" Platform 204 Audit::Event("team set_quota"), team, |_| json!({ "vcpus_max": 2 });
     "GET" "/v1/admin/users" Platform 200 Audit::Reads, none, nothing;
-    "PUT" "/v1/admin/users/{id}/active" Platform 204 Audit::None("the user is already active; see `people` for the rest"),
+    "PUT" "/v1/admin/users/{id}/active" Platform 200 Audit::None("the user is already active; see `people` for the rest"),
         |s| s.removed.as_str(), |_| json!({ "active": true });
     "GET" "/v1/admin/audit-logs" Platform 200 Audit::Reads, none, nothing;
 
@@ -148,8 +148,8 @@ rows! {
     "POST" "/v1/me/password/reset" Open 204 OWN, none, |_| json!({ "email": "unknown@matrix.test" });
     "POST" "/v1/me/password/reset/confirm" Open 400 OWN, none, |_| json!({ "token": "no", "new_password": "long enough" });
     "POST" "/v1/auth/login" Open 400 OWN, none, |_| json!({ "email": "no", "password": "long enough" });
-    // Any member of a team may switch to the team.
-    "POST" "/v1/auth/switch-team" Member 200 OWN, none, |s| json!({ "team_id": s.team });
+    // Any member of a team may switch to the team; for others the team does not exist.
+    "POST" "/v1/auth/switch-team" Joined 200 OWN, none, |s| json!({ "team_id": s.team });
     // The last two rows: the callers lose their membership and their login.
     "POST" "/v1/teams/{id}/leave" Member 403 Audit::None("the owner cannot leave; see `teams`"), team, nothing;
     "POST" "/v1/auth/logout" Account 204 OWN, none, nothing;
