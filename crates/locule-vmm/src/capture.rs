@@ -49,58 +49,95 @@ pub enum CaptureError {
     Write(#[source] io::Error),
 }
 
-/// One mapping of the memory file: the addresses in the process, and their offset in the file.
+/// One mapping of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mapping {
     addresses: Range<u64>,
     offset: u64,
+    device: u64,
+    inode: u64,
+}
+
+impl Mapping {
+    fn is_of(&self, memory: MemoryFile) -> bool {
+        (self.device, self.inode) == (memory.device, memory.inode)
+    }
+
+    fn is_anonymous(&self) -> bool {
+        (self.device, self.inode) == (0, 0)
+    }
 }
 
 /// Copies the private pages of `memory`, as mapped by process `pid`, into `image` at their offsets. Blocks.
 pub fn capture(pid: u32, memory: MemoryFile, image: &File) -> Result<CaptureStats, CaptureError> {
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))
-        .map_err(|source| CaptureError::Maps { pid, source })?;
-    let mappings: Vec<_> = maps
-        .lines()
-        .filter_map(|line| parse_mapping(line, memory))
-        .collect();
-    let found = mappings
-        .iter()
-        .map(|mapping| mapping.addresses.end - mapping.addresses.start)
-        .sum();
-    if found != memory.bytes {
-        return Err(CaptureError::Unexpected {
-            expected: memory.bytes,
-            found,
-        });
-    }
+    let addresses = guest_memory(pid, memory)?;
     let source = File::open(format!("/proc/{pid}/mem")).map_err(CaptureError::Read)?;
+    let dirty = pagemap::dirty_ranges(pid, addresses.clone()).map_err(CaptureError::Scan)?;
+    let dirty_bytes: u64 = dirty.iter().map(|range| range.end - range.start).sum();
+    let mut stats = CaptureStats {
+        dirty_pages: dirty_bytes / pagemap::PAGE,
+        ..CaptureStats::default()
+    };
     let mut buffer = vec![0; BUFFER_BYTES];
-    let mut stats = CaptureStats::default();
-    for mapping in mappings {
-        let dirty =
-            pagemap::dirty_ranges(pid, mapping.addresses.clone()).map_err(CaptureError::Scan)?;
-        stats.dirty_pages += dirty
-            .iter()
-            .map(|range| (range.end - range.start) / pagemap::PAGE)
-            .sum::<u64>();
-        for run in round_out(&dirty, &mapping.addresses) {
-            stats.runs += 1;
-            stats.bytes += run.end - run.start;
-            copy(
-                &source,
-                run.clone(),
-                image,
-                run.start - mapping.addresses.start + mapping.offset,
-                &mut buffer,
-            )?;
-        }
+    for run in round_out(&dirty, &addresses) {
+        stats.runs += 1;
+        stats.bytes += run.end - run.start;
+        let offset = run.start - addresses.start;
+        copy(&source, run, image, offset, &mut buffer)?;
     }
     Ok(stats)
 }
 
-/// Parses a line of `/proc/PID/maps`. `None` if it is not a mapping of the memory file.
-fn parse_mapping(line: &str, memory: MemoryFile) -> Option<Mapping> {
+/// Where process `pid` maps guest memory. Parts of it may be anonymous: covered [holes](crate::holes) of the file.
+pub(crate) fn guest_memory(pid: u32, memory: MemoryFile) -> Result<Range<u64>, CaptureError> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))
+        .map_err(|source| CaptureError::Maps { pid, source })?;
+    find_guest_memory(&maps, memory).map_err(|found| CaptureError::Unexpected {
+        expected: memory.bytes,
+        found,
+    })
+}
+
+/// The error is the number of bytes that are mapped from the start of guest memory on.
+fn find_guest_memory(maps: &str, memory: MemoryFile) -> Result<Range<u64>, u64> {
+    let mappings: Vec<_> = maps.lines().filter_map(parse_mapping).collect();
+    let first = mappings.iter().find(|mapping| mapping.is_of(memory));
+    let start = first.and_then(|first| first.addresses.start.checked_sub(first.offset));
+    let start = start.ok_or(0_u64)?;
+    let end = start.checked_add(memory.bytes).ok_or(0_u64)?;
+    let mut at = start;
+    for mapping in &mappings {
+        let Range {
+            start: from,
+            end: to,
+        } = mapping.addresses;
+        if to <= at || at >= end {
+            continue;
+        }
+        let is_part = if mapping.is_of(memory) {
+            from == at && from - start == mapping.offset
+        } else {
+            // The kernel joins anonymous mappings, also with one that precedes or follows guest memory.
+            from <= at && mapping.is_anonymous()
+        };
+        if !is_part {
+            break;
+        }
+        at = to.min(end);
+    }
+    // A second mapping of the file would be memory that the guest may write elsewhere.
+    let elsewhere = mappings.iter().any(|mapping| {
+        mapping.is_of(memory) && (mapping.addresses.start < start || mapping.addresses.end > end)
+    });
+    if at == end && !elsewhere {
+        Ok(start..end)
+    } else {
+        Err(at - start)
+    }
+}
+
+/// Parses a line of `/proc/PID/maps`.
+fn parse_mapping(line: &str) -> Option<Mapping> {
     let mut fields = line.split_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
     let (_mode, offset, device, inode) = (
@@ -111,11 +148,11 @@ fn parse_mapping(line: &str, memory: MemoryFile) -> Option<Mapping> {
     );
     let hex = |text| u64::from_str_radix(text, 16).ok();
     let (major, minor) = device.split_once(':')?;
-    let device = rustix::fs::makedev(hex(major)?.try_into().ok()?, hex(minor)?.try_into().ok()?);
-    let same = device == memory.device && inode.parse() == Ok(memory.inode);
-    same.then_some(Mapping {
+    Some(Mapping {
         addresses: hex(start)?..hex(end)?,
         offset: hex(offset)?,
+        device: rustix::fs::makedev(hex(major)?.try_into().ok()?, hex(minor)?.try_into().ok()?),
+        inode: inode.parse().ok()?,
     })
 }
 
@@ -168,25 +205,48 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn only_mappings_of_the_memory_file_are_parsed() {
-        let memory = MemoryFile {
+    const MAPS: &str = "\
+555500000000-555500001000 r-xp 00000000 08:01 5 /usr/bin/qemu
+7f0000000000-7f0000300000 rw-p 00000000 00:00 0
+7f0000300000-7f0000400000 rw-p 00300000 00:01 77 /memfd:locule-memory (deleted)
+7f0000400000-7f0000900000 rw-p 00000000 00:00 0
+7f0000900000-7f0001000000 rw-p 00900000 00:01 77 /memfd:locule-memory (deleted)
+7f0001000000-7f0001001000 ---p 00000000 00:00 0
+";
+
+    fn memory() -> MemoryFile {
+        MemoryFile {
             device: rustix::fs::makedev(0, 1),
             inode: 77,
-            bytes: 0,
-        };
-        let line =
-            "7f0000000000-7f0010000000 rw-p 00001000 00:01 77 /memfd:locule-memory (deleted)";
-        let found = parse_mapping(line, memory).unwrap();
-        assert_eq!(
-            found,
-            Mapping {
-                addresses: 0x7f00_0000_0000..0x7f00_1000_0000,
-                offset: 0x1000
-            }
-        );
-        assert_eq!(parse_mapping(&line.replace(" 77 ", " 78 "), memory), None);
-        assert_eq!(parse_mapping("garbage", memory), None);
+            bytes: 0x0100_0000,
+        }
+    }
+
+    #[test]
+    fn guest_memory_is_the_file_and_the_anonymous_memory_that_covers_its_holes() {
+        let whole = 0x7f00_0000_0000..0x7f00_0100_0000;
+        assert_eq!(find_guest_memory(MAPS, memory()), Ok(whole.clone()));
+        let one = "7f0000000000-7f0001000000 rw-p 00000000 00:01 77 /memfd:locule-memory (deleted)";
+        assert_eq!(find_guest_memory(one, memory()), Ok(whole.clone()));
+        // The kernel joins anonymous mappings that touch.
+        let joined = MAPS.replace("7f0000000000-7f0000300000", "7effff000000-7f0000300000");
+        assert_eq!(find_guest_memory(&joined, memory()), Ok(whole));
+    }
+
+    #[test]
+    fn guest_memory_with_a_gap_or_another_file_in_it_is_refused() {
+        for (from, to) in [
+            ("00:00 0\n7f0000900000", "08:01 9 /other\n7f0000900000"),
+            ("7f0000400000-7f0000900000", "7f0000400000-7f0000800000"),
+            ("00900000 00:01 77", "00800000 00:01 77"),
+            (" 77 ", " 78 "),
+            ("7f0000900000-7f0001000000", "7f0000900000-7f0001100000"),
+        ] {
+            let other = MAPS.replace(from, to);
+            assert_ne!(other, MAPS);
+            find_guest_memory(&other, memory()).unwrap_err();
+        }
+        assert_eq!(find_guest_memory("garbage", memory()), Err(0));
     }
 
     proptest! {

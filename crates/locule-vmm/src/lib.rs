@@ -11,6 +11,7 @@
 mod accelerator;
 pub mod capture;
 mod cgroup;
+mod holes;
 mod jail;
 mod launch;
 mod machine;

@@ -9,19 +9,22 @@ mod machine;
 mod probe;
 mod version;
 
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use locule_base::errors::chain;
 use locule_base::tail::{TAIL_BYTES, tail};
 
 use crate::accelerator::AcceleratorKind;
 use crate::capture::MemoryFile;
 use crate::cgroup::{Group, Groups};
+use crate::holes;
 use crate::jail::{Jail, contents_for};
 use crate::launch::{Launch, THREADS_MAX};
 use crate::machine::{Machine, MemorySource, VmSpec, Vmm, VmmError, VmmHandle, VmmIdentity};
@@ -176,6 +179,9 @@ impl Qemu {
             process.end().await;
             return Err(error);
         }
+        if let MemorySource::Sealed(memfd) = &spec.memory {
+            cover_holes(pid, memory, memfd.clone()).await;
+        }
         let process = process.disarm().ok_or(VmmError::Exited)?;
         Ok((handle, process, qmp))
     }
@@ -237,6 +243,20 @@ fn memory_file(source: &MemorySource) -> std::io::Result<MemoryFile> {
                 bytes: stat.st_size.cast_unsigned(),
             })
         }
+    }
+}
+
+/// A VMM whose holes cannot be covered works the same. What its guest writes into them costs twice, until the memory ends.
+async fn cover_holes(pid: u32, memory: MemoryFile, memfd: Arc<OwnedFd>) {
+    let covered = tokio::task::spawn_blocking(move || holes::cover(pid, memory, &memfd)).await;
+    match covered {
+        Ok(Ok(bytes)) => tracing::debug!(pid, bytes, "the holes of guest memory are covered"),
+        Ok(Err(error)) => tracing::warn!(
+            pid,
+            error = chain(&error),
+            "the holes of guest memory cannot be covered; what the guest writes there costs twice"
+        ),
+        Err(error) => tracing::warn!(pid, %error, "the holes of guest memory cannot be covered"),
     }
 }
 
