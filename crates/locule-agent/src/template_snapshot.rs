@@ -2,9 +2,9 @@
 //!
 //! Every new sandbox of the shape is restored from the snapshot. Its memory is held as one write-sealed memfd per host, as long
 //! as VMs map it and for a while after. The folder is named after everything that the snapshot depends on, so that a changed
-//! kernel, template or VMM leads to a new snapshot. The [stock] bounds how many snapshots there are.
+//! kernel, template or VMM leads to a new snapshot. The [cache] bounds how many snapshots there are.
 
-mod stock;
+mod cache;
 mod take;
 
 use std::fs::{self, File};
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use self::stock::{AllInUse, Bounds, Entered, Stock};
+use self::cache::{AllInUse, Bounds, Cache, Entered};
 use self::take::take;
 use crate::blocking::blocking;
 use crate::error::HostError;
@@ -93,25 +93,25 @@ struct SnapshotManifest {
 #[derive(Debug)]
 pub(crate) struct TemplateSnapshots {
     host: Arc<Host>,
-    stock: Mutex<Stock>,
+    cache: Mutex<Cache>,
 }
 
 impl TemplateSnapshots {
     pub(crate) fn new(host: Arc<Host>) -> Self {
         let limits = host.config.limits;
-        let stock = Stock::new(Bounds {
+        let cache = Cache::new(Bounds {
             snapshots: limits.template_snapshots_max,
             memory_bytes: limits.template_memory_mib << 20,
             idle: limits.template_memory_idle,
         });
         Self {
             host,
-            stock: Mutex::new(stock),
+            cache: Mutex::new(cache),
         }
     }
 
-    fn stock(&self) -> MutexGuard<'_, Stock> {
-        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn folder(&self, key: &str) -> PathBuf {
@@ -129,16 +129,16 @@ impl TemplateSnapshots {
                 let same = self::key(&self.host, content, manifest.shape) == key;
                 same.then_some(manifest.shape)
             });
-            let mut stock = self.stock();
+            let mut cache = self.cache();
             match current {
-                Some(shape) => stock.list(&key, self.host.config.is_listed(shape)),
-                None if stock.is_used(&key) => {}
+                Some(shape) => cache.list(&key, self.host.config.is_listed(shape)),
+                None if cache.is_used(&key) => {}
                 None => evicted.extend(self.set_aside(&key)),
             }
         }
         {
-            let mut stock = self.stock();
-            let beyond = stock.evict_files(0);
+            let mut cache = self.cache();
+            let beyond = cache.evict_files(0);
             evicted.extend(beyond.iter().filter_map(|key| self.set_aside(key)));
         }
         remove(evicted).await;
@@ -147,7 +147,7 @@ impl TemplateSnapshots {
 
     /// The use of a snapshot by a VM of an earlier agent.
     pub(crate) fn adopt(&self, key: &str) -> TemplateUse {
-        self.stock().adopt(key)
+        self.cache().adopt(key)
     }
 
     /// The snapshot of a template and shape: from memory, from disk, or taken now.
@@ -164,12 +164,12 @@ impl TemplateSnapshots {
         let key = key(host, content, shape);
         let is_listed = host.config.is_listed(shape);
         let (files, work, evicted) = {
-            let mut stock = self.stock();
+            let mut cache = self.cache();
             let Entered {
                 files,
                 work,
                 evicted,
-            } = stock.enter(&key, is_listed).map_err(|AllInUse| {
+            } = cache.enter(&key, is_listed).map_err(|AllInUse| {
                 HostError::NoCapacity(
                     "it has as many template snapshots as it may, and all are in use",
                 )
@@ -180,7 +180,7 @@ impl TemplateSnapshots {
         };
         remove(evicted).await;
         let working = work.lock().await;
-        let found = self.stock().loaded(&key);
+        let found = self.cache().loaded(&key);
         let (memory, control_key) = if let Some(found) = found {
             found
         } else {
@@ -196,7 +196,7 @@ impl TemplateSnapshots {
                 let taken = take(host, &folder, template, &rootfs, content, shape, &mut undo).await;
                 if let Err(error) = undo.finish(taken).await {
                     drop(working);
-                    self.stock().forget(&key, files);
+                    self.cache().forget(&key, files);
                     return Err(error);
                 }
             }
@@ -218,13 +218,13 @@ impl TemplateSnapshots {
             allocated_bytes(&memory).map_err(HostError::io(action))
         });
         let bytes = bytes.await?;
-        self.stock()
+        self.cache()
             .reserve_memory(key, bytes)
             .map_err(|AllInUse| {
                 HostError::NoCapacity("the memory for template snapshots is in use")
             })?;
         let loaded = load(folder).await;
-        self.stock().put(key, loaded.as_ref().ok().cloned());
+        self.cache().put(key, loaded.as_ref().ok().cloned());
         loaded
     }
 
@@ -238,13 +238,13 @@ impl TemplateSnapshots {
                 () = tokio::time::sleep(period) => {}
             }
             let now = self.host.clock.monotonic();
-            self.stock().give_back_idle_memory(now);
+            self.cache().give_back_idle_memory(now);
         }
     }
 
     /// The memory that the loaded snapshots occupy, with what VMs added to it.
     pub(crate) fn bytes(&self) -> u64 {
-        self.stock().bytes()
+        self.cache().bytes()
     }
 
     /// Gives the folder of an evicted snapshot another name, which no create looks for and the next start removes.

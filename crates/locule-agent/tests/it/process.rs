@@ -27,11 +27,9 @@ pub(crate) struct HostProcess {
     child: Option<Child>,
     /// The size of the warm pool for each template and shape.
     warm: u32,
-    /// The memory limit of all VMs together, in mebibytes.
-    memory_limit: Option<u32>,
     image_extents_max: Option<u32>,
     /// Further arguments of the agent.
-    pub(crate) arguments: Vec<String>,
+    arguments: Vec<String>,
     pool_mib: u32,
     /// The version that the stub VMM reports.
     stub_version: Option<&'static str>,
@@ -96,7 +94,6 @@ impl HostProcess {
             images,
             child: None,
             warm: 0,
-            memory_limit: None,
             image_extents_max: None,
             arguments: Vec::new(),
             pool_mib: 4096,
@@ -155,9 +152,6 @@ impl HostProcess {
             command.args(["--image-extents-max", &most.to_string()]);
         }
         command.args(&self.arguments);
-        if let Some(limit) = self.memory_limit {
-            command.args(["--memory-limit", &limit.to_string()]);
-        }
         command
             .arg("--data-dir")
             .arg(self.folder.path().join("agent"));
@@ -216,9 +210,8 @@ impl HostProcess {
 
     /// Restarts the agent with a memory limit for all VMs together.
     pub(crate) async fn restart_with_limit(&mut self, mebibytes: u32) {
-        self.memory_limit = Some(mebibytes);
-        self.kill();
-        self.restart().await;
+        self.restart_with(&["--memory-limit", &mebibytes.to_string()])
+            .await;
     }
 
     /// Restarts the agent with further arguments.

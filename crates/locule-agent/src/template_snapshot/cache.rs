@@ -27,7 +27,7 @@ pub(super) struct Bounds {
 pub(super) struct AllInUse;
 
 #[derive(Debug)]
-pub(super) struct Stock {
+pub(super) struct Cache {
     bounds: Bounds,
     entries: HashMap<String, Entry>,
     /// Memory that is loaded no more, and that VMs still map.
@@ -42,7 +42,7 @@ struct Entry {
     /// Held while the snapshot is taken or its memory is loaded.
     work: Arc<tokio::sync::Mutex<()>>,
     memory: Option<Loaded>,
-    /// Room for memory that is being loaded.
+    /// Set aside for memory that is being loaded.
     reserved_bytes: u64,
     is_listed: bool,
     last_use: u64,
@@ -83,7 +83,7 @@ impl Loaded {
     }
 }
 
-impl Stock {
+impl Cache {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
@@ -180,7 +180,7 @@ impl Stock {
         Some((loaded.memfd.clone(), loaded.control_key.clone()))
     }
 
-    /// Makes room for the memory of a snapshot, which is then loaded and [put](Self::put). Memory that no VM uses is given back
+    /// Sets space aside for the memory of a snapshot, which is then loaded and [put](Self::put). Memory that no VM uses is given back
     /// for it, that of the snapshot that was used least recently first.
     pub(super) fn reserve_memory(&mut self, key: &str, bytes: u64) -> Result<(), AllInUse> {
         if let Some(entry) = self.entries.get_mut(key) {
@@ -270,8 +270,8 @@ mod tests {
     const PAGES: u64 = 16;
     const BYTES: u64 = PAGES * 4096;
 
-    fn stock(snapshots: usize, memories: u64) -> Stock {
-        Stock::new(Bounds {
+    fn cache(snapshots: usize, memories: u64) -> Cache {
+        Cache::new(Bounds {
             snapshots,
             memory_bytes: memories * BYTES,
             idle: Duration::from_secs(30),
@@ -291,13 +291,13 @@ mod tests {
     }
 
     /// What a create does. The result is the use of its VM.
-    fn create(stock: &mut Stock, key: &str) -> Result<(TemplateUse, Vec<String>), AllInUse> {
-        let entered = stock.enter(key, false)?;
-        if stock.loaded(key).is_none() {
-            stock.reserve_memory(key, BYTES)?;
-            stock.put(key, Some((memfd(PAGES), "key".to_owned())));
+    fn create(cache: &mut Cache, key: &str) -> Result<(TemplateUse, Vec<String>), AllInUse> {
+        let entered = cache.enter(key, false)?;
+        if cache.loaded(key).is_none() {
+            cache.reserve_memory(key, BYTES)?;
+            cache.put(key, Some((memfd(PAGES), "key".to_owned())));
         }
-        let (memory, _) = stock.loaded(key).unwrap();
+        let (memory, _) = cache.loaded(key).unwrap();
         let used = TemplateUse::new(entered.files, Some(memory));
         Ok((used, entered.evicted))
     }
@@ -305,107 +305,107 @@ mod tests {
     /// Forty shapes of one team left forty snapshots and their memory for ever.
     #[test]
     fn forty_shapes_leave_the_host_within_its_bounds_and_listed_ones_stay() {
-        let mut stock = stock(8, 4);
-        stock.enter("listed", true).unwrap();
-        stock.put("listed", Some((memfd(PAGES), String::new())));
+        let mut cache = cache(8, 4);
+        cache.enter("listed", true).unwrap();
+        cache.put("listed", Some((memfd(PAGES), String::new())));
         let mut files = std::collections::BTreeSet::from(["listed".to_owned()]);
         for at in 0..40 {
             let key = format!("{at}");
-            let (used, evicted) = create(&mut stock, &key).unwrap();
+            let (used, evicted) = create(&mut cache, &key).unwrap();
             files.insert(key);
             files.retain(|key| !evicted.contains(key));
-            assert!(files.len() <= 8 && stock.bytes() <= 4 * BYTES);
+            assert!(files.len() <= 8 && cache.bytes() <= 4 * BYTES);
             drop(used);
         }
         assert_eq!(files.len(), 8);
         assert!(files.contains("listed") && files.contains("39") && !files.contains("0"));
-        assert!(stock.loaded("listed").is_some());
+        assert!(cache.loaded("listed").is_some());
     }
 
     #[test]
     fn a_snapshot_in_use_stays_and_a_host_full_of_them_refuses_another() {
-        let mut stock = stock(2, 8);
-        let first = create(&mut stock, "a").unwrap();
-        let second = create(&mut stock, "b").unwrap();
-        assert_eq!(create(&mut stock, "c").unwrap_err(), AllInUse);
-        let adopted = stock.adopt("d");
+        let mut cache = cache(2, 8);
+        let first = create(&mut cache, "a").unwrap();
+        let second = create(&mut cache, "b").unwrap();
+        assert_eq!(create(&mut cache, "c").unwrap_err(), AllInUse);
+        let adopted = cache.adopt("d");
         drop(second);
         drop(adopted);
-        let (_, evicted) = create(&mut stock, "c").unwrap();
+        let (_, evicted) = create(&mut cache, "c").unwrap();
         assert_eq!(evicted, ["b", "d"]);
-        assert!(stock.is_used("a"));
+        assert!(cache.is_used("a"));
         drop(first);
     }
 
     #[test]
     fn memory_in_use_stays_and_a_listed_shape_is_loaded_beyond_the_bound() {
-        let mut stock = stock(8, 1);
-        let used = create(&mut stock, "a").unwrap();
-        assert_eq!(create(&mut stock, "b").unwrap_err(), AllInUse);
-        stock.enter("listed", true).unwrap();
-        stock.reserve_memory("listed", BYTES).unwrap();
-        stock.put("listed", None);
+        let mut cache = cache(8, 1);
+        let used = create(&mut cache, "a").unwrap();
+        assert_eq!(create(&mut cache, "b").unwrap_err(), AllInUse);
+        cache.enter("listed", true).unwrap();
+        cache.reserve_memory("listed", BYTES).unwrap();
+        cache.put("listed", None);
         drop(used);
-        create(&mut stock, "b").unwrap();
-        assert_eq!(stock.bytes(), BYTES);
+        create(&mut cache, "b").unwrap();
+        assert_eq!(cache.bytes(), BYTES);
     }
 
     #[test]
     fn memory_is_given_back_after_the_last_vm_ended() {
-        let mut stock = stock(8, 8);
-        let (used, _) = create(&mut stock, "a").unwrap();
+        let mut cache = cache(8, 8);
+        let (used, _) = create(&mut cache, "a").unwrap();
         let after = |seconds| Duration::from_secs(seconds);
-        stock.give_back_idle_memory(after(0));
-        stock.give_back_idle_memory(after(100));
-        assert_eq!(stock.bytes(), BYTES, "a VM uses it");
+        cache.give_back_idle_memory(after(0));
+        cache.give_back_idle_memory(after(100));
+        assert_eq!(cache.bytes(), BYTES, "a VM uses it");
         drop(used);
-        stock.give_back_idle_memory(after(110));
-        stock.give_back_idle_memory(after(139));
-        assert_eq!(stock.bytes(), BYTES, "a create may follow");
-        stock.give_back_idle_memory(after(140));
-        assert_eq!(stock.bytes(), 0);
-        create(&mut stock, "a").unwrap();
+        cache.give_back_idle_memory(after(110));
+        cache.give_back_idle_memory(after(139));
+        assert_eq!(cache.bytes(), BYTES, "a create may follow");
+        cache.give_back_idle_memory(after(140));
+        assert_eq!(cache.bytes(), 0);
+        create(&mut cache, "a").unwrap();
     }
 
     /// A sandbox that wrote 600 MiB made an image of 133 MiB one of 723, for ever.
     #[test]
     fn memory_that_its_vms_made_larger_is_counted_and_ends_with_them() {
-        let mut stock = stock(8, 8);
-        let (used, _) = create(&mut stock, "a").unwrap();
-        fill(&stock.loaded("a").unwrap().0, 3 * PAGES);
-        assert_eq!(stock.bytes(), 3 * BYTES);
-        let (next, _) = create(&mut stock, "a").unwrap();
+        let mut cache = cache(8, 8);
+        let (used, _) = create(&mut cache, "a").unwrap();
+        fill(&cache.loaded("a").unwrap().0, 3 * PAGES);
+        assert_eq!(cache.bytes(), 3 * BYTES);
+        let (next, _) = create(&mut cache, "a").unwrap();
         assert_eq!(
-            stock.bytes(),
+            cache.bytes(),
             4 * BYTES,
             "the next VM has memory that did not grow"
         );
         drop(used);
-        assert_eq!(stock.bytes(), BYTES);
+        assert_eq!(cache.bytes(), BYTES);
         drop(next);
     }
 
     #[test]
-    fn memory_that_is_being_loaded_has_its_room() {
-        let mut stock = stock(8, 1);
-        let _loading = stock.enter("a", false).unwrap();
-        stock.reserve_memory("a", BYTES).unwrap();
-        let _waiting = stock.enter("b", false).unwrap();
-        assert_eq!(stock.reserve_memory("b", BYTES), Err(AllInUse));
-        stock.put("a", None);
-        stock.reserve_memory("b", BYTES).unwrap();
+    fn memory_that_is_being_loaded_is_counted() {
+        let mut cache = cache(8, 1);
+        let _loading = cache.enter("a", false).unwrap();
+        cache.reserve_memory("a", BYTES).unwrap();
+        let _waiting = cache.enter("b", false).unwrap();
+        assert_eq!(cache.reserve_memory("b", BYTES), Err(AllInUse));
+        cache.put("a", None);
+        cache.reserve_memory("b", BYTES).unwrap();
     }
 
     #[test]
     fn a_snapshot_that_could_not_be_taken_is_not_listed() {
-        let mut stock = stock(1, 1);
+        let mut cache = cache(1, 1);
         let (first, second) = (
-            stock.enter("a", false).unwrap(),
-            stock.enter("a", false).unwrap(),
+            cache.enter("a", false).unwrap(),
+            cache.enter("a", false).unwrap(),
         );
-        stock.forget("a", first.files);
-        assert!(stock.is_used("a"), "another create waits for it");
-        stock.forget("a", second.files);
-        assert_eq!(create(&mut stock, "b").unwrap().1, Vec::<String>::new());
+        cache.forget("a", first.files);
+        assert!(cache.is_used("a"), "another create waits for it");
+        cache.forget("a", second.files);
+        assert_eq!(create(&mut cache, "b").unwrap().1, Vec::<String>::new());
     }
 }
