@@ -90,7 +90,7 @@ const TIMEOUT_MAX_SEC: i64 = 30 * 24 * 60 * 60;
 const VCPUS_MAX: i64 = 8;
 const MEMORY_MB_MIN: i64 = 128;
 const MEMORY_MB_MAX: i64 = 8192;
-const MEMORY_MB_STEP: f64 = 128.0;
+const MEMORY_MB_STEP: i64 = 128;
 const ENTRIES_MAX: usize = 256;
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 
