@@ -196,7 +196,7 @@ impl TemplateSnapshots {
                 let taken = take(host, &folder, template, &rootfs, content, shape, &mut undo).await;
                 if let Err(error) = undo.finish(taken).await {
                     drop(working);
-                    self.cache().forget(&key, files);
+                    self.cache().withdraw(&key, files);
                     return Err(error);
                 }
             }

@@ -28,11 +28,11 @@ impl Driver {
             if !is_too_long(&path) {
                 continue;
             }
-            tracing::info!(sandbox.id = %self.manifest.sandbox, name, "the output of a sandbox's VM is shortened");
+            tracing::info!(sandbox.id = %self.manifest.sandbox, file = name, "the output of a sandbox's VM is shortened");
             let action = "shorten the output of a VM";
             let shortened = blocking(move || shorten(&path).map_err(HostError::io(action)));
             if let Err(error) = shortened.await {
-                tracing::warn!(sandbox.id = %self.manifest.sandbox, name, error = chain(&error), "the output of a VM cannot be shortened");
+                tracing::warn!(sandbox.id = %self.manifest.sandbox, file = name, error = chain(&error), "the output of a VM cannot be shortened");
             }
         }
     }

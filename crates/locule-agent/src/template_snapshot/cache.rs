@@ -160,7 +160,7 @@ impl Cache {
     }
 
     /// The use that an operation began ended without a snapshot: there are no files to list.
-    pub(super) fn forget(&mut self, key: &str, files: Arc<()>) {
+    pub(super) fn withdraw(&mut self, key: &str, files: Arc<()>) {
         drop(files);
         if !self.is_used(key) {
             self.entries.remove(key);
@@ -403,9 +403,9 @@ mod tests {
             cache.enter("a", false).unwrap(),
             cache.enter("a", false).unwrap(),
         );
-        cache.forget("a", first.files);
+        cache.withdraw("a", first.files);
         assert!(cache.is_used("a"), "another create waits for it");
-        cache.forget("a", second.files);
+        cache.withdraw("a", second.files);
         assert_eq!(create(&mut cache, "b").unwrap().1, Vec::<String>::new());
     }
 }
