@@ -50,7 +50,7 @@ pub struct TeamWithRole {
     pub role: Role,
 }
 
-/// A team with its members and the people who were invited.
+/// A team with its members and the invited people.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TeamDetail {
     pub team: Team,
@@ -76,7 +76,7 @@ impl fmt::Display for MemberStatus {
     }
 }
 
-/// A member of a team, or a person who was invited.
+/// A member of a team, or an invited person.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Member {
     /// The id of the member. The id of an invited person stands for the invitation, and removes it.

@@ -89,7 +89,7 @@ pub(crate) async fn create_team(
 
 /// Get a team
 ///
-/// Returns the team, its members and the people who were invited. Requires a token for the team.
+/// Returns the team, its members and the invited people. Requires a token for the team.
 #[utoipa::path(get, path = "/v1/teams/{id}", tag = "teams", security(("token" = [])), params(("id" = schema::TeamId, Path)),
     responses((status = 200, body = TeamDetail)))]
 pub(crate) async fn get_team(

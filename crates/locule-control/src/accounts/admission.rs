@@ -47,8 +47,10 @@ impl Accounts {
             return match (policy, found) {
                 (SignupPolicy::Closed, _) => Err(AccountError::SignupClosed),
                 (_, Some(found)) => Ok(Admission::Invited(found)),
-                (SignupPolicy::Invite, None) => Err(AccountError::InvitationRequired),
-                (SignupPolicy::Open, None) => Err(AccountError::InvalidToken),
+                // On an open platform too: an account outside of the team is not what the person asked for.
+                (SignupPolicy::Invite | SignupPolicy::Open, None) => {
+                    Err(AccountError::InvitationRequired)
+                }
             };
         }
         if policy == SignupPolicy::Open {

@@ -38,7 +38,7 @@ pub enum AccountError {
     #[error("sign-up is closed on this installation: ask its administrator for an account")]
     SignupClosed,
     #[error(
-        "sign-up needs an invitation to a team, which is open and for this e-mail address: ask a member of the team for one"
+        "the sign-up needs an invitation to a team that is still open and for this e-mail address: ask an administrator of the team for one"
     )]
     InvitationRequired,
     #[error("the last administrator of the platform cannot be deleted or deactivated")]

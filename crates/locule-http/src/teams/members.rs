@@ -53,7 +53,7 @@ pub(super) fn member_views(Members { joined, invited }: Members) -> Vec<Member> 
 
 /// List team members
 ///
-/// Returns the members in the order of joining, then the people who were invited. Requires a token for the team.
+/// Returns the members in the order of joining, then the invited people. Requires a token for the team.
 #[utoipa::path(get, path = "/v1/teams/{id}/members", tag = "teams", security(("token" = [])),
     params(("id" = schema::TeamId, Path)),
     responses((status = 200, body = Vec<Member>)))]

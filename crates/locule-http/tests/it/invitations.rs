@@ -103,7 +103,7 @@ async fn a_closed_platform_accepts_no_sign_up(pool: PgPool) {
 async fn an_open_platform_needs_no_invitation_and_refuses_a_wrong_one(pool: PgPool) {
     let app = app(pool, SignupPolicy::Open).await;
     let wrong = sign_up(&app, ADA, Some("00")).await;
-    assert_eq!(code(&wrong), (400, "invalid_token"));
+    assert_eq!(code(&wrong), (403, "invitation_required"));
     assert_eq!(sign_up(&app, ADA, None).await.status, 201);
 }
 

@@ -145,7 +145,7 @@ STAGES = {
     "delete_me": of_account(lambda account: {"confirmation": account.email}),
     "change_password": of_account(lambda _: {"current_password": WORLD["password"]}),
     "switch_team": at_times(lambda: {"team_id": mate().team}),
-    "sign_up": at_times(lambda: {"email": f"call{next(numbers)}@contract.test"}),
+    "sign_up": at_times(lambda: {"email": f"call{next(numbers)}@contract.test", "invitation": None}),
     "login": at_times(lambda: {"email": mate().email, "password": WORLD["password"]}),
     "begin_oauth": PROVIDER,
     "finish_oauth": PROVIDER,
