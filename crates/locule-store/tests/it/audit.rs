@@ -120,6 +120,7 @@ async fn only_the_identity_of_the_actor_can_be_removed_from_an_entry(pool: PgPoo
         ..entry("invite")
     };
     let of_the_next_owner = audit::Entry {
+        id: AuditId::random(),
         action: "invite again",
         created_at: noon() + chrono::Duration::days(1),
         ..invited.clone()
