@@ -177,7 +177,10 @@ async fn an_invitation_ends_after_seven_days(pool: PgPool) {
     sign_up("ada@locule.test", &tokens[0]).await.unwrap();
     world.pass(Duration::from_hours(1));
     let late = sign_up("bob@locule.test", &tokens[1]).await;
-    assert!(matches!(late, Err(AccountError::InvitationRequired)), "{late:?}");
+    assert!(
+        matches!(late, Err(AccountError::InvitationRequired)),
+        "{late:?}"
+    );
     let people = world.accounts.list_members(&world.person, team).await;
     let people = people.unwrap();
     assert_eq!((people.joined.len(), people.invited.len()), (2, 0));
