@@ -207,27 +207,25 @@ pub async fn still_valid(
     let mut values: GrantColumns = GrantColumns::default();
     values.8 = now;
     for (place, grant) in grants.iter().enumerate() {
-        let (mut key, mut uses, mut user, mut login, mut numbers) = (None, false, None, None, None);
+        let (mut key, mut uses, mut person, mut login, mut numbers) =
+            (None, false, None, None, None);
         match grant.caller {
             Granted::Key {
                 key: id,
                 uses: must,
             } => (key, uses) = (Some(id.as_uuid()), must),
-            Granted::Login { user: id, session } => {
-                (user, login) = (Some(id.as_uuid()), Some(session.as_uuid()));
+            Granted::Login { user, session } => {
+                (person, login) = (Some(user.as_uuid()), Some(session.as_uuid()));
             }
-            Granted::Numbered {
-                user: id,
-                numbers: of,
-            } => {
-                (user, numbers) = (Some(id.as_uuid()), Some(of));
+            Granted::Numbered { user, numbers: of } => {
+                (person, numbers) = (Some(user.as_uuid()), Some(of));
             }
         }
         values.0.push(i64::try_from(place).unwrap_or(i64::MAX));
         values.1.push(grant.team.as_uuid());
         values.2.push(key);
         values.3.push(uses);
-        values.4.push(user);
+        values.4.push(person);
         values.5.push(login);
         values.6.push(numbers.map(|numbers| numbers.person));
         values.7.push(numbers.map(|numbers| numbers.membership));

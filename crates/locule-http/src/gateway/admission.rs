@@ -85,10 +85,13 @@ pub(super) async fn admit(
         let (access, kept) = found.map_err(|error| refusal(address.sandbox, &error))?;
         return guest_port(app, address, access, kept, (method, uri, headers)).await;
     }
-    let (access, kept) = found.map_err(|error| match refusal(address.sandbox, &error) {
+    let (access, kept) = found.map_err(|error| {
+        let refusal = refusal(address.sandbox, &error);
         // As for a private sandbox, so that an outsider cannot tell whether there is one.
-        Refusal::NotFound => Refusal::Forbidden,
-        other => other,
+        if refusal == Refusal::NotFound {
+            return Refusal::Forbidden;
+        }
+        refusal
     })?;
     other_port(app, address, access, kept, headers).await
 }

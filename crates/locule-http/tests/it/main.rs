@@ -24,6 +24,7 @@ mod own_account;
 mod people;
 mod port_tokens;
 mod ports;
+mod raw;
 mod revocation;
 mod streams;
 mod teams;

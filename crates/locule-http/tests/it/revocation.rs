@@ -12,76 +12,11 @@ use locule_ids::{SandboxId, TeamId, UserId};
 use locule_testkit::eventually;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt as _;
 
-use crate::app::{App, EMAIL, PASSWORD, PATIENCE};
+use crate::app::{App, EMAIL, PASSWORD};
 use crate::port_tokens::{Made, query, signature, visit};
-
-/// A connection of raw bytes.
-struct Raw {
-    kind: &'static str,
-    stream: TcpStream,
-    said: Vec<u8>,
-}
-
-impl Raw {
-    async fn open(kind: &'static str, address: SocketAddr, head: &str, body: &[u8]) -> Self {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream.write_all(body).await.unwrap();
-        Self {
-            kind,
-            stream,
-            said: Vec::new(),
-        }
-    }
-
-    /// Reads until the server has sent these bytes.
-    async fn until(mut self, marker: &[u8]) -> Self {
-        let read = async {
-            while !self.said.windows(marker.len()).any(|part| part == marker) {
-                let read = self.stream.read_buf(&mut self.said).await.unwrap();
-                assert!(
-                    read > 0,
-                    "{}: {}",
-                    self.kind,
-                    String::from_utf8_lossy(&self.said)
-                );
-            }
-        };
-        tokio::time::timeout(PATIENCE, read).await.expect(self.kind);
-        self
-    }
-
-    /// What the server sent until it closed the connection.
-    async fn ended(mut self) -> String {
-        let read = self.stream.read_to_end(&mut self.said);
-        // A reset also ends the connection.
-        tokio::time::timeout(PATIENCE, read)
-            .await
-            .expect(self.kind)
-            .ok();
-        String::from_utf8_lossy(&self.said).into_owned()
-    }
-
-    /// Whether the connection carries bytes both ways: an echoed WebSocket message.
-    async fn echoes(mut self, message: &str) -> Self {
-        self.stream.write_all(&frame(message)).await.unwrap();
-        self.until(message.as_bytes()).await
-    }
-}
-
-/// A WebSocket text frame of a client, with a mask of zeros.
-fn frame(text: &str) -> Vec<u8> {
-    let length = u8::try_from(text.len()).unwrap();
-    assert!(length < 126);
-    let mut frame = vec![0x81, 0x80 | length, 0, 0, 0, 0];
-    frame.extend_from_slice(text.as_bytes());
-    frame
-}
-
-const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+use crate::raw::{ONCE, Raw, UPGRADE, frame};
 
 /// A caller of the team with everything that it can hold: an API credential, and the tokens of a sandbox.
 struct Holder {
@@ -133,98 +68,75 @@ impl Holder {
 
     /// A connection of every kind, each in the middle of its work.
     async fn open(&self, app: &App, address: SocketAddr) -> Vec<Raw> {
-        let (id, api) = (&self.id, format!("Host: x\r\n{}", self.credential));
-        // A refusal of a request under way is the last response of its connection.
-        let once = "Connection: close\r\n";
-        let json = "Content-Type: application/json\r\n";
-        let start = json!({"process": {"cmd": "sleep"}, "stdin": false}).to_string();
-        let length = u32::try_from(start.len()).unwrap().to_be_bytes();
-        let start = [&[0], length.as_slice(), start.as_bytes()].concat();
-        let rpc = format!(
-            "POST /process.Process/Start HTTP/1.1\r\n{}Content-Type: application/connect+json\r\nConnect-Protocol-Version: 1\r\nContent-Length: {}\r\n\r\n",
-            self.access(),
-            start.len()
-        );
-        let link = query(&signature("/link", "write", &self.made.access, None));
-        let upload = format!(
-            "{}{once}Content-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\n",
-            self.port(49983)
-        );
-        let part = "--XX\r\nContent-Disposition: form-data; name=\"path\"\r\n\r\n/n\r\n--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"n\"\r\n\r\nbegun";
-        let native = format!(
-            "POST /v1/sandboxes/{id}/files/stream/write HTTP/1.1\r\n{api}{once}Content-Type: multipart/form-data; boundary=XX\r\nContent-Length: 1000\r\n\r\n"
-        );
-        let command = json!({"cmd": "sleep", "timeout_sec": 3600}).to_string();
-        let exec = format!(
-            "POST /v1/sandboxes/{id}/exec HTTP/1.1\r\n{api}{once}{json}Content-Length: {}\r\n\r\n",
-            command.len()
-        );
-        let socket = format!("GET /v1/sandboxes/{id}/exec/stream HTTP/1.1\r\n{api}{UPGRADE}\r\n");
-        let hang = format!("GET /hang HTTP/1.1\r\n{}\r\n", self.traffic());
-        let hang_by_key = format!(
-            "GET /hang HTTP/1.1\r\n{}{}\r\n",
-            self.port(8080),
-            self.credential
-        );
-        let tunnel = format!("GET /ws HTTP/1.1\r\n{}{UPGRADE}\r\n", self.traffic());
-        let token = self.access();
-        let token_upload = token.replace(&self.port(49983), "");
         let started = app.guest.starts.lock().unwrap().len();
-        let opened = vec![
-            Raw::open("a stream of the guest agent", address, &rpc, &start)
-                .await
-                .until(b"pid")
-                .await,
-            Raw::open(
-                "an upload with the token",
-                address,
-                &format!("POST /files?path=/t HTTP/1.1\r\n{token_upload}{upload}"),
-                b"begun",
-            )
-            .await,
-            Raw::open(
-                "an upload to a signed address",
-                address,
-                &format!("POST /files?path=/link&signature={link} HTTP/1.1\r\n{upload}"),
-                b"begun",
-            )
-            .await,
-            Raw::open("an upload over the API", address, &native, part.as_bytes()).await,
-            Raw::open("a command over the API", address, &exec, command.as_bytes()).await,
-            Raw::open("a response of a port", address, &hang, b"")
-                .await
-                .until(b"begun")
-                .await,
-            Raw::open(
-                "a response of a port, by the credential of the API",
-                address,
-                &hang_by_key,
-                b"",
-            )
-            .await
-            .until(b"begun")
-            .await,
-            Raw::open("a tunnel of a port", address, &tunnel, b"")
-                .await
-                .until(b"\r\n\r\n")
-                .await
-                .echoes("ping")
-                .await,
-            Raw::open(
-                "the exec WebSocket",
-                address,
-                &socket,
-                &frame(r#"{"type":"start","cmd":"cat","stdin":true}"#),
-            )
-            .await
-            .until(b"\"pid\"")
-            .await,
-        ];
+        let mut opened = self.open_to_guest_agent(address).await;
+        opened.extend(self.open_to_api(address).await);
+        opened.extend(self.open_to_port(address).await);
         eventually("every command runs", async || {
             app.guest.starts.lock().unwrap().len() == started + 3
         })
         .await;
         opened
+    }
+
+    async fn open_to_guest_agent(&self, address: SocketAddr) -> [Raw; 3] {
+        let start = json!({"process": {"cmd": "sleep"}, "stdin": false}).to_string();
+        let length = u32::try_from(start.len()).unwrap().to_be_bytes();
+        let start = [&[0], length.as_slice(), start.as_bytes()].concat();
+        let access = self.access();
+        let rpc = format!(
+            "POST /process.Process/Start HTTP/1.1\r\n{access}Content-Type: application/connect+json\r\nConnect-Protocol-Version: 1\r\nContent-Length: {}\r\n\r\n",
+            start.len()
+        );
+        let body =
+            format!("{ONCE}Content-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\n");
+        let upload = format!("POST /files?path=/t HTTP/1.1\r\n{access}{body}");
+        let signed = query(&signature("/link", "write", &self.made.access, None));
+        let host = self.port(49983);
+        let link = format!("POST /files?path=/link&signature={signed} HTTP/1.1\r\n{host}{body}");
+        let rpc = Raw::open("a stream of the guest agent", address, &rpc, &start).await;
+        [
+            rpc.until(b"pid").await,
+            Raw::open("an upload with the token", address, &upload, b"begun").await,
+            Raw::open("an upload to a signed address", address, &link, b"begun").await,
+        ]
+    }
+
+    async fn open_to_api(&self, address: SocketAddr) -> [Raw; 3] {
+        let (id, head) = (&self.id, format!("Host: x\r\n{}", self.credential));
+        let part = "--XX\r\nContent-Disposition: form-data; name=\"path\"\r\n\r\n/n\r\n--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"n\"\r\n\r\nbegun";
+        let upload = format!(
+            "POST /v1/sandboxes/{id}/files/stream/write HTTP/1.1\r\n{head}{ONCE}Content-Type: multipart/form-data; boundary=XX\r\nContent-Length: 1000\r\n\r\n"
+        );
+        let command = json!({"cmd": "sleep", "timeout_sec": 3600}).to_string();
+        let exec = format!(
+            "POST /v1/sandboxes/{id}/exec HTTP/1.1\r\n{head}{ONCE}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            command.len()
+        );
+        let socket = format!("GET /v1/sandboxes/{id}/exec/stream HTTP/1.1\r\n{head}{UPGRADE}\r\n");
+        let start = frame(r#"{"type":"start","cmd":"cat","stdin":true}"#);
+        let socket = Raw::open("the exec WebSocket", address, &socket, &start).await;
+        [
+            Raw::open("an upload over the API", address, &upload, part.as_bytes()).await,
+            Raw::open("a command over the API", address, &exec, command.as_bytes()).await,
+            socket.until(b"\"pid\"").await,
+        ]
+    }
+
+    async fn open_to_port(&self, address: SocketAddr) -> [Raw; 3] {
+        let (traffic, host) = (self.traffic(), self.port(8080));
+        let hang = format!("GET /hang HTTP/1.1\r\n{traffic}\r\n");
+        let by_caller = format!("GET /hang HTTP/1.1\r\n{host}{}\r\n", self.credential);
+        let tunnel = format!("GET /ws HTTP/1.1\r\n{traffic}{UPGRADE}\r\n");
+        let hang = Raw::open("a response of a port", address, &hang, b"").await;
+        let kind = "a response of a port, by the credential of the API";
+        let by_caller = Raw::open(kind, address, &by_caller, b"").await;
+        let tunnel = Raw::open("a tunnel of a port", address, &tunnel, b"").await;
+        [
+            hang.until(b"begun").await,
+            by_caller.until(b"begun").await,
+            tunnel.until(b"\r\n\r\n").await.echoes("ping").await,
+        ]
     }
 
     /// The status of a new request of each kind.
@@ -333,8 +245,8 @@ async fn take_away(app: &App, loss: Loss, team: &str, member: &Member) {
             let keys = keys
                 .or_else(|| listed.json["api_keys"].as_array().cloned())
                 .unwrap();
-            let lost = keys.iter().find(|key| key["name"] == "lost").unwrap();
-            let path = format!("/v1/api-keys/{}", lost["id"].as_str().unwrap());
+            let key = keys.iter().find(|key| key["name"] == "lost").unwrap();
+            let path = format!("/v1/api-keys/{}", key["id"].as_str().unwrap());
             let gone = app.by(&member.token, "DELETE", &path, &Value::Null).await;
             assert_eq!(gone.status, 200, "{}", gone.json);
             return;

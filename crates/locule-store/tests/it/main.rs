@@ -13,5 +13,6 @@ mod lists;
 mod oauth_providers;
 mod others;
 mod people;
+mod sandbox_callers;
 mod sandboxes;
 mod schema;
