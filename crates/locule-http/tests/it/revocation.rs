@@ -69,7 +69,7 @@ impl Holder {
     /// A connection of every kind, each in the middle of its work.
     async fn open(&self, app: &App, address: SocketAddr) -> Vec<Raw> {
         let started = app.guest.starts.lock().unwrap().len();
-        let mut opened = self.open_to_guest_agent(address).await;
+        let mut opened = Vec::from(self.open_to_guest_agent(address).await);
         opened.extend(self.open_to_api(address).await);
         opened.extend(self.open_to_port(address).await);
         eventually("every command runs", async || {
