@@ -143,9 +143,9 @@ impl Accounts {
     }
 
     /// Whether one more call would be allowed.
-    fn has_room(&self, limited: Limited, key: &str) -> bool {
+    fn is_below(&self, limited: Limited, key: &str) -> bool {
         let rate = self.inner.config.rates.of(limited);
         let key = (limited, key.to_owned());
-        self.inner.tries.has_room(&key, rate, self.core.now())
+        self.inner.tries.is_below(&key, rate, self.core.now())
     }
 }

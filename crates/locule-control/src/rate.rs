@@ -66,7 +66,7 @@ impl<Key: Eq + Hash> Tries<Key> {
     }
 
     /// Whether one more try would be allowed.
-    pub(crate) fn has_room(&self, key: &Key, rate: Rate, now: DateTime<Utc>) -> bool {
+    pub(crate) fn is_below(&self, key: &Key, rate: Rate, now: DateTime<Utc>) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let clear_at = known.get(key).copied().unwrap_or(now).max(now);
         clear_at + interval(rate) - now <= period(rate)
@@ -128,13 +128,13 @@ mod tests {
             per: std::time::Duration::from_secs(30),
         };
         for _ in 0..5 {
-            assert!(tries.has_room(&"ada", rate, now));
+            assert!(tries.is_below(&"ada", rate, now));
             tries.try_count("ada", rate, now).unwrap();
             tries.give_back(&"ada", rate);
         }
         tries.try_count("ada", rate, now).unwrap();
         tries.try_count("ada", rate, now).unwrap();
-        assert!(!tries.has_room(&"ada", rate, now));
+        assert!(!tries.is_below(&"ada", rate, now));
         tries.try_count("ada", rate, now).unwrap_err();
         tries.give_back(&"ada", rate);
         tries.try_count("ada", rate, now).unwrap();

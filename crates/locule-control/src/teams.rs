@@ -16,7 +16,7 @@ use locule_store::{PgConnection, members as rows, teams, users};
 
 use crate::accounts::Accounts;
 use crate::accounts::error::AccountError;
-use crate::accounts::limit::{Limited, room_for_one};
+use crate::accounts::limit::{Limited, check_limit};
 use crate::audit::{self, AuditEvent};
 use crate::authority::{self, Needed};
 use crate::caller::Person;
@@ -92,7 +92,7 @@ impl Accounts {
         let owned = teams::owned_by(&mut tx, person.id).await?.len();
         let owned = i64::try_from(owned).unwrap_or(i64::MAX);
         let max = self.inner.config.limits.teams_owned_max;
-        room_for_one(owned, max, "teams of an account")?;
+        check_limit(owned, max, "teams of an account")?;
         let team = self
             .insert_team(&mut tx, &name, person.id, Role::Owner, false)
             .await?;

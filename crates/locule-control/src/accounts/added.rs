@@ -1,5 +1,5 @@
-//! The ways into an account that were added since its password was last set. Whoever had the password, or a token, may have added
-//! them: a new password ends the logins, and names what it leaves.
+//! The ways into an account that were added since its password was last set. A thief of the password, or of a token, may have
+//! added them: a new password ends the logins, and the answer lists the keys and providers that stay.
 
 use locule_ids::{TeamId, UserId};
 use locule_store::api_keys::{self, ApiKey};

@@ -1,4 +1,4 @@
-//! Attempts at a password. Only failures count, so that nobody but the owner of an account can lock it:
+//! Attempts at a password. Only failures count, and those of others do not refuse the owner of an account:
 //!
 //! | failures are counted by | default | above it |
 //! |---|---|---|
@@ -80,7 +80,7 @@ impl Accounts {
         }
         let lane = if attempt.is_known {
             Lane::Known
-        } else if self.has_room(Limited::LoginByAccount, account) {
+        } else if self.is_below(Limited::LoginByAccount, account) {
             Lane::Open
         } else {
             Lane::Crowded

@@ -50,7 +50,7 @@ impl Default for PeopleLimits {
 }
 
 /// Refuses one more of something that there are `count` of already.
-pub(crate) fn room_for_one(count: i64, max: u32, what: &'static str) -> Result<(), AccountError> {
+pub(crate) fn check_limit(count: i64, max: u32, what: &'static str) -> Result<(), AccountError> {
     if count < i64::from(max) {
         return Ok(());
     }

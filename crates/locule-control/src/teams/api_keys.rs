@@ -12,7 +12,7 @@ use locule_store::sandboxes::CreatedFilter;
 use super::created::{self, CreatedSandboxes};
 use crate::accounts::Accounts;
 use crate::accounts::error::AccountError;
-use crate::accounts::limit::{Limited, room_for_one};
+use crate::accounts::limit::{Limited, check_limit};
 use crate::audit::{self, AuditEvent};
 use crate::caller::Person;
 use crate::error::CommonError;
@@ -48,7 +48,7 @@ impl Accounts {
         self.team_to_change(&mut tx, person, team, Role::Member)
             .await?;
         let max = self.inner.config.limits.keys_per_team_max;
-        room_for_one(
+        check_limit(
             api_keys::count(&mut tx, team).await?,
             max,
             "API keys of a team",

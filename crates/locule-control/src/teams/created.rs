@@ -1,5 +1,5 @@
-//! The sandboxes that a removed member, a disabled person or a revoked key created and that still exist. A removal takes no program
-//! away that was left running inside: whoever removes restarts or destroys them.
+//! The sandboxes that a removed member, a disabled person or a revoked key created and that still exist. A removal ends no
+//! program that was left running inside: the team restarts or destroys the sandboxes.
 
 use locule_store::sandboxes::{self, CreatedFilter};
 use locule_store::{PgConnection, StoreError};

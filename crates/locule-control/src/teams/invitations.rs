@@ -9,7 +9,7 @@ use super::{Invitation, Team};
 use crate::accounts::Accounts;
 use crate::accounts::email_templates::{INVITATION_DAYS, invitation_link};
 use crate::accounts::error::AccountError;
-use crate::accounts::limit::{Limited, room_for_one};
+use crate::accounts::limit::{Limited, check_limit};
 use crate::audit::{self, AuditEvent, MemberAuditEvent};
 use crate::authority::Needed;
 use crate::background::jobs::Task;
@@ -165,7 +165,7 @@ impl Accounts {
         }
         let max = self.inner.config.limits.members_per_team_max;
         let count = members::count(conn, team).await?;
-        room_for_one(count, max, "members of a team")?;
+        check_limit(count, max, "members of a team")?;
         let role = invitation.role;
         if members::insert(conn, team, user.id, role, false, now).await? {
             let event = MemberAuditEvent::Add {

@@ -1,4 +1,4 @@
-//! Failed logins: they lock nobody out but their origin, and tell nothing about accounts.
+//! Failed logins: they refuse only the origin that failed, and tell nothing about accounts.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ async fn status(app: &App, from: &str, password: &str) -> u16 {
     login(app, from, EMAIL, password, "").await.status.as_u16()
 }
 
-/// W-038: anybody may fail for an account as often as they like; its owner still comes in.
+/// W-038: other clients may fail for an account as often as they like; its owner still logs in.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn failed_logins_from_elsewhere_never_refuse_the_right_password(pool: PgPool) {
     let app = App::start_behind_proxy(pool, two_failures).await;

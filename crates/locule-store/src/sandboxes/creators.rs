@@ -66,7 +66,7 @@ pub struct CreatedFilter {
     pub limit: i64,
 }
 
-/// The sandboxes that a user or some keys created, that have not ended and that nobody has asked to destroy. Newest first.
+/// The sandboxes that a user or some keys created, that have not ended and are not being destroyed. Newest first.
 pub async fn created_by(
     conn: &mut PgConnection,
     filter: &CreatedFilter,

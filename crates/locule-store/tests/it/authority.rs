@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A person in a team of somebody else, with a login and a key.
+/// A person in the team of another person, with a login and a key.
 #[derive(Debug, Clone, Copy)]
 struct Rights {
     team: TeamId,
