@@ -44,6 +44,11 @@ const NEEDED: &[(&str, &str, &str)] = &[
         "records what the crash tests cut at every point",
     ),
     (
+        "nginx-light",
+        "nginx",
+        "stands in front of the platform in a test, as a cache",
+    ),
+    (
         "python3-venv",
         "python3 -c 'import ensurepip'",
         "runs the SDK tests",

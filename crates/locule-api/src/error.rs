@@ -75,6 +75,8 @@ codes! {
     OwnsTeamWithMembers = "owns_team_with_members";
     /// The account is the last one that administers the platform.
     LastAdministrator = "last_administrator";
+    /// The platform does not answer to the host name of the request.
+    MisdirectedRequest = "misdirected_request";
     /// The idempotency key was used with a different request.
     IdempotencyRequestMismatch = "idempotency_request_mismatch";
     /// A request with the same idempotency key is still in progress.

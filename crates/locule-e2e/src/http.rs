@@ -47,7 +47,7 @@ pub fn head(
     length: usize,
 ) -> String {
     let mut head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: locule\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n"
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n"
     );
     for (name, value) in headers {
         head.extend([name, ": ", value, "\r\n"]);

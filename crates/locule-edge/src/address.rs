@@ -1,9 +1,10 @@
-//! Reads from the headers which sandbox and port a request on the shared listener is for, if it is not for the API.
+//! Reads which sandbox and port a request is for: from its headers, or from a label of its host name.
 
-use http::{HeaderMap, HeaderName, Uri, header};
+use http::{HeaderMap, HeaderName};
+use locule_guest_api::GUEST_PORT;
 use locule_ids::SandboxId;
 
-const SANDBOX_HEADER: HeaderName = HeaderName::from_static("e2b-sandbox-id");
+const SANDBOX_HEADER: HeaderName = HeaderName::from_static(Address::HEADER);
 const PORT_HEADER: HeaderName = HeaderName::from_static("e2b-sandbox-port");
 
 /// A port of a sandbox.
@@ -23,34 +24,33 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// Reads the address from `E2b-Sandbox-Id` and `E2b-Sandbox-Port` when the first is present, else from a host label
-    /// `<port>-<id>`. `None`: the request is for the API.
-    pub fn of(headers: &HeaderMap, uri: &Uri) -> Result<Option<Self>, AddressError> {
-        if let Some(id) = headers.get(SANDBOX_HEADER) {
-            let id = id.to_str().map_err(|_| AddressError::Sandbox)?;
-            let port = headers.get(PORT_HEADER).and_then(|port| port.to_str().ok());
-            return Self::parse(id, port.unwrap_or_default()).map(Some);
-        }
-        let host = headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
-        let Some(host) = host.or_else(|| uri.host()) else {
-            return Ok(None);
-        };
-        Self::of_host(host)
+    /// The header that names the sandbox of a request.
+    pub const HEADER: &str = "e2b-sandbox-id";
+
+    /// Whether a request names a sandbox in its headers. Such a request never goes to the API.
+    pub fn is_in(headers: &HeaderMap) -> bool {
+        headers.contains_key(SANDBOX_HEADER)
     }
 
-    fn of_host(host: &str) -> Result<Option<Self>, AddressError> {
-        let named = host
-            .split_once('.')
-            .and_then(|(label, _)| label.split_once('-'));
-        let Some((port, id)) = named else {
-            return Ok(None);
-        };
-        if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(None);
-        }
-        Self::parse(&id.to_ascii_lowercase(), port).map(Some)
+    /// Reads the address from `E2b-Sandbox-Id` and `E2b-Sandbox-Port`. `None`: the first is missing.
+    pub fn of_headers(headers: &HeaderMap) -> Option<Result<Self, AddressError>> {
+        Self::is_in(headers).then(|| {
+            let id = only(headers, &SANDBOX_HEADER).ok_or(AddressError::Sandbox)?;
+            let port = only(headers, &PORT_HEADER).ok_or(AddressError::Port)?;
+            Self::parse(id, port)
+        })
+    }
+
+    /// Reads the address from a label of a host name, `<port>-<id>`. `None`: the label does not begin with a port.
+    pub fn of_label(label: &str) -> Option<Result<Self, AddressError>> {
+        let (port, id) = label.split_once('-')?;
+        let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        is_port.then(|| Self::parse(&id.to_ascii_lowercase(), port))
+    }
+
+    /// Whether the port is the guest agent's.
+    pub fn is_guest_agent(self) -> bool {
+        self.port == GUEST_PORT
     }
 
     /// Accepts a bare 25-digit id and an id with its prefix.
@@ -66,69 +66,74 @@ impl Address {
     }
 }
 
+/// The value of a header that a request has once. A second value could be the one that a proxy in front reads.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const ID: &str = "6dfzh5ik5uxynzmlf5cshamdk";
 
-    fn address(pairs: &[(&'static str, &str)]) -> Result<Option<Address>, AddressError> {
+    fn of_headers(pairs: &[(&'static str, &str)]) -> Option<Result<Address, AddressError>> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
-            headers.insert(*name, value.parse().unwrap());
+            headers.append(*name, value.parse().unwrap());
         }
-        Address::of(&headers, &Uri::from_static("/"))
+        Address::of_headers(&headers)
     }
 
     #[test]
-    fn the_address_headers_take_precedence_over_the_host_name() {
+    fn headers_and_host_labels_name_a_sandbox_and_a_port() {
         let sandbox = SandboxId::from_base36(ID).unwrap();
-        let by_header = [
-            ("e2b-sandbox-id", ID),
-            ("e2b-sandbox-port", "80"),
-            ("host", "1-x.y"),
-        ];
-        assert_eq!(address(&by_header), Ok(Some(Address { sandbox, port: 80 })));
-        let host = format!("3000-{ID}.sbx.test:8443");
-        let by_host = Ok(Some(Address {
-            sandbox,
-            port: 3000,
-        }));
-        assert_eq!(address(&[("host", &host)]), by_host);
-        assert_eq!(address(&[("host", &host.to_uppercase())]), by_host);
-        let prefixed = format!("3000-{sandbox}.sbx.test");
-        assert_eq!(address(&[("host", &prefixed)]), by_host);
-    }
-
-    #[test]
-    fn a_host_name_without_a_port_label_addresses_the_api() {
-        for host in [
-            "localhost:8000",
-            "127.0.0.1:8000",
-            "api.sbx.test",
-            "a-b.test",
-            "-x.test",
+        let by_header = [("e2b-sandbox-id", ID), ("e2b-sandbox-port", "80")];
+        let expected = Address { sandbox, port: 80 };
+        assert_eq!(of_headers(&by_header), Some(Ok(expected)));
+        for label in [
+            format!("80-{ID}"),
+            format!("80-{ID}").to_uppercase(),
+            format!("80-{sandbox}"),
         ] {
-            assert_eq!(address(&[("host", host)]), Ok(None), "{host}");
+            assert_eq!(Address::of_label(&label), Some(Ok(expected)), "{label}");
         }
-        assert_eq!(address(&[]), Ok(None));
     }
 
     #[test]
-    fn an_incomplete_address_is_refused() {
-        let sandbox = Err(AddressError::Sandbox);
-        let port = Err(AddressError::Port);
-        assert_eq!(
-            address(&[("e2b-sandbox-id", "nope"), ("e2b-sandbox-port", "80")]),
-            sandbox
+    fn other_labels_and_requests_name_no_sandbox() {
+        for label in ["localhost", "api", "a-b", "-x", "8080", ""] {
+            assert_eq!(Address::of_label(label), None, "{label}");
+        }
+        assert_eq!(of_headers(&[("e2b-sandbox-port", "80")]), None);
+    }
+
+    #[test]
+    fn an_incomplete_or_repeated_address_is_refused() {
+        let (sandbox, port) = (
+            Some(Err(AddressError::Sandbox)),
+            Some(Err(AddressError::Port)),
         );
-        assert_eq!(address(&[("e2b-sandbox-id", ID)]), port);
-        assert_eq!(
-            address(&[("e2b-sandbox-id", ID), ("e2b-sandbox-port", "0")]),
-            port
-        );
-        assert_eq!(address(&[("host", &format!("70000-{ID}.x.y"))]), port);
-        assert_eq!(address(&[("host", "80-nope.x.y")]), sandbox);
+        let id = ("e2b-sandbox-id", ID);
+        for (pairs, expected) in [
+            (
+                &[("e2b-sandbox-id", "nope"), ("e2b-sandbox-port", "80")][..],
+                sandbox,
+            ),
+            (&[id], port),
+            (&[id, ("e2b-sandbox-port", "0")], port),
+            (
+                &[id, ("e2b-sandbox-port", "80"), ("e2b-sandbox-port", "81")],
+                port,
+            ),
+            (&[id, id, ("e2b-sandbox-port", "80")], sandbox),
+        ] {
+            assert_eq!(of_headers(pairs), expected, "{pairs:?}");
+        }
+        assert_eq!(Address::of_label(&format!("70000-{ID}")), port);
+        assert_eq!(Address::of_label("80-nope"), sandbox);
     }
 }
 
@@ -137,29 +142,30 @@ mod fuzz {
     use super::*;
 
     #[test]
-    fn arbitrary_host_names_and_headers_never_panic_and_every_address_round_trips() {
+    fn arbitrary_labels_and_headers_never_panic_and_every_address_round_trips() {
         let seeds = [
-            "3000-6dfzh5ik5uxynzmlf5cshamdk.sbx.test:8443\n\n",
-            "api.sbx.test\nsb-6ba7b810-9dad-11d1-80b4-00c04fd430c8\n65535",
-            "localhost:8000\n6dfzh5ik5uxynzmlf5cshamdk\n0",
+            "3000-6dfzh5ik5uxynzmlf5cshamdk\n\n",
+            "api\nsb-6ba7b810-9dad-11d1-80b4-00c04fd430c8\n65535",
+            "localhost\n6dfzh5ik5uxynzmlf5cshamdk\n0",
         ];
         locule_fuzz::fuzz(&seeds, |input| {
+            let mut parts = input.split(|byte| *byte == b'\n');
+            let label = String::from_utf8_lossy(parts.next().unwrap_or_default());
             let mut headers = HeaderMap::new();
-            let names = [header::HOST, SANDBOX_HEADER, PORT_HEADER];
-            for (name, value) in names.into_iter().zip(input.split(|byte| *byte == b'\n')) {
+            for (name, value) in [SANDBOX_HEADER, PORT_HEADER].into_iter().zip(parts) {
                 if let Ok(value) = http::HeaderValue::from_bytes(value)
                     && !value.is_empty()
                 {
                     headers.insert(name, value);
                 }
             }
-            let found = Address::of(&headers, &Uri::from_static("/"));
-            if let Ok(Some(address)) = found {
+            let found = [Address::of_label(&label), Address::of_headers(&headers)];
+            for address in found.iter().flatten().flatten() {
                 assert!(address.port > 0);
-                let host = format!("{}-{}.x", address.port, address.sandbox.base36());
-                assert_eq!(Address::of_host(&host), Ok(Some(address)));
+                let label = format!("{}-{}", address.port, address.sandbox.base36());
+                assert_eq!(Address::of_label(&label), Some(Ok(*address)));
             }
-            found.map(|address| address.is_some())
+            found.map(|address| address.map(|address| address.is_ok()))
         });
     }
 }

@@ -19,6 +19,7 @@ mod headers;
 mod pass;
 mod proxy;
 mod refusal;
+pub mod responses;
 mod transport;
 
 pub use address::{Address, AddressError};

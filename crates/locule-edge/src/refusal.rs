@@ -27,6 +27,11 @@ pub enum Refusal {
     HostUnavailable,
     #[error("{0}")]
     Address(AddressError),
+    /// The operator has set a sandbox domain, and the host name is not under it.
+    #[error(
+        "The platform answers requests with the header E2b-Sandbox-Id under its sandbox domain only"
+    )]
+    Misdirected,
     /// A path of the guest agent that only the host agent may call.
     #[error("not found")]
     Control,
@@ -103,6 +108,7 @@ impl Refusal {
             Self::Revoked => StatusCode::UNAUTHORIZED,
             Self::HostUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Address(_) => StatusCode::BAD_REQUEST,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Control => StatusCode::NOT_FOUND,
             Self::Tunnel => StatusCode::METHOD_NOT_ALLOWED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

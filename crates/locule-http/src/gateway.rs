@@ -10,6 +10,7 @@ use locule_domain::SandboxState;
 use locule_edge::{Address, Refusal, proxy};
 
 use self::admission::{Answer, admit, reachable, refusal};
+use crate::destination::Destination;
 use crate::running::target;
 use crate::state::AppState;
 
@@ -21,16 +22,13 @@ pub(crate) async fn gateway(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match Address::of(request.headers(), request.uri()) {
-        Ok(Some(address)) => forward(&app, address, request).await,
-        Err(error) => Refusal::Address(error).response(None, 0),
-        Ok(None) => {
-            if let Some(uri) = unaliased(request.uri()) {
-                *request.uri_mut() = uri;
-            }
-            next.run(request).await
-        }
+    if let Some(address) = Destination::of(&request).and_then(Destination::address) {
+        return forward(&app, address, request).await;
     }
+    if let Some(uri) = unaliased(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    next.run(request).await
 }
 
 async fn forward(app: &AppState, address: Address, request: Request) -> Response {

@@ -1,9 +1,9 @@
 //! The HTTP interface of the control plane: routes, credentials, error mapping and the OpenAPI document.
 //!
 //! ```text
-//! listener ── gateway ──► sandbox port   (E2b-Sandbox-Id, or Host <port>-<id>.…)
-//!                └──────► router ──► /v1/…        native dialect
-//!                                └─► /sandboxes…  E2B dialect
+//! listener ── host check ── gateway ──► sandbox port   (E2b-Sandbox-Id, or Host <port>-<id>.<domain>)
+//!             (names)          └──────► router ──► /v1/…        native dialect
+//!                                              └─► /sandboxes…  E2B dialect
 //! ```
 //!
 //! A handler extracts its parameters, calls one use case of `locule-control` or one byte path of `locule-edge`, and responds.
@@ -15,6 +15,9 @@ mod audit;
 mod auth;
 mod caller;
 mod cookies;
+mod cross_origin;
+mod destination;
+mod dialect;
 mod docs;
 mod e2b;
 pub mod error;
@@ -25,6 +28,7 @@ mod gateway;
 mod health;
 mod me;
 mod multipart;
+mod names;
 mod need;
 mod oauth;
 mod processes;
@@ -37,6 +41,7 @@ mod state;
 mod teams;
 mod times;
 
+pub use names::{NameError, Names, Origin, SandboxDomain};
 pub use need::Need;
 pub use router::router;
 pub use serve::{ListenerLimits, serve, serve_within};

@@ -1,15 +1,17 @@
 //! All routes, and the layers around them.
 
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Router, middleware};
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use locule_api::ErrorCode;
-use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::cross_origin;
+use crate::destination;
+use crate::dialect::in_dialect;
 use crate::error::ApiError;
 use crate::exec::{self, stream};
 use crate::need::operation;
@@ -32,12 +34,16 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(json_bytes_max))
         .layer(middleware::from_fn(cut_off_when_revoked))
-        .layer(cross_origin())
+        .layer(cross_origin::layer(state.config.names.clone()))
         .with_state(state.clone());
-    // The gateway is on an outer router, so that it handles a request before the request is routed.
+    // These layers are on an outer router, so that they handle a request before the request is routed.
     Router::new()
         .fallback_service(api)
-        .layer(middleware::from_fn_with_state(state, gateway::gateway))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            gateway::gateway,
+        ))
+        .layer(middleware::from_fn_with_state(state, destination::check))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
 }
@@ -45,19 +51,19 @@ pub fn router(state: AppState) -> Router {
 /// Everything that is served except the ports of sandboxes, whose requests the gateway forwards.
 fn routes(config: &HttpConfig) -> Router<AppState> {
     let (api, _) = api(config).split_for_parts();
-    api.route("/docs", get(docs::docs))
+    api.layer(middleware::map_response(not_stored))
+        .route("/docs", get(docs::docs))
         .route("/openapi.json", get(spec::as_json))
         .route("/openapi.yaml", get(spec::as_yaml))
 }
 
-/// Pages of any origin may call the API: the credential is a header, which a page of another origin does not have.
-fn cross_origin() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods(Any)
-        // Mirrored, because `*` does not include Authorization.
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(Any)
+/// Keeps what one caller is told out of caches, whether they know the caller's credential or not.
+async fn not_stored(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("private, no-store"));
+    response
 }
 
 pub(crate) fn api(config: &HttpConfig) -> OpenApiRouter<AppState> {
@@ -138,32 +144,18 @@ fn accounts() -> OpenApiRouter<AppState> {
 }
 
 async fn unknown_route(request: Request) -> Response {
-    in_dialect(&request, ApiError::not_found("route"))
+    in_dialect(request.uri().path(), ApiError::not_found("route"))
 }
 
 async fn unknown_method(request: Request) -> Response {
     in_dialect(
-        &request,
+        request.uri().path(),
         ApiError::Request {
             status: StatusCode::METHOD_NOT_ALLOWED,
             code: ErrorCode::MethodNotAllowed,
             message: "the path does not support the method; see /docs for its methods".to_owned(),
         },
     )
-}
-
-/// Whether error responses of a path are in the native dialect. Any other path has the E2B dialect.
-pub(crate) fn is_native(path: &str) -> bool {
-    path.starts_with("/v1/") || path.starts_with("/auth/")
-}
-
-fn in_dialect(request: &Request, failure: ApiError) -> Response {
-    let response = failure.into_response();
-    if is_native(request.uri().path()) {
-        response
-    } else {
-        e2b::error::translated(response)
-    }
 }
 
 #[cfg(test)]

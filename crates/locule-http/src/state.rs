@@ -4,11 +4,13 @@ use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
 use locule_control::{Accounts, ControlPlane, Sandboxes};
 
+use crate::names::Names;
+
 const FILE_BYTES_MAX: usize = 100 * 1024 * 1024;
 /// Allowance for the multipart framing around a file.
 const MULTIPART_OVERHEAD_BYTES: usize = 64 * 1024;
 
-/// Limits on requests.
+/// Limits on requests, and the names that the platform answers to.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
     /// The version that `/health` reports.
@@ -20,6 +22,7 @@ pub struct HttpConfig {
     /// Whether the last address in `X-Forwarded-For` is the client's address for rate limits. Enable this only behind a proxy
     /// that sets the header.
     pub trust_forwarded_for: bool,
+    pub names: Names,
 }
 
 impl Default for HttpConfig {
@@ -29,6 +32,7 @@ impl Default for HttpConfig {
             json_bytes_max: 1024 * 1024,
             file_bytes_max: FILE_BYTES_MAX + MULTIPART_OVERHEAD_BYTES,
             trust_forwarded_for: false,
+            names: Names::default(),
         }
     }
 }

@@ -44,6 +44,9 @@ pub struct WebRequest {
     pub body: Vec<u8>,
 }
 
+/// The answer of the web server on port 8080.
+pub type WebAnswer = (StatusCode, HeaderMap, String);
+
 /// The simulated guest agent, and what reached it.
 #[derive(Debug, Default)]
 pub struct FakeGuest {
@@ -58,6 +61,8 @@ pub struct FakeGuest {
     pub web_request: Mutex<Option<WebRequest>>,
     /// The access token of each request to port 49983.
     pub access_tokens: Mutex<Vec<Option<String>>>,
+    /// What the web server on port 8080 answers instead of an echo.
+    pub web_answer: Mutex<Option<WebAnswer>>,
     /// Count of requests to control paths.
     pub control_calls: AtomicU32,
     /// The output of `printer` that the guest agent still keeps, and the offset of its first byte.

@@ -18,7 +18,7 @@ pub mod reports;
 mod wait;
 mod world;
 
-pub use fake_guest::{FIRST_PID, FakeGuest, WebRequest};
+pub use fake_guest::{FIRST_PID, FakeGuest, WebAnswer, WebRequest};
 pub use guest_process::{GuestProcess, current_user};
 pub use host::SimHost;
 pub use host_proxy::{GuestAgent, HostProxy};

@@ -5,11 +5,13 @@
     reason = "this module is where the environment is read"
 )]
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use locule_base::telemetry::LogFormat;
 use locule_control::{GITHUB_TIMEOUT, GithubConfig, MailConfig, PeopleLimits, SignupPolicy};
+use locule_http::{Names, Origin};
 
 fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -48,6 +50,34 @@ pub(crate) fn database_url() -> Option<String> {
 
 pub(crate) fn redis_url() -> Option<String> {
     text(REDIS_URL)
+}
+
+/// The domain whose names are those of sandboxes.
+const SANDBOX_DOMAIN: &str = "LOCULE__HTTP__SANDBOX_DOMAIN";
+/// The origins whose pages may call the API, separated by commas.
+const CORS_ORIGINS: &str = "LOCULE__HTTP__CORS_ORIGINS";
+
+/// The names that the platform answers to, on a listener with this address.
+pub(crate) fn names(listen: IpAddr) -> anyhow::Result<Names> {
+    let url = |name: &'static str| {
+        let url = text(name).map(|url| Origin::of_url(&url));
+        url.transpose().context(name)
+    };
+    let origins = |list: String| {
+        let origins = list.split(',').map(|origin| origin.trim().parse());
+        origins.collect::<Result<Vec<Origin>, _>>()
+    };
+    let domain = text(SANDBOX_DOMAIN).map(|domain| domain.parse());
+    Ok(Names {
+        listen: Some(listen),
+        public: url(PUBLIC_URL)?,
+        dashboard: url(DASHBOARD_URL)?,
+        sandbox_domain: domain.transpose().context(SANDBOX_DOMAIN)?,
+        cors_origins: text(CORS_ORIGINS)
+            .map(origins)
+            .transpose()
+            .context(CORS_ORIGINS)?,
+    })
 }
 
 /// Reports every problem in one error.
@@ -91,6 +121,8 @@ pub(crate) fn of_serve() -> impl Iterator<Item = (&'static str, String)> {
         PUBLIC_URL,
         DASHBOARD_URL,
         SIGNUP,
+        SANDBOX_DOMAIN,
+        CORS_ORIGINS,
         "LOCULE__HTTP__TRUST_FORWARDED_FOR",
         TEAMS_OWNED,
         API_KEYS_PER_TEAM,

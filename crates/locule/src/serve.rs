@@ -39,6 +39,12 @@ pub(crate) async fn migrate() -> anyhow::Result<()> {
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::init(&environment::log_filter(), environment::log_format()?)?;
     let secrets = environment::serve_secrets()?;
+    let names = environment::names(args.listen.ip())?;
+    if names.share_a_site() {
+        tracing::warn!(
+            "the sandbox domain and the public URL share a site: pages of sandboxes can set cookies that browsers send to the API; use a domain of its own"
+        );
+    }
     let pool = locule_store::connect(&secrets.database_url)?;
     if !args.no_migrate {
         locule_store::migrate(&pool).await?;
@@ -73,6 +79,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     control.start();
     let http = HttpConfig {
         trust_forwarded_for: secrets.trust_forwarded_for,
+        names,
         ..HttpConfig::default()
     };
     let app = AppState::new(control, tasks.clone(), clock, http);

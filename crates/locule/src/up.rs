@@ -77,6 +77,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let clock = SystemClock::new();
     let progress = Progress::new();
+    environment::names(args.listen.ip())?;
     let images = checks::run(&args.data_dir, args.listen, args.images.clone())?;
     if args.reset {
         layout::move_aside(&args.data_dir, clock.now())?;

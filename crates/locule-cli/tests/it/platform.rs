@@ -186,6 +186,7 @@ impl Platform {
         let request = Request::builder()
             .method(method)
             .uri(path)
+            .header("host", "localhost")
             .header("authorization", format!("Bearer {token}"))
             .header("content-type", "application/json")
             .body(Body::from(body.to_string()))

@@ -6,4 +6,5 @@ mod exec;
 mod fuzz;
 mod host;
 mod ports;
+mod responses;
 mod restart;

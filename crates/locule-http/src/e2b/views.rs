@@ -15,10 +15,11 @@ use crate::state::AppState;
 /// The field `endAt` is required: a sandbox without an expiry is shown with an end this far after its start.
 const NO_EXPIRY: TimeDelta = TimeDelta::days(365);
 
-/// The caller's tokens for a sandbox's ports.
+/// The caller's tokens for a sandbox's ports, and the domain of the ports' host names.
 pub(super) struct Tokens {
     envd: String,
     traffic: Option<String>,
+    domain: Option<String>,
 }
 
 impl Tokens {
@@ -32,8 +33,15 @@ impl Tokens {
         Ok(Self {
             envd: tokens.access,
             traffic: (!sandbox.public_traffic).then_some(tokens.traffic),
+            domain: domain(app),
         })
     }
+}
+
+/// The sandbox domain that the operator has set. Without one, an SDK uses the domain of its own configuration.
+fn domain(app: &AppState) -> Option<String> {
+    let domain = app.config.names.sandbox_domain.as_ref();
+    domain.map(|domain| domain.as_str().to_owned())
 }
 
 pub(super) fn created(sandbox: &domain::Sandbox, tokens: Tokens) -> Sandbox {
@@ -44,7 +52,7 @@ pub(super) fn created(sandbox: &domain::Sandbox, tokens: Tokens) -> Sandbox {
         envd_version: ENVD_VERSION.to_owned(),
         envd_access_token: Some(tokens.envd),
         traffic_access_token: tokens.traffic,
-        domain: None,
+        domain: tokens.domain,
         alias: Some(template(sandbox)),
     }
 }
@@ -113,10 +121,12 @@ pub(super) fn detail(
     sandbox: &domain::Sandbox,
     tokens: Option<Tokens>,
 ) -> SandboxDetail {
+    let (envd_access_token, domain) =
+        tokens.map_or((None, None), |tokens| (Some(tokens.envd), tokens.domain));
     SandboxDetail {
         listed,
-        envd_access_token: tokens.map(|tokens| tokens.envd),
-        domain: None,
+        envd_access_token,
+        domain,
         // The only part of the network configuration that takes effect.
         network: Network {
             allow_public_traffic: Some(sandbox.public_traffic),

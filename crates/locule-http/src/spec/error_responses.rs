@@ -12,8 +12,8 @@ use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, Response, SecurityRequirement};
 
+use crate::dialect::is_native;
 use crate::need::operations;
-use crate::router::is_native;
 
 const JSON: &str = "application/json";
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use http::{HeaderMap, Request, StatusCode};
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
 use locule_control::{ControlConfig, ControlPlane, HostLink, SignupPolicy, bootstrap};
@@ -225,7 +226,14 @@ impl App {
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        let host = HeaderValue::from_static("localhost");
+        request.headers_mut().entry(HOST).or_insert(host);
+        self.send_as_it_is(request).await
+    }
+
+    /// Sends a request whose `Host` the test chooses.
+    pub(crate) async fn send_as_it_is(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let body = to_bytes(response.into_body(), 1 << 24).await.unwrap();

@@ -410,7 +410,7 @@ async fn an_upload_is_written_completely_or_refused(pool: PgPool) {
 /// Sends an upload of `/a` in chunks, without its length, and returns the raw response.
 async fn upload_in_chunks(app: &App, id: &str, chunks: usize) -> String {
     let head = format!(
-        "POST /v1/sandboxes/{id}/files/write HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nConnection: close\r\n\
+        "POST /v1/sandboxes/{id}/files/write HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {}\r\nConnection: close\r\n\
          Content-Type: multipart/form-data; boundary=x\r\nTransfer-Encoding: chunked\r\n\r\n",
         app.key
     );

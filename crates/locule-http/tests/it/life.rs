@@ -151,7 +151,7 @@ async fn a_port_opens_only_to_callers_with_access(pool: PgPool) {
         }
     }
     let gone = SandboxId::random().base36();
-    let request = Request::get("/health").header("host", format!("49983-{gone}.sbx.test"));
+    let request = Request::get("/health").header("host", format!("49983-{gone}.localhost"));
     let answer = app.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status, 502);
     assert!(

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::app::{App, PATIENCE};
 
-const REQUEST: &[u8] = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n";
+const REQUEST: &[u8] = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// Reads to the end of the connection.
 async fn rest(stream: &mut TcpStream) -> String {
@@ -75,7 +75,7 @@ async fn the_idle_timeout_is_independent_of_the_head_timeout(pool: PgPool) {
     assert!(answered(&mut kept).await);
     // Waits until a silent connection is closed, which takes the head timeout.
     assert_eq!(rest(&mut connect(address).await).await, "");
-    kept.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    kept.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .await
         .unwrap();
     let said = rest(&mut kept).await;

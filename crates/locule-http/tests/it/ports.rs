@@ -96,7 +96,7 @@ async fn no_spelling_of_a_control_path_reaches_the_guest_agent(pool: PgPool) {
         ] {
             let answer = visit(&app, &id, 49983, &path).await;
             assert_eq!(answer.status, 404, "{path}");
-            let host = format!("49983-{id}.sbx.test");
+            let host = format!("49983-{id}.localhost");
             let request = Request::post(&path).header("host", host);
             let answer = app.send(request.body(Body::empty()).unwrap()).await;
             assert_eq!(answer.status, 404, "{path} by host");
@@ -111,7 +111,7 @@ async fn a_port_receives_the_request_without_the_credentials_of_the_platform(poo
     let app = App::start(pool).await;
     let id = open_sandbox(&app, json!({})).await;
     let request = Request::post("/a%2Fb/?q=%20")
-        .header("host", format!("8080-{}.sbx.test:8443", id.to_uppercase()))
+        .header("host", format!("8080-{}.localhost:8443", id.to_uppercase()))
         .header("x-api-key", &app.key)
         .header("authorization", format!("Bearer {}", app.key))
         .header("cookie", "theirs=1; locule_session=2")
@@ -190,7 +190,7 @@ async fn a_port_receives_foreign_tokens_and_no_token_of_the_platform(pool: PgPoo
 async fn conflicting_body_lengths_do_not_smuggle_a_request(pool: PgPool) {
     let app = App::start(pool).await;
     let id = open_sandbox(&app, json!({})).await;
-    let head = format!("POST /x HTTP/1.1\r\nHost: 8080-{id}.sbx.test\r\n");
+    let head = format!("POST /x HTTP/1.1\r\nHost: 8080-{id}.localhost\r\n");
     let hidden = "0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: x\r\n\r\n";
     for framing in [
         format!(
@@ -229,7 +229,7 @@ async fn a_response_is_reset_and_not_ended_when_its_sandbox_is_lost(pool: PgPool
     let app = App::start(pool).await;
     let id = open_sandbox(&app, json!({})).await;
     let mut stream = TcpStream::connect(app.listen().await).await.unwrap();
-    let request = format!("GET /hang HTTP/1.1\r\nHost: 8080-{id}.sbx.test\r\n\r\n");
+    let request = format!("GET /hang HTTP/1.1\r\nHost: 8080-{id}.localhost\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut said = Vec::new();
     let read = async {
@@ -254,7 +254,7 @@ async fn a_websocket_reaches_a_port_by_host_name(pool: PgPool) {
     let id = open_sandbox(&app, json!({})).await;
     let url = format!("ws://{}/ws", app.listen().await);
     let mut request = url.into_client_request().unwrap();
-    let host = format!("8080-{id}.sbx.test");
+    let host = format!("8080-{id}.localhost");
     request.headers_mut().insert("host", host.parse().unwrap());
     let talk = async {
         let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
@@ -304,14 +304,14 @@ async fn tunnels_and_incomplete_addresses_are_refused(pool: PgPool) {
     let id = open_sandbox(&app, json!({})).await;
     let said = raw(
         &app,
-        &format!("CONNECT x:1 HTTP/1.1\r\nHost: 8080-{id}.sbx.test\r\nConnection: close\r\n\r\n"),
+        &format!("CONNECT x:1 HTTP/1.1\r\nHost: 8080-{id}.localhost\r\nConnection: close\r\n\r\n"),
     )
     .await;
     assert!(said.starts_with("HTTP/1.1 405"), "{said}");
     for (host, status) in [
-        (format!("70000-{id}.sbx.test"), 400),
-        ("80-nope.sbx.test".to_owned(), 400),
-        (format!("0-{id}.sbx.test"), 400),
+        (format!("70000-{id}.localhost"), 400),
+        ("80-nope.localhost".to_owned(), 400),
+        (format!("0-{id}.localhost"), 400),
     ] {
         let request = Request::get("/").header("host", &host);
         let answer = app.send(request.body(Body::empty()).unwrap()).await;

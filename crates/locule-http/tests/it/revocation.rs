@@ -47,7 +47,7 @@ impl Holder {
     }
 
     fn port(&self, port: u16) -> String {
-        format!("Host: {port}-{}.sbx.test\r\n", self.made.id)
+        format!("Host: {port}-{}.localhost\r\n", self.made.id)
     }
 
     fn access(&self) -> String {
@@ -103,7 +103,7 @@ impl Holder {
     }
 
     async fn open_to_api(&self, address: SocketAddr) -> [Raw; 3] {
-        let (id, head) = (&self.id, format!("Host: x\r\n{}", self.credential));
+        let (id, head) = (&self.id, format!("Host: localhost\r\n{}", self.credential));
         let part = "--XX\r\nContent-Disposition: form-data; name=\"path\"\r\n\r\n/n\r\n--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"n\"\r\n\r\nbegun";
         let upload = format!(
             "POST /v1/sandboxes/{id}/files/stream/write HTTP/1.1\r\n{head}{ONCE}Content-Type: multipart/form-data; boundary=XX\r\nContent-Length: 1000\r\n\r\n"

@@ -1,4 +1,5 @@
-//! The web server on port 8080: `/hang` sends `begun` and never ends, `/ws` echoes messages, any other path echoes the body.
+//! The web server on port 8080: `/hang` sends `begun` and never ends, `/ws` echoes messages, any other path answers as the test
+//! says, or else echoes the body.
 
 use std::sync::Arc;
 
@@ -47,5 +48,8 @@ async fn echo(State(guest): State<Arc<FakeGuest>>, request: Request) -> Response
         path: path.to_owned(),
         body: body.to_vec(),
     });
+    if let Some(answer) = lock(&guest.web_answer).clone() {
+        return answer.into_response();
+    }
     ([("x-theirs", "1"), ("keep-alive", "timeout=5")], body).into_response()
 }
