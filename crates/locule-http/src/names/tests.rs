@@ -90,7 +90,7 @@ fn the_platform_answers_to_the_addresses_of_its_listener() {
     assert_eq!(answers(&one, "192.0.2.2"), None);
     for text in ["0.0.0.0", "::"] {
         let every = listening(text);
-        assert!(answers(&every, "0.0.0.0").is_some() == (text == "0.0.0.0"));
+        assert!(answers(&every, "0.0.0.0").is_some());
         assert!(answers(&every, "127.0.0.2").is_some());
         assert_eq!(answers(&every, "192.0.2.1"), None);
         assert_eq!(answers(&every, "evil.test"), None);
