@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use locule_base::command::Command;
 
 use super::banner::Progress;
-use super::layout::SystemUser;
+use super::invoker::SystemUser;
 use crate::environment;
 
 /// The programs that `up` needs, with the Debian packages that contain them.

@@ -10,8 +10,13 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{self, Gid, Uid};
 
-use super::layout::SystemUser;
 use crate::environment;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SystemUser {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
 
 /// The user that called `sudo`.
 pub(super) fn invoker() -> Option<SystemUser> {

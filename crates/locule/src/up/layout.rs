@@ -10,13 +10,7 @@ use chrono::{DateTime, Utc};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
-use super::invoker::{give_to_invoker, point_home};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SystemUser {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-}
+use super::invoker::{SystemUser, give_to_invoker, point_home};
 
 /// The administrator's credentials. This file is the only copy: the database holds hashes.
 #[derive(Clone, Serialize, Deserialize)]

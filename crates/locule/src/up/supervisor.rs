@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 use tokio::process::Child;
 
 use super::banner::Progress;
-use super::layout::SystemUser;
+use super::invoker::SystemUser;
 use crate::{environment, screen};
 
 const RESTART_FIRST: Duration = Duration::from_millis(100);
