@@ -7,6 +7,9 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// Each exchange whose client is slow holds a buffer of this size for each direction. The head of a response must fit.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Sends one request and returns the response when its head has arrived. The connection closes when the caller drops the body
@@ -17,8 +20,10 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .handshake(TokioIo::new(stream))
+        .await?;
     // The task ends with the exchange: when the caller has read or dropped the body of the response.
     #[expect(
         clippy::disallowed_methods,

@@ -6,15 +6,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use locule_base::clock::SharedClock;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Uses of one sandbox at a time. Each holds two descriptors of the agent, which all sandboxes share.
+/// Uses of one sandbox at a time.
 const OPEN_MAX: usize = 512;
+/// Each use holds two descriptors of the agent. All uses together hold half of the descriptors at most: the others are for VMMs,
+/// name servers and the agent's own calls.
+const DESCRIPTORS_PER_USE: u64 = 4;
+
+/// The uses of all sandboxes together, within the descriptors of the process.
+pub(crate) fn uses_within(descriptors: u64) -> Arc<Semaphore> {
+    let uses = usize::try_from(descriptors / DESCRIPTORS_PER_USE).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(uses.min(Semaphore::MAX_PERMITS)))
+}
 
 #[derive(Debug)]
 pub(crate) struct Activity {
     clock: SharedClock,
+    /// The uses that all sandboxes together may still begin.
+    uses: Arc<Semaphore>,
     state: Mutex<State>,
     open: watch::Sender<usize>,
 }
@@ -37,7 +48,7 @@ const PROBES_MAX: usize = 32;
 pub(crate) enum UseRefused {
     /// A pause is in progress.
     Draining,
-    /// The limit of open uses is reached.
+    /// The limit of open uses is reached, of the sandbox or of all sandboxes.
     Busy,
 }
 
@@ -45,12 +56,13 @@ pub(crate) enum UseRefused {
 #[derive(Debug)]
 pub(crate) struct Use {
     activity: Arc<Activity>,
+    _of_all: OwnedSemaphorePermit,
     pub(crate) cut: CancellationToken,
     is_probe: bool,
 }
 
 impl Activity {
-    pub(crate) fn new(clock: SharedClock) -> Arc<Self> {
+    pub(crate) fn new(clock: SharedClock, uses: Arc<Semaphore>) -> Arc<Self> {
         let state = State {
             last: clock.now(),
             draining: false,
@@ -59,6 +71,7 @@ impl Activity {
         };
         Arc::new(Self {
             clock,
+            uses,
             state: Mutex::new(state),
             open: watch::Sender::new(0),
         })
@@ -94,9 +107,13 @@ impl Activity {
         if *self.open.borrow() >= OPEN_MAX {
             return Err(UseRefused::Busy);
         }
+        let Ok(of_all) = self.uses.clone().try_acquire_owned() else {
+            return Err(UseRefused::Busy);
+        };
         self.open.send_modify(|open| *open += 1);
         Ok(Use {
             activity: self.clone(),
+            _of_all: of_all,
             cut: state.cut.clone(),
             is_probe: false,
         })
@@ -161,11 +178,29 @@ mod tests {
     use locule_base::clock::ManualClock;
     use std::time::Duration;
 
+    fn activity(descriptors: u64) -> Arc<Activity> {
+        let clock = locule_base::clock::SystemClock::shared();
+        Activity::new(clock, uses_within(descriptors))
+    }
+
+    #[tokio::test]
+    async fn all_sandboxes_together_use_half_of_the_descriptors() {
+        let first = activity(40);
+        let second = Activity::new(first.clock.clone(), first.uses.clone());
+        let mut open: Vec<_> = (0..10)
+            .map(|number| [&first, &second][number % 2].start_use().unwrap())
+            .collect();
+        assert_eq!(first.start_use().unwrap_err(), UseRefused::Busy);
+        assert_eq!(second.start_use().unwrap_err(), UseRefused::Busy);
+        open.pop();
+        first.start_use().unwrap();
+    }
+
     /// W-043.
     #[tokio::test]
     async fn an_open_stream_counts_as_activity_until_its_end() {
         let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
-        let activity = Activity::new(clock.clone());
+        let activity = Activity::new(clock.clone(), uses_within(4096));
         let stream = activity.start_use().unwrap();
         clock.advance(Duration::from_mins(1));
         assert!(activity.is_open());
@@ -196,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn draining_refuses_new_uses_and_cuts_uses_that_do_not_end() {
-        let activity = Activity::new(locule_base::clock::SystemClock::shared());
+        let activity = activity(4096);
         let endless = activity.start_use().unwrap();
         activity.drain(Duration::from_millis(1)).await;
         assert!(endless.cut.is_cancelled());
@@ -207,7 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_sandbox_cannot_use_all_descriptors_of_the_agent() {
-        let activity = Activity::new(locule_base::clock::SystemClock::shared());
+        let activity = activity(4096);
         let mut open: Vec<_> = (0..OPEN_MAX)
             .map(|_| activity.start_use().unwrap())
             .collect();

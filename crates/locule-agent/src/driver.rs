@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::defragment::Defragmentation;
 use self::handle::RunningVm;
-use crate::activity::Activity;
+use crate::activity::{Activity, uses_within};
 use crate::events::Events;
 use crate::host::Host;
 use crate::ledger::{Availability, Ledger};
@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) events: Events,
     /// Snapshots are rewritten one at a time: the disk is there for the sandboxes that run.
     rewrites: Arc<Semaphore>,
+    /// The uses that all sandboxes together may still begin.
+    uses: Arc<Semaphore>,
     /// Drivers that exited.
     exited: mpsc::Sender<SandboxId>,
 }
@@ -68,6 +70,7 @@ impl Shared {
             vm_source,
             events: Events::new(),
             rewrites: Arc::new(Semaphore::new(1)),
+            uses: uses_within(locule_base::descriptors::current()),
             exited,
         }
     }
@@ -149,7 +152,7 @@ pub(crate) fn create(shared: &Shared, spec: SandboxSpec, reply: Reply<SandboxRep
 impl Driver {
     fn new(shared: &Shared, manifest: Manifest) -> (Self, Handle, mpsc::Receiver<Command>) {
         let (sender, inbox) = mpsc::channel(INBOX);
-        let activity = Activity::new(shared.host.clock.clone());
+        let activity = Activity::new(shared.host.clock.clone(), shared.uses.clone());
         let (running, running_vm) = watch::channel(None);
         let (reported, report) = watch::channel(None);
         let handle = Handle {

@@ -1,11 +1,12 @@
 //! Building blocks that every program of the platform uses: time, tasks, retries, error texts, logs, ends of files, host
-//! programs and the machine's memory.
+//! programs, the machine's memory and file descriptors.
 //!
 //! The crate knows no sandbox and no other term of the product.
 
 pub mod backoff;
 pub mod clock;
 pub mod command;
+pub mod descriptors;
 pub mod errors;
 pub mod failpoint;
 pub mod memory;

@@ -26,8 +26,10 @@ use crate::{AgentTransport, CutError, Target, TransportError};
 
 /// A unary call that takes longer than this has failed.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// A larger message is refused: programs in a sandbox may send any length.
-const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A larger list is refused: programs in a sandbox may send any length.
+const LIST_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Limit of any other answer, and of one event of a process: the guest agent sends output in chunks of 32 KiB.
+const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 
 /// A call that the guest agent refused or that did not reach it. The texts come from the guest: they may be shown to its own
 /// team and are not trusted otherwise.
@@ -186,6 +188,11 @@ impl GuestClient {
             ..target
         })
     }
+}
+
+/// Options of a unary call whose answer is a list.
+fn unary_list() -> CallOptions {
+    unary().with_max_message_size(LIST_BYTES_MAX)
 }
 
 /// Options of a unary call.

@@ -6,12 +6,13 @@ use http::{HeaderMap, StatusCode};
 use locule_api::{
     ActivateRequest, AuthResponse, LoginRequest, SignupRequest, SignupResponse, SwitchTeamRequest,
 };
-use locule_control::{Limited, LoginOrigin, Session, SignedUp};
+use locule_control::{LoginOrigin, Session, SignedUp};
 use serde::Deserialize;
 
+use crate::address::{Peer, Resets, SignUps, Within};
 use crate::caller::{Person, bearer_token};
 use crate::error::ApiError;
-use crate::extract::{ApiJson, ApiQuery, Peer};
+use crate::extract::{ApiJson, ApiQuery};
 use crate::need::Public;
 use crate::state::AppState;
 
@@ -35,10 +36,9 @@ pub(crate) fn auth_view(session: Session) -> AuthResponse {
 pub(crate) async fn sign_up(
     State(app): State<AppState>,
     _: Public,
-    peer: Peer,
+    _: Within<SignUps>,
     ApiJson(request): ApiJson<SignupRequest>,
 ) -> Result<(StatusCode, Json<SignupResponse>), ApiError> {
-    app.accounts.limit(Limited::SignUpByAddress, &peer.0)?;
     let SignupRequest {
         email,
         password,
@@ -69,10 +69,9 @@ pub(crate) async fn sign_up(
 pub(crate) async fn activate(
     State(app): State<AppState>,
     _: Public,
-    peer: Peer,
+    _: Within<Resets>,
     ApiJson(request): ApiJson<ActivateRequest>,
 ) -> Result<Json<AuthResponse>, ApiError> {
-    app.accounts.limit(Limited::ResetByAddress, &peer.0)?;
     let ActivateRequest { token, password } = request;
     let session = app.accounts.activate(&token, &password).await?;
     Ok(Json(auth_view(session)))

@@ -10,7 +10,6 @@
 //! | [`Member`] | a user in the token's team |
 //! | [`PlatformAdmin`] | a user that administers the platform |
 
-use std::convert::Infallible;
 use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
@@ -19,7 +18,9 @@ use http::{HeaderMap, header};
 use locule_control::{Caller, Credential};
 use locule_ids::TeamId;
 
+use crate::connection::{Connection, Traffic};
 use crate::error::ApiError;
+use crate::memory::CallerTeam;
 use crate::need::{Need, Parameter};
 use crate::state::AppState;
 
@@ -121,24 +122,35 @@ impl<R: Right> FromRequestParts<AppState> for May<R> {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let caller = Self::of(&parts.headers, app).await?;
-        caller.ok_or_else(ApiError::unauthorized)
+        let caller = caller.ok_or_else(ApiError::unauthorized)?;
+        app.count_request(&Connection::of(parts), caller.team(), Traffic::Api)?;
+        parts.extensions.insert(CallerTeam(caller.team()));
+        Ok(caller)
     }
 }
 
-/// The caller of an operation that continues as a WebSocket. The headers of the upgrade request are read here; a client that
-/// cannot set headers, such as a browser, sends its credential in the first message. Errors are sent over the socket.
+/// The caller of an operation that continues as a WebSocket. A credential in the headers of the upgrade request decides before
+/// the upgrade. A client that cannot set headers, such as a browser, sends its credential in the first message.
 #[derive(Debug)]
-pub(crate) struct SocketMayUse(pub(crate) Result<Option<MayUse>, ApiError>);
+pub(crate) struct SocketMayUse {
+    pub(crate) caller: Option<MayUse>,
+    pub(crate) connection: Connection,
+}
 
 impl Parameter for SocketMayUse {
     const NEED: Option<Need> = MayUse::NEED;
 }
 
 impl FromRequestParts<AppState> for SocketMayUse {
-    type Rejection = Infallible;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Infallible> {
-        Ok(Self(MayUse::of(&parts.headers, app).await))
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
+        let connection = Connection::of(parts);
+        let caller = match credential(&parts.headers)? {
+            None => None,
+            Some(_) => Some(MayUse::from_request_parts(parts, app).await?),
+        };
+        Ok(Self { caller, connection })
     }
 }
 

@@ -15,6 +15,9 @@ use locule_edge::GuestError;
 /// Header that asks the SDKs not to send the same request again.
 pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("should-retry");
 
+/// When a request that met a limit of what is in progress may succeed.
+const BUSY_RETRY_SEC: u64 = 5;
+
 /// The error of a handler.
 #[derive(Debug)]
 pub(crate) enum ApiError {
@@ -22,6 +25,11 @@ pub(crate) enum ApiError {
     Sandbox(SandboxError),
     Account(AccountError),
     Guest(GuestError),
+    /// A limit of what is in progress at a time is reached.
+    Busy {
+        code: ErrorCode,
+        message: &'static str,
+    },
     /// The request itself is at fault.
     Request {
         status: StatusCode,
@@ -55,6 +63,21 @@ impl ApiError {
         }
     }
 
+    pub(crate) fn too_slow_upload() -> Self {
+        Self::Request {
+            status: StatusCode::REQUEST_TIMEOUT,
+            code: ErrorCode::InvalidRequest,
+            message: "the upload brought less than 10 KiB in 10 seconds; send it again".to_owned(),
+        }
+    }
+
+    pub(crate) fn too_many_requests() -> Self {
+        Self::Busy {
+            code: ErrorCode::RateLimited,
+            message: "too many requests are in progress; wait until one of them has ended",
+        }
+    }
+
     pub(crate) fn too_large(message: impl Into<String>) -> Self {
         Self::Request {
             status: StatusCode::PAYLOAD_TOO_LARGE,
@@ -74,6 +97,10 @@ impl ApiError {
     /// The caller lost its right while the request was under way.
     pub(crate) fn revoked() -> Self {
         Self::Guest(GuestError::Revoked)
+    }
+
+    pub(crate) fn internal(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::Common(CommonError::Internal(Box::new(cause)))
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
@@ -105,6 +132,7 @@ impl ApiError {
             Self::Sandbox(error) => sandbox_status(error),
             Self::Account(error) => account_status(error),
             Self::Guest(error) => guest_status(error),
+            Self::Busy { code, .. } => (busy_status(*code), *code),
             Self::Request { status, code, .. } => (*status, *code),
         }
     }
@@ -116,6 +144,7 @@ impl ApiError {
             Self::Sandbox(error) => error.to_string(),
             Self::Account(error) => error.to_string(),
             Self::Guest(error) => error.to_string(),
+            Self::Busy { message, .. } => (*message).to_owned(),
             Self::Request { message, .. } => message.clone(),
         }
     }
@@ -148,6 +177,7 @@ impl ApiError {
                 | CommonError::Unavailable(_)
                 | CommonError::Internal(_) => None,
             },
+            Self::Busy { .. } => Some(BUSY_RETRY_SEC),
             Self::Sandbox(_) | Self::Account(_) | Self::Guest(_) | Self::Request { .. } => None,
         }
     }
@@ -158,8 +188,17 @@ impl ApiError {
             Self::Sandbox(error) => Some(error),
             Self::Account(error) => Some(error),
             Self::Guest(error) => Some(error),
-            Self::Request { .. } => None,
+            Self::Busy { .. } | Self::Request { .. } => None,
         }
+    }
+}
+
+/// A limit of one team or address is the client's; a limit of all is the server's.
+fn busy_status(code: ErrorCode) -> StatusCode {
+    if code == ErrorCode::RateLimited {
+        StatusCode::TOO_MANY_REQUESTS
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
     }
 }
 

@@ -1,5 +1,6 @@
 //! Operations that run a command: in the foreground, in the background, or over a WebSocket ([`stream`]).
 
+mod result;
 pub(crate) mod stream;
 mod text;
 
@@ -8,8 +9,6 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt as _;
 use http::StatusCode;
 use locule_api::{Encoding, ErrorCode, ExecRequest, ExecResult, ExecStarted, schema};
@@ -20,9 +19,12 @@ use locule_edge::{
 };
 use locule_ids::SandboxId;
 
+use self::result::Output;
 use crate::caller::Use;
+use crate::connection::Connection;
 use crate::error::ApiError;
 use crate::extract::ApiJson;
+use crate::memory::Held;
 use crate::running::Running;
 use crate::state::AppState;
 
@@ -40,6 +42,8 @@ const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(crate) async fn exec(
     State(app): State<AppState>,
     running: Running<Use>,
+    held: Held,
+    connection: Connection,
     ApiJson(request): ApiJson<ExecRequest>,
 ) -> Result<Response, ApiError> {
     if request.cmd.is_empty() {
@@ -55,21 +59,20 @@ pub(crate) async fn exec(
         .guest
         .start(process_start(request, Some(timeout)))
         .await?;
-    let output = collect(events, &running, &app.tasks).await;
+    let output = collect(events, &running, held, &app.tasks).await;
     app.sandboxes.touch(running.id).await.ok();
     let (ended, output) = output?;
     let duration = app.clock.monotonic().saturating_sub(started);
-    let (stdout, stderr, encoding) = output.text();
     let result = ExecResult {
         sandbox_id: running.id,
         cmd,
-        stdout,
-        stderr,
+        stdout: String::new(),
+        stderr: String::new(),
         exit_code: ended.exit_code,
         duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-        encoding,
+        encoding: Encoding::Utf8,
     };
-    Ok(Json(result).into_response())
+    output.answer(result, &connection)
 }
 
 fn command_timeout(timeout_sec: Option<i64>) -> Result<Duration, ApiError> {
@@ -133,39 +136,15 @@ pub(crate) async fn started_pid(events: &mut ProcessEvents) -> Result<u32, Guest
     }
 }
 
-#[derive(Debug, Default)]
-struct Output {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-}
-
-impl Output {
-    /// Both streams as text when both are UTF-8, else both as base64.
-    fn text(self) -> (String, String, Encoding) {
-        match (
-            String::from_utf8(self.stdout),
-            String::from_utf8(self.stderr),
-        ) {
-            (Ok(stdout), Ok(stderr)) => (stdout, stderr, Encoding::Utf8),
-            (stdout, stderr) => {
-                let encode = |text: Result<String, std::string::FromUtf8Error>| match text {
-                    Ok(text) => STANDARD.encode(text),
-                    Err(error) => STANDARD.encode(error.as_bytes()),
-                };
-                (encode(stdout), encode(stderr), Encoding::Base64)
-            }
-        }
-    }
-}
-
 async fn collect(
     mut events: ProcessEvents,
     running: &Running<Use>,
+    held: Held,
     tasks: &Tasks,
 ) -> Result<(ProcessExit, Output), ApiError> {
     let pid = started_pid(&mut events).await?;
     let mut process = KillOnDrop::new(running, pid, tasks.clone());
-    let mut output = Output::default();
+    let mut output = Output::new(held);
     while let Some(event) = events.next().await {
         match event? {
             ProcessEvent::Started { .. } => {}
@@ -175,14 +154,20 @@ async fn collect(
                 );
                 return Err(GuestError::Failed(lost.into()).into());
             }
-            ProcessEvent::Stdout(bytes) => output.stdout.extend_from_slice(&bytes),
-            ProcessEvent::Stderr(bytes) => output.stderr.extend_from_slice(&bytes),
+            ProcessEvent::Stdout(bytes) => {
+                output.held.add(bytes.len())?;
+                output.stdout.extend_from_slice(&bytes);
+            }
+            ProcessEvent::Stderr(bytes) => {
+                output.held.add(bytes.len())?;
+                output.stderr.extend_from_slice(&bytes);
+            }
             ProcessEvent::Exited(ended) => {
                 process.disarm();
                 return Ok((ended, output));
             }
         }
-        if output.stdout.len() + output.stderr.len() > OUTPUT_BYTES_MAX {
+        if output.len() > OUTPUT_BYTES_MAX {
             return Err(ApiError::Request {
                 status: StatusCode::BAD_GATEWAY,
                 code: ErrorCode::AgentError,
@@ -231,16 +216,6 @@ impl Drop for KillOnDrop {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn both_streams_are_base64_when_one_is_not_utf_8() {
-        let output = Output {
-            stdout: b"ok".to_vec(),
-            stderr: vec![0xff],
-        };
-        let expected = ("b2s=".to_owned(), "/w==".to_owned(), Encoding::Base64);
-        assert_eq!(output.text(), expected);
-    }
 
     #[test]
     fn a_timeout_out_of_bounds_is_refused_and_an_absent_timeout_is_30_seconds() {

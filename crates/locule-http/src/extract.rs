@@ -1,7 +1,6 @@
 //! Extractors that reject a request with an [`ApiError`]. Unknown fields are ignored.
 
-use std::net::{IpAddr, Ipv6Addr};
-use std::time::Duration;
+use std::convert::Infallible;
 
 use axum::Json;
 use axum::extract::ws::WebSocketUpgrade;
@@ -13,21 +12,11 @@ use locule_ids::SandboxId;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::body;
+use crate::connection::Connection;
 use crate::error::ApiError;
+use crate::memory::{CallerTeam, Held};
 use crate::state::AppState;
-
-/// Time in which a JSON body must arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-async fn in_time<T, E>(body: impl Future<Output = Result<T, E>>) -> Result<T, ApiError>
-where
-    ApiError: From<E>,
-{
-    match tokio::time::timeout(BODY_TIMEOUT, body).await {
-        Ok(read) => Ok(read?),
-        Err(_) => Err(ApiError::too_slow()),
-    }
-}
 
 /// Reads a JSON object from a WebSocket message.
 pub(crate) fn message<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
@@ -43,11 +32,12 @@ pub(crate) fn message<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
 #[derive(Debug)]
 pub(crate) struct ApiJson<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
+impl<T: DeserializeOwned> FromRequest<AppState> for ApiJson<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let Json(Object(value)) = in_time(Json::from_request(request, state)).await?;
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
+        let request = body::whole(request, &app.memory).await?;
+        let Json(Object(value)) = Json::from_request(request, app).await?;
         Ok(Self(value))
     }
 }
@@ -56,11 +46,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
 #[derive(Debug)]
 pub(crate) struct OptionalJson<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
+impl<T: DeserializeOwned + Default> FromRequest<AppState> for OptionalJson<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = in_time(Bytes::from_request(request, state)).await?;
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
+        let request = body::whole(request, &app.memory).await?;
+        let body = Bytes::from_request(request, app).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self(T::default()));
         }
@@ -116,44 +107,22 @@ struct IdParameter {
     id: String,
 }
 
-/// The address of the client, as the key of its rate limits.
-#[derive(Debug, Clone)]
-pub(crate) struct Peer(pub(crate) String);
+/// A handler takes this parameter after the one that states its need.
+impl FromRequestParts<AppState> for Held {
+    type Rejection = ApiError;
 
-impl FromRequestParts<AppState> for Peer {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(
-        parts: &mut Parts,
-        app: &AppState,
-    ) -> Result<Self, Self::Rejection> {
-        let forwarded = app.config.trust_forwarded_for.then(|| {
-            let last = parts
-                .headers
-                .get_all("x-forwarded-for")
-                .iter()
-                .next_back()?;
-            let last = last.to_str().ok()?.rsplit(',').next()?;
-            last.trim().parse::<IpAddr>().ok()
-        });
-        let connected = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
-        let address = forwarded.flatten().or(connected);
-        Ok(Self(address.map(rate_limit_key).unwrap_or_default()))
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
+        let team = parts.extensions.get::<CallerTeam>();
+        let CallerTeam(team) = team.ok_or_else(ApiError::unauthorized)?;
+        Ok(app.memory.held_by(*team))
     }
 }
 
-/// The remote address of a connection. The listener adds it to each request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PeerAddress(pub(crate) IpAddr);
+impl<S: Sync> FromRequestParts<S> for Connection {
+    type Rejection = Infallible;
 
-/// IPv6 addresses are grouped by /64, which is what one customer of a provider usually has.
-fn rate_limit_key(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_string()
-        }
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
     }
 }
 

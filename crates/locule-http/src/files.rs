@@ -15,6 +15,7 @@ use locule_edge::{Entry, EntryKind};
 use crate::caller::{Read, Use};
 use crate::error::ApiError;
 use crate::extract::ApiJson;
+use crate::memory::Held;
 use crate::multipart::{FileFirst, upload};
 use crate::need::Parameter;
 use crate::running::Running;
@@ -22,6 +23,8 @@ use crate::state::AppState;
 
 /// Deeper levels are listed by further requests.
 const DEPTH_MAX: u32 = 64;
+/// A list counts as so much memory while it is read.
+const LIST_BYTES: usize = 4 * 1024 * 1024;
 
 fn view(entry: Entry) -> FileEntry {
     FileEntry {
@@ -69,6 +72,7 @@ struct FileUpload {
 pub(crate) async fn write_file(
     State(app): State<AppState>,
     running: Running<Use>,
+    held: Held,
     ContentLength(length): ContentLength,
     parts: Upload,
 ) -> Result<StatusCode, ApiError> {
@@ -83,7 +87,7 @@ pub(crate) async fn write_file(
     if length.is_some_and(|length| length > most) {
         return Err(too_large());
     }
-    let written = upload(&running.guest, parts.0, FileFirst::Buffer).await;
+    let written = upload(&running.guest, parts.0, FileFirst::Hold(held)).await;
     match written {
         Err(error) if error.status_and_code().1 == ErrorCode::TooLarge => Err(too_large()),
         Err(error) => Err(error),
@@ -154,8 +158,10 @@ where
     responses((status = 200, body = FileList)))]
 pub(crate) async fn list_files(
     running: Running<Read>,
+    mut held: Held,
     ApiJson(request): ApiJson<ListFilesRequest>,
 ) -> Result<Json<FileList>, ApiError> {
+    held.add(LIST_BYTES)?;
     let depth = request.depth.clamp(1, DEPTH_MAX);
     let entries = running
         .guest

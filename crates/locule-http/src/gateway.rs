@@ -4,13 +4,15 @@ mod admission;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::{Uri, header};
 use locule_domain::SandboxState;
 use locule_edge::{Address, Refusal, proxy};
 
 use self::admission::{Answer, admit, reachable, refusal};
+use crate::connection::{Connection, Traffic};
 use crate::destination::Destination;
+use crate::e2b::error::translated;
 use crate::running::target;
 use crate::state::AppState;
 
@@ -46,6 +48,11 @@ async fn admitted(app: &AppState, address: Address, request: Request) -> Result<
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
     let admission = admit(app, address, method, uri, headers).await?;
     let mut route = admission.route;
+    let connection = request.extensions().get::<Connection>();
+    let connection = connection.cloned().unwrap_or_default();
+    if let Err(busy) = app.count_request(&connection, route.team, Traffic::Port) {
+        return Ok(translated(busy.into_response()));
+    }
     if route.state == SandboxState::Paused {
         let resumed = app.sandboxes.wake(address.sandbox).await;
         route = resumed.map_err(|error| refusal(address.sandbox, &error))?;

@@ -9,12 +9,16 @@
 //! A handler extracts its parameters, calls one use case of `locule-control` or one byte path of `locule-edge`, and responds.
 //! This crate has no rules about sandboxes and no SQL. Status codes are in [`error`], and success codes beside their handlers.
 
+mod address;
 mod admin;
 mod api_keys;
 mod audit;
 mod auth;
+mod body;
 mod caller;
+mod connection;
 mod cookies;
+mod counts;
 mod cross_origin;
 mod destination;
 mod dialect;
@@ -27,6 +31,7 @@ mod files;
 mod gateway;
 mod health;
 mod me;
+mod memory;
 mod multipart;
 mod names;
 mod need;

@@ -8,13 +8,13 @@ use locule_api::{
     ForgotPasswordRequest, FoundUser, Me, PasswordResponse, RenameMeRequest, ResetPasswordRequest,
     schema,
 };
-use locule_control::Limited;
 use serde::Deserialize;
 
+use crate::address::{Resets, Within};
 use crate::auth::auth_view;
 use crate::caller::Person;
 use crate::error::ApiError;
-use crate::extract::{ApiJson, ApiQuery, Peer};
+use crate::extract::{ApiJson, ApiQuery};
 use crate::need::Public;
 use crate::state::AppState;
 use crate::times::seconds;
@@ -83,10 +83,9 @@ pub(crate) async fn change_password(
 pub(crate) async fn forgot_password(
     State(app): State<AppState>,
     _: Public,
-    peer: Peer,
+    _: Within<Resets>,
     ApiJson(request): ApiJson<ForgotPasswordRequest>,
 ) -> Result<StatusCode, ApiError> {
-    app.accounts.limit(Limited::ResetByAddress, &peer.0)?;
     app.accounts.forgot_password(&request.email).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -101,10 +100,9 @@ pub(crate) async fn forgot_password(
 pub(crate) async fn reset_password(
     State(app): State<AppState>,
     _: Public,
-    peer: Peer,
+    _: Within<Resets>,
     ApiJson(request): ApiJson<ResetPasswordRequest>,
 ) -> Result<Json<PasswordResponse>, ApiError> {
-    app.accounts.limit(Limited::ResetByAddress, &peer.0)?;
     let ResetPasswordRequest {
         token,
         new_password,

@@ -1,25 +1,33 @@
 //! Multipart uploads: a `path` part, and a `file` part that is streamed to the guest agent.
 
 use std::io;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart};
 use bytes::Bytes;
 use futures::stream;
-use locule_edge::GuestClient;
+use locule_edge::{GuestClient, GuestError};
 use tokio::sync::mpsc;
 
+use crate::body::Pace;
 use crate::error::ApiError;
+use crate::memory::Held;
 
 /// The guest agent's limit.
 const PATH_BYTES_MAX: usize = 4095;
 const CHUNKS_IN_FLIGHT: usize = 4;
+/// A file that is held in memory consists of segments of this size.
+const SEGMENT_BYTES: usize = 64 * 1024;
+
+/// Time in which the guest agent must take a file that is held in memory.
+const HELD_WRITE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Action on a `file` part that comes before the `path` part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum FileFirst {
-    /// Buffer the file: the size of the body is limited.
-    Buffer,
+    /// Hold the file in memory: the size of the body is limited.
+    Hold(Held),
     /// Refuse the upload: the file may be of any size (W-044).
     Refuse,
 }
@@ -28,35 +36,76 @@ pub(crate) enum FileFirst {
 pub(crate) async fn upload(
     guest: &GuestClient,
     mut parts: Multipart,
-    file_first: FileFirst,
+    mut file_first: FileFirst,
 ) -> Result<(), ApiError> {
     let mut path = None;
-    let mut buffered = None;
-    while let Some(mut part) = parts.next_field().await? {
+    let mut file = None;
+    let mut pace = Pace::default();
+    while let Some(mut part) = pace.wait(parts.next_field()).await? {
         match part.name() {
-            Some("path") => path = Some(read_path(&mut part).await?),
-            Some("file") => match (&path, file_first) {
-                (Some(path), _) => return stream_to_guest(guest, path, part).await,
-                (None, FileFirst::Buffer) => buffered = Some(part.bytes().await?),
+            Some("path") => path = Some(read_path(&mut part, &mut pace).await?),
+            Some("file") => match (&path, &mut file_first) {
+                (Some(path), _) => return stream_to_guest(guest, path, part, pace).await,
+                (None, FileFirst::Hold(held)) => {
+                    held.clear();
+                    file = Some(hold(&mut part, &mut pace, held).await?);
+                }
                 (None, FileFirst::Refuse) => {
                     return Err(ApiError::invalid(
                         "the part `file` came first; send the part `path` before it",
                     ));
                 }
             },
-            _ => {}
+            _ => while next_chunk(&mut part, &mut pace).await?.is_some() {},
         }
     }
-    match (path, buffered) {
-        (Some(path), Some(bytes)) => Ok(guest.write_file(&path, bytes.into()).await?),
-        (None, _) => Err(ApiError::invalid("the part `path` is missing")),
-        (Some(_), None) => Err(ApiError::invalid("the part `file` is missing")),
-    }
+    let (path, file) = match (path, file) {
+        (Some(path), Some(file)) => (path, file),
+        (None, _) => return Err(ApiError::invalid("the part `path` is missing")),
+        (Some(_), None) => return Err(ApiError::invalid("the part `file` is missing")),
+    };
+    let body = Body::from_stream(stream::iter(file.into_iter().map(Ok::<_, io::Error>)));
+    let written = tokio::time::timeout(HELD_WRITE_TIMEOUT, guest.write_file(&path, body)).await;
+    Ok(written
+        .unwrap_or_else(|_| Err(GuestError::Failed("it did not take a file in time".into())))?)
 }
 
-async fn read_path(part: &mut Field<'_>) -> Result<String, ApiError> {
+async fn next_chunk(part: &mut Field<'_>, pace: &mut Pace) -> Result<Option<Bytes>, ApiError> {
+    let chunk = pace.wait(part.chunk()).await?;
+    pace.received(chunk.as_ref().map_or(0, Bytes::len));
+    Ok(chunk)
+}
+
+/// Copies the part into segments: a chunk of one byte would keep the whole buffer that it is a part of.
+async fn hold(
+    part: &mut Field<'_>,
+    pace: &mut Pace,
+    held: &mut Held,
+) -> Result<Vec<Bytes>, ApiError> {
+    let mut segments = Vec::new();
+    let mut segment = Vec::new();
+    while let Some(chunk) = next_chunk(part, pace).await? {
+        let mut rest = chunk.as_ref();
+        while !rest.is_empty() {
+            if segment.capacity() == 0 {
+                held.add(SEGMENT_BYTES)?;
+                segment.reserve_exact(SEGMENT_BYTES);
+            }
+            let (now, later) = rest.split_at(rest.len().min(SEGMENT_BYTES - segment.len()));
+            segment.extend_from_slice(now);
+            rest = later;
+            if segment.len() == SEGMENT_BYTES {
+                segments.push(std::mem::take(&mut segment).into());
+            }
+        }
+    }
+    segments.push(segment.into());
+    Ok(segments)
+}
+
+async fn read_path(part: &mut Field<'_>, pace: &mut Pace) -> Result<String, ApiError> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = part.chunk().await? {
+    while let Some(chunk) = next_chunk(part, pace).await? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > PATH_BYTES_MAX {
             return Err(ApiError::invalid(format!(
@@ -76,12 +125,13 @@ async fn stream_to_guest(
     guest: &GuestClient,
     path: &str,
     mut part: Field<'_>,
+    mut pace: Pace,
 ) -> Result<(), ApiError> {
     let (chunks, mut received) = mpsc::channel::<io::Result<Bytes>>(CHUNKS_IN_FLIGHT);
     let body = Body::from_stream(stream::poll_fn(move |context| received.poll_recv(context)));
     let read = async move {
         loop {
-            match part.chunk().await {
+            match next_chunk(&mut part, &mut pace).await {
                 Ok(None) => return Ok(()),
                 Ok(Some(chunk)) => {
                     // The guest agent responded early; its response has the reason.
@@ -94,7 +144,7 @@ async fn stream_to_guest(
                         .send(Err(io::ErrorKind::ConnectionAborted.into()))
                         .await
                         .ok();
-                    return Err(ApiError::from(error));
+                    return Err(error);
                 }
             }
         }
@@ -122,7 +172,7 @@ mod fuzz {
         while let Some(mut part) = parts.next_field().await? {
             names.push(part.name().map(str::to_owned));
             if part.name() == Some("path") {
-                let path = read_path(&mut part).await?;
+                let path = read_path(&mut part, &mut Pace::default()).await?;
                 assert!((1..=PATH_BYTES_MAX).contains(&path.len()));
             } else {
                 while part.chunk().await?.is_some() {}

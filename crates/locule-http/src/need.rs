@@ -16,7 +16,9 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::{OpenApi, PathItem};
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use crate::extract::{ApiJson, ApiPath, ApiQuery, Id, IdempotencyKey, OptionalJson, Peer, Upgrade};
+use crate::connection::Connection;
+use crate::extract::{ApiJson, ApiPath, ApiQuery, Id, IdempotencyKey, OptionalJson, Upgrade};
+use crate::memory::Held;
 use crate::state::AppState;
 
 /// What an operation needs of its caller.
@@ -60,8 +62,9 @@ impl<S: Sync> FromRequestParts<S> for Public {
 impl Parameter for State<AppState> {}
 impl Parameter for HeaderMap {}
 impl Parameter for RawQuery {}
-impl Parameter for Peer {}
 impl Parameter for Id {}
+impl Parameter for Connection {}
+impl Parameter for Held {}
 impl Parameter for Upgrade {}
 impl Parameter for IdempotencyKey {}
 impl<T> Parameter for ApiPath<T> {}

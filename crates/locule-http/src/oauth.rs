@@ -5,15 +5,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use locule_api::ConnectProviderResponse;
-use locule_control::{
-    Github, Limited, OauthCallback, OauthOutcome, OauthStart, STATE_SECONDS, Session,
-};
+use locule_control::{Github, OauthCallback, OauthOutcome, OauthStart, STATE_SECONDS, Session};
 use serde::Deserialize;
 
+use crate::address::{Logins, Within};
 use crate::caller::Person;
 use crate::cookies::{Cookies, Kind};
 use crate::error::ApiError;
-use crate::extract::{ApiPath, ApiQuery, Peer};
+use crate::extract::{ApiPath, ApiQuery};
 use crate::need::Public;
 use crate::state::AppState;
 
@@ -89,11 +88,10 @@ fn redirect(to: &str, mut headers: HeaderMap) -> Result<Response, ApiError> {
 pub(crate) async fn begin_oauth(
     State(app): State<AppState>,
     _: Public,
-    peer: Peer,
+    _: Within<Logins>,
     ApiPath(provider): ApiPath<String>,
     ApiQuery(query): ApiQuery<BeginQuery>,
 ) -> Result<Response, ApiError> {
-    app.accounts.limit(Limited::LoginByAddress, &peer.0)?;
     let github = app.accounts.provider(&provider)?;
     let may_sign_up = query.intent == IntentParameter::Signup;
     let sent = app.accounts.begin_oauth(github, may_sign_up);
@@ -112,12 +110,11 @@ pub(crate) async fn begin_oauth(
 pub(crate) async fn finish_oauth(
     State(app): State<AppState>,
     _: Public,
-    peer: Peer,
+    _: Within<Logins>,
     ApiPath(provider): ApiPath<String>,
     ApiQuery(query): ApiQuery<FinishQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    app.accounts.limit(Limited::LoginByAddress, &peer.0)?;
     let github = app.accounts.provider(&provider)?;
     let cookies = cookies(github);
     let (state_cookie, connect_cookie) =

@@ -69,7 +69,7 @@ async fn not_stored(mut response: Response) -> Response {
 pub(crate) fn api(config: &HttpConfig) -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(spec::base())
         .routes(operation!(health::get_health))
-        .merge(accounts())
+        .merge(accounts().layer(DefaultBodyLimit::max(config.account_json_bytes_max)))
         .routes(operation!(sandboxes::create_sandbox))
         .routes(operation!(sandboxes::list_sandboxes))
         .routes(operation!(sandboxes::get_sandbox))

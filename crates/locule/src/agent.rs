@@ -91,6 +91,7 @@ fn default_warm_max() -> usize {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::init(&environment::log_filter(), environment::log_format()?)?;
+    crate::raise_descriptors()?;
     anyhow::ensure!(
         args.memory_overcommit >= 1.0 && args.memory_overcommit.is_finite(),
         "--memory-overcommit must be 1 or more"

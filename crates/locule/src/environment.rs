@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use locule_base::telemetry::LogFormat;
 use locule_control::{GITHUB_TIMEOUT, GithubConfig, MailConfig, PeopleLimits, SignupPolicy};
-use locule_http::{Names, Origin};
+use locule_http::{HttpConfig, ListenerLimits, Names, Origin};
 
 fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -28,8 +28,8 @@ pub(crate) struct ServeSecrets {
     /// The URL at which browsers reach the API, if it is configured.
     pub(crate) public_url: Option<String>,
     pub(crate) limits: PeopleLimits,
-    /// A proxy in front of the API writes the client's address into `X-Forwarded-For`.
-    pub(crate) trust_forwarded_for: bool,
+    pub(crate) http: HttpConfig,
+    pub(crate) listener: ListenerLimits,
 }
 
 /// The variables that pass secrets from `up` to `serve`.
@@ -111,8 +111,59 @@ pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
         public_url: text(PUBLIC_URL),
         limits: limits()?,
         database_url,
-        trust_forwarded_for: text("LOCULE__HTTP__TRUST_FORWARDED_FOR").as_deref() == Some("true"),
+        http: http()?,
+        listener: listener()?,
     })
+}
+
+/// A proxy in front of the API writes the client's address into `X-Forwarded-For`.
+const TRUST_FORWARDED_FOR: &str = "LOCULE__HTTP__TRUST_FORWARDED_FOR";
+/// Memory for the bodies and outputs of all requests in progress, and for those of one team.
+const MEMORY_MIB: &str = "LOCULE__HTTP__MEMORY_MIB";
+const TEAM_MEMORY_MIB: &str = "LOCULE__HTTP__TEAM_MEMORY_MIB";
+/// Requests of one team at a time, and requests to the ports of its sandboxes.
+const TEAM_REQUESTS: &str = "LOCULE__HTTP__TEAM_REQUESTS";
+const TEAM_PORT_REQUESTS: &str = "LOCULE__HTTP__TEAM_PORT_REQUESTS";
+/// Connections at a time, and connections of one address.
+const CONNECTIONS: &str = "LOCULE__HTTP__CONNECTIONS";
+const ADDRESS_CONNECTIONS: &str = "LOCULE__HTTP__ADDRESS_CONNECTIONS";
+
+fn http() -> anyhow::Result<HttpConfig> {
+    let default = HttpConfig::default();
+    let mib = |name, bytes: usize| Ok::<_, anyhow::Error>(positive(name, bytes >> 20)? << 20);
+    Ok(HttpConfig {
+        trust_forwarded_for: text(TRUST_FORWARDED_FOR).as_deref() == Some("true"),
+        memory_bytes_max: mib(MEMORY_MIB, default.memory_bytes_max)?,
+        team_memory_bytes_max: mib(TEAM_MEMORY_MIB, default.team_memory_bytes_max)?,
+        team_requests_max: positive(TEAM_REQUESTS, default.team_requests_max)?,
+        team_port_requests_max: positive(TEAM_PORT_REQUESTS, default.team_port_requests_max)?,
+        ..default
+    })
+}
+
+fn listener() -> anyhow::Result<ListenerLimits> {
+    let default = ListenerLimits::default();
+    Ok(ListenerLimits {
+        connections_max: positive(CONNECTIONS, default.connections_max)?,
+        address_connections_max: positive(ADDRESS_CONNECTIONS, default.address_connections_max)?,
+        ..default
+    })
+}
+
+/// A number of at least one, and small enough to be a number of MiB.
+fn positive(name: &str, default: usize) -> anyhow::Result<usize> {
+    parse_positive(name, text(name).as_deref(), default)
+}
+
+fn parse_positive(name: &str, text: Option<&str>, default: usize) -> anyhow::Result<usize> {
+    let Some(text) = text else {
+        return Ok(default);
+    };
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..1 << 40).contains(number));
+    number.with_context(|| format!("{name} is not a number of 1 or more"))
 }
 
 /// The variables that `up` passes from its own environment to `serve`.
@@ -123,10 +174,16 @@ pub(crate) fn of_serve() -> impl Iterator<Item = (&'static str, String)> {
         SIGNUP,
         SANDBOX_DOMAIN,
         CORS_ORIGINS,
-        "LOCULE__HTTP__TRUST_FORWARDED_FOR",
         TEAMS_OWNED,
         API_KEYS_PER_TEAM,
         MEMBERS_PER_TEAM,
+        TRUST_FORWARDED_FOR,
+        MEMORY_MIB,
+        TEAM_MEMORY_MIB,
+        TEAM_REQUESTS,
+        TEAM_PORT_REQUESTS,
+        CONNECTIONS,
+        ADDRESS_CONNECTIONS,
         "SMTP_HOST",
         "SMTP_PORT",
         "SMTP_USERNAME",
@@ -294,6 +351,16 @@ mod tests {
         for wrong in ["Open", "true", "yes"] {
             let error = format!("{:#}", parse_signup(Some(wrong)).unwrap_err());
             assert!(error.contains("use invite, open or closed"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_a_positive_number_or_its_default() {
+        assert_eq!(parse_positive("X", None, 7).unwrap(), 7);
+        assert_eq!(parse_positive("X", Some("12"), 7).unwrap(), 12);
+        for wrong in ["0", "-1", "many", "1.5"] {
+            let error = parse_positive("LOCULE__X", Some(wrong), 7).unwrap_err();
+            assert!(error.to_string().contains("LOCULE__X"), "{error}");
         }
     }
 

@@ -15,7 +15,9 @@ mod up;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser};
+use locule_base::descriptors;
 
 /// Isolated Linux computers on demand, for people and AI agents.
 #[derive(Debug, Parser)]
@@ -80,6 +82,19 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::User(command) => Ok(locule_cli::run_to_end(command, &Cli::command())),
     }
+}
+
+/// Raises the limit of file descriptors as far as this process may, and returns it.
+fn raise_descriptors() -> anyhow::Result<u64> {
+    let limit = descriptors::raise().context("raise the limit of file descriptors")?;
+    if limit < descriptors::RECOMMENDED {
+        tracing::warn!(
+            limit,
+            recommended = descriptors::RECOMMENDED,
+            "the hard limit of file descriptors is low, so that fewer connections are served; set LimitNOFILE in the service, or `ulimit -Hn` before the start"
+        );
+    }
+    Ok(limit)
 }
 
 fn single_threaded() -> std::io::Result<tokio::runtime::Runtime> {

@@ -9,16 +9,19 @@ use anyhow::Context as _;
 use locule_agent_api::{Client, Connector};
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
-use locule_base::telemetry;
+use locule_base::{memory, telemetry};
 use locule_control::{ControlConfig, ControlPlane, Github, HostLink, Mailer};
-use locule_http::{AppState, HttpConfig};
+use locule_http::{AppState, ListenerLimits};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::environment;
 
 /// The time limit of clean-up that continues after a request to stop.
 const GRACE: Duration = Duration::from_secs(45);
+
+const GIVE_BACK_PERIOD: Duration = Duration::from_secs(15);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -35,6 +38,17 @@ pub(crate) async fn migrate() -> anyhow::Result<()> {
     Ok(locule_store::migrate(&locule_store::connect(&url)?).await?)
 }
 
+/// After a burst of requests the allocator keeps what they held.
+async fn give_memory_back(stop: CancellationToken) -> anyhow::Result<()> {
+    let mut ticks = tokio::time::interval(GIVE_BACK_PERIOD);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => tokio::task::spawn_blocking(memory::give_back).await?,
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
 /// Every check of the configuration runs before the port opens.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::init(&environment::log_filter(), environment::log_format()?)?;
@@ -45,6 +59,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             "the sandbox domain and the public URL share a site: pages of sandboxes can set cookies that browsers send to the API; use a domain of its own"
         );
     }
+    let limits = ListenerLimits {
+        trust_forwarded_for: secrets.http.trust_forwarded_for,
+        ..secrets.listener
+    };
+    let limits = limits.within_descriptors(crate::raise_descriptors()?);
     let pool = locule_store::connect(&secrets.database_url)?;
     if !args.no_migrate {
         locule_store::migrate(&pool).await?;
@@ -78,18 +97,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     );
     control.start();
     let http = HttpConfig {
-        trust_forwarded_for: secrets.trust_forwarded_for,
         names,
-        ..HttpConfig::default()
+        ..secrets.http
     };
     let app = AppState::new(control, tasks.clone(), clock, http);
+    tasks.spawn("give memory back", give_memory_back);
     let router = locule_http::router(app);
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("listen on {}", args.listen))?;
     tracing::info!(address = %args.listen, "the API listens");
-    let stop = tokio_util::sync::CancellationToken::new();
-    let serving = locule_http::serve(listener, router, stop.clone());
+    let stop = CancellationToken::new();
+    let serving = locule_http::serve_within(listener, router, stop.clone(), limits);
     tokio::pin!(serving);
     let (mut interrupt, mut terminate) = (
         signal(SignalKind::interrupt())?,

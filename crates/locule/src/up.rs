@@ -354,7 +354,7 @@ async fn start_serve(
         .collect(),
         user: Some(layout.user()),
         log: layout.log("serve"),
-        oom_score_adj: 0,
+        oom_score_adj: supervisor::SPARED,
         stop: nix::sys::signal::Signal::SIGTERM,
         on_exit_of_up: nix::sys::signal::Signal::SIGTERM,
     };

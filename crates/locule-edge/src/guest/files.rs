@@ -10,7 +10,7 @@ use locule_guest_api::rpc::ErrorCode;
 use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT, REPLACE_HEADER};
 use serde::Deserialize;
 
-use super::{GuestClient, GuestError, header_name, http_error, unary};
+use super::{GuestClient, GuestError, header_name, http_error, unary, unary_list};
 use crate::{CutBody, TransportError};
 
 /// The body of an error response is read up to this size.
@@ -90,7 +90,7 @@ impl GuestClient {
         };
         let answer = self
             .filesystem
-            .list_dir_with_options(request, unary())
+            .list_dir_with_options(request, unary_list())
             .await?;
         Ok(answer
             .into_owned()

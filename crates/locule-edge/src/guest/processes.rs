@@ -12,7 +12,7 @@ use locule_guest_api::proto::process as wire;
 use locule_guest_api::rpc::client::{CallOptions, ServerStream};
 
 use super::attached::attached;
-use super::{GuestClient, GuestError, as_user, header_name, unary};
+use super::{GuestClient, GuestError, as_user, header_name, unary, unary_list};
 
 /// A program to start.
 #[derive(Debug, Clone, Default)]
@@ -209,7 +209,7 @@ impl GuestClient {
     pub async fn list_processes(&self) -> Result<Vec<ListedProcess>, GuestError> {
         let answer = self
             .processes
-            .list_with_options(wire::ListRequest::default(), unary())
+            .list_with_options(wire::ListRequest::default(), unary_list())
             .await?;
         let processes = answer.into_owned().processes.into_iter().map(|process| {
             let config = process.config.into_option().unwrap_or_default();

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod fuzz;
 mod input;
+mod opening;
 mod session;
 
 use std::time::Duration;
@@ -12,26 +13,27 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::response::Response;
 use futures::StreamExt as _;
 use locule_api::{ClientMessage, OnDisconnect, ServerMessage, StartMessage, schema};
-use locule_control::Credential;
 use locule_edge::{Selector, Signal, StartProcess, retry_while_agent_restarts};
 use locule_ids::SandboxId;
 
+use self::opening::{authenticated, first_message};
 use self::session::Session;
 use super::started_pid;
-use crate::caller::{MayUse, SocketMayUse, Use};
+use crate::caller::{SocketMayUse, Use};
+use crate::connection::Connection;
 use crate::error::ApiError;
-use crate::extract::{ApiPath, Id, Upgrade, message};
+use crate::extract::{ApiPath, Id, Upgrade};
 use crate::processes::selector;
 use crate::running::Running;
 use crate::state::AppState;
 
-/// Time in which the client must send its first message, with its credential or the command to run.
-const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
 const GOING_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time in which the client must close its side after the last message.
 const LINGERING_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Limit of one message: 1 MiB of stdin in base64 fits.
+/// Limit of one message and of one frame: 1 MiB of stdin in base64 fits.
 const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Each socket has a buffer of this size.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
 const TIMEOUT_MAX_SEC: i64 = 7 * 24 * 60 * 60;
 
 /// The end of a session.
@@ -87,8 +89,15 @@ fn continue_as_socket(
     id: SandboxId,
     process: Option<String>,
 ) -> Response {
+    let connection = caller.connection.clone();
+    match &caller.caller {
+        Some(caller) => connection.meter(app.memory.held_by(caller.team())),
+        None => connection.distrust(),
+    }
     upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .read_buffer_size(READ_BUFFER_BYTES)
         .on_upgrade(move |mut socket| async move {
             let served = serve(&app, caller, id, process.as_deref(), &mut socket).await;
             if let Err(error) = served {
@@ -105,11 +114,12 @@ async fn serve(
     process: Option<&str>,
     socket: &mut WebSocket,
 ) -> Result<(), ApiError> {
+    let connection = caller.connection.clone();
     let caller = authenticated(app, caller, socket).await?;
     let running = Running::find(app, &caller, id).await?;
     match process {
-        None => exec(app, &running, socket).await?,
-        Some(process) => follow(app, &running, process, socket).await?,
+        None => exec(app, &running, &connection, socket).await?,
+        Some(process) => follow(app, &running, process, &connection, socket).await?,
     }
     app.sandboxes.touch(id).await.ok();
     Ok(())
@@ -118,9 +128,10 @@ async fn serve(
 async fn exec(
     app: &AppState,
     running: &Running<Use>,
+    connection: &Connection,
     socket: &mut WebSocket,
 ) -> Result<(), ApiError> {
-    let ClientMessage::Start(start) = first_message(socket).await? else {
+    let ClientMessage::Start(start) = first_message(connection, socket).await? else {
         return Err(ApiError::invalid(
             "the first message is not `start`; send `start` with the command",
         ));
@@ -131,6 +142,7 @@ async fn exec(
     let session = Session {
         sandbox: running.id,
         guest: &running.guest,
+        connection,
         process: process.clone(),
         encoding,
         cut: &running.cut,
@@ -162,6 +174,7 @@ async fn follow(
     app: &AppState,
     running: &Running<Use>,
     process: &str,
+    connection: &Connection,
     socket: &mut WebSocket,
 ) -> Result<(), ApiError> {
     let process = selector(process);
@@ -170,6 +183,7 @@ async fn follow(
     let session = Session {
         sandbox: running.id,
         guest: &running.guest,
+        connection,
         process: Selector::Pid(pid),
         encoding: locule_api::Encoding::Utf8,
         cut: &running.cut,
@@ -179,45 +193,6 @@ async fn follow(
     let end = session.run(events, socket).await;
     close_early(end, socket).await;
     Ok(())
-}
-
-/// The caller of the upgrade request, or of the first message when the upgrade request has no credential.
-async fn authenticated(
-    app: &AppState,
-    caller: SocketMayUse,
-    socket: &mut WebSocket,
-) -> Result<MayUse, ApiError> {
-    if let Some(caller) = caller.0? {
-        return Ok(caller);
-    }
-    match first_message(socket).await? {
-        ClientMessage::Auth { token } => MayUse::by(Credential::bearer(&token), app).await,
-        ClientMessage::Start(_)
-        | ClientMessage::Stdin { .. }
-        | ClientMessage::StdinClose
-        | ClientMessage::Signal { .. }
-        | ClientMessage::Stop => Err(ApiError::unauthorized()),
-    }
-}
-
-async fn first_message(socket: &mut WebSocket) -> Result<ClientMessage, ApiError> {
-    let next = async {
-        while let Some(Ok(next)) = socket.next().await {
-            if let Message::Text(text) = next {
-                return message(&text);
-            }
-        }
-        Err(ApiError::invalid(
-            "the client closed the socket before its first message",
-        ))
-    };
-    tokio::time::timeout(FIRST_MESSAGE_TIMEOUT, next)
-        .await
-        .unwrap_or_else(|_| {
-            Err(ApiError::invalid(
-                "no message arrived in time; send the first message within 5 seconds",
-            ))
-        })
 }
 
 fn process_start(start: StartMessage) -> Result<StartProcess, ApiError> {

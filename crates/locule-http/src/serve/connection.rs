@@ -1,10 +1,10 @@
 //! One connection: its phases, its timeouts, and its close.
 
 use std::convert::Infallible;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,42 +16,34 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::net::sockopt;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::ListenerLimits;
 use super::idle_limit::Entry;
-use super::lingering_close::{LingeringClose, UnreadBody, WatchedBody};
-use crate::extract::PeerAddress;
+use super::lingering_close::{UnreadBody, WatchedBody};
+use super::phase::{InProgress, Phase};
+use super::stream::WatchedStream;
+use super::{ConnectionCount, Listener, ListenerLimits};
+use crate::address::PeerAddress;
+use crate::connection::Connection;
+use crate::dialect::in_dialect;
+use crate::error::ApiError;
 
 const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 4;
 
-/// The phase of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// The head of a request is awaited or partly received.
-    Reading,
-    /// A request is in progress.
-    Busy,
-    /// A request has been answered, and the next has not begun.
-    Idle,
-}
-
-type PhaseSender = Arc<watch::Sender<Phase>>;
-
 /// Serves a connection until the client closes it, a timeout passes, or the idle limit evicts it.
 pub(super) async fn serve(
     stream: TcpStream,
     app: Router,
-    entry: Entry,
-    limits: Arc<ListenerLimits>,
+    (entry, counted): (Entry, ConnectionCount),
+    listener: Arc<Listener>,
     stop: CancellationToken,
 ) {
+    let limits = listener.limits.clone();
     // Streamed frames are small: with Nagle's algorithm they arrive 40 ms late.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "setting TCP_NODELAY on an HTTP connection failed");
@@ -64,10 +56,14 @@ pub(super) async fn serve(
     let phase = Arc::new(phase);
     let evicted = entry.evicted.clone();
     let unread = UnreadBody::default();
+    let handle = Connection::default();
+    let watched = handle.clone();
     let io = WatchedStream {
         stream,
         phase: phase.clone(),
         unread: unread.clone(),
+        connection: handle.clone(),
+        counted,
         stop: stop.clone(),
         lingering_close: None,
     };
@@ -75,16 +71,22 @@ pub(super) async fn serve(
         if let Some(peer) = peer {
             request.extensions_mut().insert(peer);
         }
-        answer(&app, &phase, request.map(|body| unread.watch(body)))
+        request.extensions_mut().insert(handle.clone());
+        let admitted = listener.admit(&request, peer, &handle);
+        let busy = InProgress::begin(phase.clone(), handle.clone());
+        let request = request.map(|body| unread.watch(body, phase.clone()));
+        answer(&app, busy, request, admitted)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // Hyper's timeout would also run while an idle connection waits for a request; `overdue` tells the two apart.
         .header_read_timeout(None)
         .max_header_size(limits.head_bytes_max)
+        // A connection whose client is slow holds a buffer of this size for each direction.
+        .max_buf_size(limits.head_bytes_max)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
-    let overdue = overdue(phases, entry, &limits);
+    let overdue = overdue(phases, entry, &limits, watched);
     tokio::pin!(connection, overdue);
     let mut stopping = false;
     loop {
@@ -116,25 +118,44 @@ fn keep_alive(stream: &TcpStream) -> io::Result<()> {
 
 fn answer(
     app: &Router,
-    phase: &PhaseSender,
+    busy: InProgress,
     request: Request<WatchedBody>,
+    admitted: Result<(), ApiError>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
-    let busy = Busy::begin(phase.clone());
-    let answer = app.clone().oneshot(request);
-    async move { Ok(answer.await?.map(|body| ResponseBody { body, _busy: busy })) }
+    let app = app.clone();
+    async move {
+        let answer = match admitted {
+            Ok(()) => app.oneshot(request).await?,
+            Err(refusal) => in_dialect(request.uri().path(), refusal),
+        };
+        busy.answers(answer.status());
+        Ok(answer.map(|body| ResponseBody { body, _busy: busy }))
+    }
 }
 
 /// Returns when the connection has been in one phase for too long. Keeps the connection's idle-limit entry up to date.
-async fn overdue(mut phases: watch::Receiver<Phase>, mut entry: Entry, limits: &ListenerLimits) {
+async fn overdue(
+    mut phases: watch::Receiver<Phase>,
+    mut entry: Entry,
+    limits: &ListenerLimits,
+    connection: Connection,
+) {
     loop {
         let phase = *phases.borrow_and_update();
-        if phase == Phase::Busy {
-            entry.set_busy();
-        } else {
-            entry.set_idle();
+        match phase {
+            Phase::Busy | Phase::Answering => entry.set_busy(),
+            // Bytes of the body arrived since the last wait: the connection is not the one that has been quiet for longest.
+            Phase::AwaitingBody => {
+                entry.set_busy();
+                entry.set_idle();
+            }
+            Phase::Reading | Phase::Idle => entry.set_idle(),
         }
         let changed = match phase {
-            Phase::Busy => phases.changed().await.is_ok(),
+            Phase::Answering if connection.holds_answer() => {
+                changes_within(&mut phases, limits.held_answer_timeout).await
+            }
+            Phase::Busy | Phase::AwaitingBody | Phase::Answering => phases.changed().await.is_ok(),
             Phase::Reading => changes_within(&mut phases, limits.head_timeout).await,
             Phase::Idle => changes_within(&mut phases, limits.idle_timeout).await,
         };
@@ -151,26 +172,10 @@ async fn changes_within(phases: &mut watch::Receiver<Phase>, time: Duration) -> 
     )
 }
 
-/// The connection is [`Phase::Busy`] until this is dropped.
-struct Busy(PhaseSender);
-
-impl Busy {
-    fn begin(phase: PhaseSender) -> Self {
-        phase.send_replace(Phase::Busy);
-        Self(phase)
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.send_replace(Phase::Idle);
-    }
-}
-
 /// The body of a response. The request is in progress until the body has been sent.
 struct ResponseBody {
     body: Body,
-    _busy: Busy,
+    _busy: InProgress,
 }
 
 impl HttpBody for ResponseBody {
@@ -190,77 +195,5 @@ impl HttpBody for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A stream that changes the phase when the first byte of a head arrives, and that closes lingeringly.
-struct WatchedStream {
-    stream: TcpStream,
-    phase: PhaseSender,
-    unread: UnreadBody,
-    stop: CancellationToken,
-    /// Present after the sending side was shut down.
-    lingering_close: Option<LingeringClose>,
-}
-
-impl AsyncRead for WatchedStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.phase.send_if_modified(|phase| {
-                let begins = *phase == Phase::Idle;
-                if begins {
-                    *phase = Phase::Reading;
-                }
-                begins
-            });
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for WatchedStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.lingering_close.is_none() {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            if !this.unread.is_unread() {
-                return Poll::Ready(Ok(()));
-            }
-        }
-        let stop = &this.stop;
-        this.lingering_close
-            .get_or_insert_with(|| LingeringClose::new(stop.clone()))
-            .poll(context, &mut this.stream)
-            .map(Ok)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

@@ -1,7 +1,9 @@
-//! The limit on idle connections. A connection is idle while it has no request in progress. When one connection too many is
-//! idle, the one that has been idle for longest is evicted.
+//! The limit on quiet connections. A connection is quiet while the server waits for its client: for a request, or for bytes of a
+//! request's body. When one connection too many is quiet, the address with the most quiet connections loses the one that has
+//! been quiet for longest: a client that opens many connections closes its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
@@ -17,16 +19,34 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct IdleConnections {
-    /// The eviction tokens of the idle connections, in the order in which they became idle.
-    by_sequence: BTreeMap<u64, CancellationToken>,
+    /// The addresses and eviction tokens of the quiet connections, in the order in which they became quiet.
+    by_sequence: BTreeMap<u64, (IpAddr, CancellationToken)>,
     last_sequence: u64,
+}
+
+impl IdleConnections {
+    /// Removes the connection to evict.
+    fn pop(&mut self) -> Option<CancellationToken> {
+        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+        for (address, _) in self.by_sequence.values() {
+            *counts.entry(*address).or_default() += 1;
+        }
+        let most = counts.values().max().copied()?;
+        let oldest = self
+            .by_sequence
+            .iter()
+            .find(|(_, (address, _))| counts.get(address) == Some(&most));
+        let sequence = *oldest?.0;
+        self.by_sequence.remove(&sequence).map(|(_, token)| token)
+    }
 }
 
 /// One connection, as the idle limit counts it. Dropping the entry removes the connection.
 #[derive(Debug)]
 pub(super) struct Entry {
     limit: IdleLimit,
-    /// The key in `by_sequence` while the connection is idle.
+    address: IpAddr,
+    /// The key in `by_sequence` while the connection is quiet.
     sequence: Option<u64>,
     /// Cancelled when the connection must close.
     pub(super) evicted: CancellationToken,
@@ -40,10 +60,11 @@ impl IdleLimit {
         }))
     }
 
-    /// Adds a new connection, which is idle.
-    pub(super) fn enter(&self) -> Entry {
+    /// Adds a new connection, which is quiet.
+    pub(super) fn enter(&self, address: IpAddr) -> Entry {
         let mut entry = Entry {
             limit: self.clone(),
+            address,
             sequence: None,
             evicted: CancellationToken::new(),
         };
@@ -51,10 +72,11 @@ impl IdleLimit {
         entry
     }
 
-    /// Evicts the connection that has been idle for longest.
-    pub(super) fn evict_oldest(&self) {
-        if let Some((_, oldest)) = self.idle().by_sequence.pop_first() {
-            oldest.cancel();
+    /// Evicts one quiet connection.
+    pub(super) fn evict(&self) {
+        let evicted = self.idle().pop();
+        if let Some(evicted) = evicted {
+            evicted.cancel();
         }
     }
 
@@ -64,7 +86,7 @@ impl IdleLimit {
 }
 
 impl Entry {
-    /// Counts the connection as idle. An idle connection keeps its position in the order.
+    /// Counts the connection as quiet. A quiet connection keeps its position in the order.
     pub(super) fn set_idle(&mut self) {
         if self.sequence.is_some() {
             return;
@@ -72,12 +94,13 @@ impl Entry {
         let mut idle = self.limit.idle();
         idle.last_sequence += 1;
         let sequence = idle.last_sequence;
-        idle.by_sequence.insert(sequence, self.evicted.clone());
+        let quiet = (self.address, self.evicted.clone());
+        idle.by_sequence.insert(sequence, quiet);
         let too_many = idle.by_sequence.len() > self.limit.0.max;
         drop(idle);
         self.sequence = Some(sequence);
         if too_many {
-            self.limit.evict_oldest();
+            self.limit.evict();
         }
     }
 
@@ -99,12 +122,25 @@ impl Drop for Entry {
 mod tests {
     use super::*;
 
+    const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn the_address_with_the_most_quiet_connections_loses_one() {
+        let limit = IdleLimit::new(3);
+        let other = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+        let innocent = limit.enter(other);
+        let flood: Vec<Entry> = (0..9).map(|_| limit.enter(ADDRESS)).collect();
+        assert!(!innocent.evicted.is_cancelled());
+        let left = flood.iter().filter(|entry| !entry.evicted.is_cancelled());
+        assert_eq!(left.count(), 2);
+    }
+
     #[test]
     fn the_longest_idle_connection_is_evicted_and_busy_connections_are_not() {
         let limit = IdleLimit::new(2);
-        let mut entries: Vec<Entry> = (0..2).map(|_| limit.enter()).collect();
+        let mut entries: Vec<Entry> = (0..2).map(|_| limit.enter(ADDRESS)).collect();
         entries[0].set_busy();
-        entries.extend((0..2).map(|_| limit.enter()));
+        entries.extend((0..2).map(|_| limit.enter(ADDRESS)));
         let evicted: Vec<bool> = entries
             .iter()
             .map(|entry| entry.evicted.is_cancelled())
@@ -117,8 +153,8 @@ mod tests {
     #[test]
     fn a_closed_connection_does_not_count_as_idle() {
         let limit = IdleLimit::new(1);
-        drop(limit.enter());
-        let stays = limit.enter();
+        drop(limit.enter(ADDRESS));
+        let stays = limit.enter(ADDRESS);
         assert!(!stays.evicted.is_cancelled());
     }
 }

@@ -17,6 +17,8 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
+use super::phase::{Phase, PhaseSender};
+
 const BYTES_MAX: usize = 1024 * 1024 * 1024;
 const TIME_MAX: Duration = Duration::from_secs(30);
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -27,12 +29,13 @@ pub(super) struct UnreadBody(Arc<AtomicBool>);
 
 impl UnreadBody {
     /// Wraps the body of the next request.
-    pub(super) fn watch(&self, body: Incoming) -> WatchedBody {
+    pub(super) fn watch(&self, body: Incoming, phase: PhaseSender) -> WatchedBody {
         self.0.store(false, Ordering::Relaxed);
         WatchedBody {
             body,
             ended: false,
             unread: self.clone(),
+            phase,
         }
     }
 
@@ -41,11 +44,13 @@ impl UnreadBody {
     }
 }
 
-/// The body of a request, which records in [`UnreadBody`] whether the body was dropped before its end.
+/// The body of a request. Records in [`UnreadBody`] whether the body was dropped before its end, and in the phase whether the
+/// server waits for the client.
 pub(super) struct WatchedBody {
     body: Incoming,
     ended: bool,
     unread: UnreadBody,
+    phase: PhaseSender,
 }
 
 impl HttpBody for WatchedBody {
@@ -56,7 +61,20 @@ impl HttpBody for WatchedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let next = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let (from, to) = if polled.is_pending() {
+            (Phase::Busy, Phase::AwaitingBody)
+        } else {
+            (Phase::AwaitingBody, Phase::Busy)
+        };
+        self.phase.send_if_modified(|phase| {
+            let changes = *phase == from;
+            if changes {
+                *phase = to;
+            }
+            changes
+        });
+        let next = ready!(polled);
         self.ended = !matches!(next, Some(Ok(_)));
         Poll::Ready(next)
     }
@@ -74,6 +92,13 @@ impl Drop for WatchedBody {
     fn drop(&mut self) {
         let unread = !self.ended && !self.body.is_end_stream();
         self.unread.0.store(unread, Ordering::Relaxed);
+        self.phase.send_if_modified(|phase| {
+            let waited = *phase == Phase::AwaitingBody;
+            if waited {
+                *phase = Phase::Busy;
+            }
+            waited
+        });
     }
 }
 

@@ -94,13 +94,13 @@ fn complete_operation(path: &str, operation: &mut Operation, needs_credential: b
 fn implied(path: &str, operation: &Operation, needs_credential: bool) -> BTreeSet<u16> {
     let has = |status: &str| operation.responses.responses.contains_key(status);
     if has("101") {
-        // Every other error is sent over the socket.
-        return BTreeSet::from([400]);
+        // Other errors are sent over the socket.
+        return BTreeSet::from([400, 401, 403, 429, 500, 503]);
     }
     if path == "/health" {
         return BTreeSet::new();
     }
-    let mut statuses = BTreeSet::from([500, 503]);
+    let mut statuses = BTreeSet::from([429, 500, 503]);
     if operation
         .parameters
         .as_ref()
@@ -134,7 +134,7 @@ fn body_statuses(body: &RequestBody) -> &'static [u16] {
     match (body.content.contains_key(JSON), &body.required) {
         (true, Some(Required::True)) => &[400, 408, 413, 415],
         (true, _) => &[400, 408, 413],
-        (false, _) => &[400],
+        (false, _) => &[400, 408],
     }
 }
 

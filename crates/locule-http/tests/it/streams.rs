@@ -282,7 +282,6 @@ async fn a_refusal_is_an_error_message_followed_by_a_close(pool: PgPool) {
     let key = Some(app.key.as_str());
     let start = json!({"type": "start", "cmd": "sleep"});
     for (id, key, first, words) in [
-        (id.as_str(), Some("x"), start.clone(), "credential"),
         (id.as_str(), None, start.clone(), "API key"),
         (
             id.as_str(),

@@ -15,7 +15,9 @@ use locule_guest_api::rpc::{
     self, ConnectError, Encodable, ErrorDetail, RequestContext, Response, ServiceRequest,
     ServiceResult, ServiceStream,
 };
-use locule_guest_api::{COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND, OFFSET_HEADER};
+use locule_guest_api::{
+    COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND, OFFSET_HEADER, OUTPUT_CHUNK_BYTES,
+};
 use tokio::sync::{mpsc, watch};
 
 use super::{FIRST_PID, FakeGuest, lock};
@@ -96,7 +98,7 @@ fn script(process: &wire::ProcessConfig) -> Result<(Vec<Kind>, bool), ConnectErr
         }
         "fail" => (vec![stderr(b"no\n"), end(1, 0)], false),
         "printer" => (vec![stdout(b"abc".to_vec()), stderr(b"de")], true),
-        "cat" | "sleep" | "stuck" => (Vec::new(), true),
+        "cat" | "sleep" | "stuck" | "flood" => (Vec::new(), true),
         other => return Err(refused_program(other)),
     })
 }
@@ -110,8 +112,10 @@ impl Service {
         lock(&self.0.starts).push(request);
         let pid = self.0.next_pid.fetch_add(1, Ordering::SeqCst) + FIRST_PID;
         let (first, runs_on) = script(&process)?;
+        let flood = (process.cmd == "flood").then(|| process.args.first()?.parse().ok());
+        let flood: Option<usize> = flood.flatten();
         let (events, received) = mpsc::unbounded_channel();
-        for event in std::iter::once(started(pid)).chain(first) {
+        for event in first {
             // The receiver is at hand.
             events.send(event).ok();
         }
@@ -126,10 +130,25 @@ impl Service {
         let received = stream::unfold(received, |mut received| async move {
             Some((received.recv().await?, received))
         });
-        Ok(received.map(|event| wire::ProcessEvent {
+        let all = stream::iter([started(pid)])
+            .chain(stream::iter(self.flood(flood)))
+            .chain(received);
+        Ok(all.map(|event| wire::ProcessEvent {
             event: Some(event),
             ..Default::default()
         }))
+    }
+
+    /// The output of `flood`, made while it is read.
+    fn flood(&self, bytes: Option<usize>) -> impl Iterator<Item = Kind> + Send + use<> {
+        let guest = self.0.clone();
+        let chunks = bytes.unwrap_or_default() / OUTPUT_CHUNK_BYTES;
+        (0..chunks).map(move |number| {
+            if number + 1 == chunks {
+                guest.floods.fetch_add(1, Ordering::SeqCst);
+            }
+            data(Output::Stdout(vec![b'x'; OUTPUT_CHUNK_BYTES]))
+        })
     }
 
     /// What a client that attaches to a process gets: `printer` prints the scrollback from the offset and exits.

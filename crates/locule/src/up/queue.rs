@@ -52,7 +52,7 @@ pub(super) async fn start(
         environment: Vec::new(),
         user: Some(layout.user()),
         log: layout.log("redis"),
-        oom_score_adj: 0,
+        oom_score_adj: super::supervisor::SPARED,
         stop: Signal::SIGTERM,
         on_exit_of_up: Signal::SIGTERM,
     };

@@ -35,7 +35,7 @@ const PROBE_PERIOD: Duration = Duration::from_millis(25);
 /// program. The path names the same program after an upgrade has replaced the file.
 pub(super) const OURSELVES: &str = "/proc/self/exe";
 
-/// For the agent and the database: the kernel kills every other process first when memory runs out.
+/// For every part of the platform: the kernel kills every other process first when memory runs out, and VMMs before all others.
 pub(super) const SPARED: i32 = -900;
 
 /// How `up` runs one child.

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::text::Text;
 use super::input::{Command, Input, STDIN_MESSAGES, command, enqueue};
 use super::{SessionEnd, text};
+use crate::connection::Connection;
 use crate::extract::message;
 
 const QUEUE_MESSAGES: usize = 16;
@@ -35,6 +36,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 pub(super) struct Session<'a> {
     pub(super) sandbox: SandboxId,
     pub(super) guest: &'a GuestClient,
+    pub(super) connection: &'a Connection,
     pub(super) process: Selector,
     pub(super) encoding: Encoding,
     /// Cancelled when the caller loses its right.
@@ -143,6 +145,7 @@ impl Session<'_> {
         in_window: &AtomicUsize,
     ) -> Option<String> {
         while let Some(Ok(next)) = source.next().await {
+            self.connection.message_received();
             let text = match next {
                 Message::Text(text) => text,
                 Message::Close(_) => return None,

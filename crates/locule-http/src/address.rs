@@ -1,0 +1,104 @@
+//! The address of the client, by which connections and tries are counted.
+
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv6Addr};
+
+use axum::extract::FromRequestParts;
+use http::HeaderMap;
+use http::request::Parts;
+use locule_control::Limited;
+
+use crate::error::ApiError;
+use crate::need::Parameter;
+use crate::state::AppState;
+
+/// The remote address of a connection. The listener adds it to each request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeerAddress(pub(crate) IpAddr);
+
+/// The last address in `X-Forwarded-For`, which the proxy in front of the API has added.
+pub(crate) fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all("x-forwarded-for").iter().next_back()?;
+    let last = last.to_str().ok()?.rsplit(',').next()?;
+    last.trim().parse().ok()
+}
+
+/// The key of an address: IPv6 addresses are grouped by /64, which is what one customer of a provider usually has.
+pub(crate) fn address_key(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+/// The address of the client, as the key of its rate limits.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer(pub(crate) String);
+
+impl Parameter for Peer {}
+
+impl Peer {
+    fn of(parts: &Parts, app: &AppState) -> Self {
+        let trusted = app.config.trust_forwarded_for;
+        let forwarded = trusted.then(|| forwarded_for(&parts.headers)).flatten();
+        let connected = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
+        let address = forwarded.or(connected).map(address_key);
+        Self(
+            address
+                .map(|address| address.to_string())
+                .unwrap_or_default(),
+        )
+    }
+}
+
+impl FromRequestParts<AppState> for Peer {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &AppState,
+    ) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(parts, app))
+    }
+}
+
+/// An operation whose rate is limited for each address.
+pub(crate) trait AddressRate: Send + Sync + 'static {
+    const LIMITED: Limited;
+}
+
+macro_rules! rates {
+    ($($name:ident = $limited:ident,)*) => { $(
+        #[derive(Debug)]
+        pub(crate) struct $name;
+
+        impl AddressRate for $name {
+            const LIMITED: Limited = Limited::$limited;
+        }
+    )* };
+}
+
+rates! {
+    Logins = LoginByAddress,
+    SignUps = SignUpByAddress,
+    Resets = ResetByAddress,
+}
+
+/// The client's address is within the rate `R`. The rate is checked before the body is read.
+#[derive(Debug)]
+pub(crate) struct Within<R>(PhantomData<R>);
+
+impl<R> Parameter for Within<R> {}
+
+impl<R: AddressRate> FromRequestParts<AppState> for Within<R> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
+        let Peer(address) = Peer::of(parts, app);
+        app.accounts.limit(R::LIMITED, &address)?;
+        Ok(Self(PhantomData))
+    }
+}
