@@ -128,9 +128,13 @@ impl Activity {
         if state.probes >= PROBES_MAX {
             return Err(UseRefused::Busy);
         }
+        let Ok(of_all) = self.uses.clone().try_acquire_owned() else {
+            return Err(UseRefused::Busy);
+        };
         state.probes += 1;
         Ok(Use {
             activity: self.clone(),
+            _of_all: of_all,
             cut: state.cut.clone(),
             is_probe: true,
         })
@@ -212,7 +216,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_without_a_credential_is_no_activity_and_has_a_limit_of_its_own() {
         let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
-        let activity = Activity::new(clock.clone());
+        let activity = Activity::new(clock.clone(), uses_within(4096));
         clock.advance(Duration::from_mins(1));
         let probes: Vec<_> = (0..PROBES_MAX)
             .map(|_| activity.start_probe().unwrap())
