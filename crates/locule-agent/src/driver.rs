@@ -42,8 +42,6 @@ const INBOX: usize = 32;
 const TICK: Duration = Duration::from_secs(1);
 /// After a failed automatic pause the driver waits before the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
-/// Requests in progress when a pause begins may take this long to end.
-const DRAIN: Duration = Duration::from_secs(2);
 
 /// What all drivers of a host use.
 #[derive(Debug)]

@@ -148,6 +148,15 @@ fn record(
     }
 }
 
+fn of_user(
+    user: &dyn std::fmt::Display,
+    action: &'static str,
+    status: &'static str,
+    metadata: Value,
+) -> AuditRecord {
+    record("user", user, action, ("admin", status), metadata)
+}
+
 impl SandboxAuditEvent {
     fn record(&self, id: SandboxId) -> AuditRecord {
         let (action, status, metadata) = match self {
@@ -230,46 +239,38 @@ impl AuditEvent<'_> {
             }
             Self::Member(id, event) => event.record(*id),
             Self::UserActivate { user, email } => {
-                let email = json!({ "email": email });
-                record("user", user, "activate", ("admin", "success"), email)
+                of_user(user, "activate", "success", json!({ "email": email }))
             }
             Self::UserDeactivate { user, email } => {
-                let email = json!({ "email": email });
-                record("user", user, "deactivate", ("admin", "warning"), email)
+                of_user(user, "deactivate", "warning", json!({ "email": email }))
             }
             Self::UserSignUp { user, email } => {
-                let email = json!({ "email": email });
-                record("user", user, "sign_up", ("admin", "success"), email)
+                of_user(user, "sign_up", "success", json!({ "email": email }))
             }
             Self::UserLogin { user, address } => {
-                let address = json!({ "address": address });
-                record("user", user, "login", ("admin", "success"), address)
+                of_user(user, "login", "success", json!({ "address": address }))
             }
             Self::UserLoginFailed { user, address } => AuditRecord {
                 resource_id: user.map(|user| user.to_string()),
-                ..record(
-                    "user",
+                ..of_user(
                     &"",
                     "login_failed",
-                    ("admin", "warning"),
+                    "warning",
                     json!({ "address": address }),
                 )
             },
-            Self::UserPasswordChange(user) => {
-                record("user", user, "password_change", ("admin", "info"), none())
-            }
-            Self::UserPasswordReset(user) => {
-                record("user", user, "password_reset", ("admin", "warning"), none())
-            }
-            Self::UserDelete(user) => record("user", user, "delete", ("admin", "warning"), none()),
+            Self::UserPasswordChange(user) => of_user(user, "password_change", "info", none()),
+            Self::UserPasswordReset(user) => of_user(user, "password_reset", "warning", none()),
+            Self::UserDelete(user) => of_user(user, "delete", "warning", none()),
             Self::UserConnect { user, provider } => {
-                let provider = json!({ "provider": provider });
-                record("user", user, "connect", ("admin", "success"), provider)
+                of_user(user, "connect", "success", json!({ "provider": provider }))
             }
-            Self::UserDisconnect { user, provider } => {
-                let provider = json!({ "provider": provider });
-                record("user", user, "disconnect", ("admin", "warning"), provider)
-            }
+            Self::UserDisconnect { user, provider } => of_user(
+                user,
+                "disconnect",
+                "warning",
+                json!({ "provider": provider }),
+            ),
         }
     }
 }

@@ -66,9 +66,8 @@ pub(crate) async fn confirm(
             role(conn, by, team, Role::Member, now).await.map(drop)
         }
         (By::Login { user, session }, Needed::Login | Needed::Platform) => {
-            let is_admin = match authority::hold_login(conn, user, session, now).await? {
-                Some(is_admin) => is_admin,
-                None => return Err(refusal(conn, session, now).await?),
+            let Some(is_admin) = authority::hold_login(conn, user, session, now).await? else {
+                return Err(refusal(conn, session, now).await?);
             };
             if needed == Needed::Platform && !is_admin {
                 return Err(AccountError::NOT_PLATFORM_ADMIN);

@@ -160,7 +160,7 @@ fn is_path(location: &HeaderValue) -> bool {
     let bytes = location.as_bytes();
     bytes.first() == Some(&b'/')
         && !matches!(bytes.get(1), Some(b'/' | b'\\'))
-        && bytes.iter().all(|byte| byte.is_ascii_graphic())
+        && bytes.iter().all(u8::is_ascii_graphic)
 }
 
 /// The cookie without its `Domain` attributes: the browser then sends it to the sandbox's own host name only.

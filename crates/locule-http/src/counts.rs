@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_key_has_its_own_limit_and_an_end_makes_room() {
+    fn each_key_has_its_own_limit_and_an_end_frees_a_place() {
         let counts = Counts::default();
         let first = counts.begin('a', 2).unwrap();
         let _second = counts.begin('a', 2).unwrap();

@@ -54,7 +54,7 @@ fn holes(file: &OwnedFd, bytes: u64) -> io::Result<Vec<Range<u64>>> {
         at = end;
     }
     // A mapping without a page of the file could not be found any more.
-    if holes == [0..bytes] {
+    if holes.first().is_some_and(|hole| *hole == (0..bytes)) {
         holes.clear();
     }
     Ok(holes)

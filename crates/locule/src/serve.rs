@@ -11,7 +11,7 @@ use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
 use locule_base::{memory, telemetry};
 use locule_control::{ControlConfig, ControlPlane, Github, HostLink, Mailer};
-use locule_http::{AppState, ListenerLimits};
+use locule_http::{AppState, HttpConfig, ListenerLimits};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,21 @@ async fn give_memory_back(stop: CancellationToken) -> anyhow::Result<()> {
     }
 }
 
+/// The hosts that the database lists.
+async fn hosts(pool: &locule_store::PgPool) -> anyhow::Result<Vec<HostLink>> {
+    let mut conn = pool.acquire().await.context("connect to the database")?;
+    let online = locule_store::hosts::online(&mut conn).await?;
+    let link = |(id, address): (locule_ids::HostId, String)| {
+        let connector = Connector::Unix(PathBuf::from(address));
+        HostLink {
+            id,
+            agent: Arc::new(Client::new(connector.clone())),
+            connector,
+        }
+    };
+    Ok(online.into_iter().map(link).collect())
+}
+
 /// Every check of the configuration runs before the port opens.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::init(&environment::log_filter(), environment::log_format()?)?;
@@ -68,17 +83,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if !args.no_migrate {
         locule_store::migrate(&pool).await?;
     }
-    let mut conn = pool.acquire().await.context("connect to the database")?;
-    let hosts = locule_store::hosts::online(&mut conn).await?;
-    drop(conn);
-    let link = |(id, address): (locule_ids::HostId, String)| {
-        let connector = Connector::Unix(PathBuf::from(address));
-        HostLink {
-            id,
-            agent: Arc::new(Client::new(connector.clone())),
-            connector,
-        }
-    };
+    let hosts = hosts(&pool).await?;
     let mut config = ControlConfig::new(secrets.platform_key, secrets.jwt_secret);
     config.accounts.signup = secrets.signup;
     config.accounts.public_url = secrets
@@ -88,13 +93,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     config.accounts.github = secrets.github.map(Github::new).transpose()?;
     config.accounts.mailer = secrets.mail.as_ref().map(Mailer::new).transpose()?;
     let (tasks, clock) = (Tasks::new(), SystemClock::shared());
-    let control = ControlPlane::new(
-        config,
-        pool,
-        clock.clone(),
-        tasks.clone(),
-        hosts.into_iter().map(link).collect(),
-    );
+    let control = ControlPlane::new(config, pool, clock.clone(), tasks.clone(), hosts);
     control.start();
     let http = HttpConfig {
         names,

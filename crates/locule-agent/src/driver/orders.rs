@@ -1,13 +1,18 @@
 //! Carries out what the [policy](super::policy) decides about an order.
 
+use std::time::Duration;
+
 use locule_agent_api::{AgentError, ResumeSandbox, SandboxReport, UpdateSandbox};
 use locule_base::errors::chain;
 
 use super::policy::{Decision, OrderKind, OrderPolicy, State};
-use super::{Command, DRAIN, Driver, Next};
+use super::{Command, Driver, Next};
 use crate::error::HostError;
 use crate::lifecycle;
 use crate::manifest::ManifestState;
+
+/// Requests in progress when a pause begins may take this long to end.
+const DRAIN: Duration = Duration::from_secs(2);
 
 impl Driver {
     pub(super) async fn handle(&mut self, command: Command) -> Next {

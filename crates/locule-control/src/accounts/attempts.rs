@@ -62,16 +62,16 @@ impl Accounts {
         let Attempt {
             account, address, ..
         } = attempt;
-        let mut wanted = vec![(
+        let mut places = vec![(
             Limited::LoginByAccountAndOrigin,
             format!("{account} {}", attempt.origin),
         )];
         if !attempt.is_known {
-            wanted.push((Limited::LoginByAddress, address.to_owned()));
+            places.push((Limited::LoginByAddress, address.to_owned()));
         }
         // Counted before the verification, so that attempts at the same time do not exceed the limit, and given back after it.
         let mut taken = Vec::new();
-        for (limited, key) in wanted {
+        for (limited, key) in places {
             if let Err(refused) = self.limit(limited, &key) {
                 self.give_all_back(taken);
                 return Err(refused);

@@ -53,7 +53,7 @@ impl Passwords {
         lane: Lane,
         work: impl FnOnce() -> Result<T, CommonError> + Send + 'static,
     ) -> Result<T, CommonError> {
-        let _crowded = match lane {
+        let _turn = match lane {
             Lane::Crowded => Some(
                 tokio::time::timeout(CROWDED_WAIT_MAX, turn(&self.crowded))
                     .await
@@ -63,7 +63,7 @@ impl Passwords {
             ),
             Lane::Known | Lane::Open => None,
         };
-        let _open = match lane {
+        let _turn = match lane {
             Lane::Known => None,
             Lane::Open | Lane::Crowded => Some(turn(&self.open).await?),
         };
@@ -114,17 +114,17 @@ mod tests {
     #[tokio::test]
     async fn a_known_origin_waits_for_no_lane_of_strangers() {
         let passwords = Passwords::default();
-        let _open = passwords.open.acquire_many(3).await.unwrap();
-        let _crowded = passwords.crowded.acquire().await.unwrap();
+        let every_turn = passwords.open.acquire_many(3).await.unwrap();
+        let turn_of_crowded = passwords.crowded.acquire().await.unwrap();
         let hash = passwords.run(Lane::Known, || Ok(1)).await.unwrap();
         assert_eq!(hash, 1);
         let mut open = Box::pin(passwords.run(Lane::Open, || Ok(2)));
         let mut crowded = Box::pin(passwords.run(Lane::Crowded, || Ok(3)));
         assert!((&mut open).now_or_never().is_none());
         assert!((&mut crowded).now_or_never().is_none());
-        drop(_open);
+        drop(every_turn);
         assert_eq!(open.await.unwrap(), 2);
-        drop(_crowded);
+        drop(turn_of_crowded);
         assert_eq!(crowded.await.unwrap(), 3);
     }
 }

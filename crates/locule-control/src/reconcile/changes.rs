@@ -126,7 +126,7 @@ impl Sandboxes {
                 audit::write(&mut tx, &actor, seen.team, &event, now).await?;
             }
             self.core.commit(tx).await?;
-            self.forget_access(id);
+            self.drop_access(id);
             next.version += 1;
             next.last_updated = now;
             return Ok(next);

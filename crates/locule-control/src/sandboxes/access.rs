@@ -114,7 +114,7 @@ impl SandboxAccess {
     }
 }
 
-/// The access of running sandboxes, kept for a short time. A change of a sandbox in this process forgets it at once.
+/// The access of running sandboxes, kept for a short time. A change of a sandbox in this process removes it at once.
 #[derive(Default)]
 pub(crate) struct AccessCache(Mutex<Kept>);
 
@@ -154,7 +154,7 @@ impl AccessCache {
         kept.access.insert(id, access.clone());
     }
 
-    pub(super) fn forget(&self, id: SandboxId) {
+    pub(super) fn remove(&self, id: SandboxId) {
         let mut kept = self.kept();
         kept.changes += 1;
         kept.access.remove(&id);
@@ -232,7 +232,7 @@ mod tests {
         assert!(cache.get(id, at(10)).is_some());
         assert!(cache.get(id, at(11)).is_none(), "too old");
         let before = cache.changes();
-        cache.forget(id);
+        cache.remove(id);
         cache.keep(id, &running, before);
         assert!(cache.get(id, at(0)).is_none(), "read before the change");
         cache.keep(id, &access(SandboxState::Paused), cache.changes());

@@ -51,10 +51,10 @@ impl SandboxError {
 
 impl From<AccountError> for SandboxError {
     fn from(error: AccountError) -> Self {
-        match error {
-            AccountError::Common(error) => Self::Common(error),
-            denied => Self::Denied(denied),
+        if let AccountError::Common(error) = error {
+            return Self::Common(error);
         }
+        Self::Denied(error)
     }
 }
 

@@ -124,8 +124,8 @@ impl Sandboxes {
     }
 
     /// The next request for a port of the sandbox reads the database.
-    pub(crate) fn forget_access(&self, id: SandboxId) {
-        self.inner.access.forget(id);
+    pub(crate) fn drop_access(&self, id: SandboxId) {
+        self.inner.access.remove(id);
     }
 
     /// The route to a running sandbox of a team, for its commands and files.

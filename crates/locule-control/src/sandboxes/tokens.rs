@@ -57,7 +57,7 @@ impl Sandboxes {
         drop(conn);
         let admitted = admitted.ok_or(CommonError::NoTeam)?;
         if admitted.is_new {
-            self.forget_access(sandbox.id);
+            self.drop_access(sandbox.id);
         }
         let client = self.client(sandbox.id, team, id, admitted.numbers);
         Ok(ClientTokens {

@@ -146,6 +146,8 @@ async fn every_change(
     ]
 }
 
+type Expected = fn(&SandboxError) -> bool;
+
 /// The head of a request came before the removal, its body comes after: the answer is that to a new request.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_caller_whose_right_has_ended_changes_nothing(pool: PgPool) {
@@ -153,8 +155,7 @@ async fn a_caller_whose_right_has_ended_changes_nothing(pool: PgPool) {
     let (running, paused) = (world.create().await.id, world.create().await.id);
     world.pause(paused).await.unwrap();
     let before = (world.row(running).await, world.row(paused).await);
-    type Refused = fn(&SandboxError) -> bool;
-    let cases: [(Removal, Option<Refused>, Option<Refused>); 4] = [
+    let cases: [(Removal, Option<Expected>, Option<Expected>); 4] = [
         (Removal::Member, Some(has_no_team), Some(is_unauthorized)),
         (Removal::Key, None, Some(is_unauthorized)),
         (Removal::User, Some(is_unauthorized), Some(is_unauthorized)),

@@ -111,7 +111,7 @@ fn rest(result: &ExecResult) -> Result<String, serde_json::Error> {
     Ok(object.trim_start_matches('{').to_owned())
 }
 
-/// The inside of a JSON string, in pieces.
+/// The inside of a JSON string, in several parts.
 fn encoded_pieces(
     mut bytes: Bytes,
     is_text: bool,

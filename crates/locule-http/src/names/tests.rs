@@ -134,10 +134,10 @@ fn a_sandbox_domain_of_the_operator_takes_the_routing_headers_from_every_other_n
         ..Names::default()
     };
     for (text, expected) in [
-        ("localhost", Some((true, false, "".to_owned()))),
+        ("localhost", Some((true, false, String::new()))),
         ("127.0.0.1", Some((true, false, String::new()))),
         ("locule.example.com", Some((true, false, String::new()))),
-        ("sbx.test", Some((false, true, "".to_owned()))),
+        ("sbx.test", Some((false, true, String::new()))),
         (
             "sandbox.sbx.test",
             Some((false, true, "sandbox".to_owned())),

@@ -67,7 +67,7 @@ async fn one_address_cannot_take_all_connections_and_an_upgraded_one_counts_unti
     let refused = status(&mut sent(address, HEALTH).await).await;
     assert!([0, 429].contains(&refused), "{refused}");
     sockets.pop();
-    eventually("the closed connection makes room", async || {
+    eventually("the closed connection frees a place", async || {
         status(&mut sent(address, HEALTH).await).await == 200
     })
     .await;
@@ -99,13 +99,13 @@ async fn behind_a_proxy_requests_are_counted_by_the_forwarded_address(pool: PgPo
     assert_eq!(other, 200);
     first.write_all(&[b' '; 100]).await.unwrap();
     assert_eq!(status(&mut first).await, 400);
-    eventually("the end of the first makes room", async || {
+    eventually("the end of the first frees a place", async || {
         status(&mut sent(address, &from("192.0.2.1", HEALTH)).await).await == 200
     })
     .await;
 }
 
-/// Bodies that stall are connections that nobody needs: the limit on quiet connections evicts them.
+/// Bodies that stall are connections that serve no client: the limit on quiet connections evicts them.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn connections_whose_request_bodies_stall_are_evicted(pool: PgPool) {
     let app = App::start_with(pool, |config| {
@@ -217,7 +217,7 @@ async fn requests_in_progress_are_limited_for_each_team_and_sockets_are_among_th
     let stranger = app.stranger().await;
     assert_eq!(status(&mut sent(address, &of(&stranger)).await).await, 200);
     sockets.pop();
-    eventually("the closed socket makes room", async || {
+    eventually("the closed socket frees a place", async || {
         status(&mut sent(address, &of(&app.key)).await).await == 200
     })
     .await;
