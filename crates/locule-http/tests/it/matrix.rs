@@ -19,7 +19,7 @@ use locule_http::Need;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use sqlx::PgPool;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use self::rows::{Audit, ROWS, Row};
@@ -258,7 +258,7 @@ async fn ask(app: &App, address: SocketAddr, row: &Row, stage: &Stage, who: Who)
     (answer.status.as_u16(), answer.json)
 }
 
-/// The status of a WebSocket operation, whose errors are the reason of the close frame.
+/// The status of a WebSocket operation: of the refusal of the upgrade, or the reason of the close frame.
 async fn socket_status(
     address: SocketAddr,
     path: &str,
@@ -270,7 +270,11 @@ async fn socket_status(
     if let Some((name, value)) = header {
         request.headers_mut().insert(name, value.parse().unwrap());
     }
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let mut socket = match tokio_tungstenite::connect_async(request).await {
+        Ok((socket, _)) => socket,
+        Err(tungstenite::Error::Http(refusal)) => return refusal.status().as_u16(),
+        Err(error) => panic!("{error}"),
+    };
     let start = json!({ "type": "start", "cmd": "fail" }).to_string();
     socket.send(Message::text(start)).await.unwrap();
     while let Some(Ok(message)) = socket.next().await {
