@@ -164,7 +164,7 @@ mod tests {
         let budget = MemoryBudget::new(16 * MIB, 16 * MIB);
         let mut greedy = budget.held_by(TeamId::random());
         while greedy.add(MIB).is_ok() {}
-        assert_eq!(budget.used().total / MIB, 7);
+        assert_eq!(budget.used().total / MIB, 8);
         let mut next = budget.held_by(TeamId::random());
         next.add(3 * MIB).unwrap();
         assert_eq!(code(next.add(4 * MIB)), Some(ErrorCode::NotReady));

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use locule_agent_api::{AgentError, ReportedState};
-use locule_control::{CommonError, NewSandbox, SandboxError};
+use locule_control::{CommonError, Identity, NewSandbox, SandboxError, SignedUp};
 use locule_domain::{Desired, SandboxState};
-use locule_testkit::{Call, Fault, World};
+use locule_testkit::{Call, Fault, World, person};
 use sqlx::PgPool;
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -181,9 +181,12 @@ async fn another_teams_sandbox_is_not_found_and_unchanged(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let before = world.row(id).await;
-    let mut stranger = world.caller.clone();
-    let mut conn = world.connection().await;
-    stranger.team = locule_testkit::builders::team(&mut conn, "bob").await.1;
+    let signed_up = world
+        .accounts
+        .sign_up("bob@locule.test", "long enough", "bob", None);
+    let session = signed_up.await.and_then(SignedUp::session).unwrap();
+    let bob = person(&world.accounts, &session.token).await;
+    let stranger = Identity::Person(bob).caller().unwrap();
     let sandboxes = &world.sandboxes;
     let refused = [
         sandboxes.pause_sandbox(&stranger, id).await.map(drop),

@@ -181,7 +181,7 @@ mod tests {
             assert_eq!(answer["stdout"], text.as_str());
             assert_eq!(
                 (&answer["stderr"], &answer["encoding"], &answer["exit_code"]),
-                (&"no\n".into(), &"utf8".into(), &3.into())
+                (&"no\n".into(), &"utf-8".into(), &3.into())
             );
             assert_eq!(answer["cmd"], "}\"{ \"stdout\":");
         }

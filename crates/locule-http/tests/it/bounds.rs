@@ -32,16 +32,16 @@ async fn status(stream: &mut TcpStream) -> u16 {
 
 fn upgrade(path: &str, header: &str) -> String {
     format!(
-        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{header}\r\n"
     )
 }
 
-const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 fn login(length: usize) -> String {
     format!(
-        "POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        "POST /v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     )
 }
 
@@ -207,7 +207,10 @@ async fn requests_in_progress_are_limited_for_each_team_and_sockets_are_among_th
         assert_eq!(status(&mut socket).await, 101);
         sockets.push(socket);
     }
-    let get = format!("GET {} HTTP/1.1\r\nHost: x\r\nX-API-Key: ", "/v1/sandboxes");
+    let get = format!(
+        "GET {} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ",
+        "/v1/sandboxes"
+    );
     let of = |key: &str| format!("{get}{key}\r\n\r\n");
     assert_eq!(
         status(&mut sent(address, &request(&app.key)).await).await,

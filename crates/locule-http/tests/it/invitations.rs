@@ -139,7 +139,7 @@ async fn an_invitation_grants_nothing_before_the_invited_person_accepts(pool: Pg
     let switched = app
         .by(&ada.token, "POST", "/v1/auth/switch-team", &switch)
         .await;
-    assert_eq!(switched.status, 403, "{}", switched.json);
+    assert_eq!(switched.status, 404, "{}", switched.json);
     assert_eq!(teams(&app, &ada).await, 1);
     assert_eq!(members_in_audit_log(&app).await, ["invite"]);
     let listed = members(&app, &owner).await;

@@ -19,8 +19,8 @@ use locule_http::Need;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use sqlx::PgPool;
-use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use self::rows::{Audit, ROWS, Row};
 use crate::app::{App, Signed};

@@ -1,30 +1,21 @@
-//! The memory of the control plane against clients that hold as much of it as they can.
+//! The memory of the control plane against clients without a credential that hold as much of it as they can.
 //!
-//! Clients and simulated host run in the same process and add little: clients send from one static buffer.
+//! Clients run in the same process and add little: they send from one static buffer.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use locule_base::clock::{Clock as _, SystemClock};
 use locule_base::memory::{give_back, kibibytes};
 use locule_control::Rate;
 use locule_testkit::eventually;
-use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
 use crate::app::App;
 
 static FILLER: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 const EACH: usize = 200;
-const UPLOADS: usize = 8;
-const UPLOAD_BYTES: usize = 95 << 20;
-const EXECS: usize = 512;
-const OUTPUT_BYTES: usize = 4 << 20;
 
 /// Memory of the process that is not backed by a file, in MiB.
 fn resident() -> u64 {
@@ -64,7 +55,7 @@ async fn sends(address: SocketAddr, head: &str, bytes: usize) -> TcpStream {
 async fn socket(address: SocketAddr) -> TcpStream {
     let id = locule_ids::SandboxId::random();
     let head = format!(
-        "GET /v1/sandboxes/{id}/exec/stream HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+        "GET /v1/sandboxes/{id}/exec/stream HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     );
     let mut stream = sends(address, &head, 0).await;
@@ -82,8 +73,7 @@ async fn socket(address: SocketAddr) -> TcpStream {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn clients_cannot_fill_the_memory_of_the_control_plane(pool: PgPool) {
-    locule_base::descriptors::raise().unwrap();
+async fn clients_without_a_credential_cannot_fill_the_memory_of_the_control_plane(pool: PgPool) {
     let app = App::start_with(pool, |config| {
         // Every body is awaited: none is refused for its rate.
         config.accounts.rates.login_by_address = Rate {
@@ -93,54 +83,36 @@ async fn clients_cannot_fill_the_memory_of_the_control_plane(pool: PgPool) {
     })
     .await;
     let address = app.listen().await;
-    let id = app.sandbox().await;
-    let other = Other::start(&app).await;
     drop(socket(address).await);
-    other.works(&app, 3).await;
     give_back();
     let before = resident();
 
-    let strangers = strangers(address).await;
+    let clients = clients(address).await;
     eventually("the server has read what it reads", async || {
         unread(address) <= EACH
     })
     .await;
-    let with_strangers = resident();
-    drop(strangers);
-
-    let clients = one_team(&app, address, &id).await;
-    let with_team = resident();
-    let worst = other.works(&app, 20).await;
+    let with_clients = resident();
     drop(clients);
-    let mut after = 0;
     eventually("the memory is given back", async || {
         give_back();
-        after = resident();
-        after <= before + before / 10 + 4
+        resident() <= before + before / 10 + 4
     })
     .await;
-    println!(
-        "MiB: {before} before, {with_strangers} with strangers, {with_team} with one team, {after} after; \
-         another team's slowest create and exec meanwhile: {worst:?}"
-    );
-    assert!(
-        with_strangers <= before + 64,
-        "{before} → {with_strangers} MiB"
-    );
-    assert!(with_team <= before + 256, "{before} → {with_team} MiB");
+    assert!(with_clients <= before + 64, "{before} → {with_clients} MiB");
 }
 
 /// What clients without a credential hold.
-async fn strangers(address: SocketAddr) -> Vec<TcpStream> {
+async fn clients(address: SocketAddr) -> Vec<TcpStream> {
     let mut clients = Vec::new();
     let header = format!("X-Filler: {}\r\n", "x".repeat(500));
     let heads = format!(
-        "GET /health HTTP/1.1\r\nHost: x\r\n{}\r\n",
+        "GET /health HTTP/1.1\r\nHost: localhost\r\n{}\r\n",
         header.repeat(99)
     );
-    let slow = "GET /health HTTP/1.1\r\nHost: x\r\nX-Filler: ";
+    let slow = "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Filler: ";
     let body = format!(
-        "POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "POST /v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         FILLER.len()
     );
     for _ in 0..EACH {
@@ -150,86 +122,4 @@ async fn strangers(address: SocketAddr) -> Vec<TcpStream> {
         clients.push(socket(address).await);
     }
     clients
-}
-
-/// What one account holds: uploads that stall, and commands that print and run on.
-async fn one_team(app: &App, address: SocketAddr, id: &str) -> JoinSet<()> {
-    let mut clients = JoinSet::new();
-    let (sent, answered) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let key = &app.key;
-    let part = "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n";
-    let upload = format!(
-        "POST /v1/sandboxes/{id}/files/write HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\
-         Content-Type: multipart/form-data; boundary=XX\r\nContent-Length: {}\r\n\r\n{part}",
-        UPLOAD_BYTES + 4096
-    );
-    for _ in 0..UPLOADS {
-        let (upload, sent) = (upload.clone(), sent.clone());
-        clients.spawn(async move {
-            let _stalled = sends(address, &upload, UPLOAD_BYTES).await;
-            sent.fetch_add(1, Ordering::SeqCst);
-            std::future::pending::<()>().await;
-        });
-    }
-    let body = json!({ "cmd": "flood", "args": [OUTPUT_BYTES.to_string()] }).to_string();
-    let exec = format!(
-        "POST /v1/sandboxes/{id}/exec HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    for _ in 0..EXECS {
-        let (exec, answered) = (exec.clone(), answered.clone());
-        clients.spawn(async move {
-            let mut stream = sends(address, &exec, 0).await;
-            let mut begun = [0; 12];
-            stream.read_exact(&mut begun).await.unwrap();
-            assert_eq!(&begun, b"HTTP/1.1 429");
-            answered.fetch_add(1, Ordering::SeqCst);
-            std::future::pending::<()>().await;
-        });
-    }
-    let floods = &app.guest.floods;
-    eventually(
-        "every upload has stalled, every command has printed",
-        async || {
-            let done = answered.load(Ordering::SeqCst) + floods.load(Ordering::SeqCst) as usize;
-            sent.load(Ordering::SeqCst) == UPLOADS && done >= EXECS
-        },
-    )
-    .await;
-    clients
-}
-
-/// Another team, which works meanwhile.
-struct Other {
-    key: String,
-}
-
-impl Other {
-    async fn start(app: &App) -> Self {
-        Self {
-            key: app.stranger().await,
-        }
-    }
-
-    /// Creates sandboxes, runs a command in each and destroys them. Returns the slowest round.
-    async fn works(&self, app: &App, rounds: usize) -> Duration {
-        let clock = SystemClock::new();
-        let mut worst = Duration::ZERO;
-        for _ in 0..rounds {
-            let began = clock.monotonic();
-            let made = app.call_as(&self.key, "POST", "/v1/sandboxes", "{}").await;
-            assert_eq!(made.status, 201, "{}", made.json);
-            let path = format!("/v1/sandboxes/{}", made.json["id"].as_str().unwrap());
-            let body = json!({ "cmd": "echo", "args": ["hello"] }).to_string();
-            let ran = app
-                .call_as(&self.key, "POST", &format!("{path}/exec"), &body)
-                .await;
-            assert_eq!(ran.status, 200, "{}", ran.json);
-            worst = worst.max(clock.monotonic().saturating_sub(began));
-            let gone = app.call_as(&self.key, "DELETE", &path, "").await;
-            assert_eq!((gone.status.as_u16(), gone.json), (204, Value::Null));
-        }
-        worst
-    }
 }
