@@ -98,8 +98,8 @@ rows! {
     "POST" "/v2/sandboxes" AnyTeam 201 Audit::Event("sandbox create"), none, |_| json!({ "templateID": "base" });
     "GET" "/sandboxes/{id}" TheTeam 200 Audit::Reads, sandbox, nothing;
     "DELETE" "/sandboxes/{id}" TheTeam 204 Audit::Event("sandbox destroy"), sandbox, nothing;
-    "POST" "/sandboxes/{id}/connect" TheTeam 200 Audit::Event("sandbox set_timeout"), sandbox, |_| json!({ "timeout": 60 });
-    "POST" "/v2/sandboxes/{id}/connect" TheTeam 200 Audit::Event("sandbox set_timeout"), sandbox, |_| json!({ "timeout": 60 });
+    "POST" "/sandboxes/{id}/connect" TheTeam 200 Audit::None("a sandbox without an expiry has no expiry to extend"), sandbox, |_| json!({ "timeout": 60 });
+    "POST" "/v2/sandboxes/{id}/connect" TheTeam 200 Audit::None("a sandbox without an expiry has no expiry to extend"), sandbox, |_| json!({ "timeout": 60 });
     "POST" "/sandboxes/{id}/resume" TheTeam 409 USE, sandbox, |_| json!({ "timeout": 60 });
     "POST" "/sandboxes/{id}/pause" TheTeam 204 Audit::Event("sandbox pause"), sandbox, nothing;
     "POST" "/sandboxes/{id}/timeout" TheTeam 204 Audit::Event("sandbox set_timeout"), sandbox, |_| json!({ "timeout": 60 });
