@@ -103,7 +103,7 @@ rows! {
     "POST" "/sandboxes/{id}/resume" TheTeam 409 USE, sandbox, |_| json!({ "timeout": 60 });
     "POST" "/sandboxes/{id}/pause" TheTeam 204 Audit::Event("sandbox pause"), sandbox, nothing;
     "POST" "/sandboxes/{id}/timeout" TheTeam 204 Audit::Event("sandbox set_timeout"), sandbox, |_| json!({ "timeout": 60 });
-    "POST" "/sandboxes/{id}/refreshes" TheTeam 204 Audit::Event("sandbox set_timeout"), sandbox, |_| json!({ "duration": 60 });
+    "POST" "/sandboxes/{id}/refreshes" TheTeam 204 Audit::None("a sandbox without an expiry has no expiry to extend"), sandbox, |_| json!({ "duration": 60 });
 
     "GET" "/v1/api-keys" AnyMember 200 Audit::Reads, none, nothing;
     "POST" "/v1/api-keys" AnyMember 201 Audit::Event("api_key create"), none, |_| json!({});
