@@ -286,7 +286,7 @@ pub(crate) async fn write(
     Ok(audit::insert(conn, entry(actor, team, event, now)).await?)
 }
 
-/// As [`write`], into the audit log of each of these teams.
+/// As [`write()`], into the audit log of each of these teams.
 pub(crate) async fn write_all(
     conn: &mut PgConnection,
     actor: &Actor,

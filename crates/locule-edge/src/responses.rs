@@ -3,8 +3,8 @@
 //!
 //! | the request named the sandbox | the response comes from | its headers |
 //! |---|---|---|
-//! | in `E2b-Sandbox-Id` | the address of the API, or of another sandbox | those of [`ALLOWED`] |
-//! | in its host name | a host name of its own | all but those of [`DENIED`], no cookie for another host |
+//! | in `E2b-Sandbox-Id` | the address of the API, or of another sandbox | those of `ALLOWED` |
+//! | in its host name | a host name of its own | all but those of `DENIED`, no cookie for another host |
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use locule_guest_api::OFFSET_HEADER;

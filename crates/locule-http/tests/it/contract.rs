@@ -31,13 +31,24 @@ fn generous(config: &mut ControlConfig) {
     for one in [
         &mut rates.login_by_address,
         &mut rates.login_by_account,
+        &mut rates.login_by_account_and_origin,
         &mut rates.sign_up_by_address,
         &mut rates.reset_by_address,
         &mut rates.reset_by_account,
         &mut rates.addresses_by_person,
         &mut rates.invitations_by_address,
+        &mut rates.create_team_by_account,
+        &mut rates.create_key_by_account,
     ] {
         *one = rate;
+    }
+    let limits = &mut config.accounts.limits;
+    for one in [
+        &mut limits.teams_owned_max,
+        &mut limits.keys_per_team_max,
+        &mut limits.members_per_team_max,
+    ] {
+        *one = 1_000_000;
     }
     config.sandboxes.quota = Quota {
         sandboxes_max: 1_000_000,
