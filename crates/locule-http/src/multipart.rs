@@ -189,6 +189,7 @@ mod fuzz {
             "--XX\r\ncontent-disposition: form-data; name=path; filename*=utf-8''%c3%bc\r\n\r\n../../etc\r\n--XX--",
         ];
         let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
             .build()
             .unwrap();
         locule_fuzz::fuzz(&seeds, |body| {
