@@ -11,6 +11,7 @@ use locule_net::HostNet;
 use locule_vmm::{Accelerator, AcceleratorKind, Vmm};
 
 use crate::config::Config;
+use crate::error::HostError;
 use crate::images::Bundle;
 use crate::ledger::Ledger;
 use crate::promises::Promises;
@@ -47,6 +48,14 @@ impl Host {
     /// The user that a slot's VMM runs as.
     pub(crate) fn vmm_uid(&self, slot: u16) -> u32 {
         self.net.first_uid() + u32::from(slot)
+    }
+
+    /// Refuses a new VM while the disk pool is almost full.
+    pub(crate) fn require_disk_space(&self) -> Result<(), HostError> {
+        if self.pool.is_low()? {
+            return Err(HostError::NoCapacity("its disk pool is almost full"));
+        }
+        Ok(())
     }
 
     /// Where template snapshots are.

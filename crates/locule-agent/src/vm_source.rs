@@ -59,9 +59,7 @@ impl VmSource {
 
     async fn claim_or_create(&self, manifest: &mut Manifest) -> Result<Vm, HostError> {
         let host = &self.host;
-        if host.pool.is_low()? {
-            return Err(HostError::NoCapacity("its disk pool is almost full"));
-        }
+        host.require_disk_space()?;
         let shape = manifest.shape();
         if let Some(pooled) = self.warm_pool.take(&manifest.template, shape) {
             match claim(host, manifest, pooled).await {

@@ -266,9 +266,7 @@ impl WarmPool {
             }
             Step::WarmUp(kind, pooled) => (kind, pooled.warm_up(host).await?),
             Step::Restore { kind, then_warm_up } => {
-                if host.pool.is_low()? {
-                    return Err(HostError::NoCapacity("its disk pool is almost full"));
-                }
+                host.require_disk_space()?;
                 let (snapshots, template) = (&self.template_snapshots, &kind.template);
                 let mut pooled = PooledVm::restore(host, snapshots, template, kind.shape).await?;
                 if then_warm_up {

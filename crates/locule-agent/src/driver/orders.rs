@@ -189,9 +189,7 @@ impl Driver {
 
     async fn resume(&mut self, snapshot: u32) -> Result<(), HostError> {
         let host = self.host.clone();
-        if host.pool.is_low()? {
-            return Err(HostError::NoCapacity("its disk pool is almost full"));
-        }
+        host.require_disk_space()?;
         let promise = self.vm_source.promise(self.manifest.memory_mib).await?;
         let slot = host.slots.take().ok_or(HostError::NoSlot)?;
         self.defragmentation.cancel();
