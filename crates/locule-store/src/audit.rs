@@ -11,21 +11,6 @@ use crate::StoreError;
 use crate::statement::{row, statements};
 
 type InsertValues = (
-    Uuid,
-    Uuid,
-    &'static str,
-    Option<String>,
-    &'static str,
-    &'static str,
-    Option<String>,
-    &'static str,
-    &'static str,
-    &'static str,
-    Value,
-    DateTime<Utc>,
-);
-
-type InsertEachValues = (
     Vec<Uuid>,
     Vec<Uuid>,
     &'static str,
@@ -52,10 +37,6 @@ type ListValues = (
 
 statements! {
     INSERT: InsertValues =
-        "INSERT INTO audit_logs (id, team_id, actor_type, actor_id, actor_name, resource_type, resource_id, action, scope,
-                                 status, metadata, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    INSERT_EACH: InsertEachValues =
         "INSERT INTO audit_logs (id, team_id, actor_type, actor_id, actor_name, resource_type, resource_id, action, scope,
                                  status, metadata, created_at)
          SELECT one.id, one.team_id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
@@ -87,9 +68,30 @@ pub struct Entry<'a> {
 }
 
 pub async fn insert(conn: &mut PgConnection, entry: Entry<'_>) -> Result<(), StoreError> {
+    let (id, team) = (entry.id, entry.team);
+    insert_as(conn, entry, vec![id.as_uuid()], vec![team.as_uuid()]).await
+}
+
+/// Writes an entry into the audit log of each of these teams. The entry's own id and team are not used.
+pub async fn insert_each(
+    conn: &mut PgConnection,
+    entry: Entry<'_>,
+    teams: &[TeamId],
+) -> Result<(), StoreError> {
+    let ids = teams.iter().map(|_| AuditId::random().as_uuid()).collect();
+    let teams = teams.iter().map(|team| team.as_uuid()).collect();
+    insert_as(conn, entry, ids, teams).await
+}
+
+async fn insert_as(
+    conn: &mut PgConnection,
+    entry: Entry<'_>,
+    ids: Vec<Uuid>,
+    teams: Vec<Uuid>,
+) -> Result<(), StoreError> {
     let values = (
-        entry.id.as_uuid(),
-        entry.team.as_uuid(),
+        ids,
+        teams,
         entry.actor_type,
         entry.actor_id,
         entry.actor_name,
@@ -102,29 +104,6 @@ pub async fn insert(conn: &mut PgConnection, entry: Entry<'_>) -> Result<(), Sto
         entry.created_at,
     );
     INSERT.execute(conn, values).await.map(drop)
-}
-
-/// Writes an entry into the audit log of each of these teams. The entry's own id and team are not used.
-pub async fn insert_each(
-    conn: &mut PgConnection,
-    entry: Entry<'_>,
-    teams: &[TeamId],
-) -> Result<(), StoreError> {
-    let values = (
-        teams.iter().map(|_| AuditId::random().as_uuid()).collect(),
-        teams.iter().map(|team| team.as_uuid()).collect(),
-        entry.actor_type,
-        entry.actor_id,
-        entry.actor_name,
-        entry.resource_type,
-        entry.resource_id,
-        entry.action,
-        entry.scope,
-        entry.status,
-        entry.metadata,
-        entry.created_at,
-    );
-    INSERT_EACH.execute(conn, values).await.map(drop)
 }
 
 /// One entry as a list shows it.
