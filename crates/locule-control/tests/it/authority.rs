@@ -9,7 +9,7 @@ use locule_ids::SandboxId;
 use locule_store::members;
 use locule_testkit::builders::noon;
 use locule_testkit::{World, eventually, person};
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 
 /// A member of the first team, as requests of the member were authenticated: by login and by key.
 struct Member {
@@ -17,6 +17,12 @@ struct Member {
     by_login: Caller,
     by_key: Caller,
     key: locule_control::ApiKey,
+}
+
+impl Member {
+    fn caller(&self, by_key: bool) -> &Caller {
+        if by_key { &self.by_key } else { &self.by_login }
+    }
 }
 
 const PASSWORD: &str = "long enough";
@@ -257,6 +263,13 @@ async fn a_person_whose_login_has_ended_changes_no_team_and_no_account(pool: PgP
     }
 }
 
+/// Lets no transaction write to a table until the result is committed.
+async fn no_writes(world: &World, lock: &'static str) -> Transaction<'static, Postgres> {
+    let mut gate = world.pool.begin().await.unwrap();
+    sqlx::query(lock).execute(&mut *gate).await.unwrap();
+    gate
+}
+
 async fn waiting(world: &World, count: i64) {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     eventually("the transactions wait", async || {
@@ -284,17 +297,9 @@ async fn a_removal_waits_for_a_create_and_lists_its_sandbox(pool: PgPool) {
     .enumerate()
     {
         let member = member(&world, &format!("member{number}")).await;
-        let caller = if by_key {
-            &member.by_key
-        } else {
-            &member.by_login
-        };
+        let caller = member.caller(by_key);
         // Stops the create at the insertion of its row, after its decision.
-        let mut gate = world.pool.begin().await.unwrap();
-        sqlx::query("LOCK TABLE sandboxes IN SHARE MODE")
-            .execute(&mut *gate)
-            .await
-            .unwrap();
+        let gate = no_writes(&world, "LOCK TABLE sandboxes IN SHARE MODE").await;
         let create = world.sandboxes.create_sandbox(caller, World::request());
         let remove = async {
             waiting(&world, 1).await;
@@ -331,17 +336,9 @@ async fn a_change_that_waits_for_a_removal_is_refused(pool: PgPool) {
     .enumerate()
     {
         let member = member(&world, &format!("member{number}")).await;
-        let caller = if by_key {
-            &member.by_key
-        } else {
-            &member.by_login
-        };
+        let caller = member.caller(by_key);
         // Stops the removal before its commit: it has taken the right away and writes its audit entry.
-        let mut gate = world.pool.begin().await.unwrap();
-        sqlx::query("LOCK TABLE audit_logs IN SHARE MODE")
-            .execute(&mut *gate)
-            .await
-            .unwrap();
+        let gate = no_writes(&world, "LOCK TABLE audit_logs IN SHARE MODE").await;
         let change = async {
             waiting(&world, 1).await;
             let open = async {

@@ -5,10 +5,9 @@ use http::{Request, Version};
 use locule_http::{HttpConfig, Names, Origin};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
-use crate::app::{Answer, App, PATIENCE};
+use crate::app::{Answer, App};
+use crate::raw::exchange;
 
 /// Creates a sandbox with public ports over the E2B dialect.
 pub(crate) async fn public_sandbox(app: &App) -> Value {
@@ -97,15 +96,6 @@ async fn a_page_that_rebinds_its_own_name_reaches_nothing(pool: PgPool) {
     assert!(app.guest.web_request.lock().unwrap().is_none());
 }
 
-async fn raw(app: &App, bytes: &str) -> String {
-    let mut stream = TcpStream::connect(app.listen().await).await.unwrap();
-    stream.write_all(bytes.as_bytes()).await.unwrap();
-    let mut said = Vec::new();
-    let read = stream.read_to_end(&mut said);
-    tokio::time::timeout(PATIENCE, read).await.unwrap().ok();
-    String::from_utf8_lossy(&said).into_owned()
-}
-
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_request_names_exactly_one_host(pool: PgPool) {
     let app = App::start(pool).await;
@@ -157,7 +147,11 @@ async fn a_request_names_exactly_one_host(pool: PgPool) {
             421,
         ),
     ] {
-        let said = raw(&app, &format!("{head}Connection: close\r\n\r\n")).await;
+        let said = exchange(
+            app.listen().await,
+            &format!("{head}Connection: close\r\n\r\n"),
+        )
+        .await;
         let begin = said.split(' ').nth(1);
         assert_eq!(begin, Some(status.to_string().as_str()), "{head}: {said}");
     }

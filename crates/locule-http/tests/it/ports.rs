@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::app::{Answer, App, EMAIL, PATIENCE};
+use crate::raw::exchange;
 
 /// Creates a sandbox over the E2B dialect: its ports are public.
 async fn open_sandbox(app: &App, more: serde_json::Value) -> String {
@@ -40,17 +41,6 @@ async fn visit(app: &App, id: &str, port: u16, path: &str) -> Answer {
 fn resumes(app: &App, id: &str) -> usize {
     let sandbox = SandboxId::from_base36(id).unwrap();
     app.host.asked(Call::Resume, sandbox)
-}
-
-/// Sends raw bytes and reads until the other side closes.
-async fn raw(app: &App, bytes: &str) -> String {
-    let mut stream = TcpStream::connect(app.listen().await).await.unwrap();
-    stream.write_all(bytes.as_bytes()).await.unwrap();
-    let mut said = Vec::new();
-    let read = stream.read_to_end(&mut said);
-    // A reset after the response also ends it.
-    tokio::time::timeout(PATIENCE, read).await.unwrap().ok();
-    String::from_utf8_lossy(&said).into_owned()
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -202,7 +192,7 @@ async fn conflicting_body_lengths_do_not_smuggle_a_request(pool: PgPool) {
             hidden.len()
         ),
     ] {
-        let said = raw(&app, &format!("{head}{framing}{hidden}")).await;
+        let said = exchange(app.listen().await, &format!("{head}{framing}{hidden}")).await;
         // One response, then the connection is closed: the bytes after the body are not read as a request.
         assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{said}");
         if let Some(arrived) = app.guest.web_request.lock().unwrap().take() {
@@ -218,7 +208,7 @@ async fn conflicting_body_lengths_do_not_smuggle_a_request(pool: PgPool) {
         "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
         "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     ] {
-        let said = raw(&app, &format!("{head}{framing}")).await;
+        let said = exchange(app.listen().await, &format!("{head}{framing}")).await;
         assert!(said.starts_with("HTTP/1.1 400"), "{framing}: {said}");
     }
     assert!(app.guest.web_request.lock().unwrap().is_none());
@@ -302,8 +292,8 @@ async fn a_request_without_access_does_not_resume_a_sandbox(pool: PgPool) {
 async fn tunnels_and_incomplete_addresses_are_refused(pool: PgPool) {
     let app = App::start(pool).await;
     let id = open_sandbox(&app, json!({})).await;
-    let said = raw(
-        &app,
+    let said = exchange(
+        app.listen().await,
         &format!("CONNECT x:1 HTTP/1.1\r\nHost: 8080-{id}.localhost\r\nConnection: close\r\n\r\n"),
     )
     .await;

@@ -66,6 +66,12 @@ impl Raw {
     }
 }
 
+/// Sends raw bytes and returns what the server sent until it closed the connection.
+pub(crate) async fn exchange(address: SocketAddr, bytes: &str) -> String {
+    let raw = Raw::open("raw bytes", address, bytes, b"").await;
+    raw.ended().await
+}
+
 /// A WebSocket text frame of a client, with a mask of zeros.
 pub(crate) fn frame(text: &str) -> Vec<u8> {
     let length = u8::try_from(text.len()).unwrap();
