@@ -1,7 +1,7 @@
 //! Packet rules as text for `nft -f -`, which applies them in one atomic transaction.
 
 use crate::names::Names;
-use crate::{GUEST_IP, GUEST_MAC, HOST_IP};
+use crate::{GUEST_IP, GUEST_MAC, HOST_IP, NetOptions};
 
 /// Destinations that sandboxes must not reach: private and special-purpose ranges, which contain the metadata addresses and
 /// the addresses of sandboxes. 168.63.129.16 is the host of an Azure VM, which serves secrets to every process on the VM.
@@ -12,29 +12,39 @@ const CLOSED: &str = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 168.63.
 const CONNECTIONS_MAX: u32 = 2000;
 const NEW_PER_SECOND: u32 = 100;
 const NEW_BURST: u32 = 500;
-/// Limits for the new connections of all sandboxes of an instance together.
-const ALL_NEW_PER_SECOND: u32 = 1000;
-const ALL_NEW_BURST: u32 = 10_000;
+/// New connections of one sandbox that are admitted whatever the other sandboxes do.
+const OWN_NEW_PER_SECOND: u32 = 10;
+const OWN_NEW_BURST: u32 = 50;
+/// What all sandboxes share beyond that may come at once: the connections of so many seconds.
+const SHARED_BURST_SECONDS: u32 = 10;
+/// Sandboxes whose own connections are counted at a time: more than an instance has.
+const OWN_MAX: u32 = 65_535;
 /// Limits for DNS queries: each may become a connection of the host to its resolver.
 const DNS_QUERIES_PER_SECOND: u32 = 100;
 const DNS_QUERIES_BURST: u32 = 200;
 const DNS_CONNECTIONS_PER_SECOND: u32 = 20;
 const DNS_CONNECTIONS_BURST: u32 = 40;
 
-/// The rules in the host's namespace, for all sandboxes of one instance.
-pub(crate) fn host_rules(names: &Names, block: &str) -> String {
+/// The rules in the host's namespace, for all sandboxes of one instance. A new connection is asked for the sandbox's own share
+/// before the share of all: sandboxes that open many connections leave each other sandbox its own. The source address is the
+/// sandbox's: its namespace has translated it.
+pub(crate) fn host_rules(names: &Names, block: &str, options: &NetOptions) -> String {
     let (table, veths) = (names.table(), names.veth_pattern());
+    let shared = options.shared_connections_per_second.max(1);
+    let shared_burst = shared.saturating_mul(SHARED_BURST_SECONDS);
     format!(
         "table ip {table} {{}}
 delete table ip {table}
 table ip {table} {{
   set closed {{ type ipv4_addr; flags interval; elements = {{ {CLOSED} }} }}
+  set own_new {{ type ipv4_addr; size {OWN_MAX}; flags dynamic,timeout; timeout 1m; }}
   chain forwarded {{
     type filter hook forward priority -10; policy accept;
     iifname \"{veths}\" ip saddr != {block} drop
     iifname \"{veths}\" ip daddr @closed drop
     iifname \"{veths}\" ct state invalid drop
-    iifname \"{veths}\" ct state new limit rate over {ALL_NEW_PER_SECOND}/second burst {ALL_NEW_BURST} packets drop
+    iifname \"{veths}\" ct state new update @own_new {{ ip saddr limit rate {OWN_NEW_PER_SECOND}/second burst {OWN_NEW_BURST} packets }} accept
+    iifname \"{veths}\" ct state new limit rate over {shared}/second burst {shared_burst} packets drop
     iifname \"{veths}\" accept
     oifname \"{veths}\" ct state established,related accept
     oifname \"{veths}\" drop

@@ -43,7 +43,7 @@ impl HostNet {
         }
         let forward = "/proc/sys/net/ipv4/ip_forward";
         fs::write(forward, "1").map_err(FileError::on("enable forwarding in", forward))?;
-        let rules = firewall::host_rules(&host.names, &host.block());
+        let rules = firewall::host_rules(&host.names, &host.block(), &host.options);
         nft(rules).await?;
         raise_connection_table_limit();
         Ok(host)

@@ -9,6 +9,8 @@ const RESOLVERS_MAX: usize = 3;
 pub struct NetOptions {
     /// The bandwidth of one sandbox in each direction, in Mbit/s.
     pub bandwidth_mbit: u32,
+    /// New connections per second of all sandboxes together, beyond what each sandbox has for itself. Ten times as many at once.
+    pub shared_connections_per_second: u32,
     /// The resolvers for sandboxes. Empty: the host's resolvers.
     pub resolvers: Vec<SocketAddr>,
 }
@@ -17,6 +19,7 @@ impl Default for NetOptions {
     fn default() -> Self {
         Self {
             bandwidth_mbit: 1000,
+            shared_connections_per_second: 1000,
             resolvers: Vec::new(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use locule_net::NetOptions;
@@ -218,6 +219,47 @@ async fn one_guest_cannot_fill_the_hosts_connection_table() {
     other
         .connect((internet.address, PORT).into(), PATIENCE)
         .unwrap();
+    drop((guest, other));
+    world.host.close().await.unwrap();
+}
+
+/// Ten sandboxes that opened connections as fast as they may left nothing to the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_opens_connections_while_others_use_up_what_all_share() {
+    let options = NetOptions {
+        shared_connections_per_second: 1,
+        ..NetOptions::default()
+    };
+    let (internet, world) = (Internet::new().await, World::new(options).await);
+    internet.listen(PORT);
+    let (net, neighbour) = (
+        world.host.create(0).await.unwrap(),
+        world.host.create(1).await.unwrap(),
+    );
+    let (guest, other) = (Guest::new(&net).await, Guest::new(&neighbour).await);
+    let (flood, to, ended) = (guest.udp(), internet.address, AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for port in (10_000..60_000).cycle() {
+                if ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                let _ = flood.send_to(b"x", (to, port));
+            }
+        });
+        // All that is shared, and the flooding sandbox's own.
+        let deadline = Instant::now() + PATIENCE;
+        while world.connections(0) < 60 && Instant::now() < deadline {}
+        let used = world.connections(0);
+        let opened = (0..30).filter(|_| other.connect((to, PORT).into(), PATIENCE / 10).is_ok());
+        let opened = opened.count();
+        ended.store(true, Ordering::Relaxed);
+        assert!(
+            used >= 60,
+            "{used} connections: the flood did not reach the host"
+        );
+        assert_eq!(opened, 30);
+    });
     drop((guest, other));
     world.host.close().await.unwrap();
 }
