@@ -25,7 +25,11 @@ pub use server::router;
 pub const PROTOCOL_VERSION: u32 = 1;
 /// The header with the [`WriteMark`] of an order.
 const WRITE_MARK_HEADER: &str = "locule-write-mark";
-/// The header with the cause of a failed proxy request: `not_found`, `not_running`, `port_closed`, `draining`.
+/// The header with the cause of a failed proxy request: `not_found`, `not_running`, `port_closed`, `draining`, `busy`, `no_answer`,
+/// `broken`.
 pub const PROXY_ERROR_HEADER: &str = "locule-proxy-error";
 /// The header of a proxied request without a credential, which is not a use of the sandbox. Never forwarded into the sandbox.
 pub const PROXY_PROBE_HEADER: &str = "locule-probe";
+/// The header with the address of a client that showed no credential: one address has a share of what all visitors may use. Never
+/// forwarded into the sandbox.
+pub const PROXY_VISITOR_HEADER: &str = "locule-visitor";

@@ -2,31 +2,26 @@
 //!
 //! File calls, proxied requests and running streams all count (W-043): everything that passes the proxy holds a [`Use`].
 
+mod uses;
+
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use locule_base::clock::SharedClock;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Uses of one sandbox at a time.
-const OPEN_MAX: usize = 512;
-/// Each use holds two descriptors of the agent. All uses together hold half of the descriptors at most: the others are for VMMs,
-/// name servers and the agent's own calls.
-const DESCRIPTORS_PER_USE: u64 = 4;
+use self::uses::{Count, Permits};
 
-/// The uses of all sandboxes together, within the descriptors of the process.
-pub(crate) fn uses_within(descriptors: u64) -> Arc<Semaphore> {
-    let uses = usize::try_from(descriptors / DESCRIPTORS_PER_USE).unwrap_or(usize::MAX);
-    Arc::new(Semaphore::new(uses.min(Semaphore::MAX_PERMITS)))
-}
+pub(crate) use self::uses::{AllUses, UseKind};
 
 #[derive(Debug)]
 pub(crate) struct Activity {
     clock: SharedClock,
-    /// The uses that all sandboxes together may still begin.
-    uses: Arc<Semaphore>,
+    all: AllUses,
     state: Mutex<State>,
+    /// Open uses that are activity.
     open: watch::Sender<usize>,
 }
 
@@ -37,18 +32,27 @@ struct State {
     draining: bool,
     /// Cancelled to cut every open use at once.
     cut: CancellationToken,
-    probes: usize,
+    calls: Count,
+    visits: Count,
+    probes: Count,
 }
 
-/// Requests of one sandbox at a time that are no use of it.
-const PROBES_MAX: usize = 32;
+impl State {
+    const fn count(&mut self, kind: UseKind) -> &mut Count {
+        match kind {
+            UseKind::Call => &mut self.calls,
+            UseKind::Visit => &mut self.visits,
+            UseKind::Probe => &mut self.probes,
+        }
+    }
+}
 
 /// Why a use cannot begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UseRefused {
     /// A pause is in progress.
     Draining,
-    /// The limit of open uses is reached, of the sandbox or of all sandboxes.
+    /// A limit of open uses is reached, of the sandbox, of the visitor or of all sandboxes.
     Busy,
 }
 
@@ -56,22 +60,25 @@ pub(crate) enum UseRefused {
 #[derive(Debug)]
 pub(crate) struct Use {
     activity: Arc<Activity>,
-    _of_all: OwnedSemaphorePermit,
+    kind: UseKind,
+    visitor: Option<IpAddr>,
+    _of_all: Permits,
     pub(crate) cut: CancellationToken,
-    is_probe: bool,
 }
 
 impl Activity {
-    pub(crate) fn new(clock: SharedClock, uses: Arc<Semaphore>) -> Arc<Self> {
+    pub(crate) fn new(clock: SharedClock, all: AllUses) -> Arc<Self> {
         let state = State {
             last: clock.now(),
             draining: false,
             cut: CancellationToken::new(),
-            probes: 0,
+            calls: Count::default(),
+            visits: Count::default(),
+            probes: Count::default(),
         };
         Arc::new(Self {
             clock,
-            uses,
+            all,
             state: Mutex::new(state),
             open: watch::Sender::new(0),
         })
@@ -98,45 +105,32 @@ impl Activity {
         *self.open.borrow() > 0
     }
 
-    pub(crate) fn start_use(self: &Arc<Self>) -> Result<Use, UseRefused> {
+    /// Begins a use. `visitor` is the address of a client that showed no credential.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        kind: UseKind,
+        visitor: Option<IpAddr>,
+    ) -> Result<Use, UseRefused> {
         let mut state = self.state();
         if state.draining {
             return Err(UseRefused::Draining);
         }
-        state.last = self.clock.now();
-        if *self.open.borrow() >= OPEN_MAX {
+        if kind.is_activity() {
+            state.last = self.clock.now();
+        }
+        let of_all = self.all.begin(kind).ok_or(UseRefused::Busy)?;
+        if !state.count(kind).begin(kind.max(), visitor) {
             return Err(UseRefused::Busy);
         }
-        let Ok(of_all) = self.uses.clone().try_acquire_owned() else {
-            return Err(UseRefused::Busy);
-        };
-        self.open.send_modify(|open| *open += 1);
+        if kind.is_activity() {
+            self.open.send_modify(|open| *open += 1);
+        }
         Ok(Use {
             activity: self.clone(),
+            kind,
+            visitor,
             _of_all: of_all,
             cut: state.cut.clone(),
-            is_probe: false,
-        })
-    }
-
-    /// A request that does not count as activity: its client showed no credential. A pause does not wait for it.
-    pub(crate) fn start_probe(self: &Arc<Self>) -> Result<Use, UseRefused> {
-        let mut state = self.state();
-        if state.draining {
-            return Err(UseRefused::Draining);
-        }
-        if state.probes >= PROBES_MAX {
-            return Err(UseRefused::Busy);
-        }
-        let Ok(of_all) = self.uses.clone().try_acquire_owned() else {
-            return Err(UseRefused::Busy);
-        };
-        state.probes += 1;
-        Ok(Use {
-            activity: self.clone(),
-            _of_all: of_all,
-            cut: state.cut.clone(),
-            is_probe: true,
         })
     }
 
@@ -167,101 +161,15 @@ impl Activity {
 
 impl Drop for Use {
     fn drop(&mut self) {
-        if self.is_probe {
-            self.activity.state().probes -= 1;
-            return;
+        let mut state = self.activity.state();
+        state.count(self.kind).end(self.visitor);
+        if self.kind.is_activity() {
+            state.last = self.activity.clock.now();
+            drop(state);
+            self.activity.open.send_modify(|open| *open -= 1);
         }
-        self.activity.touch();
-        self.activity.open.send_modify(|open| *open -= 1);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use locule_base::clock::ManualClock;
-    use std::time::Duration;
-
-    fn activity(descriptors: u64) -> Arc<Activity> {
-        let clock = locule_base::clock::SystemClock::shared();
-        Activity::new(clock, uses_within(descriptors))
-    }
-
-    #[tokio::test]
-    async fn all_sandboxes_together_use_half_of_the_descriptors() {
-        let first = activity(40);
-        let second = Activity::new(first.clock.clone(), first.uses.clone());
-        let mut open: Vec<_> = (0..10)
-            .map(|number| [&first, &second][number % 2].start_use().unwrap())
-            .collect();
-        assert_eq!(first.start_use().unwrap_err(), UseRefused::Busy);
-        assert_eq!(second.start_use().unwrap_err(), UseRefused::Busy);
-        open.pop();
-        first.start_use().unwrap();
-    }
-
-    /// W-043.
-    #[tokio::test]
-    async fn an_open_stream_counts_as_activity_until_its_end() {
-        let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
-        let activity = Activity::new(clock.clone(), uses_within(4096));
-        let stream = activity.start_use().unwrap();
-        clock.advance(Duration::from_mins(1));
-        assert!(activity.is_open());
-        drop(stream);
-        assert!(!activity.is_open());
-        assert_eq!(activity.last(), clock.now_utc());
-    }
-
-    #[tokio::test]
-    async fn a_request_without_a_credential_is_no_activity_and_has_a_limit_of_its_own() {
-        let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
-        let activity = Activity::new(clock.clone(), uses_within(4096));
-        clock.advance(Duration::from_mins(1));
-        let probes: Vec<_> = (0..PROBES_MAX)
-            .map(|_| activity.start_probe().unwrap())
-            .collect();
-        assert_eq!(activity.start_probe().unwrap_err(), UseRefused::Busy);
-        assert!(!activity.is_open());
-        activity.drain(Duration::from_mins(1)).await;
-        activity.cut();
-        assert!(probes.iter().all(|probe| probe.cut.is_cancelled()));
-        drop(probes);
-        assert_eq!(activity.last(), DateTime::UNIX_EPOCH);
-        activity.admit();
-        activity.start_probe().unwrap();
-        activity.start_use().unwrap();
-    }
-
-    #[tokio::test]
-    async fn draining_refuses_new_uses_and_cuts_uses_that_do_not_end() {
-        let activity = activity(4096);
-        let endless = activity.start_use().unwrap();
-        activity.drain(Duration::from_millis(1)).await;
-        assert!(endless.cut.is_cancelled());
-        assert_eq!(activity.start_use().unwrap_err(), UseRefused::Draining);
-        activity.admit();
-        assert!(!activity.start_use().unwrap().cut.is_cancelled());
-    }
-
-    #[tokio::test]
-    async fn one_sandbox_cannot_use_all_descriptors_of_the_agent() {
-        let activity = activity(4096);
-        let mut open: Vec<_> = (0..OPEN_MAX)
-            .map(|_| activity.start_use().unwrap())
-            .collect();
-        assert_eq!(activity.start_use().unwrap_err(), UseRefused::Busy);
-        open.pop();
-        activity.start_use().unwrap();
-    }
-
-    trait NowUtc {
-        fn now_utc(&self) -> DateTime<Utc>;
-    }
-
-    impl NowUtc for ManualClock {
-        fn now_utc(&self) -> DateTime<Utc> {
-            locule_base::clock::Clock::now(self)
-        }
-    }
-}
+mod tests;

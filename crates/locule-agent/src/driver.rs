@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::defragment::Defragmentation;
 use self::handle::RunningVm;
-use crate::activity::{Activity, uses_within};
+use crate::activity::{Activity, AllUses};
 use crate::events::Events;
 use crate::host::Host;
 use crate::ledger::{Availability, Ledger};
@@ -52,7 +52,7 @@ pub(crate) struct Shared {
     /// Snapshots are rewritten one at a time: the disk is there for the sandboxes that run.
     rewrites: Arc<Semaphore>,
     /// The uses that all sandboxes together may still begin.
-    uses: Arc<Semaphore>,
+    uses: AllUses,
     /// Drivers that exited.
     exited: mpsc::Sender<SandboxId>,
 }
@@ -68,7 +68,7 @@ impl Shared {
             vm_source,
             events: Events::new(),
             rewrites: Arc::new(Semaphore::new(1)),
-            uses: uses_within(locule_base::descriptors::current()),
+            uses: AllUses::within(locule_base::descriptors::current()),
             exited,
         }
     }

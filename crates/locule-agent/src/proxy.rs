@@ -1,9 +1,12 @@
 //! `/proxy/{sandbox}/{port}/…`: bytes to and from a guest, streamed both ways, `WebSockets` and other upgrades included.
 //!
-//! Each request counts as activity as long as it is open, except one that the edge did not check a credential for. When the sandbox stops running, open connections are broken off: a
-//! regular end would look like the end of the work.
+//! Each request counts as activity as long as it is open, except one to the guest agent that the edge did not check a credential for.
+//! When the sandbox stops running, open connections are broken off: a regular end would look like the end of the work.
+
+mod head;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +17,13 @@ use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
 use hyper_util::rt::TokioIo;
 use locule_agent_api::http1::exchange;
-use locule_agent_api::{PROXY_ERROR_HEADER, PROXY_PROBE_HEADER};
+use locule_agent_api::{PROXY_ERROR_HEADER, PROXY_PROBE_HEADER, PROXY_VISITOR_HEADER};
 use locule_guest_api::{CONTROL_KEY_HEADER, CONTROL_PATHS, GUEST_PORT};
 use locule_ids::SandboxId;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::activity::{Use, UseRefused};
+use self::head::watched;
+use crate::activity::{Activity, Use, UseKind, UseRefused};
 use crate::registry::Registry;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,7 +50,7 @@ pub(crate) struct Target {
 pub(crate) async fn proxy(
     State(registry): State<Arc<Registry>>,
     Path(target): Path<Target>,
-    mut request: Request,
+    request: Request,
 ) -> Response {
     let Target {
         sandbox,
@@ -65,27 +70,47 @@ pub(crate) async fn proxy(
     let Some(net) = net else {
         return failed(StatusCode::CONFLICT, "not_running");
     };
+    let stream = net.connect(port, CONNECT_TIMEOUT);
+    pass_on(&handle.activity, sandbox, port, request, stream).await
+}
+
+/// Passes a request on to the program behind a port while it counts as a use of the sandbox.
+async fn pass_on<S>(
+    activity: &Arc<Activity>,
+    sandbox: SandboxId,
+    port: u16,
+    mut request: Request,
+    stream: impl Future<Output = io::Result<S>>,
+) -> Response
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let is_probe = request.headers_mut().remove(PROXY_PROBE_HEADER).is_some();
-    let begun = if is_probe {
-        handle.activity.start_probe()
-    } else {
-        handle.activity.start_use()
+    let kind = match port {
+        _ if is_probe => UseKind::Probe,
+        GUEST_PORT => UseKind::Call,
+        _ => UseKind::Visit,
     };
-    let in_use = match begun {
+    let visitor = request.headers_mut().remove(PROXY_VISITOR_HEADER);
+    let in_use = match activity.begin(kind, visitor.as_ref().and_then(address)) {
         Ok(in_use) => in_use,
         Err(UseRefused::Draining) => return failed(StatusCode::CONFLICT, "draining"),
         Err(UseRefused::Busy) => return failed(StatusCode::SERVICE_UNAVAILABLE, "busy"),
     };
-    let Ok(stream) = net.connect(port, CONNECT_TIMEOUT).await else {
+    let Ok(stream) = stream.await else {
         return failed(StatusCode::BAD_GATEWAY, "port_closed");
     };
-    match forward(stream, request, in_use).await {
+    match forward(stream, request, kind, in_use).await {
         Ok(response) => response,
         Err(error) => {
             tracing::debug!(sandbox.id = %sandbox, port, %error, "a request to a port of a sandbox failed");
             failed(StatusCode::BAD_GATEWAY, "broken")
         }
     }
+}
+
+fn address(header: &HeaderValue) -> Option<IpAddr> {
+    header.to_str().ok()?.parse().ok()
 }
 
 /// The part of `/proxy/{sandbox}/{port}/…` that the program in the guest gets, still encoded.
@@ -107,8 +132,9 @@ fn is_control(decoded: &str, inner: &Uri) -> bool {
 }
 
 async fn forward(
-    stream: tokio::net::TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     mut request: Request,
+    kind: UseKind,
     in_use: Use,
 ) -> Result<Response, hyper::Error> {
     *request.uri_mut() = inner(request.uri());
@@ -117,11 +143,20 @@ async fn forward(
         .headers()
         .contains_key(header::UPGRADE)
         .then(|| hyper::upgrade::on(&mut request));
-    let exchanged = tokio::select! {
-        exchanged = exchange(stream, request) => exchanged?,
-        () = in_use.cut.cancelled() => return Ok(failed(StatusCode::BAD_GATEWAY, "not_running")),
+    let (parts, body) = request.into_parts();
+    let (body, overdue) = watched(body);
+    // The guest agent answers in its own time: a call may last as long as the process that it waits for.
+    let overdue = async {
+        match kind {
+            UseKind::Call => std::future::pending().await,
+            UseKind::Visit | UseKind::Probe => overdue.await,
+        }
     };
-    let mut response = exchanged;
+    let mut response = tokio::select! {
+        exchanged = exchange(stream, Request::from_parts(parts, body)) => exchanged?,
+        () = in_use.cut.cancelled() => return Ok(failed(StatusCode::BAD_GATEWAY, "not_running")),
+        () = overdue => return Ok(failed(StatusCode::GATEWAY_TIMEOUT, "no_answer")),
+    };
     // Only the host sets this header: a "not running" of the guest would be believed.
     response.headers_mut().remove(PROXY_ERROR_HEADER);
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -178,69 +213,6 @@ fn tunnel(ours: hyper::upgrade::OnUpgrade, theirs: hyper::upgrade::OnUpgrade, in
 }
 
 #[cfg(test)]
-mod fuzz {
-    use axum::Router;
-    use axum::extract::RawPathParams;
-    use axum::routing::any;
-    use tower::ServiceExt as _;
-
-    use super::*;
-
-    /// How the agent's router parses a request target: the decoded path, and the URI that the router passes on.
-    async fn routed(uri: Uri) -> Option<(String, Uri)> {
-        let seen = |Path(target): Path<Target>, _: RawPathParams, request: Request| async move {
-            let inner = inner(request.uri()).to_string();
-            serde_json::to_string(&(format!("/{}", target.path), inner)).unwrap()
-        };
-        let router: Router = Router::new()
-            .route("/proxy/{sandbox}/{port}/", any(seen))
-            .route("/proxy/{sandbox}/{port}/{*path}", any(seen));
-        let request = Request::builder().uri(uri).body(Body::empty()).ok()?;
-        let response = router.oneshot(request).await.unwrap();
-        if response.status() != StatusCode::OK {
-            return None;
-        }
-        let body = axum::body::to_bytes(response.into_body(), usize::MAX);
-        let (decoded, inner): (String, String) =
-            serde_json::from_slice(&body.await.unwrap()).unwrap();
-        Some((decoded, inner.parse().unwrap()))
-    }
-
-    #[test]
-    fn no_spelling_of_a_path_reaches_the_hosts_own_calls() {
-        let seeds = [
-            "/proxy/sb-6dfzh5ik5uxynzmlf5cshamdk/49983/health?x=1",
-            "/proxy/sb-6dfzh5ik5uxynzmlf5cshamdk/49983/%69nit",
-            "/proxy/sb-6dfzh5ik5uxynzmlf5cshamdk/49983//freeze/../thaw",
-            "/proxy/sb-6dfzh5ik5uxynzmlf5cshamdk/49983/sync?/init",
-            "http://guest/proxy/x/49983/warm",
-            "/proxy/x/80/",
-        ];
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        // The guest agent's routes, and whether a call landed on one of the host's.
-        let guest = |inner: Uri| async move {
-            let mut router: Router = Router::new().fallback(|| async { "open" });
-            for path in CONTROL_PATHS {
-                router = router.route(path, any(|| async { "control" }));
-            }
-            let request = Request::builder().uri(inner).body(Body::empty()).unwrap();
-            let response = router.oneshot(request).await.unwrap();
-            axum::body::to_bytes(response.into_body(), 64)
-                .await
-                .unwrap()
-        };
-        locule_fuzz::fuzz(&seeds, |input| {
-            let uri = Uri::try_from(input).ok()?;
-            runtime.block_on(async {
-                let (decoded, inner) = routed(uri).await?;
-                assert!(inner.path().starts_with('/'), "{inner}");
-                let control = is_control(&decoded, &inner);
-                let landed = guest(inner).await;
-                assert!(control || landed != "control", "{decoded}");
-                Some((control, landed, decoded.len() / 8))
-            })
-        });
-    }
-}
+mod fuzz;
+#[cfg(test)]
+mod tests;

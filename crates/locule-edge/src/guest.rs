@@ -82,6 +82,8 @@ impl From<TransportError> for GuestError {
             TransportError::Host(_) => Self::HostUnavailable(error),
             TransportError::PortClosed
             | TransportError::Broken
+            | TransportError::Busy
+            | TransportError::NoAnswer
             | TransportError::Exchange(_)
             | TransportError::Request(_) => Self::Failed(Box::new(error)),
         }

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use locule_agent_api::{PROXY_ERROR_HEADER, PROXY_PROBE_HEADER};
+use locule_agent_api::{PROXY_ERROR_HEADER, PROXY_PROBE_HEADER, PROXY_VISITOR_HEADER};
 use locule_guest_api::{ACCESS_TOKEN_HEADER, CONTROL_KEY_HEADER, GUEST_PORT};
 
 use crate::pass::Pass;
@@ -78,8 +78,12 @@ pub(crate) fn strip_credentials(
     filter_values(headers, &header::COOKIE, without_platform_cookies);
 }
 
-/// Adds what the program in the sandbox is told about an admitted request.
+/// Adds what the host agent and the program in the sandbox are told about an admitted request.
 pub(crate) fn present(headers: &mut HeaderMap, pass: Pass, own_token: &str) {
+    let visitor = pass.visitor().map(|address| address.to_string());
+    if let Some(visitor) = visitor.and_then(|address| HeaderValue::from_str(&address).ok()) {
+        headers.insert(PROXY_VISITOR_HEADER, visitor);
+    }
     match pass {
         Pass::AccessToken => {
             // The token is hexadecimal.
@@ -87,10 +91,10 @@ pub(crate) fn present(headers: &mut HeaderMap, pass: Pass, own_token: &str) {
                 headers.insert(ACCESS_TOKEN_HEADER, token);
             }
         }
-        Pass::Probe => {
+        Pass::Probe(_) => {
             headers.insert(PROXY_PROBE_HEADER, HeaderValue::from_static("1"));
         }
-        Pass::Visitor => {}
+        Pass::Credential | Pass::Visitor(_) => {}
     }
 }
 
@@ -99,6 +103,7 @@ fn is_platform_header(name: &str) -> bool {
         || name == CONTROL_KEY_HEADER
         || name == PROXY_ERROR_HEADER
         || name == PROXY_PROBE_HEADER
+        || name == PROXY_VISITOR_HEADER
         || name.starts_with("e2b-")
 }
 
@@ -180,6 +185,7 @@ mod tests {
             ("e2b-sandbox-id", "x"),
             ("e2b-traffic-access-token", "x"),
             ("locule-control-key", "x"),
+            ("locule-visitor", "203.0.113.7"),
             ("cookie", "locule_session=1; theirs=2; __Host-locule_x=1"),
             ("cookie", "locule_session=1"),
             ("x-access-token", "theirs"),
@@ -214,15 +220,22 @@ mod tests {
 
     #[test]
     fn only_an_admitted_request_has_the_guests_own_token() {
-        for (pass, expected) in [
-            (Pass::AccessToken, Some(("x-access-token", "own"))),
-            (Pass::Probe, Some(("locule-probe", "1"))),
-            (Pass::Visitor, None),
-        ] {
+        let address = "203.0.113.7".parse().ok();
+        let visitor = ("locule-visitor", "203.0.113.7");
+        let cases: [(Pass, &[(&str, &str)]); 5] = [
+            (Pass::AccessToken, &[("x-access-token", "own")]),
+            (Pass::Probe(address), &[visitor, ("locule-probe", "1")]),
+            (Pass::Visitor(address), &[visitor]),
+            (Pass::Visitor(None), &[]),
+            (Pass::Credential, &[]),
+        ];
+        for (pass, expected) in cases {
             let mut headers = HeaderMap::new();
             present(&mut headers, pass, "own");
-            let seen = headers.iter().next();
-            let seen = seen.map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+            let seen: Vec<_> = headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+                .collect();
             assert_eq!(seen, expected, "{pass:?}");
         }
     }

@@ -16,6 +16,10 @@ pub enum Refusal {
     PortClosed,
     #[error("The sandbox is changing its state; try again")]
     Changing,
+    #[error("Too many requests to the sandbox are in progress; try again")]
+    Busy,
+    #[error("The program on this port sent no response in time")]
+    NoAnswer,
     /// The same answer for a private sandbox and for one that does not exist, so that an outsider cannot tell them apart.
     #[error(
         "The sandbox is private or does not exist; send its traffic access token or a key of its team"
@@ -104,6 +108,8 @@ impl Refusal {
         match self {
             Self::NotFound | Self::PortClosed => StatusCode::BAD_GATEWAY,
             Self::Changing => StatusCode::CONFLICT,
+            Self::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Revoked => StatusCode::UNAUTHORIZED,
             Self::HostUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -143,6 +149,8 @@ impl From<&TransportError> for Refusal {
             TransportError::NotRunning => Self::NotFound,
             TransportError::PortClosed | TransportError::Broken => Self::PortClosed,
             TransportError::Changing => Self::Changing,
+            TransportError::Busy => Self::Busy,
+            TransportError::NoAnswer => Self::NoAnswer,
             TransportError::Revoked => Self::Revoked,
             TransportError::Host(_) | TransportError::Exchange(_) => Self::HostUnavailable,
             TransportError::Request(_) => Self::Internal,

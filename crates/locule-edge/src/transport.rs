@@ -50,6 +50,10 @@ pub enum TransportError {
     PortClosed,
     #[error("the program on this port closed the connection")]
     Broken,
+    #[error("too many requests to the sandbox are in progress")]
+    Busy,
+    #[error("the program on this port sent no response in time")]
+    NoAnswer,
     /// The caller lost its right while the request was under way.
     #[error("the credential of this request is no longer valid")]
     Revoked,
@@ -124,7 +128,9 @@ impl AgentTransport {
         {
             None => Ok(response),
             Some(b"port_closed") => Err(TransportError::PortClosed),
-            Some(b"broken" | b"busy") => Err(TransportError::Broken),
+            Some(b"broken") => Err(TransportError::Broken),
+            Some(b"busy") => Err(TransportError::Busy),
+            Some(b"no_answer") => Err(TransportError::NoAnswer),
             Some(b"draining") => Err(TransportError::Changing),
             Some(_) => Err(TransportError::NotRunning),
         }

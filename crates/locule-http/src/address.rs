@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv6Addr};
 
 use axum::extract::FromRequestParts;
-use http::HeaderMap;
 use http::request::Parts;
+use http::{Extensions, HeaderMap};
 use locule_control::Limited;
 
 use crate::error::ApiError;
@@ -34,6 +34,17 @@ pub(crate) fn address_key(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The key of the client's address. `None`: no listener received the request.
+pub(crate) fn client_address(
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    trust_forwarded_for: bool,
+) -> Option<IpAddr> {
+    let forwarded = trust_forwarded_for.then(|| forwarded_for(headers));
+    let connected = extensions.get::<PeerAddress>().map(|peer| peer.0);
+    forwarded.flatten().or(connected).map(address_key)
+}
+
 /// The address of the client, as the key of its rate limits.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer(pub(crate) String);
@@ -43,9 +54,7 @@ impl Parameter for Peer {}
 impl Peer {
     fn of(parts: &Parts, app: &AppState) -> Self {
         let trusted = app.config.trust_forwarded_for;
-        let forwarded = trusted.then(|| forwarded_for(&parts.headers)).flatten();
-        let connected = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
-        let address = forwarded.or(connected).map(address_key);
+        let address = client_address(&parts.headers, &parts.extensions, trusted);
         Self(
             address
                 .map(|address| address.to_string())

@@ -10,6 +10,7 @@ use locule_domain::SandboxState;
 use locule_edge::{Address, Refusal, proxy};
 
 use self::admission::{Answer, admit, reachable, refusal};
+use crate::address::client_address;
 use crate::connection::{Connection, Traffic};
 use crate::destination::Destination;
 use crate::e2b::error::translated;
@@ -46,7 +47,9 @@ async fn forward(app: &AppState, address: Address, request: Request) -> Response
 
 async fn admitted(app: &AppState, address: Address, request: Request) -> Result<Response, Answer> {
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-    let admission = admit(app, address, method, uri, headers).await?;
+    let trusted = app.config.trust_forwarded_for;
+    let visitor = client_address(headers, request.extensions(), trusted);
+    let admission = admit(app, address, method, uri, headers, visitor).await?;
     let mut route = admission.route;
     let connection = request.extensions().get::<Connection>();
     let connection = connection.cloned().unwrap_or_default();

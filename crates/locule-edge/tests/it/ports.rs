@@ -42,7 +42,7 @@ async fn a_request_is_forwarded_without_the_credentials_of_the_platform() {
     let response = proxy(
         host.target.clone(),
         8080,
-        Pass::Visitor,
+        Pass::Visitor(None),
         request,
         none,
         &host.tasks,
@@ -85,11 +85,54 @@ async fn refusals_have_the_words_that_the_sdks_look_for() {
         (host.target.clone(), 4, 502, "port is not open"),
     ] {
         let id = target.sandbox.base36();
-        let response = proxy(target, port, Pass::Visitor, get("/"), none, &host.tasks).await;
+        let response = proxy(
+            target,
+            port,
+            Pass::Visitor(None),
+            get("/"),
+            none,
+            &host.tasks,
+        )
+        .await;
         assert_eq!(response.status(), status, "{words}");
         let body: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
         assert_eq!(body["code"], status);
         assert_eq!(body["sandboxId"], id.as_str());
+        assert!(body["message"].as_str().unwrap().contains(words), "{body}");
+    }
+}
+
+/// Neither is "not found": the SDKs' `is_running()` takes that for the end of the sandbox.
+#[tokio::test]
+async fn a_port_with_too_many_requests_and_a_program_without_an_answer_are_told_apart() {
+    let host = Host::start();
+    for (word, status, words) in [
+        ("busy", 429, "Too many requests"),
+        ("no_answer", 504, "no response in time"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("agent.sock");
+        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        let app = Router::new()
+            .fallback(move || async move { [(locule_agent_api::PROXY_ERROR_HEADER, word)] });
+        host.tasks.spawn_detached("agent", async move {
+            axum::serve(listener, app).await.unwrap();
+        });
+        let target = Target {
+            connector: locule_agent_api::Connector::Unix(socket),
+            ..host.target.clone()
+        };
+        let response = proxy(
+            target,
+            8080,
+            Pass::Visitor(None),
+            get("/"),
+            none,
+            &host.tasks,
+        )
+        .await;
+        assert_eq!(response.status(), status, "{word}");
+        let body: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
         assert!(body["message"].as_str().unwrap().contains(words), "{body}");
     }
 }
@@ -101,7 +144,7 @@ async fn the_control_paths_of_the_guest_agent_are_not_reachable() {
         let response = proxy(
             host.target.clone(),
             49983,
-            Pass::Visitor,
+            Pass::Visitor(None),
             get(path),
             none,
             &host.tasks,
@@ -118,7 +161,15 @@ async fn a_host_that_cannot_be_reached_is_reported_as_unavailable() {
         connector: locule_agent_api::Connector::Unix("/nowhere/agent.sock".into()),
         ..host.target.clone()
     };
-    let response = proxy(target, 8080, Pass::Visitor, get("/"), none, &host.tasks).await;
+    let response = proxy(
+        target,
+        8080,
+        Pass::Visitor(None),
+        get("/"),
+        none,
+        &host.tasks,
+    )
+    .await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
@@ -128,7 +179,7 @@ async fn a_response_that_breaks_ends_with_an_error() {
     let response = proxy(
         host.target.clone(),
         8080,
-        Pass::Visitor,
+        Pass::Visitor(None),
         get("/hang"),
         none,
         &host.tasks,
@@ -150,7 +201,7 @@ async fn a_websocket_carries_messages_in_both_directions() {
         State((target, tasks)): State<(Target, Tasks)>,
         request: Request,
     ) -> axum::response::Response {
-        proxy(target, 8080, Pass::Visitor, request, none, &tasks).await
+        proxy(target, 8080, Pass::Visitor(None), request, none, &tasks).await
     }
     let host = Host::start();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -23,7 +23,15 @@ async fn start(folder: &std::path::Path, tasks: &Tasks) -> std::net::SocketAddr 
         State((target, tasks)): State<(Target, Tasks)>,
         request: Request,
     ) -> axum::response::Response {
-        proxy(target, 8080, Pass::Visitor, request, |_| false, &tasks).await
+        proxy(
+            target,
+            8080,
+            Pass::Visitor(None),
+            request,
+            |_| false,
+            &tasks,
+        )
+        .await
     }
     let socket = folder.join("agent.sock");
     let agent = UnixListener::bind(&socket).unwrap();

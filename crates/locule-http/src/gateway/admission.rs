@@ -7,6 +7,7 @@
 //! | another one of a private sandbox | a client's traffic token, or a key or login of the team that may use sandboxes |
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::response::Response;
@@ -72,18 +73,20 @@ enum Shown {
     Nothing,
 }
 
-/// Admits a request, or says why not.
+/// Admits a request, or says why not. `visitor` is the address of its client.
 pub(super) async fn admit(
     app: &AppState,
     address: Address,
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
+    visitor: Option<IpAddr>,
 ) -> Result<Admission, Answer> {
     let found = app.sandboxes.access(address.sandbox).await;
     if address.port == GUEST_PORT {
         let (access, kept) = found.map_err(|error| refusal(address.sandbox, &error))?;
-        return guest_port(app, address, access, kept, (method, uri, headers)).await;
+        let request = (method, uri, headers);
+        return guest_port(app, address, access, kept, request, visitor).await;
     }
     let (access, kept) = found.map_err(|error| {
         let refusal = refusal(address.sandbox, &error);
@@ -93,7 +96,7 @@ pub(super) async fn admit(
         }
         refusal
     })?;
-    other_port(app, address, access, kept, headers).await
+    other_port(app, address, access, kept, headers, visitor).await
 }
 
 async fn guest_port(
@@ -102,6 +105,7 @@ async fn guest_port(
     access: Arc<SandboxAccess>,
     kept: bool,
     (method, uri, headers): (&Method, &Uri, &HeaderMap),
+    visitor: Option<IpAddr>,
 ) -> Result<Admission, Answer> {
     let route = access.route.as_ref().ok_or(Refusal::NotFound)?;
     reachable(route)?;
@@ -128,7 +132,7 @@ async fn guest_port(
         Shown::Unknown | Shown::Nothing => match need {
             // Without a token the answer tells that the sandbox runs, but does not wake it.
             GuestNeed::Open if is_running(&access) => {
-                admission(access, Pass::Probe, Cut::default())
+                admission(access, Pass::Probe(visitor), Cut::default())
             }
             GuestNeed::Open => Err(Refusal::NotFound.into()),
             GuestNeed::File(link) => Err(Answer::wrong(why_no_file(&link, headers))),
@@ -145,6 +149,7 @@ async fn other_port(
     access: Arc<SandboxAccess>,
     kept: bool,
     headers: &HeaderMap,
+    visitor: Option<IpAddr>,
 ) -> Result<Admission, Answer> {
     let (access, cut) = if access.public_traffic {
         (access, Cut::default())
@@ -164,7 +169,9 @@ async fn other_port(
     // The code interpreter reads variables from the guest agent with the token of its request.
     let pass = match shown {
         Shown::Valid(_) if takes_access_token(address.port) => Pass::AccessToken,
-        Shown::Valid(_) | Shown::Unknown | Shown::Nothing => Pass::Visitor,
+        Shown::Valid(_) => Pass::Credential,
+        Shown::Unknown | Shown::Nothing if access.public_traffic => Pass::Visitor(visitor),
+        Shown::Unknown | Shown::Nothing => Pass::Credential,
     };
     admission(access, pass, cut)
 }

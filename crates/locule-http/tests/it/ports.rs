@@ -176,6 +176,32 @@ async fn a_port_receives_foreign_tokens_and_no_token_of_the_platform(pool: PgPoo
     }
 }
 
+/// The host agent gives one address a share of a public port. A client that shows a credential has none, and no client chooses
+/// its own address.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_host_is_told_the_address_of_a_visitor_without_a_credential(pool: PgPool) {
+    let app = App::start_behind_proxy(pool, |_| {}).await;
+    let open = open_sandbox(&app, json!({})).await;
+    let private = open_sandbox(&app, json!({"network": {"allowPublicTraffic": false}})).await;
+    for (id, key, told) in [
+        (&open, None, Some("203.0.113.7")),
+        (&private, Some(app.key.as_str()), None),
+    ] {
+        let request = Request::get("/")
+            .header("e2b-sandbox-id", id)
+            .header("e2b-sandbox-port", 8080)
+            .header("x-forwarded-for", "198.51.100.9, 203.0.113.7")
+            .header("locule-visitor", "192.0.2.1")
+            .header("x-api-key", key.unwrap_or_default());
+        let answer = app.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, 200, "{}", answer.json);
+        let arrived = app.guest.web_request.lock().unwrap().take().unwrap();
+        let visitor = arrived.headers.get("locule-visitor");
+        let visitor = visitor.map(|value| value.to_str().unwrap());
+        assert_eq!(visitor, told, "{id}");
+    }
+}
+
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn conflicting_body_lengths_do_not_smuggle_a_request(pool: PgPool) {
     let app = App::start(pool).await;
