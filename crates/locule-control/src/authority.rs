@@ -4,22 +4,11 @@
 //! the caller's key, or session, person and membership, again. Of a removal and a change that run at the same time, one waits for
 //! the other: the change commits before the removal, or is refused as a new request of the same caller would be.
 //!
-//! Every transaction locks rows in this order, so that no two transactions wait for each other:
+//! Rows are locked in the order that [`locule_store`] states for every transaction. `confirm` locks the caller's rows; a transaction
+//! that locks a team, or a user for a change, does so before.
 //!
-//! | | rows | locked by |
-//! |---|---|---|
-//! | 1 | teams, by id | changes of a team, its members and keys, creates and resumes: `FOR NO KEY UPDATE` |
-//! | 2 | users, by id | `confirm`: `FOR KEY SHARE`; whatever ends a person's logins or keys: `FOR UPDATE` |
-//! | 3 | sessions | `confirm`: `FOR SHARE`; a logout updates them |
-//! | 4 | memberships | `confirm`: `FOR SHARE`; a removal deletes them |
-//! | 5 | API keys | `confirm`: `FOR KEY SHARE`; a revocation deletes them |
-//! | 6 | everything else | sandboxes, idempotency keys, jobs, the audit log |
-//!
-//! A transaction that locks a user `FOR UPDATE` does so before `confirm`, never after it. A logout confirms nothing: it takes only
-//! the caller's own rights away.
-//!
-//! A removal of a member or a key, a create and a resume also lock the team. A pause, a new timeout and a destroy do not: changes
-//! of different sandboxes of a team do not wait for each other, and what is changed while the team is being deleted is
+//! A removal of a member or a key, a create, a resume and a pause by a client also lock the team. A new timeout and a destroy do not:
+//! changes of different sandboxes of a team do not wait for each other, and what is changed while the team is being deleted is
 //! destroyed by the deletion's job.
 
 use chrono::{DateTime, Utc};

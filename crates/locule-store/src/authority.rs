@@ -2,8 +2,8 @@
 //!
 //! Each statement returns a row while the right exists, and locks the rows that it read until the transaction ends. A transaction
 //! that takes the right away waits for it; a transaction that waited for a removal finds no row. A statement locks in the order of
-//! its locking clauses: the user, then the session, then the membership. Transactions that end the rights of a user lock the user
-//! first too, so that no two wait for each other.
+//! its locking clauses, which is [the order of all transactions](crate#the-order-of-locks): the user, then the session, then the
+//! membership.
 
 use chrono::{DateTime, Utc};
 use locule_domain::{Role, Scope};

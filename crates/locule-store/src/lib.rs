@@ -4,6 +4,24 @@
 //! here; a row that holds an impossible value is an error that names table and id, never a panic. Writers name the version of
 //! the row that they saw; a writer whose version is old changes nothing. Statements are declared with their types and checked
 //! against the schema by a test (`statement.rs`).
+//!
+//! # The order of locks
+//!
+//! Every transaction locks rows in this order, so that no two transactions wait for each other:
+//!
+//! | | rows | locked by |
+//! |---|---|---|
+//! | 1 | teams, by id | changes of a team, its members and keys, creates, resumes and pauses by clients: `FOR NO KEY UPDATE` |
+//! | 2 | users, by id | [`authority`] and who takes part in a change: `FOR KEY SHARE`; whatever changes a user or ends logins or keys: `FOR UPDATE` |
+//! | 3 | sessions | [`authority`]: `FOR SHARE`; a logout updates them |
+//! | 4 | memberships | [`authority`]: `FOR SHARE`; a removal deletes them |
+//! | 5 | API keys | [`authority`]: `FOR KEY SHARE`; a revocation deletes them |
+//! | 6 | everything else | sandboxes, idempotency keys, tokens of e-mails, invitations, jobs, the audit log |
+//!
+//! A transaction that locks several users locks them by one statement or in the order of their ids, each as strongly as the transaction needs:
+//! a shared lock is never made stronger. No transaction waits for a row that another one has inserted and not committed, except for a taken
+//! address or slug: a sign-up may insert its user before it locks a team. A logout confirms nothing: it takes only the caller's own
+//! rights away, and locks the user before the session.
 
 pub mod api_keys;
 pub mod audit;

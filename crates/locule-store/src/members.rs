@@ -13,9 +13,6 @@ statements! {
     ROLE: (Uuid, Uuid) => (String,) =
         "SELECT m.role FROM users_teams m JOIN teams t ON t.id = m.team_id
          WHERE m.user_id = $1 AND m.team_id = $2 AND t.deleted_at IS NULL";
-    LOCK_ROLE: (Uuid, Uuid) => (String,) =
-        "SELECT m.role FROM users_teams m JOIN users u ON u.id = m.user_id
-         WHERE m.user_id = $1 AND m.team_id = $2 AND u.status = 'active' FOR KEY SHARE OF u";
     LOGIN_TEAM: (Uuid,) => (Uuid, String) =
         "SELECT t.id, m.role FROM users_teams m JOIN teams t ON t.id = m.team_id
          WHERE m.user_id = $1 AND t.deleted_at IS NULL ORDER BY m.is_default DESC, m.created_at, t.id LIMIT 1";
@@ -56,19 +53,6 @@ pub async fn role(
 ) -> Result<Option<Role>, StoreError> {
     let values = (user.as_uuid(), team.as_uuid());
     let row = ROLE.fetch_optional(conn, values).await?;
-    row.map(|(role,)| word("users_teams", team, &role))
-        .transpose()
-}
-
-/// The role of an active user in a locked team, for what the user asked for earlier and is done now. A transaction that disables
-/// the user waits for this one, and this one waits for it.
-pub async fn role_to_act(
-    conn: &mut PgConnection,
-    team: TeamId,
-    user: UserId,
-) -> Result<Option<Role>, StoreError> {
-    let values = (user.as_uuid(), team.as_uuid());
-    let row = LOCK_ROLE.fetch_optional(conn, values).await?;
     row.map(|(role,)| word("users_teams", team, &role))
         .transpose()
 }

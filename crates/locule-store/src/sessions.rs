@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::StoreError;
 use crate::statement::{row, statements};
-use crate::users::{User, UserRow};
+use crate::users::{self, User, UserRow};
 
 statements! {
     INSERT: (Uuid, Uuid, DateTime<Utc>, DateTime<Utc>, &str) =
@@ -35,6 +35,8 @@ statements! {
     DELETE_TOKENS: (Uuid, &str) = "DELETE FROM user_tokens WHERE user_id = $1 AND purpose = $2";
     TAKE_TOKEN: (&str, &str, DateTime<Utc>) => (Uuid,) =
         "DELETE FROM user_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3 RETURNING user_id";
+    TOKEN_OWNER: (&str, &str, DateTime<Utc>) => (Uuid,) =
+        "SELECT user_id FROM user_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3";
     PURGE_TOKENS: (DateTime<Utc>,) = "DELETE FROM user_tokens WHERE expires_at < $1";
 }
 
@@ -128,16 +130,21 @@ pub async fn insert_token(
     INSERT_TOKEN.execute(conn, values).await.map(drop)
 }
 
-/// Uses a token up. Of several callers with the same token, one gets the user.
+/// Uses a token up, and returns its user, locked as [`lock`](users::lock) locks it. Of several callers with the same token, one gets the
+/// user. The user is locked before the token, as by a transaction that replaces the token.
 pub async fn take_token(
     conn: &mut PgConnection,
     purpose: Purpose,
     token_hash: &str,
     now: DateTime<Utc>,
-) -> Result<Option<UserId>, StoreError> {
+) -> Result<Option<User>, StoreError> {
     let values = (token_hash, purpose.as_str(), now);
-    let row = TAKE_TOKEN.fetch_optional(conn, values).await?;
-    Ok(row.map(|(user,)| UserId::from_uuid(user)))
+    let Some((owner,)) = TOKEN_OWNER.fetch_optional(conn, values).await? else {
+        return Ok(None);
+    };
+    let user = users::lock(conn, UserId::from_uuid(owner)).await?;
+    let taken = TAKE_TOKEN.fetch_optional(conn, values).await?;
+    Ok(user.filter(|_| taken.is_some()))
 }
 
 /// Deletes sessions and tokens that expired before this moment.

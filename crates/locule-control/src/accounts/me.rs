@@ -36,6 +36,8 @@ impl Accounts {
     pub async fn rename_me(&self, person: &Person, name: &str) -> Result<Session, AccountError> {
         let name = people::person_name(name)?;
         let mut tx = self.core.transaction().await?;
+        // Locked before the right is confirmed: a shared lock of a row that is then changed could wait for its own waiter.
+        users::lock(&mut tx, person.id).await?;
         self.confirm(&mut tx, person, Needed::Login).await?;
         users::set_name(&mut tx, person.id, &name, self.core.now()).await?;
         self.core.commit(tx).await?;

@@ -51,9 +51,7 @@ impl Accounts {
         let now = self.core.now();
         let mut tx = self.core.transaction().await?;
         let hash = secret_hash(token);
-        let id = sessions::take_token(&mut tx, Purpose::PasswordReset, &hash, now).await?;
-        let id = id.ok_or(AccountError::InvalidToken)?;
-        let user = users::lock(&mut tx, id).await?;
+        let user = sessions::take_token(&mut tx, Purpose::PasswordReset, &hash, now).await?;
         let user = user.filter(|user| user.status == UserStatus::Active);
         let user = user.ok_or(AccountError::InvalidToken)?;
         let hash = self.inner.passwords.hash(new).await?;

@@ -100,9 +100,8 @@ impl Accounts {
         people::check_password(password)?;
         let mut tx = self.core.transaction().await?;
         let hash = secret_hash(token);
-        let id = sessions::take_token(&mut tx, Purpose::Activation, &hash, self.core.now()).await?;
-        let id = id.ok_or(AccountError::InvalidToken)?;
-        let user = users::lock(&mut tx, id).await?;
+        let now = self.core.now();
+        let user = sessions::take_token(&mut tx, Purpose::Activation, &hash, now).await?;
         let mut user = user.ok_or(AccountError::InvalidToken)?;
         if user.status != UserStatus::Inactive {
             return Err(AccountError::AlreadyActivated);

@@ -1,8 +1,11 @@
 //! Invitations to a team: invite, accept, revoke. An invitation grants nothing until a person accepts it with its token, from an
 //! account with the invited address (ADR 0026).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use locule_domain::{Role, UserStatus, people};
 use locule_ids::{TeamId, UserId};
+use locule_store::users::User;
 use locule_store::{PgConnection, invitations, members, teams, users};
 
 use super::{Invitation, Team};
@@ -148,15 +151,14 @@ impl Accounts {
         let (team, now) = (invitation.team, self.core.now());
         let locked = teams::lock(conn, team).await?;
         let locked = locked.ok_or(AccountError::InvalidToken)?;
+        let mut active = lock_both(conn, invitation, user).await?;
         // Under the lock of the team: the inviter may have lost the right to invite.
-        let inviter = members::role_to_act(conn, team, invitation.invited_by).await?;
-        if inviter.is_none_or(|role| role < Role::Admin) {
+        let role = members::role(conn, team, invitation.invited_by).await?;
+        let inviter_left = !active.contains_key(&invitation.invited_by);
+        if inviter_left || role.is_none_or(|role| role < Role::Admin) {
             return Err(AccountError::InvalidToken);
         }
-        // Shared, not locked: two people who accept invitations of each other must not wait for each other.
-        let user = users::share(conn, user).await?;
-        let user = user.filter(|user| user.status == UserStatus::Active);
-        let user = user.ok_or(AccountError::Unauthorized)?;
+        let user = active.remove(&user).ok_or(AccountError::Unauthorized)?;
         if !invitations::accept(conn, invitation.id, now).await? {
             return Err(AccountError::InvalidToken);
         }
@@ -181,4 +183,26 @@ impl Accounts {
         }
         Ok((locked, role))
     }
+}
+
+/// The inviter and the invited person, as far as they are active, which they stay until the transaction ends. They are locked in the
+/// order of their ids: an administrator who disables the person may be the inviter, and two people may accept invitations of
+/// each other.
+async fn lock_both(
+    conn: &mut PgConnection,
+    invitation: &Invitation,
+    user: UserId,
+) -> Result<BTreeMap<UserId, User>, AccountError> {
+    let mut active = BTreeMap::new();
+    for id in BTreeSet::from([invitation.invited_by, user]) {
+        // The token of an e-mail proves the address, which is written into the row.
+        let row = if id == user && invitation.by_mail {
+            users::lock(conn, id).await?
+        } else {
+            users::share(conn, id).await?
+        };
+        let row = row.filter(|user| user.status == UserStatus::Active);
+        active.extend(row.map(|user| (id, user)));
+    }
+    Ok(active)
 }

@@ -270,7 +270,8 @@ async fn no_writes(world: &World, lock: &'static str) -> Transaction<'static, Po
     gate
 }
 
-async fn waiting(world: &World, count: i64) {
+/// Waits until so many transactions wait for a lock.
+pub(crate) async fn waiting(world: &World, count: i64) {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     eventually("the transactions wait", async || {
         let waiting: i64 = sqlx::query_scalar(sql)

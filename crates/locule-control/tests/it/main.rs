@@ -12,6 +12,7 @@ mod database;
 mod end;
 mod idempotency;
 mod life;
+mod lock_order;
 mod second_line;
 mod stale;
 mod teams;
