@@ -12,6 +12,7 @@ mod handle;
 mod orders;
 mod output;
 mod policy;
+mod storage;
 mod timeouts;
 
 use std::sync::Arc;
@@ -25,7 +26,9 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::defragment::Defragmentation;
+use self::end::Next;
 use self::handle::RunningVm;
+use self::storage::Storage;
 use crate::activity::{Activity, AllUses};
 use crate::events::Events;
 use crate::host::Host;
@@ -93,21 +96,9 @@ pub(crate) struct Driver {
     /// A guest that is stopped by its disk does not continue before this moment.
     continue_at: Option<Duration>,
     defragmentation: Defragmentation,
+    storage: Storage,
     /// The highest generation that was tried. The manifest has the highest that was carried out.
     tried: i64,
-}
-
-/// What the task does after a message or an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    Continue,
-    Exit,
-}
-
-impl Next {
-    fn exit_if(exit: bool) -> Self {
-        if exit { Self::Exit } else { Self::Continue }
-    }
 }
 
 /// Takes over a sandbox that is there already: paused, or running.
@@ -175,6 +166,7 @@ impl Driver {
             is_stopped_by_disk: false,
             continue_at: None,
             defragmentation: Defragmentation::default(),
+            storage: Storage::default(),
         };
         (driver, handle, inbox)
     }
@@ -203,6 +195,7 @@ impl Driver {
     fn report(&self) -> SandboxReport {
         let mut report = self.manifest.report(Some(self.activity.last()));
         report.generation = report.generation.max(self.tried);
+        report.stored_bytes = self.storage.bytes;
         report
     }
 
@@ -270,6 +263,7 @@ impl Driver {
                 () = exited => self.vmm_exited().await,
                 _ = tick.tick() => {
                     self.defragment();
+                    self.measure_storage();
                     self.bound_output().await;
                     self.check_disk().await;
                     self.check_timeouts().await

@@ -173,6 +173,8 @@ impl Manifest {
             last_active_at,
             unresponsive: self.unresponsive,
             ready_ms: self.ready_ms,
+            // Not in the manifest: it changes while the sandbox runs.
+            stored_bytes: None,
         }
     }
 }

@@ -74,6 +74,12 @@ pub struct SetQuotaRequest {
     pub memory_mb_max: Option<i32>,
     #[schema(minimum = 0)]
     pub creates_per_minute_max: Option<i32>,
+    /// Paused sandboxes, and running ones that the platform pauses at a timeout.
+    #[schema(minimum = 0)]
+    pub paused_sandboxes_max: Option<i32>,
+    /// Disks and saved memory of all sandboxes together.
+    #[schema(minimum = 0)]
+    pub storage_mb_max: Option<i32>,
 }
 
 /// Body of `PUT /v1/admin/users/{id}/active`.

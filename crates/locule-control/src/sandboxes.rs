@@ -8,7 +8,7 @@ pub(crate) mod error;
 pub(crate) mod list;
 pub(crate) mod locks;
 mod pause;
-mod quota;
+pub(crate) mod quota;
 mod resume;
 pub(crate) mod route;
 mod timeout;

@@ -10,7 +10,7 @@ mod loopdev;
 mod pool;
 
 pub use durable::{is_full, remove_tree, sync_dir, sync_file, write_durably};
-pub use extents::{extents, rewrite};
+pub use extents::{extents, own_bytes, rewrite};
 pub use files::{allocated_bytes, clone_file, import_sparse};
 pub use pool::{Pool, PoolOptions};
 

@@ -13,7 +13,7 @@ mod timeouts;
 
 pub use limits::{Invalid, Limits, MEMORY_STEP_MIB, NewSandbox, is_safe_name, round_up_memory};
 pub use people::{Need, Role, Scope, SignupPolicy, UnknownWord, UserStatus};
-pub use quota::{Exceeded, Quota, Usage};
+pub use quota::{Exceeded, Quota, QuotaLimit, SandboxNeed, Usage};
 pub use reason::{ErrorReason, StopReason};
 pub use sandbox::{
     Action, Desired, Sandbox, SandboxEvent, SandboxState, TransitionRefused, next_action,

@@ -14,6 +14,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use locule_ids::{HostId, SandboxId, TeamId, TemplateId};
 
+use crate::quota::SandboxNeed;
 use crate::reason::{ErrorReason, StopReason};
 use crate::timeouts::Timeouts;
 
@@ -219,6 +220,8 @@ pub struct Sandbox {
     pub guest_ip: String,
     pub host_ip: String,
     pub metadata: BTreeMap<String, String>,
+    /// What the sandbox's disk and saved memory occupy on the host, as the host reported it last.
+    pub stored_bytes: u64,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub last_active_at: Option<DateTime<Utc>>,
@@ -226,6 +229,11 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
+    /// What the sandbox needs of its team's quota while it runs.
+    pub fn need(&self) -> SandboxNeed {
+        SandboxNeed::new(self.vcpus, self.memory_mib, &self.timeouts)
+    }
+
     /// The moment `seconds` from now.
     pub fn expiry(now: DateTime<Utc>, seconds: u32) -> DateTime<Utc> {
         now + chrono::Duration::seconds(i64::from(seconds))

@@ -54,6 +54,11 @@ impl Overdue {
 }
 
 impl Timeouts {
+    /// Whether the platform pauses the sandbox at one of the limits. An `expires_at` may be set later.
+    pub fn may_pause(&self) -> bool {
+        self.timeout_sec > 0 || self.on_timeout == OnTimeout::Pause
+    }
+
     /// The limit that has passed at `now`, for a sandbox that has been idle since `idle_since`; `None` there means that the
     /// sandbox is in use. An expired sandbox ends or is paused whether it is idle or not.
     pub fn overdue(

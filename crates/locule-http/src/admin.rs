@@ -122,6 +122,8 @@ pub(crate) async fn set_team_quota(
         vcpus_max: request.vcpus_max,
         memory_mib_max: request.memory_mb_max,
         creates_per_minute_max: request.creates_per_minute_max,
+        paused_max: request.paused_sandboxes_max,
+        storage_mib_max: request.storage_mb_max,
     };
     app.accounts.set_limits(&admin, id, own).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -21,6 +21,8 @@ CREATE TABLE teams (
     vcpus_max       INT,
     memory_mb_max   INT,
     creates_per_minute_max INT,
+    paused_max      INT,
+    storage_mb_max  INT,
     created_at      TIMESTAMPTZ NOT NULL,
     -- Deleted for everybody at once; a job destroys what it still has. Its slug stays taken.
     deleted_at      TIMESTAMPTZ
@@ -243,6 +245,8 @@ CREATE TABLE sandboxes (
     guest_ip        TEXT NOT NULL DEFAULT '',
     host_ip         TEXT NOT NULL DEFAULT '',
     metadata        JSONB NOT NULL DEFAULT '{}',
+    -- What the host reported last of the files of the sandbox.
+    stored_bytes    BIGINT NOT NULL DEFAULT 0,
     created_at      TIMESTAMPTZ NOT NULL,
     started_at      TIMESTAMPTZ,
     last_active_at  TIMESTAMPTZ,
@@ -255,8 +259,9 @@ CREATE TABLE sandboxes (
 CREATE INDEX sandboxes_team ON sandboxes (team_id, created_at DESC, id DESC);
 CREATE INDEX sandboxes_host ON sandboxes (host_id, status);
 -- For the sandboxes that count against a team's quota.
-CREATE INDEX sandboxes_in_use ON sandboxes (team_id) INCLUDE (vcpus, memory_mb)
-    WHERE status NOT IN ('stopped', 'error') AND desired = 'running';
+CREATE INDEX sandboxes_in_use ON sandboxes (team_id)
+    INCLUDE (desired, vcpus, memory_mb, on_timeout, timeout_sec, stored_bytes)
+    WHERE status NOT IN ('stopped', 'error') AND desired <> 'gone';
 CREATE INDEX sandboxes_creator_user ON sandboxes (created_by_user) WHERE created_by_user IS NOT NULL;
 CREATE INDEX sandboxes_creator_key ON sandboxes (created_by_key) WHERE created_by_key IS NOT NULL;
 -- For the sandboxes that a sweep reads.

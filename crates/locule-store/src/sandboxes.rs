@@ -65,7 +65,11 @@ type UpdateValues = (
     Option<Time>,
     Option<Time>,
     Time,
+    i64,
 );
+
+/// Running sandboxes, their vCPUs and memory; paused ones; running ones that may be paused; stored bytes.
+type UsageColumns = (i64, i64, i64, i64, i64, i64);
 
 statements! {
     INSERT: InsertValues =
@@ -79,7 +83,7 @@ statements! {
         "UPDATE sandboxes SET host_id = $3, status = $4, desired = $5, generation = $6, status_reason = $7, last_error = $8,
              cleanup_pending = $9, timeout_sec = $10, expires_at = $11, timeout_given_sec = $12, on_timeout = $13,
              guest_ip = $14, host_ip = $15, metadata = $16, started_at = $17,
-             last_active_at = greatest(last_active_at, $18), last_updated = $19, version = version + 1
+             last_active_at = greatest(last_active_at, $18), last_updated = $19, stored_bytes = $20, version = version + 1
          WHERE id = $1 AND version = $2";
     TOUCH: (Uuid, Time) = "UPDATE sandboxes SET last_active_at = greatest(last_active_at, $2) WHERE id = $1";
     UNRECONCILED: (Option<Uuid>, i64) => SandboxRow = select!(
@@ -92,9 +96,14 @@ statements! {
                 OR (desired <> 'gone' AND status_reason IN ('vm_lost', 'image_lost')))
          ORDER BY id LIMIT $4"
     );
-    USAGE: (Uuid,) => (i64, i64, i64) =
-        "SELECT count(*), coalesce(sum(vcpus), 0)::bigint, coalesce(sum(memory_mb), 0)::bigint FROM sandboxes
-         WHERE team_id = $1 AND status NOT IN ('stopped', 'error') AND desired = 'running'";
+    USAGE: (Uuid,) => UsageColumns =
+        "SELECT count(*) FILTER (WHERE desired = 'running'),
+                coalesce(sum(vcpus) FILTER (WHERE desired = 'running'), 0)::bigint,
+                coalesce(sum(memory_mb) FILTER (WHERE desired = 'running'), 0)::bigint,
+                count(*) FILTER (WHERE desired = 'paused'),
+                count(*) FILTER (WHERE desired = 'running' AND (on_timeout = 'pause' OR timeout_sec > 0)),
+                coalesce(sum(stored_bytes), 0)::bigint
+         FROM sandboxes WHERE team_id = $1 AND status NOT IN ('stopped', 'error') AND desired <> 'gone'";
 }
 
 fn number(value: u32) -> i32 {
@@ -183,6 +192,7 @@ pub async fn update(
         next.started_at,
         next.last_active_at,
         now,
+        i64::try_from(next.stored_bytes).unwrap_or(i64::MAX),
     );
     Ok(UPDATE.execute(conn, values).await? == 1)
 }
@@ -228,14 +238,17 @@ pub async fn remaining_of_team(
     Ok(rows.into_iter().map(read).collect())
 }
 
-/// The part of a team's quota that is used: by sandboxes that have not ended and are desired to run.
+/// What a team uses of its quota: the sandboxes that have not ended and are not desired to.
 pub async fn usage(conn: &mut PgConnection, team: TeamId) -> Result<Usage, StoreError> {
     let row = USAGE.fetch_one(conn, (team.as_uuid(),)).await?;
-    let (sandboxes, vcpus, memory_mib) = row;
+    let (sandboxes, vcpus, memory_mib, paused, places, stored_bytes) = row;
     let whole = |value| u32::try_from(value).unwrap_or(u32::MAX);
     Ok(Usage {
         sandboxes: whole(sandboxes),
         vcpus: whole(vcpus),
         memory_mib: whole(memory_mib),
+        paused: whole(paused),
+        places: whole(places),
+        stored_bytes: u64::try_from(stored_bytes).unwrap_or(u64::MAX),
     })
 }

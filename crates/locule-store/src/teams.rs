@@ -10,17 +10,34 @@ use crate::statement::{row, statements};
 use crate::{StoreError, word};
 
 /// The limits of one team as its row has them.
-type LimitColumns = (Option<i32>, Option<i32>, Option<i32>, Option<i32>);
+type LimitColumns = (
+    Option<i32>,
+    Option<i32>,
+    Option<i32>,
+    Option<i32>,
+    Option<i32>,
+    Option<i32>,
+);
+type SetLimitsValues = (
+    Uuid,
+    Option<i32>,
+    Option<i32>,
+    Option<i32>,
+    Option<i32>,
+    Option<i32>,
+    Option<i32>,
+);
 
 statements! {
     INSERT: (Uuid, &str, &str, bool, DateTime<Utc>) =
         "INSERT INTO teams (id, name, slug, is_byoc, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (slug) DO NOTHING";
     LOCK: (Uuid,) => TeamRow =
         "SELECT id, name, slug, is_byoc, created_at FROM teams WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE";
-    SET_LIMITS: (Uuid, Option<i32>, Option<i32>, Option<i32>, Option<i32>) =
-        "UPDATE teams SET sandboxes_max = $2, vcpus_max = $3, memory_mb_max = $4, creates_per_minute_max = $5 WHERE id = $1";
+    SET_LIMITS: SetLimitsValues =
+        "UPDATE teams SET sandboxes_max = $2, vcpus_max = $3, memory_mb_max = $4, creates_per_minute_max = $5, paused_max = $6,
+             storage_mb_max = $7 WHERE id = $1";
     LOCK_LIMITS: (Uuid,) => LimitColumns =
-        "SELECT sandboxes_max, vcpus_max, memory_mb_max, creates_per_minute_max FROM teams
+        "SELECT sandboxes_max, vcpus_max, memory_mb_max, creates_per_minute_max, paused_max, storage_mb_max FROM teams
          WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE";
     OF_USER: (Uuid,) => MembershipRow =
         "SELECT t.id, t.name, t.slug, t.is_byoc, t.created_at, m.role FROM users_teams m JOIN teams t ON t.id = m.team_id
@@ -97,6 +114,8 @@ pub struct OwnLimits {
     pub vcpus_max: Option<i32>,
     pub memory_mib_max: Option<i32>,
     pub creates_per_minute_max: Option<i32>,
+    pub paused_max: Option<i32>,
+    pub storage_mib_max: Option<i32>,
 }
 
 pub async fn set_limits(
@@ -110,6 +129,8 @@ pub async fn set_limits(
         own.vcpus_max,
         own.memory_mib_max,
         own.creates_per_minute_max,
+        own.paused_max,
+        own.storage_mib_max,
     );
     SET_LIMITS.execute(conn, values).await.map(drop)
 }
@@ -126,12 +147,16 @@ pub async fn lock_quota(
         own.and_then(|own| u32::try_from(own).ok())
             .unwrap_or(default)
     };
-    Ok(own.map(|(sandboxes, vcpus, memory_mib, creates)| Quota {
-        sandboxes_max: or(sandboxes, default.sandboxes_max),
-        vcpus_max: or(vcpus, default.vcpus_max),
-        memory_mib_max: or(memory_mib, default.memory_mib_max),
-        creates_per_minute_max: or(creates, default.creates_per_minute_max),
-    }))
+    Ok(own.map(
+        |(sandboxes, vcpus, memory_mib, creates, paused, storage_mib)| Quota {
+            sandboxes_max: or(sandboxes, default.sandboxes_max),
+            vcpus_max: or(vcpus, default.vcpus_max),
+            memory_mib_max: or(memory_mib, default.memory_mib_max),
+            creates_per_minute_max: or(creates, default.creates_per_minute_max),
+            paused_max: or(paused, default.paused_max),
+            storage_mib_max: or(storage_mib, default.storage_mib_max),
+        },
+    ))
 }
 
 row! {

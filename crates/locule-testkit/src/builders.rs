@@ -45,6 +45,7 @@ pub fn sandbox(team: TeamId) -> SandboxRow {
         guest_ip: String::new(),
         host_ip: String::new(),
         metadata: BTreeMap::new(),
+        stored_bytes: 0,
         created_at: noon(),
         started_at: None,
         last_active_at: None,

@@ -49,6 +49,7 @@ pub fn running(spec: SandboxSpec, now: DateTime<Utc>) -> SandboxReport {
         last_active_at: Some(now),
         unresponsive: false,
         ready_ms: 1,
+        stored_bytes: None,
     }
 }
 
@@ -75,5 +76,6 @@ pub fn of_row(row: &Sandbox, state: ReportedState) -> SandboxReport {
         last_active_at: row.last_active_at,
         unresponsive: false,
         ready_ms: 1,
+        stored_bytes: None,
     }
 }

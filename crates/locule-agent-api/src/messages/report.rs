@@ -49,6 +49,8 @@ pub struct SandboxReport {
     pub unresponsive: bool,
     /// The duration of the last start or restore on the host, in milliseconds.
     pub ready_ms: u32,
+    /// What the sandbox's files occupy in the pool and share with no other file. `None`: not measured yet.
+    pub stored_bytes: Option<u64>,
 }
 
 impl From<SandboxReport> for wire::SandboxInfo {
@@ -81,6 +83,7 @@ impl From<SandboxReport> for wire::SandboxInfo {
             disk_size_mb: report.disk_size_mb,
             unresponsive: report.unresponsive,
             ready_ms: report.ready_ms,
+            stored_bytes: report.stored_bytes.unwrap_or_default(),
             ..Default::default()
         }
     }
@@ -121,6 +124,7 @@ impl TryFrom<wire::SandboxInfo> for SandboxReport {
             last_active_at: time(info.last_active_at_unix.saturating_mul(1000))?,
             unresponsive: info.unresponsive,
             ready_ms: info.ready_ms,
+            stored_bytes: Some(info.stored_bytes).filter(|bytes| *bytes > 0),
         })
     }
 }

@@ -245,6 +245,7 @@ fn report() -> SandboxReport {
         last_active_at: Some(noon()),
         unresponsive: true,
         ready_ms: 12,
+        stored_bytes: Some(123 << 20),
     }
 }
 

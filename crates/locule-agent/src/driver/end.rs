@@ -6,7 +6,7 @@ use locule_base::errors::chain;
 use locule_base::failpoint::reached;
 use locule_base::tail::{TAIL_BYTES, tail};
 
-use super::{Driver, Next};
+use super::Driver;
 use crate::blocking::blocking;
 use crate::error::HostError;
 use crate::lifecycle;
@@ -19,6 +19,19 @@ const SHUTDOWN_LINES: [&str; 4] = [
     "reboot: Restarting system",
     "Kernel panic",
 ];
+
+/// What the task does after a message or an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Continue,
+    Exit,
+}
+
+impl Next {
+    pub(super) fn exit_if(exit: bool) -> Self {
+        if exit { Self::Exit } else { Self::Continue }
+    }
+}
 
 impl Driver {
     /// The VMM exited without an order: the guest shut itself down, or the process was killed.

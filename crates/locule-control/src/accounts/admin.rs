@@ -108,6 +108,8 @@ impl Accounts {
             own.vcpus_max,
             own.memory_mib_max,
             own.creates_per_minute_max,
+            own.paused_max,
+            own.storage_mib_max,
         ];
         if each.into_iter().flatten().any(|limit| limit < 0) {
             let why = "a limit must be 0 or more".to_owned();

@@ -18,6 +18,7 @@ use crate::caller::{Actor, Caller};
 use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
+use crate::sandboxes::quota::QuotaUse;
 
 /// Attempts of a write while other writers change the row.
 const WRITES_MAX: usize = 8;
@@ -49,16 +50,6 @@ fn unrequested_event(seen: &Sandbox, next: &Sandbox) -> Option<SandboxAuditEvent
     let has_reason = next.status_reason.is_some();
     (paused && has_reason && seen.desired != Desired::Paused)
         .then_some(SandboxAuditEvent::AutoPause)
-}
-
-/// Whether a decision lets a paused sandbox run again, which needs quota.
-fn starts((seen, decided): &(&Sandbox, &Result<Option<Change>, SandboxError>)) -> bool {
-    let Ok(Some(Change { next, .. })) = decided else {
-        return false;
-    };
-    seen.desired == Desired::Paused
-        && next.desired == Desired::Running
-        && next.generation > seen.generation
 }
 
 impl Sandboxes {
@@ -94,10 +85,15 @@ impl Sandboxes {
             let seen = sandboxes::get(&mut tx, id).await?;
             let seen = seen.filter(|seen| caller.is_none_or(|caller| caller.team == seen.team));
             let decided = seen.as_ref().map(&decide);
-            let starting = seen.as_ref().zip(decided.as_ref()).filter(starts);
+            let needed = match (&seen, &decided) {
+                (Some(seen), Some(Ok(Some(Change { next, .. })))) => {
+                    QuotaUse::of(seen, next, caller.is_some()).map(|needed| (needed, seen.team))
+                }
+                _ => None,
+            };
             // A team is locked before its members and keys.
-            let quota = match starting {
-                Some((seen, _)) => Some(self.lock_quota(&mut tx, seen.team).await?),
+            let quota = match needed {
+                Some((needed, team)) => Some((self.lock_quota(&mut tx, team).await?, needed)),
                 None => None,
             };
             if let Some(caller) = caller {
@@ -115,8 +111,8 @@ impl Sandboxes {
             if next == seen && record.is_none() {
                 return Ok(seen);
             }
-            if let Some(quota) = quota {
-                self.reserve(&mut tx, quota, &next).await?;
+            if let Some((quota, needed)) = quota {
+                self.reserve(&mut tx, quota, needed, &next).await?;
             }
             if !sandboxes::update(&mut tx, &seen, &next, now).await? {
                 continue;
@@ -264,6 +260,7 @@ fn copy(report: &SandboxReport, seen: &Sandbox, next: &mut Sandbox) {
     next.metadata.clone_from(&report.metadata);
     next.started_at = report.started_at.or(next.started_at);
     next.last_active_at = report.last_active_at.max(next.last_active_at);
+    next.stored_bytes = report.stored_bytes.unwrap_or(seen.stored_bytes);
     let changed = next.state != seen.state;
     // The last error stays until the state changes.
     if changed || report.last_error.is_some() {

@@ -132,6 +132,7 @@ impl Sandboxes {
             guest_ip: String::new(),
             host_ip: String::new(),
             metadata: BTreeMap::new(),
+            stored_bytes: 0,
             created_at: now,
             started_at: None,
             last_active_at: None,

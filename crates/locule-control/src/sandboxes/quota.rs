@@ -1,7 +1,7 @@
 //! A team's quota. It is checked and used in one transaction that locks the team's row, so that two requests cannot both take the
 //! last free part of it.
 
-use locule_domain::{Quota, Sandbox, Usage};
+use locule_domain::{Desired, Quota, Sandbox};
 use locule_ids::TeamId;
 use locule_store::{PgConnection, sandboxes, teams};
 
@@ -9,6 +9,28 @@ use crate::error::CommonError;
 use crate::rate::Rate;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
+
+/// What a change of an existing sandbox needs of its team's quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QuotaUse {
+    /// A paused sandbox runs again.
+    Resume,
+    /// A client pauses a running sandbox. A pause by the platform is never refused.
+    Pause,
+}
+
+impl QuotaUse {
+    /// The use of a change from `seen` to `next`; `None` where the change needs no quota.
+    pub(crate) fn of(seen: &Sandbox, next: &Sandbox, by_client: bool) -> Option<Self> {
+        match (seen.desired, next.desired) {
+            (Desired::Paused, Desired::Running) if next.generation > seen.generation => {
+                Some(Self::Resume)
+            }
+            (Desired::Running, Desired::Paused) if by_client => Some(Self::Pause),
+            _ => None,
+        }
+    }
+}
 
 impl Sandboxes {
     /// Locks a team and reads its quota. `None`: the team is deleted, and gets no new sandbox.
@@ -28,7 +50,9 @@ impl Sandboxes {
         quota: Option<Quota>,
         sandbox: &Sandbox,
     ) -> Result<(), SandboxError> {
-        let quota = self.reserve(conn, quota, sandbox).await?;
+        let quota = quota.ok_or(CommonError::NoTeam)?;
+        let used = sandboxes::usage(conn, sandbox.team).await?;
+        quota.check_create(&used, sandbox.need())?;
         let rate = Rate {
             count: quota.creates_per_minute_max,
             per: std::time::Duration::from_mins(1),
@@ -37,21 +61,20 @@ impl Sandboxes {
         Ok(self.inner.creates.count(sandbox.team, rate, now)?)
     }
 
-    /// Checks that the quota of a locked team allows a sandbox to run.
+    /// Checks that the quota of a locked team allows a change of a sandbox, before the change is written.
     pub(crate) async fn reserve(
         &self,
         conn: &mut PgConnection,
         quota: Option<Quota>,
+        needed: QuotaUse,
         sandbox: &Sandbox,
-    ) -> Result<Quota, SandboxError> {
+    ) -> Result<(), SandboxError> {
         let quota = quota.ok_or(CommonError::NoTeam)?;
         let used = sandboxes::usage(conn, sandbox.team).await?;
-        let more = Usage {
-            sandboxes: 1,
-            vcpus: sandbox.vcpus,
-            memory_mib: sandbox.memory_mib,
-        };
-        quota.check(used, more)?;
-        Ok(quota)
+        match needed {
+            QuotaUse::Resume => quota.check_resume(&used, sandbox.need())?,
+            QuotaUse::Pause => quota.check_pause(&used, sandbox.need())?,
+        }
+        Ok(())
     }
 }

@@ -13,6 +13,7 @@ mod end;
 mod idempotency;
 mod life;
 mod lock_order;
+mod quota;
 mod second_line;
 mod stale;
 mod teams;

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use locule_disk::{DiskError, Pool, PoolOptions, clone_file};
+use locule_disk::{DiskError, Pool, PoolOptions, clone_file, own_bytes};
 
 const GIB: u64 = 1 << 30;
 
@@ -63,6 +63,29 @@ async fn a_clone_shares_the_extents_of_its_base_but_not_later_changes() {
     rustix::io::pwrite(&file, &[6; 4096], 0).unwrap();
     assert_eq!(fs::read(&base).unwrap()[0], 5);
     assert_eq!(fs::read(&copy).unwrap()[..4097][4095..], [6, 5]);
+    drop(file);
+    pool.close().unwrap();
+}
+
+/// A paused sandbox is a clone of its template with what the sandbox wrote.
+#[tokio::test]
+async fn a_clone_occupies_only_what_was_written_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let pool = open(dir.path()).await;
+    let (base, folder) = (pool.root().join("base"), pool.root().join("clones"));
+    fs::write(&base, vec![5; 16 << 20]).unwrap();
+    locule_disk::sync_file(&base).unwrap();
+    fs::create_dir(&folder).unwrap();
+    let copy = folder.join("copy");
+    let file = clone_file(&base, &copy).unwrap();
+    assert_eq!(own_bytes(&folder).unwrap(), 0);
+    rustix::io::pwrite(&file, &vec![6; 3 << 20], 4 << 20).unwrap();
+    locule_disk::sync_file(&copy).unwrap();
+    let written = own_bytes(&folder).unwrap();
+    assert!((3 << 20..4 << 20).contains(&written), "{written}");
+    // What no other file shares any more is the clone's own.
+    fs::remove_file(&base).unwrap();
+    assert_eq!(own_bytes(&folder).unwrap(), 16 << 20);
     drop(file);
     pool.close().unwrap();
 }

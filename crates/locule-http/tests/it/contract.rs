@@ -55,6 +55,8 @@ fn generous(config: &mut ControlConfig) {
         vcpus_max: 1_000_000,
         memory_mib_max: 1_000_000_000,
         creates_per_minute_max: 1_000_000,
+        paused_max: 1_000_000,
+        storage_mib_max: 1_000_000_000,
     };
 }
 

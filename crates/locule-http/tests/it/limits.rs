@@ -121,7 +121,7 @@ async fn a_create_beyond_the_quota_of_the_team_is_refused(pool: PgPool) {
         (429, &json!(429))
     );
     assert_eq!(other.headers["should-retry"], "false");
-    // A paused sandbox uses no quota. Its resume needs quota again, and may be refused.
+    // A paused sandbox does not count as a running one. Its resume makes it one again, and may be refused.
     let path = format!("/v1/sandboxes/{first}");
     app.call("POST", &format!("{path}/pause"), "").await;
     let second = app.sandbox().await;
@@ -131,6 +131,44 @@ async fn a_create_beyond_the_quota_of_the_team_is_refused(pool: PgPool) {
         .await;
     let resumed = app.call("POST", &format!("{path}/resume"), "").await;
     assert_eq!(resumed.json["status"], "running");
+}
+
+/// A pause that is refused has the error of every other quota, and changes nothing.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_pause_beyond_the_quota_of_the_team_is_refused(pool: PgPool) {
+    let app = App::start_with(pool, |config| {
+        config.sandboxes.quota = Quota {
+            paused_max: 1,
+            ..Quota::default()
+        };
+    })
+    .await;
+    let (first, second) = (app.sandbox().await, app.sandbox().await);
+    let pause = async |id: &str| {
+        let path = format!("/v1/sandboxes/{id}/pause");
+        app.call("POST", &path, "").await
+    };
+    assert_eq!(pause(&first).await.json["status"], "paused");
+    let refused = pause(&second).await;
+    assert_eq!(refused.status, 429, "{}", refused.json);
+    assert_eq!(refused.json["error"]["code"], "quota_exceeded");
+    let message = refused.json["error"]["message"].as_str().unwrap();
+    assert!(message.contains("limit of 1 paused sandboxes"), "{message}");
+    let path = format!("/v1/sandboxes/{second}");
+    assert_eq!(app.call("GET", &path, "").await.json["status"], "running");
+    let other = app
+        .call("POST", &format!("/sandboxes/{second}/pause"), "")
+        .await;
+    assert_eq!(
+        (other.status.as_u16(), &other.json["code"]),
+        (429, &json!(429))
+    );
+    let idle = r#"{"timeout_sec":60}"#;
+    let refused = app.call("POST", "/v1/sandboxes", idle).await;
+    assert_eq!(refused.json["error"]["code"], "quota_exceeded");
+    app.call("DELETE", &format!("/v1/sandboxes/{first}"), "")
+        .await;
+    assert_eq!(pause(&second).await.json["status"], "paused");
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -194,6 +232,10 @@ async fn a_team_can_have_its_own_limits(pool: PgPool) {
             .as_u16()
     };
     assert_eq!(set(json!({ "sandboxes_max": -1 })).await, 400);
+    assert_eq!(set(json!({ "storage_mb_max": -1 })).await, 400);
+    assert_eq!(set(json!({ "storage_mb_max": 0 })).await, 204);
+    let refused = app.call_as(&key, "POST", "/v1/sandboxes", "{}").await;
+    assert_eq!(refused.json["error"]["code"], "quota_exceeded");
     assert_eq!(set(json!({ "sandboxes_max": 0 })).await, 204);
     let refused = app.call_as(&key, "POST", "/v1/sandboxes", "{}").await;
     assert_eq!(refused.json["error"]["code"], "quota_exceeded");

@@ -27,7 +27,7 @@ macro_rules! select {
             "SELECT id, team_id, host_id, status, desired, generation, version, status_reason, last_error, cleanup_pending,
                     template, template_id, default_user, vcpus, memory_mb, disk_size_mb, timeout_sec, expires_at,
                     timeout_given_sec, on_timeout, auto_resume, public_traffic, env, labels, guest_ip, host_ip, metadata,
-                    created_at, started_at, last_active_at, last_updated
+                    stored_bytes, created_at, started_at, last_active_at, last_updated
              FROM sandboxes ", $rest $(, $more)*
         )
     };
@@ -63,6 +63,7 @@ row! {
         guest_ip: String,
         host_ip: String,
         metadata: Json<serde_json::Value>,
+        stored_bytes: i64,
         created_at: DateTime<Utc>,
         started_at: Option<DateTime<Utc>>,
         last_active_at: Option<DateTime<Utc>>,
@@ -160,6 +161,7 @@ impl TryFrom<SandboxRow> for Sandbox {
             guest_ip: row.guest_ip,
             host_ip: row.host_ip,
             metadata: texts(row.metadata.0)?,
+            stored_bytes: u64::try_from(row.stored_bytes).map_err(|_| impossible())?,
             created_at: row.created_at,
             started_at: row.started_at,
             last_active_at: row.last_active_at,

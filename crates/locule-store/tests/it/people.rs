@@ -162,12 +162,16 @@ async fn a_teams_own_limits_take_precedence_over_the_defaults(pool: PgPool) {
     let limits = teams::OwnLimits {
         vcpus_max: Some(3),
         creates_per_minute_max: Some(5),
+        paused_max: Some(0),
+        storage_mib_max: Some(7),
         ..teams::OwnLimits::default()
     };
     teams::set_limits(&mut conn, team, limits).await.unwrap();
     let own = Quota {
         vcpus_max: 3,
         creates_per_minute_max: 5,
+        paused_max: 0,
+        storage_mib_max: 7,
         ..default
     };
     assert_eq!(

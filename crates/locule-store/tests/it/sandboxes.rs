@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use locule_domain::{Desired, ErrorReason, OnTimeout, SandboxState, StopReason};
+use locule_domain::{Desired, ErrorReason, OnTimeout, SandboxState, StopReason, Usage};
 use locule_ids::{HostId, SandboxId};
 use locule_store::{StoreError, sandboxes};
 use locule_testkit::builders::{self, noon};
@@ -26,6 +26,7 @@ async fn a_sandbox_reads_back_as_it_was_written(pool: PgPool) {
             sandbox.timeout_given_sec = Some(60);
             sandbox.timeouts.on_timeout = OnTimeout::Pause;
             sandbox.auto_resume = true;
+            sandbox.stored_bytes = 5 << 40;
             sandbox.public_traffic = true;
             sandbox.env = BTreeMap::from([("NAME".to_owned(), "ä\"'\\".to_owned())]);
             sandbox.guest_ip = "169.254.0.21".to_owned();
@@ -235,4 +236,85 @@ async fn the_pages_of_a_sweep_contain_every_unreconciled_row_once(pool: PgPool) 
     }
     wanted.sort();
     assert_eq!(seen, wanted);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_usage_of_a_team_counts_what_runs_and_what_is_kept(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (_, team) = builders::team(&mut conn, "ada").await;
+    let (_, other) = builders::team(&mut conn, "bob").await;
+    let stopped = SandboxState::Stopped {
+        reason: StopReason::Destroyed,
+    };
+    for (team, state, desired, timeout_sec, on_timeout) in [
+        (
+            team,
+            SandboxState::Running,
+            Desired::Running,
+            0,
+            OnTimeout::Kill,
+        ),
+        (
+            team,
+            SandboxState::Running,
+            Desired::Running,
+            60,
+            OnTimeout::Kill,
+        ),
+        (
+            team,
+            SandboxState::Starting,
+            Desired::Running,
+            0,
+            OnTimeout::Pause,
+        ),
+        (
+            team,
+            SandboxState::Paused,
+            Desired::Paused,
+            0,
+            OnTimeout::Kill,
+        ),
+        // The pause is ordered.
+        (
+            team,
+            SandboxState::Running,
+            Desired::Paused,
+            60,
+            OnTimeout::Kill,
+        ),
+        // These have ended or are about to.
+        (
+            team,
+            SandboxState::Paused,
+            Desired::Gone,
+            0,
+            OnTimeout::Kill,
+        ),
+        (team, stopped, Desired::Gone, 0, OnTimeout::Kill),
+        (
+            other,
+            SandboxState::Paused,
+            Desired::Paused,
+            0,
+            OnTimeout::Kill,
+        ),
+    ] {
+        let row = builders::sandbox(team).on(HostId::random(), state);
+        let row = row.desired(desired).with(|sandbox| {
+            sandbox.timeouts.timeout_sec = timeout_sec;
+            sandbox.timeouts.on_timeout = on_timeout;
+            sandbox.stored_bytes = 10;
+        });
+        row.insert(&mut conn).await;
+    }
+    let used = Usage {
+        sandboxes: 3,
+        vcpus: 3,
+        memory_mib: 3 * 512,
+        paused: 2,
+        places: 2,
+        stored_bytes: 50,
+    };
+    assert_eq!(sandboxes::usage(&mut conn, team).await.unwrap(), used);
 }
