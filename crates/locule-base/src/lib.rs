@@ -1,5 +1,5 @@
 //! Building blocks that every program of the platform uses: time, tasks, retries, error texts, logs, ends of files, host
-//! programs, the machine's memory and file descriptors.
+//! programs, the machine's processes, memory and file descriptors.
 //!
 //! The crate knows no sandbox and no other term of the product.
 
@@ -10,6 +10,7 @@ pub mod descriptors;
 pub mod errors;
 pub mod failpoint;
 pub mod memory;
+pub mod processes;
 pub mod tail;
 pub mod tasks;
 pub mod telemetry;

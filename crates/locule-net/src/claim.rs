@@ -6,10 +6,11 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::MetadataExt as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use locule_base::errors::FileError;
+use locule_base::processes;
 
 use crate::NetError;
 
@@ -33,6 +34,10 @@ pub(crate) struct Claim {
 impl Claim {
     pub(crate) fn first_uid(&self) -> u32 {
         FIRST_UID + self.block * UIDS
+    }
+
+    pub(crate) fn uids(&self) -> Range<u32> {
+        self.first_uid()..self.first_uid() + UIDS
     }
 
     pub(crate) fn first_address(&self) -> u32 {
@@ -97,7 +102,7 @@ impl Claim {
         let text = fs::read_to_string(&self.path).ok()?;
         // An empty file is a claim that another agent is writing.
         let (instance, directory) = text.trim_end().split_once(' ')?;
-        let in_use = || uid_is_in_use(self.first_uid()..self.first_uid() + UIDS);
+        let in_use = || !processes::of_users(&self.uids()).is_empty();
         (!Path::new(directory).exists() && !in_use()).then(|| instance.to_owned())
     }
 
@@ -105,11 +110,4 @@ impl Claim {
         // An error means that the file does not exist any more.
         let _ = fs::remove_file(&self.path);
     }
-}
-
-fn uid_is_in_use(uids: std::ops::Range<u32>) -> bool {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|entry| entry.metadata().ok())
-        .any(|meta| uids.contains(&meta.uid()))
 }

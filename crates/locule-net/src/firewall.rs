@@ -1,7 +1,9 @@
 //! Packet rules as text for `nft -f -`, which applies them in one atomic transaction.
 
+use locule_base::command::Command;
+
 use crate::names::Names;
-use crate::{GUEST_IP, GUEST_MAC, HOST_IP, NetOptions};
+use crate::{GUEST_IP, GUEST_MAC, HOST_IP, NetError, NetOptions};
 
 /// Destinations that sandboxes must not reach: private and special-purpose ranges, which contain the metadata addresses and
 /// the addresses of sandboxes. 168.63.129.16 is the host of an Azure VM, which serves secrets to every process on the VM.
@@ -24,6 +26,13 @@ const DNS_QUERIES_PER_SECOND: u32 = 100;
 const DNS_QUERIES_BURST: u32 = 200;
 const DNS_CONNECTIONS_PER_SECOND: u32 = 20;
 const DNS_CONNECTIONS_BURST: u32 = 40;
+
+/// Applies packet rules in the namespace of the calling thread.
+pub(crate) async fn nft(rules: String) -> Result<(), NetError> {
+    let command = Command::new("nft").args(["-f", "-"]).stdin(rules);
+    command.run().await?;
+    Ok(())
+}
 
 /// The rules in the host's namespace, for all sandboxes of one instance. A new connection is asked for the sandbox's own share
 /// before the share of all: sandboxes that open many connections leave each other sandbox its own. The source address is the

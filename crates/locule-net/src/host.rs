@@ -3,16 +3,16 @@
 use std::collections::HashSet;
 use std::fs;
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use locule_base::command::Command;
-use locule_base::errors::FileError;
-
 use crate::claim::Claim;
+use crate::firewall::{self, nft};
+use crate::forwarding::{self, Forwarding};
 use crate::names::Names;
-use crate::sandbox::SandboxNet;
-use crate::{NetError, NetOptions, firewall};
+use crate::sandbox::{HostNamespace, SandboxNet};
+use crate::{NetError, NetOptions};
 
 /// The lower bound for the size of the host's connection table: enough for the share of every slot.
 const CONNECTION_TABLE: u64 = 1 << 20;
@@ -23,6 +23,8 @@ pub struct HostNet {
     names: Names,
     claim: Claim,
     options: Arc<NetOptions>,
+    namespace: HostNamespace,
+    forwarding: Forwarding,
 }
 
 impl HostNet {
@@ -33,25 +35,39 @@ impl HostNet {
         data_dir: &Path,
         options: NetOptions,
     ) -> Result<Self, NetError> {
-        let host = Self {
+        let mut host = Self {
             names: Names::new(instance),
             claim: Claim::take(instance, data_dir)?,
             options: Arc::new(options),
+            namespace: HostNamespace::current()?,
+            forwarding: Forwarding::Off,
         };
         if let Some(previous) = &host.claim.previous_instance {
             host.remove_leftovers_of(previous).await?;
         }
-        let forward = "/proc/sys/net/ipv4/ip_forward";
-        fs::write(forward, "1").map_err(FileError::on("enable forwarding in", forward))?;
+        // Until this instance's own table is there, another one could take forwarding for unused.
+        let lock = forwarding::lock().await?;
         let rules = firewall::host_rules(&host.names, &host.block(), &host.options);
         nft(rules).await?;
+        host.forwarding = forwarding::turn_on(&lock).await?;
+        drop(lock);
         raise_connection_table_limit();
         Ok(host)
+    }
+
+    /// Who decides which packets this machine passes on.
+    pub fn forwarding(&self) -> Forwarding {
+        self.forwarding
     }
 
     /// The user id of the VMM in slot 0. The user id of a slot is this number plus the slot.
     pub fn first_uid(&self) -> u32 {
         self.claim.first_uid()
+    }
+
+    /// The user ids of the block: of the VMMs of this instance, and of no other process.
+    pub fn uids(&self) -> Range<u32> {
+        self.claim.uids()
     }
 
     /// Removes the networks and rules of an instance that held this block before. They use addresses of the block, and a
@@ -74,7 +90,15 @@ impl HostNet {
         self.destroy(slot).await?;
         let pair = self.claim.first_address() + u32::from(slot) * 2;
         let (host, inner) = (Ipv4Addr::from(pair), Ipv4Addr::from(pair + 1));
-        SandboxNet::create(&self.names, slot, host, inner, self.options.clone()).await
+        let ends = (host, inner);
+        SandboxNet::create(
+            &self.names,
+            slot,
+            ends,
+            &self.namespace,
+            self.options.clone(),
+        )
+        .await
     }
 
     /// Adopts the existing network of a slot.
@@ -92,19 +116,16 @@ impl HostNet {
         self.names.sweep(keep).await
     }
 
-    /// Removes all networks and the host's rules, and releases the block. For a host without sandboxes.
+    /// Removes all networks and the host's rules, releases the block, and turns off forwarding where the first instance turned
+    /// it on and this one is the last. For a host without sandboxes.
     pub async fn close(self) -> Result<(), NetError> {
         self.sweep(&HashSet::new()).await?;
+        let lock = forwarding::lock().await?;
         nft(firewall::no_host_rules(&self.names)).await?;
+        forwarding::turn_off_if_unused(&lock).await?;
         self.claim.release();
         Ok(())
     }
-}
-
-async fn nft(rules: String) -> Result<(), NetError> {
-    let command = Command::new("nft").args(["-f", "-"]).stdin(rules);
-    command.run().await?;
-    Ok(())
 }
 
 /// Never lowers the limit: other programs may need a higher one. Where it cannot be raised, the limits of each sandbox still

@@ -10,12 +10,14 @@
 mod claim;
 pub mod dns;
 mod firewall;
+mod forwarding;
 mod host;
 mod names;
 mod namespace;
 mod options;
 mod sandbox;
 
+pub use forwarding::Forwarding;
 pub use host::HostNet;
 pub use names::Names;
 pub use options::NetOptions;

@@ -9,6 +9,11 @@ use locule_base::errors::FileError;
 
 use crate::{NetError, namespace};
 
+/// How the name of the host's end of every uplink begins, of whatever instance.
+pub(crate) const VETH_PREFIX: &str = "lc";
+/// How the name of every instance's table begins.
+pub(crate) const TABLE_PREFIX: &str = "locule_";
+
 /// Every name contains the instance, so that a sweep finds only the objects of its own instance.
 #[derive(Debug, Clone)]
 pub struct Names {
@@ -32,15 +37,15 @@ impl Names {
 
     /// The host's end of a sandbox's uplink. At most 15 characters: `lc`, eight of the instance, four of the slot.
     pub fn veth(&self, slot: u16) -> String {
-        format!("lc{}{slot}", self.instance)
+        format!("{VETH_PREFIX}{}{slot}", self.instance)
     }
 
     pub(crate) fn veth_pattern(&self) -> String {
-        format!("lc{}*", self.instance)
+        format!("{VETH_PREFIX}{}*", self.instance)
     }
 
     pub(crate) fn table(&self) -> String {
-        format!("locule_{}", self.instance)
+        format!("{TABLE_PREFIX}{}", self.instance)
     }
 
     pub(crate) fn namespace_path(&self, slot: u16) -> PathBuf {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use locule_base::command::{Command, CommandError, Output};
+use locule_base::errors::FileError;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 use crate::names::Names;
@@ -20,6 +21,24 @@ const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
 const IFF_TAP: i16 = 0x0002;
 const IFF_NO_PI: i16 = 0x1000;
 const IFF_VNET_HDR: i16 = 0x4000;
+
+/// The network namespace that the agent runs in, which holds the host's ends of all uplinks.
+#[derive(Debug)]
+pub(crate) struct HostNamespace(fs::File);
+
+impl HostNamespace {
+    /// That of the calling thread.
+    pub(crate) fn current() -> Result<Self, FileError> {
+        let path = "/proc/thread-self/ns/net";
+        let file = fs::File::open(path).map_err(FileError::on("open", path))?;
+        Ok(Self(file))
+    }
+
+    /// A name of the namespace for other programs.
+    fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
+    }
+}
 
 #[derive(Debug)]
 pub struct SandboxNet {
@@ -42,8 +61,8 @@ impl SandboxNet {
     pub(crate) async fn create(
         names: &Names,
         slot: u16,
-        host: Ipv4Addr,
-        inner: Ipv4Addr,
+        (host, inner): (Ipv4Addr, Ipv4Addr),
+        namespace: &HostNamespace,
         options: Arc<NetOptions>,
     ) -> Result<Self, NetError> {
         let net = Self::new(names, slot, options);
@@ -53,7 +72,7 @@ impl SandboxNet {
             "link set lo up\ntuntap add dev tap0 mode tap vnet_hdr\naddr add {HOST_IP}/30 dev tap0\nlink set tap0 up\n\
              link add eth0 type veth peer name {veth} netns {}\naddr add {inner}/31 dev eth0\nlink set eth0 up\n\
              route add default via {host}\n",
-            std::process::id()
+            namespace.path()
         );
         let rules = firewall::sandbox_rules(net.options.bandwidth_mbit);
         let furnished = namespace::create(&net.path, move || {

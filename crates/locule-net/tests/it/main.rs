@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod closed;
+mod forwarding;
 mod names;
 mod world;
 

@@ -29,11 +29,11 @@ async fn ip(commands: &str) {
 
 /// A namespace that is removed at the end of the test.
 pub(crate) struct Namespace {
-    name: String,
+    pub(crate) name: String,
 }
 
 impl Namespace {
-    async fn new(name: String) -> Self {
+    pub(crate) async fn new(name: String) -> Self {
         ip(&format!("netns add {name}\n")).await;
         Self { name }
     }
@@ -270,7 +270,7 @@ fn open_card() -> OwnedFd {
 pub(crate) struct World {
     pub(crate) host: HostNet,
     pub(crate) instance: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -282,8 +282,14 @@ impl World {
         Self {
             host,
             instance,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// The same instance once more, as after a crash of the agent.
+    pub(crate) async fn open_again(&self) -> HostNet {
+        let opened = HostNet::open(&self.instance, self.folder.path(), NetOptions::default());
+        opened.await.unwrap()
     }
 
     pub(crate) fn namespace(&self, slot: u16) -> PathBuf {
