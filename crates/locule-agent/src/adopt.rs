@@ -22,7 +22,8 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt as _};
 use locule_base::errors::chain;
 use locule_base::failpoint::reached;
-use locule_vmm::{VmmHandle, find_by_name};
+use locule_base::processes;
+use locule_vmm::VmmHandle;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -45,7 +46,7 @@ const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Adopts every sandbox of the ledger and removes leftovers.
 pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), HostError> {
-    let mut keep = HashSet::new();
+    let (mut keep, mut vmms) = (HashSet::new(), HashSet::new());
     let (mut active, mut ended) = (Vec::new(), Vec::new());
     for (folder, entry) in host.ledger.read_all().await? {
         match entry {
@@ -67,12 +68,13 @@ pub(crate) async fn adopt(host: &Arc<Host>, registry: &Registry) -> Result<(), H
     while let Some(group) = adopted.next().await {
         for (manifest, vm) in group? {
             keep.extend(vm.as_ref().map(|vm| vm.slot.number()));
+            vmms.extend(vm.as_ref().map(|vm| vm.machine.handle().pid));
             registry.adopt(manifest, vm);
         }
         reached("adopt", "the sandboxes of a slot are adopted");
     }
     drop(adopted);
-    end_orphans(host, &keep).await;
+    end_orphans(host, vmms).await;
     // Their files occupy the disk until here.
     for manifest in ended {
         remove_eventually(host, &manifest, None).await;
@@ -208,18 +210,15 @@ async fn remove_uncommitted(host: &Host, manifest: &Manifest, snapshot: Option<u
     }
 }
 
-/// Ends the VMMs of this instance that no manifest owns. They have exited when this returns.
-async fn end_orphans(host: &Host, keep: &HashSet<u16>) {
-    let prefix = format!("locule-{}-", host.config.instance);
-    let keep = Arc::new(keep.clone());
+/// Ends every process of the user ids of this instance but the adopted VMMs: VMMs that no manifest owns. They have exited when
+/// this returns. A VMM that its guest controls can change its name and its arguments, but not its user id.
+async fn end_orphans(host: &Host, adopted: HashSet<u32>) {
+    let (uids, adopted) = (host.net.uids(), Arc::new(adopted));
     let orphans = async || {
-        let (prefix, keep) = (prefix.clone(), keep.clone());
+        let (uids, adopted) = (uids.clone(), adopted.clone());
         let found = blocking(move || {
-            Ok(find_by_name(|name| {
-                name.strip_prefix(&prefix)
-                    .and_then(|slot| slot.parse().ok())
-                    .is_some_and(|slot: u16| !keep.contains(&slot))
-            }))
+            let all = processes::of_users(&uids).into_iter();
+            Ok(all.filter(|pid| !adopted.contains(pid)).collect::<Vec<_>>())
         });
         found.await.unwrap_or_default()
     };

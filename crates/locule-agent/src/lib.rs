@@ -42,6 +42,7 @@ mod write_mark;
 pub use config::{Config, Limits, OnStop};
 pub use images::{BadBundle, Bundle};
 pub use ledger::{Finding, Findings, examine};
+pub use locule_net::Forwarding;
 pub use locule_vmm::{AcceleratorSetting, Shape};
 pub use registry::Registry;
 pub use run::{Agent, RunError, run};

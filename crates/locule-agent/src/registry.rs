@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt as _};
-use locule_agent_api::{AgentError, Order, SandboxReport, SandboxSpec};
+use locule_agent_api::{AgentError, Order, ReportedState, SandboxReport, SandboxSpec};
 use locule_ids::SandboxId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -170,8 +170,11 @@ impl Registry {
         Ok(self.host().ledger.write_first_tombstone(tombstone).await?)
     }
 
-    /// Pauses every running sandbox and ends all drivers. Returns the sandboxes that could not be paused.
-    pub(crate) async fn pause_all_for_shutdown(&self) -> Vec<(SandboxId, AgentError)> {
+    /// Pauses every running sandbox and ends all drivers, until `enough`. Returns the sandboxes that are not paused.
+    pub(crate) async fn pause_all_for_shutdown(
+        &self,
+        enough: impl Future<Output = ()>,
+    ) -> Vec<SandboxId> {
         let all: Vec<SandboxId> = self.sandboxes().keys().copied().collect();
         let paused = stream::iter(all).map(|sandbox| async move {
             let result = self
@@ -189,13 +192,27 @@ impl Registry {
             result
                 .err()
                 .filter(|error| *error != AgentError::NotFound)
-                .map(|error| (sandbox, error))
+                .map(|_| sandbox)
         });
-        paused
+        let failed = paused
             .buffer_unordered(PAUSED_TOGETHER)
             .filter_map(std::future::ready)
-            .collect()
-            .await
+            .collect();
+        tokio::select! {
+            failed = failed => failed,
+            () = enough => self.reported_running(),
+        }
+    }
+
+    /// The sandboxes whose last report says that they run, also those that are being paused.
+    fn reported_running(&self) -> Vec<SandboxId> {
+        let sandboxes = self.sandboxes();
+        let running = sandboxes.iter().filter(|(_, handle)| {
+            let report = handle.report();
+            !handle.inbox.is_closed()
+                && report.is_some_and(|report| report.state == ReportedState::Running)
+        });
+        running.map(|(sandbox, _)| *sandbox).collect()
     }
 
     pub(crate) fn running(&self) -> Vec<Running> {

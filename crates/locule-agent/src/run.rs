@@ -10,7 +10,8 @@ use std::time::Duration;
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
 use locule_disk::{DiskError, Pool, PoolOptions};
-use locule_net::{HostNet, NetError};
+use locule_ids::SandboxId;
+use locule_net::{Forwarding, HostNet, NetError};
 use locule_vmm::{Qemu, VmmError};
 
 use crate::config::{Config, OnStop};
@@ -47,9 +48,16 @@ pub enum RunError {
     #[error("take the first template snapshot")]
     TemplateSnapshot(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(
-        "{0} sandboxes could not be paused; their VMs continue to run, and the next agent adopts them"
+        "{} sandboxes are not paused ({}); their VMs continue to run, and the next agent adopts them",
+        .0.len(),
+        list(.0)
     )]
-    NotPaused(usize),
+    NotPaused(Vec<SandboxId>),
+}
+
+fn list(sandboxes: &[SandboxId]) -> String {
+    let names: Vec<_> = sandboxes.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
@@ -117,6 +125,7 @@ impl Agent {
         let size_bytes = config.pool_bytes;
         let pool = Pool::open(&config.data_dir, PoolOptions { size_bytes }).await?;
         let net = HostNet::open(&config.instance, &config.data_dir, config.net_options()).await?;
+        log_forwarding(net.forwarding());
         let ledger = Ledger::open(pool.root()).map_err(file("open", pool.root()))?;
         let write_marks = WriteMarkStore::start(&config.data_dir, &tasks)
             .map_err(file("read the write mark in", &config.data_dir))?;
@@ -172,19 +181,28 @@ impl Agent {
 
     /// Pauses or leaves the sandboxes, then ends every task. The pool stays for the next start.
     pub async fn stop(self, on_stop: OnStop) -> Result<(), RunError> {
+        self.stop_until(on_stop, std::future::pending()).await
+    }
+
+    /// As [`Self::stop`], but the sandboxes that are not paused when `enough` completes are left running.
+    pub async fn stop_until(
+        self,
+        on_stop: OnStop,
+        enough: impl Future<Output = ()>,
+    ) -> Result<(), RunError> {
         // A driver that detaches drops its slot while its VM continues to run: no other VM may take the slot.
         self.host.slots.close();
         let left = match on_stop {
-            OnStop::Pause => self.registry.pause_all_for_shutdown().await.len(),
-            OnStop::Keep => 0,
+            OnStop::Pause => self.registry.pause_all_for_shutdown(enough).await,
+            OnStop::Keep => Vec::new(),
         };
         self.registry.detach();
-        if let Err(left) = self.host.tasks.shutdown(Duration::from_secs(10)).await {
-            tracing::warn!(%left, "the agent stops although tasks of it still run");
+        if let Err(tasks) = self.host.tasks.shutdown(Duration::from_secs(10)).await {
+            tracing::warn!(left = %tasks, "the agent stops although tasks of it still run");
         }
         let _ = fs::remove_file(self.host.config.socket());
         drop(self.registry);
-        if left > 0 {
+        if !left.is_empty() {
             return Err(RunError::NotPaused(left));
         }
         if on_stop == OnStop::Pause
@@ -195,6 +213,20 @@ impl Agent {
             host.pool.close()?;
         }
         Ok(())
+    }
+}
+
+fn log_forwarding(forwarding: Forwarding) {
+    match forwarding {
+        Forwarding::SandboxesOnly => tracing::info!(
+            "this machine forwards packets from and to sandboxes only: Locule turned forwarding on, and drops other packets (nft table ip locule_forwarding)"
+        ),
+        Forwarding::OfMachine => tracing::info!(
+            "this machine forwarded packets before: its own rules decide about packets that are neither from nor to a sandbox"
+        ),
+        Forwarding::Off => {
+            tracing::warn!("this machine forwards no packets: sandboxes have no network");
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! An operation marks each of its steps with [`reached`], or with [`passed`] where the operation can still fail. A test names a
 //! file in `LOCULE_FAILPOINTS` and writes `pause 3` into it: the process then kills itself at the third mark of a `pause`. With
-//! `pause 3 fail` the third mark returns an error instead. Release builds only log the steps.
+//! `pause 3 fail` the third mark returns an error instead, and with `pause 3 hold` each `pause` waits at its third mark or a later
+//! one until the file is removed. Release builds only log the steps.
 
 /// Marks that an operation of the kind `operation` completed the step `step`. The line in the log, at the level `debug`, shows
 /// how long each step takes.
@@ -24,9 +25,11 @@ pub fn passed(operation: &'static str, step: &'static str) -> std::io::Result<()
 #[cfg(debug_assertions)]
 mod armed {
     use std::io;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
     use std::sync::{Mutex, OnceLock, PoisonError};
+    use std::time::Duration;
 
+    const LOOK_EVERY: Duration = Duration::from_millis(10);
     const VARIABLE: &str = "LOCULE_FAILPOINTS";
 
     static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
@@ -53,7 +56,8 @@ mod armed {
         let (Some(armed), Some(number)) = (words.next(), words.next()) else {
             return Ok(());
         };
-        let fails = words.next() == Some("fail");
+        let action = words.next();
+        let (fails, holds) = (action == Some("fail"), action == Some("hold"));
         let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.0 != text {
             *seen = (text.clone(), 0);
@@ -62,6 +66,11 @@ mod armed {
             return Ok(());
         }
         seen.1 += 1;
+        if holds && number.parse().is_ok_and(|first: u32| seen.1 >= first) {
+            drop(seen);
+            hold(path, &text);
+            return Ok(());
+        }
         if number.parse() != Ok(seen.1) || (fails && !can_fail) {
             return Ok(());
         }
@@ -72,6 +81,19 @@ mod armed {
             return Err(io::Error::other(format!("failpoint {operation} {number}")));
         }
         exit(operation, step, seen.1)
+    }
+
+    /// Waits until the failpoint is not armed any more.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the thread stands still because a test says so; other tasks must go on"
+    )]
+    fn hold(path: &Path, text: &str) {
+        tokio::task::block_in_place(|| {
+            while std::fs::read_to_string(path).is_ok_and(|armed| armed == text) {
+                std::thread::sleep(LOOK_EVERY);
+            }
+        });
     }
 
     fn exit(operation: &str, step: &str, number: u32) -> ! {

@@ -26,6 +26,5 @@ pub use machine::{
     Machine, MemorySource, ParseVmmIdentityError, Shape, VmSpec, Vmm, VmmError, VmmHandle,
     VmmIdentity,
 };
-pub use process::find_by_name;
 pub use qemu::{Qemu, choose_accelerator};
 pub use seal::seal_memory;

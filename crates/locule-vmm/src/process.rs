@@ -116,22 +116,6 @@ fn parse_stat(stat: &str) -> Option<(char, u64)> {
     Some((state, fields.nth(18)?.parse().ok()?))
 }
 
-/// The pids of all processes whose command line contains `-name NAME` with a name that `matches` accepts. For sweeps.
-pub fn find_by_name(matches: impl Fn(&str) -> bool) -> Vec<u32> {
-    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| {
-        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let args: Vec<_> = command
-            .split(|byte| *byte == 0)
-            .map(String::from_utf8_lossy)
-            .collect();
-        args.windows(2)
-            .any(|pair| pair[0] == "-name" && matches(&pair[1]))
-    })
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

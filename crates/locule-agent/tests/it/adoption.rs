@@ -3,7 +3,9 @@
 use std::io::Read as _;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
@@ -12,6 +14,7 @@ use locule_base::clock::SystemClock;
 use locule_ids::SandboxId;
 use serde_json::Value;
 
+use crate::host_files::program;
 use crate::process::HostProcess;
 use crate::rig::{TOKEN, pooled_spec};
 
@@ -189,5 +192,54 @@ async fn a_vm_that_refuses_the_control_key_of_its_manifest_is_not_adopted() {
     });
     host.restart().await;
     assert_only(&host, witness, ticks, lost).await;
+    host.stop().await;
+}
+
+/// A process of this user that shows nothing of a VMM: not in its arguments, not in its name, not in the owner of its files in
+/// `/proc`.
+fn hidden_process(uid: u32) -> Child {
+    // The system call is `prctl(PR_SET_DUMPABLE, 0)`.
+    const HIDE: &str = "$0 = 'other'; $| = 1; syscall(157, 4, 0); print qq(ready\\n); sleep 600";
+    let mut command = program("perl");
+    command.args(["-e", HIDE]).uid(uid);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut ready = [0; 6];
+    let output = child.stdout.as_mut().unwrap();
+    output.read_exact(&mut ready).unwrap();
+    child
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vmm_that_hides_what_it_is_ends_when_no_sandbox_owns_it() {
+    let mut host = HostProcess::start().await;
+    let [kept, other] = create_two(&host).await;
+    let ticks = host.ticks(kept).await;
+    let pid = &read_manifest(&host, kept)["held"]["vmm"]["pid"];
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let uid: u32 = line
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    // In the slot of a sandbox that runs, and in a slot without a sandbox.
+    let mut hidden = [uid, uid + 500].map(hidden_process);
+    for child in &hidden {
+        let path = format!("/proc/{}/cmdline", child.id());
+        assert!(!std::fs::read_to_string(path).unwrap().contains("perl"));
+    }
+    host.kill();
+    host.restart().await;
+    for child in &mut hidden {
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+    }
+    for sandbox in [kept, other] {
+        let report = host.report(sandbox).await.unwrap();
+        assert_eq!(report.state, ReportedState::Running);
+    }
+    assert!(host.ticks(kept).await >= ticks);
+    host.check().await;
     host.stop().await;
 }

@@ -12,11 +12,10 @@ use locule_agent_api::http1::exchange;
 use locule_agent_api::{Client, Connector, HostAgent as _, ReportedState, SandboxReport};
 use locule_ids::SandboxId;
 use locule_testkit::{comes_true, eventually};
-use locule_vmm::find_by_name;
 use serde_json::Value;
 
 use crate::host_files::{binary, check_files, empty_images, program};
-use crate::rig::TOKEN;
+use crate::rig::{TOKEN, vmms_of};
 
 /// A host whose agent process can be killed and replaced by another on the same data directory.
 pub(crate) struct HostProcess {
@@ -321,8 +320,7 @@ impl HostProcess {
 
     /// The pids of this instance's VMMs.
     pub(crate) fn vmms(&self) -> Vec<u32> {
-        let prefix = format!("locule-{}-", self.instance);
-        find_by_name(|name| name.starts_with(&prefix))
+        vmms_of(&self.instance)
     }
 
     pub(crate) async fn guest(

@@ -15,7 +15,7 @@ use locule_base::tasks::Tasks;
 use locule_domain::Timeouts;
 use locule_ids::{SandboxId, TeamId, TemplateId};
 use locule_testkit::eventually;
-use locule_vmm::{AcceleratorSetting, Shape, find_by_name};
+use locule_vmm::{AcceleratorSetting, Shape};
 use serde_json::{Value, json};
 
 pub(crate) const TOKEN: &str = "test-token";
@@ -90,6 +90,18 @@ pub(crate) fn resume(spec: &SandboxSpec, generation: i64) -> ResumeSandbox {
     }
 }
 
+/// The pids of the VMMs of an instance, by the names in their arguments.
+pub(crate) fn vmms_of(instance: &str) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let name = format!("-name\0locule-{instance}-");
+    pids.filter(|pid| {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&name)
+    })
+    .collect()
+}
+
 /// The image bundle of `make images`, or the one that the environment names.
 pub(crate) fn images() -> PathBuf {
     #[expect(
@@ -157,8 +169,7 @@ impl Rig {
 
     /// The pids of this instance's VMMs.
     pub(crate) fn vmms(&self) -> Vec<u32> {
-        let prefix = format!("locule-{}-", self.instance);
-        find_by_name(|name| name.starts_with(&prefix))
+        vmms_of(&self.instance)
     }
 
     pub(crate) fn kill_vmm_of(&self, sandbox: SandboxId) {
