@@ -311,8 +311,9 @@ CREATE INDEX audit_logs_team ON audit_logs (team_id, created_at DESC, id DESC);
 CREATE INDEX audit_logs_resource ON audit_logs (team_id, resource_type, created_at DESC, id DESC);
 
 -- Entries of the audit log never change. One exception: when a person's account is purged, `audit_anonymize` removes the
--- person from the entries. The trigger refuses every other change, from every role.
-CREATE FUNCTION audit_logs_are_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+-- person from the entries. The trigger refuses every other change, from every role. The role of `locule serve` is not even
+-- permitted to try (`grant_to_serve`).
+CREATE FUNCTION audit_logs_are_append_only() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND current_setting('locule.anonymizing', TRUE) = 'on'
         AND (NEW.actor_id IS NULL OR NEW.actor_id = OLD.actor_id)
@@ -331,17 +332,23 @@ CREATE TRIGGER audit_logs_append_only BEFORE UPDATE OR DELETE ON audit_logs
 CREATE TRIGGER audit_logs_never_emptied BEFORE TRUNCATE ON audit_logs
     FOR EACH STATEMENT EXECUTE FUNCTION audit_logs_are_append_only();
 
-CREATE FUNCTION audit_anonymize(user_id UUID) RETURNS VOID LANGUAGE plpgsql AS $$
+-- With the rights of the owner of the table, for a caller that may not change an entry. It changes nothing but the entries of a
+-- deleted user, and finds no object in a schema that a caller could fill.
+CREATE FUNCTION audit_anonymize(user_id UUID) RETURNS VOID
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     person CONSTANT TEXT := 'usr-' || user_id;
-    address CONSTANT TEXT := (SELECT email FROM users WHERE id = user_id);
+    address CONSTANT TEXT := (SELECT email FROM public.users WHERE id = user_id AND deleted_at IS NOT NULL);
 BEGIN
+    IF address IS NULL THEN
+        RAISE EXCEPTION 'the user % is not deleted', user_id;
+    END IF;
     PERFORM set_config('locule.anonymizing', 'on', TRUE);
     -- An entry about an invitation names the address and no user.
-    UPDATE audit_logs SET metadata = metadata - 'email'
+    UPDATE public.audit_logs SET metadata = metadata - 'email'
     WHERE resource_type = 'member' AND metadata ->> 'email' = address
-      AND created_at <= (SELECT deleted_at FROM users WHERE id = user_id);
-    UPDATE audit_logs SET
+      AND created_at <= (SELECT deleted_at FROM public.users WHERE id = user_id);
+    UPDATE public.audit_logs SET
         actor_name  = CASE WHEN actor_id = person THEN 'deleted-user' ELSE actor_name END,
         actor_id    = nullif(actor_id, person),
         metadata    = CASE WHEN resource_id = person THEN metadata - 'email' - 'address' ELSE metadata END,
@@ -349,6 +356,21 @@ BEGIN
     WHERE actor_id = person OR resource_id = person;
     PERFORM set_config('locule.anonymizing', 'off', TRUE);
 END $$;
+
+REVOKE EXECUTE ON FUNCTION audit_anonymize(UUID) FROM PUBLIC;
+
+-- Gives a role the rights of `locule serve`: to read and write every table, but to add entries to the audit log only, and to change
+-- no schema. Run by the owner after each migration.
+CREATE FUNCTION grant_to_serve(role_name TEXT) RETURNS VOID LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', role_name);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO %I', role_name);
+    EXECUTE format('REVOKE UPDATE, DELETE ON public.audit_logs FROM %I', role_name);
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON public._sqlx_migrations FROM %I', role_name);
+    EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO %I', role_name);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION public.audit_anonymize(UUID) TO %I', role_name);
+END $$;
+REVOKE EXECUTE ON FUNCTION grant_to_serve(TEXT) FROM PUBLIC;
 
 -- An outbox: a transaction that changes a row inserts the jobs that follow from the change. A worker that takes a job moves
 -- `run_at` to the end of its lease, so that a job whose worker crashed is due again, and deletes the job when it is done.

@@ -42,7 +42,9 @@ pub mod teams;
 pub mod templates;
 pub mod users;
 
-pub use database::ensure_database;
+pub use database::{
+    SERVE_ROLE, check_schema, ensure_database, ensure_serve_role, grant_to_serve, is_owner, role_of,
+};
 pub use sqlx::{PgConnection, PgPool};
 
 use std::str::FromStr as _;

@@ -1,7 +1,7 @@
 //! SQL statements as values: the text, the types of the parameters that the code binds, and the type that it reads.
 //!
 //! A module declares its statements in one [`statements!`] block and runs them by name. Nothing else in this crate runs SQL
-//! (`CREATE DATABASE` excepted), and the tests below prepare every declared statement on a PostgreSQL with the migrations
+//! (`CREATE DATABASE` and `CREATE ROLE` excepted), and the tests below prepare every declared statement on a PostgreSQL with the migrations
 //! applied: a table, column or type that does not exist, a missing parameter, and a column that the code cannot read fail the
 //! test, whether or not another test runs the statement.
 
@@ -218,7 +218,8 @@ pub(crate) mod tests {
     use std::path::Path;
 
     use sqlx::{
-        Column as _, Either, Executor as _, PgPool, SqlSafeStr as _, Statement as _, TypeInfo as _,
+        AssertSqlSafe, Column as _, Either, Executor as _, PgConnection, PgPool, SqlSafeStr as _,
+        Statement as _, TypeInfo as _,
     };
 
     use super::{Columns, IsCompatible, Parameters, Statement};
@@ -337,6 +338,59 @@ pub(crate) mod tests {
             assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         }
 
+        /// PostgreSQL checks the rights to tables and functions where it begins to execute a plan, also one that it only
+        /// explains.
+        async fn refusal(conn: &mut PgConnection, declared: &Declared) -> Option<String> {
+            let nulls = vec!["NULL"; declared.parameters.len()].join(", ");
+            let values = if nulls.is_empty() {
+                nulls
+            } else {
+                format!("({nulls})")
+            };
+            let prepare = format!("PREPARE one AS {}", declared.sql);
+            sqlx::raw_sql(AssertSqlSafe(prepare))
+                .execute(&mut *conn)
+                .await
+                .unwrap();
+            let explain = format!("EXPLAIN EXECUTE one{values}");
+            let explained = sqlx::raw_sql(AssertSqlSafe(explain)).execute(&mut *conn);
+            let refused = explained.await.err().map(|error| error.to_string());
+            sqlx::raw_sql("DEALLOCATE one")
+                .execute(&mut *conn)
+                .await
+                .unwrap();
+            refused
+        }
+
+        #[sqlx::test(migrator = "crate::MIGRATIONS")]
+        async fn the_role_of_serve_may_run_every_statement_but_those_of_the_owner(pool: PgPool) {
+            let mut conn = pool.acquire().await.unwrap();
+            crate::ensure_serve_role(&mut conn).await.unwrap();
+            let granted = crate::grant_to_serve(&mut conn, crate::SERVE_ROLE);
+            granted.await.unwrap();
+            // A generic plan: with NULL for a parameter PostgreSQL could leave tables out.
+            let settings = format!(
+                "SET plan_cache_mode = force_generic_plan; SET ROLE {}",
+                crate::SERVE_ROLE
+            );
+            sqlx::raw_sql(AssertSqlSafe(settings))
+                .execute(&mut *conn)
+                .await
+                .unwrap();
+            let mut refused = Vec::new();
+            for declared in all().into_iter().flatten() {
+                if let Some(why) = refusal(&mut conn, &declared).await {
+                    refused.push(format!("{}: {why}", declared.name));
+                }
+            }
+            assert_eq!(refused.len(), 1, "{}", refused.join("\n"));
+            assert!(
+                refused[0].contains("GRANT_TO_SERVE") && refused[0].contains("permission denied"),
+                "{}",
+                refused[0]
+            );
+        }
+
         #[sqlx::test(migrator = "crate::MIGRATIONS")]
         async fn a_statement_that_does_not_fit_is_found(pool: PgPool) {
             const SQL: &str = "SELECT name, created_at FROM teams WHERE id = $1";
@@ -382,7 +436,7 @@ pub(crate) mod tests {
                 }
                 let text = std::fs::read_to_string(&path).unwrap();
                 declaring += text.matches("statements! {").count();
-                // The name of a database cannot be a parameter: `CREATE DATABASE` is put together.
+                // The name of a database or a role cannot be a parameter: `CREATE DATABASE` is put together.
                 let excepted = usize::from(path == source.join("database.rs"));
                 let bypasses = ["sqlx::query", "raw_sql", "QueryBuilder", "Executor"];
                 let found: usize = bypasses.iter().map(|word| text.matches(word).count()).sum();

@@ -15,6 +15,7 @@ mod host;
 mod host_proxy;
 mod plan;
 pub mod reports;
+mod roles;
 mod wait;
 mod world;
 
@@ -23,5 +24,6 @@ pub use guest_process::{GuestProcess, current_user};
 pub use host::SimHost;
 pub use host_proxy::{GuestAgent, HostProxy};
 pub use plan::{Call, Fault, Gate};
+pub use roles::{as_owner, as_serve, run_as_owner};
 pub use wait::{comes_true, eventually};
 pub use world::{EMAIL, PASSWORD, World, person};

@@ -16,6 +16,7 @@ use locule_store::{PgPool, PooledConnection, sandboxes};
 
 use crate::builders::noon;
 use crate::host::SimHost;
+use crate::roles::as_serve;
 
 pub const EMAIL: &str = "admin@locule.test";
 pub const PASSWORD: &str = "a password of this test";
@@ -40,6 +41,7 @@ pub struct World {
 
 impl World {
     pub async fn start(pool: PgPool) -> Self {
+        as_serve(&pool).await;
         let clock = Arc::new(ManualClock::at(noon()));
         let host_id = bootstrap(&pool, "unix", clock.now())
             .await

@@ -23,7 +23,7 @@ use locule_domain::SandboxState;
 use locule_http::{AppState, HttpConfig, ListenerLimits, serve_within};
 use locule_ids::{HostId, SandboxId, TeamId};
 use locule_testkit::reports::of_row;
-use locule_testkit::{GuestAgent, GuestProcess, HostProxy, SimHost, builders};
+use locule_testkit::{GuestAgent, GuestProcess, HostProxy, SimHost, as_serve, builders};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -234,6 +234,7 @@ pub(crate) struct Session {
 impl Parts {
     async fn start(pool: PgPool, workdir: &Path, programs: &Path) -> Self {
         let clock = SystemClock::shared();
+        as_serve(&pool).await;
         let host_id = bootstrap(&pool, "unix", clock.now()).await.unwrap();
         let tasks = Tasks::new();
         let host = SimHost::new(clock.clone());

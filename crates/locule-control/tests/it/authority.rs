@@ -8,8 +8,8 @@ use locule_domain::{Role, SandboxState};
 use locule_ids::SandboxId;
 use locule_store::members;
 use locule_testkit::builders::noon;
-use locule_testkit::{World, eventually, person};
-use sqlx::{PgPool, Postgres, Transaction};
+use locule_testkit::{World, as_owner, eventually, person};
+use sqlx::{Connection as _, PgPool, Postgres, Transaction};
 
 /// A member of the first team, as requests of the member were authenticated: by login and by key.
 struct Member {
@@ -266,21 +266,22 @@ async fn a_person_whose_login_has_ended_changes_no_team_and_no_account(pool: PgP
 /// Lets no transaction write to a table until the result is committed.
 async fn no_writes(world: &World, lock: &'static str) -> Transaction<'static, Postgres> {
     let mut gate = world.pool.begin().await.unwrap();
-    sqlx::query(lock).execute(&mut *gate).await.unwrap();
+    for sql in ["SET LOCAL ROLE NONE", lock] {
+        sqlx::query(sql).execute(&mut *gate).await.unwrap();
+    }
     gate
 }
 
 /// Waits until so many transactions wait for a lock.
 pub(crate) async fn waiting(world: &World, count: i64) {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut watch = as_owner(&world.pool).await;
     eventually("the transactions wait", async || {
-        let waiting: i64 = sqlx::query_scalar(sql)
-            .fetch_one(&world.pool)
-            .await
-            .unwrap();
+        let waiting: i64 = sqlx::query_scalar(sql).fetch_one(&mut watch).await.unwrap();
         waiting == count
     })
     .await;
+    watch.close().await.unwrap();
 }
 
 /// A create that has decided and a removal at the same time: the create comes first, and the removal lists its sandbox.

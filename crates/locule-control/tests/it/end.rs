@@ -3,7 +3,7 @@
 use locule_agent_api::AgentError;
 use locule_control::SandboxError;
 use locule_domain::{Desired, SandboxState, StopReason};
-use locule_testkit::{Call, Fault, World};
+use locule_testkit::{Call, Fault, World, run_as_owner};
 use sqlx::PgPool;
 
 const DESTROYED: SandboxState = SandboxState::Stopped {
@@ -172,11 +172,8 @@ async fn a_change_is_not_written_without_its_audit_entry(pool: PgPool) {
     let world = World::start(pool).await;
     let ids = [world.create().await.id, world.create().await.id];
     let before = [world.row(ids[0]).await, world.row(ids[1]).await];
-    let mut conn = world.connection().await;
-    sqlx::query("ALTER TABLE audit_logs ADD CHECK (action = 'create') NOT VALID")
-        .execute(&mut *conn)
-        .await
-        .unwrap();
+    let refuse = "ALTER TABLE audit_logs ADD CHECK (action = 'create') NOT VALID";
+    run_as_owner(&world.pool, refuse).await;
     world.pause(ids[0]).await.unwrap_err();
     world.destroy(ids[0]).await.unwrap_err();
     world.host.pause_by_itself(ids[0], "idle");
@@ -185,10 +182,8 @@ async fn a_change_is_not_written_without_its_audit_entry(pool: PgPool) {
     for before in before {
         assert_eq!(world.row(before.id).await, before);
     }
-    sqlx::query("ALTER TABLE audit_logs DROP CONSTRAINT audit_logs_action_check")
-        .execute(&mut *conn)
-        .await
-        .unwrap();
+    let allow = "ALTER TABLE audit_logs DROP CONSTRAINT audit_logs_action_check";
+    run_as_owner(&world.pool, allow).await;
     world.sweep().await;
     assert_eq!(
         world.row(ids[0]).await.status_reason.as_deref(),

@@ -12,7 +12,7 @@ use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
 use locule_control::{ControlConfig, ControlPlane, HostLink, SignupPolicy, bootstrap};
 use locule_http::{AppState, HttpConfig, ListenerLimits, serve_within};
-use locule_testkit::{FakeGuest, GuestAgent, HostProxy, SimHost};
+use locule_testkit::{FakeGuest, GuestAgent, HostProxy, SimHost, as_serve};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -116,6 +116,7 @@ impl App {
 
     async fn bare(pool: PgPool, change: impl FnOnce(&mut ControlConfig), http: HttpConfig) -> Self {
         let clock = SystemClock::shared();
+        as_serve(&pool).await;
         let id = bootstrap(&pool, "unix", clock.now()).await.unwrap();
         let tasks = Tasks::new();
         let host = SimHost::new(clock.clone());

@@ -2,6 +2,7 @@
 
 use locule_base::tasks::Tasks;
 use locule_control::{MailConfig, Mailer, SignupPolicy};
+use locule_testkit::run_as_owner;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -367,15 +368,15 @@ async fn a_password_reset_does_the_same_work_for_an_unknown_address(pool: PgPool
         config.accounts.mailer = Some(office.mailer());
     })
     .await;
-    sqlx::raw_sql(
+    run_as_owner(
+        &app.pool,
         "CREATE TABLE inserted (payload JSONB);
+         GRANT SELECT, INSERT, DELETE, TRUNCATE ON inserted TO PUBLIC;
          CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
              $$ BEGIN INSERT INTO inserted VALUES (NEW.payload); RETURN NEW; END $$;
          CREATE TRIGGER note AFTER INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION note();",
     )
-    .execute(&app.pool)
-    .await
-    .unwrap();
+    .await;
     let sign_up = json!({ "email": ADA, "password": PASSWORD, "name": "Ada" });
     post(&app, "/v1/auth/signup", sign_up).await;
     let (_, token) = office.next().await;

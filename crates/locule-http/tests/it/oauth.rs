@@ -12,9 +12,9 @@ use locule_domain::UserStatus;
 use locule_http::ListenerLimits;
 use locule_ids::UserId;
 use locule_store::users;
-use locule_testkit::eventually;
+use locule_testkit::{as_owner, eventually};
 use serde_json::{Value, json};
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgPool};
 use tokio::net::TcpListener;
 
 use self::browser::Browser;
@@ -359,11 +359,8 @@ async fn of_concurrent_callbacks_exactly_one_creates_the_account(pool: PgPool) {
         browser
     });
     // No account is created before several callbacks have found none.
-    let outside = async || {
-        let options = scene.app.pool.connect_options();
-        PgConnection::connect_with(&options).await.unwrap()
-    };
-    let (mut gate, mut watch) = (outside().await, outside().await);
+    let pool = &scene.app.pool;
+    let (mut gate, mut watch) = (as_owner(pool).await, as_owner(pool).await);
     for begin in ["BEGIN", "LOCK TABLE oauth_providers IN SHARE MODE"] {
         sqlx::query(begin).execute(&mut gate).await.unwrap();
     }

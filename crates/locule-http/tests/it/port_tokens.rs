@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::Request;
 use locule_ids::SandboxId;
-use locule_testkit::{Call, Fault};
+use locule_testkit::{Call, Fault, run_as_owner};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
@@ -398,11 +398,7 @@ async fn requests_for_a_port_do_not_read_the_database_each_time(pool: PgPool) {
     let made = Made::private(&app, json!({})).await;
     let token = [("e2b-traffic-access-token", made.traffic.as_str())];
     assert_eq!(visit(&app, &made.id, 8080, "/x", &token).await.status, 200);
-    let pool = app.pool.clone();
-    sqlx::query("ALTER TABLE sandbox_callers RENAME TO elsewhere")
-        .execute(&pool)
-        .await
-        .unwrap();
+    run_as_owner(&app.pool, "ALTER TABLE sandbox_callers RENAME TO elsewhere").await;
     assert_eq!(visit(&app, &made.id, 8080, "/x", &token).await.status, 200);
     let headers = [("x-access-token", made.access.as_str())];
     assert_eq!(

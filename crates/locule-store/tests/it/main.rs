@@ -13,6 +13,7 @@ mod lists;
 mod oauth_providers;
 mod others;
 mod people;
+mod roles;
 mod sandbox_callers;
 mod sandboxes;
 mod schema;
