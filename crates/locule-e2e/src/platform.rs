@@ -140,7 +140,13 @@ impl Platform {
             command.arg("--qemu").arg(vmm);
         }
         // Variables about other servers are removed.
-        for name in ["DATABASE_URL", "REDIS_URL", "LOCULE_URL", "LOCULE_API_KEY"] {
+        for name in [
+            "DATABASE_URL",
+            "LOCULE__DATABASE__URL",
+            "REDIS_URL",
+            "LOCULE_URL",
+            "LOCULE_API_KEY",
+        ] {
             command.env_remove(name);
         }
         let child = command

@@ -280,7 +280,7 @@ pub struct SandboxDomain {
 }
 
 impl SandboxDomain {
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.text
     }
 

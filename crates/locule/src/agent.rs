@@ -72,7 +72,7 @@ pub(crate) struct Args {
 }
 
 /// A shape: `1x512`.
-fn shape(text: &str) -> Result<Shape, String> {
+pub(crate) fn shape(text: &str) -> Result<Shape, String> {
     let parse = || {
         let (vcpus, mib) = text.split_once('x')?;
         let (vcpus, memory_mib) = (vcpus.parse().ok()?, mib.parse().ok()?);
@@ -147,5 +147,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         _ = restart.recv() => OnStop::Keep,
         () = agent.failed() => OnStop::Keep,
     };
-    agent.stop(on_stop).await.context("stop the host agent")
+    // The operator waits no longer for the pauses of a clean stop.
+    let enough = async {
+        restart.recv().await;
+    };
+    let stopped = agent.stop_until(on_stop, enough).await;
+    stopped.context("stop the host agent")
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use locule_agent::Forwarding;
 use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
 use locule_base::errors::chain;
 use serde_json::{Value, json};
@@ -78,6 +79,9 @@ impl Finding {
 /// Returns whether no check failed.
 pub(crate) async fn run(args: Args) -> anyhow::Result<bool> {
     let mut findings = vec![programs(), images()];
+    if rustix::process::geteuid().is_root() {
+        findings.push(forwarding(Forwarding::current().await));
+    }
     let data_dir = args
         .data_dir
         .or_else(last_data_dir)
@@ -132,6 +136,22 @@ fn images() -> Finding {
         .map(|path| path.display().to_string())
         .map_err(|error| error.to_string());
     Finding::of("guest images", state)
+}
+
+/// What this machine passes on between its networks.
+fn forwarding(found: Result<Forwarding, impl std::error::Error + 'static>) -> Finding {
+    let state = match found {
+        Ok(Forwarding::SandboxesOnly) => Ok(
+            "of packets from and to sandboxes only: Locule turned it on, and drops all others. A program that was started later and needs \
+             forwarding too, such as Docker, must be started before Locule, or set net.ipv4.ip_forward=1 at boot",
+        ),
+        Ok(Forwarding::OfMachine) => Ok(
+            "was on before Locule: this machine's own rules decide about packets that are neither from nor to a sandbox",
+        ),
+        Ok(Forwarding::Off) => Ok("off"),
+        Err(error) => Err(chain(&error)),
+    };
+    Finding::of("forwarding", state.map(str::to_owned))
 }
 
 async fn host_of_agent(socket: &Path) -> Result<HostInfo, String> {
@@ -265,6 +285,17 @@ fn as_json(findings: &[Finding], host: Option<&HostInfo>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forwarding_is_told_with_its_owner() {
+        type Found = Result<Forwarding, std::io::Error>;
+        let told = |found: Found| forwarding(found).text;
+        assert!(told(Ok(Forwarding::SandboxesOnly)).contains("drops all others"));
+        assert!(told(Ok(Forwarding::OfMachine)).contains("own rules decide"));
+        assert_eq!(told(Ok(Forwarding::Off)), "off");
+        let failed = forwarding(Found::Err(std::io::Error::other("no nft")));
+        assert!(failed.mark == Mark::Bad && failed.text == "no nft");
+    }
 
     #[test]
     fn an_agent_of_another_protocol_is_a_failed_check() {

@@ -35,7 +35,10 @@ pub(crate) struct ServeSecrets {
 /// The variables that pass secrets from `up` to `serve`.
 pub(crate) const PLATFORM_KEY: &str = "LOCULE__SECRETS__PLATFORM_KEY";
 pub(crate) const JWT_SECRET: &str = "LOCULE__SECRETS__JWT_SECRET";
+/// How the owner of the tables connects, who migrates them.
 pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
+/// How `serve` connects, where that is not the owner.
+pub(crate) const SERVE_DATABASE_URL: &str = "LOCULE__DATABASE__URL";
 pub(crate) const REDIS_URL: &str = "REDIS_URL";
 /// The URL at which browsers reach the API.
 const PUBLIC_URL: &str = "LOCULE__HTTP__PUBLIC_URL";
@@ -46,6 +49,10 @@ const DASHBOARD_URL: &str = "LOCULE__HTTP__DASHBOARD_URL";
 
 pub(crate) fn database_url() -> Option<String> {
     text(DATABASE_URL)
+}
+
+pub(crate) fn serve_database_url() -> Option<String> {
+    text(SERVE_DATABASE_URL)
 }
 
 pub(crate) fn redis_url() -> Option<String> {
@@ -89,8 +96,8 @@ pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
             String::new()
         })
     };
-    let (database_url, platform_key, jwt_secret) =
-        (need(DATABASE_URL), need(PLATFORM_KEY), need(JWT_SECRET));
+    let database_url = serve_database_url().unwrap_or_else(|| need(DATABASE_URL));
+    let (platform_key, jwt_secret) = (need(PLATFORM_KEY), need(JWT_SECRET));
     if !problems.is_empty() {
         bail!("{} (`locule up` sets these variables)", problems.join("; "));
     }

@@ -37,8 +37,8 @@ enum Command {
     Agent(agent::Args),
     /// Check this machine and the platform that runs on it
     Doctor(doctor::Args),
-    /// Bring the database's schema up to date
-    Migrate,
+    /// Bring the database's schema up to date, as the owner of its tables (`DATABASE_URL`)
+    Migrate(serve::MigrateArgs),
     /// Print the OpenAPI document of the API
     Openapi,
     #[command(flatten)]
@@ -73,8 +73,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 ExitCode::FAILURE
             })
         }
-        Command::Migrate => multi_threaded()?
-            .block_on(serve::migrate())
+        Command::Migrate(args) => multi_threaded()?
+            .block_on(serve::migrate(args))
             .map(|()| ExitCode::SUCCESS),
         Command::Openapi => {
             screen::say(&locule_http::document().to_pretty_json()?);

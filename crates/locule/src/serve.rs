@@ -33,9 +33,38 @@ pub(crate) struct Args {
     no_migrate: bool,
 }
 
-pub(crate) async fn migrate() -> anyhow::Result<()> {
+#[derive(Debug, clap::Args)]
+pub(crate) struct MigrateArgs {
+    /// A role of the database that gets the rights of `locule serve`, which do not include changes of the schema or of the audit
+    /// log. The role must exist
+    #[arg(long, value_name = "ROLE")]
+    serve_role: Option<String>,
+}
+
+pub(crate) async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
     let url = environment::database_url().context("DATABASE_URL is not set")?;
-    Ok(locule_store::migrate(&locule_store::connect(&url)?).await?)
+    let pool = locule_store::connect(&url)?;
+    locule_store::migrate(&pool).await?;
+    if let Some(role) = args.serve_role {
+        let mut conn = pool.acquire().await.context("connect to the database")?;
+        let granted = locule_store::grant_to_serve(&mut conn, &role).await;
+        granted.with_context(|| format!("give the role {role} the rights of `locule serve`"))?;
+    }
+    Ok(())
+}
+
+/// Brings the schema up to date where `serve` owns it; elsewhere only checks it.
+async fn prepare_schema(pool: &locule_store::PgPool, migrate: bool) -> anyhow::Result<()> {
+    if !locule_store::is_owner(pool).await? {
+        return Ok(locule_store::check_schema(pool).await?);
+    }
+    tracing::warn!(
+        "`locule serve` connects to the database as the owner of its tables: whoever takes `serve` over can change the audit log; give it a role of its own (docs/guide/database.md)"
+    );
+    if migrate {
+        locule_store::migrate(pool).await?;
+    }
+    Ok(())
 }
 
 /// After a burst of requests the allocator keeps what they held.
@@ -80,9 +109,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let limits = limits.within_descriptors(crate::raise_descriptors()?);
     let pool = locule_store::connect(&secrets.database_url)?;
-    if !args.no_migrate {
-        locule_store::migrate(&pool).await?;
-    }
+    prepare_schema(&pool, !args.no_migrate).await?;
     let hosts = hosts(&pool).await?;
     let mut config = ControlConfig::new(secrets.platform_key, secrets.jwt_secret);
     config.accounts.signup = secrets.signup;

@@ -1,7 +1,7 @@
 //! `locule up`: starts a whole platform on one machine with one command, supervises it, and stops it.
 //!
 //! ```text
-//! checks ─► folders, lock, secrets ─► PostgreSQL ─► Redis ─► bootstrap ─► agent ─► serve ─► proof ─► banner ─► supervise
+//! checks ─► folders, lock, secrets ─► PostgreSQL ─► bootstrap ─► Redis ─► agent ─► serve ─► proof ─► banner ─► supervise
 //! ```
 //!
 //! Every check runs before the first child starts. A check that fails is an error of one sentence that says what to do.
@@ -13,6 +13,8 @@ pub(crate) mod invoker;
 mod layout;
 mod proof;
 mod queue;
+mod signals;
+mod stopping;
 mod supervisor;
 
 use std::net::SocketAddr;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use locule_agent::Shape;
 use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
 use locule_base::clock::{Clock as _, SystemClock};
 use locule_base::tasks::Tasks;
@@ -29,12 +32,14 @@ use locule_control::{
     AccountError, Accounts, ControlConfig, ControlPlane, Credential, LoginOrigin, NewApiKey, Scope,
     SignedUp, SignupPolicy,
 };
+use locule_http::{Names, SandboxDomain};
 use locule_store::StoreError;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{environment, screen};
 use banner::Progress;
+use database::Urls;
 use layout::Layout;
+use signals::Signals;
 use supervisor::{GaveUp, Service, Supervisor};
 
 /// Includes the boot of the first template snapshot.
@@ -61,7 +66,18 @@ pub(crate) struct Args {
     pool_size: Option<u64>,
     /// The size of the warm pool for each template and listed shape; 0 for no warm pool (default: two VMs for each core)
     #[arg(long)]
-    warm: Option<usize>,
+    warm: Option<u64>,
+    /// The shapes that the host keeps ready, as vCPUs and MiB of memory: a template snapshot of each, and a warm pool (default:
+    /// 1x512)
+    #[arg(long, value_name = "VCPUSxMIB", value_delimiter = ',', value_parser = crate::agent::shape)]
+    warm_shapes: Vec<Shape>,
+    /// Template snapshots on the host at most: the one that was used least recently, and that no sandbox uses, is removed first
+    /// (default: 16)
+    #[arg(long)]
+    template_snapshots: Option<u64>,
+    /// Memory of template snapshots that is loaded at most, in MiB (default: a quarter of the memory limit)
+    #[arg(long)]
+    template_memory: Option<u64>,
     /// Memory limit of all virtual machines together, in MiB: above the limit the host pauses the sandbox that has been idle
     /// longest (default: 80 % of the machine's memory)
     #[arg(long)]
@@ -77,28 +93,29 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let clock = SystemClock::new();
     let progress = Progress::new();
-    environment::names(args.listen.ip())?;
+    let names = environment::names(args.listen.ip())?;
     let images = checks::run(&args.data_dir, args.listen, args.images.clone())?;
     if args.reset {
         layout::move_aside(&args.data_dir, clock.now())?;
     }
-    let user = checks::system_user().await?;
-    let layout = Layout::open(&args.data_dir, user)?;
-    checks::reachable_for(&args.data_dir, user)?;
+    let users = checks::system_users().await?;
+    let layout = Layout::open(&args.data_dir, users)?;
+    checks::reachable_for(&args.data_dir, &users)?;
     let mut supervisor = Supervisor::new();
     let mut signals = Signals::new()?;
+    let agent = Client::new(Connector::Unix(layout.agent_socket()));
     let started = tokio::select! {
-        started = start(&args, &images, &layout, &mut supervisor, &progress) => Some(started),
+        started = start(&args, &images, &layout, &mut supervisor, &progress, &names) => Some(started),
         () = signals.next() => None,
     };
     match started {
         Some(Ok(())) => {}
         Some(Err(error)) => {
-            supervisor.stop(&progress).await;
+            supervisor.stop(&progress, &mut signals, &agent).await;
             return Err(error);
         }
         None => {
-            supervisor.stop(&progress).await;
+            supervisor.stop(&progress, &mut signals, &agent).await;
             return Ok(ExitCode::SUCCESS);
         }
     }
@@ -108,41 +125,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     if ended.is_none() {
         screen::complain(
-            "\nStopping: the host pauses the running sandboxes, which resume after the next start. Press Ctrl-C again to exit at once.",
+            "\nStopping: the host pauses the running sandboxes, however long that takes; you can resume them after the next start. Press Ctrl-C again to leave those that are not paused yet running.",
         );
     }
-    tokio::select! {
-        () = supervisor.stop(&progress) => {}
-        () = signals.next() => return Ok(ExitCode::FAILURE),
-    }
+    let is_clean = supervisor.stop(&progress, &mut signals, &agent).await;
     match ended {
         Some(GaveUp { name }) => bail!(
             "{name} exited five times within a minute; read its log, {}",
             layout.log(name).display()
         ),
-        None => Ok(ExitCode::SUCCESS),
-    }
-}
-
-/// The two signals that stop the platform.
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
+        None if is_clean => Ok(ExitCode::SUCCESS),
+        None => Ok(ExitCode::FAILURE),
     }
 }
 
@@ -152,17 +145,17 @@ async fn start(
     layout: &Layout,
     supervisor: &mut Supervisor,
     progress: &Progress,
+    names: &Names,
 ) -> anyhow::Result<()> {
-    let (database, redis) = (environment::database_url(), environment::redis_url());
-    let database = match database {
-        Some(url) => url,
+    let database = match Urls::of_environment()? {
+        Some(urls) => urls,
         None => database::start(layout, supervisor, progress).await?,
     };
-    let redis = match redis {
+    let (credentials, first_start) = bootstrap(layout, &database, &args.listen).await?;
+    let redis = match environment::redis_url() {
         Some(url) => url,
         None => queue::start(layout, supervisor, progress).await?,
     };
-    let (credentials, first_start) = bootstrap(layout, &database, &args.listen).await?;
     let boots = if first_start {
         "host agent (the first start boots a guest once)"
     } else {
@@ -174,7 +167,7 @@ async fn start(
         supervisor,
         progress,
         &args.listen,
-        &database,
+        &database.serve,
         &redis,
     )
     .await?;
@@ -187,23 +180,37 @@ async fn start(
         .context("the first sandbox failed")?;
     layout.point_home()?;
     let secrets = first_start && screen::is_terminal();
-    banner::show(&proof, &host, &credentials, &layout.credentials(), secrets);
+    let domain = names.sandbox_domain.as_ref().map(SandboxDomain::as_str);
+    banner::show(
+        &proof,
+        &host,
+        &credentials,
+        &layout.credentials(),
+        secrets,
+        domain,
+    );
     Ok(())
 }
 
-/// Creates the schema, the host, the first account and its key before the API's port opens: no other client can sign up first.
+/// Creates the schema, gives `serve` its rights, and creates the host, the first account and its key before the API's port opens: no other client can sign up first.
 /// Returns the credentials, and whether this start created them.
 async fn bootstrap(
     layout: &Layout,
-    database: &str,
+    database: &Urls,
     listen: &SocketAddr,
 ) -> anyhow::Result<(layout::Credentials, bool)> {
-    let pool = locule_store::connect(database)?;
+    let pool = locule_store::connect(&database.owner)?;
     match locule_store::migrate(&pool).await {
         Err(error @ StoreError::Schema(_)) if environment::database_url().is_none() => {
             return Err(error).context(layout.other_version());
         }
         migrated => migrated?,
+    }
+    if database.serve != database.owner {
+        let role = locule_store::role_of(&database.serve)?;
+        let mut conn = pool.acquire().await.map_err(StoreError::from)?;
+        let granted = locule_store::grant_to_serve(&mut conn, &role).await;
+        granted.with_context(|| format!("give the role {role} the rights of `locule serve`"))?;
     }
     let clock = SystemClock::shared();
     let socket = layout.agent_socket();
@@ -313,20 +320,34 @@ fn agent_args(layout: &Layout, args: &Args, images: &std::path::Path) -> Vec<Str
         ("--instance", layout.instance().to_owned()),
         ("--images", text(images)),
         ("--accel", args.accel.to_string()),
-        ("--peer-uid", layout.user().uid.to_string()),
-        ("--peer-gid", layout.user().gid.to_string()),
+        ("--peer-uid", layout.users().serve.uid.to_string()),
+        ("--peer-gid", layout.users().serve.gid.to_string()),
     ];
-    options.extend(args.pool_size.map(|size| ("--pool-size", size.to_string())));
-    options.extend(args.warm.map(|warm| ("--warm", warm.to_string())));
-    options.extend(
-        args.memory_limit
-            .map(|limit| ("--memory-limit", limit.to_string())),
-    );
+    options.extend(sizes(args));
     options.extend(args.qemu.as_deref().map(|qemu| ("--qemu", text(qemu))));
     let options = options.into_iter();
     std::iter::once("agent".to_owned())
         .chain(options.flat_map(|(name, value)| [name.to_owned(), value]))
         .collect()
+}
+
+/// The options about sizes that `up` passes on to the agent, which has the defaults.
+fn sizes(args: &Args) -> Vec<(&'static str, String)> {
+    let numbers = [
+        ("--pool-size", args.pool_size),
+        ("--memory-limit", args.memory_limit),
+        ("--template-memory", args.template_memory),
+        ("--template-snapshots", args.template_snapshots),
+        ("--warm", args.warm),
+    ];
+    let numbers = numbers
+        .into_iter()
+        .filter_map(|(name, number)| Some((name, number?.to_string())));
+    let shapes = args.warm_shapes.iter().map(|shape| {
+        let text = format!("{}x{}", shape.vcpus, shape.memory_mib);
+        ("--warm-shapes", text)
+    });
+    numbers.chain(shapes).collect()
 }
 
 async fn start_serve(
@@ -344,7 +365,7 @@ async fn start_serve(
             .map(str::to_owned)
             .into(),
         environment: [
-            (environment::DATABASE_URL, database.to_owned()),
+            (environment::SERVE_DATABASE_URL, database.to_owned()),
             (environment::REDIS_URL, redis.to_owned()),
             (environment::PLATFORM_KEY, layout.secret("platform_key")?),
             (environment::JWT_SECRET, layout.secret("jwt_secret")?),
@@ -352,7 +373,7 @@ async fn start_serve(
         .into_iter()
         .chain(environment::of_serve())
         .collect(),
-        user: Some(layout.user()),
+        user: Some(layout.users().serve),
         log: layout.log("serve"),
         oom_score_adj: supervisor::SPARED,
         stop: nix::sys::signal::Signal::SIGTERM,
@@ -362,4 +383,41 @@ async fn start_serve(
     let address = Arc::new(*listen);
     let healthy = supervisor.until("serve", SERVE_PATIENCE, || proof::healthy(address.clone()));
     progress.step("control plane", healthy).await
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Up {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_host_agent_gets_each_size_that_up_was_given_and_no_other() {
+        let passed = |line: &str| {
+            let words = std::iter::once("up").chain(line.split_whitespace());
+            let up = Up::try_parse_from(words).unwrap();
+            let options = sizes(&up.args).into_iter();
+            let words: Vec<_> = options
+                .flat_map(|(name, value)| [name.to_owned(), value])
+                .collect();
+            words.join(" ")
+        };
+        assert_eq!(passed(""), "");
+        assert_eq!(
+            passed(
+                "--warm 0 --warm-shapes 1x512,2x1024 --template-memory 4096 --template-snapshots 3"
+            ),
+            "--template-memory 4096 --template-snapshots 3 --warm 0 --warm-shapes 1x512 --warm-shapes 2x1024"
+        );
+        for wrong in ["--warm-shapes 1x500", "--warm-shapes 512", "--warm -1"] {
+            let words = std::iter::once("up").chain(wrong.split_whitespace());
+            Up::try_parse_from(words).unwrap_err();
+        }
+    }
 }

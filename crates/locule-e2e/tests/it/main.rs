@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod killed;
+mod parts;
 mod platform;
 mod steps;
 
@@ -102,6 +103,31 @@ fn a_stop_pauses_sandboxes_which_can_be_resumed_after_the_next_start() {
     platform.succeeds(&["sandbox", "resume", &id]);
     assert_eq!(platform.reads(&id, "/dev/shm/f"), "kept\n");
     platform.succeeds(&["sandbox", "kill", &id]);
+    platform.stop();
+}
+
+#[test]
+fn a_stop_that_takes_long_says_what_is_left_and_a_second_interrupt_names_what_runs_on() {
+    let mut platform = Platform::start_with(&["--qemu", &stub_vmm()]);
+    let ids = [platform.create(), platform.create()];
+    platform.hold("pause");
+    platform.press_ctrl_c();
+    platform::until("`up` says how many sandboxes are left", || {
+        platform.said().contains("pausing sandboxes: 2 left")
+    });
+    platform.press_ctrl_c();
+    assert!(!platform.exits_cleanly());
+    let said = platform.said();
+    assert!(ids.iter().all(|id| said.contains(id)), "{said}");
+    assert!(said.contains("which takes them over"), "{said}");
+    assert!(platform.vmms() >= 2);
+
+    platform.disarm();
+    platform.start_again();
+    for id in &ids {
+        assert_eq!(platform.shown(id)["status"], "running");
+        platform.succeeds(&["sandbox", "kill", id]);
+    }
     platform.stop();
 }
 

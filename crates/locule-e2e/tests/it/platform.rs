@@ -53,6 +53,7 @@ fn program() -> Command {
     let mut command = Command::new(variable("LOCULE_BINARY"));
     for name in [
         "DATABASE_URL",
+        "LOCULE__DATABASE__URL",
         "REDIS_URL",
         "LOCULE_URL",
         "LOCULE_API_KEY",
@@ -204,6 +205,11 @@ impl Platform {
     /// Makes a part exit at this step of this kind of operation.
     pub(crate) fn arm(&self, group: &str, number: u32) {
         fs::write(self.failpoint(), format!("{group} {number}")).unwrap();
+    }
+
+    /// Makes every operation of this kind wait at its first step.
+    pub(crate) fn hold(&self, group: &str) {
+        fs::write(self.failpoint(), format!("{group} 1 hold")).unwrap();
     }
 
     pub(crate) fn disarm(&self) {
@@ -443,20 +449,27 @@ impl Platform {
         listed.as_array().unwrap().len()
     }
 
+    /// What `up` has printed since its start, without the banner.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.folder().join("up.log")).unwrap()
+    }
+
+    /// Sends Ctrl-C.
+    pub(crate) fn press_ctrl_c(&self) {
+        let up = Pid::from_raw(i32::try_from(self.pid()).unwrap());
+        kill(up, Signal::SIGINT).unwrap();
+    }
+
+    /// Waits for the exit of `up`, and returns whether it stopped cleanly.
+    pub(crate) fn exits_cleanly(&mut self) -> bool {
+        let mut up = self.up.take().unwrap();
+        up.wait().unwrap().success()
+    }
+
     /// Sends Ctrl-C and waits for a clean shutdown.
     pub(crate) fn interrupt(&mut self) {
-        let mut up = self.up.take().unwrap();
-        kill(
-            Pid::from_raw(i32::try_from(up.id()).unwrap()),
-            Signal::SIGINT,
-        )
-        .unwrap();
-        let status = up.wait().unwrap();
-        assert!(
-            status.success(),
-            "{}",
-            fs::read_to_string(self.folder().join("up.log")).unwrap()
-        );
+        self.press_ctrl_c();
+        assert!(self.exits_cleanly(), "{}", self.said());
     }
 
     /// Stops the platform, and checks that no resource of it is left on the machine.

@@ -61,6 +61,7 @@ pub(super) fn show(
     credentials: &Credentials,
     kept_in: &Path,
     secrets: bool,
+    sandbox_domain: Option<&str>,
 ) {
     screen::say(&format!(
         "\nA first sandbox ran a command in its own microVM:
@@ -74,7 +75,14 @@ pub(super) fn show(
             "  WARNING      This host has no KVM that works: run trusted code only (`locule doctor` prints the cause).",
         );
     }
-    screen::say(&access(credentials, kept_in, secrets));
+    let reached = sdk_variables(&credentials.url, sandbox_domain);
+    screen::say(&access(credentials, kept_in, secrets, &reached));
+    if let Some(domain) = sandbox_domain {
+        screen::say(&format!(
+            "  The SDK then reaches sandboxes at https://<port>-<id>.{domain}: DNS and a proxy with TLS must lead there, and
+  E2B_SANDBOX_URL must not be set (docs/guide/host-names.md)."
+        ));
+    }
     screen::say(&format!(
         "From a terminal:
   {program} run -- python3 -c 'print(6*7)'
@@ -84,8 +92,17 @@ Ctrl-C pauses the running sandboxes and stops the platform; after the next start
     ));
 }
 
+/// The variables with which the E2B SDKs find the platform at `url`. Where the operator has a domain for sandboxes, the platform
+/// routes by the host names under it; elsewhere by headers, at the address of the API.
+fn sdk_variables(url: &str, sandbox_domain: Option<&str>) -> String {
+    match sandbox_domain {
+        None => format!("E2B_API_URL={url} E2B_SANDBOX_URL={url}"),
+        Some(domain) => format!("E2B_API_URL={url} E2B_DOMAIN={domain}"),
+    }
+}
+
 /// The address of the platform, and its credentials or where they are kept.
-fn access(credentials: &Credentials, kept_in: &Path, secrets: bool) -> String {
+fn access(credentials: &Credentials, kept_in: &Path, secrets: bool, reached: &str) -> String {
     let Credentials { url, email, .. } = credentials;
     let kept_in = kept_in.display();
     let (shown, key) = if secrets {
@@ -112,7 +129,7 @@ fn access(credentials: &Credentials, kept_in: &Path, secrets: bool) -> String {
 {shown}
 
 From Python, with `pip install e2b`:
-  export E2B_API_KEY={key} E2B_API_URL={url} E2B_SANDBOX_URL={url}
+  export E2B_API_KEY={key} {reached}
   python3 -c \"from e2b import Sandbox; s = Sandbox.create(); print(s.commands.run('uname -a').stdout); s.kill()\""
     )
 }
@@ -132,6 +149,20 @@ fn program() -> PathBuf {
 mod tests {
     use super::*;
 
+    /// With a domain of the operator the platform answers no routing header at the address of the API.
+    #[test]
+    fn with_a_sandbox_domain_the_sdk_is_told_the_domain_and_no_address_for_routing_by_header() {
+        let url = "http://127.0.0.1:8000";
+        assert_eq!(
+            sdk_variables(url, Some("sandboxes.test:8443")),
+            "E2B_API_URL=http://127.0.0.1:8000 E2B_DOMAIN=sandboxes.test:8443"
+        );
+        assert_eq!(
+            sdk_variables(url, None),
+            "E2B_API_URL=http://127.0.0.1:8000 E2B_SANDBOX_URL=http://127.0.0.1:8000"
+        );
+    }
+
     #[test]
     fn the_banner_holds_secrets_only_when_it_is_told_to_and_always_says_where_they_are() {
         let credentials = Credentials {
@@ -142,7 +173,7 @@ mod tests {
         };
         let kept_in = Path::new("/srv/locule/credentials.json");
         for secrets in [true, false] {
-            let shown = access(&credentials, kept_in, secrets);
+            let shown = access(&credentials, kept_in, secrets, "");
             assert!(shown.contains("/srv/locule/credentials.json"), "{shown}");
             for secret in [&credentials.password, &credentials.api_key] {
                 assert_eq!(shown.contains(secret.as_str()), secrets, "{shown}");

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use locule_base::command::Command;
 
 use super::banner::Progress;
-use super::invoker::SystemUser;
+use super::invoker::{SystemUser, Users};
 use crate::environment;
 
 /// The programs that `up` needs, with the Debian packages that contain them.
@@ -20,7 +20,11 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("ip", "iproute2"),
     ("redis-server", "redis-server"),
 ];
-const USER: &str = "locule";
+/// The user of PostgreSQL, which owns the cluster.
+pub(super) const DATABASE_USER: &str = "locule";
+const REDIS_USER: &str = "locule-redis";
+/// The user of the control plane. PostgreSQL knows it by this name.
+pub(super) const SERVE_USER: &str = "locule-serve";
 
 /// Checks the machine and finds the guest images.
 pub(super) fn run(
@@ -87,36 +91,50 @@ fn default_images() -> Vec<PathBuf> {
     candidates
 }
 
-/// The user that runs PostgreSQL, Redis and the control plane. The first start creates the user.
-pub(super) async fn system_user() -> anyhow::Result<SystemUser> {
-    if let Some(user) = nix::unistd::User::from_name(USER)? {
+/// The users that run PostgreSQL, Redis and the control plane. The first start creates them.
+pub(super) async fn system_users() -> anyhow::Result<Users> {
+    Ok(Users {
+        database: system_user(DATABASE_USER, "the database").await?,
+        redis: system_user(REDIS_USER, "Redis").await?,
+        serve: system_user(SERVE_USER, "the control plane").await?,
+    })
+}
+
+async fn system_user(name: &str, what: &str) -> anyhow::Result<SystemUser> {
+    if let Some(user) = nix::unistd::User::from_name(name)? {
         return Ok(SystemUser {
             uid: user.uid.as_raw(),
             gid: user.gid.as_raw(),
         });
     }
-    Progress::note(
-        "creating the system user `locule`, which runs the database and the control plane",
-    );
+    Progress::note(&format!(
+        "creating the system user `{name}`, which runs {what}"
+    ));
     let add = Command::new("useradd").args([
         "--system",
         "--user-group",
         "--no-create-home",
         "--shell",
         "/usr/sbin/nologin",
-        USER,
+        name,
     ]);
-    add.run().await.context("create the system user `locule`")?;
-    let user =
-        nix::unistd::User::from_name(USER)?.context("useradd created no system user `locule`")?;
+    let added = add.run().await;
+    added.with_context(|| format!("create the system user `{name}`"))?;
+    let user = nix::unistd::User::from_name(name)?;
+    let user = user.with_context(|| format!("useradd created no system user `{name}`"))?;
     Ok(SystemUser {
         uid: user.uid.as_raw(),
         gid: user.gid.as_raw(),
     })
 }
 
-/// Checks that the system user may enter each folder above the data directory.
-pub(super) fn reachable_for(data_dir: &Path, user: SystemUser) -> anyhow::Result<()> {
+/// Checks that the users whose files are in the data directory may enter each folder above it.
+pub(super) fn reachable_for(data_dir: &Path, users: &Users) -> anyhow::Result<()> {
+    reachable_for_one(data_dir, DATABASE_USER, users.database)?;
+    reachable_for_one(data_dir, REDIS_USER, users.redis)
+}
+
+fn reachable_for_one(data_dir: &Path, name: &str, user: SystemUser) -> anyhow::Result<()> {
     for folder in data_dir.ancestors() {
         let Ok(meta) = fs::metadata(folder) else {
             continue;
@@ -131,7 +149,7 @@ pub(super) fn reachable_for(data_dir: &Path, user: SystemUser) -> anyhow::Result
         };
         ensure!(
             passes,
-            "the system user `locule` cannot reach {}: run `chmod o+x {}`, or use another --data-dir",
+            "the system user `{name}` cannot reach {}: run `chmod o+x {}`, or use another --data-dir",
             data_dir.display(),
             folder.display()
         );

@@ -18,6 +18,14 @@ pub(super) struct SystemUser {
     pub(super) gid: u32,
 }
 
+/// The system users of the parts that do not run as root. None of them can read the memory or the environment of another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Users {
+    pub(super) database: SystemUser,
+    pub(super) redis: SystemUser,
+    pub(super) serve: SystemUser,
+}
+
 /// The user that called `sudo`.
 pub(super) fn invoker() -> Option<SystemUser> {
     environment::invoking_user().map(|(uid, gid)| SystemUser { uid, gid })

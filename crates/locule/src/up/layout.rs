@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
-use super::invoker::{SystemUser, give_to_invoker, point_home};
+use super::invoker::{SystemUser, Users, give_to_invoker, point_home};
 
 /// The administrator's credentials. This file is the only copy: the database holds hashes.
 #[derive(Clone, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub(super) struct Credentials {
 pub(super) struct Layout {
     dir: PathBuf,
     instance: String,
-    user: SystemUser,
+    users: Users,
     /// Never read: closing the file releases the lock.
     _lock: File,
 }
@@ -81,7 +81,7 @@ fn private(path: &Path) -> std::io::Result<File> {
 }
 
 impl Layout {
-    pub(super) fn open(dir: &Path, user: SystemUser) -> anyhow::Result<Self> {
+    pub(super) fn open(dir: &Path, users: Users) -> anyhow::Result<Self> {
         make(dir, 0o755, None)?;
         require_own(dir)?;
         let lock = lock(dir)?;
@@ -89,8 +89,8 @@ impl Layout {
             ("secrets", 0o700, None),
             ("logs", 0o750, None),
             ("agent", 0o700, None),
-            ("postgres", 0o700, Some(user)),
-            ("redis", 0o700, Some(user)),
+            ("postgres", 0o700, Some(users.database)),
+            ("redis", 0o700, Some(users.redis)),
         ] {
             make(&dir.join(name), mode, owner)?;
         }
@@ -100,7 +100,7 @@ impl Layout {
         let layout = Self {
             dir: dir.to_owned(),
             instance,
-            user,
+            users,
             _lock: lock,
         };
         for secret in ["platform_key", "jwt_secret"] {
@@ -109,14 +109,19 @@ impl Layout {
             })?;
         }
         make(&layout.run_dir(), 0o755, None)?;
-        for socket in ["postgres", "redis"] {
-            make(&layout.run_dir().join(socket), 0o700, Some(user))?;
+        // The control plane may pass, by its group, and no other user but root.
+        for (socket, owner) in [("postgres", users.database), ("redis", users.redis)] {
+            let owner = SystemUser {
+                uid: owner.uid,
+                gid: users.serve.gid,
+            };
+            make(&layout.run_dir().join(socket), 0o710, Some(owner))?;
         }
         Ok(layout)
     }
 
-    pub(super) fn user(&self) -> SystemUser {
-        self.user
+    pub(super) fn users(&self) -> &Users {
+        &self.users
     }
 
     pub(super) fn instance(&self) -> &str {

@@ -28,7 +28,8 @@ pub(super) async fn start(
         "--unixsocket",
         &socket.to_string_lossy(),
         "--unixsocketperm",
-        "700",
+        // The folder of the socket is closed to others.
+        "777",
     ];
     let mut args: Vec<String> = args.map(str::to_owned).into();
     args.extend(
@@ -50,7 +51,7 @@ pub(super) async fn start(
             .context("Redis is missing: apt-get install redis-server")?,
         args,
         environment: Vec::new(),
-        user: Some(layout.user()),
+        user: Some(layout.users().redis),
         log: layout.log("redis"),
         oom_score_adj: super::supervisor::SPARED,
         stop: Signal::SIGTERM,

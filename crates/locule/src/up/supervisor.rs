@@ -11,22 +11,24 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use locule_agent_api::Client;
 use locule_base::backoff::Backoff;
 use locule_base::clock::{Clock as _, SystemClock};
 use locule_base::tail::{TAIL_BYTES, tail};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tokio::process::Child;
 
 use super::banner::Progress;
 use super::invoker::SystemUser;
+use super::signals::Signals;
+use super::stopping::{self, send};
 use crate::{environment, screen};
 
 const RESTART_FIRST: Duration = Duration::from_millis(100);
 const RESTART_MAX: Duration = Duration::from_secs(10);
 const EXITS_MAX: usize = 5;
 const EXITS_WITHIN: Duration = Duration::from_mins(1);
-/// The agent pauses every sandbox before it exits.
+/// For every child but the agent, which pauses sandboxes first.
 const STOP_PATIENCE: Duration = Duration::from_mins(3);
 const LOG_MODE: u32 = 0o640;
 const PROBE_PERIOD: Duration = Duration::from_millis(25);
@@ -173,45 +175,81 @@ impl Supervisor {
         }
     }
 
-    /// Stops the agent first, because it reports to the control plane while it pauses sandboxes, and the database last.
-    pub(super) async fn stop(&mut self, progress: &Progress) {
-        for name in ["agent", "serve", "redis", "postgres"] {
-            let Some(at) = self
-                .children
-                .iter()
-                .position(|running| running.service.name == name)
-            else {
+    /// Stops the agent first, because it reports to the control plane while it pauses sandboxes, and the database last. Returns
+    /// whether every child stopped as it should. A signal ends the wait for the agent, and a further one every wait.
+    pub(super) async fn stop(
+        &mut self,
+        progress: &Progress,
+        signals: &mut Signals,
+        agent: &Client,
+    ) -> bool {
+        let is_clean = match self.take("agent") {
+            Some(running) => self.stop_agent(running, signals, agent).await,
+            None => true,
+        };
+        for (name, step) in [
+            ("serve", "stopping the control plane"),
+            ("redis", "stopping Redis"),
+            ("postgres", "stopping PostgreSQL"),
+        ] {
+            let Some(running) = self.take(name) else {
                 continue;
             };
-            let mut running = self.children.remove(at);
-            let step = match name {
-                "agent" => "pausing sandboxes and stopping the host agent",
-                "serve" => "stopping the control plane",
-                "redis" => "stopping Redis",
-                _ => "stopping PostgreSQL",
-            };
-            let stopping = async {
-                signal(&running.child, running.service.stop);
-                let stopped = tokio::time::timeout(STOP_PATIENCE, running.child.wait()).await;
-                if stopped.is_err() {
-                    screen::complain(&format!("{name} does not stop; `up` kills it"));
-                    signal(&running.child, Signal::SIGKILL);
-                    running.child.wait().await?;
-                }
-                Ok(())
-            };
-            if let Err(error) = progress.step(step, stopping).await {
-                screen::complain(&format!("cannot wait for {name}: {error:#}"));
+            tokio::select! {
+                stopped = progress.step(step, stop(running)) => if let Err(error) = stopped {
+                    screen::complain(&format!("cannot wait for {name}: {error:#}"));
+                },
+                () = signals.next() => return false,
+            }
+        }
+        is_clean
+    }
+
+    fn take(&mut self, name: &str) -> Option<Running> {
+        let mut children = self.children.iter();
+        let at = children.position(|running| running.service.name == name)?;
+        Some(self.children.remove(at))
+    }
+
+    /// Returns whether every sandbox is paused.
+    async fn stop_agent(
+        &self,
+        mut running: Running,
+        signals: &mut Signals,
+        agent: &Client,
+    ) -> bool {
+        let look = async || stopping::running(agent).await;
+        let ended = stopping::stop(&mut running.child, &self.clock, None, look, signals.next());
+        match ended.await {
+            Ok(ended) if ended.status.success() && ended.left.is_empty() => true,
+            Ok(ended) if ended.left.is_empty() => {
+                screen::complain(&format!(
+                    "the host agent exited ({}): {}",
+                    ended.status,
+                    last_error(&running.service.log)
+                ));
+                false
+            }
+            Ok(_) => false,
+            Err(error) => {
+                screen::complain(&format!("cannot wait for the host agent: {error}"));
+                false
             }
         }
     }
 }
 
-fn signal(child: &Child, signal: Signal) {
-    if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-        // A child that has exited needs no signal.
-        let _ = kill(Pid::from_raw(pid), signal);
+/// Stops a child that has little to do before it exits.
+async fn stop(mut running: Running) -> anyhow::Result<()> {
+    send(&running.child, running.service.stop);
+    let stopped = tokio::time::timeout(STOP_PATIENCE, running.child.wait()).await;
+    if stopped.is_err() {
+        let name = running.service.name;
+        screen::complain(&format!("{name} does not stop; `up` kills it"));
+        send(&running.child, Signal::SIGKILL);
+        running.child.wait().await?;
     }
+    Ok(())
 }
 
 /// The last line of a log that reports an error, else its last line.
