@@ -9,6 +9,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Each exchange whose client is slow holds a buffer of this size for each direction. The head of a response must fit.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// The size of a head is its limit. The parser keeps a place for each header, so their number needs a bound of its own.
+pub const HEADERS_MAX: usize = 1024;
+/// What the parts of the platform add to a request on its way to a program.
+pub const ADDED_HEADERS_MAX: usize = 16;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -22,6 +26,7 @@ where
 {
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         .max_buf_size(BUFFER_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
         .handshake(TokioIo::new(stream))
         .await?;
     // The task ends with the exchange: when the caller has read or dropped the body of the response.

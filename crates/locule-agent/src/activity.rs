@@ -6,10 +6,11 @@ mod uses;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use locule_base::clock::SharedClock;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::uses::{Count, Permits};
@@ -23,13 +24,22 @@ pub(crate) struct Activity {
     state: Mutex<State>,
     /// Open uses that are activity.
     open: watch::Sender<usize>,
+    phase: watch::Sender<Phase>,
+    /// Places of requests that wait for the outcome of a pause.
+    waiting: Semaphore,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Admitting,
+    /// A pause is in progress: its outcome decides about new uses.
+    Pausing,
+    Paused,
 }
 
 #[derive(Debug)]
 struct State {
     last: DateTime<Utc>,
-    /// A pause is in progress: no new use begins.
-    draining: bool,
     /// Cancelled to cut every open use at once.
     cut: CancellationToken,
     calls: Count,
@@ -47,11 +57,16 @@ impl State {
     }
 }
 
+/// Requests of one sandbox that wait for the outcome of a pause at a time, and for how long.
+const WAITING_MAX: usize = 512;
+const WAIT_FOR_PAUSE: Duration = Duration::from_secs(30);
+
 /// Why a use cannot begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UseRefused {
     /// A pause is in progress.
-    Draining,
+    Pausing,
+    Paused,
     /// A limit of open uses is reached, of the sandbox, of the visitor or of all sandboxes.
     Busy,
 }
@@ -70,7 +85,6 @@ impl Activity {
     pub(crate) fn new(clock: SharedClock, all: AllUses) -> Arc<Self> {
         let state = State {
             last: clock.now(),
-            draining: false,
             cut: CancellationToken::new(),
             calls: Count::default(),
             visits: Count::default(),
@@ -81,6 +95,8 @@ impl Activity {
             all,
             state: Mutex::new(state),
             open: watch::Sender::new(0),
+            phase: watch::Sender::new(Phase::Admitting),
+            waiting: Semaphore::new(WAITING_MAX),
         })
     }
 
@@ -105,6 +121,38 @@ impl Activity {
         *self.open.borrow() > 0
     }
 
+    /// As [`Self::begin`], after the end of a pause that is in progress. A use that is no activity does not wait.
+    pub(crate) async fn begin_after_pause(
+        self: &Arc<Self>,
+        kind: UseKind,
+        visitor: Option<IpAddr>,
+    ) -> Result<Use, UseRefused> {
+        let begun = self.begin(kind, visitor);
+        if !matches!(begun, Err(UseRefused::Pausing)) || !kind.is_activity() {
+            return begun;
+        }
+        let place = self.waiting.try_acquire();
+        let of_all = self.all.begin(kind);
+        let (Ok(_place), Some(of_all)) = (place, of_all) else {
+            return Err(UseRefused::Busy);
+        };
+        let mut phase = self.phase.subscribe();
+        let decided = phase.wait_for(|phase| *phase != Phase::Pausing);
+        if tokio::time::timeout(WAIT_FOR_PAUSE, decided).await.is_err() {
+            return Err(UseRefused::Pausing);
+        }
+        drop(of_all);
+        self.begin(kind, visitor)
+    }
+
+    fn check_phase(&self) -> Result<(), UseRefused> {
+        match *self.phase.borrow() {
+            Phase::Admitting => Ok(()),
+            Phase::Pausing => Err(UseRefused::Pausing),
+            Phase::Paused => Err(UseRefused::Paused),
+        }
+    }
+
     /// Begins a use. `visitor` is the address of a client that showed no credential.
     pub(crate) fn begin(
         self: &Arc<Self>,
@@ -112,9 +160,7 @@ impl Activity {
         visitor: Option<IpAddr>,
     ) -> Result<Use, UseRefused> {
         let mut state = self.state();
-        if state.draining {
-            return Err(UseRefused::Draining);
-        }
+        self.check_phase()?;
         if kind.is_activity() {
             state.last = self.clock.now();
         }
@@ -134,9 +180,9 @@ impl Activity {
         })
     }
 
-    /// Refuses new uses, waits for the open ones, and cuts those that are open after the timeout.
-    pub(crate) async fn drain(&self, timeout: std::time::Duration) {
-        self.state().draining = true;
+    /// Lets no new use begin, waits for the open ones, and cuts those that are open after the timeout.
+    pub(crate) async fn drain(&self, timeout: Duration) {
+        self.enter(Phase::Pausing);
         let mut open = self.open.subscribe();
         let closed = open.wait_for(|open| *open == 0);
         if tokio::time::timeout(timeout, closed).await.is_err() {
@@ -153,9 +199,19 @@ impl Activity {
 
     /// Admits new uses again.
     pub(crate) fn admit(&self) {
-        let mut state = self.state();
-        state.draining = false;
-        state.last = self.clock.now();
+        self.touch();
+        self.enter(Phase::Admitting);
+    }
+
+    /// The sandbox was paused, and its report says so.
+    pub(crate) fn set_paused(&self) {
+        self.enter(Phase::Paused);
+    }
+
+    /// A use that begins at the same moment has begun before or after.
+    fn enter(&self, phase: Phase) {
+        let _state = self.state();
+        self.phase.send_replace(phase);
     }
 }
 

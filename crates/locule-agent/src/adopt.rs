@@ -245,7 +245,14 @@ async fn end_orphans(host: &Host, adopted: HashSet<u32>) {
 async fn sweep(host: &Host, keep: &HashSet<u16>) -> Result<(), HostError> {
     let kept: HashSet<PathBuf> = keep.iter().map(|slot| host.control_socket(*slot)).collect();
     remove_others(host.config.control_dir(), move |path| kept.contains(path)).await?;
-    host.net.sweep(keep).await?;
+    for (slot, error) in host.net.sweep(keep).await {
+        tracing::warn!(
+            slot,
+            error = chain(&error),
+            "the network of a VM that ended cannot be removed; other slots are used first"
+        );
+        host.slots.put_aside(slot);
+    }
     reached("adopt", "networks without a sandbox are removed");
     remove_others(host.warm_pool_dir(), |_| false).await?;
     remove_others(host.template_snapshot_dir(), |path| {

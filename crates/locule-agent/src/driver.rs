@@ -105,6 +105,9 @@ pub(crate) struct Driver {
 pub(crate) fn adopt(shared: &Shared, manifest: Manifest, vm: Option<Vm>) -> Handle {
     let (mut driver, handle, inbox) = Driver::new(shared, manifest);
     let (sandbox, exited) = (driver.manifest.sandbox, shared.exited.clone());
+    if vm.is_none() {
+        driver.activity.set_paused();
+    }
     driver.set_vm(vm);
     driver.update_report();
     shared.host.tasks.spawn_detached("sandbox", async move {

@@ -66,21 +66,24 @@ pub(crate) async fn proxy(
     let Some(handle) = registry.handle(sandbox) else {
         return failed(StatusCode::NOT_FOUND, "not_found");
     };
-    let net = handle.net();
-    let Some(net) = net else {
-        return failed(StatusCode::CONFLICT, "not_running");
+    // After the request is admitted: it may have waited for the end of a pause.
+    let stream = async {
+        match handle.net() {
+            Some(net) => net.connect(port, CONNECT_TIMEOUT).await.map(Some),
+            None => Ok(None),
+        }
     };
-    let stream = net.connect(port, CONNECT_TIMEOUT);
     pass_on(&handle.activity, sandbox, port, request, stream).await
 }
 
-/// Passes a request on to the program behind a port while it counts as a use of the sandbox.
+/// Passes a request on to the program behind a port while it counts as a use of the sandbox. `stream` has no connection when the
+/// sandbox does not run.
 async fn pass_on<S>(
     activity: &Arc<Activity>,
     sandbox: SandboxId,
     port: u16,
     mut request: Request,
-    stream: impl Future<Output = io::Result<S>>,
+    stream: impl Future<Output = io::Result<Option<S>>>,
 ) -> Response
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -92,13 +95,19 @@ where
         _ => UseKind::Visit,
     };
     let visitor = request.headers_mut().remove(PROXY_VISITOR_HEADER);
-    let in_use = match activity.begin(kind, visitor.as_ref().and_then(address)) {
+    let visitor = visitor.as_ref().and_then(address);
+    let in_use = match activity.begin_after_pause(kind, visitor).await {
         Ok(in_use) => in_use,
-        Err(UseRefused::Draining) => return failed(StatusCode::CONFLICT, "draining"),
+        Err(UseRefused::Pausing) if !is_probe => return failed(StatusCode::CONFLICT, "draining"),
+        Err(UseRefused::Pausing | UseRefused::Paused) => {
+            return failed(StatusCode::CONFLICT, "not_running");
+        }
         Err(UseRefused::Busy) => return failed(StatusCode::SERVICE_UNAVAILABLE, "busy"),
     };
-    let Ok(stream) = stream.await else {
-        return failed(StatusCode::BAD_GATEWAY, "port_closed");
+    let stream = match stream.await {
+        Ok(Some(stream)) => stream,
+        Ok(None) => return failed(StatusCode::CONFLICT, "not_running"),
+        Err(_) => return failed(StatusCode::BAD_GATEWAY, "port_closed"),
     };
     match forward(stream, request, kind, in_use).await {
         Ok(response) => response,
@@ -139,6 +148,8 @@ async fn forward(
 ) -> Result<Response, hyper::Error> {
     *request.uri_mut() = inner(request.uri());
     request.headers_mut().remove(CONTROL_KEY_HEADER);
+    // Answered by this server, when it begins to read the body.
+    request.headers_mut().remove(header::EXPECT);
     let upgrade = request
         .headers()
         .contains_key(header::UPGRADE)

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use locule_base::errors::chain;
-use locule_net::SandboxNet;
+use locule_net::{NetError, SandboxNet};
 use locule_vmm::{Machine, MemorySource, Shape, VmSpec};
 
 use crate::error::HostError;
@@ -89,14 +89,23 @@ impl Vm {
         if let Err(error) = self.machine.end().await {
             tracing::warn!(slot, error = chain(&error), "cannot end a VMM");
         }
-        if let Err(error) = host.net.destroy(slot).await {
-            tracing::warn!(
-                slot,
-                error = chain(&error),
-                "cannot remove the network of a VM"
-            );
-        }
+        // Logged there.
+        let _ = remove_network(host, slot).await;
     }
+}
+
+/// Removes the network of a slot. When that fails, other slots are used first.
+async fn remove_network(host: &Host, slot: u16) -> Result<(), NetError> {
+    let removed = host.net.destroy(slot).await;
+    if let Err(error) = &removed {
+        tracing::warn!(
+            slot,
+            error = chain(error),
+            "cannot remove the network of a VM"
+        );
+        host.slots.put_aside(slot);
+    }
+    removed
 }
 
 async fn assemble(
@@ -120,11 +129,11 @@ async fn assemble(
         Ok(())
     });
     let networks = host.clone();
-    undo.record(
-        "network",
-        async move { Ok(networks.net.destroy(number).await?) },
-    );
+    undo.record("network", async move {
+        Ok(remove_network(&networks, number).await?)
+    });
     let net = host.net.create(number).await?;
+    host.slots.set_clean(number);
     operation.step("the network is created")?;
     let (devices, machine) = match start {
         Start::Boot => (None, None),

@@ -91,6 +91,8 @@ codes! {
     RateLimited = "rate_limited";
     /// An internal error occurred.
     InternalError = "internal_error";
+    /// The platform does not have the operation yet.
+    NotImplemented = "not_implemented";
     /// The host agent or the guest agent failed, or sent an invalid response.
     AgentError = "agent_error";
     /// The disk of the sandbox is full.

@@ -99,7 +99,7 @@ pub(crate) async fn run(client: &Client, args: &CopyArgs) -> anyhow::Result<Exit
         (_, End::Local(to)) => download(&remote, there, to, args.follow_link).await?,
         (_, End::Pipe | End::Sandbox { .. }) => {
             let (from, what) = remote.source(there, args.follow_link).await?;
-            remote.pack(&from, what).print().await?
+            remote.pack_named(&from, what).print().await?
         }
     };
     if args.json {

@@ -1,7 +1,7 @@
 //! How bytes reach a sandbox: commands, files and its ports.
 //!
 //! ```text
-//! client ───► [`proxy`] ─────┐                                         ┌─► guest agent :49983
+//! client ───► [`Forwarding`] ┐                                         ┌─► guest agent :49983
 //!                            ├─► [`AgentTransport`] ─► host agent ─────┤
 //! API call ─► [`GuestClient`]┘   /proxy/{sandbox}/{port}/…             └─► any port of the sandbox
 //! ```
@@ -20,6 +20,7 @@ mod pass;
 mod proxy;
 mod refusal;
 pub mod responses;
+mod retained;
 mod transport;
 
 pub use address::{Address, AddressError};
@@ -32,6 +33,6 @@ pub use guest::{
 pub use locule_guest_api::ENVD_VERSION;
 pub use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
 pub use pass::Pass;
-pub use proxy::proxy;
+pub use proxy::{Forwarding, NotForwarded};
 pub use refusal::{Refusal, guest_preflight, guest_refusal};
 pub use transport::{AgentTransport, Target, TransportError};

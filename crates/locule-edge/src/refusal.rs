@@ -14,6 +14,9 @@ pub enum Refusal {
     NotFound,
     #[error("The sandbox is running but port is not open")]
     PortClosed,
+    /// The program behind the port closed the connection, or its response is no HTTP or has a head that is too large.
+    #[error("The sandbox is running but the response of the program on the port could not be read")]
+    Broken,
     #[error("The sandbox is changing its state; try again")]
     Changing,
     #[error("Too many requests to the sandbox are in progress; try again")]
@@ -106,7 +109,7 @@ struct RefusalBody<'a> {
 impl Refusal {
     pub fn status(self) -> StatusCode {
         match self {
-            Self::NotFound | Self::PortClosed => StatusCode::BAD_GATEWAY,
+            Self::NotFound | Self::PortClosed | Self::Broken => StatusCode::BAD_GATEWAY,
             Self::Changing => StatusCode::CONFLICT,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
@@ -127,7 +130,7 @@ impl Refusal {
         let body = RefusalBody {
             sandbox_id: &id,
             message: &self.to_string(),
-            port: (self == Self::PortClosed).then_some(port),
+            port: matches!(self, Self::PortClosed | Self::Broken).then_some(port),
             code: self.status().as_u16(),
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();
@@ -147,7 +150,8 @@ impl From<&TransportError> for Refusal {
     fn from(error: &TransportError) -> Self {
         match error {
             TransportError::NotRunning => Self::NotFound,
-            TransportError::PortClosed | TransportError::Broken => Self::PortClosed,
+            TransportError::PortClosed => Self::PortClosed,
+            TransportError::Broken => Self::Broken,
             TransportError::Changing => Self::Changing,
             TransportError::Busy => Self::Busy,
             TransportError::NoAnswer => Self::NoAnswer,

@@ -48,7 +48,7 @@ pub enum TransportError {
     Changing,
     #[error("no program listens on this port of the sandbox")]
     PortClosed,
-    #[error("the program on this port closed the connection")]
+    #[error("the program on this port closed the connection, or its response cannot be read")]
     Broken,
     #[error("too many requests to the sandbox are in progress")]
     Busy,

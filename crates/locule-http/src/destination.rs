@@ -3,7 +3,7 @@
 //! ```text
 //! Host ─► one host? ─► answered here? ─► E2b-Sandbox-Id ─► sandbox, restricted as the API's address demands
 //!          400          421           ├► <port>-<id>    ─► sandbox, restricted to its own host name
-//!                                     └► API
+//!                                     └► API, also for a connect path of the E2B dialect with a key
 //! ```
 
 use axum::extract::{Request, State};
@@ -67,6 +67,8 @@ impl Misaddressed {
                 "the platform does not answer to the host name of the request; use its public URL, or the address that it listens on",
             ),
             Self::Headers => return Refusal::Misdirected.response(None, 0),
+            // The SDKs ask by the same words whether a sandbox is there.
+            Self::Address(AddressError::Sandbox) => return Refusal::NotFound.response(None, 0),
             Self::Address(error) => return Refusal::Address(error).response(None, 0),
         };
         let message = message.to_owned();
@@ -99,6 +101,7 @@ pub(crate) async fn check(
     };
     match destination {
         Ok(Destination::ByHost(address)) => restrict_routed_by_host(&mut response, address),
+        Ok(Destination::Api) => {}
         // A refusal may be made before the sandbox is known.
         _ if by_header => restrict_routed_by_header(&mut response),
         _ => {}
@@ -125,6 +128,7 @@ fn destination(names: &Names, request: &Request) -> Result<Destination, Misaddre
             .map_err(Misaddressed::Address);
     }
     match in_headers {
+        Some(_) if answers.api && connects_with_key(request) => Ok(Destination::Api),
         Some(_) if !answers.routing_headers => Err(Misaddressed::Headers),
         Some(address) => address
             .map(Destination::ByHeader)
@@ -135,6 +139,19 @@ fn destination(names: &Names, request: &Request) -> Result<Destination, Misaddre
         None if answers.api => Ok(Destination::Api),
         None => Err(Misaddressed::Misdirected),
     }
+}
+
+/// Older SDKs name the sandbox in the headers of the call to the API that connects to it. No other path is the API's then: a
+/// program in a sandbox may serve each of them.
+fn connects_with_key(request: &Request) -> bool {
+    let path = request.uri().path();
+    let path = path.strip_prefix("/v2").unwrap_or(path);
+    let id = path
+        .strip_prefix("/sandboxes/")
+        .and_then(|rest| rest.strip_suffix("/connect"));
+    request.method() == Method::POST
+        && id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
+        && request.headers().contains_key("x-api-key")
 }
 
 /// The one host that a request names. `None` in a request of HTTP/1.0 without `Host`, which load balancers send to ask for the

@@ -9,6 +9,7 @@ mod filter;
 mod known;
 mod lifecycle;
 mod list;
+pub(crate) mod unbuilt;
 mod views;
 
 use axum::middleware;

@@ -6,8 +6,9 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{Uri, header};
+use locule_control::{Cut, Route};
 use locule_domain::SandboxState;
-use locule_edge::{Address, Refusal, proxy};
+use locule_edge::{Address, Forwarding, Refusal};
 
 use self::admission::{Answer, admit, reachable, refusal};
 use crate::address::client_address;
@@ -17,6 +18,8 @@ use crate::e2b::error::translated;
 use crate::running::target;
 use crate::state::AppState;
 
+/// How often one request resumes a sandbox that pauses again before the request reaches it.
+const WAKES_MAX: u32 = 2;
 const ALIAS: &str = "/v1/capsules";
 const SANDBOXES: &str = "/v1/sandboxes";
 
@@ -50,33 +53,58 @@ async fn admitted(app: &AppState, address: Address, request: Request) -> Result<
     let trusted = app.config.trust_forwarded_for;
     let visitor = client_address(headers, request.extensions(), trusted);
     let admission = admit(app, address, method, uri, headers, visitor).await?;
-    let mut route = admission.route;
+    let route = admission.route;
     let connection = request.extensions().get::<Connection>();
     let connection = connection.cloned().unwrap_or_default();
     if let Err(busy) = app.count_request(&connection, route.team, Traffic::Port) {
         return Ok(translated(busy.into_response()));
     }
-    if route.state == SandboxState::Paused {
-        let resumed = app.sandboxes.wake(address.sandbox).await;
-        route = resumed.map_err(|error| refusal(address.sandbox, &error))?;
-        reachable(&route)?;
-        if route.state != SandboxState::Running {
-            // Another request changes the state.
-            return Err(Refusal::Changing.into());
-        }
-    }
     let access = admission.access;
     let is_own_credential =
         |value: &str| app.accounts.is_credential(value) || access.is_token(value);
-    Ok(proxy(
-        target(route, admission.cut),
-        address.port,
-        admission.pass,
-        request,
-        is_own_credential,
-        &app.tasks,
-    )
-    .await)
+    let forwarding = Forwarding::new(address.port, admission.pass, request, is_own_credential)?;
+    forwarded(app, route, admission.cut, forwarding).await
+}
+
+/// Forwards an admitted request. A paused sandbox with automatic resume is resumed first: also when its row says that the sandbox
+/// runs and its host answers that the sandbox was paused.
+async fn forwarded(
+    app: &AppState,
+    mut route: Route,
+    cut: Cut,
+    mut forwarding: Forwarding,
+) -> Result<Response, Answer> {
+    let (sandbox, auto_resume) = (route.sandbox, route.auto_resume);
+    let mut wakes = 0;
+    loop {
+        if route.state == SandboxState::Paused {
+            if wakes == WAKES_MAX {
+                return Err(Refusal::Changing.into());
+            }
+            wakes += 1;
+            let resumed = app.sandboxes.wake(sandbox).await;
+            route = resumed.map_err(|error| refusal(sandbox, &error))?;
+            reachable(&route)?;
+            if route.state != SandboxState::Running {
+                // Another request changes the state.
+                return Err(Refusal::Changing.into());
+            }
+        }
+        let target = target(route, cut.clone());
+        let refused = match forwarding.send(target, auto_resume, &app.tasks).await {
+            Ok(response) => return Ok(response),
+            Err(refused) => refused,
+        };
+        let was_paused = refused.refusal == Refusal::NotFound && auto_resume;
+        if !was_paused || !refused.repeatable {
+            return Err(refused.refusal.into());
+        }
+        let now = app.sandboxes.route_now(sandbox).await;
+        route = now.map_err(|error| refusal(sandbox, &error))?;
+        if route.state != SandboxState::Paused {
+            return Err(refused.refusal.into());
+        }
+    }
 }
 
 /// Replaces the alias `/v1/capsules` of `/v1/sandboxes` (D-01).

@@ -66,6 +66,20 @@ impl Names {
         }
     }
 
+    /// The domain of the host names of ports, for a client that reached the platform at `host`. Without a domain of the operator
+    /// those names are answered under `localhost`.
+    pub(crate) fn domain_of_ports(&self, host: Option<&str>) -> Option<String> {
+        if let Some(domain) = &self.sandbox_domain {
+            return Some(domain.as_str().to_owned());
+        }
+        let authority = Authority::parse(host?)?;
+        if !authority.host.is_loopback() {
+            return host.map(str::to_owned);
+        }
+        let port = authority.port.map(|port| format!(":{port}"));
+        Some(format!("{LOCALHOST}{}", port.unwrap_or_default()))
+    }
+
     fn is_own(&self, host: &Host) -> bool {
         let urls = [&self.public, &self.dashboard].into_iter().flatten();
         host.is_loopback() || self.is_bound(host) || urls.into_iter().any(|url| url.host == *host)

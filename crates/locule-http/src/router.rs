@@ -1,6 +1,6 @@
 //! All routes, and the layers around them.
 
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Router, middleware};
@@ -143,11 +143,17 @@ fn accounts() -> OpenApiRouter<AppState> {
         .routes(operation!(admin::set_user_active))
 }
 
-async fn unknown_route(request: Request) -> Response {
+async fn unknown_route(State(app): State<AppState>, request: Request) -> Response {
+    if let Some(refusal) = e2b::unbuilt::refused(&app, &request).await {
+        return refusal;
+    }
     in_dialect(request.uri().path(), ApiError::not_found("route"))
 }
 
-async fn unknown_method(request: Request) -> Response {
+async fn unknown_method(State(app): State<AppState>, request: Request) -> Response {
+    if let Some(refusal) = e2b::unbuilt::refused(&app, &request).await {
+        return refusal;
+    }
     in_dialect(
         request.uri().path(),
         ApiError::Request {

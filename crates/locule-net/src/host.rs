@@ -7,12 +7,14 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use locule_base::errors::FileError;
+
 use crate::claim::Claim;
 use crate::firewall::{self, nft};
 use crate::forwarding::{self, Forwarding};
-use crate::names::Names;
+use crate::names::{NAMESPACES, Names};
 use crate::sandbox::{HostNamespace, SandboxNet};
-use crate::{NetError, NetOptions};
+use crate::{NetError, NetOptions, namespace};
 
 /// The lower bound for the size of the host's connection table: enough for the share of every slot.
 const CONNECTION_TABLE: u64 = 1 << 20;
@@ -35,6 +37,8 @@ impl HostNet {
         data_dir: &Path,
         options: NetOptions,
     ) -> Result<Self, NetError> {
+        let folder = Path::new(NAMESPACES);
+        namespace::share(folder).map_err(FileError::on("make a shared mount of", folder))?;
         let mut host = Self {
             names: Names::new(instance),
             claim: Claim::take(instance, data_dir)?,
@@ -77,7 +81,7 @@ impl HostNet {
             return Ok(());
         }
         let previous = Names::new(instance);
-        previous.sweep(&HashSet::new()).await?;
+        all_removed(previous.sweep(&HashSet::new()).await)?;
         nft(firewall::no_host_rules(&previous)).await
     }
 
@@ -111,21 +115,29 @@ impl HostNet {
         self.names.destroy(slot).await
     }
 
-    /// Removes every network of this instance except those of the slots in `keep`.
-    pub async fn sweep(&self, keep: &HashSet<u16>) -> Result<(), NetError> {
+    /// Removes every network of this instance except those of the slots in `keep`. Returns the slots whose networks cannot be
+    /// removed: they cannot be used.
+    pub async fn sweep(&self, keep: &HashSet<u16>) -> Vec<(u16, NetError)> {
         self.names.sweep(keep).await
     }
 
     /// Removes all networks and the host's rules, releases the block, and turns off forwarding where the first instance turned
     /// it on and this one is the last. For a host without sandboxes.
     pub async fn close(self) -> Result<(), NetError> {
-        self.sweep(&HashSet::new()).await?;
+        all_removed(self.sweep(&HashSet::new()).await)?;
         let lock = forwarding::lock().await?;
         nft(firewall::no_host_rules(&self.names)).await?;
         forwarding::turn_off_if_unused(&lock).await?;
         self.claim.release();
         Ok(())
     }
+}
+
+fn all_removed(failed: Vec<(u16, NetError)>) -> Result<(), NetError> {
+    failed
+        .into_iter()
+        .next()
+        .map_or(Ok(()), |(_, error)| Err(error))
 }
 
 /// Never lowers the limit: other programs may need a higher one. Where it cannot be raised, the limits of each sandbox still

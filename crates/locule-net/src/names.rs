@@ -14,6 +14,9 @@ pub(crate) const VETH_PREFIX: &str = "lc";
 /// How the name of every instance's table begins.
 pub(crate) const TABLE_PREFIX: &str = "locule_";
 
+/// The folder of named namespaces, which other programs use too.
+pub(crate) const NAMESPACES: &str = "/run/netns";
+
 /// Every name contains the instance, so that a sweep finds only the objects of its own instance.
 #[derive(Debug, Clone)]
 pub struct Names {
@@ -49,7 +52,7 @@ impl Names {
     }
 
     pub(crate) fn namespace_path(&self, slot: u16) -> PathBuf {
-        Path::new("/run/netns").join(self.namespace(slot))
+        Path::new(NAMESPACES).join(self.namespace(slot))
     }
 
     /// Removes the network of a slot. A missing network is no error.
@@ -65,17 +68,21 @@ impl Names {
         Ok(())
     }
 
-    /// Removes every network of the instance except those of the slots in `keep`.
-    pub(crate) async fn sweep(&self, keep: &HashSet<u16>) -> Result<(), NetError> {
+    /// Removes every network of the instance except those of the slots in `keep`. Returns the slots whose networks cannot be
+    /// removed.
+    pub(crate) async fn sweep(&self, keep: &HashSet<u16>) -> Vec<(u16, NetError)> {
         let prefix = format!("locule-{}-", self.instance);
-        let found = fs::read_dir("/run/netns").into_iter().flatten().flatten();
+        let found = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
         let names = found.filter_map(|entry| entry.file_name().into_string().ok());
         let slots: Vec<u16> = names
             .filter_map(|name| name.strip_prefix(&prefix)?.parse().ok())
             .collect();
+        let mut failed = Vec::new();
         for slot in slots.into_iter().filter(|slot| !keep.contains(slot)) {
-            self.destroy(slot).await?;
+            if let Err(error) = self.destroy(slot).await {
+                failed.push((slot, error));
+            }
         }
-        Ok(())
+        failed
     }
 }

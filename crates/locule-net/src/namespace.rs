@@ -3,8 +3,11 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use rustix::mount::{UnmountFlags, mount_bind, unmount};
+use rustix::mount::{
+    MountPropagationFlags, UnmountFlags, mount_bind, mount_change, mount_recursive_bind, unmount,
+};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 use tokio::sync::oneshot;
 
@@ -54,11 +57,26 @@ where
         .unwrap_or_else(|_| Err(io::Error::other("the namespace thread panicked")))
 }
 
+/// Makes the folder a shared mount of its own, as `ip netns` does before its first name. That program and others otherwise mount
+/// the folder over itself, and a name that was there before can never be removed.
+pub(crate) fn share(folder: &Path) -> io::Result<()> {
+    /// Two mounts of the folder over itself would hide the names that are there.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    fs::create_dir_all(folder)?;
+    let shared = MountPropagationFlags::SHARED | MountPropagationFlags::REC;
+    match mount_change(folder, shared) {
+        // It is no mount.
+        Err(rustix::io::Errno::INVAL) => {
+            mount_recursive_bind(folder, folder)?;
+            Ok(mount_change(folder, shared)?)
+        }
+        changed => Ok(changed?),
+    }
+}
+
 /// Moves the calling thread into a new namespace and names the namespace.
 fn enter_new(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
     File::create_new(path)?;
     #[expect(unsafe_code, reason = "unshare")]
     // SAFETY: changes only the network namespace of this thread; descriptors and memory stay shared.

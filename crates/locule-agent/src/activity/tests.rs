@@ -1,6 +1,5 @@
 use super::*;
 use locule_base::clock::ManualClock;
-use std::time::Duration;
 
 const VISITOR: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7)));
 const ANOTHER: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 8)));
@@ -111,7 +110,7 @@ async fn draining_refuses_new_uses_and_cuts_uses_that_do_not_end() {
     assert!(endless.cut.is_cancelled());
     for kind in [UseKind::Call, UseKind::Visit, UseKind::Probe] {
         let refused = activity.begin(kind, None).unwrap_err();
-        assert_eq!(refused, UseRefused::Draining);
+        assert_eq!(refused, UseRefused::Pausing);
     }
     activity.admit();
     let admitted = activity.begin(UseKind::Call, None).unwrap();
@@ -126,4 +125,55 @@ impl NowUtc for ManualClock {
     fn now_utc(&self) -> DateTime<Utc> {
         locule_base::clock::Clock::now(self)
     }
+}
+
+#[tokio::test]
+async fn a_use_that_begins_during_a_pause_waits_for_the_outcome() {
+    let activity = activity(4096);
+    for paused in [true, false] {
+        activity.drain(Duration::from_mins(1)).await;
+        let probe = activity.begin_after_pause(UseKind::Probe, None).await;
+        assert_eq!(probe.map(drop), Err(UseRefused::Pausing));
+        let mut waiting = tokio::task::JoinSet::new();
+        let begun = activity.clone();
+        waiting.spawn(async move {
+            let begun = begun.begin_after_pause(UseKind::Call, None);
+            begun.await.map(drop)
+        });
+        while activity.waiting.available_permits() == WAITING_MAX {
+            tokio::task::yield_now().await;
+        }
+        assert!(waiting.try_join_next().is_none());
+        if paused {
+            activity.set_paused();
+        } else {
+            activity.admit();
+        }
+        let expected = if paused {
+            Err(UseRefused::Paused)
+        } else {
+            Ok(())
+        };
+        assert_eq!(waiting.join_next().await.unwrap().unwrap(), expected);
+        activity.admit();
+    }
+}
+
+#[tokio::test]
+async fn few_uses_wait_for_the_outcome_of_a_pause() {
+    let activity = activity(400);
+    activity.drain(Duration::from_mins(1)).await;
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..101 {
+        let activity = activity.clone();
+        waiting.spawn(async move {
+            let begun = activity.begin_after_pause(UseKind::Call, None);
+            begun.await.map(drop)
+        });
+    }
+    let refused = waiting.join_next().await.unwrap().unwrap();
+    assert_eq!(refused, Err(UseRefused::Busy));
+    activity.admit();
+    let others = waiting.join_all().await;
+    assert!(others.iter().all(Result::is_ok), "{others:?}");
 }

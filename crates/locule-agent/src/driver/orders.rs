@@ -166,6 +166,7 @@ impl Driver {
         self.stop_defragmenting().await;
         self.activity.drain(DRAIN).await;
         let Some(vm) = self.take_vm() else {
+            self.activity.set_paused();
             return Ok(());
         };
         let host = self.host.clone();
@@ -182,8 +183,12 @@ impl Driver {
                 Err(error)
             }
         };
-        self.activity.admit();
+        // Requests that wait for the outcome continue after it is reported.
         self.publish();
+        match result {
+            Ok(()) => self.activity.set_paused(),
+            Err(_) => self.activity.admit(),
+        }
         result
     }
 
@@ -194,8 +199,8 @@ impl Driver {
         let slot = host.slots.take().ok_or(HostError::NoSlot)?;
         self.defragmentation.cancel();
         let vm = lifecycle::resume(&host, &mut self.manifest, snapshot, promise, slot).await?;
-        self.activity.admit();
         self.set_vm(Some(vm));
+        self.activity.admit();
         self.publish();
         Ok(())
     }

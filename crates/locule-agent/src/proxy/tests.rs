@@ -47,7 +47,7 @@ async fn hung_visits_of_a_port_take_nothing_from_the_owner_and_from_other_visito
     let send = |port, to: SocketAddr, headers: &[(&'static str, &'static str)]| {
         let (activity, request) = (activity.clone(), request(headers));
         async move {
-            let stream = TcpStream::connect(to);
+            let stream = async { TcpStream::connect(to).await.map(Some) };
             pass_on(&activity, sandbox, port, request, stream).await
         }
     };
@@ -94,7 +94,7 @@ async fn a_program_that_never_answers_holds_a_visit_for_five_minutes_and_a_call_
     let mut send = |port| {
         let (stream, program) = tokio::io::duplex(1024);
         programs.push(program);
-        let stream = std::future::ready(Ok(stream));
+        let stream = std::future::ready(Ok(Some(stream)));
         pass_on(&activity, SandboxId::random(), port, request(&[]), stream)
     };
     let answer = send(8080).await;
@@ -117,7 +117,7 @@ async fn a_response_whose_head_came_lasts_as_long_as_it_likes() {
         tokio::time::sleep(Duration::from_hours(2)).await;
         program.write_all(b"late").await.unwrap();
     };
-    let stream = std::future::ready(Ok(stream));
+    let stream = std::future::ready(Ok(Some(stream)));
     let read = async {
         let sandbox = SandboxId::random();
         let answer = pass_on(&activity, sandbox, 8080, request(&[]), stream).await;

@@ -11,6 +11,7 @@ use axum::routing::any;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use locule_agent_api::http1::{ADDED_HEADERS_MAX, HEADERS_MAX};
 use locule_base::tasks::Tasks;
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +66,7 @@ pub(crate) async fn serve(
         tasks.spawn_detached("agent connection", async move {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
+                .max_headers(HEADERS_MAX + ADDED_HEADERS_MAX)
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
             tokio::select! {

@@ -185,21 +185,41 @@ impl Remote<'_> {
         Ok(progress.borrow_mut().done())
     }
 
-    pub(super) fn pack(&self, path: &str, what: Source) -> Packed<'_> {
-        let (directory, name) = match what {
-            Source::Directory { .. } => (path.to_owned(), ".".to_owned()),
-            Source::File => {
-                let (directory, name) = split(path);
-                // The prefix keeps a name from being read as an option.
-                (directory, format!("./{name}"))
+    /// An archive for a pipe names what is copied, as that of `docker cp` does: two archives are unpacked side by side.
+    pub(super) fn pack_named(&self, path: &str, what: Source) -> Packed<'_> {
+        let (directory, name) = split(path);
+        let has_name = !matches!(name.as_str(), "" | "." | "..");
+        match what {
+            Source::Directory { contents: false } | Source::File if has_name => {
+                self.pack_in(&directory, &name, path)
             }
-        };
-        let start = self.start("tar", &["-c", "-f", "-", "-C", &directory, &name], false);
+            Source::Directory { .. } | Source::File => self.pack(path, what),
+        }
+    }
+
+    fn pack_in(&self, directory: &str, name: &str, path: &str) -> Packed<'_> {
+        // What follows `--` is no option, whatever its name.
+        let start = self.start(
+            "tar",
+            &["-c", "-f", "-", "-C", directory, "--", name],
+            false,
+        );
         Packed {
             remote: self,
             shown: in_sandbox(self.id, path),
             start,
         }
+    }
+
+    pub(super) fn pack(&self, path: &str, what: Source) -> Packed<'_> {
+        let (directory, name) = match what {
+            Source::Directory { .. } => (path.to_owned(), ".".to_owned()),
+            Source::File => {
+                let (directory, name) = split(path);
+                (directory, format!("./{name}"))
+            }
+        };
+        self.pack_in(&directory, &name, path)
     }
 }
 

@@ -216,7 +216,10 @@ async fn a_dash_stands_for_a_tar_archive_on_stdin_or_stdout(pool: PgPool) {
         &fs::read(&archive).unwrap(),
     );
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    assert_eq!(fs::read_to_string(ends.there("to/file")).unwrap(), "one");
+    assert_eq!(
+        fs::read_to_string(ends.there("to/tree/file")).unwrap(),
+        "one"
+    );
     let ran = ends
         .platform
         .locule_with(&["sandbox", "cp", "-", &format!("{ID}:to")], b"no archive");

@@ -8,6 +8,8 @@ use crate::caller::Caller;
 use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
+use crate::sandboxes::locks::OrderGuard;
+use crate::sandboxes::resume::NewEnd;
 
 impl Sandboxes {
     /// Returns the sandbox and whether it was resumed. The time of a running sandbox is extended, never shortened.
@@ -24,21 +26,23 @@ impl Sandboxes {
         let sandbox = self.get_for_change(caller, id).await?;
         match sandbox.state {
             SandboxState::Running => {
-                let now = self.core.now();
-                if sandbox.extended(now, seconds) == sandbox.timeouts.expires_at {
-                    require_state(&sandbox, SandboxState::Running)?;
-                    return Ok((sandbox, false));
+                let running = self.extend_running(caller, &sandbox, seconds).await?;
+                match running.state {
+                    // The sandbox paused itself before the order arrived.
+                    SandboxState::Paused => self.resume_for(&order, caller, id, seconds).await,
+                    SandboxState::Stopped { .. } | SandboxState::Error { .. } => {
+                        Err(SandboxError::not_found())
+                    }
+                    SandboxState::Running
+                    | SandboxState::Pending
+                    | SandboxState::Starting
+                    | SandboxState::Missing => {
+                        require_state(&running, SandboxState::Running)?;
+                        Ok((running, false))
+                    }
                 }
-                let extend = |seen: &Sandbox| seen.extended(now, seconds);
-                let extended = self.set_expiry(caller, id, seconds, extend).await?;
-                Ok((extended, false))
             }
-            SandboxState::Paused => {
-                let resumed = self
-                    .resume_locked(&order, caller, id, Some(seconds))
-                    .await?;
-                Ok((resumed, true))
-            }
+            SandboxState::Paused => self.resume_for(&order, caller, id, seconds).await,
             SandboxState::Stopped { .. } | SandboxState::Error { .. } => {
                 Err(SandboxError::not_found())
             }
@@ -46,5 +50,35 @@ impl Sandboxes {
                 Err(wrong_state(&sandbox, SandboxState::Running))
             }
         }
+    }
+
+    async fn resume_for(
+        &self,
+        order: &OrderGuard,
+        caller: &Caller,
+        id: SandboxId,
+        seconds: u32,
+    ) -> Result<(Sandbox, bool), SandboxError> {
+        let end = NewEnd::After(seconds);
+        let resumed = self.resume_locked(order, caller, id, end).await?;
+        Ok((resumed, true))
+    }
+
+    /// The sandbox after its host has answered. The host carries out one order after another: a pause that it began by itself is
+    /// complete then.
+    async fn extend_running(
+        &self,
+        caller: &Caller,
+        sandbox: &Sandbox,
+        seconds: u32,
+    ) -> Result<Sandbox, SandboxError> {
+        let now = self.core.now();
+        if sandbox.extended(now, seconds) == sandbox.timeouts.expires_at {
+            require_state(sandbox, SandboxState::Running)?;
+            self.send_timeouts(sandbox).await?;
+            return self.get_sandbox(sandbox.team, sandbox.id).await;
+        }
+        let extend = |seen: &Sandbox| seen.extended(now, seconds);
+        self.set_expiry(caller, sandbox.id, seconds, extend).await
     }
 }

@@ -1,5 +1,6 @@
 //! Resume a sandbox, by request or for a request to one of its ports.
 
+use chrono::{DateTime, Utc};
 use locule_domain::{Desired, Sandbox, SandboxState};
 use locule_ids::SandboxId;
 
@@ -10,6 +11,40 @@ use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::locks::OrderGuard;
 
+/// The shortest time that a sandbox gets by being resumed, unless the caller asks for less: with the time that was set last, which
+/// may be 0, it would end before the request for which it is resumed.
+const TIME_MIN_SEC: u32 = 60;
+
+/// When a resumed sandbox times out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NewEnd {
+    /// This many seconds from now.
+    After(u32),
+    /// The time that was set last begins again.
+    GivenAgain,
+    /// As before; where that has passed, the time that was set last begins again.
+    KeptUnlessPassed,
+}
+
+impl NewEnd {
+    fn apply(self, sandbox: &mut Sandbox, now: DateTime<Utc>) {
+        let given = sandbox.timeout_given_sec;
+        let again = given.map(|seconds| Sandbox::expiry(now, seconds.max(TIME_MIN_SEC)));
+        let has_passed = sandbox.timeouts.expires_at.is_some_and(|at| at <= now);
+        match self {
+            Self::After(seconds) => {
+                sandbox.timeout_given_sec = Some(seconds);
+                sandbox.timeouts.expires_at = Some(Sandbox::expiry(now, seconds));
+            }
+            Self::GivenAgain if given.is_some() => sandbox.timeouts.expires_at = again,
+            Self::GivenAgain | Self::KeptUnlessPassed if has_passed => {
+                sandbox.timeouts.expires_at = again;
+            }
+            Self::GivenAgain | Self::KeptUnlessPassed => {}
+        }
+    }
+}
+
 impl Sandboxes {
     /// Resumes a paused sandbox. An end that has passed is moved: the time that was set last starts again.
     pub async fn resume_sandbox(
@@ -17,17 +52,17 @@ impl Sandboxes {
         caller: &Caller,
         id: SandboxId,
     ) -> Result<Sandbox, SandboxError> {
-        self.resume_as(caller, id, None).await
+        self.resume_as(caller, id, NewEnd::KeptUnlessPassed).await
     }
 
     pub(crate) async fn resume_as(
         &self,
         caller: &Caller,
         id: SandboxId,
-        seconds: Option<u32>,
+        end: NewEnd,
     ) -> Result<Sandbox, SandboxError> {
         let order = self.lock(id).await;
-        self.resume_locked(&order, caller, id, seconds).await
+        self.resume_locked(&order, caller, id, end).await
     }
 
     /// As [`Self::resume_as`], for a caller that holds the sandbox's lock.
@@ -36,25 +71,14 @@ impl Sandboxes {
         _order: &OrderGuard,
         caller: &Caller,
         id: SandboxId,
-        seconds: Option<u32>,
+        end: NewEnd,
     ) -> Result<Sandbox, SandboxError> {
         let now = self.core.now();
         self.set_desired(caller, id, SandboxAuditEvent::Resume, |next| {
             require_state(next, SandboxState::Paused)?;
             next.desired = Desired::Running;
             next.last_error = None;
-            match seconds {
-                Some(seconds) => {
-                    next.timeout_given_sec = Some(seconds);
-                    next.timeouts.expires_at = Some(Sandbox::expiry(now, seconds));
-                }
-                None if next.timeouts.expires_at.is_some_and(|at| at <= now) => {
-                    next.timeouts.expires_at = next
-                        .timeout_given_sec
-                        .map(|seconds| Sandbox::expiry(now, seconds));
-                }
-                None => {}
-            }
+            end.apply(next, now);
             Ok(())
         })
         .await?;

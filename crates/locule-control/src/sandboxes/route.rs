@@ -12,6 +12,7 @@ use crate::error::CommonError;
 use crate::rate::Rate;
 use crate::sandboxes::access::{Route, SandboxAccess};
 use crate::sandboxes::error::SandboxError;
+use crate::sandboxes::resume::NewEnd;
 use crate::sandboxes::{Sandboxes, require_state};
 
 /// How often the database is asked about tokens of one sandbox that are not among those that were read last.
@@ -158,6 +159,13 @@ impl Sandboxes {
         })
     }
 
+    /// The route as the sandbox's host reports the sandbox at this moment.
+    pub async fn route_now(&self, id: SandboxId) -> Result<Route, RouteError> {
+        self.refresh_from_host(id).await?;
+        let access = self.read_access(id).await?;
+        access.route.clone().ok_or(RouteError::NotFound)
+    }
+
     /// Resumes a paused sandbox for a request to one of its ports, if the sandbox was created with `auto_resume`. Of several
     /// requests at the same time the first resumes it; the others find it running or changing.
     pub async fn wake(&self, id: SandboxId) -> Result<Route, RouteError> {
@@ -166,9 +174,8 @@ impl Sandboxes {
         let sandbox = sandbox.ok_or(RouteError::NotFound)?;
         drop(conn);
         if sandbox.auto_resume && sandbox.state == SandboxState::Paused {
-            let seconds = sandbox.timeout_given_sec;
             let system = Caller::system(sandbox.team);
-            let resumed = self.resume_as(&system, id, seconds).await;
+            let resumed = self.resume_as(&system, id, NewEnd::GivenAgain).await;
             match resumed.map_err(RouteError::from) {
                 Ok(_) | Err(RouteError::Changing) => {}
                 Err(error) => return Err(error),

@@ -25,7 +25,21 @@ impl Sandboxes {
         let _order = self.lock(id).await;
         let now = self.core.now();
         let end = |_: &Sandbox| Some(Sandbox::expiry(now, seconds));
-        self.set_expiry(caller, id, seconds, end).await
+        let sandbox = self.set_expiry(caller, id, seconds, end).await?;
+        match sandbox.state {
+            SandboxState::Stopped { .. } | SandboxState::Error { .. } => {
+                Err(SandboxError::not_found())
+            }
+            SandboxState::Running
+            | SandboxState::Paused
+            | SandboxState::Pending
+            | SandboxState::Starting
+            | SandboxState::Missing => {
+                // The sandbox may have paused itself before the order arrived.
+                require_state(&sandbox, SandboxState::Running)?;
+                Ok(sandbox)
+            }
+        }
     }
 
     /// Writes a new end and sends it to the host, which enforces it. A pause or destroy that was due because of the old end is

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::response::Response;
 use locule_agent_api::ReportedState;
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
-use locule_edge::{GuestClient, Target};
+use locule_edge::{Forwarding, GuestClient, Pass, Refusal, Target};
 use locule_ids::{SandboxId, TeamId};
 use locule_testkit::builders::sandbox;
 use locule_testkit::reports::of_row;
@@ -71,5 +73,25 @@ impl Host {
 
     pub(crate) fn client(&self) -> GuestClient {
         GuestClient::new(self.target.clone())
+    }
+}
+
+/// Forwards a request once, and answers a refusal as the gateway does.
+pub(crate) async fn proxy(
+    target: Target,
+    port: u16,
+    pass: Pass,
+    request: Request,
+    is_credential: impl Fn(&str) -> bool,
+    tasks: &Tasks,
+) -> Response {
+    let sandbox = target.sandbox;
+    let refused = |refusal: Refusal| refusal.response(Some(sandbox), port);
+    match Forwarding::new(port, pass, request, is_credential) {
+        Ok(mut forwarding) => match forwarding.send(target, false, tasks).await {
+            Ok(response) => response,
+            Err(error) => refused(error.refusal),
+        },
+        Err(refusal) => refused(refusal),
     }
 }

@@ -6,5 +6,6 @@ mod exec;
 mod fuzz;
 mod host;
 mod ports;
+mod repeat;
 mod responses;
 mod restart;

@@ -8,12 +8,12 @@ use http::StatusCode;
 use http_body_util::BodyExt as _;
 use locule_agent_api::ReportedState;
 use locule_base::tasks::Tasks;
-use locule_edge::{Pass, Target, proxy};
+use locule_edge::{Pass, Target};
 use locule_ids::SandboxId;
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::host::{Host, PATIENCE};
+use crate::host::{Host, PATIENCE, proxy};
 
 /// No word of these requests is a credential of the platform.
 fn none(_: &str) -> bool {

@@ -6,12 +6,12 @@ use axum::Router;
 use axum::extract::{Request, State};
 use locule_agent_api::Connector;
 use locule_base::tasks::Tasks;
-use locule_edge::{Pass, Target, proxy};
+use locule_edge::{Pass, Target};
 use locule_ids::SandboxId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
-use crate::host::PATIENCE;
+use crate::host::{PATIENCE, proxy};
 
 const RESPONSE: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n\
     HTTP/1.1 200 OK\r\nTrailer: Set-Cookie\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\

@@ -9,7 +9,7 @@ use locule_domain::{OnTimeout, SandboxState};
 
 use super::create::timeout_seconds;
 use super::known::Known;
-use super::views::{Tokens, created};
+use super::views::{PortDomain, Tokens, created};
 use crate::caller::Use;
 use crate::error::ApiError;
 use crate::extract::OptionalJson;
@@ -29,9 +29,10 @@ type Connected = Result<(StatusCode, Json<Sandbox>), ApiError>;
 pub(crate) async fn connect_v1(
     State(app): State<AppState>,
     known: Known<Use>,
+    domain: PortDomain,
     body: Result<OptionalJson<ConnectSandbox>, ApiError>,
 ) -> Connected {
-    connect(&app, &known, body, TIMEOUT_V1_SEC).await
+    connect(&app, &known, domain, body, TIMEOUT_V1_SEC).await
 }
 
 /// Connect to a sandbox
@@ -43,9 +44,10 @@ pub(crate) async fn connect_v1(
 pub(crate) async fn connect_v2(
     State(app): State<AppState>,
     known: Known<Use>,
+    domain: PortDomain,
     body: Result<OptionalJson<ConnectSandbox>, ApiError>,
 ) -> Connected {
-    connect(&app, &known, body, TIMEOUT_V2_SEC).await
+    connect(&app, &known, domain, body, TIMEOUT_V2_SEC).await
 }
 
 /// Resume a sandbox
@@ -57,6 +59,7 @@ pub(crate) async fn connect_v2(
 pub(crate) async fn resume(
     State(app): State<AppState>,
     known: Known<Use>,
+    domain: PortDomain,
     body: Result<OptionalJson<ResumeSandbox>, ApiError>,
 ) -> Connected {
     known.is(SandboxState::Paused)?;
@@ -68,13 +71,14 @@ pub(crate) async fn resume(
         ));
     }
     let seconds = timeout_seconds(request.timeout.unwrap_or(TIMEOUT_V1_SEC))?;
-    let (_, connected) = extend(&app, &known, seconds).await?;
+    let (_, connected) = extend(&app, &known, domain, seconds).await?;
     Ok((StatusCode::CREATED, connected))
 }
 
 async fn connect(
     app: &AppState,
     known: &Known<Use>,
+    domain: PortDomain,
     body: Result<OptionalJson<ConnectSandbox>, ApiError>,
     timeout_default: i64,
 ) -> Connected {
@@ -84,7 +88,7 @@ async fn connect(
     let OptionalJson(request) = body?;
     require_memory(request.memory)?;
     let seconds = timeout_seconds(request.timeout.unwrap_or(timeout_default))?;
-    extend(app, known, seconds).await
+    extend(app, known, domain, seconds).await
 }
 
 /// Refuses a resume without the memory: a boot from the disk would end the processes in the sandbox.
@@ -97,7 +101,7 @@ fn require_memory(memory: Option<bool>) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn extend(app: &AppState, known: &Known<Use>, seconds: u32) -> Connected {
+async fn extend(app: &AppState, known: &Known<Use>, domain: PortDomain, seconds: u32) -> Connected {
     let (caller, id) = (&known.caller.0, known.sandbox.id);
     let (sandbox, resumed) = app.sandboxes.connect_sandbox(caller, id, seconds).await?;
     let status = if resumed {
@@ -105,6 +109,6 @@ async fn extend(app: &AppState, known: &Known<Use>, seconds: u32) -> Connected {
     } else {
         StatusCode::OK
     };
-    let tokens = Tokens::of(app, caller, &sandbox).await?;
+    let tokens = Tokens::of(app, caller, &sandbox, domain).await?;
     Ok((status, Json(created(&sandbox, tokens))))
 }

@@ -9,7 +9,7 @@ use locule_api::e2b::{Network, Sandbox};
 use locule_api::schema;
 use serde_json::{Map, Value};
 
-use super::views::{Tokens, created, template_name};
+use super::views::{PortDomain, Tokens, created, template_name};
 use crate::caller::MayUse;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, IdempotencyKey};
@@ -30,9 +30,10 @@ pub(crate) async fn create_v1(
     State(app): State<AppState>,
     caller: MayUse,
     key: IdempotencyKey,
+    domain: PortDomain,
     ApiJson(request): ApiJson<locule_api::e2b::NewSandbox>,
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
-    create(&app, &caller, key, request, TIMEOUT_V1_SEC).await
+    create(&app, &caller, (key, domain), request, TIMEOUT_V1_SEC).await
 }
 
 /// Create a sandbox
@@ -46,21 +47,22 @@ pub(crate) async fn create_v2(
     State(app): State<AppState>,
     caller: MayUse,
     key: IdempotencyKey,
+    domain: PortDomain,
     ApiJson(request): ApiJson<locule_api::e2b::NewSandbox>,
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
-    create(&app, &caller, key, request, TIMEOUT_V2_SEC).await
+    create(&app, &caller, (key, domain), request, TIMEOUT_V2_SEC).await
 }
 
 async fn create(
     app: &AppState,
     caller: &MayUse,
-    key: IdempotencyKey,
+    (key, domain): (IdempotencyKey, PortDomain),
     request: locule_api::e2b::NewSandbox,
     timeout_default: i64,
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
     let new = new_sandbox(request, timeout_default)?;
     let sandbox = create_once(app, caller, key, new).await?;
-    let tokens = Tokens::of(app, &caller.0, &sandbox).await?;
+    let tokens = Tokens::of(app, &caller.0, &sandbox, domain).await?;
     Ok((StatusCode::CREATED, Json(created(&sandbox, tokens))))
 }
 

@@ -34,7 +34,9 @@ impl<R: Right> FromRequestParts<AppState> for Known<R> {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let caller = May::from_request_parts(parts, app).await?;
-        let Id(id) = Id::from_request_parts(parts, app).await?;
+        // In this dialect a text that is no id names a sandbox that does not exist.
+        let id = Id::from_request_parts(parts, app).await;
+        let Id(id) = id.map_err(|_| ApiError::not_found("sandbox"))?;
         let sandbox = app.sandboxes.get_sandbox(caller.team(), id).await?;
         listed_unless_ended(&sandbox)?;
         Ok(Self { caller, sandbox })

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::filter::labels;
 use super::known::Known;
-use super::views::{Tokens, detail, listed, listed_unless_ended, template_name};
+use super::views::{PortDomain, Tokens, detail, listed, listed_unless_ended, template_name};
 use crate::caller::{MayRead, Read};
 use crate::error::ApiError;
 use crate::extract::ApiQuery;
@@ -93,11 +93,12 @@ pub(crate) async fn list_v1(
 pub(crate) async fn get_sandbox(
     State(app): State<AppState>,
     known: Known<Read>,
+    domain: PortDomain,
 ) -> Result<Json<SandboxDetail>, ApiError> {
     let Known { caller, sandbox } = known;
     let listed = listed_unless_ended(&sandbox)?;
     let tokens = if caller.may_use() {
-        Some(Tokens::of(&app, &caller.0, &sandbox).await?)
+        Some(Tokens::of(&app, &caller.0, &sandbox, domain).await?)
     } else {
         None
     };

@@ -1,6 +1,11 @@
 //! Sandboxes in the format of this dialect.
 
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
 use chrono::{DateTime, TimeDelta, Utc};
+use http::header;
+use http::request::Parts;
 use locule_api::OnTimeout;
 use locule_api::e2b::{
     CLIENT_ID, Lifecycle, ListedSandbox, Network, Sandbox, SandboxDetail, SandboxState,
@@ -28,20 +33,30 @@ impl Tokens {
         app: &AppState,
         caller: &Caller,
         sandbox: &domain::Sandbox,
+        PortDomain(domain): PortDomain,
     ) -> Result<Self, ApiError> {
         let tokens = app.sandboxes.client_tokens(caller, sandbox).await?;
         Ok(Self {
             envd: tokens.access,
             traffic: (!sandbox.public_traffic).then_some(tokens.traffic),
-            domain: domain(app),
+            domain,
         })
     }
 }
 
-/// The sandbox domain that the operator has set. Without one, an SDK uses the domain of its own configuration.
-fn domain(app: &AppState) -> Option<String> {
-    let domain = app.config.names.sandbox_domain.as_ref();
-    domain.map(|domain| domain.as_str().to_owned())
+/// The domain under which an SDK forms the host names of ports: that of the operator, or the address at which the client has
+/// reached the platform. Without a domain, an SDK would use another company's.
+#[derive(Debug, Clone)]
+pub(super) struct PortDomain(Option<String>);
+
+impl FromRequestParts<AppState> for PortDomain {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Infallible> {
+        let host = parts.headers.get(header::HOST);
+        let host = host.and_then(|host| host.to_str().ok());
+        Ok(Self(app.config.names.domain_of_ports(host)))
+    }
 }
 
 pub(super) fn created(sandbox: &domain::Sandbox, tokens: Tokens) -> Sandbox {

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use locule_agent_api::http1::HEADERS_MAX;
 use rustix::net::sockopt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -82,6 +83,7 @@ pub(super) async fn serve(
         // Hyper's timeout would also run while an idle connection waits for a request; `overdue` tells the two apart.
         .header_read_timeout(None)
         .max_header_size(limits.head_bytes_max)
+        .max_headers(HEADERS_MAX)
         // A connection whose client is slow holds a buffer of this size for each direction.
         .max_buf_size(limits.head_bytes_max)
         .serve_connection(TokioIo::new(io), service)

@@ -62,7 +62,7 @@ async fn the_e2b_dialect_refuses_in_its_own_envelope(pool: PgPool) {
         ("GET", format!("/sandboxes/{unknown}"), 404),
         ("DELETE", format!("/sandboxes/{unknown}"), 404),
         ("POST", format!("/v2/sandboxes/{unknown}/connect"), 404),
-        ("GET", "/sandboxes/nope".to_owned(), 400),
+        ("GET", "/sandboxes/nope".to_owned(), 404),
         ("GET", "/v2/sandboxes?limit=101".to_owned(), 400),
         ("GET", "/nothing".to_owned(), 404),
     ] {

@@ -9,6 +9,7 @@ mod world;
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use locule_net::{HostNet, Names, NetOptions};
@@ -36,7 +37,8 @@ async fn closing_an_instance_removes_its_networks_and_no_others() {
         host_b.create(slot).await.unwrap();
         assert_eq!(exists(&Names::new(&a), slot), (true, true));
     }
-    host_a.sweep(&HashSet::from([1])).await.unwrap();
+    let failed = host_a.sweep(&HashSet::from([1])).await;
+    assert!(failed.is_empty(), "{failed:?}");
     assert_eq!(exists(&Names::new(&a), 0), (false, false));
     assert_eq!(exists(&Names::new(&a), 1), (true, true));
     host_a.adopt(1).unwrap();
@@ -114,4 +116,43 @@ async fn the_next_owner_of_an_abandoned_block_removes_the_networks_of_the_previo
     for successor in successors {
         successor.close().await.unwrap();
     }
+}
+
+/// Podman and CNI plugins do the same as `ip netns`. Where mounts are not shared, no network could be removed after it.
+#[tokio::test]
+async fn a_namespace_of_another_program_stops_no_removal() {
+    let dir = tempfile::tempdir().unwrap();
+    let instance = instance();
+    let host = HostNet::open(&instance, dir.path(), NetOptions::default())
+        .await
+        .unwrap();
+    host.create(0).await.unwrap();
+    let other = format!("other-{instance}");
+    for action in ["add", "delete"] {
+        let ip = Command::new("ip").args(["netns", action, &other]).status();
+        assert!(ip.unwrap().success());
+    }
+    host.destroy(0).await.unwrap();
+    assert_eq!(exists(&Names::new(&instance), 0), (false, false));
+    host.close().await.unwrap();
+}
+
+/// A leftover that cannot be removed: a folder where the name of a namespace would be.
+#[tokio::test]
+async fn a_network_that_cannot_be_removed_stops_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let instance = instance();
+    let names = Names::new(&instance);
+    let host = HostNet::open(&instance, dir.path(), NetOptions::default())
+        .await
+        .unwrap();
+    host.create(1).await.unwrap();
+    let stuck = Path::new("/run/netns").join(names.namespace(0));
+    std::fs::create_dir(&stuck).unwrap();
+    let failed = host.sweep(&HashSet::new()).await;
+    std::fs::remove_dir(&stuck).unwrap();
+    let slots: Vec<u16> = failed.into_iter().map(|(slot, _)| slot).collect();
+    assert_eq!(slots, [0]);
+    assert_eq!(exists(&names, 1), (false, false));
+    host.close().await.unwrap();
 }

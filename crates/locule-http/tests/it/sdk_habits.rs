@@ -1,0 +1,179 @@
+//! What the published SDKs send and expect beyond the routes themselves.
+
+use axum::body::Body;
+use http::Request;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::app::{Answer, App};
+use crate::raw::exchange;
+
+async fn create(app: &App, more: Value) -> Value {
+    let mut body = json!({"templateID": "base"});
+    let more = more.as_object().unwrap().clone();
+    body.as_object_mut().unwrap().extend(more);
+    let made = app.call("POST", "/v2/sandboxes", &body.to_string()).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+    made.json
+}
+
+fn id(created: &Value) -> &str {
+    created["sandboxID"].as_str().unwrap()
+}
+
+/// A request with the headers that name a port of a sandbox, and with the key of the team.
+async fn routed(app: &App, method: &str, path: &str, id: &str, port: u16) -> Answer {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("e2b-sandbox-id", id)
+        .header("e2b-sandbox-port", port)
+        .header("x-api-key", &app.key);
+    app.send(request.body(Body::empty()).unwrap()).await
+}
+
+/// `kill()` and `is_running()` answer `False` by these.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_text_that_is_no_id_names_a_sandbox_that_does_not_exist(pool: PgPool) {
+    let app = App::start(pool).await;
+    for (method, path) in [
+        ("GET", "/sandboxes/nonexistingsandbox"),
+        ("DELETE", "/sandboxes/nonexistingsandbox"),
+        ("POST", "/sandboxes/nonexistingsandbox/connect"),
+        ("POST", "/v2/sandboxes/nonexistingsandbox/connect"),
+        ("POST", "/sandboxes/nonexistingsandbox/timeout"),
+        ("POST", "/sandboxes/nonexistingsandbox/pause"),
+        ("POST", "/sandboxes/%20/resume"),
+    ] {
+        let answer = app.call(method, path, r#"{"timeout": 9}"#).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.json["code"], 404, "{path}");
+        let answer = app.without_credential(method, path, &json!({})).await;
+        assert_eq!(answer.status, 401, "{path}");
+    }
+    let by_header = routed(&app, "GET", "/health", "nonexistingsandbox", 49983).await;
+    assert_eq!(by_header.status, 502);
+    assert_eq!(by_header.json["message"], "The sandbox was not found");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_operation_that_is_not_built_does_not_look_like_a_lost_sandbox(pool: PgPool) {
+    let app = App::start(pool).await;
+    let sandbox = create(&app, json!({})).await;
+    for (method, path) in [
+        ("POST", format!("/sandboxes/{}/fork", id(&sandbox))),
+        ("POST", format!("/sandboxes/{}/snapshots", id(&sandbox))),
+        ("GET", format!("/sandboxes/{}/metrics", id(&sandbox))),
+        ("GET", "/templates/aliases/base".to_owned()),
+        ("GET", "/volumes".to_owned()),
+    ] {
+        let answer = app.call(method, &path, "").await;
+        assert_eq!(answer.status, 501, "{path}: {}", answer.json);
+        assert_eq!(answer.json["code"], 501);
+        assert_eq!(answer.json["error_code"], "not_implemented");
+        let answer = app.without_credential(method, &path, &json!({})).await;
+        assert_eq!(answer.status, 401, "{path}");
+        assert_eq!(answer.json["code"], 401);
+    }
+    let other = app.call("GET", "/sandboxes/x/nothing", "").await;
+    assert_eq!(other.status, 404);
+}
+
+/// The SDKs for Python from 2.7 to 2.26 send the headers of the sandbox with the call that connects to it.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_connect_with_a_key_is_the_apis_whatever_sandbox_its_headers_name(pool: PgPool) {
+    let app = App::start(pool).await;
+    let sandbox = create(&app, json!({})).await;
+    let id = id(&sandbox);
+    for version in ["", "/v2"] {
+        let path = format!("{version}/sandboxes/{id}/connect");
+        let connected = routed(&app, "POST", &path, id, 49983).await;
+        assert_eq!(connected.status, 200, "{}", connected.json);
+        assert_eq!(connected.json["sandboxID"], id);
+        app.call("POST", &format!("/sandboxes/{id}/pause"), "")
+            .await;
+        let connected = routed(&app, "POST", &path, id, 49983).await;
+        assert_eq!(connected.status, 201, "{}", connected.json);
+    }
+    // Without a key it is a request for the sandbox.
+    let request = Request::post(format!("/sandboxes/{id}/connect"))
+        .header("e2b-sandbox-id", id)
+        .header("e2b-sandbox-port", "49983");
+    let answer = app.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(
+        answer.json["message"],
+        "the access token is missing or wrong"
+    );
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_private_program_may_serve_the_paths_of_the_api(pool: PgPool) {
+    let app = App::start(pool).await;
+    let sandbox = create(&app, json!({"network": {"allowPublicTraffic": false}})).await;
+    for (method, path) in [
+        ("GET", "/sandboxes"),
+        ("POST", "/v2/sandboxes"),
+        ("GET", "/health"),
+        ("GET", "/sandboxes/x/connect"),
+        ("POST", "/sandboxes/x/y/connect"),
+        ("POST", "/connect"),
+    ] {
+        let answer = routed(&app, method, path, id(&sandbox), 8080).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.json);
+        let arrived = app.guest.web_request.lock().unwrap().take().unwrap();
+        assert_eq!(arrived.path, path);
+        assert!(!arrived.headers.contains_key("x-api-key"));
+    }
+}
+
+/// Without a domain, `get_host()` names a host of another company.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_sdk_is_told_the_domain_of_its_sandboxes_ports(pool: PgPool) {
+    let app = App::start(pool).await;
+    for (host, domain) in [
+        ("127.0.0.1:3000", "localhost:3000"),
+        ("localhost:3000", "localhost:3000"),
+        ("[::1]:3000", "localhost:3000"),
+        ("localhost", "localhost"),
+    ] {
+        let request = Request::post("/v2/sandboxes")
+            .header("host", host)
+            .header("x-api-key", &app.key)
+            .header("content-type", "application/json");
+        let body = Body::from(r#"{"templateID": "base"}"#);
+        let created = app.send(request.body(body).unwrap()).await;
+        assert_eq!(created.json["domain"], domain, "{host}");
+        let path = format!("/sandboxes/{}", id(&created.json));
+        let request = Request::get(path)
+            .header("host", host)
+            .header("x-api-key", &app.key);
+        let seen = app.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(seen.json["domain"], domain, "{host}");
+        let port_host = format!("8080-{}.{domain}", id(&created.json));
+        let request = Request::get("/x").header("host", port_host);
+        let visit = app.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(visit.status, 200, "{host}");
+    }
+}
+
+/// A head is limited by its size, not by the number of its headers.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_hundred_and_fifty_headers_pass_both_ways(pool: PgPool) {
+    let app = App::start(pool).await;
+    let sandbox = create(&app, json!({})).await;
+    let id = id(&sandbox);
+    let many: String = (0..150).map(|n| format!("x-{n}: {n}\r\n")).collect();
+    let address = app.listen().await;
+    let head =
+        format!("GET /x HTTP/1.1\r\nHost: 8080-{id}.localhost\r\nConnection: close\r\n{many}\r\n");
+    let said = exchange(address, &head).await;
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    let arrived = app.guest.web_request.lock().unwrap().take().unwrap();
+    assert_eq!(arrived.headers["x-149"], "149");
+    let more: String = (0..1100).map(|n| format!("x-{n}: {n}\r\n")).collect();
+    let head =
+        format!("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\r\n");
+    let said = exchange(address, &head).await;
+    assert!(said.starts_with("HTTP/1.1 431"), "{said}");
+}
