@@ -98,6 +98,8 @@ pub struct Config {
     /// The guest image bundle.
     pub images: PathBuf,
     pub accelerator: AcceleratorSetting,
+    /// Without a booted guest by then, KVM does not work on this machine.
+    pub kvm_probe_limit: Duration,
     /// The VMM program. `None`: the installed QEMU.
     pub qemu: Option<PathBuf>,
     /// Size of the pool file, where the data directory needs a pool file.

@@ -12,7 +12,7 @@ use locule_base::tasks::Tasks;
 use locule_disk::{DiskError, Pool, PoolOptions};
 use locule_ids::SandboxId;
 use locule_net::{Forwarding, HostNet, NetError};
-use locule_vmm::{Qemu, VmmError};
+use locule_vmm::{KvmProbe, Qemu, VmmError};
 
 use crate::config::{Config, OnStop};
 use crate::error::HostError;
@@ -25,6 +25,9 @@ use crate::slots::Slots;
 use crate::vm_source::VmSource;
 use crate::write_mark::WriteMarkStore;
 use crate::{adopt, pressure, server};
+
+/// Whether KVM works is the same for every agent of this machine, until its next boot.
+const KVM_PROBE_RESULT: &str = "/run/locule/kvm-probe.json";
 
 /// Why an agent cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -108,13 +111,14 @@ impl Agent {
     pub async fn start(config: Config, tasks: Tasks) -> Result<Self, RunError> {
         make_folders(&config)?;
         let bundle = Bundle::open(&config.images)?;
-        let accelerator = locule_vmm::choose_accelerator(
-            config.accelerator,
-            &bundle.kernel(),
-            &bundle.initramfs(),
-            &config.run_dir,
-        )
-        .await?;
+        let probe = KvmProbe {
+            kernel: &bundle.kernel(),
+            initramfs: &bundle.initramfs(),
+            scratch: &config.run_dir,
+            limit: config.kvm_probe_limit,
+            kept_in: Some(KVM_PROBE_RESULT.as_ref()),
+        };
+        let accelerator = locule_vmm::choose_accelerator(config.accelerator, probe).await?;
         let vmm = Qemu::find(accelerator.kind, config.qemu.as_deref()).await?;
         if let Some(reason) = &accelerator.reason {
             tracing::warn!(

@@ -120,12 +120,14 @@ impl NewSandbox {
             }
             let too_long =
                 |text: &String| text.len() > limits.text_bytes_max || text.contains('\0');
-            if entries
+            let bad = entries
                 .iter()
-                .any(|(name, value)| name.is_empty() || too_long(name) || too_long(value))
-            {
+                .find(|(name, value)| name.is_empty() || too_long(name) || too_long(value));
+            if let Some((name, _)) = bad {
+                // Enough to find the entry by.
+                let shown: String = name.chars().take(64).collect();
                 return fail(format!(
-                    "names and values of {what} must be {} bytes or less, without zero bytes, and no name can be empty",
+                    "names and values of {what} must be {} bytes or less, without zero bytes, and no name can be empty; the entry {shown:?} is not",
                     limits.text_bytes_max
                 ));
             }

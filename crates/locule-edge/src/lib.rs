@@ -29,6 +29,8 @@ pub use guest::{
     Entry, EntryKind, GuestClient, GuestError, ListedProcess, ProcessEvent, ProcessEvents,
     ProcessExit, Selector, Signal, StartProcess, retry_while_agent_restarts,
 };
+/// Headers of one head on the way between clients and programs.
+pub use locule_agent_api::http1::HEADERS_MAX;
 /// The version that the guest agent reports to SDKs, which enable features by it.
 pub use locule_guest_api::ENVD_VERSION;
 pub use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};

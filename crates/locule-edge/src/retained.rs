@@ -108,7 +108,7 @@ impl http_body::Body for BodyOnRequest {
     fn size_hint(&self) -> SizeHint {
         match &self.body {
             Some(body) => body.size_hint(),
-            None => self.size.clone(),
+            None => self.size,
         }
     }
 }

@@ -144,18 +144,20 @@ fn accounts() -> OpenApiRouter<AppState> {
 }
 
 async fn unknown_route(State(app): State<AppState>, request: Request) -> Response {
+    let (request, _) = request.into_parts();
     if let Some(refusal) = e2b::unbuilt::refused(&app, &request).await {
         return refusal;
     }
-    in_dialect(request.uri().path(), ApiError::not_found("route"))
+    in_dialect(request.uri.path(), ApiError::not_found("route"))
 }
 
 async fn unknown_method(State(app): State<AppState>, request: Request) -> Response {
+    let (request, _) = request.into_parts();
     if let Some(refusal) = e2b::unbuilt::refused(&app, &request).await {
         return refusal;
     }
     in_dialect(
-        request.uri().path(),
+        request.uri.path(),
         ApiError::Request {
             status: StatusCode::METHOD_NOT_ALLOWED,
             code: ErrorCode::MethodNotAllowed,

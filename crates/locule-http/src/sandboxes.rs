@@ -56,8 +56,8 @@ pub(crate) async fn create_once(
 fn new_sandbox(request: CreateSandboxRequest) -> Result<NewSandbox, ApiError> {
     let expires_in = match request.expires_in_sec {
         None => None,
-        Some(seconds) => match u32::try_from(seconds) {
-            Ok(seconds @ 1..) => Some(Duration::from_secs(seconds.into())),
+        Some(seconds) => match u64::try_from(seconds) {
+            Ok(seconds @ 1..) => Some(Duration::from_secs(seconds)),
             _ => return Err(ApiError::invalid("expires_in_sec must be 1 or more")),
         },
     };

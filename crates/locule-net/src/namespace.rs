@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use rustix::mount::{
-    MountPropagationFlags, UnmountFlags, mount_bind, mount_change, mount_recursive_bind, unmount,
+    MountPropagationFlags, UnmountFlags, mount_bind, mount_bind_recursive, mount_change, unmount,
 };
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 use tokio::sync::oneshot;
@@ -68,7 +68,7 @@ pub(crate) fn share(folder: &Path) -> io::Result<()> {
     match mount_change(folder, shared) {
         // It is no mount.
         Err(rustix::io::Errno::INVAL) => {
-            mount_recursive_bind(folder, folder)?;
+            mount_bind_recursive(folder, folder)?;
             Ok(mount_change(folder, shared)?)
         }
         changed => Ok(changed?),

@@ -23,6 +23,8 @@ pub use fake_guest::{FIRST_PID, FakeGuest, WebAnswer, WebRequest};
 pub use guest_process::{GuestProcess, current_user};
 pub use host::SimHost;
 pub use host_proxy::{GuestAgent, HostProxy};
+/// What a [`SimHost`] reports of a sandbox, for tests of crates that do not speak to hosts.
+pub use locule_agent_api::ReportedState;
 pub use plan::{Call, Fault, Gate};
 pub use roles::{as_owner, as_serve, run_as_owner};
 pub use wait::{comes_true, eventually};

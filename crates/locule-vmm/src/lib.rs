@@ -26,5 +26,5 @@ pub use machine::{
     Machine, MemorySource, ParseVmmIdentityError, Shape, VmSpec, Vmm, VmmError, VmmHandle,
     VmmIdentity,
 };
-pub use qemu::{Qemu, choose_accelerator};
+pub use qemu::{KvmProbe, Qemu, choose_accelerator};
 pub use seal::seal_memory;

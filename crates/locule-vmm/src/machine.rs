@@ -121,6 +121,10 @@ pub enum VmmError {
     NotInstalled { program: String },
     #[error("set up the jail of the VMM: {step}")]
     Jail { step: String, source: io::Error },
+    #[error(
+        "no VMM can be confined on this machine: run the host agent in the machine's own root, not in a chroot, and in a container only with the right to mount"
+    )]
+    NoJail(#[source] Box<VmmError>),
     #[error("start the VMM")]
     Start(#[source] io::Error),
     #[error("the VMM exited while it was starting: {output}")]

@@ -31,13 +31,15 @@ use crate::machine::{Machine, MemorySource, VmSpec, Vmm, VmmError, VmmHandle, Vm
 use crate::process::{KillOnDrop, Process};
 use crate::qmp::Qmp;
 use machine::QemuMachine;
-pub use probe::choose_accelerator;
+pub use probe::{KvmProbe, choose_accelerator};
 use version::PROGRAM;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The name in QEMU's version text. Another program with the same interface has another name.
 const DRIVER: &str = "qemu";
+/// The user of the program that only prints its version.
+const NOBODY: u32 = 65_534;
 /// The lower bound of the file size limit: device state, the log and the guest's console fit in it.
 const FILE_BYTES_MIN: u64 = 64 << 20;
 
@@ -73,7 +75,8 @@ impl Qemu {
         if let Err(reason) = &groups {
             tracing::info!(reason, "VMMs run without control groups of their own");
         }
-        Ok(Self {
+        let jail = Jail::build(contents).map_err(|error| VmmError::NoJail(error.into()))?;
+        let qemu = Self {
             program,
             identity: VmmIdentity {
                 driver,
@@ -84,9 +87,31 @@ impl Qemu {
             },
             machines,
             accelerator,
-            jail: Jail::build(contents)?,
+            jail,
             groups: groups.ok(),
-        })
+        };
+        qemu.check_jail().await?;
+        Ok(qemu)
+    }
+
+    /// Starts the program once in its jail: where that fails, every VM would fail with the same error.
+    async fn check_jail(&self) -> Result<(), VmmError> {
+        let launch = Launch {
+            program: &self.program,
+            args: vec!["--version".into()],
+            uid: NOBODY,
+            descriptors: Vec::new(),
+            log: Path::new("/dev/null"),
+            jail: &self.jail,
+            group: None,
+            file_bytes_max: FILE_BYTES_MIN,
+        };
+        let started = launch.start().and_then(|pid| Process::open(pid, None));
+        let started = started.map_err(|error| VmmError::NoJail(VmmError::Start(error).into()))?;
+        if let Some(process) = started {
+            process.exited().await;
+        }
+        Ok(())
     }
 
     /// The control group for a new VMM, where this agent can make one.

@@ -11,6 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::environment;
 
+/// A nested or busy host boots the probe's guest in a few seconds.
+pub(crate) const KVM_PROBE_SEC: u64 = 10;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The folder of all data of this host
@@ -28,6 +31,9 @@ pub(crate) struct Args {
     /// The accelerator of the guests: auto, kvm or tcg
     #[arg(long, default_value = "auto")]
     accel: locule_agent::AcceleratorSetting,
+    /// Seconds that a first guest may take to boot under KVM; a machine on which it takes longer runs its guests in emulation
+    #[arg(long, default_value_t = KVM_PROBE_SEC)]
+    kvm_probe_timeout: u64,
     /// The QEMU program to use instead of the installed one
     #[arg(long)]
     qemu: Option<PathBuf>,
@@ -109,6 +115,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         instance: args.instance,
         images: args.images,
         accelerator: args.accel,
+        kvm_probe_limit: Duration::from_secs(args.kvm_probe_timeout),
         qemu: args.qemu,
         pool_bytes: args.pool_size.map(|mib| mib << 20),
         on_stop: if args.keep_on_stop {

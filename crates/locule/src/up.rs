@@ -58,6 +58,9 @@ pub(crate) struct Args {
     /// The accelerator of the guests: kvm, tcg (emulation), or auto for the best accelerator that works on this machine
     #[arg(long, default_value = "auto")]
     accel: locule_agent::AcceleratorSetting,
+    /// Seconds that a first guest may take to boot under KVM; a machine on which it takes longer runs its guests in emulation
+    #[arg(long, default_value_t = crate::agent::KVM_PROBE_SEC)]
+    kvm_probe_timeout: u64,
     /// The folder of the guest images (default: the images that were installed with the program)
     #[arg(long)]
     images: Option<PathBuf>,
@@ -320,6 +323,7 @@ fn agent_args(layout: &Layout, args: &Args, images: &std::path::Path) -> Vec<Str
         ("--instance", layout.instance().to_owned()),
         ("--images", text(images)),
         ("--accel", args.accel.to_string()),
+        ("--kvm-probe-timeout", args.kvm_probe_timeout.to_string()),
         ("--peer-uid", layout.users().serve.uid.to_string()),
         ("--peer-gid", layout.users().serve.gid.to_string()),
     ];

@@ -135,6 +135,7 @@ impl Rig {
             instance: self.instance.clone(),
             images: images(),
             accelerator: AcceleratorSetting::Tcg,
+            kvm_probe_limit: Duration::ZERO,
             qemu: None,
             warm_max: self.warm.load(std::sync::atomic::Ordering::Relaxed),
             pool_bytes: Some(3 << 30),

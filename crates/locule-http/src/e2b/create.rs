@@ -165,10 +165,15 @@ fn memory_mib(mib: i64) -> Result<u32, ApiError> {
 
 /// A timeout in whole seconds, 1 or more.
 pub(super) fn timeout_seconds(seconds: i64) -> Result<u32, ApiError> {
-    match u32::try_from(seconds) {
-        Ok(seconds @ 1..) => Ok(seconds),
-        _ => Err(ApiError::invalid("timeout must be 1 or more")),
+    if seconds < 1 {
+        return Err(ApiError::invalid("timeout must be 1 or more"));
     }
+    representable(seconds)
+}
+
+/// The use case compares the timeout with the platform's maximum.
+pub(super) fn representable(seconds: i64) -> Result<u32, ApiError> {
+    u32::try_from(seconds).map_err(|_| ApiError::invalid("the timeout is too long"))
 }
 
 #[cfg(test)]

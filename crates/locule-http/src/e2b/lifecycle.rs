@@ -6,6 +6,7 @@ use locule_api::e2b::{PauseSandbox, Refresh, SetTimeout};
 use locule_api::schema;
 use locule_domain::SandboxState;
 
+use super::create::representable;
 use super::known::Known;
 use crate::caller::Use;
 use crate::error::ApiError;
@@ -71,8 +72,10 @@ pub(crate) async fn set_timeout(
 ) -> Result<StatusCode, ApiError> {
     known.is(SandboxState::Running)?;
     let ApiJson(request) = body?;
-    let seconds = u32::try_from(request.timeout)
-        .map_err(|_| ApiError::invalid("timeout must be 0 or more"))?;
+    if request.timeout < 0 {
+        return Err(ApiError::invalid("timeout must be 0 or more"));
+    }
+    let seconds = representable(request.timeout)?;
     let (caller, id) = (&known.caller.0, known.sandbox.id);
     app.sandboxes.set_timeout(caller, id, seconds).await?;
     Ok(StatusCode::NO_CONTENT)

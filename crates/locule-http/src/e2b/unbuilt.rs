@@ -1,7 +1,7 @@
 //! Operations of this dialect that the platform does not have yet. With 404 the SDKs would tell that the sandbox is gone.
 
-use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
 use http::{Method, StatusCode};
 use locule_api::ErrorCode;
 
@@ -39,11 +39,11 @@ const OPERATIONS: [(&str, &str); 24] = [
 ];
 
 /// The answer to a request for such an operation.
-pub(crate) async fn refused(app: &AppState, request: &Request) -> Option<Response> {
-    if !is_listed(request.method(), request.uri().path()) {
+pub(crate) async fn refused(app: &AppState, request: &Parts) -> Option<Response> {
+    if !is_listed(&request.method, request.uri.path()) {
         return None;
     }
-    let refusal = match MayRead::of(request.headers(), app).await {
+    let refusal = match MayRead::of(&request.headers, app).await {
         Ok(Some(_)) => ApiError::Request {
             status: StatusCode::NOT_IMPLEMENTED,
             code: ErrorCode::NotImplemented,

@@ -15,6 +15,7 @@ use locule_domain as domain;
 use locule_edge::ENVD_VERSION;
 
 use crate::error::ApiError;
+use crate::need::Parameter;
 use crate::state::AppState;
 
 /// The field `endAt` is required: a sandbox without an expiry is shown with an end this far after its start.
@@ -47,7 +48,9 @@ impl Tokens {
 /// The domain under which an SDK forms the host names of ports: that of the operator, or the address at which the client has
 /// reached the platform. Without a domain, an SDK would use another company's.
 #[derive(Debug, Clone)]
-pub(super) struct PortDomain(Option<String>);
+pub(crate) struct PortDomain(Option<String>);
+
+impl Parameter for PortDomain {}
 
 impl FromRequestParts<AppState> for PortDomain {
     type Rejection = Infallible;

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use locule_agent_api::http1::HEADERS_MAX;
+use locule_edge::HEADERS_MAX;
 use rustix::net::sockopt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;

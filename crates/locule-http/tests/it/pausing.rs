@@ -3,9 +3,8 @@
 use axum::body::{Body, Bytes};
 use futures::stream;
 use http::Request;
-use locule_agent_api::ReportedState;
 use locule_ids::SandboxId;
-use locule_testkit::Call;
+use locule_testkit::{Call, ReportedState};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 

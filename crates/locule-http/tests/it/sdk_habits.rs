@@ -163,7 +163,11 @@ async fn a_hundred_and_fifty_headers_pass_both_ways(pool: PgPool) {
     let app = App::start(pool).await;
     let sandbox = create(&app, json!({})).await;
     let id = id(&sandbox);
-    let many: String = (0..150).map(|n| format!("x-{n}: {n}\r\n")).collect();
+    let headers = |count: u32| {
+        let lines: Vec<String> = (0..count).map(|n| format!("x-{n}: {n}\r\n")).collect();
+        lines.concat()
+    };
+    let many = headers(150);
     let address = app.listen().await;
     let head =
         format!("GET /x HTTP/1.1\r\nHost: 8080-{id}.localhost\r\nConnection: close\r\n{many}\r\n");
@@ -171,7 +175,7 @@ async fn a_hundred_and_fifty_headers_pass_both_ways(pool: PgPool) {
     assert!(said.starts_with("HTTP/1.1 200"), "{said}");
     let arrived = app.guest.web_request.lock().unwrap().take().unwrap();
     assert_eq!(arrived.headers["x-149"], "149");
-    let more: String = (0..1100).map(|n| format!("x-{n}: {n}\r\n")).collect();
+    let more = headers(1100);
     let head =
         format!("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\r\n");
     let said = exchange(address, &head).await;

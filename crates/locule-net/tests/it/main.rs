@@ -9,9 +9,9 @@ mod world;
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
+use locule_base::command::Command;
 use locule_net::{HostNet, Names, NetOptions};
 use world::instance;
 
@@ -129,8 +129,8 @@ async fn a_namespace_of_another_program_stops_no_removal() {
     host.create(0).await.unwrap();
     let other = format!("other-{instance}");
     for action in ["add", "delete"] {
-        let ip = Command::new("ip").args(["netns", action, &other]).status();
-        assert!(ip.unwrap().success());
+        let ip = Command::new("ip").args(["netns", action, &other]);
+        ip.run().await.unwrap();
     }
     host.destroy(0).await.unwrap();
     assert_eq!(exists(&Names::new(&instance), 0), (false, false));

@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use locule_base::command::Command;
 use locule_testkit::eventually;
 use locule_vmm::{
-    AcceleratorKind, AcceleratorSetting, MemorySource, Vmm as _, VmmError, VmmHandle,
+    AcceleratorKind, AcceleratorSetting, KvmProbe, MemorySource, Vmm as _, VmmError, VmmHandle,
 };
 
 use crate::guest::{self, Guest, UID};
@@ -197,8 +199,14 @@ async fn kvm_is_not_used_when_the_probe_guest_prints_nothing() {
     let kernel = guest::images().join("kernel");
     let initramfs = guest::initramfs().await;
     let silent = format!("/proc/{}/fd/{}", std::process::id(), initramfs.as_raw_fd());
-    let choose =
-        |setting| locule_vmm::choose_accelerator(setting, &kernel, silent.as_ref(), scratch.path());
+    let probe = KvmProbe {
+        kernel: &kernel,
+        initramfs: silent.as_ref(),
+        scratch: scratch.path(),
+        limit: Duration::from_secs(4),
+        kept_in: None,
+    };
+    let choose = |setting| locule_vmm::choose_accelerator(setting, probe);
     let choice = choose(AcceleratorSetting::Auto).await.unwrap();
     assert_eq!(choice.kind, AcceleratorKind::Tcg);
     assert!(choice.reason.is_some_and(|reason| !reason.is_empty()));
@@ -211,10 +219,29 @@ async fn the_probe_selects_kvm_or_tcg_with_a_reason() {
     let scratch = tempfile::tempdir().unwrap();
     let images = guest::images();
     let (kernel, initramfs) = (images.join("kernel"), images.join("initramfs"));
-    let setting = AcceleratorSetting::Auto;
-    let choice = locule_vmm::choose_accelerator(setting, &kernel, &initramfs, scratch.path())
-        .await
-        .unwrap();
+    let kept = scratch.path().join("kept");
+    let probe = KvmProbe {
+        kernel: &kernel,
+        initramfs: &initramfs,
+        scratch: scratch.path(),
+        limit: Duration::from_secs(4),
+        kept_in: Some(&kept),
+    };
+    let choose = || locule_vmm::choose_accelerator(AcceleratorSetting::Auto, probe);
+    let choice = choose().await.unwrap();
     assert_eq!(choice.kind == AcceleratorKind::Tcg, choice.reason.is_some());
-    assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
+    // On a machine with /dev/kvm the result is kept, and nothing else.
+    let names = || {
+        std::fs::read_dir(scratch.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+    };
+    let expected = if Path::new("/dev/kvm").exists() {
+        vec!["kept"]
+    } else {
+        Vec::new()
+    };
+    assert_eq!(names().collect::<Vec<_>>(), expected);
+    let again = choose().await.unwrap();
+    assert_eq!((again.kind, again.reason), (choice.kind, choice.reason));
 }
