@@ -6,6 +6,7 @@
 
 mod killed;
 mod platform;
+mod secrets;
 mod steps;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
