@@ -74,6 +74,11 @@ impl ControlPlane {
         background::start_revocation(&self.sandboxes);
     }
 
+    /// One pass over the callers of open connections.
+    pub async fn check_grants(&self) {
+        self.sandboxes.check_grants().await;
+    }
+
     /// One pass of the sandbox sweep.
     pub async fn sweep(&self) -> Result<(), SandboxError> {
         sweep::once(&self.sandboxes).await

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use locule_store::sandbox_callers::{Grant, Granted};
 use tokio_util::sync::CancellationToken;
@@ -16,11 +17,33 @@ pub type Cut = Arc<CancellationToken>;
 
 /// The grants of open connections.
 #[derive(Debug, Default)]
-pub(crate) struct Guarded(Mutex<HashMap<Grant, Weak<CancellationToken>>>);
+pub(crate) struct Guarded {
+    open: Mutex<HashMap<Grant, Weak<CancellationToken>>>,
+    /// The time of the monotonic clock at which all of them were last checked.
+    checked: Mutex<Duration>,
+}
 
 impl Guarded {
+    /// No connection is open yet.
+    pub(crate) fn new(now: Duration) -> Self {
+        Self {
+            checked: Mutex::new(now),
+            ..Self::default()
+        }
+    }
+
     fn open(&self) -> MutexGuard<'_, HashMap<Grant, Weak<CancellationToken>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_checked(&self, at: Duration) {
+        *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// The time since all grants were last checked.
+    pub(crate) fn unchecked(&self, now: Duration) -> Duration {
+        let checked = *self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        now.saturating_sub(checked)
     }
 
     pub(crate) fn guard(&self, grant: Grant) -> Cut {

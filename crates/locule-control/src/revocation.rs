@@ -57,40 +57,34 @@ impl Sandboxes {
         Ok(())
     }
 
-    /// Ends revoked connections until `stop`.
-    pub(crate) async fn watch_revocations(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let clock = self.core.clock.clone();
-        let mut checked = clock.monotonic();
-        loop {
-            let begun = clock.monotonic();
-            match tokio::time::timeout(PASS_TIMEOUT, self.end_revoked()).await {
-                Ok(Ok(())) => checked = begun,
-                failed => {
-                    let why = match failed {
-                        Ok(Err(error)) => locule_base::errors::chain(&error),
-                        _ => "the database did not answer in time".to_owned(),
-                    };
-                    tracing::warn!(
-                        error = why,
-                        "checking the callers of open connections failed"
-                    );
-                    self.end_unchecked(begun.saturating_sub(checked));
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = tokio::time::sleep(self.inner.config.recheck) => {}
+    /// One pass: ends the connections of callers that lost their right, or of all callers when none could be checked for too long.
+    pub(crate) async fn check_grants(&self) {
+        let (clock, guarded) = (&self.core.clock, &self.inner.guarded);
+        let begun = clock.monotonic();
+        let why = match tokio::time::timeout(PASS_TIMEOUT, self.end_revoked()).await {
+            Ok(Ok(())) => return guarded.set_checked(begun),
+            Ok(Err(error)) => locule_base::errors::chain(&error),
+            Err(_) => "the database did not answer in time".to_owned(),
+        };
+        tracing::warn!(
+            error = why,
+            "checking the callers of open connections failed"
+        );
+        if guarded.unchecked(begun) >= UNCHECKED_MAX {
+            for grant in guarded.grants() {
+                guarded.cut(&grant);
             }
         }
     }
 
-    /// Ends every connection of a caller when no caller could be checked for too long.
-    fn end_unchecked(&self, unchecked: Duration) {
-        if unchecked < UNCHECKED_MAX {
-            return;
-        }
-        for grant in self.inner.guarded.grants() {
-            self.inner.guarded.cut(&grant);
+    /// Ends revoked connections until `stop`.
+    pub(crate) async fn watch_revocations(self, stop: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            self.check_grants().await;
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(self.inner.config.recheck) => {}
+            }
         }
     }
 }

@@ -108,13 +108,14 @@ impl std::fmt::Debug for Sandboxes {
 
 impl Sandboxes {
     pub(crate) fn new(core: Core, config: SandboxesConfig, hosts: Vec<HostLink>) -> Self {
+        let guarded = Guarded::new(core.clock.monotonic());
         Self {
             core,
             inner: Arc::new(Inner {
                 config,
                 hosts,
                 creates: Tries::default(),
-                guarded: Guarded::default(),
+                guarded,
                 access: AccessCache::default(),
                 rereads: Tries::default(),
                 route_reads: Semaphore::new(ROUTE_READS_MAX),

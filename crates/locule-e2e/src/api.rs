@@ -10,20 +10,32 @@ use crate::http::{self, Answer};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A header with a credential.
+pub type Credential = (&'static str, String);
+
+/// The header of a login token.
+pub fn bearer(token: &str) -> Credential {
+    ("authorization", format!("Bearer {token}"))
+}
+
 /// One connection to a platform.
 #[derive(Debug)]
 pub struct Api {
     address: SocketAddr,
-    key: String,
+    credential: Option<Credential>,
     timeout: Duration,
     stream: Option<BufReader<TcpStream>>,
 }
 
 impl Api {
     pub fn new(address: SocketAddr, key: &str, timeout: Duration) -> Self {
+        Self::with(address, Some(("x-api-key", key.to_owned())), timeout)
+    }
+
+    pub fn with(address: SocketAddr, credential: Option<Credential>, timeout: Duration) -> Self {
         Self {
             address,
-            key: key.to_owned(),
+            credential,
             timeout,
             stream: None,
         }
@@ -42,7 +54,11 @@ impl Api {
             Some(stream) => stream,
             None => self.connect()?,
         };
-        let mut all = vec![("x-api-key", self.key.as_str())];
+        let credential = self.credential.as_ref();
+        let mut all: Vec<_> = credential
+            .map(|(name, value)| (*name, value.as_str()))
+            .into_iter()
+            .collect();
         all.extend_from_slice(headers);
         let head = http::head(method, path, &all, content_type, body.len());
         let answer = http::exchange(&mut stream, &head, body)?;

@@ -10,6 +10,7 @@
 pub mod api;
 pub mod clock;
 pub mod guest;
+pub mod held;
 pub mod host;
 pub mod http;
 pub mod oracle;

@@ -111,9 +111,18 @@ impl Platform {
         Ok(text.trim().to_owned())
     }
 
-    pub fn api(&self, timeout: Duration) -> Result<Api> {
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address, the password and the API key of the administrator.
+    pub fn credentials(&self) -> Result<Value> {
         let text = fs::read(self.data().join("credentials.json")).context("the credentials")?;
-        let credentials: Value = serde_json::from_slice(&text)?;
+        Ok(serde_json::from_slice(&text)?)
+    }
+
+    pub fn api(&self, timeout: Duration) -> Result<Api> {
+        let credentials = self.credentials()?;
         let key = credentials["api_key"].as_str().context("the API key")?;
         Ok(Api::new(self.address, key, timeout))
     }

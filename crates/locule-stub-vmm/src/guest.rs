@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::arguments::Arguments;
-use crate::http::{Answer, Request};
+use crate::http::{Answer, Request, Then};
 use crate::log::log;
 use crate::memory::Memory;
 use crate::model::{self, Disk};
@@ -27,8 +27,11 @@ const STATE: usize = 16;
 const STATE_BYTES_MAX: usize = 32 * 1024;
 const FILL: usize = 16 << 20;
 
-/// Every command succeeds without doing anything: `StartResponse { event: start { pid: 1 } }`, then `{ event: end { exited: true } }`.
+/// Every command but one succeeds without doing anything: `StartResponse { event: start { pid: 1 } }`, then
+/// `{ event: end { exited: true } }`.
 const STARTED: &[u8] = &[0x0a, 0x04, 0x0a, 0x02, 0x08, 0x01];
+/// The command that does not end.
+const HOLD: &[u8] = b"hold";
 const ENDED: &[u8] = &[0x0a, 0x04, 0x1a, 0x02, 0x10, 0x01];
 
 /// The state of the guest. It is stored in guest memory, so a restore brings back the state of the capture.
@@ -259,7 +262,10 @@ impl StubGuest {
                 Answer::error(401, "the access token is missing or wrong")
             }
             "/model" => self.model(&state),
-            "/process.Process/Start" => Answer::stream(&[STARTED, ENDED]),
+            "/process.Process/Start" if request.body.windows(HOLD.len()).any(|at| at == HOLD) => {
+                Answer::stream(&[STARTED], Then::Hold)
+            }
+            "/process.Process/Start" => Answer::stream(&[STARTED, ENDED], Then::Close),
             "/misbehave" => match serde_json::from_slice(&request.body) {
                 Ok(misbehaviour) => {
                     state.misbehaviour = misbehaviour;
@@ -286,6 +292,17 @@ impl StubGuest {
                 std::process::exit(0)
             }
             _ => Answer::error(404, "the path is unknown"),
+        }
+    }
+
+    /// Answers a request to the guest's web server: `/hang` never ends, an upgrade echoes.
+    pub(crate) fn web(request: &Request) -> Answer {
+        if request.header("upgrade").is_some() {
+            return Answer::switched();
+        }
+        match request.path.as_str() {
+            "/hang" => Answer::begun(),
+            _ => Answer::json(&"ok"),
         }
     }
 

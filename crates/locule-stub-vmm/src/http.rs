@@ -54,11 +54,22 @@ impl Request {
     }
 }
 
+/// What follows the bytes of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    Close,
+    /// Nothing, until the client closes the connection.
+    Hold,
+    /// Whatever the client sends, sent back.
+    Echo,
+}
+
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: u16,
     content_type: &'static str,
     body: Vec<u8>,
+    pub(crate) then: Then,
 }
 
 const JSON: &str = "application/json";
@@ -69,6 +80,7 @@ impl Answer {
             status,
             content_type: JSON,
             body: Vec::new(),
+            then: Then::Close,
         }
     }
 
@@ -78,11 +90,12 @@ impl Answer {
             status: 200,
             content_type: JSON,
             body,
+            then: Then::Close,
         }
     }
 
-    /// A stream of messages that ends without an error.
-    pub(crate) fn stream(messages: &[&[u8]]) -> Self {
+    /// A stream of messages, which ends without an error or is held open.
+    pub(crate) fn stream(messages: &[&[u8]], then: Then) -> Self {
         let envelope = |flags: u8, message: &[u8]| {
             let length = u32::try_from(message.len()).unwrap_or(0).to_be_bytes();
             [&[flags], length.as_slice(), message].concat()
@@ -91,11 +104,32 @@ impl Answer {
             .iter()
             .flat_map(|message| envelope(0, message))
             .collect();
-        body.extend(envelope(2, b"{}"));
+        if then == Then::Close {
+            body.extend(envelope(2, b"{}"));
+        }
         Self {
             status: 200,
             content_type: "application/connect+proto",
             body,
+            then,
+        }
+    }
+
+    /// The beginning of a text, which never ends.
+    pub(crate) fn begun() -> Self {
+        Self {
+            status: 200,
+            content_type: "text/plain",
+            body: b"begun".to_vec(),
+            then: Then::Hold,
+        }
+    }
+
+    /// The switch to a protocol in which the client's bytes are sent back.
+    pub(crate) fn switched() -> Self {
+        Self {
+            then: Then::Echo,
+            ..Self::empty(101)
         }
     }
 
@@ -107,22 +141,22 @@ impl Answer {
             status,
             content_type: JSON,
             body,
+            then: Then::Close,
         }
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let length = match self.status {
-            204 => String::new(),
-            _ => format!(
-                "content-type: {}\r\ncontent-length: {}\r\n",
-                self.content_type,
+        let kind = self.content_type;
+        let headers = match (self.status, self.then) {
+            (204, _) => "connection: close".to_owned(),
+            (_, Then::Echo) => "connection: upgrade\r\nupgrade: websocket".to_owned(),
+            (_, Then::Hold) => format!("content-type: {kind}\r\nconnection: close"),
+            (_, Then::Close) => format!(
+                "content-type: {kind}\r\ncontent-length: {}\r\nconnection: close",
                 self.body.len()
             ),
         };
-        let head = format!(
-            "HTTP/1.1 {} -\r\n{length}connection: close\r\n\r\n",
-            self.status
-        );
+        let head = format!("HTTP/1.1 {} -\r\n{headers}\r\n\r\n", self.status);
         [head.as_bytes(), &self.body].concat()
     }
 }

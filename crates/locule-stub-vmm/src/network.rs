@@ -13,10 +13,12 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 
 use crate::guest::{Misbehaviour, StubGuest};
-use crate::http::{Answer, Request};
+use crate::http::{Answer, Request, Then};
 
-/// Limit of open connections.
-const SOCKETS: usize = 16;
+/// The port of the guest's web server.
+const WEB_PORT: u16 = 7000;
+/// Limit of open connections, and the size of their buffers, for each port.
+const SOCKETS: [(u16, usize, usize); 2] = [(GUEST_PORT, 16, BUFFER_BYTES), (WEB_PORT, 16, 2048)];
 const BUFFER_BYTES: usize = 64 * 1024;
 const FRAME_BYTES_MAX: usize = 65_550;
 /// The length of the header that the tap puts before each frame, and that this device ignores.
@@ -82,10 +84,12 @@ impl Device for Tap {
 
 /// A connection: the bytes received, and the bytes still to send.
 struct Connection {
+    port: u16,
     handle: SocketHandle,
     request: Vec<u8>,
     answer: Vec<u8>,
-    answered: bool,
+    /// Set when the request was answered.
+    then: Option<Then>,
 }
 
 pub(crate) struct Network {
@@ -112,15 +116,18 @@ impl Network {
             .ok()
             .context("add the default route")?;
         let mut sockets = SocketSet::new(Vec::new());
-        let connections = (0..SOCKETS)
-            .map(|_| {
-                let buffer = || SocketBuffer::new(vec![0; BUFFER_BYTES]);
-                let handle = sockets.add(Socket::new(buffer(), buffer()));
+        let each = |(port, count, bytes)| std::iter::repeat_n((port, bytes), count);
+        let connections = SOCKETS
+            .into_iter()
+            .flat_map(each)
+            .map(|(port, bytes)| {
+                let buffer = || SocketBuffer::new(vec![0; bytes]);
                 Connection {
-                    handle,
+                    port,
+                    handle: sockets.add(Socket::new(buffer(), buffer())),
                     request: Vec::new(),
                     answer: Vec::new(),
-                    answered: false,
+                    then: None,
                 }
             })
             .collect();
@@ -170,27 +177,32 @@ impl Connection {
         if !socket.is_open() {
             self.request.clear();
             self.answer.clear();
-            self.answered = false;
+            self.then = None;
             socket.set_timeout(Some(TCP_TIMEOUT));
             // A closed socket can always listen.
-            let _ = socket.listen(GUEST_PORT);
+            let _ = socket.listen(self.port);
         }
         while socket.can_recv() {
             let received = socket.recv(|bytes| (bytes.len(), bytes.to_vec()));
-            self.request.extend(received.unwrap_or_default());
+            let received = received.unwrap_or_default();
+            if self.then == Some(Then::Echo) {
+                self.answer.extend(received);
+            } else {
+                self.request.extend(received);
+            }
         }
-        if !self.answered {
+        if self.then.is_none() {
             self.answer(socket, guest);
         }
-        if self.answered && socket.can_send() {
+        if self.then.is_some() && socket.can_send() {
             let sent = socket.send_slice(&self.answer).unwrap_or(0);
             self.answer.drain(..sent);
             self.refill(guest.misbehaviour());
-            if self.answer.is_empty() {
+            if self.answer.is_empty() && self.then == Some(Then::Close) {
                 socket.close();
             }
         }
-        if self.answered && !socket.may_recv() && self.answer.is_empty() {
+        if self.then.is_some() && !socket.may_recv() && self.answer.is_empty() {
             socket.close();
         }
     }
@@ -198,25 +210,22 @@ impl Connection {
     fn answer(&mut self, socket: &mut Socket<'_>, guest: &mut StubGuest) {
         match Request::parse(&self.request) {
             Ok(Some(request)) => {
-                self.answer = match guest.misbehaviour() {
-                    _ if request.path == "/misbehave" => guest.answer(&request).bytes(),
-                    Misbehaviour::None | Misbehaviour::RefuseSave => guest.answer(&request).bytes(),
+                let answer = match guest.misbehaviour() {
+                    _ if self.port == WEB_PORT => StubGuest::web(&request),
+                    _ if request.path == "/misbehave" => guest.answer(&request),
+                    Misbehaviour::None | Misbehaviour::RefuseSave => guest.answer(&request),
                     Misbehaviour::Silent => return,
-                    Misbehaviour::EndlessHeaders => b"HTTP/1.1 200 OK\r\n".to_vec(),
-                    Misbehaviour::EndlessBody => {
-                        b"HTTP/1.1 200 OK\r\ncontent-length: 9000000000\r\n\r\n".to_vec()
-                    }
-                    Misbehaviour::Drip => b"H".to_vec(),
-                    Misbehaviour::Garbage => vec![0xfe; 4096],
-                    Misbehaviour::WrongTypes => Answer::json(
-                        &serde_json::json!({ "frozen": "perhaps", "guestVersion": [] }),
-                    )
-                    .bytes(),
-                    Misbehaviour::HalfAnswer => {
-                        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"fro".to_vec()
+                    wrong @ (Misbehaviour::EndlessHeaders
+                    | Misbehaviour::EndlessBody
+                    | Misbehaviour::Drip
+                    | Misbehaviour::Garbage
+                    | Misbehaviour::WrongTypes
+                    | Misbehaviour::HalfAnswer) => {
+                        (self.answer, self.then) = (nonsense(wrong), Some(Then::Close));
+                        return;
                     }
                 };
-                self.answered = true;
+                (self.answer, self.then) = (answer.bytes(), Some(answer.then));
             }
             Ok(None) => {}
             Err(()) => socket.abort(),
@@ -238,6 +247,25 @@ impl Connection {
             | Misbehaviour::WrongTypes
             | Misbehaviour::HalfAnswer
             | Misbehaviour::RefuseSave => {}
+        }
+    }
+}
+
+/// What a misbehaving guest sends instead of an answer.
+fn nonsense(misbehaviour: Misbehaviour) -> Vec<u8> {
+    match misbehaviour {
+        Misbehaviour::None | Misbehaviour::RefuseSave | Misbehaviour::Silent => Vec::new(),
+        Misbehaviour::EndlessHeaders => b"HTTP/1.1 200 OK\r\n".to_vec(),
+        Misbehaviour::EndlessBody => {
+            b"HTTP/1.1 200 OK\r\ncontent-length: 9000000000\r\n\r\n".to_vec()
+        }
+        Misbehaviour::Drip => b"H".to_vec(),
+        Misbehaviour::Garbage => vec![0xfe; 4096],
+        Misbehaviour::WrongTypes => {
+            Answer::json(&serde_json::json!({ "frozen": "perhaps", "guestVersion": [] })).bytes()
+        }
+        Misbehaviour::HalfAnswer => {
+            b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"fro".to_vec()
         }
     }
 }

@@ -58,7 +58,7 @@ pub struct FakeGuest {
     pub starts: Mutex<Vec<wire::StartRequest>>,
     /// By path. A directory exists when a file is in it.
     pub files: Mutex<BTreeMap<String, Vec<u8>>>,
-    /// The last request to port 8080.
+    /// The last request to the web server.
     pub web_request: Mutex<Option<WebRequest>>,
     /// The access token of each request to port 49983.
     pub access_tokens: Mutex<Vec<Option<String>>>,
@@ -112,7 +112,7 @@ impl FakeGuest {
             .with_state(self.clone())
     }
 
-    /// The application behind port 8080.
+    /// The application behind ports 8080 and 49999.
     pub(crate) fn web(self: &Arc<Self>) -> Router {
         web::router(self.clone())
     }

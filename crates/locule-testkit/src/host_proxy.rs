@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! edge ──► HostProxy ──► port 49983: the guest agent (simulated, or a real one as a process)
-//!             │     └──► port 8080:  the web server of a simulated guest
+//!             │     └──► ports 8080 and 49999: the web server of a simulated guest
 //!             └─ refuses by the state that the SimHost reports
 //! ```
 
@@ -129,7 +129,7 @@ impl HostProxy {
     async fn answer(&self, port: u16, request: Request) -> Response {
         let result = match (&self.guest, port) {
             (GuestAgent::Fake(guest), GUEST_PORT) => guest.agent().oneshot(request).await,
-            (GuestAgent::Fake(guest), 8080) => guest.web().oneshot(request).await,
+            (GuestAgent::Fake(guest), 8080 | 49999) => guest.web().oneshot(request).await,
             (GuestAgent::Process(guest), GUEST_PORT) => return exchange(guest, request).await,
             _ => return refused(StatusCode::BAD_GATEWAY, "port_closed"),
         };

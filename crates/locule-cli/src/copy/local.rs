@@ -289,7 +289,15 @@ fn is_content(kind: EntryType) -> bool {
 }
 
 fn is_root(path: &Path) -> bool {
-    path.components().all(|part| part == Component::CurDir)
+    path.components()
+        .all(|part| matches!(part, Component::CurDir | Component::RootDir))
+}
+
+/// Where the entry of an archive is unpacked. A name that begins with `/` is below the target too.
+fn below(target: &Path, name: &Path) -> PathBuf {
+    let parts = name.components();
+    let parts = parts.filter(|part| matches!(part, Component::Normal(_)));
+    target.join(parts.collect::<PathBuf>())
 }
 
 fn unpack_all(archive: &mut Archive<Queue>, target: &Path, new: bool) -> anyhow::Result<()> {
@@ -301,7 +309,8 @@ fn unpack_all(archive: &mut Archive<Queue>, target: &Path, new: bool) -> anyhow:
     {
         let mut entry = entry.context("the archive of the sandbox is incomplete")?;
         let name = entry.path()?.into_owned();
-        let shown = target.join(&name).display().to_string();
+        let path = below(target, &name);
+        let shown = path.display();
         let kind = entry.header().entry_type();
         if kind.is_dir() {
             let mode = entry.header().mode()? & 0o777;
@@ -313,7 +322,6 @@ fn unpack_all(archive: &mut Archive<Queue>, target: &Path, new: bool) -> anyhow:
             }
             let unpacked = entry.unpack_in(target);
             if unpacked.with_context(|| format!("cannot create {shown}"))? {
-                let path = target.join(&name);
                 set_mode(&path, mode | 0o700)?;
                 directories.push((path, mode));
             }

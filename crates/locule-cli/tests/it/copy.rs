@@ -1,5 +1,7 @@
 //! `locule sandbox cp` as `docker cp` documents it, through a real `tar`.
 
+mod hostile;
+
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -264,74 +266,4 @@ async fn json_names_the_sandbox_the_target_and_the_size(pool: PgPool) {
         (&ID.into(), &to.into())
     );
     assert!(value["bytes"].as_u64().unwrap() >= 512);
-}
-
-/// Replaces `tar` in the sandbox by a program that prints a hostile archive.
-fn lie(ends: &Ends, build: impl FnOnce(&mut tar::Builder<Vec<u8>>)) {
-    let mut archive = tar::Builder::new(Vec::new());
-    build(&mut archive);
-    let lies = ends.here("lies");
-    fs::write(&lies, archive.into_inner().unwrap()).unwrap();
-    let tar = ends.platform.program("tar");
-    fs::write(&tar, format!("#!/bin/sh\nexec cat '{}'\n", lies.display())).unwrap();
-    fs::set_permissions(&tar, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-fn entry(kind: tar::EntryType, name: &[u8], link: &str) -> tar::Header {
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(kind);
-    header.as_old_mut().name[..name.len()].copy_from_slice(name);
-    if !link.is_empty() {
-        header.set_link_name(link).unwrap();
-    }
-    header.set_mode(0o644);
-    header.set_size(if kind.is_file() { 4 } else { 0 });
-    header.set_cksum();
-    header
-}
-
-#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_hostile_archive_writes_nothing_outside_the_target(pool: PgPool) {
-    use tar::EntryType::{Fifo, Regular, Symlink};
-    let ends = Ends::start(pool).await;
-    fs::create_dir(ends.there("tree")).unwrap();
-    lie(&ends, |archive| {
-        archive
-            .append(&entry(Regular, b"../outside", ""), &b"evil"[..])
-            .unwrap();
-        archive.append(&entry(Fifo, b"fifo", ""), &b""[..]).unwrap();
-        archive
-            .append(&entry(Regular, b"honest", ""), &b"good"[..])
-            .unwrap();
-        archive
-            .append(&entry(Symlink, b"way", ".."), &b""[..])
-            .unwrap();
-        archive
-            .append(&entry(Regular, b"way/outside", ""), &b"evil"[..])
-            .unwrap();
-    });
-    let ran = ends.try_cp("@tree", "back");
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert_eq!(
-        fs::read_to_string(ends.here("back/honest")).unwrap(),
-        "good"
-    );
-    assert!(!ends.here("back/fifo").exists());
-    assert!(!ends.here("outside").exists());
-}
-
-#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_archive_that_is_not_the_requested_file_is_refused(pool: PgPool) {
-    let ends = Ends::start(pool).await;
-    fs::write(ends.there("file"), "one").unwrap();
-    lie(&ends, |archive| {
-        archive
-            .append(
-                &entry(tar::EntryType::Link, b"file", "/etc/passwd"),
-                &b""[..],
-            )
-            .unwrap();
-    });
-    ends.refused("@file", "back", "does not contain the requested file");
-    assert!(!ends.here("back").exists());
 }

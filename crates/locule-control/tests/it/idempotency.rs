@@ -1,8 +1,8 @@
 //! Idempotency keys: the same key with the same request always gives the same sandbox.
 
 use locule_agent_api::AgentError;
-use locule_control::{NewSandbox, SandboxError};
-use locule_testkit::{Call, Fault, Gate, World};
+use locule_control::{Identity, NewSandbox, SandboxError, SignedUp};
+use locule_testkit::{Call, Fault, Gate, World, person};
 use sqlx::PgPool;
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -28,6 +28,31 @@ async fn a_repeated_key_gives_the_same_sandbox(pool: PgPool) {
     );
     assert_eq!(world.host.count(), 1);
     assert_eq!(world.audit_log(first.id).await.len(), 1);
+}
+
+/// Neither the sandbox nor the refusal of one team's request is given to another team with the same key.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_same_key_of_another_team_is_another_key(pool: PgPool) {
+    let world = World::start(pool).await;
+    let signed_up = world
+        .accounts
+        .sign_up("other@locule.test", "long enough", "Other", None);
+    let session = signed_up.await.and_then(SignedUp::session).unwrap();
+    let other = Identity::Person(person(&world.accounts, &session.token).await);
+    let other = other.caller().unwrap();
+    let create = |caller, request| world.sandboxes.create_sandbox_once(caller, request, "key");
+    let first = create(&world.caller, World::request()).await.unwrap();
+    // A request that would not match that of the first team.
+    let larger = || NewSandbox {
+        vcpus: Some(2),
+        ..World::request()
+    };
+    let second = create(&other, larger()).await.unwrap();
+    assert_ne!(first.id, second.id);
+    assert_eq!((first.team, second.team), (world.caller.team, other.team));
+    assert_eq!(create(&other, larger()).await.unwrap().id, second.id);
+    let again = create(&world.caller, World::request()).await.unwrap();
+    assert_eq!((again.id, world.host.count()), (first.id, 2));
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]

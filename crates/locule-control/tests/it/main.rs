@@ -14,6 +14,7 @@ mod idempotency;
 mod life;
 mod lock_order;
 mod quota;
+mod revocation;
 mod second_line;
 mod stale;
 mod teams;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use locule_control::{AccountError, Credential, LoginOrigin, SandboxError};
 use locule_domain::{Desired, SandboxState, StopReason};
-use locule_testkit::{World, builders, person};
+use locule_testkit::{Call, Fault, Gate, World, builders, eventually, person};
 use sqlx::PgPool;
 
 async fn jobs(world: &World) -> i64 {
@@ -81,6 +81,53 @@ async fn the_sandboxes_of_a_deleted_team_are_destroyed_and_the_audit_log_records
         ),
         "{refused:?}"
     );
+}
+
+/// One create has its row and waits for its host; others come while the team is being deleted.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_team_that_is_deleted_while_its_creates_are_under_way_leaves_nothing(pool: PgPool) {
+    let world = World::start(pool).await;
+    let gate = Gate::new();
+    world.host.fail(Call::Create, Fault::Delay(gate.clone()));
+    let create = || {
+        world
+            .sandboxes
+            .create_sandbox(&world.caller, World::request())
+    };
+    let deleted = async || {
+        let deleted = sqlx::query_scalar("SELECT deleted_at IS NOT NULL FROM teams WHERE id = $1");
+        let deleted = deleted.bind(world.caller.team.as_uuid());
+        deleted.fetch_one(&world.pool).await.unwrap()
+    };
+    let open = async {
+        eventually("the deletion", deleted).await;
+        gate.open();
+    };
+    let deleting = async {
+        gate.reached().await;
+        tokio::join!(delete(&world), open, create(), create())
+    };
+    let (early, (.., late, latest)) = tokio::join!(create(), deleting);
+    for created in [early, late, latest] {
+        let refused = match &created {
+            // The team's deletion came after the row, and ends the sandbox.
+            Ok(_) | Err(SandboxError::AgentFailed(_)) => true,
+            Err(SandboxError::Denied(error)) => matches!(error, AccountError::Unauthorized),
+            Err(_) => false,
+        };
+        assert!(refused, "{created:?}");
+    }
+    let after = create().await.unwrap_err();
+    assert!(matches!(after, SandboxError::Denied(_)), "{after:?}");
+    later(&world).await;
+    assert_eq!((world.host.count(), jobs(&world).await), (0, 0));
+    let left: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM sandboxes WHERE status NOT IN ('stopped', 'error')",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .unwrap();
+    assert_eq!(left, 0);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]

@@ -13,8 +13,8 @@ use locule_e2e::platform::Part;
 use locule_e2e::screen::note;
 use locule_e2e::{clock, host};
 
-use crate::settle;
 use crate::world::{Tracked, World, locked};
+use crate::{revocations, settle};
 
 const PATIENCE: Duration = Duration::from_mins(3);
 const CLEAN_PATIENCE: Duration = Duration::from_mins(1);
@@ -90,10 +90,11 @@ fn count_extents(world: &World, tracked: &Tracked) {
     }
 }
 
-/// Every acknowledged sandbox exists, and has its files and its memory.
+/// Every acknowledged sandbox exists, and has its files and its memory; every acknowledged revocation holds.
 pub(crate) fn every_promise(world: &World) -> Result<()> {
     let mut api = world.api()?;
     none_is_back(world, &mut api);
+    revocations::check_acknowledged(world, None);
     for shared in world.everything() {
         let mut tracked = locked(&shared);
         let Some(id) = tracked.id.clone() else {

@@ -1,12 +1,15 @@
-//! The soak: users create, use, pause, resume and destroy sandboxes through the API while every part of the platform is killed;
-//! every acknowledged operation must hold.
+//! The soak: users create, use, pause, resume and destroy sandboxes through the API, and rights are taken away from callers that
+//! are connected, while every part of the platform is killed; every acknowledged operation must hold.
 //!
 //! ```text
-//! chaos (workers + kills) ─► every promise checked ─► clean host ─► calm (workers alone): nothing may grow ─► clean end
+//! chaos (workers + revocations + kills) ─► every promise checked ─► clean host ─► calm (workers alone): nothing may grow ─► clean end
 //! ```
 
+mod caller;
 mod chaos;
 mod checks;
+mod people;
+mod revocations;
 mod settle;
 mod worker;
 mod world;
@@ -155,9 +158,11 @@ fn with_workers<T>(world: &Arc<World>, seed: u64, lap: u64, work: impl FnOnce() 
             std::thread::spawn(move || worker::work(&world, index, Random::new(own)))
         })
         .collect();
+    let (own, random) = (world.clone(), Random::new(seed ^ (0x4e70 + lap)));
+    let revoker = std::thread::spawn(move || revocations::revoke(&own, random));
     let done = work();
     world.stop.store(true, Ordering::Release);
-    for worker in workers {
+    for worker in workers.into_iter().chain([revoker]) {
         worker
             .join()
             .map_err(|_| anyhow::anyhow!("a worker panicked"))??;

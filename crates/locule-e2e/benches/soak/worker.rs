@@ -20,26 +20,18 @@ const OWNED_MAX: usize = 3;
 const RETRY: Duration = Duration::from_mins(3);
 const FILE_BYTES_MAX: usize = 200_000;
 
-struct Worker<'a> {
+pub(crate) struct Worker<'a> {
     world: &'a World,
     name: String,
-    api: Api,
-    random: Random,
-    owned: Vec<Shared>,
+    pub(crate) api: Api,
+    pub(crate) random: Random,
+    pub(crate) owned: Vec<Shared>,
     made: usize,
 }
 
 /// Works until the soak stops.
-pub(crate) fn work(world: &World, index: usize, mut random: Random) -> Result<()> {
-    let name = format!("w{index}-{:x}", random.draw() & 0xffff);
-    let mut worker = Worker {
-        world,
-        name,
-        api: world.api()?,
-        random,
-        owned: Vec::new(),
-        made: 0,
-    };
+pub(crate) fn work(world: &World, index: usize, random: Random) -> Result<()> {
+    let mut worker = Worker::new(world, &format!("w{index}"), random)?;
     while !world.stopping() {
         if worker.owned.len() < OWNED_MAX && worker.random.percent(40) || worker.owned.is_empty() {
             worker.create();
@@ -50,8 +42,19 @@ pub(crate) fn work(world: &World, index: usize, mut random: Random) -> Result<()
     Ok(())
 }
 
-impl Worker<'_> {
-    fn create(&mut self) {
+impl<'a> Worker<'a> {
+    pub(crate) fn new(world: &'a World, name: &str, mut random: Random) -> Result<Self> {
+        Ok(Self {
+            world,
+            name: format!("{name}-{:x}", random.draw() & 0xffff),
+            api: world.api()?,
+            random,
+            owned: Vec::new(),
+            made: 0,
+        })
+    }
+
+    pub(crate) fn create(&mut self) {
         self.made += 1;
         let label = format!("{}-{}", self.name, self.made);
         let shared = self.world.track(&label);
@@ -169,7 +172,14 @@ impl Worker<'_> {
         let answer = call(&mut self.api);
         match &answer {
             Ok(answer) if answer.is_success() => self.world.count(what),
-            Ok(answer) => self.world.count(format!("{what} {}", answer.status)),
+            Ok(answer) => {
+                self.world.count(format!("{what} {}", answer.status));
+                if matches!(answer.status, 401 | 403) {
+                    let said = answer.text();
+                    self.world
+                        .fault(&format!("{what} by a key that is not revoked: {said}"));
+                }
+            }
             Err(_) => {
                 self.world.count(format!("{what} unanswered"));
                 std::thread::sleep(Duration::from_millis(100));
@@ -178,7 +188,7 @@ impl Worker<'_> {
         answer
     }
 
-    fn order(&mut self, tracked: &mut Tracked, order: Order) -> bool {
+    pub(crate) fn order(&mut self, tracked: &mut Tracked, order: Order) -> bool {
         let Some(id) = tracked.id.clone() else {
             return false;
         };

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use locule_e2e::api::Api;
+use locule_e2e::api::{Api, Credential};
 use locule_e2e::clock;
 use locule_e2e::oracle::Known;
 use locule_e2e::platform::Platform;
@@ -31,6 +32,7 @@ pub(crate) struct Tracked {
 
 pub(crate) struct World {
     pub(crate) platform: Mutex<Platform>,
+    pub(crate) address: SocketAddr,
     pub(crate) instance: String,
     pub(crate) pool: PathBuf,
     pub(crate) stub: bool,
@@ -40,11 +42,15 @@ pub(crate) struct World {
     all: Mutex<BTreeMap<String, Shared>>,
     /// Sandboxes whose VMM was killed. Kept outside of their locks, which a worker may hold.
     lost: Mutex<BTreeSet<String>>,
+    /// Credentials whose revocation was acknowledged, each with what was revoked.
+    pub(crate) revoked: Mutex<Vec<(String, Credential)>>,
     counts: Mutex<BTreeMap<String, u64>>,
     faults: Mutex<Vec<String>>,
     begun: Duration,
     /// The highest count of extents of a snapshot.
     pub(crate) extents: AtomicU64,
+    /// The longest time from an acknowledged revocation to its effect, without a kill meanwhile.
+    slowest: Mutex<Duration>,
 }
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -56,21 +62,29 @@ impl World {
         Ok(Self {
             instance: platform.instance()?,
             pool: platform.pool(),
+            address: platform.address(),
             platform: Mutex::new(platform),
             stub,
             stop: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
             all: Mutex::default(),
             lost: Mutex::default(),
+            revoked: Mutex::default(),
             counts: Mutex::default(),
             faults: Mutex::default(),
             begun: clock::now(),
             extents: AtomicU64::new(0),
+            slowest: Mutex::default(),
         })
     }
 
     pub(crate) fn api(&self) -> Result<Api> {
         locked(&self.platform).api(CALL_TIMEOUT)
+    }
+
+    /// A client with another credential, or none.
+    pub(crate) fn api_with(&self, credential: Option<Credential>) -> Api {
+        Api::with(self.address, credential, CALL_TIMEOUT)
     }
 
     pub(crate) fn stopping(&self) -> bool {
@@ -120,6 +134,14 @@ impl World {
         tracked.id.as_ref().is_some_and(|id| lost.contains(id))
     }
 
+    /// Notes how long a revocation took, unless parts were killed meanwhile.
+    pub(crate) fn slowest_revocation(&self, took: Duration, undisturbed: bool) {
+        let mut slowest = locked(&self.slowest);
+        if undisturbed {
+            *slowest = took.max(*slowest);
+        }
+    }
+
     pub(crate) fn count(&self, what: impl Into<String>) {
         *locked(&self.counts).entry(what.into()).or_default() += 1;
     }
@@ -131,6 +153,8 @@ impl World {
             // Writing to a string does not fail.
             let _ = write!(text, ", {what} {count}");
         }
+        let slowest = locked(&self.slowest).as_secs_f64();
+        let _ = write!(text, ", slowest revocation {slowest:.1} s");
         text
     }
 

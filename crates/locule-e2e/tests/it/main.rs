@@ -7,6 +7,7 @@
 mod killed;
 mod parts;
 mod platform;
+mod secrets;
 mod steps;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};

@@ -239,6 +239,10 @@ impl Platform {
         self.up = Some(up);
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.up.as_ref().unwrap().id()
     }

@@ -219,11 +219,19 @@ async fn a_key_of_another_team_finds_and_changes_no_sandbox(pool: PgPool) {
         for (key, id) in [(&stranger, &id), (&app.key, &unknown)] {
             // The body is malformed too: the owner is checked first.
             let path = path.replace("{id}", id);
-            let answer = app.call_as(key, &method, &path, "{").await;
-            assert_eq!(answer.status, 404, "{method} {path}: {}", answer.json);
+            let alias = path.replace("/v1/sandboxes", "/v1/capsules");
+            for path in [path, alias] {
+                let answer = app.call_as(key, &method, &path, "{").await;
+                assert_eq!(answer.status, 404, "{method} {path}: {}", answer.json);
+            }
         }
     }
-    for path in ["/v1/sandboxes", "/v2/sandboxes", "/sandboxes"] {
+    for path in [
+        "/v1/sandboxes",
+        "/v1/capsules",
+        "/v2/sandboxes",
+        "/sandboxes",
+    ] {
         let listed = app.call_as(&stranger, "GET", path, "").await;
         assert_eq!(listed.json, serde_json::json!([]), "{path}");
     }

@@ -99,8 +99,10 @@ async fn request_heads_are_limited_in_bytes_and_in_count_of_headers(pool: PgPool
     let app = App::start(pool).await;
     let address = app.listen().await;
     let large = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(100 * 1024));
-    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(200));
-    for head in [large, many] {
+    let many = |count| format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(count));
+    let barely = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(70_000));
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100_000));
+    for head in [large, barely, long, many(200), many(150), many(101)] {
         let mut stream = connect(address).await;
         // The server may answer and close before the whole head is sent.
         stream.write_all(head.as_bytes()).await.ok();

@@ -103,3 +103,74 @@ async fn consecutive_pages_of_sandboxes_have_no_gap_and_no_repetition(pool: PgPo
     }
     assert_eq!(pages, all);
 }
+
+/// W-051: a position says where a list goes on, never whose list it is.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_position_of_another_teams_list_or_a_forged_one_shows_nothing_foreign(pool: PgPool) {
+    let app = App::start(pool).await;
+    let stranger = app.sign_up("stranger@locule.test").await;
+    let key = app.new_key(&stranger.token, &json!({})).await;
+    let mut own = Vec::new();
+    let mut theirs = Vec::new();
+    for _ in 0..3 {
+        theirs.push(made(&app, json!({})).await);
+        let body = json!({"templateID": "base"}).to_string();
+        let made = app.call_as(&key, "POST", "/v2/sandboxes", &body).await;
+        own.push(made.json["sandboxID"].as_str().unwrap().to_owned());
+    }
+    let mut positions: Vec<String> = theirs
+        .iter()
+        .flat_map(|id| ["0", "1764030000000000", "9223372036854775"].map(|at| format!("{at}.{id}")))
+        .collect();
+    for order in ["asc", "desc"] {
+        let path = format!("/v2/sandboxes?limit=1&order={order}");
+        let page = app.call("GET", &path, "").await;
+        let next = page.headers["x-next-token"].to_str().unwrap();
+        positions.push(next.to_owned());
+    }
+    let mut seen = 0;
+    for position in &positions {
+        for order in ["asc", "desc"] {
+            let path = format!("/v2/sandboxes?order={order}&nextToken={position}");
+            let page = app.call_as(&key, "GET", &path, "").await;
+            assert_eq!(page.status, 200, "{path}: {}", page.json);
+            for sandbox in page.json.as_array().unwrap() {
+                let id = sandbox["sandboxID"].as_str().unwrap();
+                assert!(own.iter().any(|own| own == id), "{path}: {id}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 0, "the positions are read");
+    let log = async |token: &str, query: &str| {
+        let path = format!("/v1/audit-logs{query}");
+        let page = app.by(token, "GET", &path, &Value::Null).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.json);
+        page.json
+    };
+    let ids = |page: &Value| -> Vec<String> {
+        let entries = page["items"].as_array().unwrap().iter();
+        entries
+            .map(|entry| entry["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (foreign, page) = (
+        ids(&log(&app.token, "").await),
+        log(&app.token, "?limit=1").await,
+    );
+    let before = page["next_before"].as_str().unwrap();
+    for query in [
+        String::new(),
+        format!("?before={before}"),
+        format!("?before={before}&before_id={}", foreign[0]),
+        format!("?before_id={}", foreign[0]),
+        "?before=9223372036854775.f5lxx1zz5pnorynqglhzmsp33".to_owned(),
+    ] {
+        let shown = ids(&log(&stranger.token, &query).await);
+        assert!(!shown.is_empty(), "{query}");
+        assert!(
+            !shown.iter().any(|entry| foreign.contains(entry)),
+            "{query}"
+        );
+    }
+}

@@ -187,6 +187,55 @@ async fn the_guest_agent_is_reached_with_its_own_token_which_opens_nothing_from_
     );
 }
 
+/// The access tokens that reach the program on a port with a request that carries these.
+async fn seen_by_program(app: &App, made: &Made, port: u16, sent: &[&str]) -> Vec<String> {
+    let mut headers = vec![("e2b-traffic-access-token", made.traffic.as_str())];
+    headers.extend(sent.iter().map(|token| ("x-access-token", *token)));
+    let answer = visit(app, &made.id, port, "/envs", &headers).await;
+    assert_eq!(answer.status, 200, "{port} {sent:?}: {}", answer.json);
+    let arrived = app.guest.web_request.lock().unwrap().take().unwrap();
+    let seen = arrived.headers.get_all("x-access-token").iter();
+    seen.map(|value| value.to_str().unwrap().to_owned())
+        .collect()
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_code_interpreter_gets_the_guest_agents_own_token_and_no_program_gets_a_clients(
+    pool: PgPool,
+) {
+    let app = App::start(pool).await;
+    let ada = Made::private(&app, json!({})).await;
+    let bob = ada
+        .connect(&app, &app.new_key(&app.token, &json!({})).await)
+        .await;
+    let headers = [("x-access-token", ada.access.as_str())];
+    visit(&app, &ada.id, 49983, "/metrics", &headers).await;
+    let own = arrived(&app).unwrap();
+    let (own, foreign, wrong) = (own.as_str(), "of-a-program", "0".repeat(64));
+    let none: &[&str] = &[];
+    let (interpreter, other) = (49999, 8080);
+    for (port, sent, seen) in [
+        (interpreter, &[ada.access.as_str()][..], &[own][..]),
+        (interpreter, &[bob.access.as_str()], &[own]),
+        (interpreter, &[ada.access.as_str(), foreign], &[own]),
+        (interpreter, none, none),
+        (interpreter, &[foreign], &[foreign]),
+        (interpreter, &[wrong.as_str()], &[wrong.as_str()]),
+        // The token that root in the sandbox can read opens nothing, and a traffic token is no access token.
+        (interpreter, &[own], none),
+        (interpreter, &[ada.traffic.as_str()], none),
+        (other, &[ada.access.as_str()], none),
+        (other, &[bob.access.as_str()], none),
+        (other, &[bob.traffic.as_str()], none),
+        (other, &[foreign, ada.access.as_str()], &[foreign]),
+        (other, &[own], none),
+        (other, &[foreign], &[foreign]),
+    ] {
+        let reached = seen_by_program(&app, &ada, port, sent).await;
+        assert_eq!(reached, seen, "{port} {sent:?}");
+    }
+}
+
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_file_address_is_checked_for_its_signature_and_then_for_its_age(pool: PgPool) {
     let app = App::start(pool).await;

@@ -1,7 +1,5 @@
 //! Requests to ports, addressed by header and by host name. Tests of raw bytes use a TCP socket.
 
-use std::sync::atomic::Ordering;
-
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -65,34 +63,6 @@ async fn the_error_bodies_of_ports_are_those_that_the_sdks_read(pool: PgPool) {
     let body = json!({"sandboxId": id, "message": "The sandbox is running but port is not open", "port": 81, "code": 502});
     assert_eq!(closed.json, body);
     assert_eq!(visit(&app, &id, 49983, "/health").await.status, 204);
-}
-
-#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn no_spelling_of_a_control_path_reaches_the_guest_agent(pool: PgPool) {
-    let app = App::start(pool).await;
-    let id = open_sandbox(&app, json!({})).await;
-    for name in ["init", "freeze", "thaw", "sync"] {
-        for path in [
-            format!("/{name}"),
-            format!("//{name}"),
-            format!("/{name}/"),
-            format!("/./{name}"),
-            format!("/x/../{name}"),
-            format!("/%2f{name}"),
-            format!("/%2e%2e/{name}"),
-            format!("/%{:02x}{}", name.as_bytes()[0], &name[1..]),
-            format!("/{}", name.to_uppercase()),
-            format!("/{name}?a=b"),
-        ] {
-            let answer = visit(&app, &id, 49983, &path).await;
-            assert_eq!(answer.status, 404, "{path}");
-            let host = format!("49983-{id}.localhost");
-            let request = Request::post(&path).header("host", host);
-            let answer = app.send(request.body(Body::empty()).unwrap()).await;
-            assert_eq!(answer.status, 404, "{path} by host");
-        }
-    }
-    assert_eq!(app.guest.control_calls.load(Ordering::SeqCst), 0);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -200,44 +170,6 @@ async fn the_host_is_told_the_address_of_a_visitor_without_a_credential(pool: Pg
         let visitor = visitor.map(|value| value.to_str().unwrap());
         assert_eq!(visitor, told, "{id}");
     }
-}
-
-#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn conflicting_body_lengths_do_not_smuggle_a_request(pool: PgPool) {
-    let app = App::start(pool).await;
-    let id = open_sandbox(&app, json!({})).await;
-    let head = format!("POST /x HTTP/1.1\r\nHost: 8080-{id}.localhost\r\n");
-    let hidden = "0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: x\r\n\r\n";
-    for framing in [
-        format!(
-            "Content-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n",
-            hidden.len()
-        ),
-        format!(
-            "Transfer-Encoding: chunked\r\nContent-Length: {}\r\n\r\n",
-            hidden.len()
-        ),
-    ] {
-        let said = exchange(app.listen().await, &format!("{head}{framing}{hidden}")).await;
-        // One response, then the connection is closed: the bytes after the body are not read as a request.
-        assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{said}");
-        if let Some(arrived) = app.guest.web_request.lock().unwrap().take() {
-            let headers = &arrived.headers;
-            assert!(!headers.contains_key("content-length"), "{headers:?}");
-            assert_eq!(arrived.path, "/x");
-            assert_eq!(arrived.body, b"");
-        }
-    }
-    for framing in [
-        "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-        "Content-Length: +1\r\n\r\na",
-        "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
-        "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-    ] {
-        let said = exchange(app.listen().await, &format!("{head}{framing}")).await;
-        assert!(said.starts_with("HTTP/1.1 400"), "{framing}: {said}");
-    }
-    assert!(app.guest.web_request.lock().unwrap().is_none());
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]

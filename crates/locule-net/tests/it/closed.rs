@@ -1,7 +1,7 @@
 //! The destinations that a guest can reach, and those that it cannot (W-033).
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -31,6 +31,13 @@ async fn a_guest_reaches_the_internet_and_no_private_or_local_address() {
             .namespace
             .inside(|| TcpListener::bind(("0.0.0.0", PORT)).unwrap()),
     );
+    // Programs of the host inside the sandbox's own namespace, at the address of the name server.
+    let namespace = world.namespace(0);
+    echo(inside(&namespace, || {
+        TcpListener::bind(("0.0.0.0", PORT)).unwrap()
+    }));
+    let of_host = UdpSocket::bind(("0.0.0.0", PORT)).unwrap();
+    let of_namespace = inside(&namespace, || UdpSocket::bind(("0.0.0.0", PORT)).unwrap());
     let beyond = BEYOND.map(|address| address.parse::<Ipv4Addr>().unwrap());
     // The host itself reaches all of them.
     for address in beyond.into_iter().chain([internet.address, internet.host]) {
@@ -62,6 +69,12 @@ async fn a_guest_reaches_the_internet_and_no_private_or_local_address() {
     for address in local.into_iter().chain(beyond) {
         assert!(!guest.reaches((address, PORT)), "{address}");
     }
+    let server = internet.udp(PORT);
+    let sender = guest.udp();
+    for address in local.into_iter().chain(beyond).chain([internet.address]) {
+        let _ = sender.send_to(b"x", (address, PORT));
+    }
+    assert_only_the_last_packet_arrived(&server, &[of_host, of_namespace]);
     // Outside of the agent no program reaches a guest.
     let refused = internet.namespace.inside(|| {
         TcpStream::connect_timeout(&(next_end, PORT).into(), Duration::from_millis(300))
@@ -73,6 +86,17 @@ async fn a_guest_reaches_the_internet_and_no_private_or_local_address() {
     );
     drop((guest, other));
     world.host.close().await.unwrap();
+}
+
+/// The packet that may pass was sent last, to `server`.
+fn assert_only_the_last_packet_arrived(server: &UdpSocket, closed: &[UdpSocket]) {
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    server.recv_from(&mut [0; 9]).unwrap();
+    for socket in closed.iter().chain([server]) {
+        socket.set_nonblocking(true).unwrap();
+        let received = socket.recv_from(&mut [0; 9]);
+        assert!(received.is_err(), "{socket:?} received {received:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +159,7 @@ fn tap_mac(world: &World) -> [u8; 6] {
 /// The MAC address of a device in the calling thread's namespace.
 fn mac_of(device: &str) -> Option<[u8; 6]> {
     const SIOCGIFHWADDR: libc::c_ulong = 0x8927;
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     let mut request = [0_u8; 40];
     request[..device.len()].copy_from_slice(device.as_bytes());
     // SAFETY: `request` has the size and layout of ifreq and outlives the call.
@@ -280,7 +304,7 @@ async fn a_sandbox_has_no_ipv6() {
         // Until the guest's own address is not tentative any more.
         let ready = |line: &str| line.ends_with("eth0") && line.split(' ').nth(4) == Some("80");
         while !cards().lines().any(ready) && Instant::now() < deadline {}
-        let socket = std::net::UdpSocket::bind("[::]:0").unwrap();
+        let socket = UdpSocket::bind("[::]:0").unwrap();
         let card = cards();
         let card = card.lines().find(|line| ready(line)).unwrap();
         let index = u32::from_str_radix(card.split(' ').nth(1).unwrap(), 16).unwrap();

@@ -130,6 +130,70 @@ async fn a_guest_resolves_names_over_udp_and_tcp() {
     world.host.close().await.unwrap();
 }
 
+/// Messages that are no question, or no whole one: an answer, if there is one, is an answer to that message, and the next
+/// question is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_messages_are_dropped_or_refused_and_the_next_question_is_answered() {
+    let resolver = Resolver::start();
+    let (world, net, guest) = served(resolver.address).await;
+    let guest = with_names(&net, move || {
+        let socket = guest.udp();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(50)))
+            .unwrap();
+        let changed = |at: usize, byte: u8| {
+            let mut message = query(20);
+            message[at] = byte;
+            message
+        };
+        let header = |rest: &[u8]| [&[0, 20, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], rest].concat();
+        let messages = [
+            Vec::new(),
+            vec![0],
+            query(20)[..11].to_vec(),
+            // No question; a response; another kind of operation; all counts at their most.
+            changed(5, 0)[..12].to_vec(),
+            changed(2, 0x81),
+            changed(2, 0x78),
+            [&[0, 20, 1, 0][..], &[0xff; 8]].concat(),
+            // A label that ends after the message, a pointer to itself, no end of the name.
+            header(&[63, b'a']),
+            header(&[0xc0, 12, 0, 1, 0, 1]),
+            header(&[1; 400]),
+            [query(20), vec![0; 4084]].concat(),
+            [query(20), vec![0xff; 9000]].concat(),
+            vec![0xff; 4096],
+        ];
+        let mut buffer = [0; 16_384];
+        for message in &messages {
+            socket.send_to(message, NAME_SERVER).unwrap();
+            if let Ok((length, _)) = socket.recv_from(&mut buffer) {
+                let answer = &buffer[..length];
+                assert!((12..=4096).contains(&length), "{length} bytes");
+                assert_eq!((&answer[..2], answer[2] & 0x80), (&[0, 20][..], 0x80));
+            }
+        }
+        for message in &messages {
+            let mut stream = guest.connect(NAME_SERVER.into(), PATIENCE).unwrap();
+            // The message ends before the length that it states.
+            let length = u16::try_from(message.len() + 1).unwrap().to_be_bytes();
+            let _ = stream.write_all(&[&length, message.as_slice()].concat());
+        }
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.send_to(&query(21), NAME_SERVER).unwrap();
+        while buffer[..2] != [0, 21] {
+            socket.recv_from(&mut buffer).unwrap();
+        }
+        let mut stream = guest.connect(NAME_SERVER.into(), PATIENCE).unwrap();
+        write(&mut stream, &query(22));
+        assert_eq!(read(&mut stream).unwrap(), answer(&query(22), b"tcp"));
+        guest
+    })
+    .await;
+    drop(guest);
+    world.host.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_resolver_the_guest_gets_a_server_failure() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();

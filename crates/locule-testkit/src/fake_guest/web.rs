@@ -1,4 +1,4 @@
-//! The web server on port 8080: `/hang` sends `begun` and never ends, `/ws` echoes messages, any other path answers as the test
+//! The web server on ports 8080 and 49999: `/hang` sends `begun` and never ends, `/ws` echoes messages, any other path answers as the test
 //! says, or else echoes the body.
 
 use std::sync::Arc;

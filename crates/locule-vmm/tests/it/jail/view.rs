@@ -8,6 +8,7 @@ use locule_base::command::Command;
 use locule_vmm::{AcceleratorKind, Qemu, VmmError};
 
 use super::{Prober, open_folder, open_to_all, waiting_qemu};
+use crate::guest::images;
 
 const DEVICES: [&str; 2] = ["/dev/null", "/dev/urandom"];
 
@@ -147,6 +148,44 @@ async fn a_running_qemu_has_resource_limits_and_two_system_call_filters() {
             .trim(),
         "500"
     );
+    guest.machine.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_running_qemu_has_no_network_and_no_file_but_its_own() {
+    let mut guest = waiting_qemu().await;
+    let pid = guest.reaper.0.pid;
+    let proc = PathBuf::from(format!("/proc/{pid}"));
+    let target = pid.to_string();
+    let links = Command::new("nsenter")
+        .args(["--target", &target, "--net", "ip", "-oneline", "link"])
+        .run();
+    let links = String::from_utf8(links.await.unwrap().stdout).unwrap();
+    assert_eq!(links.lines().count(), 1, "{links}");
+    assert!(
+        links.contains("lo: <LOOPBACK> "),
+        "the only interface is up: {links}"
+    );
+    let routes = fs::read_to_string(proc.join("net/route")).unwrap();
+    assert_eq!(routes.lines().count(), 1, "the heading only: {routes}");
+    // Disk, console, log and initramfs are temporary files of the test; the kernel is the bundle's.
+    let passed = [std::env::temp_dir(), images().canonicalize().unwrap()];
+    let mut sockets = 0;
+    for entry in fs::read_dir(proc.join("fd")).unwrap().flatten() {
+        let link = fs::read_link(entry.path()).unwrap();
+        let link = link.display().to_string();
+        sockets += u32::from(link.starts_with("socket:"));
+        let is_own = link.starts_with("anon_inode:")
+            || link.starts_with("socket:")
+            || link.contains("memfd:locule-memory")
+            || ["/dev/null", "/dev/net/tun"].contains(&link.as_str())
+            || passed
+                .iter()
+                .any(|passed| Path::new(&link).starts_with(passed));
+        let is_folder = fs::metadata(entry.path()).is_ok_and(|meta| meta.is_dir());
+        assert!(is_own && !is_folder, "{link}");
+    }
+    assert!(sockets <= 2, "the control channel: {sockets}");
     guest.machine.end().await.unwrap();
 }
 
