@@ -81,9 +81,9 @@ async fn an_invitation_is_accepted_while_its_inviter_disables_the_invited_person
             let accept = accounts.accept_invitation(&invited, &token);
             let disable = accounts.set_active(admin, invited.id, false);
             let (accepted, disabled) = if accept_first {
-                both(&world, held, accept, disable).await
+                Box::pin(both(&world, held, accept, disable)).await
             } else {
-                let (disabled, accepted) = both(&world, held, disable, accept).await;
+                let (disabled, accepted) = Box::pin(both(&world, held, disable, accept)).await;
                 (accepted, disabled)
             };
             disabled.unwrap();
@@ -119,9 +119,9 @@ async fn a_token_is_used_while_another_e_mail_replaces_it(pool: PgPool) {
             Ok::<_, locule_store::StoreError>(())
         };
         let (reset, replaced) = if use_first {
-            both(&world, user, reset, replace).await
+            Box::pin(both(&world, user, reset, replace)).await
         } else {
-            let (replaced, reset) = both(&world, user, replace, reset).await;
+            let (replaced, reset) = Box::pin(both(&world, user, replace, reset)).await;
             (reset, replaced)
         };
         replaced.unwrap();

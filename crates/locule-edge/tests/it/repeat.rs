@@ -10,7 +10,7 @@ use crate::host::Host;
 
 fn forwarding(body: Body) -> Forwarding {
     let request = http::Request::post("/").body(body).unwrap();
-    Forwarding::new(8080, Pass::Visitor, request, |_| false).unwrap()
+    Forwarding::new(8080, Pass::Visitor(None), request, |_| false).unwrap()
 }
 
 #[tokio::test]

@@ -157,27 +157,19 @@ async fn an_sdk_is_told_the_domain_of_its_sandboxes_ports(pool: PgPool) {
     }
 }
 
-/// A head is limited by its size, not by the number of its headers.
+/// A head is limited by its size first.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn a_hundred_and_fifty_headers_pass_both_ways(pool: PgPool) {
+async fn a_head_may_have_many_headers(pool: PgPool) {
     let app = App::start(pool).await;
-    let sandbox = create(&app, json!({})).await;
-    let id = id(&sandbox);
-    let headers = |count: u32| {
-        let lines: Vec<String> = (0..count).map(|n| format!("x-{n}: {n}\r\n")).collect();
-        lines.concat()
-    };
-    let many = headers(150);
     let address = app.listen().await;
-    let head =
-        format!("GET /x HTTP/1.1\r\nHost: 8080-{id}.localhost\r\nConnection: close\r\n{many}\r\n");
-    let said = exchange(address, &head).await;
-    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
-    let arrived = app.guest.web_request.lock().unwrap().take().unwrap();
-    assert_eq!(arrived.headers["x-149"], "149");
-    let more = headers(1100);
-    let head =
-        format!("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\r\n");
-    let said = exchange(address, &head).await;
-    assert!(said.starts_with("HTTP/1.1 431"), "{said}");
+    for (count, status) in [(150, 200), (1000, 200), (1100, 431)] {
+        let headers: Vec<String> = (0..count).map(|n| format!("x-{n}: {n}\r\n")).collect();
+        let head = format!(
+            "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}\r\n",
+            headers.concat()
+        );
+        let said = exchange(address, &head).await;
+        let expected = format!("HTTP/1.1 {status}");
+        assert!(said.starts_with(&expected), "{count} headers: {said}");
+    }
 }
