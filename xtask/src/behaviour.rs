@@ -29,7 +29,7 @@ pub(crate) fn check(places: &Places) -> Result<()> {
         if file != PAGE && file != MADE_UP {
             let text = fs::read_to_string(&path).with_context(|| file.clone())?;
             // Unit tests are at the end of the file they test.
-            let tests = if file.contains("/tests/") {
+            let tests = if file.contains("/tests/") || file.ends_with("/tests.rs") {
                 &text
             } else {
                 text.split_once("#[cfg(test)]")

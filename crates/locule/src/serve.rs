@@ -59,7 +59,7 @@ async fn prepare_schema(pool: &locule_store::PgPool, migrate: bool) -> anyhow::R
         return Ok(locule_store::check_schema(pool).await?);
     }
     tracing::warn!(
-        "`locule serve` connects to the database as the owner of its tables: whoever takes `serve` over can change the audit log; give it a role of its own (docs/guide/database.md)"
+        "`locule serve` connects to the database as the owner of its tables: an attacker that controls `serve` can change the audit log; give it a role of its own (docs/guide/database.md)"
     );
     if migrate {
         locule_store::migrate(pool).await?;

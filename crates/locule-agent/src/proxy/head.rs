@@ -15,7 +15,7 @@ pub(super) const HEAD_TIMEOUT: Duration = Duration::from_mins(5);
 /// A request body that tells when a piece of it is passed on. It is dropped when all of it is.
 struct Watched {
     inner: Body,
-    pieces: watch::Sender<()>,
+    chunks: watch::Sender<()>,
 }
 
 impl HttpBody for Watched {
@@ -27,7 +27,7 @@ impl HttpBody for Watched {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        self.pieces.send_replace(());
+        self.chunks.send_replace(());
         Poll::Ready(frame)
     }
 
@@ -42,10 +42,10 @@ impl HttpBody for Watched {
 
 /// The body, and what ends once the head of the response is overdue.
 pub(super) fn watched(body: Body) -> (Body, impl Future<Output = ()>) {
-    let (pieces, mut passed) = watch::channel(());
+    let (chunks, mut passed) = watch::channel(());
     let body = Body::new(Watched {
         inner: body,
-        pieces,
+        chunks,
     });
     let overdue = async move {
         loop {
@@ -82,13 +82,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_upload_lasts_as_long_as_its_pieces_come() {
+    async fn an_upload_lasts_as_long_as_its_chunks_come() {
         let began = Instant::now();
-        let pieces = futures::stream::unfold(0, |number| async move {
+        let chunks = futures::stream::unfold(0, |number| async move {
             tokio::time::sleep(MINUTE * 4).await;
             (number < 10).then_some((Ok::<_, std::io::Error>("piece"), number + 1))
         });
-        let (body, overdue) = watched(Body::from_stream(pieces));
+        let (body, overdue) = watched(Body::from_stream(chunks));
         tokio::join!(body.collect(), overdue).0.unwrap();
         assert_eq!(began.elapsed(), MINUTE * 44 + HEAD_TIMEOUT);
         // A body that stalls is overdue too.

@@ -5,6 +5,8 @@
     reason = "these tests run the programs as users run them"
 )]
 
+mod refused;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -18,6 +20,8 @@ use locule_e2e::platform::LAST_LINE_OF_THE_BANNER;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+
+pub(crate) use refused::{refused, refused_without_root};
 
 /// Makes every path longer than the 107 bytes that the address of a socket may have.
 const LONG: &str = "a-data-directory-with-a-path-that-is-much-longer-than-the-address-of-a-unix-socket-may-be-on-any-linux";
@@ -109,32 +113,6 @@ fn piped(command: &mut Command) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-/// The message of a start that must fail.
-pub(crate) fn refused(folder: &Path, args: &[&str]) -> String {
-    refused_by(program(), folder, args)
-}
-
-/// The same as a user without root and without access to the folder of the program.
-pub(crate) fn refused_without_root(folder: &Path) -> String {
-    let copy = folder.join("locule");
-    fs::copy(variable("LOCULE_BINARY"), &copy).unwrap();
-    let mut command = Command::new(&copy);
-    std::os::unix::process::CommandExt::uid(&mut command, 65534);
-    refused_by(command, folder, &[])
-}
-
-fn refused_by(mut command: Command, folder: &Path, args: &[&str]) -> String {
-    command
-        .arg("up")
-        .arg("--data-dir")
-        .arg(folder.join("data"))
-        .args(args)
-        .env("HOME", folder);
-    let ran = finish(piped(&mut command), "");
-    assert_eq!(ran.code, 1, "{ran:?}");
-    ran.stderr
 }
 
 /// Runs a Python with the SDK against the platform.

@@ -146,6 +146,6 @@ async fn only_the_owner_is_taken_for_the_owner_and_only_the_owner_migrates(pool:
 }
 
 #[sqlx::test(migrations = false)]
-async fn whoever_finds_an_empty_database_is_its_owner(pool: PgPool) {
+async fn the_role_that_finds_an_empty_database_is_its_owner(pool: PgPool) {
     assert!(is_owner(&pool).await.unwrap());
 }
