@@ -2,7 +2,7 @@
 //!
 //! A `/dev/kvm` that can be opened proves nothing: some hosts have a device that runs a stock kernel in an instruction
 //! emulator and never completes the first second of its boot. The probe therefore boots a guest and waits for the first
-//! line of the guest agent. Its result is [kept](kept) until the next boot of the machine.
+//! line of the guest agent. Its result is [`kept`] until the next boot of the machine.
 
 mod kept;
 
