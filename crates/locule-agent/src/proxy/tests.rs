@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use locule_base::clock::SystemClock;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
@@ -112,6 +112,7 @@ async fn a_response_whose_head_came_lasts_as_long_as_it_likes() {
     let activity = Activity::new(SystemClock::shared(), AllUses::within(1 << 20));
     let (stream, mut program) = tokio::io::duplex(1024);
     let program = async {
+        program.read_u8().await.unwrap();
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n";
         program.write_all(head).await.unwrap();
         tokio::time::sleep(Duration::from_hours(2)).await;
