@@ -367,7 +367,7 @@ BEGIN
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO %I', role_name);
     EXECUTE format('REVOKE UPDATE, DELETE ON public.audit_logs FROM %I', role_name);
     EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON public._sqlx_migrations FROM %I', role_name);
-    EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO %I', role_name);
+    EXECUTE format('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO %I', role_name);
     EXECUTE format('GRANT EXECUTE ON FUNCTION public.audit_anonymize(UUID) TO %I', role_name);
 END $$;
 REVOKE EXECUTE ON FUNCTION grant_to_serve(TEXT) FROM PUBLIC;

@@ -6,13 +6,16 @@ use sqlx::{Connection as _, PgConnection};
 /// Gives the connections of a pool the rights of `locule serve`, before the pool is used: the connections that a pool has open keep
 /// the owner's rights.
 pub async fn as_serve(pool: &PgPool) {
-    let mut conn = pool.acquire().await.expect("a connection");
+    let mut conn = as_owner(pool).await;
     ensure_serve_role(&mut conn).await.expect("create the role");
     let granted = grant_to_serve(&mut conn, SERVE_ROLE).await;
     granted.expect("grant the rights of serve");
     let options = pool.connect_options();
     pool.set_connect_options((*options).clone().options([("role", SERVE_ROLE)]));
     conn.close().await.expect("close a connection");
+    if let Some(open) = pool.try_acquire() {
+        open.close().await.expect("close a connection");
+    }
 }
 
 /// A connection of the owner of the tables, for what the platform may not do.

@@ -111,7 +111,7 @@ fn a_stop_pauses_sandboxes_which_can_be_resumed_after_the_next_start() {
 fn a_stop_that_takes_long_says_what_is_left_and_a_second_interrupt_names_what_runs_on() {
     let mut platform = Platform::start_with(&["--qemu", &stub_vmm()]);
     let ids = [platform.create(), platform.create()];
-    platform.hold("pause");
+    platform.arm("pause 1 hold");
     platform.press_ctrl_c();
     platform::until("`up` says how many sandboxes are left", || {
         platform.said().contains("pausing sandboxes: 2 left")

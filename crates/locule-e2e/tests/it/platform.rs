@@ -180,14 +180,9 @@ impl Platform {
         self.folder().join("failpoints/armed")
     }
 
-    /// Makes a part exit at this step of this kind of operation.
-    pub(crate) fn arm(&self, group: &str, number: u32) {
-        fs::write(self.failpoint(), format!("{group} {number}")).unwrap();
-    }
-
-    /// Makes every operation of this kind wait at its first step.
-    pub(crate) fn hold(&self, group: &str) {
-        fs::write(self.failpoint(), format!("{group} 1 hold")).unwrap();
+    /// Makes a part exit at a step of a kind of operation (`pause 3`), or hold every such operation there (`pause 1 hold`).
+    pub(crate) fn arm(&self, step: &str) {
+        fs::write(self.failpoint(), step).unwrap();
     }
 
     pub(crate) fn disarm(&self) {
@@ -209,11 +204,7 @@ impl Platform {
         let up_at_last = lines
             .map(Result::unwrap)
             .any(|line| line.starts_with(LAST_LINE_OF_THE_BANNER));
-        assert!(
-            up_at_last,
-            "{}",
-            fs::read_to_string(self.folder().join("up.log")).unwrap()
-        );
+        assert!(up_at_last, "{}", self.said());
         self.up = Some(up);
     }
 
@@ -392,9 +383,8 @@ impl Platform {
 
     /// Waits for a condition. Panics when it is not met within `timeout`.
     pub(crate) fn within(&self, timeout: Duration, what: &str, condition: impl Fn() -> bool) {
-        let log = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
-        let said = || log(self.folder().join("up.log")) + &log(self.data().join("logs/serve.log"));
-        assert!(met(timeout, condition), "{what}: {}", said());
+        let log = || fs::read_to_string(self.data().join("logs/serve.log")).unwrap_or_default();
+        assert!(met(timeout, condition), "{what}: {}{}", self.said(), log());
     }
 
     pub(crate) fn succeeds(&self, args: &[&str]) -> Ran {

@@ -63,7 +63,7 @@ fn crash_at(platform: &Platform, operation: Operation, number: u32) -> bool {
         }
     };
     let serve = platform.part("serve").unwrap();
-    platform.arm(operation.group(), number);
+    platform.arm(&format!("{} {number}", operation.group()));
     let arguments: Vec<&str> = ["sandbox", verb].into_iter().chain(id.as_deref()).collect();
     let ran = platform.locule(&arguments, "");
     platform.disarm();

@@ -56,7 +56,12 @@ async fn the_role_of_serve_adds_entries_to_the_audit_log_and_changes_none(pool: 
         let mut tx = conn.begin().await.unwrap();
         let refused = sqlx::raw_sql(attempt).execute(&mut *tx).await;
         let refused = refused.expect_err(attempt).to_string();
-        let causes = ["permission denied", "must be owner", "is not deleted"];
+        let causes = [
+            "permission denied",
+            "must be owner",
+            "must be superuser",
+            "is not deleted",
+        ];
         assert!(
             causes.iter().any(|cause| refused.contains(cause)),
             "{attempt}: {refused}"
