@@ -49,7 +49,7 @@ pub struct ListenerLimits {
     pub head_timeout: Duration,
     /// For the time between two requests.
     pub idle_timeout: Duration,
-    /// Maximum size of a request head, which may also have 100 headers at most.
+    /// Maximum size of a request head, which may also have [`HEADERS_MAX`](locule_edge::HEADERS_MAX) headers at most.
     pub head_bytes_max: usize,
     /// For the client to read an answer that occupies memory of its team.
     pub held_answer_timeout: Duration,

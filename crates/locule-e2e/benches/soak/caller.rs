@@ -115,7 +115,10 @@ impl Caller {
         for (kind, request, ready) in [of_api].into_iter().chain(self.requests_to_ports(&command)) {
             let mark = world.quiet();
             match Held::open(world.address, &request, ready, OPEN_TIMEOUT) {
-                Ok(Opened::Held(held)) => self.open.push(Connection { kind, mark, held }),
+                Ok(Opened::Held(held)) => {
+                    world.count(format!("opened {kind}"));
+                    self.open.push(Connection { kind, mark, held });
+                }
                 Ok(Opened::Refused(said)) => return Err(format!("{kind}: {said}")),
                 Err(error) => return Err(format!("{kind}: {error}")),
             }

@@ -110,12 +110,13 @@ async fn no_raw_spelling_of_a_control_path_reaches_the_guest_agent(pool: PgPool)
                 let said = exchange(address, &request).await;
                 let shown = format!("{} {host}", String::from_utf8_lossy(&target));
                 let refused = status(&said, &shown);
-                let expected = if spelling == Spelling::Malformed {
-                    400
-                } else {
-                    404
+                let expected: &[u16] = match spelling {
+                    Spelling::Control => &[404],
+                    Spelling::Malformed => &[400],
+                    // The guest agent says that there is no such path, or no such call.
+                    Spelling::Passes => &[404, 415],
                 };
-                assert_eq!(refused, expected, "{shown}: {said}");
+                assert!(expected.contains(&refused), "{shown}: {said}");
                 passed += usize::from(spelling == Spelling::Passes);
             }
         }
