@@ -120,12 +120,14 @@ impl NewSandbox {
             }
             let too_long =
                 |text: &String| text.len() > limits.text_bytes_max || text.contains('\0');
-            if entries
+            let bad = entries
                 .iter()
-                .any(|(name, value)| name.is_empty() || too_long(name) || too_long(value))
-            {
+                .find(|(name, value)| name.is_empty() || too_long(name) || too_long(value));
+            if let Some((name, _)) = bad {
+                // Enough to find the entry by.
+                let shown: String = name.chars().take(64).collect();
                 return fail(format!(
-                    "names and values of {what} must be {} bytes or less, without zero bytes, and no name can be empty",
+                    "names and values of {what} must be {} bytes or less, without zero bytes, and no name can be empty; the entry {shown:?} is refused",
                     limits.text_bytes_max
                 ));
             }
@@ -225,6 +227,20 @@ mod tests {
         for request in invalid {
             request.check(&limits).unwrap_err();
         }
+    }
+
+    #[test]
+    fn the_error_of_an_entry_that_is_too_long_names_the_entry() {
+        let limits = Limits::default();
+        let request = NewSandbox {
+            env: BTreeMap::from([
+                ("A".to_owned(), "short".to_owned()),
+                ("B".to_owned(), "x".repeat(limits.text_bytes_max + 1)),
+            ]),
+            ..request()
+        };
+        let error = request.check(&limits).unwrap_err().to_string();
+        assert!(error.ends_with(r#"the entry "B" is refused"#), "{error}");
     }
 
     /// Each shape costs a host a template snapshot: sizes of any mebibyte were 64,520 shapes.
