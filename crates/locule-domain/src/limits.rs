@@ -127,7 +127,7 @@ impl NewSandbox {
                 // Enough to find the entry by.
                 let shown: String = name.chars().take(64).collect();
                 return fail(format!(
-                    "names and values of {what} must be {} bytes or less, without zero bytes, and no name can be empty; the entry {shown:?} is not",
+                    "names and values of {what} must be {} bytes or less, without zero bytes, and no name can be empty; the entry {shown:?} is refused",
                     limits.text_bytes_max
                 ));
             }
@@ -227,6 +227,20 @@ mod tests {
         for request in invalid {
             request.check(&limits).unwrap_err();
         }
+    }
+
+    #[test]
+    fn the_error_of_an_entry_that_is_too_long_names_the_entry() {
+        let limits = Limits::default();
+        let request = NewSandbox {
+            env: BTreeMap::from([
+                ("A".to_owned(), "short".to_owned()),
+                ("B".to_owned(), "x".repeat(limits.text_bytes_max + 1)),
+            ]),
+            ..request()
+        };
+        let error = request.check(&limits).unwrap_err().to_string();
+        assert!(error.ends_with(r#"the entry "B" is refused"#), "{error}");
     }
 
     /// Each shape costs a host a template snapshot: sizes of any mebibyte were 64,520 shapes.
