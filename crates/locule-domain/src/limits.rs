@@ -120,13 +120,15 @@ impl NewSandbox {
             }
             let too_long =
                 |text: &String| text.len() > limits.text_bytes_max || text.contains('\0');
-            if entries
-                .iter()
-                .any(|(name, value)| name.is_empty() || too_long(name) || too_long(value))
-            {
+            let most = limits.text_bytes_max;
+            if entries.keys().any(|name| name.is_empty() || too_long(name)) {
                 return fail(format!(
-                    "names and values of {what} must be {} bytes or less, without zero bytes, and no name can be empty",
-                    limits.text_bytes_max
+                    "names of {what} must be {most} bytes or less, without zero bytes, and not empty"
+                ));
+            }
+            if let Some((name, _)) = entries.iter().find(|(_, value)| too_long(value)) {
+                return fail(format!(
+                    "values of {what} must be {most} bytes or less, without zero bytes: '{name}' is not"
                 ));
             }
         }
