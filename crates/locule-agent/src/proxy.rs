@@ -15,15 +15,20 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use locule_agent_api::http1::exchange;
 use locule_agent_api::{PROXY_ERROR_HEADER, PROXY_PROBE_HEADER, PROXY_VISITOR_HEADER};
 use locule_guest_api::{CONTROL_KEY_HEADER, CONTROL_PATHS, GUEST_PORT};
 use locule_ids::SandboxId;
+use locule_net::SandboxNet;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_util::either::Either;
 
 use self::head::watched;
 use crate::activity::{Activity, Use, UseKind, UseRefused};
+use crate::guest::open_tunnel;
 use crate::registry::Registry;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,11 +71,10 @@ pub(crate) async fn proxy(
     let Some(handle) = registry.handle(sandbox) else {
         return failed(StatusCode::NOT_FOUND, "not_found");
     };
-    let net = handle.net();
-    let Some(net) = net else {
+    let Some((net, key)) = handle.guest() else {
         return failed(StatusCode::CONFLICT, "not_running");
     };
-    let stream = net.connect(port, CONNECT_TIMEOUT);
+    let stream = connect(&net, &key, port);
     pass_on(&handle.activity, sandbox, port, request, stream).await
 }
 
@@ -106,6 +110,23 @@ where
             tracing::debug!(sandbox.id = %sandbox, port, %error, "a request to a port of a sandbox failed");
             failed(StatusCode::BAD_GATEWAY, "broken")
         }
+    }
+}
+
+/// A connection to a port of the guest. A port that is closed at the guest's address may be open on a loopback address, which
+/// the guest agent reaches.
+async fn connect(
+    net: &SandboxNet,
+    key: &str,
+    port: u16,
+) -> io::Result<Either<TcpStream, TokioIo<Upgraded>>> {
+    match net.connect(port, CONNECT_TIMEOUT).await {
+        Ok(stream) => Ok(Either::Left(stream)),
+        Err(refused) if refused.kind() == io::ErrorKind::ConnectionRefused => {
+            let tunnel = open_tunnel(net, key, port, CONNECT_TIMEOUT).await;
+            tunnel.map(Either::Right).map_err(|_| refused)
+        }
+        Err(error) => Err(error),
     }
 }
 
