@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 
-use crate::identity::KeptIdentity;
+use crate::identity::StoredIdentity;
 use crate::processes::FileLimits;
 use crate::state::GuestState;
 use crate::{console, server};
@@ -25,7 +25,7 @@ pub(crate) struct Options {
 pub(crate) struct Inheritance {
     options: Options,
     listener: TcpListener,
-    identity: KeptIdentity,
+    identity: StoredIdentity,
     /// Another agent ran before, and its processes are not known any more.
     pub(crate) restarted: bool,
 }
@@ -40,7 +40,7 @@ impl Inheritance {
         Ok(Self {
             options,
             listener,
-            identity: KeptIdentity::new().context("make the file of the identity")?,
+            identity: StoredIdentity::new().context("make the file of the identity")?,
             restarted: false,
         })
     }

@@ -1,6 +1,6 @@
 //! The identity of the sandbox that this guest is: secrets and defaults. Each `/init` replaces it as a whole.
 
-mod kept;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use crate::cgroup::{STANDBY_CGROUP, USER_CGROUP};
 use crate::console;
 
-pub(crate) use kept::KeptIdentity;
+pub(crate) use stored::StoredIdentity;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct SandboxIdentity {
@@ -69,7 +69,7 @@ pub(crate) enum Proof {
 #[derive(Debug)]
 pub(crate) struct SharedIdentity {
     current: RwLock<SandboxIdentity>,
-    kept: KeptIdentity,
+    stored: StoredIdentity,
 }
 
 fn prove(expected: Option<&String>, presented: Option<&str>) -> Proof {
@@ -86,10 +86,10 @@ fn prove(expected: Option<&String>, presented: Option<&str>) -> Proof {
 
 impl SharedIdentity {
     /// The identity that an agent before this one had, or none.
-    pub(crate) fn open(kept: KeptIdentity) -> Self {
+    pub(crate) fn open(stored: StoredIdentity) -> Self {
         Self {
-            current: RwLock::new(kept.read().unwrap_or_default()),
-            kept,
+            current: RwLock::new(stored.read().unwrap_or_default()),
+            stored,
         }
     }
 
@@ -125,9 +125,9 @@ impl SharedIdentity {
         next.control_key = control_key.or_else(|| current.control_key.take());
         next.access_token = access_token.or_else(|| current.access_token.take());
         *current = next;
-        if let Err(error) = self.kept.write(&current) {
+        if let Err(error) = self.stored.write(&current) {
             console::log(&format!(
-                "cannot keep the identity for the next guest agent: {error}"
+                "cannot store the identity for the next guest agent: {error}"
             ));
         }
     }

@@ -7,12 +7,13 @@ use axum::extract::FromRef;
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::filesystem::Watchers;
-use crate::identity::{KeptIdentity, SharedIdentity};
+use crate::identity::{SharedIdentity, StoredIdentity};
 use crate::processes::{FileLimits, Processes};
-use crate::tunnel::TUNNELS_MAX;
 
 /// Resets that a connection may miss before it sees that it missed some; either way the connection closes.
 const SESSION_RESETS_QUEUED: usize = 4;
+/// Limit of open tunnels: more than the requests that the host lets one sandbox have.
+const TUNNELS_MAX: usize = 1024;
 
 #[derive(Debug, Clone)]
 pub(crate) struct GuestState {
@@ -33,7 +34,7 @@ impl GuestState {
     pub(crate) fn new(
         in_microvm: bool,
         file_limits: FileLimits,
-        identity: KeptIdentity,
+        identity: StoredIdentity,
         restarted: bool,
     ) -> Self {
         Self {

@@ -28,8 +28,6 @@ const ADDRESSES: [IpAddr; 3] = [
 ];
 /// A loopback connection is accepted or refused at once, unless the listener's queue is full.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Limit of open tunnels: more than the requests that the host lets one sandbox have.
-pub(crate) const TUNNELS_MAX: usize = 1024;
 
 pub(crate) async fn open(State(state): State<GuestState>, mut request: Request) -> Response {
     let port = request.headers().get(TUNNEL_PORT_HEADER);

@@ -1,4 +1,4 @@
-//! A connection to a port that a program in the guest opened on a loopback address only, by way of the guest agent.
+//! A connection to a port that a program in the guest opened on a loopback address only, through the guest agent.
 
 use std::time::Duration;
 

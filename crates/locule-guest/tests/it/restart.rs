@@ -67,7 +67,7 @@ async fn a_program_has_no_descriptor_of_the_agent() {
     let listed = agent.sh_transcript(script.to_owned()).await.stdout;
     let listed = String::from_utf8(listed).unwrap();
     assert!(listed.contains("pipe:"), "{listed}");
-    for held in ["memfd", "socket:"] {
-        assert!(!listed.contains(held), "{listed}");
+    for inherited in ["memfd", "socket:"] {
+        assert!(!listed.contains(inherited), "{listed}");
     }
 }

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::agent::{Agent, Frames};
 
 /// Starts a script as a user without rights.
-async fn as_nobody(agent: &Agent, script: &str, more: Value) -> Frames {
+async fn as_daemon(agent: &Agent, script: &str, more: Value) -> Frames {
     let mut body = json!({"process": {"cmd": "/bin/sh", "args": ["-c", script], "cwd": "/"}});
     if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
         body.extend(more);
     }
-    let user = format!("Basic {}", STANDARD.encode("nobody:"));
+    let user = format!("Basic {}", STANDARD.encode("daemon:"));
     let headers = [("authorization", &*user)];
     agent
         .stream("/process.Process/Start", &body, &headers)
@@ -24,7 +24,7 @@ async fn as_nobody(agent: &Agent, script: &str, more: Value) -> Frames {
 async fn an_ordinary_user_opens_its_own_streams_by_name() {
     let agent = Agent::start().await;
     let script = "cat /dev/stdin; echo out > /dev/stdout; echo err > /dev/stderr; echo by-fd > /proc/self/fd/1; id -u; stat -Lc %u:%g:%a /dev/fd/0";
-    let mut frames = as_nobody(&agent, script, json!({"tag": "t"})).await;
+    let mut frames = as_daemon(&agent, script, json!({"tag": "t"})).await;
     frames.started().await;
     let input = json!({"process": {"tag": "t"}, "input": {"stdin": STANDARD.encode("in\n")}});
     let (status, _) = agent.call("/process.Process/SendInput", &input).await;
@@ -33,10 +33,10 @@ async fn an_ordinary_user_opens_its_own_streams_by_name() {
     agent.call("/process.Process/CloseStdin", &selector).await;
     let transcript = frames.transcript().await;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let nobody = "65534:65534:600";
+    let daemon = "1:1:600";
     assert_eq!(
         (&*text(&transcript.stdout), &*text(&transcript.stderr)),
-        (&*format!("in\nout\nby-fd\n65534\n{nobody}\n"), "err\n"),
+        (&*format!("in\nout\nby-fd\n1\n{daemon}\n"), "err\n"),
     );
     assert_eq!(transcript.ends[0]["status"], "exit status 0");
 }
@@ -45,7 +45,7 @@ async fn an_ordinary_user_opens_its_own_streams_by_name() {
 async fn a_terminal_belongs_to_its_user_and_the_group_of_terminals() {
     let agent = Agent::start().await;
     let script = "echo x > $(tty) && echo y > /dev/stdout && stat -c %u:%a $(tty) && chmod 600 $(tty) && stat -c %a $(tty)";
-    let mut frames = as_nobody(
+    let mut frames = as_daemon(
         &agent,
         script,
         json!({"pty": {"size": {"cols": 80, "rows": 24}}}),
@@ -54,7 +54,7 @@ async fn a_terminal_belongs_to_its_user_and_the_group_of_terminals() {
     frames.started().await;
     let transcript = frames.transcript().await;
     let text = String::from_utf8_lossy(&transcript.terminal).replace('\r', "");
-    assert_eq!(text, "x\ny\n65534:620\n600\n");
+    assert_eq!(text, "x\ny\n1:620\n600\n");
 }
 
 /// The helper prints once the shell is gone and its exit is known: `kill -0` finds it until then.

@@ -17,9 +17,9 @@ const LENGTH_BYTES: usize = size_of::<u64>();
 const BYTES_MAX: u64 = 1024 * 1024;
 
 #[derive(Debug)]
-pub(crate) struct KeptIdentity(File);
+pub(crate) struct StoredIdentity(File);
 
-impl KeptIdentity {
+impl StoredIdentity {
     /// Holds no identity yet.
     pub(crate) fn new() -> io::Result<Self> {
         let file = rustix::fs::memfd_create("identity", MemfdFlags::CLOEXEC)?;
@@ -61,16 +61,16 @@ mod tests {
 
     #[test]
     fn the_identity_that_was_written_last_is_read() {
-        let kept = KeptIdentity::new().unwrap();
-        assert!(kept.read().is_none());
+        let stored = StoredIdentity::new().unwrap();
+        assert!(stored.read().is_none());
         for id in ["a longer id of a sandbox", "b"] {
             let identity = SandboxIdentity {
                 sandbox_id: id.to_owned(),
                 access_token: Some("token".to_owned()),
                 ..SandboxIdentity::default()
             };
-            kept.write(&identity).unwrap();
-            let read = kept.try_clone().unwrap().read().unwrap();
+            stored.write(&identity).unwrap();
+            let read = stored.try_clone().unwrap().read().unwrap();
             assert_eq!(read.sandbox_id, id);
             assert_eq!(read.access_token.as_deref(), Some("token"));
         }
@@ -78,10 +78,10 @@ mod tests {
 
     #[test]
     fn a_length_without_its_identity_is_no_identity() {
-        let kept = KeptIdentity::new().unwrap();
+        let stored = StoredIdentity::new().unwrap();
         for length in [1, BYTES_MAX, u64::MAX] {
-            kept.0.write_all_at(&length.to_ne_bytes(), 0).unwrap();
-            assert!(kept.read().is_none());
+            stored.0.write_all_at(&length.to_ne_bytes(), 0).unwrap();
+            assert!(stored.read().is_none());
         }
     }
 }
