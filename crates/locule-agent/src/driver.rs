@@ -231,6 +231,7 @@ impl Driver {
         }
         let running = vm.as_ref().map(|vm| RunningVm {
             net: vm.net.clone(),
+            control_key: self.manifest.control_key.as_str().into(),
             vmm_pid: vm.machine.handle().pid,
         });
         self.running.send_replace(running);

@@ -1,6 +1,7 @@
 //! The host's calls into a guest.
 
 mod transport;
+mod tunnel;
 mod warm_up;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use self::transport::{call, json};
 use crate::manifest::Manifest;
 
 pub(crate) use transport::GuestError;
+pub(crate) use tunnel::open_tunnel;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// The error that a guest's clock may have when its sandbox is reported as running.

@@ -15,15 +15,20 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use locule_agent_api::http1::exchange;
 use locule_agent_api::{PROXY_ERROR_HEADER, PROXY_PROBE_HEADER, PROXY_VISITOR_HEADER};
 use locule_guest_api::{CONTROL_KEY_HEADER, CONTROL_PATHS, GUEST_PORT};
 use locule_ids::SandboxId;
+use locule_net::SandboxNet;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_util::either::Either;
 
 use self::head::watched;
 use crate::activity::{Activity, Use, UseKind, UseRefused};
+use crate::guest::open_tunnel;
 use crate::registry::Registry;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,8 +73,8 @@ pub(crate) async fn proxy(
     };
     // After the request is admitted: it may have waited for the end of a pause.
     let stream = async {
-        match handle.net() {
-            Some(net) => net.connect(port, CONNECT_TIMEOUT).await.map(Some),
+        match handle.guest() {
+            Some((net, key)) => connect(&net, &key, port).await.map(Some),
             None => Ok(None),
         }
     };
@@ -115,6 +120,23 @@ where
             tracing::debug!(sandbox.id = %sandbox, port, %error, "a request to a port of a sandbox failed");
             failed(StatusCode::BAD_GATEWAY, "broken")
         }
+    }
+}
+
+/// A connection to a port of the guest. A port that is closed at the guest's address may be open on a loopback address, which
+/// the guest agent reaches.
+async fn connect(
+    net: &SandboxNet,
+    key: &str,
+    port: u16,
+) -> io::Result<Either<TcpStream, TokioIo<Upgraded>>> {
+    match net.connect(port, CONNECT_TIMEOUT).await {
+        Ok(stream) => Ok(Either::Left(stream)),
+        Err(refused) if refused.kind() == io::ErrorKind::ConnectionRefused => {
+            let tunnel = open_tunnel(net, key, port, CONNECT_TIMEOUT).await;
+            tunnel.map(Either::Right).map_err(|_| refused)
+        }
+        Err(error) => Err(error),
     }
 }
 

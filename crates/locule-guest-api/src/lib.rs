@@ -62,10 +62,6 @@ pub const OFFSET_HEADER: &str = "locule-offset";
 /// On `Start` and `Connect`: the number of idle seconds after which the stream sends a keepalive.
 pub const KEEPALIVE_HEADER: &str = "keepalive-ping-interval";
 
-/// On `POST /files`: an existing file keeps its content until the new file is complete, which then replaces it. The SDKs do not
-/// send the header: their watchers expect a file that is written in place.
-pub const REPLACE_HEADER: &str = "locule-replace";
-
 /// Types of the error detail with which `Start` explains an `invalid_argument`. The detail has no value, and the SDKs ignore it.
 pub const COMMAND_NOT_FOUND: &str = "locule.CommandNotFound";
 pub const COMMAND_NOT_EXECUTABLE: &str = "locule.CommandNotExecutable";
@@ -73,8 +69,15 @@ pub const COMMAND_NOT_EXECUTABLE: &str = "locule.CommandNotExecutable";
 /// The version of the guest protocol. The SDKs enable features by it.
 pub const ENVD_VERSION: &str = "0.6.13";
 
+/// On `POST /tunnel`: the port of the guest to connect to.
+pub const TUNNEL_PORT_HEADER: &str = "locule-tunnel-port";
+/// The protocol that `POST /tunnel` switches to: the bytes of the connection, both ways.
+pub const TUNNEL_PROTOCOL: &str = "locule-tunnel";
+
 /// Paths that only the host agent may call. Its proxy refuses them.
-pub const CONTROL_PATHS: [&str; 4] = ["/init", "/freeze", "/thaw", "/sync"];
+pub const CONTROL_PATHS: [&str; 5] = ["/init", "/freeze", "/thaw", "/sync", TUNNEL_PATH];
+/// Connects to a port of the guest that listens on a loopback address only.
+pub const TUNNEL_PATH: &str = "/tunnel";
 
 /// The user that processes run as, unless a request names another user.
 pub const DEFAULT_USER: &str = "user";

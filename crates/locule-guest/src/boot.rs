@@ -4,7 +4,7 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -43,7 +43,23 @@ pub(crate) fn run() -> Result<()> {
     mount_the_rest()?;
     network::up().context("bring up the network")?;
     write_name_server();
+    change_settings();
     Ok(())
+}
+
+/// Settings of the kernel that go by the size of the memory, and are too small for development tools in a small guest.
+const SETTINGS: [(&str, &str); 2] = [
+    ("/proc/sys/fs/inotify/max_user_watches", "524288"),
+    ("/proc/sys/fs/inotify/max_user_instances", "1024"),
+];
+
+/// Best effort: a kernel without a setting boots too.
+fn change_settings() {
+    for (path, value) in SETTINGS {
+        if let Err(error) = fs::write(path, value) {
+            console::log(&format!("cannot set {path}: {error}"));
+        }
+    }
 }
 
 fn mount_at(source: &str, target: &str, kind: &str, flags: MsFlags, options: &str) -> Result<()> {
@@ -110,7 +126,7 @@ fn mount_the_rest() -> Result<()> {
     )?;
     mount_at("shm", "/dev/shm", "tmpfs", safe, "mode=1777")?;
     mount_at("run", "/run", "tmpfs", safe, "mode=0755")?;
-    mount_at("tmp", "/tmp", "tmpfs", safe, "mode=1777")?;
+    open_tmp();
     // Every started process moves into a group. Without `favordynmods` each move waits for a grace period of the kernel.
     mount_at(
         "cgroup2",
@@ -130,6 +146,19 @@ fn mount_the_rest() -> Result<()> {
         let _ = symlink(target, format!("/dev/{link}"));
     }
     Ok(())
+}
+
+/// `/tmp` is a folder of the disk and as large as the disk: a file system in memory is full after some hundred megabytes. What
+/// else a template has in its place, such as a link, stays.
+fn open_tmp() {
+    let _ = fs::create_dir_all("/tmp");
+    let is_folder = fs::symlink_metadata("/tmp").is_ok_and(|meta| meta.is_dir());
+    if !is_folder {
+        return;
+    }
+    if let Err(error) = fs::set_permissions("/tmp", fs::Permissions::from_mode(0o1777)) {
+        console::log(&format!("cannot open /tmp to every user: {error}"));
+    }
 }
 
 /// Best effort: a template with a read-only or unusual /etc still boots, only without name resolution.

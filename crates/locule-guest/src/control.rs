@@ -1,6 +1,7 @@
 //! Control calls of the host: `/init`, `/freeze`, `/thaw`, `/sync`; and `/envs`, which clients may call.
 
 mod hooks;
+mod ids;
 mod names;
 
 use std::collections::BTreeMap;
@@ -67,15 +68,25 @@ fn become_sandbox(state: &GuestState, request: InitRequest) -> Result<InitRespon
             .context("read the entropy")?;
         reseed(&entropy).context("reseed the random generator")?;
         names::set(&request.hostname);
+        // After a resume the guest is the sandbox already: an id that the user changed since stays.
+        let id = &request.sandbox_id;
+        if !id.is_empty() && *id != state.identity.snapshot().sandbox_id {
+            ids::set(id);
+        }
     }
     let mut env = BTreeMap::from([("E2B_SANDBOX".to_owned(), "true".to_owned())]);
     env.insert("E2B_SANDBOX_ID".to_owned(), request.sandbox_id.clone());
     env.insert("E2B_TEMPLATE_ID".to_owned(), request.template_id.clone());
-    env.insert("LOCULE_SANDBOX_ID".to_owned(), request.sandbox_id);
+    env.insert("LOCULE_SANDBOX_ID".to_owned(), request.sandbox_id.clone());
     env.extend(request.env_vars);
     let default_workdir = request.default_workdir.map(Into::into);
-    let identity =
-        SandboxIdentity::new(env, request.default_user, default_workdir, request.standby);
+    let identity = SandboxIdentity::new(
+        request.sandbox_id,
+        env,
+        request.default_user,
+        default_workdir,
+        request.standby,
+    );
     let cgroup = identity.cgroup();
     state
         .identity

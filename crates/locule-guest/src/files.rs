@@ -6,6 +6,7 @@ mod encoding;
 mod error;
 mod lingering_close;
 pub(crate) mod metadata;
+pub(crate) mod place;
 mod request;
 mod upload;
 

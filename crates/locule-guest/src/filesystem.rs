@@ -5,6 +5,7 @@ mod error;
 mod folders;
 mod listing;
 pub(crate) mod make_dirs;
+mod move_across;
 mod remove;
 pub(crate) mod service;
 mod watch;

@@ -1,15 +1,23 @@
 //! The identity of the sandbox that this guest is: secrets and defaults. Each `/init` replaces it as a whole.
 
+mod stored;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use crate::cgroup::{STANDBY_CGROUP, USER_CGROUP};
+use crate::console;
 
-#[derive(Debug, Clone, Default)]
+pub(crate) use stored::StoredIdentity;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct SandboxIdentity {
+    /// Empty while the guest is no sandbox.
+    pub(crate) sandbox_id: String,
     control_key: Option<String>,
     access_token: Option<String>,
     /// Variables in every process's environment.
@@ -23,12 +31,14 @@ pub(crate) struct SandboxIdentity {
 impl SandboxIdentity {
     /// An identity without secrets: `SharedIdentity::replace` adds them.
     pub(crate) fn new(
+        sandbox_id: String,
         env: BTreeMap<String, String>,
         default_user: Option<String>,
         default_workdir: Option<PathBuf>,
         standby: bool,
     ) -> Self {
         Self {
+            sandbox_id,
             env,
             default_user,
             default_workdir,
@@ -56,8 +66,11 @@ pub(crate) enum Proof {
     Unset,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct SharedIdentity(RwLock<SandboxIdentity>);
+#[derive(Debug)]
+pub(crate) struct SharedIdentity {
+    current: RwLock<SandboxIdentity>,
+    stored: StoredIdentity,
+}
 
 fn prove(expected: Option<&String>, presented: Option<&str>) -> Proof {
     match (expected, presented) {
@@ -72,8 +85,16 @@ fn prove(expected: Option<&String>, presented: Option<&str>) -> Proof {
 }
 
 impl SharedIdentity {
+    /// The identity that an agent before this one had, or none.
+    pub(crate) fn open(stored: StoredIdentity) -> Self {
+        Self {
+            current: RwLock::new(stored.read().unwrap_or_default()),
+            stored,
+        }
+    }
+
     fn read<T>(&self, read: impl FnOnce(&SandboxIdentity) -> T) -> T {
-        read(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        read(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn snapshot(&self) -> SandboxIdentity {
@@ -100,9 +121,14 @@ impl SharedIdentity {
         access_token: Option<String>,
         mut next: SandboxIdentity,
     ) {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         next.control_key = control_key.or_else(|| current.control_key.take());
         next.access_token = access_token.or_else(|| current.access_token.take());
         *current = next;
+        if let Err(error) = self.stored.write(&current) {
+            console::log(&format!(
+                "cannot store the identity for the next guest agent: {error}"
+            ));
+        }
     }
 }

@@ -6,10 +6,11 @@
 //!           PID 1 stays: reaps orphans, restarts the agent if it exits, never exits itself
 //! ```
 //!
-//! The program opens no connection of its own, and it never calls the system's name service: a static glibc crashes there.
+//! The program opens no connection of its own but those to its own loopback ports that the host asks for, and it never calls the system's name service: a static glibc crashes there.
 
 mod agent;
 mod answer;
+mod attributes;
 mod boot;
 mod cgroup;
 mod console;
@@ -27,6 +28,7 @@ mod rpc;
 mod server;
 mod state;
 mod tasks;
+mod tunnel;
 mod users;
 
 use std::process::ExitCode;
@@ -43,17 +45,31 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         // For tests on an ordinary machine: serves on the given port, and every peer counts as the host.
-        Some("--serve") => agent::run(agent::Options {
-            port: args
-                .next()
-                .and_then(|port| port.parse().ok())
-                .unwrap_or(locule_guest_api::GUEST_PORT),
-            in_microvm: false,
-        }),
+        Some("--serve") => serve(test_options(args.next())),
+        // The same, restarted by a parent as PID 1 restarts it.
+        Some("--supervise") => reaper::supervise(test_options(args.next())),
         _ if std::process::id() == 1 => reaper::run(boot::run()),
         _ => {
             console::log("this program runs as PID 1 of a microVM; --version prints its version");
             ExitCode::from(64)
+        }
+    }
+}
+
+fn test_options(port: Option<String>) -> agent::Options {
+    let port = port.and_then(|port| port.parse().ok());
+    agent::Options {
+        port: port.unwrap_or(locule_guest_api::GUEST_PORT),
+        in_microvm: false,
+    }
+}
+
+fn serve(options: agent::Options) -> ExitCode {
+    match agent::Inheritance::new(options) {
+        Ok(inheritance) => agent::run(&inheritance),
+        Err(error) => {
+            console::log(&format!("cannot start the guest agent: {error:#}"));
+            ExitCode::FAILURE
         }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! Start ─► spawn ─► Process ──► pump stdout ─┐
 //!                      │    └─► pump stderr ─┼─► Output ─► every follower, in order, without loss
-//!                      └─► wait ─────────────┘   (the end is published after the last byte)
+//!                      └─► wait ─────────────┘   (the end is published last, after a short grace)
 //! ```
 
 mod events;

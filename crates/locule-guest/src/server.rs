@@ -13,7 +13,9 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use locule_guest_api::{ACCESS_TOKEN_HEADER, CONTROL_KEY_HEADER, CONTROL_PATHS, HOST_IP};
+use locule_guest_api::{
+    ACCESS_TOKEN_HEADER, CONTROL_KEY_HEADER, CONTROL_PATHS, HOST_IP, TUNNEL_PATH,
+};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -21,7 +23,7 @@ use crate::answer::{Peer, refuse};
 use crate::identity::Proof;
 use crate::state::GuestState;
 use crate::tasks::spawn;
-use crate::{control, files, filesystem, metrics, processes};
+use crate::{control, files, filesystem, metrics, processes, tunnel};
 
 /// Limit of the body of a unary RPC or a control call. Files are streamed and have no such limit.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -43,6 +45,7 @@ fn router(state: GuestState) -> Router {
         .route("/freeze", post(control::freeze))
         .route("/thaw", post(control::thaw))
         .route("/sync", post(control::sync))
+        .route(TUNNEL_PATH, post(tunnel::open))
         .route("/metrics", get(metrics::metrics))
         .route("/envs", get(control::envs))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

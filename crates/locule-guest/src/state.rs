@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 
 use crate::filesystem::Watchers;
-use crate::identity::SharedIdentity;
+use crate::identity::{SharedIdentity, StoredIdentity};
 use crate::processes::{FileLimits, Processes};
 
 /// Resets that a connection may miss before it sees that it missed some; either way the connection closes.
 const SESSION_RESETS_QUEUED: usize = 4;
+/// Limit of open tunnels: more than the requests that the host lets one sandbox have.
+const TUNNELS_MAX: usize = 1024;
 
 #[derive(Debug, Clone)]
 pub(crate) struct GuestState {
@@ -23,16 +25,25 @@ pub(crate) struct GuestState {
     /// Carries the peer address of the connection that called `/init`. Every other connection is closed: its peer spoke to
     /// the sandbox that the guest was before.
     pub(crate) session_reset: broadcast::Sender<SocketAddr>,
+    /// Slots of open tunnels.
+    pub(crate) tunnels: Arc<Semaphore>,
 }
 
 impl GuestState {
-    pub(crate) fn new(in_microvm: bool, file_limits: FileLimits) -> Self {
+    /// `restarted`: another agent ran before this one.
+    pub(crate) fn new(
+        in_microvm: bool,
+        file_limits: FileLimits,
+        identity: StoredIdentity,
+        restarted: bool,
+    ) -> Self {
         Self {
             in_microvm,
-            identity: Arc::default(),
-            processes: Arc::new(Processes::new(in_microvm, file_limits)),
+            identity: Arc::new(SharedIdentity::open(identity)),
+            processes: Arc::new(Processes::new(in_microvm, file_limits, restarted)),
             watchers: Arc::default(),
             session_reset: broadcast::Sender::new(SESSION_RESETS_QUEUED),
+            tunnels: Arc::new(Semaphore::new(TUNNELS_MAX)),
         }
     }
 }

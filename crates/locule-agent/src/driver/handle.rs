@@ -53,10 +53,21 @@ pub(crate) struct Handle {
 }
 
 /// What others may know of the VM of a running sandbox.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct RunningVm {
     pub(super) net: Arc<SandboxNet>,
+    /// What the guest agent demands of the host.
+    pub(super) control_key: Arc<str>,
     pub(super) vmm_pid: u32,
+}
+
+impl std::fmt::Debug for RunningVm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunningVm")
+            .field("net", &self.net)
+            .field("vmm_pid", &self.vmm_pid)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Handle {
@@ -69,9 +80,16 @@ impl Handle {
         })
     }
 
-    /// The network of the guest while the sandbox runs.
-    pub(crate) fn net(&self) -> Option<Arc<SandboxNet>> {
-        self.running.borrow().as_ref().map(|vm| vm.net.clone())
+    /// Whether the sandbox has a VM now.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.borrow().is_some()
+    }
+
+    /// The network of the guest and the guest agent's control key, while the sandbox runs.
+    pub(crate) fn guest(&self) -> Option<(Arc<SandboxNet>, Arc<str>)> {
+        let running = self.running.borrow();
+        let vm = running.as_ref()?;
+        Some((vm.net.clone(), vm.control_key.clone()))
     }
 
     /// The VMM's process while the sandbox runs.

@@ -127,7 +127,7 @@ impl HostAgent for Registry {
 
     async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError> {
         let handle = self.handle(sandbox).ok_or(AgentError::NotFound)?;
-        if handle.net().is_none() {
+        if !handle.is_running() {
             return Err(AgentError::FailedPrecondition(
                 "the sandbox is not running".to_owned(),
             ));

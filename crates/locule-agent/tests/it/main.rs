@@ -10,6 +10,7 @@ mod full_disk;
 mod harmful_guests;
 mod host_files;
 mod hostile;
+mod inside;
 mod memory;
 mod orders;
 mod process;
@@ -198,7 +199,7 @@ async fn the_proxy_hides_the_hosts_calls_and_breaks_streams_of_a_destroyed_sandb
         .create_sandbox(desired.clone())
         .await
         .unwrap();
-    for path in ["init", "freeze", "thaw", "sync"] {
+    for path in ["init", "freeze", "thaw", "sync", "tunnel"] {
         assert_eq!(
             rig.get(desired.order.sandbox, 49983, path).await.status(),
             404,

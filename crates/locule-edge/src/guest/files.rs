@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use locule_guest_api::proto::filesystem as wire;
 use locule_guest_api::rpc::ErrorCode;
-use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT, REPLACE_HEADER};
+use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
 use serde::Deserialize;
 
 use super::{GuestClient, GuestError, header_name, http_error, unary, unary_list};
@@ -159,8 +159,6 @@ impl GuestClient {
         let headers = request.headers_mut();
         let bytes = HeaderValue::from_static("application/octet-stream");
         headers.insert(header::CONTENT_TYPE, bytes);
-        let whole = HeaderValue::from_static("1");
-        headers.insert(header_name(REPLACE_HEADER), whole);
         require_success(self.transport.send(GUEST_PORT, request).await?).await?;
         Ok(())
     }

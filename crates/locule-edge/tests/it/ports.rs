@@ -140,7 +140,7 @@ async fn a_port_with_too_many_requests_and_a_program_without_an_answer_are_told_
 #[tokio::test]
 async fn the_control_paths_of_the_guest_agent_are_not_reachable() {
     let host = Host::start();
-    for path in ["/init", "/freeze", "/thaw", "/sync", "/init/"] {
+    for path in ["/init", "/freeze", "/thaw", "/sync", "/tunnel", "/init/"] {
         let response = proxy(
             host.target.clone(),
             49983,

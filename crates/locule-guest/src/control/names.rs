@@ -1,4 +1,4 @@
-//! The names of the machine: host name, `/etc/hosts`, machine id.
+//! The names of the machine: host name and `/etc/hosts`.
 
 use crate::console;
 use crate::paths::{read_small, write_small};
@@ -16,19 +16,12 @@ pub(super) fn set(hostname: &str) {
             write_small("/etc/hostname", &format!("{hostname}\n")),
         ),
         ("/etc/hosts", write_small("/etc/hosts", &hosts)),
-        ("/etc/machine-id", set_machine_id()),
     ];
     for (what, done) in names {
         if let Err(error) = done {
             console::log(&format!("cannot set {what}: {error}"));
         }
     }
-}
-
-fn set_machine_id() -> std::io::Result<()> {
-    let mut id = [0_u8; 16];
-    rustix::rand::getrandom(&mut id, rustix::rand::GetRandomFlags::empty())?;
-    write_small("/etc/machine-id", &format!("{}\n", hex::encode(id)))
 }
 
 /// The content of `/etc/hosts` with this machine's own line replaced. Lines that the user added stay.

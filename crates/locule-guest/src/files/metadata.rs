@@ -9,14 +9,14 @@ use axum::http::HeaderMap;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
+use crate::attributes;
+
 const HEADER_PREFIX: &str = "x-metadata-";
-const ATTRIBUTE_PREFIX: &str = "user.e2b.";
+pub(super) const ATTRIBUTE_PREFIX: &str = "user.e2b.";
 /// Limit of the keys and values of a file together.
 const BYTES_MAX: usize = 4096;
 /// The kernel's limit of an attribute's name, with the prefix.
 const NAME_BYTES_MAX: usize = 255;
-/// The kernel's limit of a list of names, and of one value.
-const KERNEL_BYTES_MAX: usize = 64 * 1024;
 
 pub(crate) type Metadata = BTreeMap<String, String>;
 
@@ -90,36 +90,14 @@ pub(crate) fn of(path: &Path) -> Metadata {
 }
 
 fn names(list: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> Vec<String> {
-    let Some(bytes) = filled(list) else {
-        return Vec::new();
-    };
-    let mut names: Vec<String> = bytes
-        .split(|byte| *byte == 0)
-        .filter_map(|name| std::str::from_utf8(name).ok())
-        .filter(|name| name.len() > ATTRIBUTE_PREFIX.len() && name.starts_with(ATTRIBUTE_PREFIX))
-        .map(str::to_owned)
-        .collect();
+    let mut names = attributes::names(list);
+    names.retain(|name| name.len() > ATTRIBUTE_PREFIX.len() && name.starts_with(ATTRIBUTE_PREFIX));
     names.sort();
     names
 }
 
 fn value_of(get: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> Option<String> {
-    String::from_utf8(filled(get)?).ok()
-}
-
-/// Calls `ask` with a small buffer, and with one of the kernel's limit if that is too small. `None`: there is no value.
-fn filled(ask: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> Option<Vec<u8>> {
-    let mut few = [0; 1024];
-    match ask(&mut few) {
-        Ok(length) => Some(few[..length].to_vec()),
-        Err(Errno::RANGE) => {
-            let mut many = vec![0; KERNEL_BYTES_MAX];
-            let length = ask(&mut many).ok()?;
-            many.truncate(length);
-            Some(many)
-        }
-        Err(_) => None,
-    }
+    String::from_utf8(attributes::filled(get)?).ok()
 }
 
 /// Whether the file system cannot store the metadata, as opposed to an error about the file.

@@ -4,7 +4,7 @@
 //! that were created in it before it joined are reported as if the kernel had reported them.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -16,10 +16,14 @@ use locule_guest_api::proto::filesystem::EventType;
 use rustix::fs::inotify::{self, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
+use crate::files::place::{Unfinished, unfinished};
+
 /// Limit of directories in one recursive watch.
 const FOLDERS_MAX: usize = 8192;
 /// Limit of events in one read, twice what the kernel queues: a busy directory must not occupy its reader for ever.
 const READ_MAX: usize = 32 * 1024;
+/// Limit of renames of uploads whose second half is awaited.
+const PLACED_MAX: usize = 64;
 /// Fits several events that each have the longest name.
 const BUFFER_BYTES: usize = 16 * 1024;
 
@@ -66,6 +70,8 @@ pub(super) struct Folders {
     by_watch: HashMap<i32, PathBuf>,
     /// Paths that were found in a directory that had just joined, and are reported: the kernel may report them again.
     reported: HashSet<PathBuf>,
+    /// Complete uploads that are being renamed to their place, by the kernel's number of the rename.
+    placed: HashMap<u32, Unfinished>,
 }
 
 /// The result of one read.
@@ -102,6 +108,7 @@ impl Folders {
             root_watch: 0,
             by_watch: HashMap::new(),
             reported: HashSet::new(),
+            placed: HashMap::new(),
         };
         let flags = interest();
         folders.root_watch = inotify::add_watch(fd, &folders.spec.root, flags)?;
@@ -157,6 +164,9 @@ impl Folders {
             // An entry may be removed while it is examined.
             let Ok(entry) = entry else { continue };
             let Ok(meta) = entry.metadata() else { continue };
+            if unfinished(entry.file_name().as_encoded_bytes()).is_some() {
+                continue;
+            }
             let path = folder.join(entry.file_name());
             if let Some(found) = &mut found
                 && found.len() < READ_MAX
@@ -203,11 +213,75 @@ impl Folders {
             let name = event
                 .file_name()
                 .map(|name| OsString::from_vec(name.to_bytes().to_vec()));
+            if self.upload(
+                event.wd(),
+                event.events(),
+                event.cookie(),
+                name.as_deref(),
+                &mut read,
+            ) {
+                continue;
+            }
             self.take(fd, event.wd(), event.events(), name, &mut read, &mut left);
         }
         self.leave(fd.as_fd(), left);
         read.more = true;
         read
+    }
+
+    /// Reports an upload as if it had been written in place: its events while it is incomplete are dropped, and its rename is
+    /// what a write of the file would have been. `true`: the event belongs to an upload.
+    fn upload(
+        &mut self,
+        watch: i32,
+        flags: ReadFlags,
+        cookie: u32,
+        name: Option<&OsStr>,
+        read: &mut Read,
+    ) -> bool {
+        use EventType as E;
+        let Some(name) = name else { return false };
+        if let Some(upload) = unfinished(name.as_encoded_bytes()) {
+            if flags.contains(ReadFlags::MOVED_FROM) {
+                // A rename that leaves the watched directories has no second half.
+                if self.placed.len() >= PLACED_MAX {
+                    self.placed.clear();
+                }
+                self.placed.insert(cookie, upload);
+            }
+            return true;
+        }
+        let moved_to = flags.contains(ReadFlags::MOVED_TO);
+        let Some(upload) = moved_to.then(|| self.placed.remove(&cookie)).flatten() else {
+            return false;
+        };
+        let Some(folder) = self.by_watch.get(&watch) else {
+            return true;
+        };
+        let path = folder.join(name);
+        if self.reported.remove(&path) {
+            return true;
+        }
+        let is_empty = self
+            .absolute(&path)
+            .metadata()
+            .is_ok_and(|meta| meta.len() == 0);
+        let kinds: &[E] = match upload {
+            Unfinished::New if is_empty => &[E::EVENT_TYPE_CREATE, E::EVENT_TYPE_CHMOD],
+            Unfinished::New => &[
+                E::EVENT_TYPE_CREATE,
+                E::EVENT_TYPE_CHMOD,
+                E::EVENT_TYPE_WRITE,
+            ],
+            Unfinished::Replacing => &[E::EVENT_TYPE_WRITE],
+        };
+        for kind in kinds {
+            read.changes.push(Change {
+                path: path.clone(),
+                kind: *kind,
+            });
+        }
+        true
     }
 
     fn take(

@@ -12,10 +12,14 @@ pub(crate) fn make_dirs(path: &Path, user: &User) -> io::Result<bool> {
     if path.is_dir() {
         return Ok(false);
     }
-    let missing: Vec<&Path> = path
-        .ancestors()
-        .take_while(|ancestor| !ancestor.exists())
-        .collect();
+    let mut missing = Vec::new();
+    for ancestor in path.ancestors() {
+        // A loop of links is an error, not a directory that is missing.
+        if ancestor.try_exists()? {
+            break;
+        }
+        missing.push(ancestor);
+    }
     for folder in missing.into_iter().rev() {
         std::fs::create_dir(folder)?;
         std::os::unix::fs::chown(folder, Some(user.uid), Some(user.gid))?;

@@ -14,6 +14,7 @@ use super::error::path_error;
 use super::folders::WatchSpec;
 use super::listing::{describe, list};
 use super::make_dirs::make_dirs;
+use super::move_across::move_across;
 use super::remove;
 use super::watch::{self, Watchers};
 use crate::identity::SharedIdentity;
@@ -130,8 +131,13 @@ impl wire::Filesystem for Service {
             if let Some(parent) = destination.parent() {
                 make_dirs(parent, &user).map_err(|error| path_error(&error, parent))?;
             }
-            std::fs::rename(&source, &destination)
-                .map_err(|error| path_error(&error, &destination))?;
+            let moved = match std::fs::rename(&source, &destination) {
+                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                    move_across(&source, &destination)
+                }
+                moved => moved,
+            };
+            moved.map_err(|error| path_error(&error, &destination))?;
             describe(&destination)
         });
         Response::ok(wire::MoveResponse {

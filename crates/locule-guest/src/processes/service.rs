@@ -42,9 +42,14 @@ impl Service {
     fn find(&self, named: Option<&wire::ProcessSelector>) -> Result<Arc<Process>, ConnectError> {
         let selector = selector(named)?;
         self.processes.find(&selector).ok_or_else(|| {
+            let why = if self.processes.restarted {
+                ": the guest agent was killed and started again, and knows no process from before"
+            } else {
+                ""
+            };
             ConnectError::not_found(match selector {
-                Selector::Pid(pid) => format!("process with pid {pid} not found"),
-                Selector::Tag(tag) => format!("process with tag '{tag}' not found"),
+                Selector::Pid(pid) => format!("process with pid {pid} not found{why}"),
+                Selector::Tag(tag) => format!("process with tag '{tag}' not found{why}"),
             })
         })
     }
@@ -108,7 +113,7 @@ impl wire::Process for Service {
         let deadline = ctx.deadline().map(tokio::time::Instant::from_std);
         kill_at(&process, deadline);
         let starts_at = follower.starts_at();
-        let events = events(process.pid, follower, keepalive_interval(&ctx), deadline);
+        let events = events(process, follower, keepalive_interval(&ctx), deadline);
         let answer = Response::stream(events.map(|event| {
             event.map(|event| wire::StartResponse {
                 event: event.into(),
@@ -127,7 +132,7 @@ impl wire::Process for Service {
         let offset = replay_offset(&ctx)?;
         let follower = process.output.follow(offset);
         let starts_at = follower.starts_at();
-        let events = events(process.pid, follower, keepalive_interval(&ctx), None);
+        let events = events(process, follower, keepalive_interval(&ctx), None);
         let answer = Response::stream(events.map(|event| {
             event.map(|event| wire::ConnectResponse {
                 event: event.into(),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::fchown;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use std::sync::Arc;
 use locule_guest_api::{OUTPUT_CHUNK_BYTES, PTY_CHUNK_BYTES};
 use nix::libc;
 use nix::pty::Winsize;
+use rustix::fs::Mode;
 
 use super::file_limits::FileLimits;
 use super::input::{Input, Terminal};
@@ -79,8 +82,8 @@ pub(super) fn spawn(
         .envs(environment(spec))
         .current_dir(&spec.directory);
     let (sources, input) = match spec.terminal {
-        Some(terminal) => attach_terminal(&mut command, terminal)?,
-        None => attach_pipes(&mut command, spec.stdin)?,
+        Some(terminal) => attach_terminal(&mut command, terminal, &spec.user)?,
+        None => attach_pipes(&mut command, spec.stdin, &spec.user)?,
     };
     prepare_child(&mut command, spec, in_microvm, limits)?;
     let child = command.spawn().map_err(|error| failed(spec, error))?;
@@ -114,11 +117,14 @@ fn failed(spec: &SpawnSpec, error: io::Error) -> SpawnError {
     }
 }
 
-/// Only documented variables: the agent's PATH, the user's, the sandbox's, then those of the call. Later ones win.
+/// Only documented variables: the agent's PATH and character set, the user's, the sandbox's, then those of the call. Later ones
+/// win.
 fn environment(spec: &SpawnSpec) -> BTreeMap<String, String> {
     let user = &spec.user;
     let mut env = BTreeMap::from([
         ("PATH".to_owned(), PATH.to_owned()),
+        // There is no login that would read the template's /etc/default/locale.
+        ("LANG".to_owned(), "C.UTF-8".to_owned()),
         ("HOME".to_owned(), user.home.to_string_lossy().into_owned()),
         ("USER".to_owned(), user.name.clone()),
         ("LOGNAME".to_owned(), user.name.clone()),
@@ -131,8 +137,14 @@ fn environment(spec: &SpawnSpec) -> BTreeMap<String, String> {
 fn attach_pipes(
     command: &mut tokio::process::Command,
     stdin: bool,
+    user: &User,
 ) -> io::Result<(Vec<Source>, Input)> {
-    let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
+    let pipe = || {
+        let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        // Both ends are one inode. A program opens it by name too, as `/dev/stdout`, and the kernel then checks the owner.
+        fchown(pipe.0.as_fd(), Some(user.uid), Some(user.gid))?;
+        io::Result::Ok(pipe)
+    };
     let input = if stdin {
         let (theirs, ours) = pipe()?;
         command.stdin(Stdio::from(theirs));
@@ -163,8 +175,12 @@ fn attach_pipes(
 fn attach_terminal(
     command: &mut tokio::process::Command,
     terminal: Terminal,
+    user: &User,
 ) -> io::Result<(Vec<Source>, Input)> {
     let pair = nix::pty::openpty(&Winsize::from(terminal), None)?;
+    // As a login does. The mount of the terminals gives them to the group `tty`.
+    fchown(pair.slave.as_fd(), Some(user.uid), None)?;
+    rustix::fs::fchmod(&pair.slave, Mode::RUSR | Mode::WUSR | Mode::WGRP)?;
     rustix::io::fcntl_setfd(&pair.master, rustix::io::FdFlags::CLOEXEC)?;
     let theirs = || pair.slave.try_clone().map(Stdio::from);
     command.stdin(theirs()?).stdout(theirs()?).stderr(theirs()?);
@@ -205,7 +221,7 @@ fn prepare_child(
         if let Ok(score) = rustix::fs::open(
             c"/proc/self/oom_score_adj",
             rustix::fs::OFlags::WRONLY,
-            rustix::fs::Mode::empty(),
+            Mode::empty(),
         ) {
             // A guest without /proc has no out-of-memory score to set.
             let _ = rustix::io::write(&score, OOM_SCORE.as_bytes());

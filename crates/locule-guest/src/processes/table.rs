@@ -55,6 +55,8 @@ pub(crate) enum Selector {
 pub(crate) struct Processes {
     in_microvm: bool,
     file_limits: FileLimits,
+    /// Another agent ran before this one: its processes are not in the table.
+    pub(crate) restarted: bool,
     scrollback_budget: Budget,
     table: Mutex<Table>,
 }
@@ -67,10 +69,11 @@ struct Table {
 }
 
 impl Processes {
-    pub(crate) fn new(in_microvm: bool, file_limits: FileLimits) -> Self {
+    pub(crate) fn new(in_microvm: bool, file_limits: FileLimits, restarted: bool) -> Self {
         Self {
             in_microvm,
             file_limits,
+            restarted,
             scrollback_budget: Budget::default(),
             table: Mutex::default(),
         }

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 /// Longer than any wait in these tests takes on a busy machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 pub(crate) const TOKEN: &str = "token-of-the-tests";
-const KEY: &str = "key-of-the-tests";
+pub(crate) const KEY: &str = "key-of-the-tests";
 
 /// A free address below the range from which the kernel picks ports for connections. Within that range, a connection attempt
 /// before the agent listens may connect to itself and keep the port from the agent.
@@ -41,13 +41,22 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts an agent that has had no `/init` yet.
     pub(crate) async fn uninitialized() -> Self {
+        Self::run("--serve").await
+    }
+
+    /// Starts an agent that has had no `/init` yet, as the child of a supervisor. The process of the value is the supervisor.
+    pub(crate) async fn supervised() -> Self {
+        Self::run("--supervise").await
+    }
+
+    async fn run(how: &str) -> Self {
         let address = free_address();
         #[expect(
             clippy::disallowed_methods,
             reason = "the program under test runs without the host command runner"
         )]
         let process = tokio::process::Command::new(env!("CARGO_BIN_EXE_locule-guest"))
-            .args(["--serve", &address.port().to_string()])
+            .args([how, &address.port().to_string()])
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn()

@@ -5,6 +5,10 @@
 mod agent;
 mod files;
 mod fuzz;
+mod places;
 mod processes;
+mod restart;
+mod streams;
 mod transfers;
+mod tunnel;
 mod watch;

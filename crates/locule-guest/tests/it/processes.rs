@@ -279,6 +279,7 @@ async fn a_process_has_only_the_documented_environment() {
         "E2B_TEMPLATE_ID",
         "GIVEN",
         "HOME",
+        "LANG",
         "LOCULE_SANDBOX_ID",
         "LOGNAME",
         "MORE",
@@ -288,6 +289,7 @@ async fn a_process_has_only_the_documented_environment() {
     assert_eq!(names, expected);
     assert!(text.contains("GIVEN=by the call\n") && text.contains("E2B_SANDBOX=true\n"));
     assert!(text.contains(&format!("USER={}\n", crate::agent::me())));
+    assert!(text.contains("LANG=C.UTF-8\n"));
 }
 
 #[tokio::test]

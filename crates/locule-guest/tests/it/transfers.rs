@@ -22,6 +22,10 @@ fn create_nested(folder: &Path, depth: usize) {
     }
 }
 
+fn entries(folder: &Path) -> usize {
+    std::fs::read_dir(folder).unwrap().count()
+}
+
 fn header<'a>(parts: &'a hyper::http::response::Parts, name: &str) -> Option<&'a str> {
     parts.headers.get(name).map(|value| value.to_str().unwrap())
 }
@@ -134,14 +138,21 @@ async fn an_interrupted_upload_leaves_no_new_file() {
     );
     connection.write_all(head.as_bytes()).await.unwrap();
     connection.write_all(&vec![7; 300_000]).await.unwrap();
-    eventually("the upload creates the file", async || file.exists()).await;
+    eventually("the upload creates a file", async || {
+        entries(folder.path()) == 1
+    })
+    .await;
+    assert!(
+        !file.exists(),
+        "a file that is not complete has no name yet"
+    );
     drop(connection);
-    eventually("the file is removed", async || !file.exists()).await;
+    eventually("the file is removed", async || entries(folder.path()) == 0).await;
 }
 
-/// W-044: with `locule-replace`, an existing file keeps its content until the new file is complete.
+/// W-044: an existing file keeps its content until the new one is complete, and a broken-off upload changes nothing.
 #[tokio::test]
-async fn a_replacing_upload_takes_effect_when_it_is_complete() {
+async fn an_upload_takes_effect_when_it_is_complete() {
     use std::os::unix::fs::PermissionsExt as _;
     let agent = Agent::start().await;
     let folder = tempfile::tempdir().unwrap();
@@ -149,10 +160,10 @@ async fn a_replacing_upload_takes_effect_when_it_is_complete() {
     std::fs::write(&file, "old").unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o750)).unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
-    let names = || std::fs::read_dir(folder.path()).unwrap().count();
+    let names = || entries(folder.path());
     let mut connection = agent.connect().await;
     let head = format!(
-        "POST /files?path={} HTTP/1.1\r\nhost: guest\r\nx-access-token: {TOKEN}\r\nlocule-replace: 1\r\n\
+        "POST /files?path={} HTTP/1.1\r\nhost: guest\r\nx-access-token: {TOKEN}\r\n\
          content-type: application/octet-stream\r\ncontent-length: 1000000\r\n\r\n",
         link.display()
     );
@@ -162,7 +173,7 @@ async fn a_replacing_upload_takes_effect_when_it_is_complete() {
     drop(connection);
     eventually("the second file is removed", async || names() == 2).await;
     assert_eq!(std::fs::read(&file).unwrap(), b"old");
-    let (status, _) = agent.upload(&link, "new", &[("locule-replace", "1")]).await;
+    let (status, _) = agent.upload(&link, "new", &[]).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         (std::fs::read(&file).unwrap(), names()),
@@ -173,12 +184,12 @@ async fn a_replacing_upload_takes_effect_when_it_is_complete() {
     assert_eq!(mode & 0o7777, 0o750);
 }
 
+/// A directory of the kernel accepts no second file.
 #[tokio::test]
-async fn a_replacing_upload_to_a_kernel_file_writes_in_place() {
+async fn an_upload_to_a_kernel_file_writes_in_place() {
     let agent = Agent::start().await;
     let file = format!("/proc/{}/oom_score_adj", agent.pid());
-    let replace = [("locule-replace", "1")];
-    let (status, _) = agent.upload(Path::new(&file), "7", &replace).await;
+    let (status, _) = agent.upload(Path::new(&file), "7", &[]).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "7\n");
 }
@@ -200,10 +211,10 @@ async fn an_upload_with_a_wrong_encoding_leaves_no_new_file() {
 }
 
 /// A small file system. Dropping the value unmounts it, also when a test fails.
-struct Disk(tempfile::TempDir);
+pub(crate) struct Disk(pub(crate) tempfile::TempDir);
 
 impl Disk {
-    fn mount() -> Self {
+    pub(crate) fn mount() -> Self {
         use nix::mount::{MsFlags, mount};
         let folder = tempfile::tempdir().unwrap();
         let kind = Some("tmpfs");
@@ -256,7 +267,7 @@ async fn an_upload_to_a_full_disk_is_refused_and_leaves_no_file() {
     let response = agent.send(request).await;
     let status = response.status();
     let error = json_of(response).await;
-    eventually("the file is removed", async || !file.exists()).await;
+    eventually("the file is removed", async || entries(disk.0.path()) == 0).await;
     let (next, _) = agent.upload(&file, "small", &[]).await;
     assert_eq!(status, StatusCode::INSUFFICIENT_STORAGE);
     assert_eq!(error["code"], 507);

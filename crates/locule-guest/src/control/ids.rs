@@ -1,0 +1,89 @@
+//! Ids by which programs recognize the machine: machine id and boot id. Both follow from the sandbox's id, so they stay through
+//! pauses, and no other sandbox of the same snapshot has them.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use sha2::{Digest as _, Sha256};
+
+use crate::console;
+use crate::paths::write_small;
+
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// Mounted over the kernel's own, which is the same in each restore of a snapshot.
+const OWN_BOOT_ID: &str = "/run/locule/boot_id";
+
+/// Sets both ids. Best effort, each on its own.
+pub(super) fn set(sandbox_id: &str) {
+    let machine_id = hex::encode(derive("machine-id", sandbox_id));
+    let ids = [
+        (
+            "the machine id",
+            write_small("/etc/machine-id", &format!("{machine_id}\n")),
+        ),
+        ("the boot id", set_boot_id(sandbox_id)),
+    ];
+    for (what, done) in ids {
+        if let Err(error) = done {
+            console::log(&format!("cannot set {what}: {error}"));
+        }
+    }
+}
+
+fn set_boot_id(sandbox_id: &str) -> io::Result<()> {
+    // The id of the sandbox that this one was made from, if it is mounted.
+    let _ = umount2(BOOT_ID, MntFlags::MNT_DETACH);
+    fs::create_dir_all("/run/locule")?;
+    let _ = fs::remove_file(OWN_BOOT_ID);
+    let id = hyphenated(derive("boot-id", sandbox_id));
+    write_small(OWN_BOOT_ID, &format!("{id}\n"))?;
+    fs::set_permissions(OWN_BOOT_ID, fs::Permissions::from_mode(0o444))?;
+    mount(
+        Some(OWN_BOOT_ID),
+        BOOT_ID,
+        None::<&str>,
+        MsFlags::MS_BIND,
+        None::<&str>,
+    )?;
+    Ok(())
+}
+
+/// A random-looking UUID (version 4) that follows from the sandbox's id.
+fn derive(what: &str, sandbox_id: &str) -> [u8; 16] {
+    let digest: [u8; 32] = Sha256::digest(format!("locule {what} {sandbox_id}")).into();
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    id[6] = id[6] & 0x0f | 0x40;
+    id[8] = id[8] & 0x3f | 0x80;
+    id
+}
+
+fn hyphenated(id: [u8; 16]) -> String {
+    let text = hex::encode(id);
+    [
+        &text[..8],
+        &text[8..12],
+        &text[12..16],
+        &text[16..20],
+        &text[20..],
+    ]
+    .join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{derive, hyphenated};
+
+    #[test]
+    fn ids_stay_with_a_sandbox_and_differ_between_sandboxes_and_kinds() {
+        assert_eq!(derive("boot-id", "a"), derive("boot-id", "a"));
+        assert_ne!(derive("boot-id", "a"), derive("boot-id", "b"));
+        assert_ne!(derive("boot-id", "a"), derive("machine-id", "a"));
+        let text = hyphenated(derive("boot-id", "a"));
+        let lengths: Vec<_> = text.split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12]);
+        assert_eq!((&text[14..15], text.len()), ("4", 36));
+    }
+}
