@@ -92,14 +92,18 @@ impl<'a> Worker<'a> {
         let deadline = clock::now() + RETRY;
         while clock::now() < deadline {
             std::thread::sleep(Duration::from_millis(200));
+            let mark = self.world.quiet();
             let Ok(answer) = self.counted("create again", |api| api.create(request, Some(key)))
             else {
                 continue;
             };
+            let undisturbed = mark.is_some() && mark == self.world.quiet();
             let body = answer.json();
             match (answer.status, body["error"]["code"].as_str()) {
-                // The first attempt is in progress, or the server is down.
-                (409, _) | (503, Some("not_ready")) => {}
+                // The first attempt is in progress.
+                (409, _) => {}
+                // The server is down. In quiet times it is the kept error of an attempt that the database left.
+                (503, Some("not_ready")) if !undisturbed => {}
                 _ => return answer.is_success().then_some(answer),
             }
         }

@@ -105,7 +105,7 @@ async fn the_refusals_of_requests_for_a_sandbox_are_restricted_too(pool: PgPool)
     for (id, port, status) in [
         (unknown, "8080", 403),
         (id_of(&sandbox), "0", 400),
-        ("nope", "8080", 400),
+        ("nope", "8080", 502),
     ] {
         let headers = [
             host,
