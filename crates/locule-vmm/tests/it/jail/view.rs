@@ -167,7 +167,8 @@ async fn a_running_qemu_has_no_network_and_no_file_but_its_own() {
         "the only interface is up: {links}"
     );
     let routes = fs::read_to_string(proc.join("net/route")).unwrap();
-    assert_eq!(routes.lines().count(), 1, "the heading only: {routes}");
+    // A kernel that has made no table of routes yet prints no heading either.
+    assert_eq!(routes.lines().skip(1).count(), 0, "{routes}");
     // Disk, console, log and initramfs are temporary files of the test; the kernel is the bundle's.
     let passed = [std::env::temp_dir(), images().canonicalize().unwrap()];
     let mut sockets = 0;
