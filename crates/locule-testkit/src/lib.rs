@@ -19,7 +19,7 @@ mod wait;
 mod world;
 
 pub use fake_guest::{FIRST_PID, FakeGuest, WebAnswer, WebRequest};
-pub use guest_process::{GuestProcess, current_user};
+pub use guest_process::{GuestProcess, current_user, free_address, program};
 pub use host::SimHost;
 pub use host_proxy::{GuestAgent, HostProxy};
 pub use plan::{Call, Fault, Gate};

@@ -31,5 +31,7 @@ mod port_tokens;
 mod ports;
 mod raw;
 mod revocation;
+mod served;
 mod streams;
+mod team_memory;
 mod teams;
