@@ -7,8 +7,8 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Each exchange whose client is slow holds a buffer of this size for each direction. The head of a response must fit.
-const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// The buffers of an exchange with a client of the platform or a program in a sandbox.
+pub const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -20,8 +20,23 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    exchange_within(stream, request, BUFFER_BYTES_MAX).await
+}
+
+/// As [`exchange`]. Each exchange whose client is slow holds a buffer of `buffer_bytes_max` for each direction; the head of a
+/// response must fit.
+pub async fn exchange_within<S, B>(
+    stream: S,
+    request: Request<B>,
+    buffer_bytes_max: usize,
+) -> hyper::Result<Response<Incoming>>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-        .max_buf_size(BUFFER_BYTES_MAX)
+        .max_buf_size(buffer_bytes_max)
         .handshake(TokioIo::new(stream))
         .await?;
     // The task ends with the exchange: when the caller has read or dropped the body of the response.

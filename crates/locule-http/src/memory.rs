@@ -112,6 +112,11 @@ impl Held {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Holds nothing any more.
     pub(crate) fn clear(&mut self) {
         self.bytes = 0;
