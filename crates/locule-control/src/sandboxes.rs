@@ -13,6 +13,7 @@ mod resume;
 pub(crate) mod route;
 mod timeout;
 pub(crate) mod tokens;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ use crate::rate::Tries;
 use crate::sandboxes::access::AccessCache;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::locks::{Locks, OrderGuard};
+use crate::sandboxes::turns::Turns;
 
 /// Reads of routes at a time: requests for ports, which any client may send, leave connections of the pool to the API.
 const ROUTE_READS_MAX: usize = 8;
@@ -89,6 +91,7 @@ pub(crate) struct Inner {
     rereads: Tries<SandboxId>,
     route_reads: Semaphore,
     locks: Locks,
+    pub(crate) turns: Turns,
 }
 
 /// Sandboxes of every team: create, list, pause, resume, destroy, route, and reconcile with the hosts. Cheap to clone.
@@ -119,6 +122,7 @@ impl Sandboxes {
                 rereads: Tries::default(),
                 route_reads: Semaphore::new(ROUTE_READS_MAX),
                 locks: Locks::default(),
+                turns: Turns::default(),
             }),
         }
     }

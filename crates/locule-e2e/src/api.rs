@@ -1,6 +1,6 @@
 //! A client of the public API over one connection, which measures times.
 
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -14,19 +14,45 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Api {
     address: SocketAddr,
-    key: String,
+    /// The header with the caller's credential.
+    credential: (&'static str, String),
     timeout: Duration,
     stream: Option<BufReader<TcpStream>>,
 }
 
 impl Api {
     pub fn new(address: SocketAddr, key: &str, timeout: Duration) -> Self {
+        Self::with(address, ("x-api-key", key.to_owned()), timeout)
+    }
+
+    /// A client of a person, by the token of a login. A login itself needs no token.
+    pub fn of_person(address: SocketAddr, token: &str, timeout: Duration) -> Self {
+        let bearer = format!("Bearer {token}");
+        Self::with(address, ("authorization", bearer), timeout)
+    }
+
+    fn with(address: SocketAddr, credential: (&'static str, String), timeout: Duration) -> Self {
         Self {
             address,
-            key: key.to_owned(),
+            credential,
             timeout,
             stream: None,
         }
+    }
+
+    /// A new connection, after these bytes of a request with the credential of the client.
+    pub fn begin(
+        &self,
+        path: &str,
+        content_type: &str,
+        length: usize,
+        body: &[u8],
+    ) -> io::Result<TcpStream> {
+        let (name, value) = &self.credential;
+        let head = http::head("POST", path, &[(name, value)], content_type, length);
+        let mut stream = self.connect()?.into_inner();
+        stream.write_all(&[head.as_bytes(), body].concat())?;
+        Ok(stream)
     }
 
     /// Sends one request. After an error the result of the request is unknown.
@@ -42,7 +68,7 @@ impl Api {
             Some(stream) => stream,
             None => self.connect()?,
         };
-        let mut all = vec![("x-api-key", self.key.as_str())];
+        let mut all = vec![(self.credential.0, self.credential.1.as_str())];
         all.extend_from_slice(headers);
         let head = http::head(method, path, &all, content_type, body.len());
         let answer = http::exchange(&mut stream, &head, body)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::{clock, host};
@@ -116,6 +116,29 @@ impl Platform {
         let credentials: Value = serde_json::from_slice(&text)?;
         let key = credentials["api_key"].as_str().context("the API key")?;
         Ok(Api::new(self.address, key, timeout))
+    }
+
+    /// A client of a team of its own.
+    pub fn another_team(&self, timeout: Duration) -> Result<Api> {
+        let text = fs::read(self.data().join("credentials.json")).context("the credentials")?;
+        let credentials: Value = serde_json::from_slice(&text)?;
+        let post = |token: &str, path: &str, body: &Value| -> Result<Value> {
+            let answer = Api::of_person(self.address, token, timeout).post(path, body)?;
+            ensure!(answer.is_success(), "{path}: {}", answer.text());
+            Ok(answer.json())
+        };
+        let text = |answer: &Value, name: &str| -> Result<String> {
+            let text = answer[name].as_str().context("a text in an answer")?;
+            Ok(text.to_owned())
+        };
+        let login =
+            json!({ "email": credentials["email"], "password": credentials["password"] });
+        let token = text(&post("", "/v1/auth/login", &login)?, "token")?;
+        let team = post(&token, "/v1/teams", &json!({ "name": "neighbour" }))?;
+        let switch = json!({ "team_id": team["id"] });
+        let token = text(&post(&token, "/v1/auth/switch-team", &switch)?, "token")?;
+        let key = text(&post(&token, "/v1/api-keys", &json!({}))?, "key")?;
+        Ok(Api::new(self.address, &key, timeout))
     }
 
     pub fn start_again(&mut self) -> Result<()> {

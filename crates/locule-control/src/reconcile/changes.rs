@@ -89,6 +89,10 @@ impl Sandboxes {
         id: SandboxId,
         decide: impl Fn(&Sandbox) -> Result<Option<Change>, SandboxError>,
     ) -> Result<Sandbox, SandboxError> {
+        let _turn = match caller {
+            Some(caller) => Some(self.inner.turns.wait(caller.team).await),
+            None => None,
+        };
         for _ in 0..WRITES_MAX {
             let (mut tx, now) = (self.core.transaction().await?, self.core.now());
             let seen = sandboxes::get(&mut tx, id).await?;
