@@ -42,6 +42,11 @@ impl Drop for Served {
 
 impl Served {
     pub(crate) async fn start(pool: &PgPool) -> Self {
+        Self::start_with(pool, &[]).await
+    }
+
+    /// Starts the control plane with these variables in its environment.
+    pub(crate) async fn start_with(pool: &PgPool, variables: &[(&str, &str)]) -> Self {
         let (tasks, clock) = (Tasks::new(), SystemClock::shared());
         let (host, guest) = (SimHost::new(clock.clone()), FakeGuest::new());
         let agent = GuestAgent::Fake(guest.clone());
@@ -64,6 +69,7 @@ impl Served {
             .env("LOCULE__SECRETS__JWT_SECRET", "2".repeat(64))
             .env("LOCULE__AUTH__SIGNUP", "open")
             .env("LOCULE_LOG", "warn")
+            .envs(variables.iter().copied())
             .kill_on_drop(true)
             .spawn()
             .expect("start `locule serve`; `cargo build -p locule` builds it");
