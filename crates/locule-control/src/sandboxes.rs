@@ -13,7 +13,6 @@ mod resume;
 pub(crate) mod route;
 mod timeout;
 pub(crate) mod tokens;
-mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +31,7 @@ use crate::rate::Tries;
 use crate::sandboxes::access::AccessCache;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::locks::{Locks, OrderGuard};
-use crate::sandboxes::turns::Turns;
+use crate::turns::Asker;
 
 /// Reads of routes at a time: requests for ports, which any client may send, leave connections of the pool to the API.
 const ROUTE_READS_MAX: usize = 8;
@@ -91,7 +90,6 @@ pub(crate) struct Inner {
     rereads: Tries<SandboxId>,
     route_reads: Semaphore,
     locks: Locks,
-    pub(crate) turns: Turns,
 }
 
 /// Sandboxes of every team: create, list, pause, resume, destroy, route, and reconcile with the hosts. Cheap to clone.
@@ -122,7 +120,6 @@ impl Sandboxes {
                 rereads: Tries::default(),
                 route_reads: Semaphore::new(ROUTE_READS_MAX),
                 locks: Locks::default(),
-                turns: Turns::default(),
             }),
         }
     }
@@ -167,6 +164,7 @@ impl Sandboxes {
 
     /// A team's sandbox, in any state. Another team's is not found, not forbidden.
     pub async fn get_sandbox(&self, team: TeamId, id: SandboxId) -> Result<Sandbox, SandboxError> {
+        let _turn = self.core.turn(Asker::Reads(team)).await;
         let mut conn = self.core.connection().await?;
         let found = sandboxes::get(&mut conn, id)
             .await?
@@ -200,6 +198,7 @@ impl Sandboxes {
 
     /// Records that the sandbox was used at this moment.
     pub async fn touch(&self, id: SandboxId) -> Result<(), SandboxError> {
+        let _turn = self.core.turn(Asker::Activity(id)).await;
         let mut conn = self.core.connection().await?;
         Ok(sandboxes::touch(&mut conn, id, self.core.now()).await?)
     }

@@ -18,6 +18,7 @@ use crate::caller::{Actor, Caller};
 use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
+use crate::turns::Asker;
 
 /// Attempts of a write while other writers change the row.
 const WRITES_MAX: usize = 8;
@@ -90,7 +91,7 @@ impl Sandboxes {
         decide: impl Fn(&Sandbox) -> Result<Option<Change>, SandboxError>,
     ) -> Result<Sandbox, SandboxError> {
         let _turn = match caller {
-            Some(caller) => Some(self.inner.turns.wait(caller.team).await),
+            Some(caller) => Some(self.core.turn(Asker::Changes(caller.team)).await),
             None => None,
         };
         for _ in 0..WRITES_MAX {

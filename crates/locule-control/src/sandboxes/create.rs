@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::{CreateFailure, SandboxError};
+use crate::turns::Asker;
 
 const DISK_MB: u32 = 5120;
 /// The SDKs call the template `minimal` by another name.
@@ -48,7 +49,7 @@ impl Sandboxes {
         if request.template == ALIAS.0 {
             ALIAS.1.clone_into(&mut request.template);
         }
-        let turn = self.inner.turns.wait(caller.team).await;
+        let turn = self.core.turn(Asker::Changes(caller.team)).await;
         let mut tx = self.core.transaction().await?;
         let template = templates::find(&mut tx, caller.team, &request.template).await?;
         // Locked first: a team is locked before its members and keys, and until the commit.

@@ -212,7 +212,7 @@ async fn a_client_that_disconnects_does_not_stop_the_create(pool: PgPool) {
     world.sweep().await;
     assert_eq!(world.only_row().await.state, SandboxState::Starting);
     gate.open();
-    locule_testkit::eventually("the sandbox runs", async || {
+    eventually("the sandbox runs", async || {
         world.only_row().await.state == SandboxState::Running
     })
     .await;
