@@ -28,16 +28,6 @@ pub fn kibibytes(text: &str, name: &str) -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse().ok()
 }
 
-/// Gives freed memory back to the kernel. The allocator of glibc keeps what was freed between blocks that are still in use.
-pub fn give_back() {
-    // SAFETY: the function takes the locks of the allocator that it needs, and touches no block in use.
-    #[cfg(target_env = "gnu")]
-    #[expect(unsafe_code, reason = "malloc_trim")]
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

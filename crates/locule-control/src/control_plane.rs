@@ -52,7 +52,7 @@ impl ControlPlane {
         tasks: Tasks,
         hosts: Vec<HostLink>,
     ) -> Self {
-        let core = Core { pool, clock, tasks };
+        let core = Core::new(pool, clock, tasks);
         let sandboxes = Sandboxes::new(core.clone(), config.sandboxes, hosts);
         let mailer = config.accounts.mailer.clone();
         let jobs = Jobs::new(core.clone(), sandboxes.clone(), mailer);

@@ -1,11 +1,14 @@
 //! The parts that every use case needs: the database, the clock, and the set of background tasks.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
 use locule_store::{PgPool, StoreError};
 
 use crate::error::CommonError;
+use crate::turns::{Asker, Turn, Turns};
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -13,9 +16,24 @@ pub(crate) struct Core {
     pub(crate) pool: PgPool,
     pub(crate) clock: SharedClock,
     pub(crate) tasks: Tasks,
+    turns: Arc<Turns>,
 }
 
 impl Core {
+    pub(crate) fn new(pool: PgPool, clock: SharedClock, tasks: Tasks) -> Self {
+        Self {
+            pool,
+            clock,
+            tasks,
+            turns: Arc::default(),
+        }
+    }
+
+    /// Waits for a turn at the database, before a connection is taken.
+    pub(crate) async fn turn(&self, asker: Asker) -> Turn {
+        self.turns.wait(asker).await
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }

@@ -29,6 +29,7 @@ mod revocation;
 mod sandboxes;
 mod secrets;
 mod teams;
+mod turns;
 
 pub use accounts::added::{Added, AddedProvider};
 pub use accounts::admin::{ListedTeam, ListedUser, OwnLimits, PER_PAGE};

@@ -31,6 +31,7 @@ use crate::rate::Tries;
 use crate::sandboxes::access::AccessCache;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::locks::{Locks, OrderGuard};
+use crate::turns::Asker;
 
 /// Reads of routes at a time: requests for ports, which any client may send, leave connections of the pool to the API.
 const ROUTE_READS_MAX: usize = 8;
@@ -164,6 +165,7 @@ impl Sandboxes {
 
     /// A team's sandbox, in any state. Another team's is not found, not forbidden.
     pub async fn get_sandbox(&self, team: TeamId, id: SandboxId) -> Result<Sandbox, SandboxError> {
+        let _turn = self.core.turn(Asker::Reads(team)).await;
         let mut conn = self.core.connection().await?;
         let found = sandboxes::get(&mut conn, id)
             .await?
@@ -197,6 +199,7 @@ impl Sandboxes {
 
     /// Records that the sandbox was used at this moment.
     pub async fn touch(&self, id: SandboxId) -> Result<(), SandboxError> {
+        let _turn = self.core.turn(Asker::Activity(id)).await;
         let mut conn = self.core.connection().await?;
         Ok(sandboxes::touch(&mut conn, id, self.core.now()).await?)
     }

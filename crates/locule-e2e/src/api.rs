@@ -1,6 +1,6 @@
 //! A client of the public API over one connection, which measures times.
 
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -39,6 +39,21 @@ impl Api {
             timeout,
             stream: None,
         }
+    }
+
+    /// A new connection, after these bytes of a request with the credential of the client.
+    pub fn begin(
+        &self,
+        path: &str,
+        content_type: &str,
+        length: usize,
+        body: &[u8],
+    ) -> io::Result<TcpStream> {
+        let (name, value) = &self.credential;
+        let head = http::head("POST", path, &[(name, value)], content_type, length);
+        let mut stream = self.connect()?.into_inner();
+        stream.write_all(&[head.as_bytes(), body].concat())?;
+        Ok(stream)
     }
 
     /// Sends one request. After an error the result of the request is unknown.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::api::Api;
+use crate::api::{Api, bearer};
 use crate::{clock, host};
 
 /// The first start boots a guest once, perhaps on a busy machine.
@@ -125,6 +125,29 @@ impl Platform {
         let credentials = self.credentials()?;
         let key = credentials["api_key"].as_str().context("the API key")?;
         Ok(Api::new(self.address, key, timeout))
+    }
+
+    /// A client of a team of its own.
+    pub fn another_team(&self, timeout: Duration) -> Result<Api> {
+        let credentials = self.credentials()?;
+        let post = |token: Option<&str>, path: &str, body: &Value| -> Result<Value> {
+            let mut api = Api::with(self.address, token.map(bearer), timeout);
+            let answer = api.post(path, body)?;
+            ensure!(answer.is_success(), "{path}: {}", answer.text());
+            Ok(answer.json())
+        };
+        let text = |answer: &Value, name: &str| -> Result<String> {
+            let text = answer[name].as_str().context("a text in an answer")?;
+            Ok(text.to_owned())
+        };
+        let login =
+            json!({ "email": credentials["email"], "password": credentials["password"] });
+        let token = text(&post(None, "/v1/auth/login", &login)?, "token")?;
+        let team = post(Some(&token), "/v1/teams", &json!({ "name": "neighbour" }))?;
+        let switch = json!({ "team_id": team["id"] });
+        let token = text(&post(Some(&token), "/v1/auth/switch-team", &switch)?, "token")?;
+        let key = text(&post(Some(&token), "/v1/api-keys", &json!({}))?, "key")?;
+        Ok(Api::new(self.address, &key, timeout))
     }
 
     pub fn start_again(&mut self) -> Result<()> {

@@ -14,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cut::CutBody;
 
+/// The buffers of a call to the guest agent. A team may have a thousand calls in progress.
+const CALL_BUFFER_BYTES_MAX: usize = 16 * 1024;
+
 /// How to reach a running sandbox.
 #[derive(Clone)]
 pub struct Target {
@@ -86,12 +89,26 @@ impl AgentTransport {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        self.send_within(port, request, http1::BUFFER_BYTES_MAX)
+            .await
+    }
+
+    async fn send_within<B>(
+        &self,
+        port: u16,
+        request: Request<B>,
+        buffer_bytes_max: usize,
+    ) -> Result<Response<CutBody<Incoming>>, TransportError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let cut = &self.target.cut;
         let request = request.map(|body| CutBody::new(body, cut));
         tokio::select! {
             biased;
             () = cut.cancelled() => Err(TransportError::Revoked),
-            response = self.exchange(port, request) => {
+            response = self.exchange(port, request, buffer_bytes_max) => {
                 Ok(response?.map(|body| CutBody::new(body, cut)))
             }
         }
@@ -101,6 +118,7 @@ impl AgentTransport {
         &self,
         port: u16,
         mut request: Request<B>,
+        buffer_bytes_max: usize,
     ) -> Result<Response<Incoming>, TransportError>
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -118,7 +136,7 @@ impl AgentTransport {
             .connect()
             .await
             .map_err(TransportError::Host)?;
-        let response = http1::exchange(stream, request)
+        let response = http1::exchange_within(stream, request, buffer_bytes_max)
             .await
             .map_err(TransportError::Exchange)?;
         match response
@@ -159,7 +177,9 @@ impl ClientTransport for AgentTransport {
             request
                 .headers_mut()
                 .insert(HeaderName::from_static(ACCESS_TOKEN_HEADER), token);
-            AgentTransport::send(&transport, GUEST_PORT, request).await
+            transport
+                .send_within(GUEST_PORT, request, CALL_BUFFER_BYTES_MAX)
+                .await
         })
     }
 }

@@ -9,6 +9,7 @@ use axum::extract::Request;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::connection::Connection;
 use crate::error::ApiError;
 use crate::memory::{CallerTeam, Held, MemoryBudget};
 
@@ -18,8 +19,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const WINDOW: Duration = Duration::from_secs(10);
 const WINDOW_BYTES_MIN: usize = 10 * 1024;
 
-/// Reads the whole body and returns the request with it. The body counts as memory of the caller's team, if there is one. Its
-/// maximum size is the `DefaultBodyLimit` of the route.
+/// Reads the whole body and returns the request with it. Until the request ends, the body counts as memory of the caller's team,
+/// if there is one. Its maximum size is the `DefaultBodyLimit` of the route.
 pub(crate) async fn whole(request: Request, memory: &MemoryBudget) -> Result<Request, ApiError> {
     let team = request.extensions().get::<CallerTeam>();
     let mut held = team.map(|CallerTeam(team)| memory.held_by(*team));
@@ -28,6 +29,9 @@ pub(crate) async fn whole(request: Request, memory: &MemoryBudget) -> Result<Req
     let bytes = tokio::time::timeout(BODY_TIMEOUT, read)
         .await
         .unwrap_or_else(|_| Err(ApiError::too_slow()))?;
+    if let Some(held) = held {
+        Connection::of(&parts).hold(held);
+    }
     Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
@@ -44,7 +48,8 @@ async fn collect(mut body: Body, mut held: Option<&mut Held>) -> Result<Bytes, A
             continue;
         };
         if let Some(held) = &mut held {
-            held.add(data.len())?;
+            // What is read from the body is as large, and is copied once more when the guest agent does not take it.
+            held.add(2 * data.len())?;
         }
         whole.extend_from_slice(&data);
     }

@@ -42,6 +42,7 @@ struct State {
 enum RequestCount {
     Team(Counted<(TeamId, Traffic)>),
     Address(Counted<IpAddr>),
+    Memory(Held),
 }
 
 /// How much the listener may read.
@@ -70,6 +71,11 @@ impl Connection {
 
     pub(crate) fn count_for_address(&self, counted: Counted<IpAddr>) {
         self.state().counted.push(RequestCount::Address(counted));
+    }
+
+    /// The request occupies the memory until it ends.
+    pub(crate) fn hold(&self, held: Held) {
+        self.state().counted.push(RequestCount::Memory(held));
     }
 
     /// Reads little from now on: the connection continues as a WebSocket whose client is not authenticated.

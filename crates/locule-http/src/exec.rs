@@ -155,12 +155,10 @@ async fn collect(
                 return Err(GuestError::Failed(lost.into()).into());
             }
             ProcessEvent::Stdout(bytes) => {
-                output.held.add(bytes.len())?;
-                output.stdout.extend_from_slice(&bytes);
+                output.stdout.push(&bytes, &mut output.held)?;
             }
             ProcessEvent::Stderr(bytes) => {
-                output.held.add(bytes.len())?;
-                output.stderr.extend_from_slice(&bytes);
+                output.stderr.push(&bytes, &mut output.held)?;
             }
             ProcessEvent::Exited(ended) => {
                 process.disarm();

@@ -87,7 +87,7 @@ pub(crate) async fn write_file(
     if length.is_some_and(|length| length > most) {
         return Err(too_large());
     }
-    let written = upload(&running.guest, parts.0, FileFirst::Hold(held)).await;
+    let written = upload(&running.guest, parts.0, held, FileFirst::Hold).await;
     match written {
         Err(error) if error.status_and_code().1 == ErrorCode::TooLarge => Err(too_large()),
         Err(error) => Err(error),
@@ -103,9 +103,10 @@ pub(crate) async fn write_file(
     responses((status = 204), (status = 507)))]
 pub(crate) async fn write_file_stream(
     running: Running<Use>,
+    held: Held,
     parts: Upload,
 ) -> Result<StatusCode, ApiError> {
-    upload(&running.guest, parts.0, FileFirst::Refuse).await?;
+    upload(&running.guest, parts.0, held, FileFirst::Refuse).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -40,6 +40,7 @@ mod processes;
 mod router;
 mod running;
 mod sandboxes;
+mod segments;
 mod serve;
 mod spec;
 mod state;

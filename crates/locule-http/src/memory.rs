@@ -112,6 +112,22 @@ impl Held {
         Ok(())
     }
 
+    /// Holds so many bytes fewer.
+    pub(crate) fn remove(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        let needed = self.bytes.saturating_sub(FREE_BYTES);
+        let surplus = self.charged.saturating_sub(needed.next_multiple_of(STEP_BYTES));
+        if surplus > 0 {
+            self.charged -= surplus;
+            self.budget.release(self.team, surplus);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Holds nothing any more.
     pub(crate) fn clear(&mut self) {
         self.bytes = 0;
@@ -168,6 +184,22 @@ mod tests {
         let mut next = budget.held_by(TeamId::random());
         next.add(3 * MIB).unwrap();
         assert_eq!(code(next.add(4 * MIB)), Some(ErrorCode::NotReady));
+    }
+
+    #[test]
+    fn what_is_removed_is_free_for_others() {
+        let budget = MemoryBudget::new(16 * MIB, MIB);
+        let team = TeamId::random();
+        let mut held = budget.held_by(team);
+        for _ in 0..100 {
+            held.add(900 * 1024).unwrap();
+            held.remove(450 * 1024);
+            held.remove(450 * 1024);
+        }
+        assert!(budget.used().teams.is_empty());
+        held.add(900 * 1024).unwrap();
+        held.remove(800 * 1024);
+        budget.held_by(team).add(800 * 1024).unwrap();
     }
 
     #[test]

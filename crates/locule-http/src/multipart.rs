@@ -13,21 +13,22 @@ use tokio::sync::mpsc;
 use crate::body::Pace;
 use crate::error::ApiError;
 use crate::memory::Held;
+use crate::segments::Segments;
 
 /// The guest agent's limit.
 const PATH_BYTES_MAX: usize = 4095;
-const CHUNKS_IN_FLIGHT: usize = 4;
-/// A file that is held in memory consists of segments of this size.
-const SEGMENT_BYTES: usize = 64 * 1024;
+const CHUNKS_IN_FLIGHT: usize = 2;
+/// An upload that is streamed counts as so much memory: its buffers are full while the guest agent does not read.
+const STREAM_BYTES: usize = 256 * 1024;
 
 /// Time in which the guest agent must take a file that is held in memory.
 const HELD_WRITE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Action on a `file` part that comes before the `path` part.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileFirst {
     /// Hold the file in memory: the size of the body is limited.
-    Hold(Held),
+    Hold,
     /// Refuse the upload: the file may be of any size (W-044).
     Refuse,
 }
@@ -36,7 +37,8 @@ pub(crate) enum FileFirst {
 pub(crate) async fn upload(
     guest: &GuestClient,
     mut parts: Multipart,
-    mut file_first: FileFirst,
+    mut held: Held,
+    file_first: FileFirst,
 ) -> Result<(), ApiError> {
     let mut path = None;
     let mut file = None;
@@ -44,11 +46,14 @@ pub(crate) async fn upload(
     while let Some(mut part) = pace.wait(parts.next_field()).await? {
         match part.name() {
             Some("path") => path = Some(read_path(&mut part, &mut pace).await?),
-            Some("file") => match (&path, &mut file_first) {
-                (Some(path), _) => return stream_to_guest(guest, path, part, pace).await,
-                (None, FileFirst::Hold(held)) => {
+            Some("file") => match (&path, file_first) {
+                (Some(path), _) => {
+                    held.add(STREAM_BYTES)?;
+                    return stream_to_guest(guest, path, part, pace).await;
+                }
+                (None, FileFirst::Hold) => {
                     held.clear();
-                    file = Some(hold(&mut part, &mut pace, held).await?);
+                    file = Some(hold(&mut part, &mut pace, &mut held).await?);
                 }
                 (None, FileFirst::Refuse) => {
                     return Err(ApiError::invalid(
@@ -64,7 +69,7 @@ pub(crate) async fn upload(
         (None, _) => return Err(ApiError::invalid("the part `path` is missing")),
         (Some(_), None) => return Err(ApiError::invalid("the part `file` is missing")),
     };
-    let body = Body::from_stream(stream::iter(file.into_iter().map(Ok::<_, io::Error>)));
+    let body = Body::from_stream(stream::iter(file.into_iter().map(|segment| Ok::<_, io::Error>(Bytes::from(segment)))));
     let written = tokio::time::timeout(HELD_WRITE_TIMEOUT, guest.write_file(&path, body)).await;
     Ok(written
         .unwrap_or_else(|_| Err(GuestError::Failed("it did not take a file in time".into())))?)
@@ -76,31 +81,16 @@ async fn next_chunk(part: &mut Field<'_>, pace: &mut Pace) -> Result<Option<Byte
     Ok(chunk)
 }
 
-/// Copies the part into segments: a chunk of one byte would keep the whole buffer that it is a part of.
 async fn hold(
     part: &mut Field<'_>,
     pace: &mut Pace,
     held: &mut Held,
-) -> Result<Vec<Bytes>, ApiError> {
-    let mut segments = Vec::new();
-    let mut segment = Vec::new();
+) -> Result<Segments, ApiError> {
+    let mut file = Segments::default();
     while let Some(chunk) = next_chunk(part, pace).await? {
-        let mut rest = chunk.as_ref();
-        while !rest.is_empty() {
-            if segment.capacity() == 0 {
-                held.add(SEGMENT_BYTES)?;
-                segment.reserve_exact(SEGMENT_BYTES);
-            }
-            let (now, later) = rest.split_at(rest.len().min(SEGMENT_BYTES - segment.len()));
-            segment.extend_from_slice(now);
-            rest = later;
-            if segment.len() == SEGMENT_BYTES {
-                segments.push(std::mem::take(&mut segment).into());
-            }
-        }
+        file.push(&chunk, held)?;
     }
-    segments.push(segment.into());
-    Ok(segments)
+    Ok(file)
 }
 
 async fn read_path(part: &mut Field<'_>, pace: &mut Pace) -> Result<String, ApiError> {

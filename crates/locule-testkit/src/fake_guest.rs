@@ -9,6 +9,7 @@
 //! | `sleep` | runs until it is signalled |
 //! | `stuck` | runs until it is signalled, and never reads its input |
 //! | `flood` | prints as many bytes as its argument says, and runs on |
+//! | `print` | prints as many bytes as its argument says, and exits with 0 |
 //! | `printer` | prints `abc`, then `de` to standard error, and runs on; a client that attaches again gets the scrollback and exit code 0 |
 //! | `folder` | is not executable |
 //! | `undetailed` | is refused without an error detail, as guest agents before that detail did |
@@ -70,7 +71,7 @@ pub struct FakeGuest {
     pub scrollback: Mutex<(u64, Vec<u8>)>,
     /// The offset of each `Connect` request.
     pub offsets: Mutex<Vec<Option<u64>>>,
-    /// Count of `flood`s that have printed everything.
+    /// Count of `flood`s and `print`s that have printed everything.
     pub floods: AtomicU32,
     processes: Mutex<BTreeMap<u32, Process>>,
     next_pid: AtomicU32,

@@ -37,7 +37,7 @@ impl GuestProcess {
     /// in `programs` first. Panics when the guest agent does not answer.
     pub async fn start(workdir: &Path, programs: &Path) -> Self {
         let address = free_address();
-        let process = Command::new(binary())
+        let process = Command::new(program("locule-guest"))
             .args(["--serve", &address.port().to_string()])
             .stdin(Stdio::null())
             .spawn()
@@ -128,11 +128,11 @@ fn processes_with(variable: &str) -> Vec<String> {
         .collect()
 }
 
-/// `target/debug/locule-guest`, next to the folder of the running test.
-fn binary() -> PathBuf {
+/// `target/debug/name`, next to the folder of the running test.
+pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of the test");
     let profile = test.ancestors().nth(2).expect("the folder of the profile");
-    profile.join("locule-guest")
+    profile.join(name)
 }
 
 /// The name of the user who runs the test.
@@ -149,7 +149,7 @@ pub fn current_user() -> String {
 
 /// A free address below the ports that the kernel gives to outgoing connections: a connection to a port that no program
 /// listens on yet could otherwise get that port as its own, connect to itself, and occupy the port.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     // Tests run side by side, each in its own process: each starts its search at another port.
     let first = u16::try_from(std::process::id() * 97 % 12_000).unwrap_or_default();
     (0..12_000)

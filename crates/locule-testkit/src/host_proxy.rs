@@ -1,14 +1,17 @@
-//! A host agent's `/proxy/{sandbox}/{port}/…` in front of a [`SimHost`], on a Unix socket.
+//! The socket of a host agent in front of a [`SimHost`]: `/proxy/{sandbox}/{port}/…`, and the calls of a control plane in another
+//! process.
 //!
 //! ```text
 //! edge ──► HostProxy ──► port 49983: the guest agent (simulated, or a real one as a process)
 //!             │     └──► ports 8080 and 49999: the web server of a simulated guest
-//!             └─ refuses by the state that the SimHost reports
+//!             ├─ refuses by the state that the SimHost reports
+//!             └─ anything outside of /proxy: a call of the control plane, to the SimHost
 //! ```
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -46,6 +49,8 @@ pub struct HostProxy {
     draining: Mutex<BTreeSet<SandboxId>>,
     /// Cancelled to break every response body that is being streamed.
     streams: Mutex<CancellationToken>,
+    /// Whether new requests to sandboxes are accepted and never read.
+    silent: AtomicBool,
     /// Cancelled to stop listening.
     listener: Mutex<CancellationToken>,
 }
@@ -67,10 +72,16 @@ impl HostProxy {
             guest,
             draining: Mutex::default(),
             streams: Mutex::default(),
+            silent: AtomicBool::new(false),
             listener: Mutex::default(),
         });
         proxy.listen();
         proxy
+    }
+
+    /// The socket, for the `hosts` of a control plane in another process.
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     pub fn connector(&self) -> Connector {
@@ -104,6 +115,11 @@ impl HostProxy {
     /// Breaks every response that is being streamed, as when a sandbox or its host is lost.
     pub fn break_streams(&self) {
         replace(&self.streams).cancel();
+    }
+
+    /// Reads no new request to a sandbox, as a guest agent that a program in the guest has replaced.
+    pub fn silence(&self) {
+        self.silent.store(true, Ordering::SeqCst);
     }
 
     /// Refuses new requests to the sandbox, as a host does while it pauses one.
@@ -173,6 +189,13 @@ async fn forward(
         .uri()
         .path_and_query()
         .map_or("/", |path| path.as_str());
+    if !target.starts_with("/proxy/") {
+        let calls = locule_agent_api::router(proxy.host.clone());
+        return calls.oneshot(request).await.into_response();
+    }
+    if proxy.silent.load(Ordering::SeqCst) {
+        std::future::pending::<()>().await;
+    }
     let mut parts = target.splitn(5, '/').skip(2);
     let sandbox = parts.next().and_then(|id| id.parse().ok());
     let port = parts.next().and_then(|port| port.parse().ok());

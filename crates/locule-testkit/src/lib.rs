@@ -20,7 +20,7 @@ mod wait;
 mod world;
 
 pub use fake_guest::{FIRST_PID, FakeGuest, WebAnswer, WebRequest};
-pub use guest_process::{GuestProcess, current_user};
+pub use guest_process::{GuestProcess, current_user, free_address, program};
 pub use host::SimHost;
 pub use host_proxy::{GuestAgent, HostProxy};
 /// What a [`SimHost`] reports of a sandbox, for tests of crates that do not speak to hosts.

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use locule_agent_api::{Client, Connector};
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
-use locule_base::{memory, telemetry};
+use locule_base::telemetry;
 use locule_control::{ControlConfig, ControlPlane, Github, HostLink, Mailer};
 use locule_http::{AppState, HttpConfig, ListenerLimits};
 use tokio::net::TcpListener;
@@ -20,8 +20,6 @@ use crate::environment;
 
 /// The time limit of clean-up that continues after a request to stop.
 const GRACE: Duration = Duration::from_secs(45);
-
-const GIVE_BACK_PERIOD: Duration = Duration::from_secs(15);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -65,17 +63,6 @@ async fn prepare_schema(pool: &locule_store::PgPool, migrate: bool) -> anyhow::R
         locule_store::migrate(pool).await?;
     }
     Ok(())
-}
-
-/// After a burst of requests the allocator keeps what they held.
-async fn give_memory_back(stop: CancellationToken) -> anyhow::Result<()> {
-    let mut ticks = tokio::time::interval(GIVE_BACK_PERIOD);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => tokio::task::spawn_blocking(memory::give_back).await?,
-            () = stop.cancelled() => return Ok(()),
-        }
-    }
 }
 
 /// The hosts that the database lists.
@@ -127,7 +114,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         ..secrets.http
     };
     let app = AppState::new(control, tasks.clone(), clock, http);
-    tasks.spawn("give memory back", give_memory_back);
     let router = locule_http::router(app);
     let listener = TcpListener::bind(args.listen)
         .await

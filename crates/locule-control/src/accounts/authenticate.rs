@@ -13,6 +13,7 @@ use crate::accounts::error::AccountError;
 use crate::accounts::tokens::{self, Claims};
 use crate::caller::{Actor, By, Caller, Identity, Membership, Person, SESSION_HOURS};
 use crate::secrets::{contains_api_key, is_api_key, secret_hash, starts_like_api_key};
+use crate::turns::Asker;
 
 /// The credential of a request.
 #[derive(Clone, Copy)]
@@ -73,9 +74,10 @@ impl Accounts {
         if !is_api_key(key) {
             return Err(AccountError::Unauthorized);
         }
-        let now = self.core.now();
+        let (now, hash) = (self.core.now(), secret_hash(key));
+        let _turn = self.core.turn(Asker::Key(hash.clone())).await;
         let mut conn = self.core.connection().await?;
-        let found = api_keys::by_hash(&mut conn, &secret_hash(key), now).await?;
+        let found = api_keys::by_hash(&mut conn, &hash, now).await?;
         let found = found.ok_or(AccountError::Unauthorized)?;
         self.note_use(found.id, now);
         Ok(Caller {
@@ -99,6 +101,7 @@ impl Accounts {
 
     async fn person(&self, token: &str) -> Result<Person, AccountError> {
         let claims = self.claims(token)?;
+        let _turn = self.core.turn(Asker::User(claims.sub)).await;
         let mut conn = self.core.connection().await?;
         let (user, session_ends) = sessions::get(&mut conn, claims.sid, self.core.now())
             .await?

@@ -19,6 +19,7 @@ use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::quota::QuotaUse;
+use crate::turns::Asker;
 
 /// Attempts of a write while other writers change the row.
 const WRITES_MAX: usize = 8;
@@ -80,6 +81,10 @@ impl Sandboxes {
         id: SandboxId,
         decide: impl Fn(&Sandbox) -> Result<Option<Change>, SandboxError>,
     ) -> Result<Sandbox, SandboxError> {
+        let _turn = match caller {
+            Some(caller) => Some(self.core.turn(Asker::Changes(caller.team)).await),
+            None => None,
+        };
         for _ in 0..WRITES_MAX {
             let (mut tx, now) = (self.core.transaction().await?, self.core.now());
             let seen = sandboxes::get(&mut tx, id).await?;

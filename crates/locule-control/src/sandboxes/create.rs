@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::{CreateFailure, SandboxError};
+use crate::turns::Asker;
 
 const DISK_MB: u32 = 5120;
 /// The SDKs call the template `minimal` by another name.
@@ -48,6 +49,7 @@ impl Sandboxes {
         if request.template == ALIAS.0 {
             ALIAS.1.clone_into(&mut request.template);
         }
+        let turn = self.core.turn(Asker::Changes(caller.team)).await;
         let mut tx = self.core.transaction().await?;
         let template = templates::find(&mut tx, caller.team, &request.template).await?;
         // Locked first: a team is locked before its members and keys, and until the commit.
@@ -67,7 +69,7 @@ impl Sandboxes {
             )
             .await?;
             if let Some(earlier) = earlier {
-                drop(tx);
+                drop((tx, turn));
                 return self.repeated(caller, key, &hash, &earlier).await;
             }
         }
@@ -79,6 +81,7 @@ impl Sandboxes {
         let (event, now) = (AuditEvent::Sandbox(sandbox.id, &event), sandbox.created_at);
         audit::write(&mut tx, &caller.actor, caller.team, &event, now).await?;
         self.core.commit(tx).await?;
+        drop(turn);
         locule_base::failpoint::reached("serve.create", "the row is written");
         // The task goes on if the client disconnects, so that no half-created sandbox is left.
         let (sandboxes, key) = (self.clone(), key.map(str::to_owned));

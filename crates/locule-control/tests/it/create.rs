@@ -1,10 +1,16 @@
 //! Create: the row after the host creates the sandbox, refuses it, or does not answer.
 
+use std::time::Duration;
+
+use futures::future::join_all;
 use locule_agent_api::{AgentError, ReportedState};
-use locule_control::{CommonError, ListFilter, NewSandbox, SandboxError};
+use locule_control::{
+    Caller, CommonError, Credential, Identity, ListFilter, NewSandbox, SandboxError, SignedUp,
+};
 use locule_domain::SandboxState;
-use locule_testkit::{Call, Fault, Gate, World};
+use locule_testkit::{Call, Fault, Gate, PASSWORD, World, eventually};
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 
 async fn failing_create(world: &World) -> SandboxError {
     let created = world
@@ -206,7 +212,7 @@ async fn a_client_that_disconnects_does_not_stop_the_create(pool: PgPool) {
     world.sweep().await;
     assert_eq!(world.only_row().await.state, SandboxState::Starting);
     gate.open();
-    locule_testkit::eventually("the sandbox runs", async || {
+    eventually("the sandbox runs", async || {
         world.only_row().await.state == SandboxState::Running
     })
     .await;
@@ -261,4 +267,51 @@ async fn pages_show_each_of_several_sandboxes_created_at_the_same_time_once(pool
             "{cursor}"
         );
     }
+}
+
+/// The caller of a key of another team.
+async fn another_team(world: &World) -> Caller {
+    let accounts = &world.accounts;
+    let session = accounts
+        .sign_up("other@locule.test", PASSWORD, "Other", None)
+        .await;
+    let token = session.and_then(SignedUp::session).unwrap().token;
+    let identity = accounts.authenticate(Credential::Token(&token)).await;
+    identity.and_then(Identity::caller).unwrap()
+}
+
+/// Creates of a team wait for the lock on the team's row. Without a limit each of them waits with a connection to the database,
+/// until no connection is left.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn creates_of_one_team_leave_connections_to_the_database_for_another(pool: PgPool) {
+    let observer = PgPoolOptions::new().connect_lazy_with((*pool.connect_options()).clone());
+    let world = World::start(pool.clone()).await;
+    let other = another_team(&world).await;
+    let mut tx = pool.begin().await.unwrap();
+    sqlx::query("SELECT id FROM teams WHERE id = $1 FOR UPDATE")
+        .bind(world.caller.team.as_uuid())
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    let create = |caller| world.sandboxes.create_sandbox(caller, World::request());
+    let mut flood = std::pin::pin!(join_all((0..40).map(|_| create(&world.caller))));
+    let beside = async {
+        eventually("creates wait for the lock", async || {
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&observer).await.unwrap();
+            waiting >= 3
+        })
+        .await;
+        tokio::time::timeout(Duration::from_secs(10), create(&other)).await
+    };
+    let created = tokio::select! {
+        created = beside => created,
+        _ = &mut flood => panic!("the team is locked"),
+    };
+    created.expect("a connection in time").unwrap();
+    tx.rollback().await.unwrap();
+    for created in flood.await {
+        created.unwrap();
+    }
+    observer.close().await;
 }

@@ -1,7 +1,7 @@
 //! The speed bench: the latencies of users, each compared with the floor of the same machine, from one run.
 //!
 //! ```text
-//! platform without a pool: floor · create · exec · pause, resume · files · own work · memory · density
+//! platform without a pool: floor · create · exec · pause, resume · files · own work · neighbour · memory · density
 //! the same with a pool:    create · bursts, with one warm VM per core and with two
 //! on the stub VMM:         density
 //! ```
@@ -9,6 +9,7 @@
 mod creates;
 mod density;
 mod floor;
+mod neighbour;
 mod pauses;
 mod qmp;
 mod report;
@@ -45,7 +46,7 @@ struct Args {
     /// Take few samples, also on a busy machine: a test of the bench itself
     #[arg(long)]
     quick: bool,
-    /// Measure only these: create, exec, pause, old, much, files, work, memory, density, pool, stub
+    /// Measure only these: create, exec, pause, old, much, files, work, neighbour, memory, density, pool, stub
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// kvm or tcg
@@ -193,6 +194,9 @@ fn with_floor(args: &Args, rig: &mut Rig, floor: &mut Floor) -> Result<()> {
     }
     if args.wants("work") {
         work::own_work(rig, floor)?;
+    }
+    if args.wants("neighbour") {
+        neighbour::beside_a_greedy_team(rig)?;
     }
     if args.wants("memory") {
         density::memory(rig)?;

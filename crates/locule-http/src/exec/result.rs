@@ -14,25 +14,28 @@ use locule_api::{Encoding, ExecResult};
 use crate::connection::Connection;
 use crate::error::ApiError;
 use crate::memory::Held;
+use crate::segments::Segments;
 
-/// Outputs up to this size are encoded at once.
-const SMALL_BYTES: usize = 64 * 1024;
-/// A multiple of three: every piece but the last is base64 without padding.
-const PIECE_BYTES: usize = 48 * 1024;
+use super::text::unfinished;
+
+/// Outputs up to this size are encoded at once, into at most six times as much JSON, which no team is charged for.
+const SMALL_BYTES: usize = 8 * 1024;
+/// The listener holds a few encoded pieces of each answer whose client does not read.
+const PIECE_BYTES: usize = 12 * 1024;
 
 /// What a command printed, and the memory that it occupies.
 #[derive(Debug)]
 pub(super) struct Output {
-    pub(super) stdout: Vec<u8>,
-    pub(super) stderr: Vec<u8>,
+    pub(super) stdout: Segments,
+    pub(super) stderr: Segments,
     pub(super) held: Held,
 }
 
 impl Output {
     pub(super) fn new(held: Held) -> Self {
         Self {
-            stdout: Vec::new(),
-            stderr: Vec::new(),
+            stdout: Segments::default(),
+            stderr: Segments::default(),
             held,
         }
     }
@@ -48,8 +51,7 @@ impl Output {
         mut result: ExecResult,
         connection: &Connection,
     ) -> Result<Response, ApiError> {
-        let is_text =
-            std::str::from_utf8(&self.stdout).is_ok() && std::str::from_utf8(&self.stderr).is_ok();
+        let is_text = self.stdout.is_utf8() && self.stderr.is_utf8();
         result.encoding = if is_text {
             Encoding::Utf8
         } else {
@@ -80,9 +82,9 @@ impl Output {
             held,
         } = self;
         let pieces = std::iter::once(Ok(r#"{"stdout":""#.into()))
-            .chain(encoded_pieces(stdout.into(), is_text))
+            .chain(encoded_pieces(stdout, is_text))
             .chain([Ok(r#"","stderr":""#.into())])
-            .chain(encoded_pieces(stderr.into(), is_text))
+            .chain(encoded_pieces(stderr, is_text))
             .chain([Ok(format!("\",{rest}").into())])
             .inspect(move |_| {
                 // The memory is the team's until the last piece is gone.
@@ -92,9 +94,10 @@ impl Output {
     }
 }
 
-fn encoded(bytes: &[u8], is_text: bool) -> String {
+fn encoded(output: &Segments, is_text: bool) -> String {
+    let bytes = output.iter().collect::<Vec<_>>().concat();
     if is_text {
-        String::from_utf8_lossy(bytes).into_owned()
+        String::from_utf8_lossy(&bytes).into_owned()
     } else {
         STANDARD.encode(bytes)
     }
@@ -111,33 +114,46 @@ fn rest(result: &ExecResult) -> Result<String, serde_json::Error> {
     Ok(object.trim_start_matches('{').to_owned())
 }
 
-/// The inside of a JSON string, in several parts.
+/// The inside of a JSON string, in several parts. A segment is freed when it has been encoded.
 fn encoded_pieces(
-    mut bytes: Bytes,
+    output: Segments,
     is_text: bool,
 ) -> impl Iterator<Item = Result<Bytes, serde_json::Error>> {
+    let mut segments = output.into_iter();
+    let mut segment = Bytes::new();
+    // Of a character or of three bytes, the part that is in the last piece.
+    let mut begun = Vec::new();
     std::iter::from_fn(move || {
-        if bytes.is_empty() {
+        while segment.is_empty() {
+            let Some(next) = segments.next() else {
+                break;
+            };
+            segment = next.into();
+        }
+        if segment.is_empty() && begun.is_empty() {
             return None;
         }
-        let mut length = PIECE_BYTES.min(bytes.len());
-        while is_text && length < bytes.len() && is_inside_character(bytes[length]) {
-            length -= 1;
-        }
-        let piece = bytes.split_to(length);
-        if !is_text {
-            return Some(Ok(STANDARD.encode(piece).into()));
-        }
-        let quoted = serde_json::to_string(&String::from_utf8_lossy(&piece));
-        Some(quoted.map(|quoted| {
-            let quoted = Bytes::from(quoted);
-            quoted.slice(1..quoted.len() - 1)
-        }))
+        let is_last = segment.is_empty();
+        let mut piece = std::mem::take(&mut begun);
+        piece.extend_from_slice(&segment.split_to(PIECE_BYTES.min(segment.len())));
+        let keep = match (is_last, is_text) {
+            (true, _) => 0,
+            (false, true) => unfinished(&piece),
+            (false, false) => piece.len() % 3,
+        };
+        begun = piece.split_off(piece.len() - keep);
+        Some(encoded_piece(&piece, is_text))
     })
 }
 
-fn is_inside_character(byte: u8) -> bool {
-    byte & 0b1100_0000 == 0b1000_0000
+fn encoded_piece(piece: &[u8], is_text: bool) -> Result<Bytes, serde_json::Error> {
+    if !is_text {
+        return Ok(STANDARD.encode(piece).into());
+    }
+    let mut quoted = Vec::with_capacity(piece.len() + 2);
+    serde_json::to_writer(&mut quoted, &String::from_utf8_lossy(piece))?;
+    let quoted = Bytes::from(quoted);
+    Ok(quoted.slice(1..quoted.len() - 1))
 }
 
 #[cfg(test)]
@@ -152,8 +168,8 @@ mod tests {
     async fn answered(stdout: &[u8], stderr: &[u8]) -> Value {
         let budget = MemoryBudget::new(64 << 20, 64 << 20);
         let mut output = Output::new(budget.held_by(TeamId::random()));
-        output.stdout = stdout.to_vec();
-        output.stderr = stderr.to_vec();
+        output.stdout.push(stdout, &mut output.held).unwrap();
+        output.stderr.push(stderr, &mut output.held).unwrap();
         let result = ExecResult {
             sandbox_id: SandboxId::random(),
             cmd: "}\"{ \"stdout\":".to_owned(),

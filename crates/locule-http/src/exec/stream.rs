@@ -16,6 +16,7 @@ use locule_api::{ClientMessage, OnDisconnect, ServerMessage, StartMessage, schem
 use locule_edge::{Selector, Signal, StartProcess, retry_while_agent_restarts};
 use locule_ids::SandboxId;
 
+use self::input::Window;
 use self::opening::{authenticated, first_message};
 use self::session::Session;
 use super::started_pid;
@@ -23,6 +24,7 @@ use crate::caller::{SocketMayUse, Use};
 use crate::connection::Connection;
 use crate::error::ApiError;
 use crate::extract::{ApiPath, Id, Upgrade};
+use crate::memory::Held;
 use crate::processes::selector;
 use crate::running::Running;
 use crate::state::AppState;
@@ -117,9 +119,10 @@ async fn serve(
     let connection = caller.connection.clone();
     let caller = authenticated(app, caller, socket).await?;
     let running = Running::find(app, &caller, id).await?;
+    let held = app.memory.held_by(caller.team());
     match process {
-        None => exec(app, &running, &connection, socket).await?,
-        Some(process) => follow(app, &running, process, &connection, socket).await?,
+        None => exec(app, &running, held, &connection, socket).await?,
+        Some(process) => follow(app, &running, process, held, &connection, socket).await?,
     }
     app.sandboxes.touch(id).await.ok();
     Ok(())
@@ -128,17 +131,21 @@ async fn serve(
 async fn exec(
     app: &AppState,
     running: &Running<Use>,
+    mut held: Held,
     connection: &Connection,
     socket: &mut WebSocket,
 ) -> Result<(), ApiError> {
-    let ClientMessage::Start(start) = first_message(connection, socket).await? else {
+    let (ClientMessage::Start(start), length) = first_message(connection, socket).await? else {
         return Err(ApiError::invalid(
             "the first message is not `start`; send `start` with the command",
         ));
     };
+    // As it was read, and as it is sent to the guest agent, which may not take it.
+    held.add(2 * length)?;
     let (on_disconnect, encoding) = (start.on_disconnect, start.encoding);
     let mut events = running.guest.start(process_start(start)?).await?;
     let process = Selector::Pid(started_pid(&mut events).await?);
+    held.clear();
     let session = Session {
         sandbox: running.id,
         guest: &running.guest,
@@ -148,6 +155,7 @@ async fn exec(
         cut: &running.cut,
         stop: app.tasks.token(),
         accepts_input: true,
+        window: Window::new(held),
     };
     let end = session.run(events, socket).await;
     close_early(end, socket).await;
@@ -174,6 +182,7 @@ async fn follow(
     app: &AppState,
     running: &Running<Use>,
     process: &str,
+    held: Held,
     connection: &Connection,
     socket: &mut WebSocket,
 ) -> Result<(), ApiError> {
@@ -189,6 +198,7 @@ async fn follow(
         cut: &running.cut,
         stop: app.tasks.token(),
         accepts_input: false,
+        window: Window::new(held),
     };
     let end = session.run(events, socket).await;
     close_early(end, socket).await;

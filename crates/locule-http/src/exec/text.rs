@@ -40,7 +40,7 @@ impl Text {
 }
 
 /// The number of bytes at the end that may be the beginning of a character.
-fn unfinished(bytes: &[u8]) -> usize {
+pub(super) fn unfinished(bytes: &[u8]) -> usize {
     let tail = &bytes[bytes.len().saturating_sub(3)..];
     (1..=tail.len())
         .find(|length| {

@@ -34,6 +34,8 @@ mod ports;
 mod raw;
 mod revocation;
 mod sdk_habits;
+mod served;
 mod spellings;
 mod streams;
+mod team_memory;
 mod teams;

@@ -1,27 +1,16 @@
 //! The memory of the control plane against clients without a credential that hold as much of it as they can.
-//!
-//! Clients run in the same process and add little: they send from one static buffer.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use locule_base::memory::{give_back, kibibytes};
-use locule_control::Rate;
 use locule_testkit::eventually;
 use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::app::App;
+use crate::served::Served;
 
 static FILLER: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 const EACH: usize = 200;
-
-/// Memory of the process that is not backed by a file, in MiB.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    kibibytes(&status, "RssAnon:").unwrap() / 1024
-}
 
 /// Bytes that the server has not read yet, of the connections that have such bytes.
 fn unread(address: SocketAddr) -> usize {
@@ -74,32 +63,26 @@ async fn socket(address: SocketAddr) -> TcpStream {
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn clients_without_a_credential_cannot_fill_the_memory_of_the_control_plane(pool: PgPool) {
-    let app = App::start_with(pool, |config| {
-        // Every body is awaited: none is refused for its rate.
-        config.accounts.rates.login_by_address = Rate {
-            count: 1_000_000,
-            per: Duration::from_mins(1),
-        };
-    })
-    .await;
-    let address = app.listen().await;
-    drop(socket(address).await);
-    give_back();
-    let before = resident();
+    // Each body comes from another address: none is refused for the rate of its address.
+    let forwarded = ("LOCULE__HTTP__TRUST_FORWARDED_FOR", "true");
+    let served = Served::start_with(&pool, &[forwarded]).await;
+    drop(socket(served.address).await);
+    let before = served.private_mib();
+    served.reset_peak();
 
-    let clients = clients(address).await;
+    let clients = clients(served.address).await;
     eventually("the server has read what it reads", async || {
-        unread(address) <= EACH
+        unread(served.address) <= EACH
     })
     .await;
-    let with_clients = resident();
     drop(clients);
     eventually("the memory is given back", async || {
-        give_back();
-        resident() <= before + before / 10 + 4
+        served.private_mib() <= before + before / 10 + 4
     })
     .await;
-    assert!(with_clients <= before + 64, "{before} → {with_clients} MiB");
+    let peak = served.peak_mib();
+    assert!(peak <= before + 64, "{before} → {peak} MiB");
+    served.stop().await;
 }
 
 /// What clients without a credential hold.
@@ -111,14 +94,16 @@ async fn clients(address: SocketAddr) -> Vec<TcpStream> {
         header.repeat(99)
     );
     let slow = "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Filler: ";
-    let body = format!(
-        "POST /v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        FILLER.len()
-    );
-    for _ in 0..EACH {
+    let body = |number: usize| {
+        format!(
+            "POST /v1/auth/login HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.{number}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            FILLER.len()
+        )
+    };
+    for number in 0..EACH {
         clients.push(sends(address, &heads, 0).await);
         clients.push(sends(address, slow, 60 * 1024).await);
-        clients.push(sends(address, &body, FILLER.len() - 1).await);
+        clients.push(sends(address, &body(number), FILLER.len() - 1).await);
         clients.push(socket(address).await);
     }
     clients

@@ -1,4 +1,4 @@
-//! `/files`: whole files, held in memory. A write to `/full` finds the disk full.
+//! `/files`: whole files, held in memory. A write to `/full` finds the disk full, and a write to `/stuck` is never read.
 
 use std::sync::Arc;
 
@@ -42,6 +42,9 @@ pub(super) async fn write(
     }
     if query.path == "/full" {
         return refusal(StatusCode::INSUFFICIENT_STORAGE, "not enough disk space");
+    }
+    if query.path == "/stuck" {
+        std::future::pending::<()>().await;
     }
     match to_bytes(body, usize::MAX).await {
         Ok(bytes) => {

@@ -1,22 +1,22 @@
 //! Messages of a client over the exec WebSocket, read as the handlers read them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use locule_api::ClientMessage;
 use locule_api::stream::STDIN_WINDOW_BYTES;
+use locule_ids::TeamId;
 use tokio::sync::mpsc;
 
-use super::input::{Command, Input, STDIN_MESSAGES, command, enqueue};
+use super::input::{Command, Input, STDIN_MESSAGES, Window, command, enqueue};
 use super::{TIMEOUT_MAX_SEC, process_start};
 use crate::extract::message;
+use crate::memory::MemoryBudget;
 
 /// Handles a message for a process that never reads, and checks what holds for every message.
 fn handle(
     text: &str,
     stdin: &mpsc::Sender<Input>,
-    in_window: &AtomicUsize,
+    window: &Window,
 ) -> Result<String, String> {
     let read = message(text).map_err(|error| error.message())?;
     let value: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -35,8 +35,8 @@ fn handle(
         Command::Signal(signal) => Ok(format!("{signal:?}")),
         Command::Input(input) => {
             let length = format!("{input:?}").len().ilog2();
-            enqueue(input, stdin, in_window)?;
-            assert!(in_window.load(Ordering::Relaxed) <= STDIN_WINDOW_BYTES);
+            enqueue(input, stdin, window)?;
+            assert!(window.bytes() <= STDIN_WINDOW_BYTES);
             Ok(length.to_string())
         }
     }
@@ -56,11 +56,12 @@ fn any_message_of_a_client_is_handled_within_bounds_or_refused() {
     ];
     locule_fuzz::fuzz(&seeds, |input| {
         let (stdin, waiting) = mpsc::channel(STDIN_MESSAGES);
-        let in_window = AtomicUsize::new(0);
+        let budget = MemoryBudget::new(4 * STDIN_WINDOW_BYTES, 2 * STDIN_WINDOW_BYTES);
+        let window = Window::new(budget.held_by(TeamId::random()));
         let text = String::from_utf8_lossy(input);
         let outcomes: Vec<_> = text
             .lines()
-            .map(|line| handle(line, &stdin, &in_window))
+            .map(|line| handle(line, &stdin, &window))
             .collect();
         assert!(waiting.len() <= STDIN_MESSAGES);
         outcomes.into_iter().rev().take(3).collect::<Vec<_>>()

@@ -1,6 +1,6 @@
 //! The client's messages to a running process: stdin within a window, and signals.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +9,8 @@ use locule_api::stream::STDIN_WINDOW_BYTES;
 use locule_api::{ClientMessage, SignalName};
 use locule_edge::Signal;
 use tokio::sync::mpsc;
+
+use crate::memory::Held;
 
 /// Limit of the queued messages. The window limits their bytes.
 pub(super) const STDIN_MESSAGES: usize = 1024;
@@ -47,17 +49,55 @@ pub(super) fn command(message: ClientMessage) -> Result<Command, String> {
     }
 }
 
+/// The stdin that the process has not taken, which is memory of the client's team.
+#[derive(Debug)]
+pub(super) struct Window(Mutex<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    bytes: usize,
+    held: Held,
+}
+
+impl Window {
+    pub(super) fn new(held: Held) -> Self {
+        Self(Mutex::new(Waiting { bytes: 0, held }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, bytes: usize) -> Result<(), String> {
+        let mut waiting = self.lock();
+        if waiting.bytes + bytes > STDIN_WINDOW_BYTES {
+            return Err("stdin exceeds the window of 1 MiB; wait for an ack".to_owned());
+        }
+        waiting.bytes += bytes;
+        waiting.held.add(bytes).map_err(|error| error.message())
+    }
+
+    /// The process has taken so many bytes.
+    pub(super) fn taken(&self, bytes: usize) {
+        let mut waiting = self.lock();
+        waiting.bytes -= bytes;
+        waiting.held.remove(bytes);
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+}
+
 /// Queues stdin within the window.
 pub(super) fn enqueue(
     input: Input,
     stdin: &mpsc::Sender<Input>,
-    in_window: &AtomicUsize,
+    window: &Window,
 ) -> Result<(), String> {
     if let Input::Bytes(bytes) = &input {
-        let waiting = in_window.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len();
-        if waiting > STDIN_WINDOW_BYTES {
-            return Err("stdin exceeds the window of 1 MiB; wait for an ack".to_owned());
-        }
+        window.add(bytes.len())?;
     }
     let queued = stdin.try_send(input);
     queued.map_err(|_| "too many stdin messages are waiting; wait for an ack".to_owned())

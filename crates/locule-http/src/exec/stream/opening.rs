@@ -26,7 +26,7 @@ pub(super) async fn authenticated(
     if let Some(caller) = caller {
         return Ok(caller);
     }
-    match first_message(&connection, socket).await? {
+    match first_message(&connection, socket).await?.0 {
         ClientMessage::Auth { token } => {
             let caller = MayUse::by(Credential::bearer(&token), app).await?;
             app.count_request(&connection, caller.team(), Traffic::Api)?;
@@ -41,15 +41,16 @@ pub(super) async fn authenticated(
     }
 }
 
+/// The first message, and its length.
 pub(super) async fn first_message(
     connection: &Connection,
     socket: &mut WebSocket,
-) -> Result<ClientMessage, ApiError> {
+) -> Result<(ClientMessage, usize), ApiError> {
     let next = async {
         while let Some(Ok(next)) = socket.next().await {
             connection.message_received();
             if let Message::Text(text) = next {
-                return message(&text);
+                return Ok((message(&text)?, text.len()));
             }
         }
         Err(ApiError::invalid(

@@ -7,7 +7,6 @@
 //! ```
 //! Every queue is bounded, so a client that does not read blocks its own process, which prints, and no other.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
@@ -23,12 +22,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::text::Text;
-use super::input::{Command, Input, STDIN_MESSAGES, command, enqueue};
+use super::input::{Command, Input, STDIN_MESSAGES, Window, command, enqueue};
 use super::{SessionEnd, text};
 use crate::connection::Connection;
 use crate::extract::message;
 
-const QUEUE_MESSAGES: usize = 16;
+/// Messages that wait for a client that does not read. One holds up to 32 KiB of output, encoded.
+const QUEUE_MESSAGES: usize = 4;
 /// Time in which the client must read the queued messages after the process has exited.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -44,6 +44,7 @@ pub(super) struct Session<'a> {
     pub(super) stop: CancellationToken,
     /// Whether the client's messages are handled or ignored.
     pub(super) accepts_input: bool,
+    pub(super) window: Window,
 }
 
 type Queue = mpsc::Sender<ServerMessage>;
@@ -77,18 +78,17 @@ impl Session<'_> {
         queue: Queue,
     ) -> SessionEnd {
         let (stdin, inputs) = mpsc::channel(STDIN_MESSAGES);
-        let in_window = AtomicUsize::new(0);
         tokio::select! {
             biased;
             () = self.follow(events, &queue) => SessionEnd::Finished,
-            error = self.listen(source, stdin, &in_window) => match error {
+            error = self.listen(source, stdin) => match error {
                 None => SessionEnd::ClientLeft,
                 Some(data) => {
                     queue.send(ServerMessage::Error { data }).await.ok();
                     SessionEnd::Failed
                 }
             },
-            () = self.feed(inputs, &in_window, &queue) => SessionEnd::Failed,
+            () = self.feed(inputs, &queue) => SessionEnd::Failed,
         }
     }
 
@@ -142,7 +142,6 @@ impl Session<'_> {
         &self,
         mut source: SplitStream<&mut WebSocket>,
         stdin: mpsc::Sender<Input>,
-        in_window: &AtomicUsize,
     ) -> Option<String> {
         while let Some(Ok(next)) = source.next().await {
             self.connection.message_received();
@@ -159,7 +158,7 @@ impl Session<'_> {
                 Err(error) => Err(error.message()),
             };
             let handled = match command {
-                Ok(Command::Input(input)) => enqueue(input, &stdin, in_window),
+                Ok(Command::Input(input)) => enqueue(input, &stdin, &self.window),
                 Ok(Command::Signal(signal)) => {
                     self.signal(signal).await;
                     Ok(())
@@ -182,19 +181,14 @@ impl Session<'_> {
     }
 
     /// Sends stdin to the process and acknowledges each message. Returns only when it is unknown how much stdin arrived.
-    async fn feed(
-        &self,
-        mut inputs: mpsc::Receiver<Input>,
-        in_window: &AtomicUsize,
-        queue: &Queue,
-    ) {
+    async fn feed(&self, mut inputs: mpsc::Receiver<Input>, queue: &Queue) {
         while let Some(input) = inputs.recv().await {
             let fed = match input {
                 Input::Bytes(bytes) => {
                     let length = bytes.len();
                     let send = || self.guest.send_stdin(&self.process, bytes.clone());
                     let fed = retry_while_agent_restarts(send).await;
-                    in_window.fetch_sub(length, Ordering::Relaxed);
+                    self.window.taken(length);
                     queue.send(ServerMessage::Ack { bytes: length }).await.ok();
                     fed
                 }
