@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::http1::ExchangeBody;
 use async_trait::async_trait;
 use connectrpc::ConnectError;
 use connectrpc::client::{BoxFuture, CallOptions, ClientBody, ClientConfig, ClientTransport};
 use futures::stream;
 use http::{Request, Response, Uri};
-use hyper::body::Incoming;
 use locule_ids::SandboxId;
 
 use crate::messages::{
@@ -33,13 +33,13 @@ const DESTROY: Duration = Duration::from_mins(1);
 struct Transport(Connector);
 
 impl ClientTransport for Transport {
-    type ResponseBody = Incoming;
+    type ResponseBody = ExchangeBody;
     type Error = io::Error;
 
     fn send(
         &self,
         request: Request<ClientBody>,
-    ) -> BoxFuture<'static, Result<Response<Incoming>, io::Error>> {
+    ) -> BoxFuture<'static, Result<Response<ExchangeBody>, io::Error>> {
         let connector = self.0.clone();
         Box::pin(async move {
             let stream = connector.connect().await?;

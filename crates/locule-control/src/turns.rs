@@ -73,6 +73,10 @@ mod tests {
         turns.wait(Asker::Reads(team)).now_or_never().unwrap();
         drop(taken);
         drop(turns.wait(Asker::Reads(other)).now_or_never());
-        assert_eq!(turns.0.lock().unwrap().len(), 1, "ended turns are forgotten");
+        assert_eq!(
+            turns.0.lock().unwrap().len(),
+            1,
+            "ended turns are forgotten"
+        );
     }
 }

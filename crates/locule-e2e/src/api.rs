@@ -49,8 +49,7 @@ impl Api {
         length: usize,
         body: &[u8],
     ) -> io::Result<TcpStream> {
-        let (name, value) = &self.credential;
-        let head = http::head("POST", path, &[(name, value)], content_type, length);
+        let head = http::head("POST", path, &self.headers(&[]), content_type, length);
         let mut stream = self.connect()?.into_inner();
         stream.write_all(&[head.as_bytes(), body].concat())?;
         Ok(stream)
@@ -69,18 +68,23 @@ impl Api {
             Some(stream) => stream,
             None => self.connect()?,
         };
-        let credential = self.credential.as_ref();
-        let mut all: Vec<_> = credential
-            .map(|(name, value)| (*name, value.as_str()))
-            .into_iter()
-            .collect();
-        all.extend_from_slice(headers);
-        let head = http::head(method, path, &all, content_type, body.len());
+        let headers = self.headers(headers);
+        let head = http::head(method, path, &headers, content_type, body.len());
         let answer = http::exchange(&mut stream, &head, body)?;
         if !answer.last {
             self.stream = Some(stream);
         }
         Ok(answer)
+    }
+
+    /// The headers, after the credential of the client.
+    fn headers<'a>(&'a self, headers: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let credential = self.credential.as_ref();
+        let credential = credential.map(|(name, value)| (*name, value.as_str()));
+        credential
+            .into_iter()
+            .chain(headers.iter().copied())
+            .collect()
     }
 
     fn connect(&self) -> io::Result<BufReader<TcpStream>> {

@@ -140,12 +140,14 @@ impl Platform {
             let text = answer[name].as_str().context("a text in an answer")?;
             Ok(text.to_owned())
         };
-        let login =
-            json!({ "email": credentials["email"], "password": credentials["password"] });
+        let login = json!({ "email": credentials["email"], "password": credentials["password"] });
         let token = text(&post(None, "/v1/auth/login", &login)?, "token")?;
         let team = post(Some(&token), "/v1/teams", &json!({ "name": "neighbour" }))?;
         let switch = json!({ "team_id": team["id"] });
-        let token = text(&post(Some(&token), "/v1/auth/switch-team", &switch)?, "token")?;
+        let token = text(
+            &post(Some(&token), "/v1/auth/switch-team", &switch)?,
+            "token",
+        )?;
         let key = text(&post(Some(&token), "/v1/api-keys", &json!({}))?, "key")?;
         Ok(Api::new(self.address, &key, timeout))
     }

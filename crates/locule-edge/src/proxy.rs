@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use locule_agent_api::http1::ExchangeBody;
 use locule_base::tasks::Tasks;
 use locule_guest_api::GUEST_PORT;
 use tokio::io::AsyncWriteExt as _;
@@ -148,7 +148,7 @@ fn inward(headers: &mut HeaderMap, name: &HeaderName, outer: &HeaderValue, inner
 }
 
 fn answer(
-    mut response: Response<CutBody<Incoming>>,
+    mut response: Response<CutBody<ExchangeBody>>,
     client: Option<OnUpgrade>,
     prefix: &str,
     port: u16,

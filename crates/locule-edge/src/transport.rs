@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, Uri, header};
 use http_body::Body;
-use hyper::body::Incoming;
+use locule_agent_api::http1::ExchangeBody;
 use locule_agent_api::{Connector, PROXY_ERROR_HEADER, http1};
 use locule_guest_api::rpc::client::{BoxFuture, ClientBody, ClientTransport};
 use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
@@ -84,7 +84,7 @@ impl AgentTransport {
         &self,
         port: u16,
         request: Request<B>,
-    ) -> Result<Response<CutBody<Incoming>>, TransportError>
+    ) -> Result<Response<CutBody<ExchangeBody>>, TransportError>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -98,7 +98,7 @@ impl AgentTransport {
         port: u16,
         request: Request<B>,
         buffer_bytes_max: usize,
-    ) -> Result<Response<CutBody<Incoming>>, TransportError>
+    ) -> Result<Response<CutBody<ExchangeBody>>, TransportError>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -119,7 +119,7 @@ impl AgentTransport {
         port: u16,
         mut request: Request<B>,
         buffer_bytes_max: usize,
-    ) -> Result<Response<Incoming>, TransportError>
+    ) -> Result<Response<ExchangeBody>, TransportError>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -163,13 +163,13 @@ fn agent_uri(sandbox: SandboxId, port: u16, uri: &Uri) -> Result<Uri, http::Erro
 }
 
 impl ClientTransport for AgentTransport {
-    type ResponseBody = CutBody<Incoming>;
+    type ResponseBody = CutBody<ExchangeBody>;
     type Error = TransportError;
 
     fn send(
         &self,
         mut request: Request<ClientBody>,
-    ) -> BoxFuture<'static, Result<Response<CutBody<Incoming>>, TransportError>> {
+    ) -> BoxFuture<'static, Result<Response<CutBody<ExchangeBody>>, TransportError>> {
         let transport = self.clone();
         Box::pin(async move {
             let token =

@@ -116,7 +116,9 @@ impl Held {
     pub(crate) fn remove(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
         let needed = self.bytes.saturating_sub(FREE_BYTES);
-        let surplus = self.charged.saturating_sub(needed.next_multiple_of(STEP_BYTES));
+        let surplus = self
+            .charged
+            .saturating_sub(needed.next_multiple_of(STEP_BYTES));
         if surplus > 0 {
             self.charged -= surplus;
             self.budget.release(self.team, surplus);

@@ -69,7 +69,10 @@ pub(crate) async fn upload(
         (None, _) => return Err(ApiError::invalid("the part `path` is missing")),
         (Some(_), None) => return Err(ApiError::invalid("the part `file` is missing")),
     };
-    let body = Body::from_stream(stream::iter(file.into_iter().map(|segment| Ok::<_, io::Error>(Bytes::from(segment)))));
+    let body = Body::from_stream(stream::iter(
+        file.into_iter()
+            .map(|segment| Ok::<_, io::Error>(Bytes::from(segment))),
+    ));
     let written = tokio::time::timeout(HELD_WRITE_TIMEOUT, guest.write_file(&path, body)).await;
     Ok(written
         .unwrap_or_else(|_| Err(GuestError::Failed("it did not take a file in time".into())))?)

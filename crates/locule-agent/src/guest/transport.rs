@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Bytes, Incoming};
-use locule_agent_api::http1::exchange;
+use hyper::body::Bytes;
+use locule_agent_api::http1::{ExchangeBody, exchange};
 use locule_guest_api::{CONTROL_KEY_HEADER, GUEST_PORT};
 use locule_net::SandboxNet;
 use serde::Serialize;
@@ -76,7 +76,7 @@ pub(super) async fn send(
     read(path, response).await
 }
 
-async fn read(path: &'static str, response: Response<Incoming>) -> Result<Bytes, GuestError> {
+async fn read(path: &'static str, response: Response<ExchangeBody>) -> Result<Bytes, GuestError> {
     let status = response.status();
     if !status.is_success() {
         return Err(GuestError::Refused { path, status });

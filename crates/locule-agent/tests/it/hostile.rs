@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
-use hyper::body::{Bytes, Incoming};
-use locule_agent_api::http1::exchange;
+use hyper::body::Bytes;
+use locule_agent_api::http1::{ExchangeBody, exchange};
 use locule_agent_api::{AgentError, HostAgent as _, ReportedState, SandboxSpec};
 use serde_json::json;
 use tokio::time::Instant;
@@ -42,7 +42,10 @@ async fn misbehaving(host: &HostProcess, behavior: &str) -> SandboxSpec {
 }
 
 /// Sends a request through the proxy. Returns the guest's response, or the error word of the agent.
-async fn health(host: &HostProcess, desired: &SandboxSpec) -> Result<Response<Incoming>, String> {
+async fn health(
+    host: &HostProcess,
+    desired: &SandboxSpec,
+) -> Result<Response<ExchangeBody>, String> {
     let uri = format!("/proxy/{}/49983/health", desired.order.sandbox);
     let request = Request::get(uri)
         .header("host", "guest")
@@ -59,7 +62,7 @@ async fn health(host: &HostProcess, desired: &SandboxSpec) -> Result<Response<In
 }
 
 /// Reads at most `most` bytes of a body. Returns the number of bytes, and whether the body ended.
-async fn read(response: Response<Incoming>, most: usize) -> (usize, bool) {
+async fn read(response: Response<ExchangeBody>, most: usize) -> (usize, bool) {
     let (mut body, mut length) = (response.into_body(), 0);
     while length < most {
         match body.frame().await {

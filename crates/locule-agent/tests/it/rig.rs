@@ -7,9 +7,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use locule_agent::{Agent, Config, Limits, OnStop, Registry};
-use locule_agent_api::http1::exchange;
+use locule_agent_api::http1::{ExchangeBody, exchange};
 use locule_agent_api::{HostAgent as _, Order, ReportedState, ResumeSandbox, SandboxSpec};
 use locule_base::tasks::Tasks;
 use locule_domain::Timeouts;
@@ -208,7 +208,7 @@ impl Rig {
         path: &str,
         user: &str,
         body: Option<Vec<u8>>,
-    ) -> Response<Incoming> {
+    ) -> Response<ExchangeBody> {
         let user = base64::engine::general_purpose::STANDARD.encode(format!("{user}:"));
         let stream = tokio::net::UnixStream::connect(self.run_dir().join("agent.sock"))
             .await
@@ -231,7 +231,7 @@ impl Rig {
         sandbox: SandboxId,
         port: u16,
         path: &str,
-    ) -> Response<Incoming> {
+    ) -> Response<ExchangeBody> {
         self.send(sandbox, port, path, "user", None).await
     }
 
@@ -239,7 +239,7 @@ impl Rig {
         &self,
         sandbox: SandboxId,
         command: &str,
-    ) -> Response<Incoming> {
+    ) -> Response<ExchangeBody> {
         self.start_process_as(sandbox, "user", command).await
     }
 
@@ -248,7 +248,7 @@ impl Rig {
         sandbox: SandboxId,
         user: &str,
         command: &str,
-    ) -> Response<Incoming> {
+    ) -> Response<ExchangeBody> {
         let message = json!({
             "process": { "cmd": "/bin/bash", "args": ["-l", "-c", command] }, "stdin": false,
         });

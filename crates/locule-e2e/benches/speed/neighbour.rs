@@ -66,7 +66,9 @@ pub(crate) fn beside_a_greedy_team(rig: &mut Rig) -> Result<()> {
     ] {
         let alone = Figure::new(&format!("{name} of a team alone"), "ms", alone);
         let beside = Figure::new(
-            &format!("{name} of a team beside one with {UPLOADS} stalled uploads and {EXECS} commands"),
+            &format!(
+                "{name} of a team beside one with {UPLOADS} stalled uploads and {EXECS} commands"
+            ),
             "ms",
             beside,
         );
@@ -91,16 +93,16 @@ fn rounds(api: &mut Api, n: usize) -> Result<Times> {
     let (mut creates, mut execs) = (Vec::new(), Vec::new());
     for round in 0..=n {
         api.warm_up()?;
-        let created = create(api, &small())?;
+        let sandbox = create(api, &small())?;
         let mut took = Vec::new();
         for _ in 0..COMMANDS {
-            let ran = succeeded(api.exec(&created.id, "/bin/true", &[])?, "exec")?;
+            let ran = succeeded(api.exec(&sandbox.id, "/bin/true", &[])?, "exec")?;
             took.push(clock::milliseconds(ran.first_byte));
         }
-        succeeded(api.destroy(&created.id)?, "destroy")?;
+        succeeded(api.destroy(&sandbox.id)?, "destroy")?;
         // The first fills caches.
         if round > 0 {
-            creates.push(created.create_ms);
+            creates.push(sandbox.create_ms);
             execs.extend(took);
         }
     }
@@ -121,7 +123,9 @@ fn commands(rig: &mut Rig, greedy: &Api, sandboxes: &[String]) -> Result<Vec<Tcp
         let path = format!("/v1/sandboxes/{id}/processes");
         let all = clock::until(TIMEOUT, || {
             let answer = rig.api.get(&path).ok()?.json();
-            let listed = answer.as_array().or_else(|| answer["processes"].as_array())?;
+            let listed = answer
+                .as_array()
+                .or_else(|| answer["processes"].as_array())?;
             (listed.len() >= EXECS / SANDBOXES).then_some(())
         });
         all.with_context(|| format!("the commands do not all run in {id}"))?;

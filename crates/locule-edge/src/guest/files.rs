@@ -4,7 +4,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
+use locule_agent_api::http1::ExchangeBody;
 use locule_guest_api::proto::filesystem as wire;
 use locule_guest_api::rpc::ErrorCode;
 use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
@@ -142,7 +142,7 @@ impl GuestClient {
     pub async fn read_file(
         &self,
         path: &str,
-    ) -> Result<(Option<u64>, CutBody<Incoming>), GuestError> {
+    ) -> Result<(Option<u64>, CutBody<ExchangeBody>), GuestError> {
         let request = self.files_request(Method::GET, path, Body::empty())?;
         let response = require_success(self.transport.send(GUEST_PORT, request).await?).await?;
         let length = response
@@ -200,8 +200,8 @@ fn encode(text: &str) -> String {
 }
 
 async fn require_success(
-    response: Response<CutBody<Incoming>>,
-) -> Result<Response<CutBody<Incoming>>, GuestError> {
+    response: Response<CutBody<ExchangeBody>>,
+) -> Result<Response<CutBody<ExchangeBody>>, GuestError> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);

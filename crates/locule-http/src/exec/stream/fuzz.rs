@@ -13,11 +13,7 @@ use crate::extract::message;
 use crate::memory::MemoryBudget;
 
 /// Handles a message for a process that never reads, and checks what holds for every message.
-fn handle(
-    text: &str,
-    stdin: &mpsc::Sender<Input>,
-    window: &Window,
-) -> Result<String, String> {
+fn handle(text: &str, stdin: &mpsc::Sender<Input>, window: &Window) -> Result<String, String> {
     let read = message(text).map_err(|error| error.message())?;
     let value: serde_json::Value = serde_json::from_str(text).unwrap();
     assert!(
