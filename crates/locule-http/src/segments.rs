@@ -29,8 +29,8 @@ impl Segments {
                     self.full.push_back(full);
                 }
             }
-            let room = self.last.capacity() - self.last.len();
-            let (now, later) = bytes.split_at(bytes.len().min(room));
+            let free = self.last.capacity() - self.last.len();
+            let (now, later) = bytes.split_at(bytes.len().min(free));
             self.last.extend_from_slice(now);
             self.length += now.len();
             bytes = later;

@@ -37,7 +37,6 @@ async fn measured(served: &Served, load: impl Future<Output = Clients>) {
     .await;
     drop(clients);
     let peak = served.peak_mib();
-    eprintln!("{before} → {peak} MiB");
     assert!(peak <= before + GROWTH_MIB, "{before} → {peak} MiB");
     eventually("the memory is given back", async || {
         served.private_mib() <= before + before / 10
