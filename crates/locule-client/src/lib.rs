@@ -8,16 +8,19 @@ mod accounts;
 mod error;
 mod exec;
 mod files;
+mod terminal;
 
 pub use accounts::AuditFilter;
 pub use error::ClientError;
 pub use exec::{ExecEvent, ExecReader, ExecStream, ExecWriter};
+pub use terminal::{TerminalEvent, TerminalReader, TerminalWriter};
 
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 use locule_api::{
-    CreateSandboxRequest, ErrorBody, ExecRequest, ExecStarted, Sandbox, StartMessage,
+    CreateSandboxRequest, ErrorBody, ExecRequest, ExecStarted, PtyClientMessage, Sandbox,
+    StartMessage,
 };
 use locule_ids::SandboxId;
 use reqwest::{RequestBuilder, Response, Url};
@@ -217,6 +220,15 @@ impl Client {
         start: StartMessage,
     ) -> Result<ExecStream, ClientError> {
         exec::open(self, id, start).await
+    }
+
+    /// Opens a terminal with a first message: `start` or `connect`.
+    pub async fn terminal(
+        &self,
+        id: SandboxId,
+        first: &PtyClientMessage,
+    ) -> Result<(TerminalReader, TerminalWriter), ClientError> {
+        terminal::open(self, id, first).await
     }
 
     /// Starts a command in the background.

@@ -34,6 +34,8 @@ mod ports;
 mod raw;
 mod revocation;
 mod sdk_habits;
+mod socket;
 mod spellings;
 mod streams;
 mod teams;
+mod terminals;

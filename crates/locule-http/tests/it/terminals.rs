@@ -1,0 +1,502 @@
+//! The terminal WebSocket (behaviour 2.5): its messages, its limits, and clients that come back.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::SinkExt as _;
+use locule_testkit::eventually;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::app::{App, EMAIL, PASSWORD};
+use crate::socket::Socket;
+
+const SIGKILL: i32 = 9;
+const WINDOW: usize = 256 * 1024;
+/// What the guest agent keeps of a program's output.
+const SCROLLBACK: u64 = 1024 * 1024;
+
+async fn open(app: &App) -> (Socket, String) {
+    let id = app.sandbox().await;
+    let address = app.listen().await;
+    let path = format!("/v1/sandboxes/{id}/pty");
+    let socket = Socket::open(address, &path, Some(&app.key)).await;
+    (socket, path)
+}
+
+/// The first message of the server after `first`, which opens the terminal.
+async fn started(socket: &mut Socket, first: Value) -> Value {
+    socket.say(first).await;
+    let started = socket.heard().await;
+    assert_eq!(started["type"], "started", "{started}");
+    started
+}
+
+fn input(text: &str) -> Value {
+    json!({"type": "input", "data": STANDARD.encode(text)})
+}
+
+fn bytes(message: &Value) -> Vec<u8> {
+    STANDARD.decode(message["data"].as_str().unwrap()).unwrap()
+}
+
+/// Waits until the output contains a text. Returns all output so far.
+async fn until(socket: &mut Socket, text: &str) -> String {
+    let mut output = Vec::new();
+    while !String::from_utf8_lossy(&output).contains(text) {
+        let message = socket.heard().await;
+        match message["type"].as_str() {
+            Some("output") => output.extend(bytes(&message)),
+            Some("ack" | "ping") => {}
+            _ => panic!("{message} before {text:?}, after {output:?}"),
+        }
+    }
+    String::from_utf8(output).unwrap()
+}
+
+/// The bytes of output, the bytes of gaps, and the last message, from here to the exit.
+async fn to_the_exit(socket: &mut Socket) -> (u64, u64, Value) {
+    let (mut output, mut gap) = (0, 0);
+    loop {
+        let message = socket.heard().await;
+        match message["type"].as_str() {
+            Some("output") => output += bytes(&message).len() as u64,
+            Some("gap") => gap += message["bytes"].as_u64().unwrap(),
+            Some("ack" | "ping") => {}
+            _ => return (output, gap, message),
+        }
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_program_runs_in_a_terminal_of_its_own(pool: PgPool) {
+    let folder = tempfile::tempdir().unwrap();
+    let app = App::start_with_guest_process(pool, folder.path()).await;
+    let (mut socket, _) = open(&app).await;
+    let script = "test -t 0 && echo \"$TERM $A $(pwd)\"; read go; stty size; read end; exit 5";
+    let start = json!({
+        "type": "start", "cmd": "/bin/sh", "args": ["-c", script], "cols": 100, "rows": 30, "envs": {"A": "b"},
+        "cwd": "/", "user": "",
+    });
+    let started = started(&mut socket, start).await;
+    let tag = started["tag"].as_str().unwrap().strip_prefix("pty-");
+    let digits = tag.unwrap().bytes().filter(u8::is_ascii_hexdigit).count();
+    assert_eq!((digits, started["offset"].as_u64()), (8, Some(0)));
+    until(&mut socket, "xterm-256color b /\r\n").await;
+    socket.say(input("\r")).await;
+    until(&mut socket, "30 100\r\n").await;
+    socket.say(input("\r")).await;
+    let (.., last) = to_the_exit(&mut socket).await;
+    assert_eq!(last, json!({"type": "exit", "exit_code": 5}));
+    assert_eq!(socket.closed().await, 1000);
+}
+
+/// The default shell gets what a user types: a new size of the window, and Ctrl-C as a signal to the program in front.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_shell_gets_the_size_of_the_window_and_ctrl_c(pool: PgPool) {
+    let folder = tempfile::tempdir().unwrap();
+    let app = App::start_with_guest_process(pool, folder.path()).await;
+    let (mut socket, _) = open(&app).await;
+    started(&mut socket, json!({"type": "start"})).await;
+    socket.say(input("stty size\r")).await;
+    until(&mut socket, "24 80\r\n").await;
+    socket
+        .say(json!({"type": "resize", "cols": 90, "rows": 10}))
+        .await;
+    let wait = "until stty size | grep -q '10 90'; do sleep 0.01; done; echo re''sized\r";
+    socket.say(input(wait)).await;
+    until(&mut socket, "resized\r\n").await;
+    let program = "sh -c 'trap \"echo cau\"ght INT; echo wait\"ing\"; sleep 1000'\r";
+    socket.say(input(program)).await;
+    until(&mut socket, "waiting\r\n").await;
+    socket.say(input("\u{3}")).await;
+    until(&mut socket, "caught\r\n").await;
+    socket.say(json!({"type": "kill"})).await;
+    let (.., last) = to_the_exit(&mut socket).await;
+    assert_eq!(
+        last,
+        json!({"type": "exit", "exit_code": 137, "signal": SIGKILL})
+    );
+    assert_eq!(socket.closed().await, 1000);
+}
+
+/// B-186 and W-041: the program survives its client, and the client that comes back is told so and continues where it was.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_client_that_comes_back_loses_no_byte(pool: PgPool) {
+    let folder = tempfile::tempdir().unwrap();
+    let app = App::start_with_guest_process(pool, folder.path()).await;
+    let (mut socket, path) = open(&app).await;
+    let script = "echo one; read go; echo two; read end; echo three";
+    let start = json!({"type": "start", "cmd": "/bin/sh", "args": ["-c", script], "tag": "mine"});
+    let first = started(&mut socket, start).await;
+    assert_eq!(first["tag"], "mine");
+    let seen = until(&mut socket, "one\r\n").await.len() as u64;
+    socket.say(input("\r")).await;
+    // A connection that breaks, without a close.
+    drop(socket);
+    let address = app.listen().await;
+    let mut socket = Socket::open(address, &path, Some(&app.key)).await;
+    let connect = json!({"type": "connect", "tag": "mine", "offset": seen});
+    let second = started(&mut socket, connect).await;
+    assert_eq!(
+        (&second["pid"], &second["tag"]),
+        (&first["pid"], &first["tag"])
+    );
+    assert_eq!(second["offset"].as_u64(), Some(seen));
+    // Whether the first input arrived before the break is not known; a second one is no harm.
+    socket.say(input("\r")).await;
+    let rest = until(&mut socket, "two\r\n").await;
+    assert!(!rest.contains("one"), "{rest:?}");
+    socket.say(input("\r")).await;
+    assert_eq!(to_the_exit(&mut socket).await.2["exit_code"], 0);
+    // All that was printed, also after the exit.
+    let mut socket = Socket::open(address, &path, Some(&app.key)).await;
+    let connect = json!({"type": "connect", "tag": "mine", "offset": 0});
+    assert_eq!(started(&mut socket, connect).await["offset"], 0);
+    let all = until(&mut socket, "three\r\n").await;
+    assert!(all.starts_with("one\r\n") && all.contains("two"), "{all:?}");
+    assert_eq!(socket.heard().await["type"], "exit");
+    assert_eq!(socket.closed().await, 1000);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn output_beyond_the_scrollback_is_a_gap_of_its_length(pool: PgPool) {
+    let folder = tempfile::tempdir().unwrap();
+    let app = App::start_with_guest_process(pool, folder.path()).await;
+    let (mut socket, path) = open(&app).await;
+    let printed = 3 * SCROLLBACK / 2;
+    let script = format!(
+        "echo ready; until test -e go; do sleep 0.01; done; head -c {printed} /dev/zero | tr '\\0' x; touch printed; read end"
+    );
+    let start = json!({"type": "start", "cmd": "/bin/sh", "args": ["-c", script], "tag": "t"});
+    started(&mut socket, start).await;
+    let seen = until(&mut socket, "ready\r\n").await.len() as u64;
+    drop(socket);
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    eventually("everything is printed", async || {
+        folder.path().join("printed").exists()
+    })
+    .await;
+    let mut socket = Socket::open(app.listen().await, &path, Some(&app.key)).await;
+    let connect = json!({"type": "connect", "tag": "t", "offset": seen});
+    assert_eq!(
+        started(&mut socket, connect).await["offset"].as_u64(),
+        Some(seen)
+    );
+    let gap = socket.heard().await;
+    assert_eq!(gap["type"], "gap");
+    socket.say(json!({"type": "kill"})).await;
+    let (output, later, last) = to_the_exit(&mut socket).await;
+    assert_eq!(last["type"], "exit");
+    let lost = gap["bytes"].as_u64().unwrap() + later;
+    assert_eq!(output, SCROLLBACK);
+    assert_eq!(output + lost, printed);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_refusal_is_a_fatal_error_followed_by_a_close(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = app.sandbox().await;
+    let paused = app.sandbox().await;
+    let pause = format!("/v1/sandboxes/{paused}/pause");
+    app.call("POST", &pause, "").await;
+    let (address, stranger) = (app.listen().await, app.stranger().await);
+    let (key, start) = (app.key.as_str(), json!({"type": "start"}));
+    let auth = json!({"type": "auth", "token": "x"});
+    for (id, key, first, words, reason) in [
+        (&id, None, start.clone(), "API key", "unauthorized"),
+        (&id, None, auth, "credential", "unauthorized"),
+        (
+            &id,
+            Some(stranger.as_str()),
+            start.clone(),
+            "not found",
+            "not_found",
+        ),
+        (&paused, Some(key), start, "not running", "invalid_state"),
+        (&id, Some(key), input("ls"), "neither", "invalid_request"),
+        (
+            &id,
+            Some(key),
+            json!(["start"]),
+            "cannot be read",
+            "invalid_request",
+        ),
+        (
+            &id,
+            Some(key),
+            json!({"type": "start", "cols": 70_000}),
+            "cannot be read",
+            "invalid_request",
+        ),
+        (
+            &id,
+            Some(key),
+            json!({"type": "start", "tag": "1"}),
+            "the tag is not valid",
+            "invalid_request",
+        ),
+        (
+            &id,
+            Some(key),
+            json!({"type": "start", "cmd": "nope"}),
+            "was not found",
+            "command_not_found",
+        ),
+        (
+            &id,
+            Some(key),
+            json!({"type": "connect", "tag": ""}),
+            "tag is required",
+            "invalid_request",
+        ),
+        (
+            &id,
+            Some(key),
+            json!({"type": "connect", "tag": "t", "offset": -1}),
+            "cannot be read",
+            "invalid_request",
+        ),
+        (
+            &id,
+            Some(key),
+            json!({"type": "connect", "tag": "none"}),
+            "no such process",
+            "not_found",
+        ),
+    ] {
+        let path = format!("/v1/sandboxes/{id}/pty");
+        let mut socket = Socket::open(address, &path, key).await;
+        socket.0.send(Message::text(first.to_string())).await.ok();
+        let refusal = socket.heard().await;
+        assert_eq!(
+            (&refusal["type"], &refusal["fatal"]),
+            (&json!("error"), &json!(true)),
+            "{first}"
+        );
+        let said = refusal["data"].as_str().unwrap();
+        assert!(said.contains(words), "{refusal} for {first}");
+        assert_eq!(
+            socket.closed_for().await,
+            (1008, reason.to_owned()),
+            "{first}"
+        );
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_failure_of_the_sandbox_closes_the_terminal_as_a_server_error(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = open(&app).await;
+    app.proxy.stop_listening();
+    socket.say(json!({"type": "start"})).await;
+    let refusal = socket.heard().await;
+    assert_eq!(
+        (&refusal["type"], &refusal["fatal"]),
+        (&json!("error"), &json!(true))
+    );
+    let reason = "host_unavailable".to_owned();
+    assert_eq!(socket.closed_for().await, (1011, reason));
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_message_that_is_not_valid_changes_nothing(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = open(&app).await;
+    started(&mut socket, json!({"type": "start", "cmd": "cat"})).await;
+    for (message, words) in [
+        (json!({"type": "input", "data": "?"}), "not base64"),
+        (json!({"type": "input"}), "cannot be read"),
+        (
+            json!({"type": "resize", "cols": 0, "rows": 5}),
+            "greater than 0",
+        ),
+        (
+            json!({"type": "resize", "cols": 5, "rows": 0}),
+            "greater than 0",
+        ),
+        (
+            json!({"type": "resize", "cols": -5, "rows": 1}),
+            "cannot be read",
+        ),
+        (json!({"type": "start"}), "already open"),
+        (json!({"type": "connect", "tag": "t"}), "already open"),
+        (json!({"type": "dance"}), "cannot be read"),
+        (json!("text"), "cannot be read"),
+    ] {
+        socket.say(message.clone()).await;
+        let answer = socket.heard().await;
+        assert_eq!(
+            (&answer["type"], &answer["fatal"]),
+            (&json!("error"), &json!(false)),
+            "{message}"
+        );
+        assert!(
+            answer["data"].as_str().unwrap().contains(words),
+            "{answer} for {message}"
+        );
+    }
+    socket.say(json!({"type": "pong"})).await;
+    socket.0.send(Message::binary(vec![1])).await.unwrap();
+    socket
+        .say(json!({"type": "resize", "cols": 7, "rows": 5}))
+        .await;
+    socket.say(input("hello")).await;
+    let two = [socket.heard().await, socket.heard().await];
+    let output = json!({"type": "output", "data": STANDARD.encode("hello")});
+    assert!(two.contains(&output), "{two:?}");
+    assert!(two.contains(&json!({"type": "ack", "bytes": 5})), "{two:?}");
+    eventually("the new size", async || {
+        *app.guest.sizes.lock().unwrap() == [(7, 5)]
+    })
+    .await;
+}
+
+/// W-041: input that does not fit is refused and said, and a kill waits behind none of it.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_kill_passes_input_that_the_program_does_not_read(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = open(&app).await;
+    started(&mut socket, json!({"type": "start", "cmd": "stuck"})).await;
+    let half = json!({"type": "input", "data": STANDARD.encode(vec![0; WINDOW / 2])});
+    for message in [&half, &half, &input("x")] {
+        socket.say(message.clone()).await;
+    }
+    // What was refused is acknowledged: the client may send as much again.
+    assert_eq!(socket.heard().await, json!({"type": "ack", "bytes": 1}));
+    let refused = socket.heard().await;
+    assert!(
+        refused["data"].as_str().unwrap().contains("window"),
+        "{refused}"
+    );
+    assert_eq!(refused["fatal"], false);
+    socket.say(json!({"type": "kill"})).await;
+    let (.., last) = to_the_exit(&mut socket).await;
+    assert_eq!(
+        last,
+        json!({"type": "exit", "exit_code": 137, "signal": SIGKILL})
+    );
+    assert_eq!(socket.closed().await, 1000);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_kill_right_before_the_client_leaves_has_its_effect(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = open(&app).await;
+    started(&mut socket, json!({"type": "start", "cmd": "sleep"})).await;
+    socket.say(json!({"type": "kill"})).await;
+    socket.0.close(None).await.unwrap();
+    eventually("the kill", async || {
+        *app.guest.signals.lock().unwrap() == [SIGKILL]
+    })
+    .await;
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_client_that_leaves_keeps_its_program_and_counts_as_activity(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, path) = open(&app).await;
+    started(&mut socket, json!({"type": "start", "cmd": "sleep"})).await;
+    socket.0.close(None).await.unwrap();
+    let sandbox = path.strip_suffix("/pty").unwrap();
+    eventually("the end is written down", async || {
+        !app.call("GET", sandbox, "").await.json["last_active_at"].is_null()
+    })
+    .await;
+    assert!(app.guest.signals.lock().unwrap().is_empty());
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_start_without_a_command_is_a_shell_of_the_sandbox(pool: PgPool) {
+    let app = App::start(pool).await;
+    let id = app.sandbox().await;
+    let login = json!({"email": EMAIL, "password": PASSWORD}).to_string();
+    let session = app.call("POST", "/v1/auth/login", &login).await;
+    let path = format!("/v1/sandboxes/{id}/pty");
+    // As a browser does: the credential is in the first message.
+    let mut socket = Socket::open(app.listen().await, &path, None).await;
+    socket
+        .say(json!({"type": "auth", "token": session.json["token"]}))
+        .await;
+    started(&mut socket, json!({"type": "start", "cmd": "", "cols": 0})).await;
+    let starts = app.guest.starts.lock().unwrap().clone();
+    let commands = starts.iter().map(|start| {
+        let process = start.process.as_option().unwrap();
+        (process.cmd.as_str(), &process.envs)
+    });
+    let size = starts[0].pty.as_option().unwrap().size.as_option().unwrap();
+    assert_eq!((size.cols, size.rows), (80, 24));
+    let commands: BTreeMap<_, _> = commands.collect();
+    assert_eq!(
+        commands.keys().copied().collect::<Vec<_>>(),
+        ["/bin/bash", "/bin/sh"]
+    );
+    assert!(
+        commands
+            .values()
+            .all(|envs| envs["TERM"] == "xterm-256color")
+    );
+}
+
+/// A client that does not read blocks its own program, which prints: the server holds a bounded part of the output.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_client_that_does_not_read_holds_its_program_back(pool: PgPool) {
+    const FLOOD: u64 = 64 * 1024 * 1024;
+    let app = App::start(pool).await;
+    let (mut slow, path) = open(&app).await;
+    let flood = json!({"type": "start", "cmd": "flood", "args": [FLOOD.to_string()]});
+    started(&mut slow, flood).await;
+    // Meanwhile another terminal is served.
+    let mut other = Socket::open(app.listen().await, &path, Some(&app.key)).await;
+    started(&mut other, json!({"type": "start", "cmd": "cat"})).await;
+    other.say(input("hello")).await;
+    until(&mut other, "hello").await;
+    assert_eq!(
+        app.guest.floods.load(std::sync::atomic::Ordering::SeqCst),
+        0
+    );
+    let mut read = 0;
+    while read < FLOOD {
+        let message = slow.heard().await;
+        assert_eq!(message["type"], "output");
+        read += bytes(&message).len() as u64;
+    }
+    assert_eq!(
+        app.guest.floods.load(std::sync::atomic::Ordering::SeqCst),
+        1
+    );
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_lost_right_closes_the_terminal_with_1008(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = open(&app).await;
+    started(&mut socket, json!({"type": "start", "cmd": "sleep"})).await;
+    let admin = app.login(EMAIL).await;
+    let keys = app
+        .by(&admin.token, "GET", "/v1/api-keys", &Value::Null)
+        .await;
+    let key = keys.json[0]["id"].as_str().unwrap();
+    let path = format!("/v1/api-keys/{key}");
+    let revoked = app.by(&admin.token, "DELETE", &path, &Value::Null).await;
+    assert!(revoked.status.is_success(), "{}", revoked.json);
+    let (.., last) = to_the_exit(&mut socket).await;
+    assert_eq!(
+        (&last["type"], &last["fatal"]),
+        (&json!("error"), &json!(true))
+    );
+    assert_eq!(socket.closed_for().await, (1008, "unauthorized".to_owned()));
+    assert!(app.guest.signals.lock().unwrap().is_empty());
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_shutdown_closes_the_terminal_as_going_away_and_keeps_the_program(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = open(&app).await;
+    started(&mut socket, json!({"type": "start", "cmd": "sleep"})).await;
+    app.stop();
+    assert_eq!(socket.closed().await, 1001);
+    assert!(app.guest.signals.lock().unwrap().is_empty());
+}
