@@ -30,7 +30,11 @@ fn handle(text: &str, input: &Input, waiting: &mut usize) -> Result<String, Stri
             assert!(*waiting <= INPUT_WINDOW_BYTES);
             Ok(typed.len().checked_ilog2().unwrap_or_default().to_string())
         }
-        other => Ok(format!("{other:?}").chars().take(4).collect()),
+        other @ (PtyClientMessage::Auth { .. }
+        | PtyClientMessage::Connect(_)
+        | PtyClientMessage::Resize { .. }
+        | PtyClientMessage::Kill
+        | PtyClientMessage::Pong) => Ok(format!("{other:?}").chars().take(4).collect()),
     }
 }
 
