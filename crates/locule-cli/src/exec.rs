@@ -116,7 +116,7 @@ impl CommandOptions {
     /// Refuses options that have no effect here.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         if self.tty {
-            return terminal::check("-t", "leave out -t, also for input from a pipe");
+            return terminal::check("-t", "leave out -t");
         }
         Ok(())
     }

@@ -4,13 +4,14 @@ mod attached;
 mod files;
 mod processes;
 mod terminal;
+mod window;
 
 pub use attached::retry_while_agent_restarts;
 pub use files::{Entry, EntryKind};
 pub use processes::{
     ListedProcess, ProcessEvent, ProcessEvents, ProcessExit, Selector, Signal, StartProcess,
 };
-pub use terminal::WindowSize;
+pub use window::WindowSize;
 
 use std::sync::Arc;
 use std::time::Duration;

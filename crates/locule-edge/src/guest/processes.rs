@@ -12,7 +12,7 @@ use locule_guest_api::proto::process as wire;
 use locule_guest_api::rpc::client::{CallOptions, ServerStream};
 
 use super::attached::attached;
-use super::terminal::WindowSize;
+use super::window::WindowSize;
 use super::{GuestClient, GuestError, as_user, header_name, unary, unary_list};
 
 /// A program to start.

@@ -6,28 +6,8 @@ use locule_guest_api::proto::process as wire;
 
 use super::attached::attached;
 use super::processes::{ProcessEvents, Selector, selector};
+use super::window::WindowSize;
 use super::{GuestClient, GuestError, unary};
-
-/// The size of a terminal's window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WindowSize {
-    pub cols: u16,
-    pub rows: u16,
-}
-
-impl WindowSize {
-    pub(super) fn wire(self) -> wire::PTY {
-        let size = wire::pty::Size {
-            cols: self.cols.into(),
-            rows: self.rows.into(),
-            ..Default::default()
-        };
-        wire::PTY {
-            size: size.into(),
-            ..Default::default()
-        }
-    }
-}
 
 impl GuestClient {
     /// Follows a process from a position in its output, or from now on. Returns the position of the first byte: a later one
