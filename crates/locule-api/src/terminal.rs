@@ -21,7 +21,7 @@ pub enum PtyClientMessage {
     },
     Start(PtyStart),
     Connect(PtyConnect),
-    /// What the user types, as base64. At most 256 KiB may wait for an `ack`.
+    /// Keys of the user, as base64. At most 256 KiB may wait for an `ack`.
     Input {
         data: String,
     },
@@ -80,12 +80,12 @@ pub enum PtyServerMessage {
     Started {
         tag: String,
         pid: u32,
-        /// The position in the output of what follows. Each byte of an `output` and of a `gap` counts one. A client that
+        /// The position in the output of the byte that follows. Each byte of an `output` and of a `gap` counts one. A client that
         /// connects again sends the sum as its `offset`. An offset smaller than the requested one means that the tag belongs to
         /// another terminal now.
         offset: u64,
     },
-    /// What the terminal prints, as base64.
+    /// Output of the terminal, as base64.
     Output { data: String },
     /// The number of output bytes that were lost: the terminal printed more than the sandbox keeps while no client was
     /// connected.

@@ -16,7 +16,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use locule_api::{PtyClientMessage, PtyConnect, PtyStart};
+use locule_api::{ErrorCode, PtyClientMessage, PtyConnect, PtyStart};
 use locule_client::{Client, ClientError, TerminalEvent, TerminalReader, TerminalWriter};
 use locule_ids::SandboxId;
 use tokio::io::AsyncReadExt as _;
@@ -24,7 +24,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use self::raw::RawMode;
-use crate::interrupts::{Caught, Signals};
+use crate::interrupts::Signals;
 use crate::printer::{self, Raw};
 
 const RECONNECT_FIRST: Duration = Duration::from_millis(200);
@@ -60,8 +60,12 @@ pub(crate) enum Ended {
 
 /// Why a connection is no longer followed.
 enum Left {
-    Ended(Ended),
-    Signalled(Caught),
+    Exited {
+        exit_code: i32,
+        signal: Option<i32>,
+    },
+    /// A signal ends this program with this exit code, or the user's terminal is gone.
+    Stopped(u8),
     Lost,
 }
 
@@ -111,20 +115,22 @@ pub(crate) async fn run(
                 }
                 Err(left) => left,
             },
-            left @ (Left::Ended(_) | Left::Signalled(_)) => left,
+            left @ (Left::Exited { .. } | Left::Stopped(_)) => left,
         };
         session.raw.restore();
         match left {
-            Left::Ended(ended) => return Ok(ended),
-            Left::Signalled(caught) if keeps => {
-                session.tell_how_to_connect();
-                return Ok(Ended::Abandoned(caught.code()));
+            Left::Exited { exit_code, signal } => {
+                return Ok(Ended::Exited { exit_code, signal });
             }
-            Left::Signalled(caught) => {
+            Left::Stopped(code) if keeps => {
+                session.tell_how_to_connect();
+                return Ok(Ended::Abandoned(code));
+            }
+            Left::Stopped(code) => {
                 writer.kill().await.ok();
                 let exited = async { while reader.next().await.is_ok() {} };
                 tokio::time::timeout(KILL_TIMEOUT, exited).await.ok();
-                return Ok(Ended::Abandoned(caught.code()));
+                return Ok(Ended::Abandoned(code));
             }
             Left::Lost => {
                 session.tell_how_to_connect();
@@ -180,6 +186,14 @@ async fn opened(
     }
 }
 
+const TRANSIENT: [ErrorCode; 5] = [
+    ErrorCode::NotReady,
+    ErrorCode::RateLimited,
+    ErrorCode::HostUnavailable,
+    ErrorCode::AgentError,
+    ErrorCode::InternalError,
+];
+
 /// Whether the same connection may succeed later.
 fn is_lost(error: &ClientError) -> bool {
     match error {
@@ -187,10 +201,7 @@ fn is_lost(error: &ClientError) -> bool {
         | ClientError::TimedOut { .. }
         | ClientError::Disconnected
         | ClientError::UnexpectedStatus { status: 502..=504 } => true,
-        ClientError::Refusal { code, .. } => matches!(
-            code.as_str(),
-            "not_ready" | "rate_limited" | "host_unavailable" | "agent_error" | "internal_error"
-        ),
+        ClientError::Refusal { code, .. } => TRANSIENT.iter().any(|known| code == known.as_str()),
         ClientError::Address(_) | ClientError::Key | ClientError::UnexpectedStatus { .. } => false,
     }
 }
@@ -225,7 +236,7 @@ impl Session<'_> {
         } = self;
         tokio::select! {
             biased;
-            caught = signals.next() => Ok(Left::Signalled(caught)),
+            caught = signals.next() => Ok(Left::Stopped(caught.code())),
             left = show(reader, screen, offset, raw) => left,
             never = feed(writer, keyboard, resized) => match never {},
         }
@@ -247,7 +258,7 @@ impl Session<'_> {
             };
             let again = opened(self.client, self.id, PtyClientMessage::Connect(connect));
             let error = tokio::select! {
-                caught = signals.next() => return Ok(Err(Left::Signalled(caught))),
+                caught = signals.next() => return Ok(Err(Left::Stopped(caught.code()))),
                 () = given_up(&mut self.keyboard) => return Ok(Err(Left::Lost)),
                 again = again => match again {
                     Ok((reader, writer, _, offset)) => {
@@ -264,7 +275,7 @@ impl Session<'_> {
                 return Err(error.into());
             }
             tokio::select! {
-                caught = signals.next() => return Ok(Err(Left::Signalled(caught))),
+                caught = signals.next() => return Ok(Err(Left::Stopped(caught.code()))),
                 () = given_up(&mut self.keyboard) => return Ok(Err(Left::Lost)),
                 () = tokio::time::sleep(wait) => wait = (wait * 2).min(RECONNECT_MAX),
             }
@@ -292,7 +303,7 @@ async fn show(
             Ok(TerminalEvent::Output(bytes)) => {
                 raw.shown(&bytes);
                 if screen.stdout(&bytes).await.is_err() {
-                    return Ok(Left::Ended(Ended::Abandoned(HUNG_UP)));
+                    return Ok(Left::Stopped(HUNG_UP));
                 }
                 *offset = offset.saturating_add(bytes.len() as u64);
             }
@@ -304,7 +315,7 @@ async fn show(
             }
             Ok(TerminalEvent::Refused(why)) => printer::print_note(&why),
             Ok(TerminalEvent::Exited { exit_code, signal }) => {
-                return Ok(Left::Ended(Ended::Exited { exit_code, signal }));
+                return Ok(Left::Exited { exit_code, signal });
             }
             Err(error) if is_lost(&error) => return Ok(Left::Lost),
             Err(error) => return Err(error.into()),

@@ -33,9 +33,9 @@ use crate::state::AppState;
 const SHELLS: [&str; 2] = ["/bin/bash", "/bin/sh"];
 const TAG_BYTES_MAX: usize = 64;
 
-/// Open a terminal over a WebSocket
+/// Connect to a terminal over a WebSocket
 ///
-/// Starts a program in a pseudo-terminal, or connects to one that runs. The messages on the socket are `PtyClientMessage` and
+/// Starts a program in a pseudo-terminal, or attaches to a running one. The messages on the socket are `PtyClientMessage` and
 /// `PtyServerMessage`. Closing the socket does not end the program: connect again with its tag and your position in the output.
 #[utoipa::path(get, path = "/v1/sandboxes/{id}/pty", tag = "processes", params(("id" = schema::SandboxId, Path)),
     responses((status = 101, description = "The connection continues as a WebSocket")))]

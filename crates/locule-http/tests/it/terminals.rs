@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures::SinkExt as _;
+use futures::{SinkExt as _, StreamExt as _};
 use locule_testkit::eventually;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -374,4 +374,26 @@ async fn a_shutdown_closes_the_terminal_as_going_away_and_keeps_the_program(pool
     app.stop();
     assert_eq!(socket.closed().await, 1001);
     assert!(app.guest.signals.lock().unwrap().is_empty());
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_client_that_answers_pings_is_pinged_every_30_seconds_and_stays(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = open(&app).await;
+    started(&mut socket, json!({"type": "start", "cmd": "sleep"})).await;
+    // From here on the clock advances whenever all tasks wait.
+    tokio::time::pause();
+    let since = tokio::time::Instant::now();
+    // Reading answers the pings of the WebSocket.
+    for _ in 0..5 {
+        let text = loop {
+            match socket.0.next().await {
+                Some(Ok(Message::Text(text))) => break text,
+                Some(Ok(Message::Ping(_))) => {}
+                other => panic!("no ping but {other:?}"),
+            }
+        };
+        assert_eq!(text, r#"{"type":"ping"}"#);
+    }
+    assert!(since.elapsed().as_secs() >= 149, "{:?}", since.elapsed());
 }

@@ -135,3 +135,26 @@ async fn output_beyond_the_scrollback_is_a_gap_of_its_length(pool: PgPool) {
     assert_eq!(output, SCROLLBACK);
     assert_eq!(output + lost, printed);
 }
+
+/// The client notices nothing: the server attaches to the process again.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_terminal_goes_on_when_the_host_agent_was_restarted(pool: PgPool) {
+    let folder = tempfile::tempdir().unwrap();
+    let app = App::start_with_guest_process(pool, folder.path()).await;
+    let (mut socket, _) = open(&app).await;
+    let script = "echo one; until test -e go; do sleep 0.01; done; echo two; read x; echo got $x";
+    let start = json!({"type": "start", "cmd": "/bin/sh", "args": ["-c", script]});
+    started(&mut socket, start).await;
+    until(&mut socket, "one\r\n").await;
+    app.proxy.stop_listening();
+    app.proxy.break_streams();
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    socket.say(input("keys\r")).await;
+    app.proxy.listen();
+    let rest = until(&mut socket, "got keys\r\n").await;
+    assert!(
+        rest.contains("two\r\n") && !rest.contains("one"),
+        "{rest:?}"
+    );
+    assert_eq!(to_the_exit(&mut socket).await.2["exit_code"], 0);
+}
