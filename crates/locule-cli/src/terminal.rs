@@ -16,7 +16,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use locule_api::{ErrorCode, PtyClientMessage, PtyConnect, PtyStart};
+use locule_api::{ErrorCode, Process, PtyClientMessage, PtyConnect, PtyStart};
 use locule_client::{Client, ClientError, TerminalEvent, TerminalReader, TerminalWriter};
 use locule_ids::SandboxId;
 use tokio::io::AsyncReadExt as _;
@@ -146,28 +146,18 @@ async fn open(client: &Client, id: SandboxId, opening: Opening) -> Result<Opened
     match opening {
         Opening::Start(start) => opened(client, id, PtyClientMessage::Start(start)).await,
         Opening::Named(tag, start) => {
-            let connect = PtyConnect {
-                tag: tag.clone(),
-                offset: Some(0),
+            let listed = client.list_processes(id).await?.processes;
+            let runs = |process: &Process| process.tag.as_ref() == Some(&tag);
+            let first = if listed.iter().any(runs) {
+                let offset = Some(0);
+                PtyClientMessage::Connect(PtyConnect { tag, offset })
+            } else {
+                let tag = Some(tag);
+                PtyClientMessage::Start(PtyStart { tag, ..start })
             };
-            match opened(client, id, PtyClientMessage::Connect(connect)).await {
-                Err(error)
-                    if error.code() == Some("not_found") && !is_about_the_sandbox(&error) =>
-                {
-                    let start = PtyStart {
-                        tag: Some(tag),
-                        ..start
-                    };
-                    opened(client, id, PtyClientMessage::Start(start)).await
-                }
-                opened => opened,
-            }
+            opened(client, id, first).await
         }
     }
-}
-
-fn is_about_the_sandbox(error: &ClientError) -> bool {
-    error.to_string() == "sandbox not found"
 }
 
 /// Opens a connection whose first event has arrived.

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 use locule_api::{
-    CreateSandboxRequest, ErrorBody, ExecRequest, ExecStarted, PtyClientMessage, Sandbox,
-    StartMessage,
+    CreateSandboxRequest, ErrorBody, ExecRequest, ExecStarted, ProcessList, PtyClientMessage,
+    Sandbox, StartMessage,
 };
 use locule_ids::SandboxId;
 use reqwest::{RequestBuilder, Response, Url};
@@ -220,6 +220,12 @@ impl Client {
         start: StartMessage,
     ) -> Result<ExecStream, ClientError> {
         exec::open(self, id, start).await
+    }
+
+    /// Lists the running processes that clients started in a sandbox.
+    pub async fn list_processes(&self, id: SandboxId) -> Result<ProcessList, ClientError> {
+        let request = self.read_request(&format!("/v1/sandboxes/{id}/processes"));
+        json(self.send_with_retries(request).await?).await
     }
 
     /// Opens a terminal with a first message: `start` or `connect`.

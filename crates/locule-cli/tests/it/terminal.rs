@@ -128,6 +128,12 @@ async fn a_shell_with_a_tag_outlives_the_window_and_is_found_again(pool: PgPool)
     again.shows("found 5\r\n");
     again.types("exit 9\r");
     assert_eq!(again.finish(), 9);
+    // The tag of a shell that has exited is free for another one.
+    let mut next = Screen::run(&platform, &shell);
+    next.types("echo fresh${kept}x\r");
+    next.shows("freshx\r\n");
+    next.types("exit 2\r");
+    assert_eq!(next.finish(), 2);
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]

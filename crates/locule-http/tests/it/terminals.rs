@@ -3,6 +3,7 @@
 mod programs;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -396,4 +397,20 @@ async fn a_client_that_answers_pings_is_pinged_every_30_seconds_and_stays(pool: 
         assert_eq!(text, r#"{"type":"ping"}"#);
     }
     assert!(since.elapsed().as_secs() >= 149, "{:?}", since.elapsed());
+}
+
+/// A connection that is not read would hold the program back for the client that comes back.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_client_that_answers_no_ping_for_100_seconds_is_disconnected(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (mut socket, _) = open(&app).await;
+    started(&mut socket, json!({"type": "start", "cmd": "sleep"})).await;
+    tokio::time::pause();
+    // The socket is not read meanwhile, so its pings are not answered.
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    let mut pings = 0;
+    while let Some(Ok(next)) = socket.0.next().await {
+        pings += u32::from(next.is_text());
+    }
+    assert_eq!(pings, 3);
 }
