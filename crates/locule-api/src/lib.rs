@@ -17,6 +17,7 @@ pub mod sandboxes;
 pub mod schema;
 pub mod stream;
 pub mod teams;
+pub mod terminal;
 
 pub use admin::{
     AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, SetActiveRequest, SetByocRequest,
@@ -40,6 +41,7 @@ pub use teams::{
     AddMemberRequest, ApiKey, CreateApiKeyRequest, CreatedSandbox, CreatedSandboxes, KeyScope,
     Member, MemberStatus, Role, SetRoleRequest, Team, TeamDetail, TeamNameRequest, TeamWithRole,
 };
+pub use terminal::{PtyClientMessage, PtyConnect, PtyServerMessage, PtyStart};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,20 +1,22 @@
-//! `locule sandbox exec`, and the parts that `locule run` shares: the options of a command, and the exit code of the program.
+//! `locule sandbox exec` and `locule sandbox shell`, and the parts that `locule run` shares: the options of a command, and the exit code of the program.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
-use locule_api::{ErrorCode, ExecRequest, StartMessage};
+use locule_api::{ErrorCode, ExecRequest, PtyStart, StartMessage};
 use locule_client::{Client, ClientError};
 use locule_ids::SandboxId;
 
+use crate::environment;
 use crate::find::Finder;
 use crate::interrupts::Signals;
 use crate::messages;
 use crate::printer::{self, Raw};
 use crate::session::{self, Ended, Kept, Output};
+use crate::terminal::{self, Opening};
 use crate::values::{self, Variable};
 
 /// The exit codes of shells for a command that was not found or is not executable, and of `timeout` for an expired timeout.
@@ -26,6 +28,9 @@ pub(crate) const EXIT_CODES: &str = "\
 Standard input is passed to the command when it is not a terminal; -i also passes the input of a terminal.
 Ctrl-C, SIGTERM and SIGHUP are passed to the command. A second signal kills the command; a third one exits at once.
 
+With -t (-it) the command runs in a terminal: Ctrl-C, Ctrl-Z and the size of the window reach it. When the connection is lost,
+locule connects again. SIGTERM or SIGHUP kills the command.
+
 Exit codes: the exit code of the command; 128+n when signal n ended the command; 124 when the command took longer than
 --timeout; 125 when Locule failed; 126 when the command is not executable; 127 when the command was not found.";
 
@@ -35,13 +40,43 @@ pub struct ExecArgs {
     #[command(flatten)]
     pub(crate) options: CommandOptions,
     /// Start the command in the background and print its process id; its output is discarded
-    #[arg(short, long, conflicts_with_all = ["interactive", "timeout"])]
+    #[arg(short, long, conflicts_with_all = ["interactive", "timeout", "tty"])]
     detach: bool,
     /// Id of the sandbox, or the beginning of the id
     id: String,
-    /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    /// The command and its arguments; with -t a shell by default
+    #[arg(
+        required_unless_present = "tty",
+        trailing_var_arg = true,
+        value_name = "COMMAND"
+    )]
     command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The shell is /bin/bash, or /bin/sh in a sandbox without it. Ctrl-C, Ctrl-Z and the size of the window reach it. When the
+connection is lost, locule connects again and shows what was printed meanwhile; the sandbox keeps the last MiB.
+
+A shell with --tag keeps running when locule is ended by a signal, such as SIGHUP when you close the window: the same command
+connects to it again, also from another machine. Without --tag the signal kills the shell.
+
+Exit codes: the exit code of the shell; 128+n when signal n ended it; 125 when Locule failed.")]
+pub struct ShellArgs {
+    /// Environment variable (repeatable); NAME alone passes on your own value
+    #[arg(short, long = "env", value_name = "NAME[=VALUE]", value_parser = values::variable)]
+    env: Vec<Variable>,
+    /// Directory to start in (default: the home of the user)
+    #[arg(short, long, visible_alias = "cwd", value_name = "DIR")]
+    workdir: Option<String>,
+    /// User of the shell (default: the default user of the sandbox)
+    #[arg(short, long, value_name = "NAME")]
+    user: Option<String>,
+    /// Connect to the terminal with this tag, or open one under this tag
+    #[arg(long, value_name = "NAME")]
+    tag: Option<String>,
+    /// Id of the sandbox, or the beginning of the id
+    id: String,
 }
 
 /// The options of a command.
@@ -69,8 +104,8 @@ pub(crate) struct CommandOptions {
     /// Never pass standard input to the command
     #[arg(long, conflicts_with = "interactive")]
     no_stdin: bool,
-    /// Accepted to be refused with a message that names the alternative
-    #[arg(short, long, hide = true)]
+    /// Run the command in a terminal, with your keyboard and the size of your window
+    #[arg(short, long, conflicts_with_all = ["no_stdin", "json", "timeout"])]
     tty: bool,
     /// Print the result as JSON when the command has ended
     #[arg(long)]
@@ -78,10 +113,10 @@ pub(crate) struct CommandOptions {
 }
 
 impl CommandOptions {
-    /// Refuses options that are not supported.
+    /// Refuses options that have no effect here.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         if self.tty {
-            bail!("a pseudo-terminal (-t) is not supported yet: leave out -t; -i works without it");
+            return terminal::check("-t", "leave out -t");
         }
         Ok(())
     }
@@ -92,6 +127,17 @@ impl CommandOptions {
 
     fn envs(&self) -> BTreeMap<String, String> {
         self.env.iter().filter_map(Variable::pair).collect()
+    }
+
+    fn start_in_terminal(&self, command: &[String]) -> PtyStart {
+        let mut words = command.iter().cloned();
+        PtyStart {
+            cmd: words.next(),
+            args: words.collect(),
+            cwd: self.workdir.clone(),
+            user: self.user.clone(),
+            ..in_window(self.envs())
+        }
     }
 
     fn start(&self, command: &[String]) -> StartMessage {
@@ -106,6 +152,54 @@ impl CommandOptions {
             stdin: self.passes_stdin(),
             ..StartMessage::default()
         }
+    }
+}
+
+/// The start of a program in a terminal of the size and the kind of the user's.
+fn in_window(mut envs: BTreeMap<String, String>) -> PtyStart {
+    if let Some(kind) = environment::variable("TERM") {
+        envs.entry("TERM".to_owned()).or_insert(kind);
+    }
+    let (cols, rows) = terminal::size();
+    PtyStart {
+        envs,
+        cols,
+        rows,
+        ..PtyStart::default()
+    }
+}
+
+pub(crate) async fn shell(args: ShellArgs) -> anyhow::Result<ExitCode> {
+    terminal::check(
+        "a shell",
+        "use `locule sandbox exec` for a command without a terminal",
+    )?;
+    let client = messages::connect()?;
+    let id = Finder::new(&client).find(&args.id).await?;
+    let start = PtyStart {
+        cwd: args.workdir,
+        user: args.user,
+        ..in_window(args.env.iter().filter_map(Variable::pair).collect())
+    };
+    let opening = match args.tag {
+        Some(tag) => Opening::Named(tag, start),
+        None => Opening::Start(start),
+    };
+    in_terminal(&client, id, opening, &mut Signals::catch()?).await
+}
+
+async fn in_terminal(
+    client: &Client,
+    id: SandboxId,
+    opening: Opening,
+    signals: &mut Signals,
+) -> anyhow::Result<ExitCode> {
+    match terminal::run(client, id, opening, signals).await {
+        Ok(terminal::Ended::Exited { exit_code, signal }) => {
+            Ok(ExitCode::from(shell_code(exit_code, signal)))
+        }
+        Ok(terminal::Ended::Abandoned(code)) => Ok(ExitCode::from(code)),
+        Err(error) => not_run(error),
     }
 }
 
@@ -146,6 +240,10 @@ pub(crate) async fn in_sandbox(
     command: &[String],
     signals: &mut Signals,
 ) -> anyhow::Result<ExitCode> {
+    if options.tty {
+        let opening = Opening::Start(options.start_in_terminal(command));
+        return in_terminal(client, id, opening, signals).await;
+    }
     let start = options.start(command);
     let (cmd, stdin) = (start.cmd.clone(), start.stdin);
     let mut output = if options.json {

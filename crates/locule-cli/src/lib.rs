@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! locule run ──────────► create ─► session ─► destroy, also after a failure
-//! locule sandbox exec ────────────► session
+//! locule sandbox exec ────────────► session (-t: terminal)
+//! locule sandbox shell ───────────► terminal
 //! locule sandbox cp ─► plan (pure) ─► local tar ⇄ session ⇄ tar in the sandbox
 //! ```
 //! Data goes to standard output, messages go to standard error. Every command has `--json`. An error says what to do next.
@@ -23,6 +24,7 @@ mod run;
 mod sandbox;
 mod session;
 mod team;
+mod terminal;
 mod values;
 
 use std::process::ExitCode;
@@ -77,11 +79,12 @@ pub enum Command {
 /// The exit code when Locule fails and the exit code is otherwise that of the user's command.
 const FAILED: u8 = 125;
 
-/// Runs a command. `run` and `exec` return the exit code of the user's command. `root` is the command tree of the program.
+/// Runs a command. `run`, `exec` and `shell` return the exit code of the user's command. `root` is the command tree of the program.
 pub async fn run(command: Command, root: &clap::Command) -> ExitCode {
     let (done, failed) = match command {
         Command::Run(args) => (run::run(args).await, FAILED),
         Command::Sandbox(SandboxCommand::Exec(args)) => (exec::exec(args).await, FAILED),
+        Command::Sandbox(SandboxCommand::Shell(args)) => (exec::shell(args).await, FAILED),
         Command::Sandbox(command) => (sandbox::run(command).await, 1),
         Command::Signup(args) => (account::sign_up(args).await, 1),
         Command::Login(args) => (account::login(args).await, 1),

@@ -19,6 +19,12 @@ pub(crate) fn print_message(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", without_control_characters(line));
 }
 
+/// Prints a line to a terminal in raw mode, whatever it shows.
+pub(crate) fn print_note(line: &str) {
+    let line = without_control_characters(line);
+    let _ = write!(std::io::stderr(), "\r\n[locule: {line}]\r\n");
+}
+
 pub(crate) fn print_error(error: &anyhow::Error) {
     print_message(&format!("error: {}", messages::sentence(error)));
 }

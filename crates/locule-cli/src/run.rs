@@ -38,8 +38,12 @@ pub struct RunArgs {
     /// Accepted to be refused with a message that names the alternative
     #[arg(short, long, hide = true)]
     detach: bool,
-    /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    /// The command and its arguments; with -t a shell by default
+    #[arg(
+        required_unless_present = "tty",
+        trailing_var_arg = true,
+        value_name = "COMMAND"
+    )]
     command: Vec<String>,
 }
 

@@ -8,7 +8,7 @@ use locule_client::{Client, ClientError};
 use locule_ids::SandboxId;
 use serde::Serialize;
 
-use crate::exec::ExecArgs;
+use crate::exec::{ExecArgs, ShellArgs};
 use crate::find::Finder;
 use crate::values::{self, Variable};
 use crate::{copy, environment, list, messages, printer};
@@ -31,6 +31,8 @@ pub enum SandboxCommand {
     },
     /// Run a command in a sandbox
     Exec(ExecArgs),
+    /// Open a shell in a sandbox
+    Shell(ShellArgs),
     /// Copy files or directories between this machine and a sandbox
     Cp(copy::CopyArgs),
     /// Pause sandboxes, keeping their memory and disk
@@ -166,6 +168,7 @@ pub(crate) async fn run(command: SandboxCommand) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         SandboxCommand::Exec(args) => crate::exec::exec(args).await,
+        SandboxCommand::Shell(args) => crate::exec::shell(args).await,
         SandboxCommand::Cp(args) => copy::run(&client, &args).await,
         SandboxCommand::Pause(args) => {
             each(&client, &args, async |id| client.pause_sandbox(id).await).await

@@ -13,6 +13,8 @@ use locule_api::stream::STDIN_WINDOW_BYTES;
 use locule_api::{ClientMessage, Encoding, ServerMessage, SignalName, StartMessage};
 use locule_ids::SandboxId;
 use reqwest::Upgraded;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -22,7 +24,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::{Client, ClientError, error};
 
-type Socket = WebSocketStream<Upgraded>;
+pub(crate) type Socket = WebSocketStream<Upgraded>;
 const CHUNK_BYTES: usize = 32 * 1024;
 /// Limit of messages without an acknowledgement. A server holds 1024, of any size.
 const MESSAGES_MAX: usize = 512;
@@ -73,13 +75,18 @@ pub struct ExecWriter {
 }
 
 /// Opens the WebSocket with the HTTP client of the other calls, and so with its connection settings, its TLS and its errors.
-async fn connect(client: &Client, id: SandboxId) -> Result<Socket, ClientError> {
+pub(crate) async fn connect(client: &Client, path: &str) -> Result<Socket, ClientError> {
+    tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake(client, path))
+        .await
+        .map_err(|_| ClientError::TimedOut {
+            url: client.url.clone(),
+        })?
+}
+
+async fn handshake(client: &Client, path: &str) -> Result<Socket, ClientError> {
     let key = generate_key();
     let request = client
-        .request(
-            http::Method::GET,
-            &format!("/v1/sandboxes/{id}/exec/stream"),
-        )
+        .request(http::Method::GET, path)
         .header(header::CONNECTION, "Upgrade")
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_VERSION, "13")
@@ -109,10 +116,7 @@ pub(crate) async fn open(
     id: SandboxId,
     mut start: StartMessage,
 ) -> Result<ExecStream, ClientError> {
-    let connected = tokio::time::timeout(HANDSHAKE_TIMEOUT, connect(client, id)).await;
-    let socket = connected.map_err(|_| ClientError::TimedOut {
-        url: client.url.clone(),
-    })??;
+    let socket = connect(client, &format!("/v1/sandboxes/{id}/exec/stream")).await?;
     let (acknowledged, seen) = watch::channel(0);
     let (sink, stream) = socket.split();
     let mut writer = ExecWriter {
@@ -139,39 +143,51 @@ impl ExecStream {
     }
 }
 
-impl ExecReader {
-    async fn message(&mut self) -> Result<Message, ClientError> {
-        match tokio::time::timeout(SILENCE_MAX, self.socket.next()).await {
-            Ok(Some(Ok(message))) => Ok(message),
-            Ok(Some(Err(_)) | None) | Err(_) => Err(ClientError::Disconnected),
+/// The next message of the server.
+pub(crate) async fn message<M: DeserializeOwned>(
+    socket: &mut SplitStream<Socket>,
+) -> Result<M, ClientError> {
+    loop {
+        match tokio::time::timeout(SILENCE_MAX, socket.next()).await {
+            Ok(Some(Ok(Message::Text(text)))) => {
+                return serde_json::from_str(&text).map_err(|_| ClientError::Disconnected);
+            }
+            Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => {
+                return Err(ClientError::Disconnected);
+            }
+            Ok(Some(Ok(
+                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_),
+            ))) => {}
         }
     }
+}
 
+pub(crate) async fn send(
+    socket: &mut SplitSink<Socket, Message>,
+    message: &impl Serialize,
+) -> Result<(), ClientError> {
+    let text = serde_json::to_string(message).map_err(|_| ClientError::Disconnected)?;
+    let sent = socket.send(Message::text(text)).await;
+    sent.map_err(|_| ClientError::Disconnected)
+}
+
+pub(crate) fn bytes(data: &str) -> Result<Bytes, ClientError> {
+    let decoded = STANDARD.decode(data).map(Bytes::from);
+    decoded.map_err(|_| ClientError::Disconnected)
+}
+
+impl ExecReader {
     /// The next event; `Exited` is the last. A stream that breaks before it is an error.
     pub async fn next(&mut self) -> Result<ExecEvent, ClientError> {
         loop {
-            let text = match self.message().await? {
-                Message::Text(text) => text,
-                Message::Close(_) => return Err(ClientError::Disconnected),
-                Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
-                    continue;
-                }
-            };
-            let message = serde_json::from_str(&text).map_err(|_| ClientError::Disconnected)?;
-            let bytes = |data: String| {
-                STANDARD
-                    .decode(data)
-                    .map(Bytes::from)
-                    .map_err(|_| ClientError::Disconnected)
-            };
-            return match message {
+            return match message(&mut self.socket).await? {
                 ServerMessage::Start { pid } => Ok(ExecEvent::Started { pid }),
-                ServerMessage::Stdout { data } => Ok(ExecEvent::Stdout(bytes(data)?)),
-                ServerMessage::Stderr { data } => Ok(ExecEvent::Stderr(bytes(data)?)),
+                ServerMessage::Stdout { data } => Ok(ExecEvent::Stdout(bytes(&data)?)),
+                ServerMessage::Stderr { data } => Ok(ExecEvent::Stderr(bytes(&data)?)),
                 ServerMessage::Exit { exit_code, signal } => {
                     Ok(ExecEvent::Exited { exit_code, signal })
                 }
-                ServerMessage::Error { data } => Err(self.refused(data).await),
+                ServerMessage::Error { data } => Err(refused(&mut self.socket, data).await),
                 // The caller must not take incomplete output for the whole output.
                 ServerMessage::Gap { bytes } => Err(ClientError::Refusal {
                     status: None,
@@ -188,33 +204,29 @@ impl ExecReader {
             };
         }
     }
+}
 
-    /// Builds the error from the message and from the code in the close frame that follows it.
-    async fn refused(&mut self, message: String) -> ClientError {
-        let close = async {
-            while let Some(Ok(next)) = self.socket.next().await {
-                if let Message::Close(frame) = next {
-                    return frame.map(|frame| frame.reason.as_str().to_owned());
-                }
+/// Builds the error from the message and from the code in the close frame that follows it.
+pub(crate) async fn refused(socket: &mut SplitStream<Socket>, message: String) -> ClientError {
+    let close = async {
+        while let Some(Ok(next)) = socket.next().await {
+            if let Message::Close(frame) = next {
+                return frame.map(|frame| frame.reason.as_str().to_owned());
             }
-            None
-        };
-        let code = tokio::time::timeout(CLOSE_TIMEOUT, close).await;
-        ClientError::Refusal {
-            status: None,
-            code: code.ok().flatten().unwrap_or_default(),
-            message,
         }
+        None
+    };
+    let code = tokio::time::timeout(CLOSE_TIMEOUT, close).await;
+    ClientError::Refusal {
+        status: None,
+        code: code.ok().flatten().unwrap_or_default(),
+        message,
     }
 }
 
 impl ExecWriter {
     async fn send(&mut self, message: &ClientMessage) -> Result<(), ClientError> {
-        let text = serde_json::to_string(message).map_err(|_| ClientError::Disconnected)?;
-        self.socket
-            .send(Message::text(text))
-            .await
-            .map_err(|_| ClientError::Disconnected)
+        send(&mut self.socket, message).await
     }
 
     /// Waits until the process has read enough for more input to be sent. Cancel safe.

@@ -8,16 +8,19 @@ mod accounts;
 mod error;
 mod exec;
 mod files;
+mod terminal;
 
 pub use accounts::AuditFilter;
 pub use error::ClientError;
 pub use exec::{ExecEvent, ExecReader, ExecStream, ExecWriter};
+pub use terminal::{TerminalEvent, TerminalReader, TerminalWriter};
 
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 use locule_api::{
-    CreateSandboxRequest, ErrorBody, ExecRequest, ExecStarted, Sandbox, StartMessage,
+    CreateSandboxRequest, ErrorBody, ExecRequest, ExecStarted, ProcessList, PtyClientMessage,
+    Sandbox, StartMessage,
 };
 use locule_ids::SandboxId;
 use reqwest::{RequestBuilder, Response, Url};
@@ -217,6 +220,21 @@ impl Client {
         start: StartMessage,
     ) -> Result<ExecStream, ClientError> {
         exec::open(self, id, start).await
+    }
+
+    /// Lists the running processes that clients started in a sandbox.
+    pub async fn list_processes(&self, id: SandboxId) -> Result<ProcessList, ClientError> {
+        let request = self.read_request(&format!("/v1/sandboxes/{id}/processes"));
+        json(self.send_with_retries(request).await?).await
+    }
+
+    /// Opens a terminal with a first message: `start` or `connect`.
+    pub async fn terminal(
+        &self,
+        id: SandboxId,
+        first: &PtyClientMessage,
+    ) -> Result<(TerminalReader, TerminalWriter), ClientError> {
+        terminal::open(self, id, first).await
     }
 
     /// Starts a command in the background.

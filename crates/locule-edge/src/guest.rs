@@ -1,14 +1,17 @@
-//! The platform's own calls to the guest agent of one sandbox: processes and files.
+//! The platform's own calls to the guest agent of one sandbox: processes, terminals and files.
 
 mod attached;
 mod files;
 mod processes;
+mod terminal;
+mod window;
 
 pub use attached::retry_while_agent_restarts;
 pub use files::{Entry, EntryKind};
 pub use processes::{
     ListedProcess, ProcessEvent, ProcessEvents, ProcessExit, Selector, Signal, StartProcess,
 };
+pub use window::WindowSize;
 
 use std::sync::Arc;
 use std::time::Duration;

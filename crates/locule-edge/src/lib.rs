@@ -27,7 +27,7 @@ pub use address::{Address, AddressError};
 pub use cut::{CutBody, CutError};
 pub use guest::{
     Entry, EntryKind, GuestClient, GuestError, ListedProcess, ProcessEvent, ProcessEvents,
-    ProcessExit, Selector, Signal, StartProcess, retry_while_agent_restarts,
+    ProcessExit, Selector, Signal, StartProcess, WindowSize, retry_while_agent_restarts,
 };
 /// Headers of one head on the way between clients and programs.
 pub use locule_agent_api::http1::HEADERS_MAX;

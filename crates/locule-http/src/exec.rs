@@ -97,6 +97,7 @@ fn process_start(request: ExecRequest, timeout: Option<Duration>) -> StartProces
         tag: request.tag,
         stdin: false,
         timeout,
+        terminal: None,
     }
 }
 
@@ -105,7 +106,7 @@ async fn start_in_background(
     running: &Running<Use>,
     mut request: ExecRequest,
 ) -> Result<Response, ApiError> {
-    let tag = request.tag.take().unwrap_or_else(generated_tag);
+    let tag = request.tag.take().unwrap_or_else(|| generated_tag("proc"));
     request.tag = Some(tag.clone());
     let cmd = request.cmd.clone();
     let mut events = running.guest.start(process_start(request, None)).await?;
@@ -120,9 +121,9 @@ async fn start_in_background(
     Ok((StatusCode::ACCEPTED, Json(result)).into_response())
 }
 
-fn generated_tag() -> String {
+pub(crate) fn generated_tag(prefix: &str) -> String {
     let random = SandboxId::random().as_uuid().simple().to_string();
-    format!("proc-{}", &random[..8])
+    format!("{prefix}-{}", &random[..8])
 }
 
 /// Reads the process id from the first event.

@@ -23,7 +23,7 @@ pub(crate) fn message<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let read = serde_json::from_str(text).map(|Object(message)| message);
     read.map_err(|_| {
         ApiError::invalid(
-            "the message cannot be read; send a JSON object of the type ClientMessage",
+            "the message cannot be read; send a JSON object of one of the documented types",
         )
     })
 }

@@ -37,6 +37,7 @@ mod names;
 mod need;
 mod oauth;
 mod processes;
+mod pty;
 mod router;
 mod running;
 mod sandboxes;

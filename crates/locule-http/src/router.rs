@@ -20,8 +20,8 @@ use crate::sandboxes;
 use crate::state::{AppState, HttpConfig};
 use crate::teams::members;
 use crate::{
-    admin, api_keys, audit, auth, docs, e2b, files, gateway, health, me, oauth, processes, spec,
-    teams,
+    admin, api_keys, audit, auth, docs, e2b, files, gateway, health, me, oauth, processes, pty,
+    spec, teams,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -79,6 +79,7 @@ pub(crate) fn api(config: &HttpConfig) -> OpenApiRouter<AppState> {
         .routes(operation!(sandboxes::resume_sandbox))
         .routes(operation!(exec::exec))
         .routes(operation!(stream::exec_stream))
+        .routes(operation!(pty::pty))
         .routes(operation!(processes::list_processes))
         .routes(operation!(processes::kill_process))
         .routes(operation!(stream::process_stream))

@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 use axum::response::IntoResponse;
 use http::header;
 use locule_api::e2b::E2bError;
-use locule_api::{ClientMessage, ErrorBody, ServerMessage, schema};
+use locule_api::{
+    ClientMessage, ErrorBody, PtyClientMessage, PtyServerMessage, ServerMessage, schema,
+};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi as _};
@@ -23,7 +25,7 @@ use crate::state::HttpConfig;
 #[openapi(
     info(title = "Locule", description = "Sandboxes in microVMs. `/v1/capsules…` is an alias of `/v1/sandboxes…`."),
     components(schemas(
-        ClientMessage, ServerMessage, ErrorBody, E2bError, schema::SandboxId, schema::UserId, schema::TeamId, schema::ApiKeyId,
+        ClientMessage, ServerMessage, PtyClientMessage, PtyServerMessage, ErrorBody, E2bError, schema::SandboxId, schema::UserId, schema::TeamId, schema::ApiKeyId,
         schema::BareSandboxId, schema::EmailPrefix, schema::TemplateName, schema::PageToken, schema::IdempotencyKey
     )),
     security(("api_key" = []), ("token" = [])),
@@ -113,6 +115,7 @@ mod tests {
             ("list_sandboxes", Need::Read),
             ("exec", Need::Use),
             ("exec_stream", Need::Use),
+            ("pty", Need::Use),
             ("process_stream", Need::Use),
             ("list_files", Need::Read),
             ("write_file", Need::Use),

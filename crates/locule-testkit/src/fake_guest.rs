@@ -7,6 +7,7 @@
 //! | `fail` | prints `no` to standard error and exits with 1 |
 //! | `cat` | prints its input, and exits when its input is closed |
 //! | `sleep` | runs until it is signalled |
+//! | `/bin/sh` | is `sleep`, so that a terminal has a shell; there is no `/bin/bash` |
 //! | `stuck` | runs until it is signalled, and never reads its input |
 //! | `flood` | prints as many bytes as its argument says, and runs on |
 //! | `print` | prints as many bytes as its argument says, and exits with 0 |
@@ -57,6 +58,8 @@ pub struct FakeGuest {
     /// Signals to processes, in order.
     pub signals: Mutex<Vec<i32>>,
     pub starts: Mutex<Vec<wire::StartRequest>>,
+    /// The sizes that terminals were given after their start: columns and rows.
+    pub sizes: Mutex<Vec<(u32, u32)>>,
     /// By path. A directory exists when a file is in it.
     pub files: Mutex<BTreeMap<String, Vec<u8>>>,
     /// The last request to the web server.

@@ -10,4 +10,6 @@ mod platform;
 mod program;
 mod run;
 mod sandbox;
+mod screen;
 mod signals;
+mod terminal;

@@ -140,6 +140,11 @@ impl Platform {
         self.parts.relay.wait(what, is_so);
     }
 
+    /// Breaks the connections of all commands and terminals.
+    pub(crate) fn break_streams(&self) {
+        self.parts.relay.break_streams();
+    }
+
     /// Count of the sandboxes on the host.
     pub(crate) fn sandboxes(&self) -> usize {
         self.host.count()

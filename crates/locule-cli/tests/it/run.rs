@@ -192,12 +192,12 @@ async fn the_messages_of_failed_runs_match_the_snapshot(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn an_unsupported_flag_is_refused_before_any_request(pool: PgPool) {
+async fn a_flag_without_effect_is_refused_before_any_request(pool: PgPool) {
     let platform = Platform::start(pool).await;
     for (args, words) in [
         (
             &["run", "-it", "sh"][..],
-            "a pseudo-terminal (-t) is not supported yet",
+            "-t needs a terminal, and standard input is none",
         ),
         (
             &["run", "-d", "sh"],
@@ -205,7 +205,11 @@ async fn an_unsupported_flag_is_refused_before_any_request(pool: PgPool) {
         ),
         (
             &["sandbox", "exec", "-it", ID, "sh"],
-            "a pseudo-terminal (-t) is not supported yet",
+            "-t needs a terminal, and standard input is none",
+        ),
+        (
+            &["sandbox", "shell", ID],
+            "a shell needs a terminal, and standard input is none",
         ),
     ] {
         let ran = platform.locule(args);

@@ -9,6 +9,8 @@ use crate::platform::{Platform, until};
 /// Far longer than any wait takes.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+const COUNT: &str = "i=0; while sleep 0.05; do i=$((i+1)); echo $i; done";
+
 /// A command in a sandbox that counts, followed by `locule sandbox exec`.
 struct Counter {
     lines: Receiver<u64>,
@@ -18,12 +20,24 @@ struct Counter {
 
 impl Counter {
     fn start(platform: &Platform, id: &str) -> Self {
-        let script = "i=0; while sleep 0.05; do i=$((i+1)); echo $i; done";
-        let mut child = platform.spawn(&["sandbox", "exec", id, "--", "sh", "-c", script]);
+        Self::read(platform.spawn(&["sandbox", "exec", id, "--", "sh", "-c", COUNT]))
+    }
+
+    /// The same in a terminal.
+    fn start_in_terminal(platform: &Platform, id: &str) -> Self {
+        Self::read(
+            platform.spawn_in_terminal(&["sandbox", "exec", "-it", id, "--", "sh", "-c", COUNT]),
+        )
+    }
+
+    fn read(mut child: std::process::Child) -> Self {
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
+            let lines = stdout.lines().map_while(Result::ok);
+            // `locule` says on the same terminal that it connects again.
+            let is_number = |line: &String| !line.trim().is_empty() && !line.contains("[locule:");
+            for line in lines.filter(is_number) {
                 if sender.send(line.trim().parse().unwrap()).is_err() {
                     return;
                 }
@@ -61,9 +75,12 @@ fn no_acknowledged_change_is_lost_when_any_part_is_killed() {
 
     // The host agent: the VM and the stream continue.
     let mut counter = Counter::start(&platform, &id);
+    let mut terminal = Counter::start_in_terminal(&platform, &id);
     counter.goes_on();
+    terminal.goes_on();
     platform.kill_part("agent");
     counter.goes_on();
+    terminal.goes_on();
     drop(counter);
     until("commands run again", || {
         platform
@@ -77,10 +94,14 @@ fn no_acknowledged_change_is_lost_when_any_part_is_killed() {
     for part in ["serve", "postgres", "redis-server"] {
         platform.kill_part(part);
         until("the platform is healthy", || platform.is_healthy());
+        // The control plane carries the connection, which `locule` makes again.
+        terminal.goes_on();
         assert_eq!(platform.reads(&id, "/dev/shm/f"), "kept\n", "{part}");
         let made = platform.create();
         platform.succeeds(&["sandbox", "kill", &made]);
     }
+
+    drop(terminal);
 
     // A VMM: its sandbox is stopped with a reason, the others are not affected.
     let lost = platform.create();

@@ -308,6 +308,26 @@ impl Platform {
         command.spawn().unwrap()
     }
 
+    /// Runs `locule` in a pseudo-terminal, whose screen is the standard output of the child.
+    pub(crate) fn spawn_in_terminal(&self, args: &[&str]) -> Child {
+        let line = format!(
+            "'{}' '{}'",
+            variable("LOCULE_BINARY").display(),
+            args.join("' '")
+        );
+        let mut command = Command::new("script");
+        for (name, _) in program().get_envs() {
+            command.env_remove(name);
+        }
+        command
+            .args(["--quiet", "--flush", "--command", &line, "/dev/null"])
+            .env("HOME", self.folder())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
     /// Kills a child of `up`, named by its command line.
     pub(crate) fn kill_part(&self, name: &str) {
         let pid = self

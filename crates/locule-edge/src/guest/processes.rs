@@ -12,6 +12,7 @@ use locule_guest_api::proto::process as wire;
 use locule_guest_api::rpc::client::{CallOptions, ServerStream};
 
 use super::attached::attached;
+use super::window::WindowSize;
 use super::{GuestClient, GuestError, as_user, header_name, unary, unary_list};
 
 /// A program to start.
@@ -27,6 +28,8 @@ pub struct StartProcess {
     pub stdin: bool,
     /// After this time the guest agent kills the process.
     pub timeout: Option<Duration>,
+    /// Runs the program in a terminal of this size instead of with pipes.
+    pub terminal: Option<WindowSize>,
 }
 
 /// Names one process of a sandbox.
@@ -86,7 +89,7 @@ pub struct ListedProcess {
     pub args: Vec<String>,
 }
 
-fn selector(selector: &Selector) -> wire::ProcessSelector {
+pub(super) fn selector(selector: &Selector) -> wire::ProcessSelector {
     wire::ProcessSelector {
         selector: Some(match selector {
             Selector::Pid(pid) => oneof::process_selector::Selector::Pid(*pid),
@@ -160,6 +163,7 @@ impl GuestClient {
             process: config.into(),
             tag: start.tag,
             stdin: Some(start.stdin),
+            pty: start.terminal.map(WindowSize::wire).into(),
             ..Default::default()
         };
         let messages = self.processes.start_with_options(request, options).await?;

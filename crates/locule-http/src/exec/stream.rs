@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod fuzz;
 mod input;
-mod opening;
+pub(crate) mod opening;
 mod session;
 
 use std::time::Duration;
@@ -15,6 +15,7 @@ use futures::StreamExt as _;
 use locule_api::{ClientMessage, OnDisconnect, ServerMessage, StartMessage, schema};
 use locule_edge::{Selector, Signal, StartProcess, retry_while_agent_restarts};
 use locule_ids::SandboxId;
+use serde::Serialize;
 
 use self::input::Window;
 use self::opening::{authenticated, first_message};
@@ -29,7 +30,7 @@ use crate::processes::selector;
 use crate::running::Running;
 use crate::state::AppState;
 
-const GOING_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const GOING_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time in which the client must close its side after the last message.
 const LINGERING_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Limit of one message and of one frame: 1 MiB of stdin in base64 fits.
@@ -91,22 +92,29 @@ fn continue_as_socket(
     id: SandboxId,
     process: Option<String>,
 ) -> Response {
-    let connection = caller.connection.clone();
+    within_limits(upgrade, &app, &caller).on_upgrade(move |mut socket| async move {
+        let served = serve(&app, caller, id, process.as_deref(), &mut socket).await;
+        if let Err(error) = served {
+            send_error(&mut socket, &error, refusal).await;
+        }
+        close_lingering(&mut socket).await;
+    })
+}
+
+/// Limits what the listener and the WebSocket library hold of the client's messages.
+pub(crate) fn within_limits(
+    upgrade: WebSocketUpgrade,
+    app: &AppState,
+    caller: &SocketMayUse,
+) -> WebSocketUpgrade {
     match &caller.caller {
-        Some(caller) => connection.meter(app.memory.held_by(caller.team())),
-        None => connection.distrust(),
+        Some(known) => caller.connection.meter(app.memory.held_by(known.team())),
+        None => caller.connection.distrust(),
     }
     upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .read_buffer_size(READ_BUFFER_BYTES)
-        .on_upgrade(move |mut socket| async move {
-            let served = serve(&app, caller, id, process.as_deref(), &mut socket).await;
-            if let Err(error) = served {
-                send_error(&mut socket, &error).await;
-            }
-            close_lingering(&mut socket).await;
-        })
 }
 
 async fn serve(
@@ -117,7 +125,7 @@ async fn serve(
     socket: &mut WebSocket,
 ) -> Result<(), ApiError> {
     let connection = caller.connection.clone();
-    let caller = authenticated(app, caller, socket).await?;
+    let caller = authenticated::<ClientMessage>(app, caller, socket).await?;
     let running = Running::find(app, &caller, id).await?;
     let held = app.memory.held_by(caller.team());
     match process {
@@ -227,6 +235,7 @@ fn process_start(start: StartMessage) -> Result<StartProcess, ApiError> {
         tag: None,
         stdin: start.stdin,
         timeout,
+        terminal: None,
     })
 }
 
@@ -236,13 +245,9 @@ async fn close_early(end: SessionEnd, socket: &mut WebSocket) {
     let close = async {
         match end {
             SessionEnd::Stopping => {
-                let away = CloseFrame {
-                    code: close_code::AWAY,
-                    reason: "".into(),
-                };
-                socket.send(Message::Close(Some(away))).await.ok();
+                socket.send(close_frame(close_code::AWAY)).await.ok();
             }
-            SessionEnd::Revoked => send_error(socket, &ApiError::revoked()).await,
+            SessionEnd::Revoked => send_error(socket, &ApiError::revoked(), refusal).await,
             SessionEnd::Finished | SessionEnd::ClientLeft | SessionEnd::Failed => {}
         }
     };
@@ -250,13 +255,23 @@ async fn close_early(end: SessionEnd, socket: &mut WebSocket) {
     tokio::time::timeout(GOING_AWAY_TIMEOUT, close).await.ok();
 }
 
+fn refusal(data: String) -> ServerMessage {
+    ServerMessage::Error { data }
+}
+
+pub(crate) fn close_frame(code: u16) -> Message {
+    let reason = "".into();
+    Message::Close(Some(CloseFrame { code, reason }))
+}
+
 /// Sends the error and closes the socket, with 1008 for an error of the client and 1011 for an error of the server.
-async fn send_error(socket: &mut WebSocket, error: &ApiError) {
+pub(crate) async fn send_error<M: Serialize>(
+    socket: &mut WebSocket,
+    error: &ApiError,
+    message: fn(String) -> M,
+) {
     let (status, code) = error.status_and_code();
-    let message = ServerMessage::Error {
-        data: error.message(),
-    };
-    if let Some(text) = text(&message) {
+    if let Some(text) = text(&message(error.message())) {
         socket.send(text).await.ok();
     }
     let close = CloseFrame {
@@ -272,12 +287,12 @@ async fn send_error(socket: &mut WebSocket, error: &ApiError) {
 
 /// Reads and discards what the client still sends until the client closes. A socket that is dropped with unread bytes is reset,
 /// and the reset can discard the last message before the client reads it.
-async fn close_lingering(socket: &mut WebSocket) {
+pub(crate) async fn close_lingering(socket: &mut WebSocket) {
     let client_closes = async { while let Some(Ok(_)) = socket.next().await {} };
     let _ = tokio::time::timeout(LINGERING_CLOSE_TIMEOUT, client_closes).await;
 }
 
-fn text(message: &ServerMessage) -> Option<Message> {
+pub(crate) fn text(message: &impl Serialize) -> Option<Message> {
     serde_json::to_string(message)
         .ok()
         .map(|text| Message::Text(text.into()))

@@ -1,6 +1,7 @@
 //! The application under test, and a client for it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
 use locule_control::{ControlConfig, ControlPlane, HostLink, SignupPolicy, bootstrap};
 use locule_http::{AppState, HttpConfig, ListenerLimits, serve_within};
-use locule_testkit::{FakeGuest, GuestAgent, HostProxy, SimHost, as_serve};
+use locule_testkit::{FakeGuest, GuestAgent, GuestProcess, HostProxy, SimHost, as_serve};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -107,6 +108,14 @@ impl App {
         Self::bare(pool, change, http).await.with_admin().await
     }
 
+    /// Starts the application with the real guest agent, whose programs run on this machine in `workdir`.
+    pub(crate) async fn start_with_guest_process(pool: PgPool, workdir: &Path) -> Self {
+        let guest = GuestProcess::start(workdir, workdir).await;
+        let agent = GuestAgent::Process(guest);
+        let app = Self::with_agent(pool, |_| {}, HttpConfig::default(), FakeGuest::new(), agent);
+        app.await.with_admin().await
+    }
+
     async fn with_admin(mut self) -> Self {
         self.token = self.sign_up(EMAIL).await.token;
         let body = json!({ "name": "first key" });
@@ -115,13 +124,23 @@ impl App {
     }
 
     async fn bare(pool: PgPool, change: impl FnOnce(&mut ControlConfig), http: HttpConfig) -> Self {
+        let guest = FakeGuest::new();
+        let agent = GuestAgent::Fake(guest.clone());
+        Self::with_agent(pool, change, http, guest, agent).await
+    }
+
+    async fn with_agent(
+        pool: PgPool,
+        change: impl FnOnce(&mut ControlConfig),
+        http: HttpConfig,
+        guest: Arc<FakeGuest>,
+        agent: GuestAgent,
+    ) -> Self {
         let clock = SystemClock::shared();
         as_serve(&pool).await;
         let id = bootstrap(&pool, "unix", clock.now()).await.unwrap();
         let tasks = Tasks::new();
         let host = SimHost::new(clock.clone());
-        let guest = FakeGuest::new();
-        let agent = GuestAgent::Fake(guest.clone());
         let proxy = HostProxy::start(&tasks, host.clone(), agent);
         let link = HostLink {
             id,

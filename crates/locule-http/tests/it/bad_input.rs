@@ -199,6 +199,7 @@ fn operations() -> Vec<(String, String)> {
     for (path, item) in paths {
         if path.contains("sandboxes/{id}")
             && !path.ends_with("exec/stream")
+            && !path.ends_with("/pty")
             && !path.contains("}/stream")
         {
             for method in item.as_object().unwrap().keys() {

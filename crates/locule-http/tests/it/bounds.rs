@@ -162,7 +162,7 @@ async fn bodies_of_operations_on_accounts_are_small(pool: PgPool) {
 async fn a_wrong_credential_is_refused_before_the_upgrade(pool: PgPool) {
     let app = App::start(pool).await;
     let (id, address) = (app.sandbox().await, app.listen().await);
-    for rest in ["exec/stream", "processes/1/stream"] {
+    for rest in ["exec/stream", "processes/1/stream", "pty"] {
         let path = format!("/v1/sandboxes/{id}/{rest}");
         for header in ["X-API-Key: x\r\n", "Authorization: Bearer x\r\n"] {
             let mut stream = sent(address, &upgrade(&path, header)).await;

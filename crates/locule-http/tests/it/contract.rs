@@ -155,6 +155,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("GET /v1/me/providers/{provider}/connect", "oauth.rs"),
     ("DELETE /v1/me/providers/{provider}", "oauth.rs"),
     ("GET /v1/sandboxes/{id}/exec/stream", "streams.rs"),
+    ("GET /v1/sandboxes/{id}/pty", "terminals.rs"),
     (
         "GET /v1/sandboxes/{id}/processes/{selector}/stream",
         "streams.rs",

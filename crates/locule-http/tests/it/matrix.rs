@@ -235,7 +235,7 @@ fn as_host(token: &str) -> String {
 /// Sends the request of a row, over a WebSocket for the WebSocket operations, and returns status and body.
 async fn ask(app: &App, address: SocketAddr, row: &Row, stage: &Stage, who: Who) -> (u16, Value) {
     let path = (row.path)(stage);
-    if row.path_template.ends_with("/stream") && row.method == "GET" {
+    if row.is_socket() {
         return (
             socket_status(address, &path, stage.header(who)).await,
             Value::Null,
@@ -421,8 +421,7 @@ fn the_access_of_every_row_is_what_its_route_states() {
         assert!(fits.contains(&row.access), "{shown}: {need:?}");
         // A GET that needs more than to read is a WebSocket.
         if need == Need::Use {
-            let socket = row.path_template.ends_with("/stream");
-            assert!(row.method != "GET" || socket, "{shown}");
+            assert!(row.method != "GET" || row.is_socket(), "{shown}");
         }
     }
 }
@@ -432,11 +431,7 @@ fn every_row_of_an_operation_that_changes_something_has_an_audit_event_or_a_reas
     for row in ROWS {
         let reads = row.audit == Audit::Reads;
         let shown = format!("{} {}", row.method, row.path_template);
-        assert_eq!(
-            reads,
-            row.method == "GET" && !row.path_template.ends_with("/stream"),
-            "{shown}"
-        );
+        assert_eq!(reads, row.method == "GET" && !row.is_socket(), "{shown}");
     }
 }
 

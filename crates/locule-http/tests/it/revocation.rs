@@ -73,7 +73,7 @@ impl Holder {
         opened.extend(self.open_to_api(address).await);
         opened.extend(self.open_to_port(address).await);
         eventually("every command runs", async || {
-            app.guest.starts.lock().unwrap().len() == started + 3
+            app.guest.starts.lock().unwrap().len() == started + 4
         })
         .await;
         opened
@@ -102,7 +102,7 @@ impl Holder {
         ]
     }
 
-    async fn open_to_api(&self, address: SocketAddr) -> [Raw; 3] {
+    async fn open_to_api(&self, address: SocketAddr) -> [Raw; 4] {
         let (id, head) = (&self.id, format!("Host: localhost\r\n{}", self.credential));
         let part = "--XX\r\nContent-Disposition: form-data; name=\"path\"\r\n\r\n/n\r\n--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"n\"\r\n\r\nbegun";
         let upload = format!(
@@ -116,10 +116,14 @@ impl Holder {
         let socket = format!("GET /v1/sandboxes/{id}/exec/stream HTTP/1.1\r\n{head}{UPGRADE}\r\n");
         let start = frame(r#"{"type":"start","cmd":"cat","stdin":true}"#);
         let socket = Raw::open("the exec WebSocket", address, &socket, &start).await;
+        let terminal = format!("GET /v1/sandboxes/{id}/pty HTTP/1.1\r\n{head}{UPGRADE}\r\n");
+        let start = frame(r#"{"type":"start","cmd":"cat"}"#);
+        let terminal = Raw::open("the WebSocket of a terminal", address, &terminal, &start).await;
         [
             Raw::open("an upload over the API", address, &upload, part.as_bytes()).await,
             Raw::open("a command over the API", address, &exec, command.as_bytes()).await,
             socket.until(b"\"pid\"").await,
+            terminal.until(b"\"pid\"").await,
         ]
     }
 

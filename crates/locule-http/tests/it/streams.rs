@@ -1,76 +1,18 @@
 //! The exec WebSocket: its messages, its limits, and the process after its client disconnects.
 
-use std::net::SocketAddr;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures::{SinkExt as _, StreamExt as _};
+use futures::SinkExt as _;
 use locule_testkit::eventually;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::PgPool;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::MaybeTlsStream;
+use tokio_tungstenite::tungstenite::Message;
 
-use crate::app::{App, EMAIL, PASSWORD, PATIENCE};
+use crate::app::{App, EMAIL, PASSWORD};
+use crate::socket::Socket;
 
 const SIGKILL: i32 = 9;
-
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
-
-impl Socket {
-    async fn open(address: SocketAddr, path: &str, key: Option<&str>) -> Self {
-        let url = format!("ws://{address}{path}");
-        let mut request = url.into_client_request().unwrap();
-        if let Some(key) = key {
-            let headers = request.headers_mut();
-            headers.insert("x-api-key", key.parse().unwrap());
-        }
-        let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-        Self(socket)
-    }
-
-    async fn say(&mut self, message: Value) {
-        self.0
-            .send(Message::text(message.to_string()))
-            .await
-            .unwrap();
-    }
-
-    async fn frame(&mut self) -> Option<Result<Message, tungstenite::Error>> {
-        loop {
-            let next = tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap();
-            match next {
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                other => return other,
-            }
-        }
-    }
-
-    /// The next message.
-    async fn heard(&mut self) -> Value {
-        match self.frame().await {
-            Some(Ok(Message::Text(text))) => serde_json::from_str(&text).unwrap(),
-            other => panic!("no message but {other:?}"),
-        }
-    }
-
-    /// The code of the server's close frame.
-    async fn closed(&mut self) -> u16 {
-        self.closed_for().await.0
-    }
-
-    /// The code and the reason of the server's close frame.
-    async fn closed_for(&mut self) -> (u16, String) {
-        match self.frame().await {
-            Some(Ok(Message::Close(Some(frame)))) => {
-                (frame.code.into(), frame.reason.as_str().to_owned())
-            }
-            other => panic!("no close but {other:?}"),
-        }
-    }
-}
 
 async fn exec(app: &App) -> (Socket, String) {
     let id = app.sandbox().await;
@@ -373,7 +315,7 @@ async fn a_stream_request_without_an_upgrade_is_refused_in_the_envelope(pool: Pg
     let app = App::start(pool).await;
     let id = app.sandbox().await;
     for id in [id.as_str(), "nope"] {
-        for rest in ["exec/stream", "processes/1/stream"] {
+        for rest in ["exec/stream", "processes/1/stream", "pty"] {
             let path = format!("/v1/sandboxes/{id}/{rest}");
             let answer = app.call("GET", &path, "").await;
             assert_eq!(answer.status, 400, "{path}");

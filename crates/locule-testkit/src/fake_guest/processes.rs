@@ -25,6 +25,7 @@ use super::{FIRST_PID, FakeGuest, lock};
 #[derive(Debug)]
 pub(super) struct Process {
     cmd: String,
+    tag: Option<String>,
     events: mpsc::UnboundedSender<Kind>,
     signalled: watch::Sender<bool>,
 }
@@ -98,7 +99,7 @@ fn script(process: &wire::ProcessConfig) -> Result<(Vec<Kind>, bool), ConnectErr
         }
         "fail" => (vec![stderr(b"no\n"), end(1, 0)], false),
         "printer" => (vec![stdout(b"abc".to_vec()), stderr(b"de")], true),
-        "cat" | "sleep" | "stuck" | "flood" => (Vec::new(), true),
+        "cat" | "sleep" | "/bin/sh" | "stuck" | "flood" => (Vec::new(), true),
         "print" => (vec![end(0, 0)], false),
         other => return Err(refused_program(other)),
     })
@@ -110,6 +111,7 @@ impl Service {
         request: wire::StartRequest,
     ) -> Result<impl Stream<Item = wire::ProcessEvent> + Send + use<>, ConnectError> {
         let process = request.process.clone().into_option().unwrap_or_default();
+        let tag = request.tag.clone();
         lock(&self.0.starts).push(request);
         let pid = self.0.next_pid.fetch_add(1, Ordering::SeqCst) + FIRST_PID;
         let (first, runs_on) = script(&process)?;
@@ -124,6 +126,7 @@ impl Service {
         if runs_on {
             let process = Process {
                 cmd: process.cmd,
+                tag,
                 events,
                 signalled: watch::Sender::new(false),
             };
@@ -173,13 +176,17 @@ impl Service {
         act: impl FnOnce(u32, &Process) -> T,
     ) -> Result<T, ConnectError> {
         let processes = lock(&self.0.processes);
-        let pid = match selector.and_then(|selector| selector.selector.clone()) {
-            Some(Selector::Pid(pid)) => pid,
-            Some(Selector::Tag(_)) | None => 0,
+        let named = selector.and_then(|selector| selector.selector.clone());
+        let named = |pid: u32, process: &Process| match &named {
+            Some(Selector::Pid(named)) => pid == *named,
+            Some(Selector::Tag(tag)) => process.tag.as_ref() == Some(tag),
+            None => false,
         };
-        let process = processes.get(&pid);
-        let process = process.ok_or_else(|| ConnectError::not_found("no such process"))?;
-        Ok(act(pid, process))
+        let found = processes
+            .iter()
+            .find(|(pid, process)| named(**pid, process));
+        let (pid, process) = found.ok_or_else(|| ConnectError::not_found("no such process"))?;
+        Ok(act(*pid, process))
     }
 }
 
@@ -243,8 +250,13 @@ impl wire::Process for Service {
         let request = request.to_owned_message();
         let input = request.input.into_option().and_then(|input| input.input);
         let stuck = self.with(request.process.as_option(), |_, process| {
-            if let ("cat", Some(Input::Stdin(bytes))) = (process.cmd.as_str(), input) {
-                process.events.send(data(Output::Stdout(bytes))).ok();
+            let output = match input {
+                Some(Input::Stdin(bytes)) => Some(Output::Stdout(bytes)),
+                Some(Input::Pty(bytes)) => Some(Output::Pty(bytes)),
+                None => None,
+            };
+            if let ("cat", Some(output)) = (process.cmd.as_str(), output) {
+                process.events.send(data(output)).ok();
             }
             (process.cmd == "stuck").then(|| process.signalled.subscribe())
         })?;
@@ -294,8 +306,16 @@ impl wire::Process for Service {
     async fn update<'a>(
         &'a self,
         _: RequestContext,
-        _: ServiceRequest<'_, wire::UpdateRequest>,
+        request: ServiceRequest<'_, wire::UpdateRequest>,
     ) -> ServiceResult<impl Encodable<wire::UpdateResponse> + Send + use<'a>> {
+        let request = request.to_owned_message();
+        self.with(request.process.as_option(), |_, _| ())?;
+        let size = request
+            .pty
+            .into_option()
+            .and_then(|pty| pty.size.into_option());
+        let size = size.unwrap_or_default();
+        lock(&self.0.sizes).push((size.cols, size.rows));
         Response::ok(wire::UpdateResponse::default())
     }
 }

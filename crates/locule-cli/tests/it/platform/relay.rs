@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest as _};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tower::ServiceExt as _;
@@ -41,6 +42,8 @@ pub(crate) struct Traffic {
     pub(crate) immortal: bool,
     /// The connection of this command is cut after its first output.
     pub(crate) cut: Option<&'static str>,
+    /// First messages that connect to a terminal.
+    pub(crate) connected: Vec<Value>,
 }
 
 #[derive(Debug)]
@@ -50,6 +53,8 @@ pub(super) struct Relay {
     address: SocketAddr,
     traffic: Mutex<Traffic>,
     changed: Condvar,
+    /// Breaks every open stream.
+    broken: Notify,
 }
 
 impl Relay {
@@ -59,6 +64,7 @@ impl Relay {
             address,
             traffic: Mutex::default(),
             changed: Condvar::new(),
+            broken: Notify::new(),
         })
     }
 
@@ -70,6 +76,10 @@ impl Relay {
         let changed = change(&mut self.traffic.lock().unwrap());
         self.changed.notify_all();
         changed
+    }
+
+    pub(super) fn break_streams(&self) {
+        self.broken.notify_waiters();
     }
 
     pub(super) fn wait(&self, what: &str, is_so: impl Fn(&Traffic) -> bool) {
@@ -101,8 +111,8 @@ async fn relay(State(relay): State<Arc<Relay>>, request: Request) -> Response {
     if relay.fails(&request) {
         return (StatusCode::BAD_GATEWAY, "no upstream").into_response();
     }
-    if path.ends_with("/exec/stream") {
-        return exec(relay, request).await;
+    if path.ends_with("/exec/stream") || path.ends_with("/pty") {
+        return stream(relay, request).await;
     }
     if path == "/v1/audit-logs" {
         let query = request.uri().query().unwrap_or_default().to_owned();
@@ -124,8 +134,8 @@ async fn relay(State(relay): State<Arc<Relay>>, request: Request) -> Response {
 
 type Upstream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Connects an exec stream to the API.
-async fn exec(relay: Arc<Relay>, request: Request) -> Response {
+/// Connects an exec stream or a terminal to the API.
+async fn stream(relay: Arc<Relay>, request: Request) -> Response {
     let url = format!("ws://{}{}", relay.address, request.uri().path());
     let mut upstream = url.into_client_request().unwrap();
     if let Some(key) = request.headers().get("x-api-key") {
@@ -144,7 +154,7 @@ async fn exec(relay: Arc<Relay>, request: Request) -> Response {
     upgrade.on_upgrade(async move |client| Stream { relay, upstream }.carry(client).await)
 }
 
-/// One exec stream.
+/// One exec stream or terminal.
 struct Stream {
     relay: Arc<Relay>,
     upstream: Upstream,
@@ -153,8 +163,12 @@ struct Stream {
 impl Stream {
     async fn carry(mut self, mut client: WebSocket) {
         let mut cut = false;
+        let relay = self.relay.clone();
+        let broken = relay.broken.notified();
+        tokio::pin!(broken);
         loop {
             tokio::select! {
+                () = &mut broken => return,
                 message = self.upstream.next() => match message {
                     Some(Ok(Message::Text(text))) => {
                         let is_output = kind(&text) == "stdout";
@@ -203,6 +217,10 @@ impl Stream {
         self.relay.change(|traffic| match kind.as_str() {
             Some("start") => {
                 traffic.started.push(message);
+                true
+            }
+            Some("connect") => {
+                traffic.connected.push(message);
                 true
             }
             Some("signal") => {

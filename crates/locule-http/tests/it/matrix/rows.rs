@@ -26,6 +26,13 @@ pub(super) struct Row {
     pub(super) audit: Audit,
 }
 
+impl Row {
+    pub(super) fn is_socket(&self) -> bool {
+        let path = self.path_template;
+        self.method == "GET" && (path.ends_with("/stream") || path.ends_with("/pty"))
+    }
+}
+
 const USE: Audit = Audit::None("the use of a sandbox is not recorded");
 const OWN: Audit = Audit::None("an account belongs to no team");
 
@@ -80,6 +87,7 @@ rows! {
     "POST" "/v1/sandboxes/{id}/resume" TheTeam 409 USE, sandbox, nothing;
     "POST" "/v1/sandboxes/{id}/exec" TheTeam 200 USE, sandbox, |_| json!({ "cmd": "fail" });
     "GET" "/v1/sandboxes/{id}/exec/stream" TheTeam 101 USE, sandbox, nothing;
+    "GET" "/v1/sandboxes/{id}/pty" TheTeam 101 USE, sandbox, nothing;
     "GET" "/v1/sandboxes/{id}/processes" TheTeam 200 Audit::Reads, sandbox, nothing;
     "DELETE" "/v1/sandboxes/{id}/processes/{selector}" TheTeam 404 USE, sandbox, nothing;
     "GET" "/v1/sandboxes/{id}/processes/{selector}/stream" TheTeam 404 USE, sandbox, nothing;
