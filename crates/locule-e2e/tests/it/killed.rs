@@ -38,7 +38,8 @@ impl Counter {
             // `locule` says on the same terminal that it connects again.
             let is_number = |line: &String| !line.trim().is_empty() && !line.contains("[locule:");
             for line in lines.filter(is_number) {
-                if sender.send(line.trim().parse().unwrap()).is_err() {
+                let number = line.trim().parse().unwrap_or_else(|_| panic!("{line:?}"));
+                if sender.send(number).is_err() {
                     return;
                 }
             }

@@ -322,7 +322,8 @@ impl Platform {
         command
             .args(["--quiet", "--flush", "--command", &line, "/dev/null"])
             .env("HOME", self.folder())
-            .stdin(Stdio::null())
+            // Open while the child runs: `script` types a NUL at the end of its input.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         command.spawn().unwrap()
