@@ -4,7 +4,7 @@
 mod fuzz;
 mod input;
 pub(crate) mod opening;
-mod session;
+pub(crate) mod session;
 
 use std::time::Duration;
 

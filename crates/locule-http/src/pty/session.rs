@@ -34,13 +34,10 @@ use super::Opened;
 use super::input::Input;
 use crate::connection::Connection;
 use crate::error::ApiError;
+use crate::exec::stream::session::{DRAIN_TIMEOUT, PING_INTERVAL, QUEUE_MESSAGES};
 use crate::exec::stream::text;
 use crate::extract::message;
 
-const QUEUE_MESSAGES: usize = 16;
-/// Time in which the client must read the queued messages after the program has exited.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
-const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// A client that misses three pings counts as lost: its connection would block the program for the client that came back.
 const SILENCE_MAX: Duration = Duration::from_secs(100);
 /// Limit of a resize and of a kill.

@@ -28,10 +28,10 @@ use crate::connection::Connection;
 use crate::extract::message;
 
 /// Messages that wait for a client that does not read. One holds up to 32 KiB of output, encoded.
-const QUEUE_MESSAGES: usize = 4;
+pub(crate) const QUEUE_MESSAGES: usize = 4;
 /// Time in which the client must read the queued messages after the process has exited.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
-const PING_INTERVAL: Duration = Duration::from_secs(30);
+pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 pub(super) struct Session<'a> {
     pub(super) sandbox: SandboxId,
