@@ -229,8 +229,17 @@ impl GuestClient {
 
     /// Writes to stdin. Returns when the pipe of the process has accepted all bytes.
     pub async fn send_stdin(&self, process: &Selector, bytes: Bytes) -> Result<(), GuestError> {
+        self.send_input(process, oneof::process_input::Input::Stdin(bytes.into()))
+            .await
+    }
+
+    pub(super) async fn send_input(
+        &self,
+        process: &Selector,
+        input: oneof::process_input::Input,
+    ) -> Result<(), GuestError> {
         let input = wire::ProcessInput {
-            input: Some(oneof::process_input::Input::Stdin(bytes.into())),
+            input: Some(input),
             ..Default::default()
         };
         let request = wire::SendInputRequest {

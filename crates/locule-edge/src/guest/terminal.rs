@@ -28,18 +28,8 @@ impl GuestClient {
         process: &Selector,
         bytes: Bytes,
     ) -> Result<(), GuestError> {
-        let input = wire::ProcessInput {
-            input: Some(oneof::process_input::Input::Pty(bytes.into())),
-            ..Default::default()
-        };
-        let request = wire::SendInputRequest {
-            process: selector(process).into(),
-            input: input.into(),
-            ..Default::default()
-        };
-        // No timeout, as for a pipe: a program may read slowly.
-        self.processes.send_input(request).await?;
-        Ok(())
+        self.send_input(process, oneof::process_input::Input::Pty(bytes.into()))
+            .await
     }
 
     /// Changes the size of a terminal's window. The program in it receives SIGWINCH.
