@@ -350,12 +350,7 @@ async fn draws(snapshot: &Snapshot, host: &HostNet, qemu: &Qemu, number: u16) ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_clones_of_one_snapshot_draw_no_random_number_twice() {
-    let rig = Rig::start().await;
-    let desired = spec();
-    rig.registry()
-        .create_sandbox(desired.clone())
-        .await
-        .unwrap();
+    let (rig, desired) = Rig::with_sandbox().await;
     let draw = "(while read -r x < /proc/sys/kernel/random/uuid; do echo $x >> /dev/shm/drawn; done) > /dev/null 2>&1 &";
     rig.exec(desired.order.sandbox, draw).await;
     let drawing = "while ! [ -s /dev/shm/drawn ]; do :; done";

@@ -8,7 +8,7 @@ use locule_testkit::eventually;
 
 use crate::host_files::program;
 use crate::process::HostProcess;
-use crate::rig::{Rig, order, pooled_spec, resume, spec};
+use crate::rig::{Rig, order, pooled_spec, resume};
 
 /// Allocates every free block of a folder's file system. Returns the file with most of them.
 fn fill(folder: &Path) -> PathBuf {
@@ -262,12 +262,7 @@ async fn a_guest_whose_disk_write_finds_no_space_is_stopped_until_space_is_free(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_guest_whose_disk_write_finds_no_space_loses_no_data() {
-    let rig = Rig::start().await;
-    let desired = spec();
-    rig.registry()
-        .create_sandbox(desired.clone())
-        .await
-        .unwrap();
+    let (rig, desired) = Rig::with_sandbox().await;
     fill(&rig.pool());
     let writing = rig.exec(
         desired.order.sandbox,

@@ -60,13 +60,8 @@ async fn a_program_on_any_address_of_the_guest_is_reached_also_after_a_resume() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_whose_agent_was_killed_goes_on_with_its_identity() {
-    let rig = Rig::start().await;
-    let desired = spec();
+    let (rig, desired) = Rig::with_sandbox().await;
     let id = desired.order.sandbox;
-    rig.registry()
-        .create_sandbox(desired.clone())
-        .await
-        .unwrap();
     let killing = rig.exec_as(id, "root", "kill -9 -1").await;
     assert!(killing.broken, "the agent is killed too");
     let out = rig.exec(id, "echo $E2B_SANDBOX_ID; id -un").await;
@@ -80,12 +75,7 @@ async fn a_guest_whose_agent_was_killed_goes_on_with_its_identity() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_has_a_large_tmp_many_watches_and_a_character_set() {
-    let rig = Rig::start().await;
-    let desired = spec();
-    rig.registry()
-        .create_sandbox(desired.clone())
-        .await
-        .unwrap();
+    let (rig, desired) = Rig::with_sandbox().await;
     let ask = "stat -c %a /tmp; test $(stat -c %d /tmp) = $(stat -c %d /) && echo disk; \
         cat /proc/sys/fs/inotify/max_user_watches /proc/sys/fs/inotify/max_user_instances; \
         x=äöü; echo ${#x}; echo data | cat /dev/stdin > /dev/stdout";

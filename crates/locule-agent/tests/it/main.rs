@@ -193,12 +193,7 @@ async fn timeouts_take_effect_and_every_end_of_a_sandbox_has_a_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_proxy_hides_the_hosts_calls_and_breaks_streams_of_a_destroyed_sandbox() {
-    let rig = Rig::start().await;
-    let desired = spec();
-    rig.registry()
-        .create_sandbox(desired.clone())
-        .await
-        .unwrap();
+    let (rig, desired) = Rig::with_sandbox().await;
     for path in ["init", "freeze", "thaw", "sync", "tunnel"] {
         assert_eq!(
             rig.get(desired.order.sandbox, 49983, path).await.status(),

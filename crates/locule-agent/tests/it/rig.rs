@@ -124,6 +124,14 @@ impl Rig {
         rig
     }
 
+    /// A host on which one sandbox runs.
+    pub(crate) async fn with_sandbox() -> (Self, SandboxSpec) {
+        let (rig, desired) = (Self::start().await, spec());
+        let created = rig.registry().create_sandbox(desired.clone()).await;
+        created.unwrap();
+        (rig, desired)
+    }
+
     fn run_dir(&self) -> PathBuf {
         Path::new("/run").join(format!("locule-{}", self.instance))
     }
