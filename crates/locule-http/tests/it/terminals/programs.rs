@@ -49,7 +49,9 @@ async fn a_shell_gets_the_size_of_the_window_and_ctrl_c(pool: PgPool) {
     let wait = "until stty size | grep -q '10 90'; do sleep 0.01; done; echo re''sized\r";
     socket.say(input(wait)).await;
     until(&mut socket, "resized\r\n").await;
-    let program = "sh -c 'trap \"echo cau\"ght INT; echo wait\"ing\"; sleep 1000'\r";
+    // A signal that arrives before the shell has started a program waits for the end of that program, which is short.
+    let program =
+        "sh -c 'trap \"echo cau\"ght INT; echo wait\"ing\"; while :; do sleep 0.01; done'\r";
     socket.say(input(program)).await;
     until(&mut socket, "waiting\r\n").await;
     socket.say(input("\u{3}")).await;
