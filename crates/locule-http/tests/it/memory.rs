@@ -12,8 +12,8 @@ use crate::served::Served;
 static FILLER: [u8; 64 * 1024] = [b'x'; 64 * 1024];
 const EACH: usize = 200;
 
-/// Bytes that the server has not read yet, of the connections that have such bytes.
-fn unread(address: SocketAddr) -> usize {
+/// The number of connections with bytes that the server has not read yet.
+pub(crate) fn unread(address: SocketAddr) -> usize {
     let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
     let local = format!(":{:04X}", address.port());
     let rows = table.lines().filter_map(|line| {

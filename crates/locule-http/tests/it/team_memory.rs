@@ -13,6 +13,7 @@ use sqlx::PgPool;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use crate::memory::unread;
 use crate::served::Served;
 
 static FILLER: [u8; 64 * 1024] = [b'x'; 64 * 1024];
@@ -74,25 +75,25 @@ async fn requests_that_a_guest_does_not_take_do_not_fill_the_memory(pool: PgPool
     served.stop().await;
 }
 
-/// Eight uploads of 95 MiB that stall, and 512 commands that have printed and go on.
+/// 512 commands that have printed and go on, and eight uploads of 95 MiB that stall.
 async fn running_commands(served: &Served) -> Clients {
-    // The team's budget is enough for one of them. When they fill it together, all of them are refused.
-    let mut uploads = Vec::new();
-    for _ in 0..UPLOADS {
-        uploads.push(held_upload(served).await);
-    }
     let printing = json!({ "cmd": "flood", "args": ["65536"], "timeout_sec": 600 });
     let printed = || served.guest.floods.load(Ordering::SeqCst);
     let before = printed();
-    let execs = stalled_meanwhile(&mut uploads, async {
-        let execs = execs(served, EXECS, &printing).await;
-        eventually("every command has printed", async || {
-            printed() - before >= u32::try_from(EXECS).unwrap()
-        })
-        .await;
-        execs
+    let execs = execs(served, EXECS, &printing).await;
+    eventually("every command has printed", async || {
+        printed() - before >= u32::try_from(EXECS).unwrap()
     })
     .await;
+    // The team's budget is enough for one of them. When they fill it together, all of them are refused.
+    let mut uploads = vec![held_upload(served).await];
+    eventually("the server holds the first upload", async || {
+        unread(served.address) == 0
+    })
+    .await;
+    for _ in 1..UPLOADS {
+        uploads.push(held_upload(served).await);
+    }
     let stalled = in_progress(&uploads);
     assert!(stalled >= 1, "no upload stalls: {:?}", answers(&uploads));
     let running = in_progress(&execs);
