@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use nix::mount::{MsFlags, mount};
 
-use crate::{cgroup, console, network};
+use crate::{cgroup, console, ids, network};
 
 pub(crate) fn run() -> Result<()> {
     mount_at(
@@ -44,6 +44,7 @@ pub(crate) fn run() -> Result<()> {
     network::up().context("bring up the network")?;
     write_name_server();
     change_settings();
+    ids::prepare();
     Ok(())
 }
 

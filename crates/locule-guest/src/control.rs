@@ -1,7 +1,6 @@
 //! Control calls of the host: `/init`, `/freeze`, `/thaw`, `/sync`; and `/envs`, which clients may call.
 
 mod hooks;
-mod ids;
 mod names;
 
 use std::collections::BTreeMap;
@@ -22,6 +21,7 @@ use nix::libc;
 use crate::answer::{Peer, refuse};
 use crate::cgroup::{USER_CGROUP, set_frozen};
 use crate::identity::{SandboxIdentity, SharedIdentity};
+use crate::ids;
 use crate::state::GuestState;
 
 pub(crate) async fn init(

@@ -19,6 +19,7 @@ mod fd;
 mod files;
 mod filesystem;
 mod identity;
+mod ids;
 mod metrics;
 mod network;
 mod paths;

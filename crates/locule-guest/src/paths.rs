@@ -78,12 +78,17 @@ pub(crate) fn read_small(path: &str) -> String {
     }
 }
 
-/// Replaces the content of a small file, or creates it.
+/// Replaces the content of a small file, or creates it. The blocks of the file stay as far as the new content needs them.
 pub(crate) fn write_small(path: &str, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create(true).truncate(false);
     let mut file = open_regular(Path::new(path), &mut options)?;
-    io::Write::write_all(&mut file, text.as_bytes())
+    io::Write::write_all(&mut file, text.as_bytes())?;
+    let length = text.len() as u64;
+    if file.metadata()?.len() > length {
+        file.set_len(length)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -104,6 +109,16 @@ mod tests {
         for (given, expected) in cases {
             let path = resolve(given, Path::new("/home/user"), Path::new("/work"));
             assert_eq!(path, Path::new(expected), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_small_file_has_exactly_the_content_that_was_written_last() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        for text in ["longer\nthan\n", "short\n", "", "as long as the first\n"] {
+            write_small(path, text).unwrap();
+            assert_eq!(read_small(path), text);
         }
     }
 

@@ -5,39 +5,50 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
 use sha2::{Digest as _, Sha256};
 
 use crate::console;
-use crate::paths::write_small;
+use crate::paths::{read_small, write_small};
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Mounted over the kernel's own, which is the same in each restore of a snapshot.
 const OWN_BOOT_ID: &str = "/run/locule/boot_id";
 
+/// Makes room for both ids when the template boots. Each restore of the template's snapshot then only writes two files that
+/// exist: the guest of a restore executes every instruction for the first time, which an emulator pays for.
+pub(crate) fn prepare() {
+    let booted = read_small(BOOT_ID);
+    report("the boot id", mount_boot_id(booted.trim()));
+    report("the machine id", write_machine_id(booted.trim()));
+}
+
 /// Sets both ids. Best effort, each on its own.
-pub(super) fn set(sandbox_id: &str) {
-    let machine_id = hex::encode(derive("machine-id", sandbox_id));
-    let ids = [
-        (
-            "the machine id",
-            write_small("/etc/machine-id", &format!("{machine_id}\n")),
-        ),
-        ("the boot id", set_boot_id(sandbox_id)),
-    ];
-    for (what, done) in ids {
-        if let Err(error) = done {
-            console::log(&format!("cannot set {what}: {error}"));
-        }
+pub(crate) fn set(sandbox_id: &str) {
+    report("the machine id", write_machine_id(sandbox_id));
+    report("the boot id", write_boot_id(sandbox_id));
+}
+
+fn report(what: &str, done: io::Result<()>) {
+    if let Err(error) = done {
+        console::log(&format!("cannot set {what}: {error}"));
     }
 }
 
-fn set_boot_id(sandbox_id: &str) -> io::Result<()> {
-    // The id of the sandbox that this one was made from, if it is mounted.
-    let _ = umount2(BOOT_ID, MntFlags::MNT_DETACH);
+fn write_machine_id(of: &str) -> io::Result<()> {
+    let id = hex::encode(derive("machine-id", of));
+    write_small("/etc/machine-id", &format!("{id}\n"))
+}
+
+fn write_boot_id(sandbox_id: &str) -> io::Result<()> {
+    let id = hyphenated(derive("boot-id", sandbox_id));
+    // The kernel's own file refuses the write: a user has unmounted the guest's.
+    write_small(BOOT_ID, &format!("{id}\n")).or_else(|_| mount_boot_id(&id))
+}
+
+fn mount_boot_id(id: &str) -> io::Result<()> {
     fs::create_dir_all("/run/locule")?;
     let _ = fs::remove_file(OWN_BOOT_ID);
-    let id = hyphenated(derive("boot-id", sandbox_id));
     write_small(OWN_BOOT_ID, &format!("{id}\n"))?;
     fs::set_permissions(OWN_BOOT_ID, fs::Permissions::from_mode(0o444))?;
     mount(
