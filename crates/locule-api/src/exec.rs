@@ -46,7 +46,7 @@ pub enum Encoding {
     Base64,
 }
 
-/// The result of a command that has exited.
+/// The result of a command that has ended.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ExecResult {
     #[schema(value_type = schema::SandboxId)]
@@ -59,6 +59,12 @@ pub struct ExecResult {
     pub duration_ms: u64,
     /// The encoding of `stdout` and `stderr`: base64 when either is not UTF-8.
     pub encoding: Encoding,
+    /// Whether the command was killed because it took longer than `timeout_sec`. `stdout` and `stderr` are what it printed until then.
+    #[serde(default)]
+    pub timed_out: bool,
+    /// Whether the command was killed because it printed more than 16 MiB. `stdout` and `stderr` are the first 16 MiB.
+    #[serde(default)]
+    pub truncated: bool,
 }
 
 /// A command that was started in the background.

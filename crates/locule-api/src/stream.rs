@@ -104,6 +104,9 @@ pub enum ServerMessage {
         /// The number of the signal that ended the process.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signal: Option<i32>,
+        /// Whether the process was killed because it ran longer than `timeout_sec`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        timed_out: bool,
     },
     Error {
         data: String,

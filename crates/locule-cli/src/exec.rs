@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use locule_api::{ErrorCode, ExecRequest, PtyStart, StartMessage};
 use locule_client::{Client, ClientError};
@@ -23,6 +23,7 @@ use crate::values::{self, Variable};
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 const TIMED_OUT: u8 = 124;
+const SIGKILL: i32 = 9;
 
 pub(crate) const EXIT_CODES: &str = "\
 Standard input is passed to the command when it is not a terminal; -i also passes the input of a terminal.
@@ -260,11 +261,20 @@ pub(crate) async fn in_sandbox(
         Ok(stream) => session::run(stream, stdin, &mut output, signals).await,
         Err(error) => Err(error.into()),
     };
-    let (code, signal) = match ended {
-        Ok(Ended::Exited { exit_code, signal }) => (shell_code(exit_code, signal), signal),
-        Ok(Ended::Abandoned(code)) => return Ok(ExitCode::from(code)),
+    let ended = match ended {
+        Ok(ended) => ended,
         Err(error) => return not_run(error),
     };
+    let (code, signal) = match ended {
+        Ended::Exited { exit_code, signal } => (shell_code(exit_code, signal), signal),
+        Ended::TimedOut => (TIMED_OUT, Some(SIGKILL)),
+        Ended::Truncated => (shell_code(0, Some(SIGKILL)), Some(SIGKILL)),
+        Ended::Abandoned(code) => return Ok(ExitCode::from(code)),
+    };
+    let timed_out = ended == Ended::TimedOut;
+    if timed_out {
+        printer::print_error(&anyhow!("the command took too long and was killed"));
+    }
     if let Output::Kept(kept) = output {
         let (stdout, stderr, encoding) = kept.text();
         printer::json(&serde_json::json!({
@@ -275,6 +285,8 @@ pub(crate) async fn in_sandbox(
             "stdout": stdout,
             "stderr": stderr,
             "encoding": encoding,
+            "timed_out": timed_out,
+            "truncated": ended == Ended::Truncated,
         }))?;
     }
     Ok(ExitCode::from(code))
@@ -283,14 +295,11 @@ pub(crate) async fn in_sandbox(
 /// Prints an error for which shells have an exit code of their own, and returns that code; returns any other error.
 fn not_run(error: anyhow::Error) -> anyhow::Result<ExitCode> {
     let code = match error.downcast_ref::<ClientError>() {
-        Some(ClientError::Refusal { code, message, .. }) => {
+        Some(ClientError::Refusal { code, .. }) => {
             if code == ErrorCode::CommandNotFound.as_str() {
                 NOT_FOUND
             } else if code == ErrorCode::CommandNotExecutable.as_str() {
                 NOT_EXECUTABLE
-            // The API has no error code for this case.
-            } else if message == "the command took too long and was killed" {
-                TIMED_OUT
             } else {
                 return Err(error);
             }

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use locule_api::{Encoding, SignalName};
@@ -34,6 +34,10 @@ const READER_LEFT: u8 = 141;
 pub(crate) enum Ended {
     /// The command exited.
     Exited { exit_code: i32, signal: Option<i32> },
+    /// The server killed the command, which ran longer than its timeout.
+    TimedOut,
+    /// The command printed more than is kept. The server kills the command when the connection closes.
+    Truncated,
     /// This program stops waiting and exits with this code. The server kills the command when the connection closes.
     Abandoned(u8),
 }
@@ -75,18 +79,14 @@ impl Output {
             Self::Raw(raw) if to_stderr => raw.stderr(bytes).await,
             Self::Raw(raw) => raw.stdout(bytes).await,
             Self::Kept(kept) => {
-                if kept.stdout.len() + kept.stderr.len() + bytes.len() > KEPT_BYTES_MAX {
-                    bail!(
-                        "the command printed more than 16 MiB, which --json cannot hold: run it without --json"
-                    );
-                }
+                let capacity = KEPT_BYTES_MAX - kept.stdout.len() - kept.stderr.len();
                 let stream = if to_stderr {
                     &mut kept.stderr
                 } else {
                     &mut kept.stdout
                 };
-                stream.extend_from_slice(bytes);
-                return Ok(None);
+                stream.extend_from_slice(&bytes[..bytes.len().min(capacity)]);
+                return Ok((bytes.len() > capacity).then_some(Ended::Truncated));
             }
         };
         match written {
@@ -120,9 +120,12 @@ async fn follow(reader: &mut ExecReader, output: &mut Output) -> anyhow::Result<
             ExecEvent::Started { .. } => None,
             ExecEvent::Stdout(bytes) => output.take(false, &bytes).await?,
             ExecEvent::Stderr(bytes) => output.take(true, &bytes).await?,
-            ExecEvent::Exited { exit_code, signal } => {
-                return Ok(Ended::Exited { exit_code, signal });
-            }
+            ExecEvent::Exited {
+                timed_out: true, ..
+            } => return Ok(Ended::TimedOut),
+            ExecEvent::Exited {
+                exit_code, signal, ..
+            } => return Ok(Ended::Exited { exit_code, signal }),
         };
         if let Some(left) = left {
             return Ok(left);

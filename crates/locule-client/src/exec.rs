@@ -47,6 +47,8 @@ pub enum ExecEvent {
     Exited {
         exit_code: i32,
         signal: Option<i32>,
+        /// Whether the command was killed because it ran longer than its timeout.
+        timed_out: bool,
     },
 }
 
@@ -184,9 +186,15 @@ impl ExecReader {
                 ServerMessage::Start { pid } => Ok(ExecEvent::Started { pid }),
                 ServerMessage::Stdout { data } => Ok(ExecEvent::Stdout(bytes(&data)?)),
                 ServerMessage::Stderr { data } => Ok(ExecEvent::Stderr(bytes(&data)?)),
-                ServerMessage::Exit { exit_code, signal } => {
-                    Ok(ExecEvent::Exited { exit_code, signal })
-                }
+                ServerMessage::Exit {
+                    exit_code,
+                    signal,
+                    timed_out,
+                } => Ok(ExecEvent::Exited {
+                    exit_code,
+                    signal,
+                    timed_out,
+                }),
                 ServerMessage::Error { data } => Err(refused(&mut self.socket, data).await),
                 // The caller must not take incomplete output for the whole output.
                 ServerMessage::Gap { bytes } => Err(ClientError::Refusal {

@@ -2,6 +2,8 @@
 //!
 //! An error here is fatal and goes to the console: the agent, which could report it to the host, does not run yet.
 
+mod nodes;
+
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -41,6 +43,7 @@ pub(crate) fn run() -> Result<()> {
     mount_at("/dev/vda", "/newroot", "ext4", MsFlags::MS_NOATIME, "")?;
     change_root().context("change root")?;
     mount_the_rest()?;
+    nodes::create();
     network::up().context("bring up the network")?;
     write_name_server();
     change_settings();

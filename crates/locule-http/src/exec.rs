@@ -32,6 +32,9 @@ const TIMEOUT_DEFAULT_SEC: i64 = 30;
 const TIMEOUT_MAX_SEC: i64 = 24 * 60 * 60;
 /// Limit of stdout and stderr together: the response is one JSON document.
 const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+const SIGKILL: i32 = 9;
+/// The exit code of a command that SIGKILL ended.
+const KILLED: i32 = 128 + SIGKILL;
 
 /// Run a command
 ///
@@ -59,20 +62,42 @@ pub(crate) async fn exec(
         .guest
         .start(process_start(request, Some(timeout)))
         .await?;
-    let output = collect(events, &running, held, &app.tasks).await;
+    let collected = collect(events, &running, held, &app.tasks).await;
     app.sandboxes.touch(running.id).await.ok();
-    let (ended, output) = output?;
+    let (end, output) = collected?;
     let duration = app.clock.monotonic().saturating_sub(started);
     let result = ExecResult {
         sandbox_id: running.id,
         cmd,
         stdout: String::new(),
         stderr: String::new(),
-        exit_code: ended.exit_code,
+        exit_code: end.exit_code(),
         duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         encoding: Encoding::Utf8,
+        timed_out: matches!(end, End::TimedOut),
+        truncated: matches!(end, End::Truncated),
     };
     output.answer(result, &connection)
+}
+
+/// How a command in the foreground ended. The limits of the request are outcomes, not errors: a client repeats a request that
+/// failed, and the command would run twice.
+#[derive(Debug)]
+enum End {
+    Exited(ProcessExit),
+    /// It took longer than the request allows, and was killed.
+    TimedOut,
+    /// It printed more than a response holds, and is killed.
+    Truncated,
+}
+
+impl End {
+    const fn exit_code(&self) -> i32 {
+        match self {
+            Self::Exited(exit) => exit.exit_code,
+            Self::TimedOut | Self::Truncated => KILLED,
+        }
+    }
 }
 
 fn command_timeout(timeout_sec: Option<i64>) -> Result<Duration, ApiError> {
@@ -142,37 +167,34 @@ async fn collect(
     running: &Running<Use>,
     held: Held,
     tasks: &Tasks,
-) -> Result<(ProcessExit, Output), ApiError> {
+) -> Result<(End, Output), ApiError> {
     let pid = started_pid(&mut events).await?;
     let mut process = KillOnDrop::new(running, pid, tasks.clone());
     let mut output = Output::new(held);
     while let Some(event) = events.next().await {
-        match event? {
-            ProcessEvent::Started { .. } => {}
+        let event = match event {
+            Err(GuestError::TimedOut) => return Ok((End::TimedOut, output)),
+            event => event?,
+        };
+        let capacity = OUTPUT_BYTES_MAX - output.len();
+        let (stream, bytes) = match event {
+            ProcessEvent::Started { .. } => continue,
             ProcessEvent::Gap { bytes } => {
                 let lost = format!(
                     "{bytes} bytes of the command's output were lost while the host was unreachable"
                 );
                 return Err(GuestError::Failed(lost.into()).into());
             }
-            ProcessEvent::Stdout(bytes) => {
-                output.stdout.push(&bytes, &mut output.held)?;
-            }
-            ProcessEvent::Stderr(bytes) => {
-                output.stderr.push(&bytes, &mut output.held)?;
-            }
-            ProcessEvent::Exited(ended) => {
+            ProcessEvent::Stdout(bytes) => (&mut output.stdout, bytes),
+            ProcessEvent::Stderr(bytes) => (&mut output.stderr, bytes),
+            ProcessEvent::Exited(exit) => {
                 process.disarm();
-                return Ok((ended, output));
+                return Ok((End::Exited(exit), output));
             }
-        }
-        if output.len() > OUTPUT_BYTES_MAX {
-            return Err(ApiError::Request {
-                status: StatusCode::BAD_GATEWAY,
-                code: ErrorCode::AgentError,
-                message: "the command printed more than 16 MiB and was killed; use exec/stream for such a command"
-                    .to_owned(),
-            });
+        };
+        stream.push(&bytes[..bytes.len().min(capacity)], &mut output.held)?;
+        if bytes.len() > capacity {
+            return Ok((End::Truncated, output));
         }
     }
     Err(GuestError::Failed("the guest agent sent no exit event".into()).into())

@@ -85,3 +85,30 @@ async fn a_guest_has_a_large_tmp_many_watches_and_a_character_set() {
     rig.stop(OnStop::Pause).await;
     rig.assert_clean();
 }
+
+/// What containers, images, VPNs and FUSE file systems need of the kernel. Each line fails without its modules.
+const USES: [&str; 9] = [
+    "exec 3<>/dev/fuse",
+    "mkdir -p /var/o/a /var/o/b /var/o/w /var/o/m && mount -t overlay overlay -o lowerdir=/var/o/a,upperdir=/var/o/b,workdir=/var/o/w /var/o/m",
+    "truncate -s 16M /var/disk && losetup --find --show /var/disk",
+    "ip tuntap add tun7 mode tun",
+    "ip link add veth7 type veth peer name veth8",
+    "ip link add bridge7 type bridge",
+    "modprobe nf_tables && grep -qw nf_tables /proc/modules",
+    "modprobe squashfs && grep -qw squashfs /proc/filesystems",
+    "ip link add wg7 type wireguard",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kernel_loads_what_containers_and_file_systems_need_when_it_is_used() {
+    let (rig, desired) = Rig::with_sandbox().await;
+    let id = desired.order.sandbox;
+    for command in USES {
+        let used = rig.exec_as(id, "root", command).await;
+        assert_eq!((used.exit_code, used.stderr.as_str()), (0, ""), "{command}");
+    }
+    // An ordinary user opens the device of FUSE, too.
+    assert_eq!(rig.exec(id, "exec 3<>/dev/fuse").await.exit_code, 0);
+    rig.stop(OnStop::Pause).await;
+    rig.assert_clean();
+}

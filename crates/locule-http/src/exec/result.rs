@@ -51,7 +51,11 @@ impl Output {
         mut result: ExecResult,
         connection: &Connection,
     ) -> Result<Response, ApiError> {
-        let is_text = self.stdout.is_utf8() && self.stderr.is_utf8();
+        // The output of a killed command may end inside of a character.
+        let killed = result.timed_out || result.truncated;
+        let is_text = [&self.stdout, &self.stderr]
+            .iter()
+            .all(|output| output.is_utf8(killed));
         result.encoding = if is_text {
             Encoding::Utf8
         } else {

@@ -13,6 +13,7 @@ mod contract;
 mod credentials;
 mod database;
 mod docs;
+mod exec_limits;
 mod hosts;
 mod invitations;
 mod late_bodies;

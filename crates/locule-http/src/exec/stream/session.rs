@@ -15,13 +15,15 @@ use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use locule_api::{Encoding, ServerMessage};
 use locule_edge::{
-    GuestClient, ProcessEvent, ProcessEvents, Selector, Signal, retry_while_agent_restarts,
+    GuestClient, GuestError, ProcessEvent, ProcessEvents, Selector, Signal,
+    retry_while_agent_restarts,
 };
 use locule_ids::SandboxId;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::text::Text;
+use super::super::{KILLED, SIGKILL};
 use super::input::{Command, Input, STDIN_MESSAGES, Window, command, enqueue};
 use super::{SessionEnd, text};
 use crate::connection::Connection;
@@ -107,29 +109,32 @@ impl Session<'_> {
                     data: stderr.push(&bytes),
                 },
                 Ok(ProcessEvent::Gap { bytes }) => ServerMessage::Gap { bytes },
-                Ok(ProcessEvent::Exited(ended)) => {
-                    let (rest_out, rest_err) = (stdout.finish(), stderr.finish());
-                    if !rest_out.is_empty() {
-                        queue
-                            .send(ServerMessage::Stdout { data: rest_out })
-                            .await
-                            .ok();
-                    }
-                    if !rest_err.is_empty() {
-                        queue
-                            .send(ServerMessage::Stderr { data: rest_err })
-                            .await
-                            .ok();
-                    }
-                    ServerMessage::Exit {
-                        exit_code: ended.exit_code,
-                        signal: ended.signal,
-                    }
-                }
+                Ok(ProcessEvent::Exited(ended)) => ServerMessage::Exit {
+                    exit_code: ended.exit_code,
+                    signal: ended.signal,
+                    timed_out: false,
+                },
+                Err(GuestError::TimedOut) => ServerMessage::Exit {
+                    exit_code: KILLED,
+                    signal: Some(SIGKILL),
+                    timed_out: true,
+                },
                 Err(error) => ServerMessage::Error {
                     data: error.to_string(),
                 },
             };
+            if let ServerMessage::Exit { .. } = message {
+                let (data, errors) = (stdout.finish(), stderr.finish());
+                if !data.is_empty() {
+                    queue.send(ServerMessage::Stdout { data }).await.ok();
+                }
+                if !errors.is_empty() {
+                    queue
+                        .send(ServerMessage::Stderr { data: errors })
+                        .await
+                        .ok();
+                }
+            }
             // The writer has ended when the client has left, which ends the session in `run`.
             if queue.send(message).await.is_err() {
                 return;
