@@ -1,6 +1,6 @@
 # The front door. Each target is a line; the work is in xtask/.
 .DEFAULT_GOAL := help
-.PHONY: help xtask setup images install uninstall run test check golden e2e bench soak
+.PHONY: help xtask setup images install uninstall run test check golden e2e sdks bench soak
 XTASK = cargo run --quiet --package xtask --
 PREFIX ?= /usr/local
 
@@ -41,6 +41,9 @@ test: setup ## every test, from laws to real microVMs (root)
 
 e2e: setup ## only the tests that boot real microVMs
 	@$(XTASK) test e2e
+
+sdks: setup ## every version of the SDKs, by header and by host name
+	@$(XTASK) test sdks
 
 bench: setup ## measure speed on an idle machine and write docs/PERFORMANCE.md (QUICK=1 tries the bench itself)
 	@$(XTASK) bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))

@@ -46,8 +46,20 @@ const NEEDED: &[(&str, &str, &str)] = &[
     (
         "nginx-light",
         "nginx",
-        "stands in front of the platform in a test, as a cache",
+        "stands in front of the platform in tests, as a cache and for TLS",
     ),
+    (
+        "dnsmasq-base",
+        "dnsmasq",
+        "resolves the host names of sandboxes in tests",
+    ),
+    (
+        "openssl",
+        "openssl",
+        "makes a certificate for tests",
+    ),
+    ("nodejs", "node", "runs the tests of the JavaScript SDK"),
+    ("npm", "npm", "installs the JavaScript SDK"),
     (
         "python3-venv",
         "python3 -c 'import ensurepip'",

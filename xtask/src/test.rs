@@ -1,6 +1,7 @@
 //! Runs the tests in rings, from laws to real microVMs, and counts them.
 
 mod rings;
+mod sdks;
 mod servers;
 mod tally;
 
@@ -16,8 +17,6 @@ use crate::test::servers::Servers;
 use crate::test::tally::Tally;
 use crate::{images, python, run};
 
-/// The public SDK that the compatible API is held against, and what runs its tests.
-const PYTHON: &[&str] = &["e2b==2.63.0", "pytest==8.4.2"];
 /// What holds the served API against its document.
 const SCHEMATHESIS: &[&str] = &["schemathesis==4.32.5"];
 
@@ -39,8 +38,10 @@ pub(crate) fn test(places: &Places, names: &[String]) -> Result<()> {
     if chosen.iter().any(|ring| ring.needs_images) {
         images::build(places)?;
         environment.push(("LOCULE_IMAGES", places.target.join("images").into()));
-        let python = python::environment(places, "sdk", PYTHON)?;
-        environment.push(("LOCULE_PYTHON", python.join("python3").into()));
+    }
+    if chosen.iter().any(|ring| ring.needs_sdks()) {
+        let every = chosen.iter().any(|ring| ring.part == Part::EverySdk);
+        environment.extend(sdks::install(places, every)?);
     }
     if chosen.iter().any(|ring| ring.part == Part::Contract) {
         let programs = python::environment(places, "contract", SCHEMATHESIS)?;

@@ -14,10 +14,12 @@ pub(crate) mod reconcile_row;
 pub(crate) mod sweep;
 pub(crate) mod watch;
 
-use locule_agent_api::{AgentError, Order, ResumeSandbox, SandboxSpec, UpdateSandbox};
+use locule_agent_api::{
+    AgentError, Order, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox,
+};
 use locule_base::failpoint::reached;
 use locule_domain::{Action, ErrorReason, Sandbox, SandboxEvent, SandboxState, next_action};
-use locule_ids::SandboxId;
+use locule_ids::{HostId, SandboxId};
 use locule_store::{cluster, hosts, sandboxes};
 
 use crate::hosts::HostLink;
@@ -111,13 +113,21 @@ impl Sandboxes {
 
     /// Sends a host the timeouts of a row that is newer than the host's manifest, and with them the row's generation.
     pub(crate) async fn send_timeouts(&self, sandbox: &Sandbox) -> Result<(), SandboxError> {
+        let (from, report) = self.order_timeouts(sandbox).await?;
+        self.apply_report(from, &report).await
+    }
+
+    /// As [`Self::send_timeouts`], without a change of the row.
+    pub(crate) async fn order_timeouts(
+        &self,
+        sandbox: &Sandbox,
+    ) -> Result<(HostId, SandboxReport), SandboxError> {
         let host = self.host_of(sandbox)?;
         let update = UpdateSandbox {
             order: self.order(sandbox).await?,
             timeouts: sandbox.timeouts,
         };
-        let report = host.agent.update_sandbox(update).await?;
-        self.apply_report(host.id, &report).await
+        Ok((host.id, host.agent.update_sandbox(update).await?))
     }
 
     /// Succeeds if the host destroyed the sandbox or does not know it; every other answer of the host is an error (B-162).

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use http::StatusCode;
-use locule_api::{Encoding, ErrorCode, ExecRequest, ExecResult, ExecStarted, schema};
+use locule_api::{Encoding, ExecRequest, ExecResult, ExecStarted, schema};
 use locule_base::tasks::Tasks;
 use locule_edge::{
     GuestClient, GuestError, ProcessEvent, ProcessEvents, ProcessExit, Selector, Signal,

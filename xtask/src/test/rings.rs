@@ -4,6 +4,7 @@
 //! |---|---|
 //! | in a module `fuzz` | `fuzz` |
 //! | in a module `contract` of the integration tests | `contract` |
+//! | in a module `every_version` of the integration tests | `sdks`, which runs on request only |
 //! | beside the code it tests (`src/`), in a module `needs_setup`, because it needs root or a server | the ring that names the crate |
 //! | beside the code it tests, in any other module of any crate | `laws` |
 //! | in `tests/it` of a crate | the ring that names the crate |
@@ -33,6 +34,8 @@ pub(crate) enum Part {
     FuzzTargets,
     /// What runs Schemathesis.
     Contract,
+    /// What runs every version of the SDKs.
+    EverySdk,
 }
 
 /// Where a test is.
@@ -46,6 +49,7 @@ pub(crate) struct Test<'a> {
 
 const FUZZ_MODULE: &str = "fuzz::";
 const CONTRACT_MODULE: &str = "contract::";
+const EVERY_SDK_MODULE: &str = "every_version::";
 const SETUP_MODULE: &str = "needs_setup::";
 /// The one integration test binary of each crate: `tests/it/main.rs`.
 const INTEGRATION: &str = "it";
@@ -67,6 +71,7 @@ pub(crate) const RINGS: &[Ring] = &[
     Ring { name: "fuzz", serial: false, needs_images: false, part: Part::FuzzTargets, packages: &[
         "locule-ids", "locule-vmm", "locule-net", "locule-agent", "locule-guest", "locule-edge", "locule-http", "locule-control"] },
     Ring { name: "e2e", serial: true, needs_images: true, part: Part::Tests, packages: &["locule-e2e", "locule"] },
+    Ring { name: "sdks", serial: true, needs_images: true, part: Part::EverySdk, packages: &["locule-e2e"] },
 ];
 
 impl Ring {
@@ -75,13 +80,20 @@ impl Ring {
         let named = self.packages.contains(&test.package);
         let is_fuzz = test.name.contains(FUZZ_MODULE);
         let is_contract = !test.is_unit && test.name.contains(CONTRACT_MODULE);
+        let is_every_sdk = !test.is_unit && test.name.contains(EVERY_SDK_MODULE);
         let is_law = test.is_unit && !test.name.contains(SETUP_MODULE);
         match self.part {
             Part::Laws => !is_fuzz && (is_law || (named && !test.is_unit && !is_contract)),
-            Part::Tests => named && !is_law && !is_fuzz && !is_contract,
+            Part::Tests => named && !is_law && !is_fuzz && !is_contract && !is_every_sdk,
             Part::FuzzTargets => named && is_fuzz,
             Part::Contract => named && is_contract && !is_fuzz,
+            Part::EverySdk => named && is_every_sdk,
         }
+    }
+
+    /// Whether the tests of the ring run the public SDKs.
+    pub(crate) fn needs_sdks(&self) -> bool {
+        self.packages.contains(&"locule-e2e")
     }
 
     /// The ring as a filter expression of nextest.
@@ -92,7 +104,9 @@ impl Ring {
             .map(|package| format!("package(={package})"))
             .collect();
         let packages = terms.join(" | ");
-        let others = format!("not test({FUZZ_MODULE}) & not test({CONTRACT_MODULE})");
+        let others = [FUZZ_MODULE, CONTRACT_MODULE, EVERY_SDK_MODULE]
+            .map(|module| format!("not test({module})"))
+            .join(" & ");
         match self.part {
             Part::Laws => format!(
                 "((kind(lib) | kind(bin)) & not test({FUZZ_MODULE}) & not test({SETUP_MODULE})) | (({packages}) & kind(test) & {others})"
@@ -104,6 +118,7 @@ impl Ring {
             Part::Contract => format!(
                 "({packages}) & kind(test) & test({CONTRACT_MODULE}) & not test({FUZZ_MODULE})"
             ),
+            Part::EverySdk => format!("({packages}) & kind(test) & test({EVERY_SDK_MODULE})"),
         }
     }
 
@@ -111,7 +126,15 @@ impl Ring {
     pub(crate) fn plain(&self) -> Vec<Vec<&'static str>> {
         let packages = self.packages.iter().flat_map(|package| ["-p", package]);
         let (units, integration) = (["--lib", "--bins"], ["--test", INTEGRATION]);
-        let others = ["--", "--skip", FUZZ_MODULE, "--skip", CONTRACT_MODULE];
+        let others = [
+            "--",
+            "--skip",
+            FUZZ_MODULE,
+            "--skip",
+            CONTRACT_MODULE,
+            "--skip",
+            EVERY_SDK_MODULE,
+        ];
         let of = |targets: &[&'static str], filter: &[&'static str]| {
             let targets = targets.iter().copied();
             let arguments = packages.clone().chain(targets);
@@ -133,11 +156,12 @@ impl Ring {
                 &integration,
                 &["--", CONTRACT_MODULE, "--skip", FUZZ_MODULE],
             )],
+            Part::EverySdk => vec![of(&integration, &["--", EVERY_SDK_MODULE])],
         }
     }
 }
 
-/// The rings with these names, or all of them.
+/// The rings with these names; without names, all but those that run on request only.
 pub(crate) fn choose(names: &[String]) -> Result<Vec<&'static Ring>> {
     if let Some(unknown) = names
         .iter()
@@ -145,7 +169,10 @@ pub(crate) fn choose(names: &[String]) -> Result<Vec<&'static Ring>> {
     {
         bail!("there is no ring `{unknown}`");
     }
-    let chosen = |ring: &&Ring| names.is_empty() || names.iter().any(|name| name == ring.name);
+    let chosen = |ring: &&Ring| match names {
+        [] => ring.part != Part::EverySdk,
+        names => names.iter().any(|name| name == ring.name),
+    };
     Ok(RINGS.iter().filter(chosen).collect())
 }
 
@@ -208,6 +235,10 @@ mod tests {
             rings_of("locule-http", false, "contract::calls"),
             ["contract"]
         );
+        assert_eq!(
+            rings_of("locule-e2e", false, "sdks::every_version::a"),
+            ["sdks"]
+        );
         assert_eq!(rings_of("locule-vmm", true, "a::needs_setup::b"), ["host"]);
         assert_eq!(rings_of("locule-store", true, "needs_setup::b"), ["store"]);
     }
@@ -242,7 +273,7 @@ mod tests {
         let ring = |name: &str| choose(&[name.to_owned()]).unwrap()[0];
         assert_eq!(
             ring("http").filter(),
-            "(package(=locule-http)) & (kind(test) | test(needs_setup::)) & not test(fuzz::) & not test(contract::)"
+            "(package(=locule-http)) & (kind(test) | test(needs_setup::)) & not test(fuzz::) & not test(contract::) & not test(every_version::)"
         );
         let plain: Vec<_> = ring("http")
             .plain()
@@ -252,7 +283,7 @@ mod tests {
         assert_eq!(
             plain,
             [
-                "-p locule-http --test it -- --skip fuzz:: --skip contract::",
+                "-p locule-http --test it -- --skip fuzz:: --skip contract:: --skip every_version::",
                 "-p locule-http --lib --bins -- needs_setup:: --skip fuzz::",
             ]
         );

@@ -1,5 +1,6 @@
 //! Connect to a sandbox: extend the time of a running one, resume a paused one.
 
+use locule_agent_api::ReportedState;
 use locule_domain::{Sandbox, SandboxState};
 use locule_ids::SandboxId;
 
@@ -75,7 +76,11 @@ impl Sandboxes {
         let now = self.core.now();
         if sandbox.extended(now, seconds) == sandbox.timeouts.expires_at {
             require_state(sandbox, SandboxState::Running)?;
-            self.send_timeouts(sandbox).await?;
+            let (from, report) = self.order_timeouts(sandbox).await?;
+            if report.state == ReportedState::Running && report.generation == sandbox.generation {
+                return Ok(sandbox.clone());
+            }
+            self.apply_report(from, &report).await?;
             return self.get_sandbox(sandbox.team, sandbox.id).await;
         }
         let extend = |seen: &Sandbox| seen.extended(now, seconds);

@@ -1,17 +1,18 @@
 //! The whole platform as users run it: `locule up` on its own data directory, the command line, the public SDK.
 //!
-//! Needs root, the guest images and a Python with the SDK, which `xtask test` passes in the environment.
+//! Needs root, the guest images and the SDKs, which `xtask test` passes in the environment.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod killed;
 mod parts;
 mod platform;
+mod sdks;
 mod secrets;
 mod steps;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use platform::{Platform, python, refused, refused_without_root, stub_vmm};
+use platform::{Platform, refused, refused_without_root, stub_vmm};
 
 #[test]
 fn the_command_line_works_as_a_docker_user_expects() {
@@ -129,18 +130,6 @@ fn a_stop_that_takes_long_says_what_is_left_and_a_second_interrupt_names_what_ru
         assert_eq!(platform.shown(id)["status"], "running");
         platform.succeeds(&["sandbox", "kill", id]);
     }
-    platform.stop();
-}
-
-#[test]
-fn the_unmodified_sdk_works() {
-    let platform = Platform::start();
-    let suite = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
-    let done = python(
-        &platform,
-        &["-m", "pytest", "-q", "-p", "no:cacheprovider", suite],
-    );
-    assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
     platform.stop();
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Platform {
     up: Option<Child>,
     /// Further options of `up`.
     options: Vec<String>,
+    /// The domain of the sandboxes' host names.
+    domain: Option<String>,
 }
 
 /// The output and the exit code of a program.
@@ -49,7 +51,7 @@ pub(crate) fn stub_vmm() -> String {
     program.to_str().unwrap().to_owned()
 }
 
-fn variable(name: &str) -> PathBuf {
+pub(crate) fn variable(name: &str) -> PathBuf {
     PathBuf::from(std::env::var_os(name).unwrap_or_else(|| panic!("the test command sets {name}")))
 }
 
@@ -79,7 +81,7 @@ fn met(timeout: Duration, condition: impl Fn() -> bool) -> bool {
 
 /// A free port below the ports that the kernel gives to outgoing connections: a connection could otherwise get the port as its
 /// own, connect to itself, and occupy the port.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let mut ports = (0..1000).map(|_| rand::random_range(20_000..32_000));
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     ports.find(free).expect("a port is free")
@@ -90,7 +92,7 @@ pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
     assert!(met(Duration::from_mins(1), condition), "{what}");
 }
 
-fn finish(mut child: Child, input: &str) -> Ran {
+pub(crate) fn finish(mut child: Child, input: &str) -> Ran {
     child
         .stdin
         .take()
@@ -107,7 +109,7 @@ fn finish(mut child: Child, input: &str) -> Ran {
     }
 }
 
-fn piped(command: &mut Command) -> Child {
+pub(crate) fn piped(command: &mut Command) -> Child {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -116,24 +118,21 @@ fn piped(command: &mut Command) -> Child {
         .unwrap()
 }
 
-/// Runs a Python with the SDK against the platform.
-pub(crate) fn python(platform: &Platform, args: &[&str]) -> Ran {
-    let credentials = platform.credentials();
-    let mut command = Command::new(variable("LOCULE_PYTHON"));
-    command.args(args).env("PYTHONDONTWRITEBYTECODE", "1");
-    for name in ["E2B_API_URL", "E2B_SANDBOX_URL"] {
-        command.env(name, credentials["url"].as_str().unwrap());
-    }
-    command.env("E2B_API_KEY", credentials["api_key"].as_str().unwrap());
-    finish(piped(&mut command), "")
-}
-
 impl Platform {
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     pub(crate) fn start_with(options: &[&str]) -> Self {
+        Self::start_as(options, None)
+    }
+
+    /// Its sandboxes have host names under this domain.
+    pub(crate) fn start_under(domain: &str) -> Self {
+        Self::start_as(&[], Some(domain))
+    }
+
+    fn start_as(options: &[&str], domain: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // The user of the database must have access to the folder.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -148,6 +147,7 @@ impl Platform {
             port,
             up: None,
             options: options.iter().copied().map(str::to_owned).collect(),
+            domain: domain.map(str::to_owned),
         };
         platform.start_again();
         platform
@@ -174,6 +174,9 @@ impl Platform {
             .args(&self.options)
             .env("LOCULE_FAILPOINTS", self.failpoint())
             .env("HOME", self.folder());
+        if let Some(domain) = &self.domain {
+            command.env("LOCULE__HTTP__SANDBOX_DOMAIN", domain);
+        }
         command
     }
 
