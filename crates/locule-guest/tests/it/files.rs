@@ -32,6 +32,17 @@ async fn only_health_is_open_before_the_first_init() {
 }
 
 #[tokio::test]
+async fn a_request_has_as_many_headers_as_the_platform_lets_it_have() {
+    let agent = Agent::uninitialized().await;
+    let mut request = get("/health");
+    for number in 0..1024 {
+        let name: hyper::http::HeaderName = format!("x-{number}").parse().unwrap();
+        request.headers_mut().insert(name, "1".parse().unwrap());
+    }
+    assert_eq!(agent.send(request).await.status(), StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
 async fn a_second_init_needs_the_control_key() {
     let agent = Agent::start().await;
     assert_eq!(agent.init(None).await, StatusCode::UNAUTHORIZED);
