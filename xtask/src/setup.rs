@@ -53,11 +53,7 @@ const NEEDED: &[(&str, &str, &str)] = &[
         "dnsmasq",
         "resolves the host names of sandboxes in tests",
     ),
-    (
-        "openssl",
-        "openssl",
-        "makes a certificate for tests",
-    ),
+    ("openssl", "openssl", "makes a certificate for tests"),
     ("nodejs", "node", "runs the tests of the JavaScript SDK"),
     ("npm", "npm", "installs the JavaScript SDK"),
     (

@@ -90,9 +90,24 @@ pub(crate) async fn run(
     signals: &mut Signals,
 ) -> anyhow::Result<Ended> {
     let keeps = matches!(opening, Opening::Named(..));
+    let mut opening = Box::pin(open(client, id, opening));
     let opened = tokio::select! {
-        opened = open(client, id, opening) => opened?,
-        caught = signals.next() => return Ok(Ended::Abandoned(caught.code())),
+        opened = &mut opening => opened?,
+        caught = signals.next() => {
+            if !keeps {
+                // The program may be about to start.
+                let ended = async {
+                    if let Ok((mut reader, mut writer, ..)) = opening.await {
+                        end(&mut reader, &mut writer).await;
+                    }
+                };
+                tokio::select! {
+                    _ = tokio::time::timeout(KILL_TIMEOUT, ended) => {}
+                    _ = signals.next() => {}
+                }
+            }
+            return Ok(Ended::Abandoned(caught.code()));
+        }
     };
     let (mut reader, mut writer, tag, offset) = opened;
     let mut session = Session {
@@ -127,9 +142,7 @@ pub(crate) async fn run(
                 return Ok(Ended::Abandoned(code));
             }
             Left::Stopped(code) => {
-                writer.kill().await.ok();
-                let exited = async { while reader.next().await.is_ok() {} };
-                tokio::time::timeout(KILL_TIMEOUT, exited).await.ok();
+                end(&mut reader, &mut writer).await;
                 return Ok(Ended::Abandoned(code));
             }
             Left::Lost => {
@@ -138,6 +151,13 @@ pub(crate) async fn run(
             }
         }
     }
+}
+
+/// Kills the program, and waits a moment for its end.
+async fn end(reader: &mut TerminalReader, writer: &mut TerminalWriter) {
+    writer.kill().await.ok();
+    let exited = async { while reader.next().await.is_ok() {} };
+    tokio::time::timeout(KILL_TIMEOUT, exited).await.ok();
 }
 
 type Opened = (TerminalReader, TerminalWriter, String, u64);

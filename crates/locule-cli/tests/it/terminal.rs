@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use locule_domain::SandboxState;
+use locule_testkit::eventually;
 use nix::sys::signal::Signal;
 use sqlx::PgPool;
 
@@ -61,6 +62,30 @@ async fn a_signal_ends_the_program_and_leaves_a_clean_terminal(pool: PgPool) {
         assert_eq!(screen.finish(), code);
         screen.shows("\x1b[?25h\x1b[?1049l\x1b[0m");
         assert_eq!(platform.sandboxes(), 0);
+    }
+}
+
+fn runs(command: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let line = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline"));
+    let lines = processes.map(|entry| line(entry).unwrap_or_default());
+    let is_it = |line: Vec<u8>| String::from_utf8_lossy(&line).replace('\0', " ").trim() == command;
+    lines.into_iter().any(is_it)
+}
+
+/// The signal arrives when the program inside runs, before or after the client is told so.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_signal_at_the_start_ends_the_program(pool: PgPool) {
+    let platform = running(pool).await;
+    for round in 0..10 {
+        let sleep = format!("sleep 1000.{}{round}", std::process::id());
+        let words = sleep.split(' ').collect::<Vec<_>>();
+        let exec = [&["sandbox", "exec", "-it", ID][..], &words].concat();
+        let mut screen = Screen::run(&platform, &exec);
+        eventually("the program runs", async || runs(&sleep)).await;
+        screen.signal(Signal::SIGTERM);
+        assert_eq!(screen.finish(), 143);
+        eventually("the program has ended", async || !runs(&sleep)).await;
     }
 }
 

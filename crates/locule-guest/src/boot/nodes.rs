@@ -57,15 +57,13 @@ pub(super) fn create() {
         if let Some(folder) = path.parent() {
             let _ = fs::create_dir_all(folder);
         }
-        let made = mknod(
-            &path,
-            node.kind,
-            Mode::empty(),
-            makedev(node.major, node.minor),
-        );
-        let mode = fs::Permissions::from_mode(mode(node.path));
-        let made = made.map_err(Into::into).and_then(|()| fs::set_permissions(&path, mode));
-        match made {
+        let device = makedev(node.major, node.minor);
+        let created = mknod(&path, node.kind, Mode::empty(), device);
+        let permissions = fs::Permissions::from_mode(mode(node.path));
+        let created = created
+            .map_err(Into::into)
+            .and_then(|()| fs::set_permissions(&path, permissions));
+        match created {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => console::log(&format!("cannot create {}: {error}", path.display())),

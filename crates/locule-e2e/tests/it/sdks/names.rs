@@ -70,7 +70,9 @@ impl Reserved {
             ("listen 443 ssl;", {
                 let (port, at) = (self.port, folder.display());
                 let certificate = format!("ssl_certificate {at}/certificate.pem;");
-                format!("listen 127.0.0.1:{port} ssl; {certificate} ssl_certificate_key {at}/key.pem;")
+                format!(
+                    "listen 127.0.0.1:{port} ssl; {certificate} ssl_certificate_key {at}/key.pem;"
+                )
             }),
             (
                 "locule.example.com .example-sandboxes.com",
