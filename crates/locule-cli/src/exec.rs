@@ -271,9 +271,14 @@ pub(crate) async fn in_sandbox(
         Ended::Truncated => (shell_code(0, Some(SIGKILL)), Some(SIGKILL)),
         Ended::Abandoned(code) => return Ok(ExitCode::from(code)),
     };
-    let timed_out = ended == Ended::TimedOut;
+    let (timed_out, truncated) = (ended == Ended::TimedOut, ended == Ended::Truncated);
     if timed_out {
         printer::print_error(&anyhow!("the command took too long and was killed"));
+    }
+    if truncated {
+        printer::print_error(&anyhow!(
+            "the command printed more than 16 MiB, which --json cannot hold, and was killed: run it without --json"
+        ));
     }
     if let Output::Kept(kept) = output {
         let (stdout, stderr, encoding) = kept.text();
@@ -286,7 +291,7 @@ pub(crate) async fn in_sandbox(
             "stderr": stderr,
             "encoding": encoding,
             "timed_out": timed_out,
-            "truncated": ended == Ended::Truncated,
+            "truncated": truncated,
         }))?;
     }
     Ok(ExitCode::from(code))

@@ -25,8 +25,6 @@ use crate::state::GuestState;
 use crate::tasks::spawn;
 use crate::{control, files, filesystem, metrics, processes, tunnel};
 
-/// The 1024 headers that the platform lets a request have, and those that its parts add.
-const HEADERS_MAX: usize = 1024 + 64;
 /// Limit of the body of a unary RPC or a control call. Files are streamed and have no such limit.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -164,7 +162,6 @@ pub(crate) async fn run(listener: TcpListener, state: GuestState) -> anyhow::Res
             let connection = http1::Builder::new()
                 .timer(hyper_util::rt::TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
-                .max_headers(HEADERS_MAX)
                 .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
             // The connection that caused the reset belongs to the new session and stays open.

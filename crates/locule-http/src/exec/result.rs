@@ -170,6 +170,10 @@ mod tests {
     use crate::memory::MemoryBudget;
 
     async fn answered(stdout: &[u8], stderr: &[u8]) -> Value {
+        answered_after(stdout, stderr, false).await
+    }
+
+    async fn answered_after(stdout: &[u8], stderr: &[u8], timed_out: bool) -> Value {
         let budget = MemoryBudget::new(64 << 20, 64 << 20);
         let mut output = Output::new(budget.held_by(TeamId::random()));
         output.stdout.push(stdout, &mut output.held).unwrap();
@@ -182,6 +186,8 @@ mod tests {
             exit_code: 3,
             duration_ms: 7,
             encoding: Encoding::Utf8,
+            timed_out,
+            truncated: false,
         };
         let response = output.answer(result, &Connection::default()).unwrap();
         assert_eq!(response.headers()["content-type"], "application/json");
@@ -204,6 +210,16 @@ mod tests {
                 (&"no\n".into(), &"utf-8".into(), &3.into())
             );
             assert_eq!(answer["cmd"], "}\"{ \"stdout\":");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_text_of_a_killed_command_may_end_inside_of_a_character() {
+        for length in [2, 200_000] {
+            let begun = [&vec![b'a'; length], &b"\xe2\x82"[..]].concat();
+            let answer = answered_after(&begun, b"", true).await;
+            assert_eq!(answer["stdout"], "a".repeat(length) + "\u{fffd}");
+            assert_eq!(answered(&begun, b"").await["encoding"], "base64");
         }
     }
 

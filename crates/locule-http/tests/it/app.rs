@@ -256,7 +256,7 @@ impl App {
     pub(crate) async fn send_as_it_is(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = to_bytes(response.into_body(), 1 << 24).await.unwrap();
+        let body = to_bytes(response.into_body(), 1 << 25).await.unwrap();
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
         Answer {
             status,
