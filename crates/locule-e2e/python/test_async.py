@@ -8,6 +8,10 @@ from e2b import AsyncSandbox, CommandExitException, SandboxQuery
 from versions import CLOSES_STDIN, pause, was_paused, was_running
 
 
+# The SDK keeps connections from one call to the next, and a connection belongs to a loop.
+LOOP = asyncio.new_event_loop()
+
+
 def together(test):
     """Runs an asynchronous test on a sandbox of its own."""
 
@@ -19,7 +23,7 @@ def together(test):
             await sandbox.kill()
 
     def case():
-        asyncio.run(run())
+        LOOP.run_until_complete(run())
 
     case.__name__ = test.__name__
     return case

@@ -266,6 +266,17 @@ async fn json_of_endless_output_is_truncated_and_the_sandbox_destroyed(pool: PgP
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn json_of_a_command_that_took_too_long_has_what_it_printed(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let script = "echo partial; exec sleep 1000";
+    let ran = platform.locule(&["run", "--json", "--timeout", "1s", "sh", "-c", script]);
+    assert_eq!(ran.code, 124, "{ran:?}");
+    let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(value["timed_out"], true);
+    assert_eq!(value["stdout"], "partial\n");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_detached_command_prints_its_process_id_and_runs_on(pool: PgPool) {
     let platform = Platform::start(pool).await;
     platform.add(ID, SandboxState::Running).await;
