@@ -1,11 +1,12 @@
-//! Reads which sandbox and port a request is for: from its headers, or from a label of its host name.
+//! Reads which sandbox and port a request is for: from its headers, from its access token, or from a label of its host name.
 
 use http::{HeaderMap, HeaderName};
-use locule_guest_api::GUEST_PORT;
+use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
 use locule_ids::SandboxId;
 
 const SANDBOX_HEADER: HeaderName = HeaderName::from_static(Address::HEADER);
 const PORT_HEADER: HeaderName = HeaderName::from_static("e2b-sandbox-port");
+const TOKEN_HEADER: HeaderName = HeaderName::from_static(ACCESS_TOKEN_HEADER);
 
 /// A port of a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,16 @@ impl Address {
             let id = only(headers, &SANDBOX_HEADER).ok_or(AddressError::Sandbox)?;
             let port = only(headers, &PORT_HEADER).ok_or(AddressError::Port)?;
             Self::parse(id, port)
+        })
+    }
+
+    /// The guest agent's port of the sandbox that the access token in the headers names. Whether the token is valid is checked later.
+    pub fn of_access_token(headers: &HeaderMap) -> Option<Self> {
+        let id = only(headers, &TOKEN_HEADER)?.get(..SandboxId::BASE36_DIGITS)?;
+        let sandbox = SandboxId::from_base36(id).ok()?;
+        Some(Self {
+            sandbox,
+            port: GUEST_PORT,
         })
     }
 
@@ -78,6 +89,31 @@ mod tests {
     use super::*;
 
     const ID: &str = "6dfzh5ik5uxynzmlf5cshamdk";
+
+    #[test]
+    fn an_access_token_names_the_sandbox_that_it_begins_with() {
+        let named = |tokens: &[String]| {
+            let mut headers = HeaderMap::new();
+            for token in tokens {
+                headers.append(TOKEN_HEADER, token.parse().unwrap());
+            }
+            Address::of_access_token(&headers)
+        };
+        let token = format!("{ID}{}", "a".repeat(64));
+        let address = named(std::slice::from_ref(&token)).unwrap();
+        assert_eq!(
+            (address.sandbox.base36(), address.port),
+            (ID.to_owned(), GUEST_PORT)
+        );
+        for other in [
+            &[][..],
+            &[token.clone(), token],
+            &["short".to_owned()],
+            &["-".repeat(89)],
+        ] {
+            assert_eq!(named(other), None);
+        }
+    }
 
     fn of_headers(pairs: &[(&'static str, &str)]) -> Option<Result<Address, AddressError>> {
         let mut headers = HeaderMap::new();

@@ -3,15 +3,15 @@
 //!
 //! | the request named the sandbox | the response comes from | its headers |
 //! |---|---|---|
-//! | in `E2b-Sandbox-Id` | the address of the API, or of another sandbox | those of `ALLOWED` |
+//! | in `E2b-Sandbox-Id` or its access token | the address of the API, or of another sandbox | those of `ALLOWED` |
 //! | in its host name | a host name of its own | all but those of `DENIED`, no cookie for another host |
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use locule_guest_api::OFFSET_HEADER;
+use locule_guest_api::{ACCESS_TOKEN_HEADER, OFFSET_HEADER};
 
 use crate::Address;
 
-const VARY_BY_ROUTING: [&str; 2] = ["e2b-sandbox-id", "e2b-sandbox-port"];
+const VARY_BY_ROUTING: [&str; 3] = ["e2b-sandbox-id", "e2b-sandbox-port", ACCESS_TOKEN_HEADER];
 
 /// What a response may keep that comes from the address of the API: the description of its body, and what the SDKs read. Every
 /// other header acts on the whole origin, on the proxy in front, or on what a browser does next, and new ones of that kind appear.
@@ -331,7 +331,7 @@ mod tests {
         vary_by_routing(sent.headers_mut());
         assert_eq!(
             lines(&sent),
-            ["vary: origin, x, e2b-sandbox-id, e2b-sandbox-port"]
+            ["vary: origin, x, e2b-sandbox-id, e2b-sandbox-port, x-access-token"]
         );
         let mut sent = response(200, &[("vary", "x, *"), ("vary", "*")]);
         vary_by_routing(sent.headers_mut());

@@ -3,13 +3,14 @@
 //! ```text
 //! Host ─► one host? ─► answered here? ─► E2b-Sandbox-Id ─► sandbox, restricted as the API's address demands
 //!          400          421           ├► <port>-<id>    ─► sandbox, restricted to its own host name
+//!                                     ├► X-Access-Token ─► sandbox, as by E2b-Sandbox-Id (ADR 0037)
 //!                                     └► API, also for a connect path of the E2B dialect with a key
 //! ```
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{Method, StatusCode, Version, header};
+use http::{HeaderValue, Method, StatusCode, Version, header};
 use locule_api::ErrorCode;
 use locule_edge::responses::{restrict_routed_by_header, restrict_routed_by_host, vary_by_routing};
 use locule_edge::{Address, AddressError, Refusal};
@@ -102,6 +103,7 @@ pub(crate) async fn check(
     match destination {
         Ok(Destination::ByHost(address)) => restrict_routed_by_host(&mut response, address),
         Ok(Destination::Api) => {}
+        Ok(Destination::ByHeader(_)) => restrict_routed_by_header(&mut response),
         // A refusal may be made before the sandbox is known.
         _ if by_header => restrict_routed_by_header(&mut response),
         _ => {}
@@ -136,8 +138,11 @@ fn destination(names: &Names, request: &Request) -> Result<Destination, Misaddre
         None if answers.routing_headers && cross_origin::asks_for_sandbox(request) => {
             Ok(Destination::Permission)
         }
-        None if answers.api => Ok(Destination::Api),
-        None => Err(Misaddressed::Misdirected),
+        None => match named_by_token(request) {
+            Some(address) if answers.routing_headers => Ok(Destination::ByHeader(address)),
+            _ if answers.api => Ok(Destination::Api),
+            _ => Err(Misaddressed::Misdirected),
+        },
     }
 }
 
@@ -152,6 +157,16 @@ fn connects_with_key(request: &Request) -> bool {
     request.method() == Method::POST
         && id.is_some_and(|id| !id.is_empty() && !id.contains('/'))
         && request.headers().contains_key("x-api-key")
+}
+
+/// Older SDKs that have connected to a sandbox send nothing but its access token with the calls to its guest agent. A credential of
+/// the API makes the request one for the API; the SDKs' `Authorization: Basic` names a user of the sandbox.
+fn named_by_token(request: &Request) -> Option<Address> {
+    let headers = request.headers();
+    let basic = |value: &HeaderValue| value.as_bytes().starts_with(b"Basic ");
+    let for_api = headers.contains_key("x-api-key")
+        || !headers.get_all(header::AUTHORIZATION).iter().all(basic);
+    Address::of_access_token(headers).filter(|_| !for_api)
 }
 
 /// The one host that a request names. `None` in a request of HTTP/1.0 without `Host`, which load balancers send to ask for the

@@ -2,7 +2,7 @@
 
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 /// 36^25 is the first power of 36 above 2^128.
-const LENGTH: usize = 25;
+pub(crate) const LENGTH: usize = 25;
 
 pub(crate) fn encode(mut value: u128) -> String {
     let mut digits = [b'0'; LENGTH];

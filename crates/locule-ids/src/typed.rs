@@ -50,6 +50,9 @@ macro_rules! ids {
                 self.0
             }
 
+            /// The length of [`Self::base36`].
+            pub const BASE36_DIGITS: usize = base36::LENGTH;
+
             /// The 25-digit body without a prefix: legal in a DNS label.
             pub fn base36(self) -> String {
                 base36::encode(self.0.as_u128())

@@ -5,7 +5,8 @@
 //! | the guest's own | the sandbox | the platform, the host, root in the sandbox |
 //! | access, traffic | the sandbox, the caller, the caller's revocation numbers | the platform, the caller |
 //!
-//! A caller gets the same tokens for the life of the sandbox, until the caller's numbers change.
+//! A caller gets the same tokens for the life of the sandbox, until the caller's numbers change. An access token begins with the id
+//! of its sandbox: older SDKs send nothing else that names the sandbox (ADR 0037).
 
 use hmac::Mac as _;
 use locule_domain::Sandbox;
@@ -92,7 +93,7 @@ impl Sandboxes {
                 team,
                 caller: granted,
             },
-            access: token(b"client-access"),
+            access: sandbox.base36() + &token(b"client-access"),
             traffic: token(b"client-traffic"),
         }
     }

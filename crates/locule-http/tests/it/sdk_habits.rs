@@ -79,6 +79,35 @@ async fn an_operation_that_is_not_built_does_not_look_like_a_lost_sandbox(pool: 
     assert_eq!(other.status, 404);
 }
 
+/// Python 2.8 to 2.21 send no header that names the sandbox once they have connected to it.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_access_token_alone_leads_to_the_guest_agent_of_its_sandbox(pool: PgPool) {
+    let app = App::start(pool).await;
+    let sandbox = create(&app, json!({})).await;
+    let token = sandbox["envdAccessToken"].as_str().unwrap();
+    let call = async |token: &str, header: &str, value: &str| {
+        let request = Request::get("/health").header("x-access-token", token);
+        let request = request.header(header, value).body(Body::empty());
+        app.send(request.unwrap()).await
+    };
+    let basic = "Basic dXNlcjo=";
+    let answer = call(token, "authorization", basic).await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    // With a credential of the API the request is the API's.
+    for (header, value) in [
+        ("x-api-key", app.key.as_str()),
+        ("authorization", "Bearer x"),
+    ] {
+        assert_eq!(call(token, header, value).await.status, 200, "{header}");
+    }
+    // A token that is not valid opens nothing.
+    let forged = format!("{}{}", &token[..25], "0".repeat(64));
+    let request = Request::get("/envs").header("x-access-token", forged);
+    let answer = app.send(request.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, 401);
+}
+
 /// The SDKs for Python from 2.7 to 2.26 send the headers of the sandbox with the call that connects to it.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_connect_with_a_key_is_the_apis_whatever_sandbox_its_headers_name(pool: PgPool) {

@@ -100,18 +100,37 @@ impl Reserved {
     }
 }
 
+/// A certificate of an authority: some clients take no certificate that signs itself.
 fn certify(folder: &Path) {
+    let key = [
+        "-nodes",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+    ];
+    let authority = ["-keyout", "authority.key", "-out", "authority.pem"];
+    openssl(
+        folder,
+        &["req", "-x509", "-days", "2"],
+        &[&key[..], &authority].concat(),
+        "authority",
+    );
+    let names = format!("subjectAltName=DNS:*.{DOMAIN}");
+    let certificate = ["-addext", &names, "-addext", "basicConstraints=CA:FALSE"];
+    let by = ["-CA", "authority.pem", "-CAkey", "authority.key"];
+    let files = ["-keyout", "key.pem", "-out", "certificate.pem"];
+    let of = [&key[..], &certificate, &by, &files].concat();
+    openssl(folder, &["req", "-x509", "-days", "2"], &of, DOMAIN);
+}
+
+fn openssl(folder: &Path, what: &[&str], of: &[&str], name: &str) {
     let mut command = Command::new("openssl");
     command
-        .args(["req", "-x509", "-nodes", "-days", "2", "-newkey", "ec"])
-        .args(["-pkeyopt", "ec_paramgen_curve:P-256"])
-        .args(["-subj", &format!("/CN={DOMAIN}")])
-        .args(["-addext", &format!("subjectAltName=DNS:*.{DOMAIN}")])
-        .arg("-keyout")
-        .arg(folder.join("key.pem"))
-        .arg("-out")
-        .arg(folder.join("certificate.pem"));
-    let ran = finish(piped(&mut command), "");
+        .args(what)
+        .args(of)
+        .args(["-subj", &format!("/CN={name}")]);
+    let ran = finish(piped(command.current_dir(folder)), "");
     assert_eq!(ran.code, 0, "{ran:?}");
 }
 
@@ -132,8 +151,8 @@ fn name_server(folder: &Path) -> Server {
 }
 
 impl Names {
-    fn certificate(&self) -> PathBuf {
-        self.folder.path().join("certificate.pem")
+    fn authority(&self) -> PathBuf {
+        self.folder.path().join("authority.pem")
     }
 
     /// A program that resolves names by the name server and trusts the proxy.
@@ -145,8 +164,8 @@ impl Names {
             .arg(self.folder.path().join("resolv.conf"))
             .arg(program)
             .env("E2B_DOMAIN", &self.domain)
-            .env("SSL_CERT_FILE", self.certificate())
-            .env("NODE_EXTRA_CA_CERTS", self.certificate());
+            .env("SSL_CERT_FILE", self.authority())
+            .env("NODE_EXTRA_CA_CERTS", self.authority());
         command
     }
 }
