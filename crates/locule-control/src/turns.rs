@@ -24,6 +24,8 @@ pub(crate) enum Asker {
     Changes(TeamId),
     /// Notes of activity in a sandbox.
     Activity(SandboxId),
+    /// The search for the sandbox of a signed address, by anybody.
+    SignedAddress,
 }
 
 /// The turns are taken in the order in which they were asked for.

@@ -4,6 +4,7 @@
 //! Host ─► one host? ─► answered here? ─► E2b-Sandbox-Id ─► sandbox, restricted as the API's address demands
 //!          400          421           ├► <port>-<id>    ─► sandbox, restricted to its own host name
 //!                                     ├► X-Access-Token ─► sandbox, as by E2b-Sandbox-Id (ADR 0037)
+//!                                     ├► signed address ─► sandbox, likewise
 //!                                     └► API, also for a connect path of the E2B dialect with a key
 //! ```
 
@@ -12,8 +13,9 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderValue, Method, StatusCode, Version, header};
 use locule_api::ErrorCode;
+use locule_edge::access::{FileLink, GuestNeed};
 use locule_edge::responses::{restrict_routed_by_header, restrict_routed_by_host, vary_by_routing};
-use locule_edge::{Address, AddressError, Refusal};
+use locule_edge::{Address, AddressError, GUEST_PORT, Refusal};
 
 use crate::cross_origin;
 use crate::dialect::in_dialect;
@@ -91,7 +93,16 @@ pub(crate) async fn check(
     next: Next,
 ) -> Response {
     let by_header = Address::is_in(request.headers());
-    let destination = destination(&app.config.names, &request);
+    let mut destination = destination(&app.config.names, &request);
+    if destination == Ok(Destination::Api)
+        && let Some(link) = link_without_sandbox(&app.config.names, &request)
+    {
+        match signed(&app, &link).await {
+            Ok(Some(address)) => destination = Ok(Destination::ByHeader(address)),
+            Ok(None) => {}
+            Err(error) => return in_dialect(request.uri().path(), error),
+        }
+    }
     let mut response = match destination {
         Ok(Destination::Permission) => cross_origin::permit(&request),
         Ok(destination) => {
@@ -167,6 +178,27 @@ fn named_by_token(request: &Request) -> Option<Address> {
     let for_api = headers.contains_key("x-api-key")
         || !headers.get_all(header::AUTHORIZATION).iter().all(basic);
     Address::of_access_token(headers).filter(|_| !for_api)
+}
+
+/// The signed address of a file that the SDKs make where sandboxes have no host names: it names no sandbox (ADR 0037).
+fn link_without_sandbox(names: &Names, request: &Request) -> Option<FileLink> {
+    match GuestNeed::of(request.method(), request.uri()) {
+        Ok(GuestNeed::File(link)) if names.sandbox_domain.is_none() => {
+            link.signature().is_some().then_some(link)
+        }
+        _ => None,
+    }
+}
+
+/// The guest agent of the sandbox with whose token an address was signed.
+async fn signed(app: &AppState, link: &FileLink) -> Result<Option<Address>, ApiError> {
+    let signature = link.signature().unwrap_or_default().as_bytes();
+    let sign = |token: &str| link.signed_with(token);
+    let found = app.sandboxes.signed_with_token_of(signature, sign).await?;
+    Ok(found.map(|sandbox| Address {
+        sandbox,
+        port: GUEST_PORT,
+    }))
 }
 
 /// The one host that a request names. `None` in a request of HTTP/1.0 without `Host`, which load balancers send to ask for the

@@ -15,6 +15,14 @@ pub const CALLERS_MAX: i64 = 64;
 
 type AdmittedRow = (Option<i64>, Option<i64>, bool, i64);
 type ValidRow = (Option<Uuid>, Option<Uuid>, Option<i64>, Option<i64>);
+type LatestRow = (
+    Uuid,
+    Uuid,
+    Option<Uuid>,
+    Option<Uuid>,
+    Option<i64>,
+    Option<i64>,
+);
 type GrantColumns = (
     Vec<i64>,
     Vec<Uuid>,
@@ -27,7 +35,7 @@ type GrantColumns = (
     DateTime<Utc>,
 );
 
-/// The rows of a sandbox (`$1`), each with what its caller's right needs at the time `$2`: a membership `m` or a key `k`.
+/// Rows, each with what its caller's right needs at the time `$2`: a membership `m` or a key `k`.
 macro_rules! with_rights {
     ($columns:literal, $rest:literal) => {
         concat!(
@@ -39,7 +47,7 @@ macro_rules! with_rights {
               LEFT JOIN users_teams m ON m.user_id = u.id AND m.team_id = t.id
               LEFT JOIN team_api_keys k ON k.id = c.api_key_id AND k.team_id = t.id
                   AND k.scope IN ('full', 'sandbox') AND (k.expires_at IS NULL OR k.expires_at > $2)
-              WHERE c.sandbox_id = $1 ",
+              ",
             $rest
         )
     };
@@ -65,11 +73,16 @@ statements! {
     /// Keeps the callers that have their right, and of those the latest.
     TRIM: (Uuid, DateTime<Utc>, i64) =
         concat!("DELETE FROM sandbox_callers WHERE number IN (",
-            with_rights!("c.number", "ORDER BY (m.user_id IS NOT NULL OR k.id IS NOT NULL) DESC, c.number DESC OFFSET $3"),
+            with_rights!("c.number", "WHERE c.sandbox_id = $1 ORDER BY (m.user_id IS NOT NULL OR k.id IS NOT NULL) DESC, c.number DESC OFFSET $3"),
             ")");
     VALID: (Uuid, DateTime<Utc>, i64) => ValidRow = with_rights!(
         "c.user_id, c.api_key_id, u.revocation, m.revocation",
-        "AND (m.user_id IS NOT NULL OR k.id IS NOT NULL) ORDER BY c.number DESC LIMIT $3"
+        "WHERE c.sandbox_id = $1 AND (m.user_id IS NOT NULL OR k.id IS NOT NULL) ORDER BY c.number DESC LIMIT $3"
+    );
+    LATEST: (i64, DateTime<Utc>) => LatestRow = with_rights!(
+        "s.id, s.team_id, c.user_id, c.api_key_id, u.revocation, m.revocation",
+        "WHERE s.status IN ('running', 'paused') AND (m.user_id IS NOT NULL OR k.id IS NOT NULL)
+         ORDER BY c.number DESC LIMIT $1"
     );
     STILL_VALID: GrantColumns => (i64,) =
         "SELECT g.place
@@ -170,9 +183,42 @@ pub async fn valid(
     let callers = rows
         .into_iter()
         .filter_map(|(user, key, person, membership)| {
-            let user = user.map(|user| CallerId::User(UserId::from_uuid(user)));
-            let key = key.map(|key| CallerId::Key(ApiKeyId::from_uuid(key)));
-            Some((user.or(key)?, numbers(person, membership)))
+            Some((caller(user, key)?, numbers(person, membership)))
+        });
+    Ok(callers.collect())
+}
+
+fn caller(user: Option<Uuid>, key: Option<Uuid>) -> Option<CallerId> {
+    let user = user.map(|user| CallerId::User(UserId::from_uuid(user)));
+    let key = key.map(|key| CallerId::Key(ApiKeyId::from_uuid(key)));
+    user.or(key)
+}
+
+/// A caller of a running or paused sandbox.
+#[derive(Debug, Clone, Copy)]
+pub struct SandboxCaller {
+    pub sandbox: SandboxId,
+    pub team: TeamId,
+    pub caller: CallerId,
+    pub numbers: Numbers,
+}
+
+/// The latest callers of all running and paused sandboxes that may use them at this moment.
+pub async fn latest(
+    conn: &mut PgConnection,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> Result<Vec<SandboxCaller>, StoreError> {
+    let rows = LATEST.fetch_all(conn, (limit, now)).await?;
+    let callers = rows
+        .into_iter()
+        .filter_map(|(sandbox, team, user, key, person, membership)| {
+            Some(SandboxCaller {
+                sandbox: SandboxId::from_uuid(sandbox),
+                team: TeamId::from_uuid(team),
+                caller: caller(user, key)?,
+                numbers: numbers(person, membership),
+            })
         });
     Ok(callers.collect())
 }

@@ -12,6 +12,7 @@ use hmac::Mac as _;
 use locule_domain::Sandbox;
 use locule_ids::{SandboxId, TeamId};
 use locule_store::sandbox_callers::{self, CallerId, Grant, Granted, Numbers};
+use subtle::ConstantTimeEq as _;
 
 use crate::caller::{Actor, Caller};
 use crate::error::CommonError;
@@ -19,6 +20,10 @@ use crate::sandboxes::Sandboxes;
 use crate::sandboxes::access::Client;
 use crate::sandboxes::error::SandboxError;
 use crate::secrets::keyed;
+use crate::turns::Asker;
+
+/// Callers among whom the maker of a signature is searched: milliseconds of work for anybody's request.
+const SIGNERS_MAX: i64 = 1024;
 
 /// The tokens of one caller for one sandbox.
 #[derive(Clone)]
@@ -65,6 +70,29 @@ impl Sandboxes {
             access: client.access,
             traffic: client.traffic,
         })
+    }
+
+    /// The sandbox whose caller made a signature with its access token, among the latest callers of all sandboxes. Every caller is
+    /// compared, so that the time does not tell which one matches.
+    pub async fn signed_with_token_of(
+        &self,
+        signature: &[u8],
+        sign: impl Fn(&str) -> String,
+    ) -> Result<Option<SandboxId>, SandboxError> {
+        let _turn = self.core.turn(Asker::SignedAddress).await;
+        let mut conn = self.core.connection().await?;
+        let callers = sandbox_callers::latest(&mut conn, SIGNERS_MAX, self.core.now()).await?;
+        drop(conn);
+        let found = callers.iter().fold(None, |found, caller| {
+            let client = self.client(caller.sandbox, caller.team, caller.caller, caller.numbers);
+            let made = sign(&client.access);
+            if made.as_bytes().ct_eq(signature).into() {
+                Some(caller.sandbox)
+            } else {
+                found
+            }
+        });
+        Ok(found)
     }
 
     pub(super) fn client(

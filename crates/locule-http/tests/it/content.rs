@@ -58,7 +58,10 @@ fn assert_restricted(answer: &Answer) {
         assert_eq!(answer.headers[name], value);
     }
     let vary = answer.headers["vary"].to_str().unwrap();
-    assert!(vary.ends_with("e2b-sandbox-id, e2b-sandbox-port"), "{vary}");
+    assert!(
+        vary.ends_with("e2b-sandbox-id, e2b-sandbox-port, x-access-token"),
+        "{vary}"
+    );
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -92,7 +95,7 @@ async fn a_sandbox_does_not_speak_as_the_platform_at_the_address_of_the_api(pool
     assert_eq!(answer.headers["content-type"], "text/html");
     assert_eq!(
         answer.headers["vary"],
-        "accept, e2b-sandbox-id, e2b-sandbox-port"
+        "accept, e2b-sandbox-id, e2b-sandbox-port, x-access-token"
     );
     assert_ne!(answer.headers["x-request-id"], "forged");
 }
@@ -185,7 +188,7 @@ async fn every_response_of_the_api_varies_by_the_routing_headers(pool: PgPool) {
         assert_eq!(vary.len(), 1, "{path}");
         let vary = vary[0].to_str().unwrap();
         assert!(
-            vary.ends_with("e2b-sandbox-id, e2b-sandbox-port") && vary.len() <= 128,
+            vary.ends_with("e2b-sandbox-id, e2b-sandbox-port, x-access-token") && vary.len() <= 128,
             "{path}: {vary}"
         );
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::app::{Answer, App};
+use crate::port_tokens::{query, signature};
 use crate::raw::exchange;
 
 async fn create(app: &App, more: Value) -> Value {
@@ -79,6 +80,42 @@ async fn an_operation_that_is_not_built_does_not_look_like_a_lost_sandbox(pool: 
     assert_eq!(other.status, 404);
 }
 
+/// `download_url()` where `E2B_SANDBOX_URL` is set.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_signed_address_that_names_no_sandbox_leads_to_the_one_that_signed_it(pool: PgPool) {
+    let app = App::start(pool).await;
+    create(&app, json!({})).await;
+    let sandbox = create(&app, json!({})).await;
+    create(&app, json!({})).await;
+    let file = ("/a b".to_owned(), b"text".to_vec());
+    app.guest.files.lock().unwrap().extend([file]);
+    let token = sandbox["envdAccessToken"].as_str().unwrap();
+    let address = |token: &str| {
+        let signed = query(&signature("/a b", "read", token, None));
+        format!("/files?path=/a%20b&signature={signed}")
+    };
+    let get = async |uri: &str| {
+        app.send(Request::get(uri).body(Body::empty()).unwrap())
+            .await
+    };
+    let answer = get(&address(token)).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers["cache-control"], "private, no-store");
+    let other_file = address(token).replace("path=/a", "path=/b");
+    for uri in [&address("other"), &other_file, "/files?path=/a%20b"] {
+        let answer = get(uri).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json["message"]),
+            (404, &"route not found".into())
+        );
+    }
+    let deleted = app
+        .call("DELETE", &format!("/sandboxes/{}", id(&sandbox)), "")
+        .await;
+    assert_eq!(deleted.status, 204);
+    assert_eq!(get(&address(token)).await.status, 404);
+}
+
 /// Python 2.8 to 2.21 send no header that names the sandbox once they have connected to it.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn an_access_token_alone_leads_to_the_guest_agent_of_its_sandbox(pool: PgPool) {
@@ -93,7 +130,7 @@ async fn an_access_token_alone_leads_to_the_guest_agent_of_its_sandbox(pool: PgP
     let basic = "Basic dXNlcjo=";
     let answer = call(token, "authorization", basic).await;
     assert_eq!(answer.status, 204);
-    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(answer.headers["cache-control"], "private, no-store");
     // With a credential of the API the request is the API's.
     for (header, value) in [
         ("x-api-key", app.key.as_str()),
