@@ -15,8 +15,8 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Mounted over the kernel's own, which is the same in each restore of a snapshot.
 const OWN_BOOT_ID: &str = "/run/locule/boot_id";
 
-/// Makes room for both ids when the template boots. Each restore of the template's snapshot then only writes two files that
-/// exist: the guest of a restore executes every instruction for the first time, which an emulator pays for.
+/// Creates the files of both ids when the template boots. Each restore of the template's snapshot then overwrites two files: after
+/// a restore the emulator translates every instruction again, so a mount there takes tens of milliseconds.
 pub(crate) fn prepare() {
     let booted = read_small(BOOT_ID);
     report("the boot id", mount_boot_id(booted.trim()));
