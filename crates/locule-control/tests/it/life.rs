@@ -234,6 +234,9 @@ async fn a_timeout_counts_from_now_and_a_connect_only_extends_it(pool: PgPool) {
         .await
         .unwrap();
     assert_eq!((same.0.timeouts.expires_at, same.1), (at(70), false));
+    // A connect that changes no time writes nothing, though it is activity.
+    assert_eq!(same.0.version, set.version);
+    assert_eq!(world.row(id).await.version, set.version);
     let more = world
         .sandboxes
         .connect_sandbox(&world.caller, id, 120)
