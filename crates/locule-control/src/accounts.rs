@@ -137,9 +137,10 @@ impl Accounts {
     }
 
     /// Takes a call back that was counted.
-    fn give_back(&self, limited: Limited, key: String) {
+    pub fn give_back(&self, limited: Limited, key: &str) {
         let rate = self.inner.config.rates.of(limited);
-        self.inner.tries.give_back(&(limited, key), rate);
+        let key = (limited, key.to_owned());
+        self.inner.tries.give_back(&key, rate);
     }
 
     /// Whether one more call would be allowed.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
+const CONTROL: &str = "/dev/loop-control";
 const LOOP_CTL_GET_FREE: libc::c_ulong = 0x4c82;
 const LOOP_CONFIGURE: libc::c_ulong = 0x4c0a;
 const LOOP_CLR_FD: libc::c_ulong = 0x4c01;
@@ -72,11 +73,23 @@ pub(crate) fn detach(device: &Path) -> io::Result<()> {
     }
 }
 
+/// Opens the device that hands out loop devices. The kernel module `loop` makes it.
+fn open_control(path: &Path) -> io::Result<File> {
+    let opened = File::options().read(true).write(true).open(path);
+    opened.map_err(|error| {
+        if error.kind() != io::ErrorKind::NotFound {
+            return error;
+        }
+        let message = format!(
+            "{} does not exist; run `modprobe loop`, which loads the kernel module for loop devices",
+            path.display()
+        );
+        io::Error::new(error.kind(), message)
+    })
+}
+
 fn free_device() -> io::Result<(File, PathBuf)> {
-    let control = File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/loop-control")?;
+    let control = open_control(CONTROL.as_ref())?;
     // SAFETY: takes no argument and returns a number.
     #[expect(unsafe_code, reason = "ioctl")]
     let number = unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE) };
@@ -123,9 +136,22 @@ fn configure(device: &File, backing: &File, flags: u32) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn the_loop_configuration_has_the_size_of_the_kernels_structure() {
         // fd, block size, struct loop_info64 (232 bytes), eight reserved words.
-        assert_eq!(size_of::<super::LoopConfig>(), 8 + 232 + 64);
+        assert_eq!(size_of::<LoopConfig>(), 8 + 232 + 64);
+    }
+
+    #[test]
+    fn without_the_kernel_module_the_error_names_the_command_that_loads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = open_control(&folder.path().join("loop-control")).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.contains("loop-control does not exist; run `modprobe loop`"),
+            "{message}"
+        );
     }
 }

@@ -52,9 +52,9 @@ pub(crate) struct Peer(pub(crate) String);
 impl Parameter for Peer {}
 
 impl Peer {
-    fn of(parts: &Parts, app: &AppState) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, extensions: &Extensions, app: &AppState) -> Self {
         let trusted = app.config.trust_forwarded_for;
-        let address = client_address(&parts.headers, &parts.extensions, trusted);
+        let address = client_address(headers, extensions, trusted);
         Self(
             address
                 .map(|address| address.to_string())
@@ -70,7 +70,7 @@ impl FromRequestParts<AppState> for Peer {
         parts: &mut Parts,
         app: &AppState,
     ) -> Result<Self, Self::Rejection> {
-        Ok(Self::of(parts, app))
+        Ok(Self::of(&parts.headers, &parts.extensions, app))
     }
 }
 
@@ -106,7 +106,7 @@ impl<R: AddressRate> FromRequestParts<AppState> for Within<R> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
-        let Peer(address) = Peer::of(parts, app);
+        let Peer(address) = Peer::of(&parts.headers, &parts.extensions, app);
         app.accounts.limit(R::LIMITED, &address)?;
         Ok(Self(PhantomData))
     }

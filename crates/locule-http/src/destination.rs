@@ -13,10 +13,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderValue, Method, StatusCode, Version, header};
 use locule_api::ErrorCode;
+use locule_control::Limited;
 use locule_edge::access::{FileLink, GuestNeed};
 use locule_edge::responses::{restrict_routed_by_header, restrict_routed_by_host, vary_by_routing};
 use locule_edge::{Address, AddressError, GUEST_PORT, Refusal};
 
+use crate::address::Peer;
 use crate::cross_origin;
 use crate::dialect::in_dialect;
 use crate::error::ApiError;
@@ -97,7 +99,8 @@ pub(crate) async fn check(
     if destination == Ok(Destination::Api)
         && let Some(link) = link_without_sandbox(&app.config.names, &request)
     {
-        match signed(&app, &link).await {
+        let Peer(client) = Peer::of(request.headers(), request.extensions(), &app);
+        match signed(&app, &client, &link).await {
             Ok(Some(address)) => destination = Ok(Destination::ByHeader(address)),
             Ok(None) => {}
             Err(error) => return in_dialect(request.uri().path(), error),
@@ -174,7 +177,10 @@ fn connects_with_key(request: &Request) -> bool {
 /// the API makes the request one for the API; the SDKs' `Authorization: Basic` names a user of the sandbox.
 fn named_by_token(request: &Request) -> Option<Address> {
     let headers = request.headers();
-    let basic = |value: &HeaderValue| value.as_bytes().starts_with(b"Basic ");
+    let basic = |value: &HeaderValue| {
+        let scheme = value.as_bytes().first_chunk::<6>();
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Basic "))
+    };
     let for_api = headers.contains_key("x-api-key")
         || !headers.get_all(header::AUTHORIZATION).iter().all(basic);
     Address::of_access_token(headers).filter(|_| !for_api)
@@ -190,12 +196,22 @@ fn link_without_sandbox(names: &Names, request: &Request) -> Option<FileLink> {
     }
 }
 
-/// The guest agent of the sandbox with whose token an address was signed.
-async fn signed(app: &AppState, link: &FileLink) -> Result<Option<Address>, ApiError> {
+/// The guest agent of the sandbox with whose token an address was signed. Anybody can ask for the search, so that a client whose
+/// signatures match no sandbox is refused more searches for a while.
+async fn signed(
+    app: &AppState,
+    client: &str,
+    link: &FileLink,
+) -> Result<Option<Address>, ApiError> {
+    // Counted before the search, so that searches at the same time do not exceed the limit, and given back after it.
+    app.accounts.limit(Limited::SignatureByAddress, client)?;
     let signature = link.signature().unwrap_or_default().as_bytes();
     let sign = |token: &str| link.signed_with(token);
-    let found = app.sandboxes.signed_with_token_of(signature, sign).await?;
-    Ok(found.map(|sandbox| Address {
+    let found = app.sandboxes.signed_with_token_of(signature, sign).await;
+    if !matches!(found, Ok(None)) {
+        app.accounts.give_back(Limited::SignatureByAddress, client);
+    }
+    Ok(found?.map(|sandbox| Address {
         sandbox,
         port: GUEST_PORT,
     }))

@@ -9,13 +9,14 @@ mod elf;
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+use rustix::thread::LinkNameSpaceType;
 
 use crate::machine::VmmError;
 pub(crate) use contents::contents_for;
@@ -94,7 +95,20 @@ fn build_here(binds: &[Bind]) -> Result<OwnedFd, VmmError> {
     rustix::mount::mount_remount(root, flags | MountFlags::RDONLY, ROOT_OPTIONS)
         .map_err(failed("make the root read-only"))?;
     change_root(root).map_err(failed("change the root"))?;
+    check_entry(&namespace).map_err(failed("enter the jail"))?;
     Ok(namespace.into())
+}
+
+/// Enters the namespace as each VMM does. A program that enters a namespace gets the namespace's own root, which `pivot_root` in a
+/// chroot does not replace: the VMM would have the file system of the machine.
+fn check_entry(namespace: &File) -> io::Result<()> {
+    let root = || fs::metadata("/").map(|root| (root.dev(), root.ino()));
+    let built = root()?;
+    rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))?;
+    if root()? == built {
+        return Ok(());
+    }
+    Err(io::Error::other("the host agent runs in a chroot"))
 }
 
 /// Binds one path read-only under the same name.

@@ -96,7 +96,7 @@ impl Accounts {
 
     fn give_all_back(&self, taken: Vec<(Limited, String)>) {
         for (limited, key) in taken {
-            self.give_back(limited, key);
+            self.give_back(limited, &key);
         }
     }
 

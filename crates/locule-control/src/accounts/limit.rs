@@ -26,6 +26,8 @@ pub enum Limited {
     InvitationsByAddress,
     CreateTeamByAccount,
     CreateKeyByAccount,
+    /// Searches for the sandbox of a signed address that found none.
+    SignatureByAddress,
 }
 
 /// What people may own at a time.
@@ -72,6 +74,7 @@ pub struct Rates {
     pub invitations_by_address: Rate,
     pub create_team_by_account: Rate,
     pub create_key_by_account: Rate,
+    pub signature_by_address: Rate,
 }
 
 impl Default for Rates {
@@ -93,6 +96,7 @@ impl Default for Rates {
             invitations_by_address: rate(5, 60),
             create_team_by_account: rate(60, 60),
             create_key_by_account: rate(120, 60),
+            signature_by_address: rate(60, 1),
         }
     }
 }
@@ -112,6 +116,7 @@ impl Rates {
             Limited::InvitationsByAddress => self.invitations_by_address,
             Limited::CreateTeamByAccount => self.create_team_by_account,
             Limited::CreateKeyByAccount => self.create_key_by_account,
+            Limited::SignatureByAddress => self.signature_by_address,
         }
     }
 }

@@ -116,6 +116,34 @@ async fn a_signed_address_that_names_no_sandbox_leads_to_the_one_that_signed_it(
     assert_eq!(get(&address(token)).await.status, 404);
 }
 
+/// Anybody can ask for a search.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn searches_for_a_signature_that_find_nothing_are_limited_by_address(pool: PgPool) {
+    let app = App::start(pool).await;
+    let sandbox = create(&app, json!({})).await;
+    let file = ("/a".to_owned(), b"text".to_vec());
+    app.guest.files.lock().unwrap().extend([file]);
+    let get = async |token: &str| {
+        let signed = query(&signature("/a", "read", token, None));
+        let uri = format!("/files?path=/a&signature={signed}");
+        let request = Request::get(uri).body(Body::empty());
+        app.send(request.unwrap()).await.status
+    };
+    let token = sandbox["envdAccessToken"].as_str().unwrap();
+    for _ in 0..70 {
+        assert_eq!(get(token).await, 200);
+    }
+    let mut searched = 0;
+    let refused = loop {
+        match get("other").await.as_u16() {
+            404 if searched < 1000 => searched += 1,
+            status => break status,
+        }
+    };
+    assert_eq!(refused, 429);
+    assert!(searched >= 60, "{searched}");
+}
+
 /// Python 2.8 to 2.21 send no header that names the sandbox once they have connected to it.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn an_access_token_alone_leads_to_the_guest_agent_of_its_sandbox(pool: PgPool) {
@@ -127,14 +155,16 @@ async fn an_access_token_alone_leads_to_the_guest_agent_of_its_sandbox(pool: PgP
         let request = request.header(header, value).body(Body::empty());
         app.send(request.unwrap()).await
     };
-    let basic = "Basic dXNlcjo=";
-    let answer = call(token, "authorization", basic).await;
-    assert_eq!(answer.status, 204);
-    assert_eq!(answer.headers["cache-control"], "private, no-store");
+    for basic in ["Basic dXNlcjo=", "basic dXNlcjo="] {
+        let answer = call(token, "authorization", basic).await;
+        assert_eq!(answer.status, 204);
+        assert_eq!(answer.headers["cache-control"], "private, no-store");
+    }
     // With a credential of the API the request is the API's.
     for (header, value) in [
         ("x-api-key", app.key.as_str()),
         ("authorization", "Bearer x"),
+        ("authorization", "Basicx"),
     ] {
         assert_eq!(call(token, header, value).await.status, 200, "{header}");
     }

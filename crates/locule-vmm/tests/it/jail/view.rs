@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use locule_base::command::Command;
 use locule_vmm::{AcceleratorKind, Qemu, VmmError};
+use rustix::mount::{MountPropagationFlags, mount_bind_recursive, mount_change};
+use rustix::process::chroot;
 
 use super::{Prober, open_folder, open_to_all, waiting_qemu};
 use crate::guest::images;
@@ -239,4 +241,30 @@ async fn a_program_that_cannot_run_in_a_jail_is_refused_with_a_reason() {
     fs::write(&script, "#!/bin/sh\necho hello\n").unwrap();
     let (text, _) = find(&script).await;
     assert!(text.contains("does not print its version"), "{text}");
+}
+
+/// In a chroot at a mount point a jail can be built, but a VMM that enters it would have the file system of the machine.
+#[test]
+fn a_root_that_was_entered_by_chroot_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().to_owned();
+    // The changes of root and mounts are this thread's and those of the threads that it starts.
+    let find = std::thread::spawn(move || {
+        // SAFETY: changes only this thread, which ends with this closure.
+        #[expect(unsafe_code, reason = "unshare")]
+        let unshared = unsafe { libc::unshare(libc::CLONE_NEWNS | libc::CLONE_FS) };
+        assert_eq!(unshared, 0);
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        mount_change("/", private).unwrap();
+        mount_bind_recursive("/", &root).unwrap();
+        chroot(&root).unwrap();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        runtime.block_on(Qemu::find(AcceleratorKind::Tcg, None))
+    });
+    let error = find.join().unwrap().unwrap_err();
+    let text = locule_base::errors::chain(&error);
+    assert!(matches!(error, VmmError::NoJail(_)), "{text}");
+    assert!(text.contains("not in a chroot"), "{text}");
+    assert!(text.contains("enter the jail"), "{text}");
 }
