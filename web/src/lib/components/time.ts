@@ -1,0 +1,65 @@
+/** Durations and moments in words. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h`;
+  return `${Math.floor(hours / 24)} d`;
+}
+
+/** A countdown: minutes and seconds below an hour. */
+export function countdown(ms: number): string {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  if (seconds >= 3600) return duration(ms);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}
+
+const DAY = 86_400_000;
+
+export function ago(time: number, now: number): string {
+  const age = now - time;
+  if (age < 5000) return 'just now';
+  if (age < 7 * DAY) return `${duration(age)} ago`;
+  const year = new Date(time).getFullYear() === new Date(now).getFullYear();
+  return new Intl.DateTimeFormat('en-GB', {
+    day: 'numeric',
+    month: 'short',
+    ...(year ? {} : { year: 'numeric' }),
+  }).format(time);
+}
+
+export function moment(time: number, zone: 'local' | 'utc'): string {
+  const format = new Intl.DateTimeFormat('en-GB', {
+    dateStyle: 'medium',
+    timeStyle: 'medium',
+    ...(zone === 'utc' ? { timeZone: 'UTC' } : {}),
+  });
+  return `${format.format(time)}${zone === 'utc' ? ' UTC' : ''}`;
+}
+
+/** Idle timeouts and the like: `15 min`, `never` for 0. */
+export function timeout(seconds: number): string {
+  return seconds === 0 ? 'never' : duration(seconds * 1000);
+}
+
+export function bytes(count: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let value = count;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 100 || Number.isInteger(value) ? 0 : 1;
+  return `${value.toFixed(digits)} ${units[unit]}`;
+}
+
+export function mebibytes(count: number): string {
+  return bytes(count * 1024 * 1024);
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${new Intl.NumberFormat('en').format(count)} ${count === 1 ? one : many}`;
+}

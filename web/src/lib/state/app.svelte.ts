@@ -1,0 +1,86 @@
+import { goto, invalidate } from '$app/navigation';
+import { getContext, setContext } from 'svelte';
+import { createClient, ok, type Client } from '#lib/api/client.ts';
+import type { AuthResponse } from '#lib/api/types.ts';
+import { Clock } from './clock.svelte.ts';
+import { Connection } from './connection.svelte.ts';
+import { Preferences } from './preferences.svelte.ts';
+import { Running } from './running.svelte.ts';
+import { Session } from './session.svelte.ts';
+import { Teams } from './teams.svelte.ts';
+import { Toasts } from './toasts.svelte.ts';
+
+/** Everything that lasts as long as the page. Made once, by the root layout's load; components get it by context. */
+export class App {
+  readonly clock = new Clock();
+  readonly toasts = new Toasts();
+  readonly preferences = new Preferences();
+  readonly session: Session;
+  readonly connection: Connection;
+  readonly client: Client;
+  readonly teams: Teams;
+  readonly running: Running;
+  /** Resolves when it is known whether there is a login. */
+  readonly ready: Promise<void>;
+
+  constructor() {
+    this.session = new Session(() => void goto('/login'));
+    this.connection = new Connection(
+      () => this.client.GET('/health'),
+      () => {
+        this.toasts.ok('The platform answers again.');
+        void invalidate((url) => url.href.startsWith('app:'));
+      },
+    );
+    this.client = createClient({
+      token: () => this.session.token,
+      lost: () => this.session.lost(),
+      reached: (answered) => this.connection.reached(answered),
+    });
+    this.teams = new Teams(() => ok(this.client.GET('/v1/teams')));
+    this.running = new Running(async () => {
+      const sandboxes = await ok(this.client.GET('/v1/sandboxes'));
+      return sandboxes.filter((sandbox) => sandbox.status === 'running').length;
+    });
+    this.ready = this.#restore();
+  }
+
+  async #restore(): Promise<void> {
+    await this.session.restore();
+    if (this.session.login) this.teams.reset(this.session.login.team_id);
+  }
+
+  /** Begins a login: nothing of the one before remains. */
+  begin(login: AuthResponse): void {
+    this.teams.reset(login.team_id);
+    this.running.reset();
+    this.session.me = undefined;
+    this.session.keep(login);
+  }
+
+  /** Acts for another team. The pages load anew. */
+  async switchTeam(team: string): Promise<void> {
+    const login = await ok(this.client.POST('/v1/auth/switch-team', { body: { team_id: team } }));
+    this.session.keep(login);
+    this.running.reset();
+    this.teams.currentId = login.team_id ?? undefined;
+  }
+
+  async signOut(): Promise<void> {
+    await this.client.POST('/v1/auth/logout').catch(() => undefined);
+    this.session.end();
+    this.teams.reset(undefined);
+    this.running.reset();
+    await goto('/login');
+  }
+}
+
+const KEY = Symbol('app');
+
+export function provideApp(app: App): void {
+  setContext(KEY, app);
+}
+
+export function useApp(): App {
+  return getContext<App>(KEY);
+}

@@ -1,0 +1,82 @@
+/** Loads again and again while the page is visible: with jitter, at once on return, and less often after failures. */
+export interface Polling {
+  /** Milliseconds between two loads. `undefined`: never. Asked before each wait. */
+  period: () => number | undefined;
+  /** Loads. A failure is remembered, not thrown. */
+  load: () => Promise<void>;
+}
+
+const BACKOFF = [2000, 4000, 8000, 16_000, 30_000];
+
+export class Poller {
+  /** The time of the last load that succeeded. */
+  updated = $state<number | undefined>(Date.now());
+  /** The time of the next load. */
+  next = $state<number | undefined>();
+  loading = $state(false);
+  failure = $state<unknown>();
+  #failures = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #polling: Polling;
+  #stopped = true;
+
+  constructor(polling: Polling) {
+    this.#polling = polling;
+  }
+
+  /** Starts to poll. The page's first load has already happened. */
+  start(): () => void {
+    this.#stopped = false;
+    const follow = () => {
+      if (document.visibilityState === 'visible') void this.refresh();
+      else this.#cancel();
+    };
+    this.#schedule();
+    document.addEventListener('visibilitychange', follow);
+    return () => {
+      this.#stopped = true;
+      this.#cancel();
+      document.removeEventListener('visibilitychange', follow);
+    };
+  }
+
+  /** The period has changed: the wait begins anew. */
+  rescheduled(): void {
+    if (!this.#stopped) this.#schedule();
+  }
+
+  async refresh(): Promise<void> {
+    if (this.loading) return;
+    this.#cancel();
+    this.loading = true;
+    try {
+      await this.#polling.load();
+      this.updated = Date.now();
+      this.failure = undefined;
+      this.#failures = 0;
+    } catch (error) {
+      this.failure = error;
+      this.#failures += 1;
+    } finally {
+      this.loading = false;
+    }
+    this.#schedule();
+  }
+
+  #cancel(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.next = undefined;
+  }
+
+  #schedule(): void {
+    this.#cancel();
+    if (this.#stopped || document.visibilityState !== 'visible') return;
+    const period = this.#polling.period();
+    if (period === undefined) return;
+    const failed = BACKOFF[Math.min(this.#failures, BACKOFF.length) - 1];
+    const wait = (failed ?? period) * (0.9 + Math.random() * 0.2);
+    this.next = Date.now() + wait;
+    this.#timer = setTimeout(() => void this.refresh(), wait);
+  }
+}
