@@ -20,6 +20,7 @@ mod connection;
 mod cookies;
 mod counts;
 mod cross_origin;
+mod dashboard;
 mod destination;
 mod dialect;
 mod docs;

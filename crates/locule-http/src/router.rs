@@ -10,6 +10,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::cross_origin;
+use crate::dashboard;
 use crate::destination;
 use crate::dialect::in_dialect;
 use crate::error::ApiError;
@@ -146,6 +147,9 @@ fn accounts() -> OpenApiRouter<AppState> {
 
 async fn unknown_route(State(app): State<AppState>, request: Request) -> Response {
     let (request, _) = request.into_parts();
+    if let Some(page) = dashboard::answer(&request) {
+        return page;
+    }
     if let Some(refusal) = e2b::unbuilt::refused(&app, &request).await {
         return refusal;
     }
