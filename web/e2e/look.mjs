@@ -13,6 +13,7 @@ const { values, positionals } = parseArgs({
     url: { type: 'string', default: process.env.LOOK_URL ?? 'http://127.0.0.1:5173' },
     credentials: { type: 'string', default: process.env.LOOK_CREDENTIALS ?? '' },
     email: { type: 'string' },
+    team: { type: 'string' },
     password: { type: 'string' },
     then: { type: 'string', multiple: true, default: [] },
     wait: { type: 'string', default: '1500' },
@@ -47,7 +48,17 @@ if (email) {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ email, password }),
   });
-  const login = await response.text();
+  let login = await response.text();
+  if (values.team) {
+    const token = JSON.parse(login).token;
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const teams = await (await fetch(`${values.url}/v1/teams`, { headers })).json();
+    const team = teams.find(({ name }) => name === values.team);
+    const body = JSON.stringify({ team_id: team.id });
+    login = await (
+      await fetch(`${values.url}/v1/auth/switch-team`, { method: 'POST', headers, body })
+    ).text();
+  }
   await page.addInitScript((kept) => sessionStorage.setItem('locule.session', kept), login);
 }
 await page.goto(values.url + path, { waitUntil: 'load' });

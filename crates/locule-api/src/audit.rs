@@ -21,6 +21,9 @@ pub struct AuditEntry {
     pub resource_type: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_id: Option<String>,
+    /// The name of the user, team or API key that was acted on. Absent when the platform does not know a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_name: Option<String>,
     pub action: String,
     /// Visibility of the entry: `team` for all members of the team, `admin` for its owner and admins.
     pub scope: String,

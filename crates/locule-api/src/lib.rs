@@ -11,6 +11,7 @@ pub mod e2b;
 pub mod error;
 pub mod exec;
 pub mod files;
+pub mod info;
 mod object;
 pub mod processes;
 pub mod sandboxes;
@@ -33,6 +34,7 @@ pub use auth::{
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use exec::{Encoding, ExecRequest, ExecResult, ExecStarted};
 pub use files::{FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory, PathRequest};
+pub use info::{PlatformInfo, SignUp};
 pub use object::Object;
 pub use processes::{Process, ProcessList};
 pub use sandboxes::{CreateSandboxRequest, OnTimeout, Sandbox, SandboxStatus};

@@ -193,6 +193,9 @@ pub struct ApiKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::UserId>)]
     pub created_by: Option<UserId>,
+    /// The name of that user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creator_email: Option<String>,
     pub created_at: DateTime<Utc>,

@@ -18,6 +18,7 @@ mod password;
 mod passwords;
 mod reset;
 pub(crate) mod search;
+pub(crate) mod sign_in_options;
 pub(crate) mod sign_up;
 mod tokens;
 

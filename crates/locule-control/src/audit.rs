@@ -83,7 +83,10 @@ pub(crate) enum AuditEvent<'a> {
         key: ApiKeyId,
         name: &'a str,
     },
-    ApiKeyRevoke(ApiKeyId),
+    ApiKeyRevoke {
+        key: ApiKeyId,
+        name: &'a str,
+    },
     Member(UserId, MemberAuditEvent<'a>),
     UserActivate {
         user: UserId,
@@ -234,8 +237,9 @@ impl AuditEvent<'_> {
                 let name = json!({ "name": name });
                 record("api_key", key, "create", ("team", "success"), name)
             }
-            Self::ApiKeyRevoke(key) => {
-                record("api_key", key, "revoke", ("team", "warning"), none())
+            Self::ApiKeyRevoke { key, name } => {
+                let name = json!({ "name": name });
+                record("api_key", key, "revoke", ("team", "warning"), name)
             }
             Self::Member(id, event) => event.record(*id),
             Self::UserActivate { user, email } => {

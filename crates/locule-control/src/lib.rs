@@ -43,6 +43,7 @@ pub use accounts::me::Me;
 pub use accounts::oauth::state::STATE_SECONDS;
 pub use accounts::oauth::{OauthCallback, OauthOutcome, OauthRefusal, OauthStart};
 pub use accounts::search::FoundUser;
+pub use accounts::sign_in_options::SignInOptions;
 pub use accounts::sign_up::SignedUp;
 pub use accounts::{Accounts, AccountsConfig};
 pub use audit::list::{AuditEntries, AuditEntry, AuditFilter};

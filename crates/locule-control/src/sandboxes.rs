@@ -36,6 +36,9 @@ use crate::turns::Asker;
 /// Reads of routes at a time: requests for ports, which any client may send, leave connections of the pool to the API.
 const ROUTE_READS_MAX: usize = 8;
 const RECHECK_DEFAULT: Duration = Duration::from_secs(5);
+/// A host that answers later counts as one that does not answer.
+const ACCELERATOR_WAIT_MAX: Duration = Duration::from_secs(1);
+const KVM: &str = "kvm";
 
 /// Secrets and limits of the sandboxes of one cluster.
 #[derive(Clone)]
@@ -161,6 +164,21 @@ impl Sandboxes {
             }
         }
         Err(NotReady::Host)
+    }
+
+    /// The accelerator of the hosts that answer at once. Where hosts differ, one that is not KVM: it is what isolates least.
+    pub async fn accelerator(&self) -> Option<String> {
+        let hosts = self.inner.hosts.iter();
+        let asked = hosts.map(|host| tokio::time::timeout(ACCELERATOR_WAIT_MAX, host.agent.host()));
+        let answers = futures::future::join_all(asked).await;
+        let mut found = answers.into_iter().flatten().flatten();
+        let first = found.next()?.accelerator;
+        let other = found.map(|host| host.accelerator).find(|one| one != KVM);
+        Some(if first == KVM {
+            other.unwrap_or(first)
+        } else {
+            first
+        })
     }
 
     /// A team's sandbox, in any state. Another team's is not found, not forbidden.

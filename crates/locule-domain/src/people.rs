@@ -200,6 +200,11 @@ pub fn like_literal(text: &str) -> String {
     literal
 }
 
+/// A `LIKE` pattern for lower-case text that contains this text, in any case.
+pub fn like_anywhere(text: &str) -> String {
+    format!("%{}%", like_literal(&text.to_lowercase()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,10 @@ pub(crate) struct PageQuery {
     /// The number of the page, from 1.
     #[param(minimum = 1, maximum = 1_000_000)]
     page: Option<i64>,
+    /// Text to search for, in any case: in the name, the e-mail address and the id of a user; in the name, the slug, the id and the
+    /// owner of a team.
+    #[param(max_length = 254, pattern = r"^[^\x00]*$")]
+    q: Option<String>,
 }
 
 /// List all teams
@@ -37,7 +41,10 @@ pub(crate) async fn list_all_teams(
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Json<AdminTeamPage>, ApiError> {
     let page = query.page.unwrap_or(1);
-    let (teams, total) = app.accounts.list_all_teams(&admin, page).await?;
+    let (teams, total) = app
+        .accounts
+        .list_all_teams(&admin, query.q.as_deref(), page)
+        .await?;
     let view = |listed: locule_control::ListedTeam| AdminTeam {
         team: team_view(listed.team),
         deleted_at: listed.deleted_at.map(seconds),
@@ -65,7 +72,10 @@ pub(crate) async fn list_all_users(
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Json<AdminUserPage>, ApiError> {
     let page = query.page.unwrap_or(1);
-    let (users, total) = app.accounts.list_all_users(&admin, page).await?;
+    let (users, total) = app
+        .accounts
+        .list_all_users(&admin, query.q.as_deref(), page)
+        .await?;
     let view = |listed: locule_control::ListedUser| AdminUser {
         id: listed.user.id,
         email: listed.user.email,

@@ -26,6 +26,7 @@ fn key_view(key: locule_control::ApiKey, secret: Option<String>) -> ApiKey {
             Scope::Sandbox => KeyScope::Sandbox,
         },
         created_by: key.created_by,
+        created_by_name: key.creator_name,
         creator_email: key.creator_email,
         created_at: seconds(key.created_at),
         expires_at: key.expires_at.map(seconds),

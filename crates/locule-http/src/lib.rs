@@ -31,6 +31,7 @@ mod extract;
 mod files;
 mod gateway;
 mod health;
+mod info;
 mod me;
 mod memory;
 mod multipart;

@@ -21,8 +21,8 @@ use crate::sandboxes;
 use crate::state::{AppState, HttpConfig};
 use crate::teams::members;
 use crate::{
-    admin, api_keys, audit, auth, docs, e2b, files, gateway, health, me, oauth, processes, pty,
-    spec, teams,
+    admin, api_keys, audit, auth, docs, e2b, files, gateway, health, info, me, oauth, processes,
+    pty, spec, teams,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -70,6 +70,7 @@ async fn not_stored(mut response: Response) -> Response {
 pub(crate) fn api(config: &HttpConfig) -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(spec::base())
         .routes(operation!(health::get_health))
+        .routes(operation!(info::get_info))
         .merge(accounts().layer(DefaultBodyLimit::max(config.account_json_bytes_max)))
         .routes(operation!(sandboxes::create_sandbox))
         .routes(operation!(sandboxes::list_sandboxes))
@@ -136,7 +137,9 @@ fn accounts() -> OpenApiRouter<AppState> {
         .routes(operation!(api_keys::list_api_keys))
         .routes(operation!(api_keys::revoke_api_key))
         .routes(operation!(audit::list_audit_logs))
+        .routes(operation!(audit::get_audit_log))
         .routes(operation!(audit::list_platform_audit_logs))
+        .routes(operation!(audit::get_platform_audit_log))
         .routes(operation!(admin::list_all_teams))
         .routes(operation!(admin::delete_any_team))
         .routes(operation!(admin::set_team_byoc))

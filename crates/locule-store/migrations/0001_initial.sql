@@ -99,8 +99,13 @@ CREATE TABLE sessions (
     user_id         UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     -- The client's address at the login: failed logins from elsewhere do not lock a person out who logged in from here.
     address         TEXT NOT NULL DEFAULT '',
+    -- The program that logged in, as the program describes itself.
+    user_agent      TEXT NOT NULL DEFAULT '',
     created_at      TIMESTAMPTZ NOT NULL,
     expires_at      TIMESTAMPTZ NOT NULL,
+    -- NULL: the end is still the one of the login.
+    renewed_at      TIMESTAMPTZ,
+    last_used_at    TIMESTAMPTZ,
     revoked_at      TIMESTAMPTZ
 );
 CREATE INDEX sessions_user ON sessions (user_id);
@@ -309,6 +314,8 @@ CREATE TABLE audit_logs (
 CREATE INDEX audit_logs_team ON audit_logs (team_id, created_at DESC, id DESC);
 
 CREATE INDEX audit_logs_resource ON audit_logs (team_id, resource_type, created_at DESC, id DESC);
+CREATE INDEX audit_logs_resource_id ON audit_logs (team_id, resource_id, created_at DESC, id DESC);
+CREATE INDEX audit_logs_actor ON audit_logs (team_id, actor_id, created_at DESC, id DESC);
 
 -- Entries of the audit log never change. One exception: when a person's account is purged, `audit_anonymize` removes the
 -- person from the entries. The trigger refuses every other change, from every role. The role of `locule serve` is not even

@@ -26,22 +26,22 @@ statements! {
         "INSERT INTO team_api_keys (id, team_id, name, key_hash, key_prefix, scope, expires_at, created_by, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     BY_HASH: (&str, DateTime<Utc>) => KeyRow =
-        "SELECT k.id, k.team_id, k.name, k.key_prefix, k.scope, k.created_by, NULL AS creator_email, k.created_at, k.expires_at,
+        "SELECT k.id, k.team_id, k.name, k.key_prefix, k.scope, k.created_by, NULL AS creator_email, NULL AS creator_name, k.created_at, k.expires_at,
                 k.last_used
          FROM team_api_keys k JOIN teams t ON t.id = k.team_id
          WHERE k.key_hash = $1 AND t.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)";
     LIST: (Uuid,) => KeyRow =
-        "SELECT k.id, k.team_id, k.name, k.key_prefix, k.scope, k.created_by, u.email AS creator_email, k.created_at,
+        "SELECT k.id, k.team_id, k.name, k.key_prefix, k.scope, k.created_by, u.email AS creator_email, u.name AS creator_name, k.created_at,
                 k.expires_at, k.last_used
          FROM team_api_keys k LEFT JOIN users u ON u.id = k.created_by
          WHERE k.team_id = $1 ORDER BY k.created_at DESC, k.id DESC LIMIT 10000";
     LOCK: (Uuid, Uuid) => KeyRow =
-        "SELECT id, team_id, name, key_prefix, scope, created_by, NULL AS creator_email, created_at, expires_at, last_used
+        "SELECT id, team_id, name, key_prefix, scope, created_by, NULL AS creator_email, NULL AS creator_name, created_at, expires_at, last_used
          FROM team_api_keys WHERE team_id = $1 AND id = $2 FOR UPDATE";
     DELETE: (Uuid, Uuid) = "DELETE FROM team_api_keys WHERE team_id = $1 AND id = $2";
     DELETE_CREATED_BY: (Uuid,) => (Uuid,) = "DELETE FROM team_api_keys WHERE created_by = $1 RETURNING id";
     ADDED: (Uuid,) => KeyRow =
-        "SELECT k.id, k.team_id, k.name, k.key_prefix, k.scope, k.created_by, NULL AS creator_email, k.created_at, k.expires_at,
+        "SELECT k.id, k.team_id, k.name, k.key_prefix, k.scope, k.created_by, NULL AS creator_email, NULL AS creator_name, k.created_at, k.expires_at,
                 k.last_used
          FROM team_api_keys k JOIN users u ON u.id = k.created_by
          WHERE u.id = $1 AND k.created_at > coalesce(u.password_set_at, u.created_at)
@@ -49,7 +49,7 @@ statements! {
     DELETE_ADDED: (Uuid,) => KeyRow =
         "DELETE FROM team_api_keys k USING users u
          WHERE u.id = $1 AND k.created_by = u.id AND k.created_at > coalesce(u.password_set_at, u.created_at)
-         RETURNING k.id, k.team_id, k.name, k.key_prefix, k.scope, k.created_by, NULL AS creator_email, k.created_at, k.expires_at,
+         RETURNING k.id, k.team_id, k.name, k.key_prefix, k.scope, k.created_by, NULL AS creator_email, NULL AS creator_name, k.created_at, k.expires_at,
                    k.last_used";
     COUNT: (Uuid,) => (i64,) = "SELECT count(*) FROM team_api_keys WHERE team_id = $1";
     TOUCH: (Vec<Uuid>, Vec<DateTime<Utc>>) =
@@ -68,6 +68,7 @@ pub struct ApiKey {
     pub scope: Scope,
     pub created_by: Option<UserId>,
     pub creator_email: Option<String>,
+    pub creator_name: Option<String>,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub last_used: Option<DateTime<Utc>>,
@@ -82,6 +83,7 @@ row! {
         scope: String,
         created_by: Option<Uuid>,
         creator_email: Option<String>,
+        creator_name: Option<String>,
         created_at: DateTime<Utc>,
         expires_at: Option<DateTime<Utc>>,
         last_used: Option<DateTime<Utc>>,
@@ -101,6 +103,7 @@ impl TryFrom<KeyRow> for ApiKey {
             scope: word("team_api_keys", id, &row.scope)?,
             created_by: row.created_by.map(UserId::from_uuid),
             creator_email: row.creator_email,
+            creator_name: row.creator_name,
             created_at: row.created_at,
             expires_at: row.expires_at,
             last_used: row.last_used,

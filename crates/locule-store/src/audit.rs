@@ -1,8 +1,11 @@
 //! Table `audit_logs`: each entry is written in the transaction of the change that it records, so that neither exists without
 //! the other (D-21).
 
+use std::collections::HashMap;
+use std::str::FromStr as _;
+
 use chrono::{DateTime, Utc};
-use locule_ids::{AuditId, TeamId};
+use locule_ids::{ApiKeyId, AuditId, TeamId, UserId};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -30,6 +33,10 @@ type ListValues = (
     bool,
     &'static [String],
     &'static [String],
+    &'static [String],
+    &'static [String],
+    Option<DateTime<Utc>>,
+    Option<DateTime<Utc>>,
     Option<DateTime<Utc>>,
     Option<Uuid>,
     i64,
@@ -46,8 +53,16 @@ statements! {
          FROM audit_logs
          WHERE team_id = $1 AND ($2 OR scope = 'team')
            AND (cardinality($3::text[]) = 0 OR resource_type = ANY($3)) AND (cardinality($4::text[]) = 0 OR action = ANY($4))
-           AND ($5::timestamptz IS NULL OR (created_at, id) < ($5, $6))
-         ORDER BY created_at DESC, id DESC LIMIT $7";
+           AND (cardinality($5::text[]) = 0 OR resource_id = ANY($5)) AND (cardinality($6::text[]) = 0 OR actor_id = ANY($6))
+           AND ($7::timestamptz IS NULL OR created_at >= $7) AND ($8::timestamptz IS NULL OR created_at < $8)
+           AND ($9::timestamptz IS NULL OR (created_at, id) < ($9, $10))
+         ORDER BY created_at DESC, id DESC LIMIT $11";
+    GET: (Uuid, Uuid, bool) => ListedRow =
+        "SELECT id, actor_type, actor_id, actor_name, resource_type, resource_id, action, scope, status, metadata, created_at
+         FROM audit_logs WHERE id = $1 AND team_id = $2 AND ($3 OR scope = 'team')";
+    NAMES: (Vec<Uuid>,) => (Uuid, String) =
+        "SELECT id, name FROM users WHERE id = ANY ($1) UNION ALL SELECT id, name FROM teams WHERE id = ANY ($1)
+         UNION ALL SELECT id, name FROM team_api_keys WHERE id = ANY ($1)";
 }
 
 /// One entry of the audit log.
@@ -115,11 +130,45 @@ pub struct Listed {
     pub actor_name: String,
     pub resource_type: String,
     pub resource_id: Option<String>,
+    /// The name that the resource has now. `None`: the resource has no name, or is gone.
+    pub resource_name: Option<String>,
     pub action: String,
     pub scope: String,
     pub status: String,
     pub metadata: Value,
     pub created_at: DateTime<Utc>,
+}
+
+impl Listed {
+    /// The row that has the name of the resource.
+    fn named_row(&self) -> Option<Uuid> {
+        let id = self.resource_id.as_deref()?;
+        match self.resource_type.as_str() {
+            "user" | "member" => UserId::from_str(id).ok().map(UserId::as_uuid),
+            "team" => TeamId::from_str(id).ok().map(TeamId::as_uuid),
+            "api_key" => ApiKeyId::from_str(id).ok().map(ApiKeyId::as_uuid),
+            _ => None,
+        }
+    }
+}
+
+impl From<ListedRow> for Listed {
+    fn from(row: ListedRow) -> Self {
+        Self {
+            id: AuditId::from_uuid(row.id),
+            actor_type: row.actor_type,
+            actor_id: row.actor_id,
+            actor_name: row.actor_name,
+            resource_type: row.resource_type,
+            resource_id: row.resource_id,
+            resource_name: None,
+            action: row.action,
+            scope: row.scope,
+            status: row.status,
+            metadata: row.metadata,
+            created_at: row.created_at,
+        }
+    }
 }
 
 row! {
@@ -145,6 +194,12 @@ pub struct Filter {
     pub admin_scope: bool,
     pub resource_types: Vec<String>,
     pub actions: Vec<String>,
+    pub resources: Vec<String>,
+    pub actors: Vec<String>,
+    /// At this moment or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this moment.
+    pub to: Option<DateTime<Utc>>,
     /// Strictly older than this entry.
     pub before: Option<(DateTime<Utc>, AuditId)>,
     pub limit: i64,
@@ -162,23 +217,43 @@ pub async fn list(
         filter.admin_scope,
         filter.resource_types.as_slice(),
         filter.actions.as_slice(),
+        filter.resources.as_slice(),
+        filter.actors.as_slice(),
+        filter.from,
+        filter.to,
         at,
         id.map(AuditId::as_uuid),
         filter.limit,
     );
     let rows = LIST.fetch_all(conn, values).await?;
-    let listed = |row: ListedRow| Listed {
-        id: AuditId::from_uuid(row.id),
-        actor_type: row.actor_type,
-        actor_id: row.actor_id,
-        actor_name: row.actor_name,
-        resource_type: row.resource_type,
-        resource_id: row.resource_id,
-        action: row.action,
-        scope: row.scope,
-        status: row.status,
-        metadata: row.metadata,
-        created_at: row.created_at,
-    };
-    Ok(rows.into_iter().map(listed).collect())
+    named(conn, rows).await
+}
+
+/// One entry of a team. `admin_scope` includes the entries that only owners and admins may see.
+pub async fn get(
+    conn: &mut PgConnection,
+    team: TeamId,
+    id: AuditId,
+    admin_scope: bool,
+) -> Result<Option<Listed>, StoreError> {
+    let values = (id.as_uuid(), team.as_uuid(), admin_scope);
+    let row = GET.fetch_optional(conn, values).await?;
+    Ok(named(conn, row.into_iter().collect()).await?.pop())
+}
+
+/// Entries with the names of their resources.
+async fn named(conn: &mut PgConnection, rows: Vec<ListedRow>) -> Result<Vec<Listed>, StoreError> {
+    let mut entries: Vec<Listed> = rows.into_iter().map(Listed::from).collect();
+    let mut ids: Vec<Uuid> = entries.iter().filter_map(Listed::named_row).collect();
+    if ids.is_empty() {
+        return Ok(entries);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    let names: HashMap<Uuid, String> = NAMES.fetch_all(conn, (ids,)).await?.into_iter().collect();
+    for entry in &mut entries {
+        let name = entry.named_row().and_then(|id| names.get(&id).cloned());
+        entry.resource_name = name.filter(|name| !name.is_empty());
+    }
+    Ok(entries)
 }

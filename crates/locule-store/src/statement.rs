@@ -132,6 +132,7 @@ tuples! {
     (A B C D E F G)
     (A B C D E F G H)
     (A B C D E F G H I)
+    (A B C D E F G H I J K)
     (A B C D E F G H I J K L)
     (A B C D E F G H I J K L M N O P Q R S T)
     (A B C D E F G H I J K L M N O P Q R S T U V W)

@@ -1,7 +1,7 @@
 //! Table `teams`: the owners of sandboxes and keys. The row of a deleted team stays, for platform administrators only.
 
 use chrono::{DateTime, Utc};
-use locule_domain::{Quota, Role};
+use locule_domain::{Quota, Role, people};
 use locule_ids::{TeamId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -51,16 +51,22 @@ statements! {
     DELETE_KEYS: (Uuid,) = "DELETE FROM team_api_keys WHERE team_id = $1";
     DELETE_CHANNELS: (Uuid,) = "DELETE FROM channels WHERE team_id = $1";
     DELETE: (Uuid, DateTime<Utc>) = "UPDATE teams SET deleted_at = $2 WHERE id = $1";
-    COUNT: (Uuid,) => (i64,) = "SELECT count(*) FROM teams WHERE id <> $1";
-    PAGE: (Uuid, i64, i64) => ListedRow =
-        "SELECT t.id, t.name, t.slug, t.is_byoc, t.created_at, t.deleted_at,
+    COUNT: (Uuid, Option<String>) => (i64,) =
+        r"SELECT count(*)
+         FROM teams t LEFT JOIN users_teams o ON o.team_id = t.id AND o.role = 'owner' LEFT JOIN users u ON u.id = o.user_id
+         WHERE t.id <> $1 AND ($2::text IS NULL OR lower(t.name) LIKE $2 ESCAPE '\' OR t.slug LIKE $2 ESCAPE '\' OR 'team-' || t.id LIKE $2 ESCAPE '\'
+                OR lower(u.name) LIKE $2 ESCAPE '\' OR lower(u.email) LIKE $2 ESCAPE '\')";
+    PAGE: (Uuid, Option<String>, i64, i64) => ListedRow =
+        r"SELECT t.id, t.name, t.slug, t.is_byoc, t.created_at, t.deleted_at,
                 (SELECT count(*) FROM users_teams m WHERE m.team_id = t.id) AS member_count,
                 coalesce(u.name, '') AS owner_name, coalesce(u.email, '') AS owner_email,
                 (SELECT count(*) FROM sandboxes s WHERE s.team_id = t.id AND s.status NOT IN ('stopped', 'error'))
                     AS active_sandbox_count,
                 (SELECT count(*) FROM channels c WHERE c.team_id = t.id) AS channel_count
          FROM teams t LEFT JOIN users_teams o ON o.team_id = t.id AND o.role = 'owner' LEFT JOIN users u ON u.id = o.user_id
-         WHERE t.id <> $1 ORDER BY t.deleted_at IS NOT NULL, t.created_at DESC, t.id DESC LIMIT $2 OFFSET $3";
+         WHERE t.id <> $1 AND ($2::text IS NULL OR lower(t.name) LIKE $2 ESCAPE '\' OR t.slug LIKE $2 ESCAPE '\' OR 'team-' || t.id LIKE $2 ESCAPE '\'
+                OR lower(u.name) LIKE $2 ESCAPE '\' OR lower(u.email) LIKE $2 ESCAPE '\')
+         ORDER BY t.deleted_at IS NOT NULL, t.created_at DESC, t.id DESC LIMIT $3 OFFSET $4";
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,15 +245,19 @@ row! {
     }
 }
 
-/// A page of all teams but the platform's, and their number. Deleted teams come last, newer teams first.
+/// A page of all teams but the platform's, and their number. Deleted teams come last, newer teams first. With `search` only those
+/// whose name, slug, id or owner contains the text, in any case.
 pub async fn page(
     conn: &mut PgConnection,
+    search: Option<&str>,
     limit: i64,
     offset: i64,
 ) -> Result<(Vec<Listed>, i64), StoreError> {
     let platform = TeamId::PLATFORM.as_uuid();
-    let (total,) = COUNT.fetch_one(conn, (platform,)).await?;
-    let rows = PAGE.fetch_all(conn, (platform, limit, offset)).await?;
+    let pattern = search.map(people::like_anywhere);
+    let (total,) = COUNT.fetch_one(conn, (platform, pattern.clone())).await?;
+    let values = (platform, pattern, limit, offset);
+    let rows = PAGE.fetch_all(conn, values).await?;
     let listed = |row: ListedRow| Listed {
         team: row.team.into(),
         deleted_at: row.deleted_at,

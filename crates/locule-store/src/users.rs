@@ -51,14 +51,18 @@ statements! {
     SEARCH: (String,) => (Uuid, String, bool) =
         r"SELECT id, email, email_verified FROM users WHERE lower(email) LIKE $1 || '%' ESCAPE '\'
             AND deleted_at IS NULL AND status = 'active' ORDER BY email LIMIT 10";
-    COUNT: () => (i64,) = "SELECT count(*) FROM users WHERE deleted_at IS NULL";
-    PAGE: (i64, i64) => ListedRow =
-        "SELECT u.id, u.email, u.email_verified, NULL AS password_hash, u.name, u.is_admin, u.status, u.created_at,
+    COUNT: (Option<String>,) => (i64,) =
+        r"SELECT count(*) FROM users u WHERE u.deleted_at IS NULL
+            AND ($1::text IS NULL OR lower(u.email) LIKE $1 ESCAPE '\' OR lower(u.name) LIKE $1 ESCAPE '\' OR 'usr-' || u.id LIKE $1 ESCAPE '\')";
+    PAGE: (Option<String>, i64, i64) => ListedRow =
+        r"SELECT u.id, u.email, u.email_verified, NULL AS password_hash, u.name, u.is_admin, u.status, u.created_at,
                 (SELECT count(*) FROM users_teams m JOIN teams t ON t.id = m.team_id
                  WHERE m.user_id = u.id AND t.deleted_at IS NULL) AS teams_joined,
                 (SELECT count(*) FROM users_teams m JOIN teams t ON t.id = m.team_id
                  WHERE m.user_id = u.id AND m.role = 'owner' AND t.deleted_at IS NULL) AS teams_owned
-         FROM users u WHERE u.deleted_at IS NULL ORDER BY u.created_at DESC, u.id DESC LIMIT $1 OFFSET $2";
+         FROM users u WHERE u.deleted_at IS NULL
+            AND ($1::text IS NULL OR lower(u.email) LIKE $1 ESCAPE '\' OR lower(u.name) LIKE $1 ESCAPE '\' OR 'usr-' || u.id LIKE $1 ESCAPE '\')
+         ORDER BY u.created_at DESC, u.id DESC LIMIT $2 OFFSET $3";
     TAKE_DELETED: (DateTime<Utc>, i64) => (Uuid,) =
         "SELECT id FROM users WHERE deleted_at < $1 ORDER BY deleted_at LIMIT $2 FOR UPDATE SKIP LOCKED";
     ANONYMIZE: (Uuid,) = "SELECT audit_anonymize($1)";
@@ -265,14 +269,17 @@ row! {
     }
 }
 
-/// A page of the users who are not deleted, newest first, and their number.
+/// A page of the users who are not deleted, newest first, and their number. With `search` only those whose address, name or id
+/// contains the text, in any case.
 pub async fn page(
     conn: &mut PgConnection,
+    search: Option<&str>,
     limit: i64,
     offset: i64,
 ) -> Result<(Vec<Listed>, i64), StoreError> {
-    let (total,) = COUNT.fetch_one(conn, ()).await?;
-    let rows = PAGE.fetch_all(conn, (limit, offset)).await?;
+    let pattern = search.map(people::like_anywhere);
+    let (total,) = COUNT.fetch_one(conn, (pattern.clone(),)).await?;
+    let rows = PAGE.fetch_all(conn, (pattern, limit, offset)).await?;
     let listed = rows.into_iter().map(|row| {
         Ok(Listed {
             user: row.user.try_into()?,

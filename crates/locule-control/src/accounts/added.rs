@@ -52,7 +52,10 @@ impl Accounts {
                 audit::write(conn, actor, TeamId::PLATFORM, &event, now).await?;
             }
             for key in &keys {
-                let event = AuditEvent::ApiKeyRevoke(key.id);
+                let event = AuditEvent::ApiKeyRevoke {
+                    key: key.id,
+                    name: &key.name,
+                };
                 audit::write(conn, actor, key.team, &event, now).await?;
             }
         }

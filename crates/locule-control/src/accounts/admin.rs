@@ -19,12 +19,23 @@ use crate::teams::created::{self, CreatedSandboxes};
 
 /// The page size of the administrators' lists.
 pub const PER_PAGE: i64 = 100;
+const SEARCH_BYTES_MAX: usize = 254;
 
 /// The number of rows before a page; pages count from one.
 fn offset(page: i64) -> Result<i64, CommonError> {
     let wrong = || CommonError::Invalid("page must be between 1 and 1000000".to_owned());
     let page = Some(page).filter(|page| (1..=1_000_000).contains(page));
     page.map(|page| (page - 1) * PER_PAGE).ok_or_else(wrong)
+}
+
+/// The text of a search. `None`: the list is not filtered.
+fn search(text: Option<&str>) -> Result<Option<&str>, CommonError> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    if text.is_some_and(|text| text.len() > SEARCH_BYTES_MAX || text.contains('\0')) {
+        let why = format!("q must have {SEARCH_BYTES_MAX} bytes at most and no zero byte");
+        return Err(CommonError::Invalid(why));
+    }
+    Ok(text)
 }
 
 /// Locks the team that an administrator changes. The platform's own team cannot be changed.
@@ -47,26 +58,30 @@ impl Accounts {
         audit::write(conn, actor, TeamId::PLATFORM, event, self.core.now()).await
     }
 
+    /// A page of all teams, or of those that a text is found in: in the name, the slug, the id or the owner.
     pub async fn list_all_teams(
         &self,
         admin: &Person,
+        text: Option<&str>,
         page: i64,
     ) -> Result<(Vec<ListedTeam>, i64), AccountError> {
         admin.platform_admin()?;
-        let offset = offset(page)?;
+        let (text, offset) = (search(text)?, offset(page)?);
         let mut conn = self.core.connection().await?;
-        Ok(teams::page(&mut conn, PER_PAGE, offset).await?)
+        Ok(teams::page(&mut conn, text, PER_PAGE, offset).await?)
     }
 
+    /// A page of all users, or of those that a text is found in: in the e-mail address, the name or the id.
     pub async fn list_all_users(
         &self,
         admin: &Person,
+        text: Option<&str>,
         page: i64,
     ) -> Result<(Vec<ListedUser>, i64), AccountError> {
         admin.platform_admin()?;
-        let offset = offset(page)?;
+        let (text, offset) = (search(text)?, offset(page)?);
         let mut conn = self.core.connection().await?;
-        Ok(users::page(&mut conn, PER_PAGE, offset).await?)
+        Ok(users::page(&mut conn, text, PER_PAGE, offset).await?)
     }
 
     /// Sets whether a team may bring its own hosts. Cannot be unset while the team has hosts (D-20).

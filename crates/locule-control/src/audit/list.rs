@@ -1,5 +1,6 @@
 //! Reading the audit log.
 
+use chrono::{DateTime, Utc};
 use locule_domain::Role;
 use locule_ids::{AuditId, TeamId};
 use locule_store::audit::{self, Filter};
@@ -20,6 +21,14 @@ const LIMIT_MAX: i64 = 200;
 pub struct AuditFilter {
     pub resource_types: Vec<String>,
     pub actions: Vec<String>,
+    /// Ids of resources.
+    pub resources: Vec<String>,
+    /// Ids of users and API keys.
+    pub actors: Vec<String>,
+    /// At this moment or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this moment.
+    pub to: Option<DateTime<Utc>>,
     /// 50 unless set, and at most 200.
     pub limit: Option<i64>,
     /// The `next` of an earlier page.
@@ -56,6 +65,41 @@ impl Accounts {
         self.audit_log(TeamId::PLATFORM, true, filter).await
     }
 
+    /// An entry that [`Self::list_audit_log`] lists for the person.
+    pub async fn audit_log_entry(
+        &self,
+        person: &Person,
+        id: AuditId,
+    ) -> Result<AuditEntry, AccountError> {
+        let own = person.membership()?;
+        self.audit_entry(own.team, own.role >= Role::Admin, id)
+            .await
+    }
+
+    /// An entry about the platform itself.
+    pub async fn platform_audit_log_entry(
+        &self,
+        admin: &Person,
+        id: AuditId,
+    ) -> Result<AuditEntry, AccountError> {
+        admin.platform_admin()?;
+        self.audit_entry(TeamId::PLATFORM, true, id).await
+    }
+
+    async fn audit_entry(
+        &self,
+        team: TeamId,
+        admin_scope: bool,
+        id: AuditId,
+    ) -> Result<AuditEntry, AccountError> {
+        let mut conn = self.core.connection().await?;
+        let found = audit::get(&mut conn, team, id, admin_scope).await?;
+        let missing = CommonError::NotFound {
+            what: "audit log entry",
+        };
+        Ok(found.ok_or(missing)?)
+    }
+
     async fn audit_log(
         &self,
         team: TeamId,
@@ -73,6 +117,10 @@ impl Accounts {
             admin_scope,
             resource_types: filter.resource_types,
             actions: filter.actions,
+            resources: filter.resources,
+            actors: filter.actors,
+            from: filter.from,
+            to: filter.to,
             before,
             limit: limit.min(LIMIT_MAX),
         };

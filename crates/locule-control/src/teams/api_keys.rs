@@ -62,6 +62,7 @@ impl Accounts {
             scope: request.scope,
             created_by: Some(person.id),
             creator_email: Some(person.email.clone()),
+            creator_name: Some(person.name.clone()),
             created_at: now,
             expires_at: request.expires_at,
             last_used: None,
@@ -112,7 +113,10 @@ impl Accounts {
             ..CreatedFilter::default()
         };
         let created = created::list(&mut tx, filter).await?;
-        let event = AuditEvent::ApiKeyRevoke(id);
+        let event = AuditEvent::ApiKeyRevoke {
+            key: id,
+            name: &key.name,
+        };
         audit::write(&mut tx, &person.actor(), team, &event, self.core.now()).await?;
         self.core.commit(tx).await?;
         Ok(created)

@@ -134,3 +134,140 @@ async fn consecutive_pages_of_the_audit_log_have_no_gap(pool: PgPool) {
         assert_eq!(answer.json["error"]["code"], "invalid_request", "{wrong}");
     }
 }
+
+/// The ids of the entries that a query selects, newest first.
+async fn selected(app: &App, token: &str, query: &str) -> Vec<String> {
+    let page = read(app, token, query).await;
+    let entries = page["items"].as_array().unwrap().iter();
+    entries
+        .map(|entry| entry["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// B-087.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn entries_are_selected_by_resource_actor_and_time(pool: PgPool) {
+    let app = App::start(pool).await;
+    let ada = app.sign_up("ada@locule.test").await;
+    let key = app.new_key(&ada.token, &json!({ "name": "robot" })).await;
+    let made = app.call_as(&key, "POST", "/v1/sandboxes", "{}").await;
+    let sandbox = made.json["id"].as_str().unwrap().to_owned();
+    app.by(&ada.token, "POST", "/v1/sandboxes", &json!({}))
+        .await;
+    let all = read(&app, &ada.token, "").await;
+    let ids = selected(&app, &ada.token, "").await;
+    let robot = all["items"][1]["actor_id"].as_str().unwrap();
+    let at = all["items"][1]["created_at"].as_str().unwrap();
+    let later = "2100-01-01T00:00:00%2B02:00";
+    for (query, count) in [
+        (format!("?resource_id={sandbox}"), 1),
+        (format!("?resource_id={sandbox}&action=destroy"), 0),
+        (format!("?resource_id={robot},{sandbox}"), 2),
+        (format!("?actor_id={robot}"), 1),
+        (format!("?actor_id={robot}&actor_id={}", ada.user), 3),
+        (format!("?actor_id={}", ada.team), 0),
+        (format!("?from={at}&to={later}"), 3),
+        (format!("?from={later}"), 0),
+        (format!("?to={at}"), 0),
+    ] {
+        let found = selected(&app, &ada.token, &query).await;
+        // The time of an entry is shown in whole seconds: entries before it may be in the same second.
+        let fits = found.len() == count || query.contains("from=20") && found.len() >= 2;
+        assert!(fits, "{query}: {found:?}");
+        assert!(found.iter().all(|id| ids.contains(id)), "{query}");
+    }
+    for wrong in [
+        "?from=x",
+        "?to=2026-11-29",
+        "?resource_id=%00",
+        "?actor_id=%00",
+    ] {
+        let path = format!("/v1/audit-logs{wrong}");
+        let answer = app.by(&ada.token, "GET", &path, &NONE).await;
+        assert_eq!(answer.json["error"]["code"], "invalid_request", "{wrong}");
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn one_entry_is_read_by_those_who_may_list_it(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (ada, bob) = (
+        app.sign_up("ada@locule.test").await,
+        app.sign_up("bob@locule.test").await,
+    );
+    app.new_key(&ada.token, &json!({ "name": "robot" })).await;
+    app.join(&ada, &bob, "bob@locule.test").await;
+    let switch = json!({ "team_id": ada.team });
+    let switched = app
+        .by(&bob.token, "POST", "/v1/auth/switch-team", &switch)
+        .await;
+    let member = Signed::of(&switched.json);
+    let all = read(&app, &ada.token, "").await;
+    let [join, _, key] = [0, 1, 2].map(|at| all["items"][at].clone());
+    let path = |entry: &Value| format!("/v1/audit-logs/{}", entry["id"].as_str().unwrap());
+    for (who, entry, status) in [
+        (&ada, &join, 200),
+        (&ada, &key, 200),
+        (&member, &key, 200),
+        // The scope of the entry is `admin`.
+        (&member, &join, 404),
+        (&bob, &key, 404),
+    ] {
+        let answer = app.by(&who.token, "GET", &path(entry), &NONE).await;
+        assert_eq!(answer.status, status, "{}", answer.json);
+        if status == 200 {
+            assert_eq!(answer.json, *entry);
+        }
+    }
+    let log = read(&app, &app.token, "").await;
+    assert!(!log.to_string().contains(key["id"].as_str().unwrap()));
+    let platform = "/v1/admin/audit-logs";
+    let list = app.by(&app.token, "GET", platform, &NONE).await;
+    let newest = &list.json["items"][0];
+    let one = format!("{platform}/{}", newest["id"].as_str().unwrap());
+    let answer = app.by(&app.token, "GET", &one, &NONE).await;
+    assert_eq!((answer.status.as_u16(), &answer.json), (200, newest));
+    let answer = app.by(&ada.token, "GET", &one, &NONE).await;
+    assert_eq!(answer.status, 403);
+    let of_team = format!("{platform}/{}", key["id"].as_str().unwrap());
+    let answer = app.by(&app.token, "GET", &of_team, &NONE).await;
+    assert_eq!(answer.status, 404, "{}", answer.json);
+}
+
+/// Names for ids, also of a key that is gone.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn entries_name_the_users_teams_and_keys_that_they_are_about(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (ada, bob) = (
+        app.sign_up("ada@locule.test").await,
+        app.sign_up("bob@locule.test").await,
+    );
+    app.new_key(&ada.token, &json!({ "name": "robot" })).await;
+    let keys = app.by(&ada.token, "GET", "/v1/api-keys", &NONE).await;
+    assert_eq!(keys.json[0]["created_by_name"], "ada");
+    let key = format!("/v1/api-keys/{}", keys.json[0]["id"].as_str().unwrap());
+    app.by(&ada.token, "DELETE", &key, &NONE).await;
+    app.join(&ada, &bob, "bob@locule.test").await;
+    let team = format!("/v1/teams/{}", ada.team);
+    app.by(&ada.token, "PATCH", &team, &json!({ "name": "New" }))
+        .await;
+    let page = read(&app, &ada.token, "").await;
+    let entries = page["items"].as_array().unwrap().iter();
+    let named: Vec<_> = entries
+        .map(|entry| {
+            (
+                entry["action"].as_str().unwrap(),
+                entry["resource_name"].as_str(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("rename", Some("New")),
+        ("add", Some("bob")),
+        // The invited person may have no account: the entry has the address.
+        ("invite", None),
+        ("revoke", Some("robot")),
+        ("create", Some("robot")),
+    ];
+    assert_eq!(named, expected);
+}

@@ -15,6 +15,7 @@ mod database;
 mod docs;
 mod exec_limits;
 mod hosts;
+mod info;
 mod invitations;
 mod late_bodies;
 mod life;

@@ -224,8 +224,8 @@ async fn the_pages_contain_every_entry_once_also_of_the_same_moment(pool: PgPool
             admin_scope,
             resource_types: owned(resources),
             actions: owned(actions),
-            before: None,
             limit: 100,
+            ..audit::Filter::default()
         };
         listed(&mut conn, &filter).await.len()
     };

@@ -39,6 +39,7 @@ impl Rights {
             scope: Scope::Sandbox,
             created_by: Some(user),
             creator_email: None,
+            creator_name: None,
             created_at: noon(),
             expires_at: Some(noon() + HOUR),
             last_used: None,

@@ -29,6 +29,7 @@ async fn key(
         scope: Scope::Read,
         created_by: Some(user),
         creator_email: None,
+        creator_name: None,
         created_at: noon(),
         expires_at: None,
         last_used: None,

@@ -21,6 +21,7 @@ async fn key(conn: &mut PgConnection, user: UserId, team: TeamId, scope: Scope) 
         scope,
         created_by: Some(user),
         creator_email: None,
+        creator_name: None,
         created_at: noon(),
         expires_at: Some(noon() + Duration::from_mins(1)),
         last_used: None,

@@ -18,10 +18,12 @@ export function countdown(ms: number): string {
 
 const DAY = 86_400_000;
 
+/** The age of a moment, or how far away it is. */
 export function ago(time: number, now: number): string {
   const age = now - time;
-  if (age < 5000) return 'just now';
-  if (age < 7 * DAY) return `${duration(age)} ago`;
+  if (age < -5000 && age > -7 * DAY) return `in ${duration(-age)}`;
+  if (Math.abs(age) < 5000) return 'just now';
+  if (age >= 0 && age < 7 * DAY) return `${duration(age)} ago`;
   const year = new Date(time).getFullYear() === new Date(now).getFullYear();
   return new Intl.DateTimeFormat('en-GB', {
     day: 'numeric',

@@ -2,10 +2,13 @@ import { goto, invalidate } from '$app/navigation';
 import { getContext, setContext } from 'svelte';
 import { createClient, ok, type Client } from '#lib/api/client.ts';
 import type { AuthResponse } from '#lib/api/types.ts';
+import { Acts } from './acts.svelte.ts';
 import { Clock } from './clock.svelte.ts';
 import { Connection } from './connection.svelte.ts';
+import { Launcher } from './launcher.svelte.ts';
 import { Preferences } from './preferences.svelte.ts';
 import { Running } from './running.svelte.ts';
+import { Sandboxes } from './sandboxes.svelte.ts';
 import { Session } from './session.svelte.ts';
 import { Teams } from './teams.svelte.ts';
 import { Toasts } from './toasts.svelte.ts';
@@ -20,6 +23,9 @@ export class App {
   readonly client: Client;
   readonly teams: Teams;
   readonly running: Running;
+  readonly sandboxes: Sandboxes;
+  readonly acts = new Acts();
+  readonly launcher = new Launcher();
   /** Resolves when it is known whether there is a login. */
   readonly ready: Promise<void>;
 
@@ -38,10 +44,11 @@ export class App {
       reached: (answered) => this.connection.reached(answered),
     });
     this.teams = new Teams(() => ok(this.client.GET('/v1/teams')));
-    this.running = new Running(async () => {
-      const sandboxes = await ok(this.client.GET('/v1/sandboxes'));
-      return sandboxes.filter((sandbox) => sandbox.status === 'running').length;
-    });
+    this.running = new Running();
+    this.sandboxes = new Sandboxes(
+      () => ok(this.client.GET('/v1/sandboxes')),
+      (running) => (this.running.count = running),
+    );
     this.ready = this.#restore();
   }
 
@@ -53,7 +60,7 @@ export class App {
   /** Begins a login: nothing of the one before remains. */
   begin(login: AuthResponse): void {
     this.teams.reset(login.team_id);
-    this.running.reset();
+    this.#forget();
     this.session.me = undefined;
     this.session.keep(login);
   }
@@ -62,15 +69,21 @@ export class App {
   async switchTeam(team: string): Promise<void> {
     const login = await ok(this.client.POST('/v1/auth/switch-team', { body: { team_id: team } }));
     this.session.keep(login);
-    this.running.reset();
+    this.#forget();
     this.teams.currentId = login.team_id ?? undefined;
+  }
+
+  /** Nothing of the team before shows. */
+  #forget(): void {
+    this.running.reset();
+    this.sandboxes.reset();
   }
 
   async signOut(): Promise<void> {
     await this.client.POST('/v1/auth/logout').catch(() => undefined);
     this.session.end();
     this.teams.reset(undefined);
-    this.running.reset();
+    this.#forget();
     await goto('/login');
   }
 }

@@ -1,15 +1,6 @@
-/** The number of running capsules: one number for the side bar and every heading. */
+/** The number of running capsules: one number for the side bar and every heading. The list of sandboxes tells it. */
 export class Running {
   count = $state<number | undefined>();
-  #load: () => Promise<number>;
-
-  constructor(load: () => Promise<number>) {
-    this.#load = load;
-  }
-
-  async load(): Promise<void> {
-    this.count = await this.#load();
-  }
 
   reset(): void {
     this.count = undefined;

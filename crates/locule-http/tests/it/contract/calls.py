@@ -84,6 +84,11 @@ def written(path):
     return path
 
 
+def entry(log):
+    """The newest entry of an audit log."""
+    return Stage(path={"id": ask("GET", f"{log}?limit=1", WORLD["admin"])["items"][0]["id"]})
+
+
 def once(make):
     made = []
     return lambda: made[0] if made else made.append(make()) or made[0]
@@ -165,6 +170,8 @@ STAGES = {
     "set_team_quota": of_team(steady_team, token=lambda _: None),
     "set_user_active": lambda _: Stage(path={"id": victim().id}),
     "revoke_api_key": lambda _: Stage(path={"id": ask("POST", "/v1/api-keys", WORLD["admin"], {})["id"]}),
+    "get_audit_log": lambda _: entry("/v1/audit-logs"),
+    "get_platform_audit_log": lambda _: entry("/v1/admin/audit-logs"),
     "destroy_sandbox": EITHER,
     "pause_sandbox": EITHER,
     "resume_sandbox": EITHER,

@@ -75,8 +75,13 @@ fn none(_: &Stage) -> &'static str {
     ""
 }
 
+fn unknown_entry(_: &Stage) -> &'static str {
+    "log-00000000-0000-4000-8000-000000000000"
+}
+
 rows! {
     "GET" "/health" Open 200 Audit::Reads, none, nothing;
+    "GET" "/v1/info" Open 200 Audit::Reads, none, nothing;
 
     "GET" "/v1/sandboxes" AnyTeam 200 Audit::Reads, none, nothing;
     "POST" "/v1/sandboxes" AnyTeam 201 Audit::Event("sandbox create"), none, |_| json!({});
@@ -118,6 +123,8 @@ rows! {
     // Members revoke their own keys: see `keys`. The key of another team is treated as a key that does not exist.
     "DELETE" "/v1/api-keys/{id}" AnyMember 200 Audit::Event("api_key revoke"), key, nothing;
     "GET" "/v1/audit-logs" AnyMember 200 Audit::Reads, none, nothing;
+    // No entry has the id: see `audit_log` for entries that exist.
+    "GET" "/v1/audit-logs/{id}" AnyMember 404 Audit::Reads, unknown_entry, nothing;
 
     "GET" "/v1/teams" Account 200 Audit::Reads, none, nothing;
     "POST" "/v1/teams" Account 201 Audit::Event("team create"), none, |_| json!({ "name": "New" });
@@ -148,6 +155,7 @@ rows! {
     "PUT" "/v1/admin/users/{id}/active" Platform 200 Audit::None("the user is already active; see `people` for the rest"),
         |s| s.removed.as_str(), |_| json!({ "active": true });
     "GET" "/v1/admin/audit-logs" Platform 200 Audit::Reads, none, nothing;
+    "GET" "/v1/admin/audit-logs/{id}" Platform 404 Audit::Reads, unknown_entry, nothing;
 
     "GET" "/auth/oauth/{provider}" Open 302 Audit::Reads, none, nothing;
     "GET" "/auth/oauth/{provider}/callback" Open 302 Audit::Reads, none, nothing;

@@ -1,0 +1,99 @@
+/** The same acts as code. Keys are never filled in: the samples read them from the environment. */
+import type { CreateSandbox } from '#lib/api/types.ts';
+
+export interface Sample {
+  name: string;
+  code: string;
+}
+
+/** One word of a shell command. */
+export function quoted(word: string): string {
+  return /^[A-Za-z0-9_./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+const seconds = (count: number): string =>
+  count % 3600 === 0 && count > 0
+    ? `${count / 3600}h`
+    : count % 60 === 0 && count > 0
+      ? `${count / 60}m`
+      : `${count}`;
+
+function cli(body: Partial<CreateSandbox>): string {
+  const words = ['locule', 'sandbox', 'create'];
+  if (body.template) words.push('--template', body.template);
+  if (body.vcpus) words.push('--vcpus', String(body.vcpus));
+  if (body.memory_mb) words.push('--memory', `${body.memory_mb}m`);
+  if (body.timeout_sec) words.push('--timeout', seconds(body.timeout_sec));
+  if (body.expires_in_sec) words.push('--expires-in', seconds(body.expires_in_sec));
+  if (body.on_timeout) words.push('--on-expiry', body.on_timeout);
+  for (const [name, value] of Object.entries(body.envs ?? {})) words.push('--env', `${name}=${value}`);
+  for (const [name, value] of Object.entries(body.labels ?? {})) words.push('--label', `${name}=${value}`);
+  return words.map(quoted).join(' ');
+}
+
+function curl(origin: string, body: Partial<CreateSandbox>): string {
+  return [
+    `curl ${origin}/v1/sandboxes \\`,
+    `  -H "X-API-Key: $LOCULE_API_KEY" \\`,
+    `  -H 'Content-Type: application/json' \\`,
+    `  -d ${quoted(JSON.stringify(body))}`,
+  ].join('\n');
+}
+
+/** A value as Python writes it. */
+export function python(value: unknown, indent = 0): string {
+  if (value === null || value === undefined) return 'None';
+  if (value === true) return 'True';
+  if (value === false) return 'False';
+  if (typeof value !== 'object') return JSON.stringify(value);
+  const entries = Object.entries(value);
+  if (entries.length === 0) return '{}';
+  const pad = ' '.repeat(indent + 4);
+  const lines = entries.map(([name, item]) => `${pad}${JSON.stringify(name)}: ${python(item, indent + 4)},`);
+  return `{\n${lines.join('\n')}\n${' '.repeat(indent)}}`;
+}
+
+function script(origin: string, body: Partial<CreateSandbox>): string {
+  return [
+    'import os',
+    'import requests',
+    '',
+    'sandbox = requests.post(',
+    `    ${JSON.stringify(`${origin}/v1/sandboxes`)},`,
+    '    headers={"X-API-Key": os.environ["LOCULE_API_KEY"]},',
+    `    json=${python(body, 4)},`,
+    ').json()',
+    'print(sandbox["id"], sandbox["status"])',
+  ].join('\n');
+}
+
+/** The launch with the values of the dialog. */
+export function launchSamples(origin: string, body: Partial<CreateSandbox>): Sample[] {
+  return [
+    { name: 'CLI', code: cli(body) },
+    { name: 'curl', code: curl(origin, body) },
+    { name: 'Python', code: script(origin, body) },
+  ];
+}
+
+/** The first capsule from code. */
+export function firstSamples(origin: string): Sample[] {
+  const exports = ['export E2B_API_KEY=…', `export E2B_API_URL=${origin} E2B_SANDBOX_URL=${origin}`].join(
+    '\n',
+  );
+  return [
+    {
+      name: 'Python',
+      code: `# pip install e2b\n${exports.replaceAll('export', '# export')}\nfrom e2b import Sandbox\n\nsandbox = Sandbox.create()\nprint(sandbox.commands.run("uname -a").stdout)`,
+    },
+    {
+      name: 'JavaScript',
+      code: `// npm install e2b\n${exports.replaceAll('export', '// export')}\nimport { Sandbox } from 'e2b'\n\nconst sandbox = await Sandbox.create()\nconsole.log((await sandbox.commands.run('uname -a')).stdout)`,
+    },
+    {
+      name: 'CLI',
+      code: `export LOCULE_URL=${origin} LOCULE_API_KEY=…\nlocule run -- uname -a`,
+    },
+    { name: 'curl', code: curl(origin, {}) },
+  ];
+}

@@ -1,0 +1,16 @@
+import { attempt } from '#lib/api/attempt.ts';
+import { ok } from '#lib/api/client.ts';
+import type { PageLoad } from './$types';
+
+const page = { title: 'Keys', crumbs: [{ label: 'Keys' }] };
+
+export const load: PageLoad = async ({ parent, depends }) => {
+  depends('app:keys');
+  const { app } = await parent();
+  const id = app.teams.currentId;
+  if (!id) return { ...page, team: undefined, loaded: undefined };
+  const keys = ok(app.client.GET('/v1/api-keys'));
+  const detail = ok(app.client.GET('/v1/teams/{id}', { params: { path: { id } } }));
+  const loaded = await attempt(Promise.all([keys, detail]));
+  return { ...page, team: id, loaded };
+};
