@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::places::Places;
 use crate::run::{cargo, program, run, say};
+use crate::web::Web;
 use crate::{behaviour, imports, python, sizes, unused, words};
 
 /// Tools that come as prebuilt programs from PyPI, pinned.
@@ -34,6 +35,7 @@ pub(crate) fn check(places: &Places) -> Result<()> {
             .args(["--all-features", "check", "--hide-inclusion-graph"])
             .args(["bans", "licenses", "sources"]))
     })?;
+    gate("dashboard", || Web::install(places)?.check())?;
     gate("formatting", || {
         run(&mut here(places, &["fmt", "--all", "--check"]))
     })?;

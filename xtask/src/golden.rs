@@ -5,6 +5,7 @@ use anyhow::Result;
 
 use crate::places::Places;
 use crate::run::{cargo, run, say};
+use crate::web::Web;
 
 /// Part of the name of every test that keeps a generated file.
 const KEEPERS: &str = "is_written_down";
@@ -16,5 +17,6 @@ pub(crate) fn write(places: &Places) -> Result<()> {
         .current_dir(&places.root)
         .args(["test", "--quiet", "--workspace", KEEPERS])
         .env("UPDATE_GOLDEN", "1")
-        .env("INSTA_UPDATE", "always"))
+        .env("INSTA_UPDATE", "always"))?;
+    Web::install(places)?.golden()
 }

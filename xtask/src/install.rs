@@ -16,13 +16,16 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::places::Places;
 use crate::run::{cargo, program, run, run_with_progress, say};
+use crate::web::Web;
 
 /// Builds a release of the program and installs it with the guest images, which `xtask images` has built.
 pub(crate) fn install(places: &Places, prefix: &Path) -> Result<()> {
+    let dashboard = Web::install(places)?.build()?;
     let mut build = cargo();
     build
         .current_dir(&places.root)
-        .args(["build", "--release", "--package", "locule"]);
+        .args(["build", "--release", "--package", "locule"])
+        .env("LOCULE_WEB", dashboard);
     run_with_progress("building the program", &mut build)?;
     let images = places.target.join("images");
     let bundle = fs::canonicalize(&images).with_context(|| format!("open {}", images.display()))?;

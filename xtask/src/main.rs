@@ -17,6 +17,7 @@ mod source;
 mod speed;
 mod test;
 mod unused;
+mod web;
 mod words;
 
 use std::path::PathBuf;
@@ -73,6 +74,12 @@ enum Chore {
         #[arg(long)]
         stub: bool,
     },
+    /// Serve the sources of the dashboard with a running platform behind them (`LOCULE_URL`).
+    Web {
+        /// With data of no platform
+        #[arg(long)]
+        mock: bool,
+    },
     /// Every gate: sizes, imports, words, behaviour codes, dependencies, spelling, formatting, lints, documentation.
     Check,
     /// Write every generated file anew.
@@ -113,6 +120,7 @@ fn main() -> ExitCode {
             seed,
             stub,
         } => speed::soak(&places, minutes, seed, stub),
+        Chore::Web { mock } => web::Web::install(&places).and_then(|web| web.dev(mock)),
         Chore::Check => check::check(&places),
         Chore::Golden => golden::write(&places),
         Chore::Sizes => sizes::check(&places),

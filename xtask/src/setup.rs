@@ -54,14 +54,17 @@ const NEEDED: &[(&str, &str, &str)] = &[
         "resolves the host names of sandboxes in tests",
     ),
     ("openssl", "openssl", "makes a certificate for tests"),
-    ("nodejs", "node", "runs the tests of the JavaScript SDK"),
-    ("npm", "npm", "installs the JavaScript SDK"),
+    ("nodejs", "node", "builds the dashboard"),
+    ("npm", "npm", "installs the packages of the dashboard"),
     (
         "python3-venv",
         "python3 -c 'import ensurepip'",
         "runs the SDK tests",
     ),
 ];
+
+/// Larger than everything above: for tests only.
+const BROWSER: (&str, &str) = ("chromium", "shows the dashboard in tests");
 
 /// A service that Debian would start on installation listens on a machine-wide port; ours are private.
 const NO_SERVICES: &str = "/usr/sbin/policy-rc.d";
@@ -96,6 +99,16 @@ pub(crate) fn setup() -> Result<()> {
         return Ok(());
     }
     install(&names)
+}
+
+/// Installs the browser, if it is missing.
+pub(crate) fn browser() -> Result<()> {
+    let (package, purpose) = BROWSER;
+    if is_there(package) {
+        return Ok(());
+    }
+    say(format_args!("to install: {package} ({purpose})"));
+    install(&[package])
 }
 
 fn install(names: &[&str]) -> Result<()> {

@@ -15,17 +15,30 @@ use crate::run::{answer, cargo, say, succeeds, watch};
 use crate::test::rings::{FUZZ_SECONDS, Part, Ring, Test};
 use crate::test::servers::Servers;
 use crate::test::tally::Tally;
-use crate::{images, python, run};
+use crate::web::Web;
+use crate::{images, python, run, setup};
 
 /// What holds the served API against its document.
 const SCHEMATHESIS: &[&str] = &["schemathesis==4.32.5"];
+
+/// The tests of the dashboard, which run in Node.js and in a browser.
+const WEB_RING: &str = "web";
 
 /// Variables that tests find the outside by.
 type Environment = Vec<(&'static str, OsString)>;
 
 /// Runs the rings with these names, or all; fails when a test fails or is ignored.
 pub(crate) fn test(places: &Places, names: &[String]) -> Result<()> {
-    let chosen = rings::choose(names)?;
+    let (browser, names): (Vec<_>, Vec<_>) =
+        names.iter().cloned().partition(|name| name == WEB_RING);
+    let all = browser.is_empty() && names.is_empty();
+    let chosen = if names.is_empty() && !all {
+        Vec::new()
+    } else {
+        rings::choose(&names)?
+    };
+    let dashboard = Web::install(places)?;
+    dashboard.build()?;
     say(format_args!("building programs and tests"));
     run::run(cargo().current_dir(&places.root).args([
         "build",
@@ -35,7 +48,11 @@ pub(crate) fn test(places: &Places, names: &[String]) -> Result<()> {
     ]))?;
     let mut environment: Environment =
         vec![("LOCULE_BINARY", places.target.join("debug/locule").into())];
-    if chosen.iter().any(|ring| ring.needs_images) {
+    let shows_pages = all || !browser.is_empty();
+    if shows_pages {
+        setup::browser()?;
+    }
+    if shows_pages || chosen.iter().any(|ring| ring.needs_images) {
         images::build(places)?;
         environment.push(("LOCULE_IMAGES", places.target.join("images").into()));
     }
@@ -59,7 +76,16 @@ pub(crate) fn test(places: &Places, names: &[String]) -> Result<()> {
         let tally = run_ring(places, ring, nextest, &environment)?;
         tallies.push((ring.name, tally));
     }
-    if names.is_empty() {
+    if shows_pages {
+        say(format_args!("ring {WEB_RING}"));
+        let mut tally = Tally::default();
+        for mut command in dashboard.tests() {
+            command.envs(environment.iter().cloned());
+            tally.add(count(command)?);
+        }
+        tallies.push((WEB_RING, tally));
+    }
+    if all {
         say(format_args!("ring doc"));
         tallies.push(("doc", run_examples(places, &environment)?));
     }

@@ -9,11 +9,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
 use crate::places::Places;
-use crate::run::{program, run, run_with_progress, say};
+use crate::run::{program, run, run_with_progress};
 
 /// What the build depends on.
 const SOURCES: &[&str] = &[
@@ -53,7 +53,10 @@ impl Web {
         if fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
             return Ok(wanted);
         }
-        run_with_progress("building the dashboard", self.script("build").arg("--silent"))?;
+        run_with_progress(
+            "building the dashboard",
+            self.script("build").arg("--silent"),
+        )?;
         fs::write(&stamp, &wanted).with_context(|| format!("write {}", stamp.display()))?;
         Ok(wanted)
     }
@@ -77,7 +80,7 @@ impl Web {
     pub(crate) fn tests(&self) -> [Command; 2] {
         ["test", "e2e"].map(|name| {
             let mut command = self.script(name);
-            command.arg("--silent").env("CI", "1");
+            command.arg("--silent").env("CI", "1").env("NO_COLOR", "1");
             command
         })
     }
@@ -120,8 +123,7 @@ impl Web {
             hash.update([0]);
             hash.update(Sha256::digest(content));
         }
-        let digest = hash.finalize();
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex::encode(hash.finalize()))
     }
 }
 
@@ -134,7 +136,10 @@ fn packages(folder: &Path, what: &str) -> Result<()> {
     }
     let quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
     let step = format!("installing the packages of {what} from npm");
-    run_with_progress(&step, program("npm").arg("ci").args(quiet).current_dir(folder))?;
+    run_with_progress(
+        &step,
+        program("npm").arg("ci").args(quiet).current_dir(folder),
+    )?;
     fs::write(&done, lock).with_context(|| format!("write {}", done.display()))
 }
 
@@ -147,13 +152,4 @@ fn collect(path: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()> {
         collect(&entry?.path(), files)?;
     }
     Ok(())
-}
-
-/// Fails unless there is Node.js with npm.
-pub(crate) fn require_npm() -> Result<()> {
-    if crate::run::succeeds(program("npm").arg("--version")) {
-        return Ok(());
-    }
-    say(format_args!("the dashboard is built with npm"));
-    bail!("npm is missing: run `make setup`")
 }

@@ -18,12 +18,27 @@ impl Tally {
             self.passed += number_before(counts, " passed");
             self.failed += number_before(counts, " failed");
             self.skipped += number_before(counts, " ignored");
+        } else if let Some(counts) = line.trim_start().strip_prefix("Tests  ") {
+            self.see_vitest(counts);
+        } else if let Some(count) = playwright(line) {
+            match count {
+                (passed, "passed") => self.passed += passed,
+                (skipped, "skipped") => self.skipped += skipped,
+                (failed, _) => self.failed += failed,
+            }
         } else if line.trim_start().starts_with("Summary [") {
             // Nextest calls the tests of other rings skipped; ignored ones were refused before.
             let (run, passed) = (number_before(line, " test"), number_before(line, " passed"));
             self.passed += passed;
             self.failed += run.saturating_sub(passed);
         }
+    }
+
+    /// Takes in counts such as `1 failed | 12 passed (13)`.
+    fn see_vitest(&mut self, counts: &str) {
+        self.passed += number_before(counts, " passed");
+        self.failed += number_before(counts, " failed");
+        self.skipped += number_before(counts, " skipped") + number_before(counts, " todo");
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -42,6 +57,23 @@ impl fmt::Display for Tally {
         } = self;
         write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
     }
+}
+
+/// A line of Playwright's summary, such as `  12 passed (1.5m)`: a number and how so many tests ended.
+fn playwright(line: &str) -> Option<(u64, &str)> {
+    let rest = line.strip_prefix("  ")?;
+    let (count, ended) = rest.split_once(' ')?;
+    let (ended, _) = ended.split_once(" (").unwrap_or((ended, ""));
+    let known = [
+        "passed",
+        "skipped",
+        "failed",
+        "flaky",
+        "interrupted",
+        "did not run",
+    ];
+    let ended = known.into_iter().find(|known| *known == ended.trim_end())?;
+    Some((count.parse().ok()?, ended))
 }
 
 /// The number right before `word`, or nought.
@@ -73,6 +105,24 @@ mod tests {
             skipped: 2,
         };
         assert_eq!(tally(&[libtest, "running 7 tests", nextest]), expected);
+    }
+
+    #[test]
+    fn the_runners_of_the_dashboard_are_understood() {
+        let vitest = "      Tests  1 failed | 12 passed | 2 skipped (15)";
+        let playwright = [
+            "  2 failed",
+            "    [mock] › a.spec.ts:3 › 4 passed",
+            "  1 flaky",
+            "  34 passed (1.2m)",
+        ];
+        let expected = Tally {
+            passed: 46,
+            failed: 4,
+            skipped: 2,
+        };
+        assert_eq!(tally(&[vitest]).passed, 12);
+        assert_eq!(tally(&[&[vitest][..], &playwright].concat()), expected);
     }
 
     #[test]

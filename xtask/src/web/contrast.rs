@@ -6,7 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-const SURFACES: &[&str] = &["canvas", "surface", "raised", "overlay", "hover", "selected"];
+const SURFACES: &[&str] = &[
+    "canvas", "surface", "raised", "overlay", "hover", "selected",
+];
 /// Text on each surface.
 const TEXT: &[&str] = &["ink", "ink-2", "ink-3", "ok", "warn", "bad", "info"];
 /// Graphics and borders of controls on each surface.
@@ -41,7 +43,9 @@ pub(super) fn check(css: &Path) -> Result<()> {
             };
             let ratio = ratio(*one, *other);
             if ratio < min {
-                problems.push(format!("{theme}: --{fore} on --{back} is {ratio:.2}, not {min}"));
+                problems.push(format!(
+                    "{theme}: --{fore} on --{back} is {ratio:.2}, not {min}"
+                ));
             }
         }
     }
@@ -119,7 +123,10 @@ mod tests {
     fn colours_are_read_from_their_block() {
         let css = ":root {\n  --ink: #eceae4;\n  --row: 2rem;\n}\n:root[data-theme='light'] {\n  --ink: #000000;\n}\n";
         let dark = tokens(css, ":root {").unwrap();
-        assert_eq!(dark, BTreeMap::from([("ink".to_owned(), [0xec, 0xea, 0xe4])]));
+        assert_eq!(
+            dark,
+            BTreeMap::from([("ink".to_owned(), [0xec, 0xea, 0xe4])])
+        );
         let light = tokens(css, ":root[data-theme='light'] {").unwrap();
         assert_eq!(light["ink"], [0; 3]);
     }

@@ -14,7 +14,11 @@ const LAZY_MAX: u64 = 100 * KIB;
 /// Everything of the first page, fonts included.
 const FIRST_MAX: u64 = 300 * KIB;
 /// The fonts that every page shows.
-const FONTS: &[&str] = &["geist-latin-wght", "geist-mono-latin-wght", "newsreader-latin-wght"];
+const FONTS: &[&str] = &[
+    "geist-latin-wght",
+    "geist-mono-latin-wght",
+    "newsreader-latin-wght",
+];
 
 /// Fails when the build is over a limit.
 pub(super) fn check(build: &Path) -> Result<()> {
@@ -35,7 +39,11 @@ pub(super) fn check(build: &Path) -> Result<()> {
             start += size;
         }
         if size > LAZY_MAX {
-            bail!("{name} has {} KiB; a file may have {}", size / KIB, LAZY_MAX / KIB);
+            bail!(
+                "{name} has {} KiB; a file may have {}",
+                size / KIB,
+                LAZY_MAX / KIB
+            );
         }
     }
     let mut fonts = 0;
@@ -46,7 +54,11 @@ pub(super) fn check(build: &Path) -> Result<()> {
         }
     }
     if start > START_MAX {
-        bail!("a page begins with {} KiB of scripts; {} are allowed", start / KIB, START_MAX / KIB);
+        bail!(
+            "a page begins with {} KiB of scripts; {} are allowed",
+            start / KIB,
+            START_MAX / KIB
+        );
     }
     if start + fonts > FIRST_MAX {
         bail!(
@@ -59,7 +71,8 @@ pub(super) fn check(build: &Path) -> Result<()> {
 }
 
 fn has_extension(file: &Path, wanted: &str) -> bool {
-    file.extension().is_some_and(|extension| extension == wanted)
+    file.extension()
+        .is_some_and(|extension| extension == wanted)
 }
 
 /// The size of a file as a browser that takes Brotli gets it.
