@@ -124,6 +124,7 @@ fn access(credentials: &Credentials, kept_in: &Path, secrets: bool, reached: &st
     };
     format!(
         "\nLocule is up.
+  dashboard    {url}/
   URL          {url}
   e-mail       {email}
 {shown}

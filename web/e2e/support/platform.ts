@@ -1,0 +1,158 @@
+/** A platform with real microVMs for the tests in `e2e/live`: `locule up` in a folder of its own. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test as base, expect } from '@playwright/test';
+
+const READY_MS = 240_000;
+
+export interface Platform {
+  url: string;
+  email: string;
+  password: string;
+  apiKey: string;
+  /** Kills the process of `locule up` that runs this subcommand, as a crash would. It is started again. */
+  kill: (subcommand: 'serve' | 'agent') => void;
+  /** Stops a process until `go` is called. */
+  freeze: (subcommand: 'serve' | 'agent') => { go: () => void };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      );
+    });
+  });
+}
+
+function needed(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set; \`make test\` sets it`);
+  return value;
+}
+
+/** The process `locule <subcommand>` among the descendants of `up`. */
+function processOf(up: number, subcommand: string): number {
+  const parents = new Map<number, number>();
+  const found: number[] = [];
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid)) continue;
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      parents.set(pid, Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+      const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      if (args[0]?.endsWith('locule') && args[1] === subcommand) found.push(pid);
+    } catch {
+      // The process ended meanwhile.
+    }
+  }
+  const ours = found.find((pid) => {
+    for (let at: number | undefined = pid; at && at > 1; at = parents.get(at)) if (at === up) return true;
+    return false;
+  });
+  if (ours === undefined) throw new Error(`locule ${subcommand} does not run`);
+  return ours;
+}
+
+async function start(): Promise<{ platform: Platform; stop: () => Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'locule-web-'));
+  const listen = `127.0.0.1:${await freePort()}`;
+  const args = ['up', '--data-dir', join(folder, 'data'), '--listen', listen];
+  args.push('--images', needed('LOCULE_IMAGES'), '--pool-size', '6144');
+  const up: ChildProcess = spawn(needed('LOCULE_BINARY'), args, { env: { ...process.env, HOME: folder } });
+  let printed = '';
+  const ended = new Promise<number | null>((resolve) => up.once('exit', resolve));
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`locule up is not ready:\n${printed}`)), READY_MS);
+    const see = (chunk: Buffer) => {
+      printed += chunk.toString();
+      if (printed.includes('Ctrl-C pauses')) {
+        clearTimeout(timer);
+        resolve();
+      }
+    };
+    up.stdout?.on('data', see);
+    up.stderr?.on('data', see);
+    void ended.then((code) => reject(new Error(`locule up ended with ${code}:\n${printed}`)));
+  });
+  const kept = JSON.parse(readFileSync(join(folder, 'data/credentials.json'), 'utf8')) as Record<
+    string,
+    string
+  >;
+  const pid = up.pid ?? 0;
+  const platform: Platform = {
+    url: `http://${listen}`,
+    email: kept.email ?? '',
+    password: kept.password ?? '',
+    apiKey: kept.api_key ?? '',
+    kill: (subcommand) => process.kill(processOf(pid, subcommand), 'SIGKILL'),
+    freeze: (subcommand) => {
+      const frozen = processOf(pid, subcommand);
+      process.kill(frozen, 'SIGSTOP');
+      return { go: () => process.kill(frozen, 'SIGCONT') };
+    },
+  };
+  const stop = async () => {
+    up.kill('SIGINT');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { platform, stop };
+}
+
+export const test = base.extend<{ signedIn: void; problems: string[] }, { platform: Platform }>({
+  platform: [
+    async ({}, use) => {
+      const { platform, stop } = await start();
+      await use(platform);
+      await stop();
+    },
+    { scope: 'worker', timeout: READY_MS + 60_000 },
+  ],
+  baseURL: async ({ platform }, use) => use(platform.url),
+  problems: [
+    async ({ page, platform }, use) => {
+      const problems: string[] = [];
+      page.on('pageerror', (error) => problems.push(`page: ${error.message}`));
+      page.on('console', (message) => {
+        // A request that is refused, or lost on purpose, has a line of Chromium's own.
+        if (!/Failed to load resource|WebSocket connection to/.test(message.text()))
+          problems.push(message.text());
+      });
+      page.on('request', (request) => {
+        const url = new URL(request.url());
+        if (url.origin !== platform.url && /^https?:$/.test(url.protocol))
+          problems.push(`foreign request: ${url.href}`);
+      });
+      await use(problems);
+      expect(problems).toEqual([]);
+    },
+    { auto: true },
+  ],
+  signedIn: async ({ page, platform }, use) => {
+    await signIn(page, platform.email, platform.password);
+    await use();
+  },
+});
+
+export async function signIn(
+  page: import('@playwright/test').Page,
+  email: string,
+  password: string,
+): Promise<void> {
+  await page.goto('/login');
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.waitForURL('**/dashboard/**');
+}
+
+export { expect };
