@@ -104,7 +104,7 @@ pub struct Actor {
     pub name: Option<String>,
 }
 
-/// What a sandbox was started from.
+/// The template that a sandbox was started from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SandboxOrigin {
     pub template: String,
@@ -213,7 +213,7 @@ fn null_is_a_value<'de, D: Deserializer<'de>>(field: D) -> Result<Option<NewExpi
     Ok(Some(seconds.map_or(NewExpiry::Never, NewExpiry::InSeconds)))
 }
 
-/// What will pause or end a sandbox, when, and what keeps it awake.
+/// The moments at which a sandbox is paused or ends, and the uses that keep the sandbox awake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SandboxClock {
     /// The moment of the answer, by the platform's clock.
@@ -227,7 +227,7 @@ pub struct SandboxClock {
     /// The action at `expires_at`. Absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_timeout: Option<OnTimeout>,
-    /// What uses the sandbox at this moment, in the order of the beginnings. At most 100 entries.
+    /// Uses of the sandbox at this moment, in the order of the beginnings. At most 100 entries.
     pub held_by: Vec<Holder>,
 }
 
@@ -295,7 +295,7 @@ pub struct TeamLimits {
     /// Memory of running sandboxes, in MiB.
     pub memory_mb: LimitUse,
     /// Paused sandboxes, and running ones that the platform pauses at a timeout.
-    pub paused: LimitUse,
+    pub paused_sandboxes: LimitUse,
     /// Disks and saved memory, in MiB, as hosts reported them last.
     pub storage_mb: LimitUse,
     /// Sandboxes that the team may create in a minute.

@@ -53,7 +53,7 @@ pub use control_plane::{ControlConfig, ControlPlane};
 pub use error::CommonError;
 pub use guarded::Cut;
 pub use hosts::HostLink;
-pub use locule_agent_api::{Holder, HolderKind};
+pub use locule_agent_api::{Holder, HolderKind, Purpose};
 pub use locule_domain::{Need, NewSandbox, Role, Scope, SignupPolicy};
 pub use locule_store::sandbox_callers::Grant;
 pub use locule_store::sandboxes::{Author, AuthorId, AuthorKind};

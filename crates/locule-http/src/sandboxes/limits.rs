@@ -34,7 +34,7 @@ pub(crate) fn limits_view(limits: &locule_control::TeamLimits) -> TeamLimits {
         sandboxes: of(used.sandboxes, quota.sandboxes_max),
         vcpus: of(used.vcpus, quota.vcpus_max),
         memory_mb: of(used.memory_mib, quota.memory_mib_max),
-        paused: of(used.paused.saturating_add(used.places), quota.paused_max),
+        paused_sandboxes: of(used.paused.saturating_add(used.places), quota.paused_max),
         storage_mb: LimitUse {
             used: used.stored_bytes.div_ceil(MIB),
             max: quota.storage_mib_max.into(),

@@ -11,7 +11,7 @@ use crate::extract::{ApiJson, Id};
 use crate::sandboxes::view::{action, answer};
 use crate::state::AppState;
 
-/// Update a sandbox
+/// Change a sandbox
 ///
 /// Changes the fields that the body names, of a running or paused sandbox. New timeouts count as activity: the idle time starts again.
 #[utoipa::path(patch, path = "/v1/sandboxes/{id}", tag = "sandboxes", params(("id" = schema::SandboxId, Path)),
