@@ -52,9 +52,10 @@ if (email) {
   if (values.team) {
     const token = JSON.parse(login).token;
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    /** @type {{ id: string, name: string }[]} */
     const teams = await (await fetch(`${values.url}/v1/teams`, { headers })).json();
     const team = teams.find(({ name }) => name === values.team);
-    const body = JSON.stringify({ team_id: team.id });
+    const body = JSON.stringify({ team_id: team?.id });
     login = await (
       await fetch(`${values.url}/v1/auth/switch-team`, { method: 'POST', headers, body })
     ).text();

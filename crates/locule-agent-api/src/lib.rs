@@ -16,8 +16,9 @@ pub use client::Client;
 pub use connector::Connector;
 pub use error::AgentError;
 pub use messages::{
-    HostAgent, HostInfo, Order, PoolLevel, ReportedState, ResumeSandbox, SandboxReport,
-    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
+    Holder, HolderKind, HostAgent, HostInfo, Order, PoolLevel, Purpose, ReportedState,
+    ResumeSandbox, SandboxActivity, SandboxReport, SandboxSpec, UpdateSandbox, WatchEvent,
+    WatchStream, WriteMark,
 };
 pub use server::router;
 
@@ -30,6 +31,8 @@ const WRITE_MARK_HEADER: &str = "locule-write-mark";
 pub const PROXY_ERROR_HEADER: &str = "locule-proxy-error";
 /// The header of a proxied request without a credential, which is not a use of the sandbox. Never forwarded into the sandbox.
 pub const PROXY_PROBE_HEADER: &str = "locule-probe";
+/// The header with the [`Purpose`] of a request of the control plane itself. Never forwarded into the sandbox.
+pub const PROXY_USE_HEADER: &str = "locule-use";
 /// The header with the address of a client that showed no credential: one address has a share of what all visitors may use. Never
 /// forwarded into the sandbox.
 pub const PROXY_VISITOR_HEADER: &str = "locule-visitor";

@@ -1,6 +1,7 @@
 //! The messages between control plane and host, as plain data. Each has its form on the wire beside it: texts become ids and
 //! times there, and nowhere else.
 
+mod activity;
 mod host;
 mod orders;
 mod report;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::AgentError;
 
+pub use activity::{Holder, HolderKind, Purpose, SandboxActivity};
 pub use host::{HostInfo, PoolLevel};
 pub use orders::{Order, ResumeSandbox, SandboxSpec, UpdateSandbox};
 pub use report::{ReportedState, SandboxReport};
@@ -74,6 +76,8 @@ pub trait HostAgent: Send + Sync + 'static {
     async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError>;
     /// The report that [`list_sandboxes`](Self::list_sandboxes) contains for this sandbox; `NotFound` where it contains none.
     async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError>;
+    /// When the sandbox was last used and what uses it now. Asking is no use, and does not reach the guest.
+    async fn activity(&self, sandbox: SandboxId) -> Result<SandboxActivity, AgentError>;
     /// Every sandbox that the host holds, running or paused, and every one that ended lately.
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError>;
     async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError>;

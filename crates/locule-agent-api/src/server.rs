@@ -110,6 +110,15 @@ impl wire::HostAgentService for Service {
         Response::ok(wire::SandboxInfo::from(report))
     }
 
+    async fn get_activity<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, wire::GetActivityRequest>,
+    ) -> ServiceResult<impl Encodable<wire::GetActivityResponse> + Send + use<'a>> {
+        let activity = self.0.activity(parse_id(request.sandbox_id)?).await?;
+        Response::ok(wire::GetActivityResponse::from(activity))
+    }
+
     async fn list_sandboxes<'a>(
         &'a self,
         _ctx: RequestContext,

@@ -2,6 +2,7 @@
 //!
 //! File calls, proxied requests and running streams all count (W-043): everything that passes the proxy holds a [`Use`].
 
+mod holders;
 mod uses;
 
 use std::net::IpAddr;
@@ -9,10 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use locule_agent_api::{HolderKind, Purpose, SandboxActivity};
 use locule_base::clock::SharedClock;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::holders::Holders;
 use self::uses::{Count, Permits};
 
 pub(crate) use self::uses::{AllUses, UseKind};
@@ -45,6 +48,7 @@ struct State {
     calls: Count,
     visits: Count,
     probes: Count,
+    holders: Holders,
 }
 
 impl State {
@@ -77,6 +81,8 @@ pub(crate) struct Use {
     activity: Arc<Activity>,
     kind: UseKind,
     visitor: Option<IpAddr>,
+    /// Among the holders, if the use is activity.
+    number: Option<u64>,
     _of_all: Permits,
     pub(crate) cut: CancellationToken,
 }
@@ -89,6 +95,7 @@ impl Activity {
             calls: Count::default(),
             visits: Count::default(),
             probes: Count::default(),
+            holders: Holders::default(),
         };
         Arc::new(Self {
             clock,
@@ -114,6 +121,15 @@ impl Activity {
             return self.clock.now();
         }
         self.state().last
+    }
+
+    /// When the sandbox was last used, and what uses it now.
+    pub(crate) fn report(&self) -> SandboxActivity {
+        let last_active_at = self.last();
+        SandboxActivity {
+            last_active_at,
+            held_by: self.state().holders.grouped(),
+        }
     }
 
     /// Whether the sandbox is used at this moment.
@@ -168,13 +184,20 @@ impl Activity {
         if !state.count(kind).begin(kind.max(), visitor) {
             return Err(UseRefused::Busy);
         }
+        let mut number = None;
         if kind.is_activity() {
+            let purpose = Purpose::new(match kind {
+                UseKind::Call | UseKind::Probe => HolderKind::Call,
+                UseKind::Visit => HolderKind::Port,
+            });
+            number = Some(state.holders.begin(purpose, self.clock.now()));
             self.open.send_modify(|open| *open += 1);
         }
         Ok(Use {
             activity: self.clone(),
             kind,
             visitor,
+            number,
             _of_all: of_all,
             cut: state.cut.clone(),
         })
@@ -215,10 +238,22 @@ impl Activity {
     }
 }
 
+impl Use {
+    /// Says more about what the use is for.
+    pub(crate) fn set_purpose(&self, purpose: Purpose) {
+        if let Some(number) = self.number {
+            self.activity.state().holders.set_purpose(number, purpose);
+        }
+    }
+}
+
 impl Drop for Use {
     fn drop(&mut self) {
         let mut state = self.activity.state();
         state.count(self.kind).end(self.visitor);
+        if let Some(number) = self.number {
+            state.holders.end(number);
+        }
         if self.kind.is_activity() {
             state.last = self.activity.clock.now();
             drop(state);

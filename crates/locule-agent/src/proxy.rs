@@ -18,7 +18,10 @@ use futures::{Stream, StreamExt as _};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use locule_agent_api::http1::exchange;
-use locule_agent_api::{PROXY_ERROR_HEADER, PROXY_PROBE_HEADER, PROXY_VISITOR_HEADER};
+use locule_agent_api::{
+    HolderKind, PROXY_ERROR_HEADER, PROXY_PROBE_HEADER, PROXY_USE_HEADER, PROXY_VISITOR_HEADER,
+    Purpose,
+};
 use locule_guest_api::{CONTROL_KEY_HEADER, CONTROL_PATHS, GUEST_PORT};
 use locule_ids::SandboxId;
 use locule_net::SandboxNet;
@@ -101,6 +104,8 @@ where
     };
     let visitor = request.headers_mut().remove(PROXY_VISITOR_HEADER);
     let visitor = visitor.as_ref().and_then(address);
+    let noted = request.headers_mut().remove(PROXY_USE_HEADER);
+    let purpose = purpose(port, noted.as_ref(), inner(request.uri()).path());
     let in_use = match activity.begin_after_pause(kind, visitor).await {
         Ok(in_use) => in_use,
         Err(UseRefused::Pausing) if !is_probe => return failed(StatusCode::CONFLICT, "draining"),
@@ -109,6 +114,7 @@ where
         }
         Err(UseRefused::Busy) => return failed(StatusCode::SERVICE_UNAVAILABLE, "busy"),
     };
+    in_use.set_purpose(purpose);
     let stream = match stream.await {
         Ok(Some(stream)) => stream,
         Ok(None) => return failed(StatusCode::CONFLICT, "not_running"),
@@ -121,6 +127,25 @@ where
             failed(StatusCode::BAD_GATEWAY, "broken")
         }
     }
+}
+
+/// What a request is for: as the control plane says of its own requests, or as the path tells.
+fn purpose(port: u16, noted: Option<&HeaderValue>, path: &str) -> Purpose {
+    if port != GUEST_PORT {
+        return Purpose {
+            port: Some(port),
+            ..Purpose::new(HolderKind::Port)
+        };
+    }
+    let noted = noted.and_then(|noted| Purpose::parse(noted.to_str().ok()?));
+    noted.unwrap_or_else(|| {
+        Purpose::new(match path {
+            "/process.Process/Start" => HolderKind::Command,
+            "/process.Process/Connect" => HolderKind::ProcessStream,
+            "/files" => HolderKind::Transfer,
+            _ => HolderKind::Call,
+        })
+    })
 }
 
 /// A connection to a port of the guest. A port that is closed at the guest's address may be open on a loopback address, which

@@ -37,7 +37,11 @@ pub use files::{FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirect
 pub use info::{PlatformInfo, SignUp};
 pub use object::Object;
 pub use processes::{Process, ProcessList};
-pub use sandboxes::{CreateSandboxRequest, OnTimeout, Sandbox, SandboxStatus};
+pub use sandboxes::{
+    Actor, ActorKind, CreateSandboxRequest, DesiredStatus, Holder, HolderKind, IdleClock, LimitUse,
+    NewExpiry, OnTimeout, Sandbox, SandboxClock, SandboxLimits, SandboxOrigin, SandboxStatus,
+    TeamLimits, UpdateSandboxRequest,
+};
 pub use stream::{ClientMessage, OnDisconnect, ServerMessage, SignalName, StartMessage};
 pub use teams::{
     AddMemberRequest, ApiKey, CreateApiKeyRequest, CreatedSandbox, CreatedSandboxes, KeyScope,

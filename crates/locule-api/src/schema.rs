@@ -55,6 +55,14 @@ macro_rules! texts {
 texts! {
     /// The id of a sandbox.
     SandboxId, "SandboxId", 39..=39, "sb-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("sb-");
+    /// The id of a host.
+    HostId, "HostId", 41..=41, "host-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("host-");
+    /// The id of a user or of an API key.
+    CreatorId, "CreatorId", 40..=40, "usr-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("(usr|key)-");
+    /// The name of a label, or a name and a value as `name=value`.
+    LabelFilter, "LabelFilter", 1..=32769, "stage=prod", r"^[^=\x00][^\x00]*$";
+    /// A part of an id, of the name of a template, or of a label.
+    SearchText, "SearchText", 1..=256, "prod", r"^[^\x00]+$";
     /// The id of a user.
     UserId, "UserId", 40..=40, "usr-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("usr-");
     /// The id of a team.
@@ -165,18 +173,35 @@ pub(crate) fn labels() -> Object {
     described(entries(r"^[^\x00]+$"), text)
 }
 
+/// As [`labels`]; `null` stands for a label to remove.
+pub(crate) fn label_changes() -> Object {
+    let text = "Labels to set. `null` removes a label; a label that is not named stays. Names and values of variables and labels together have 65536 bytes at most.";
+    let mut value = text_of(r"^[^\x00]*$");
+    value.schema_type = nullable(Type::String);
+    let mut changes = described(entries(r"^[^\x00]+$"), text);
+    changes.schema_type = nullable(Type::Object);
+    changes.additional_properties = Some(Box::new(Schema::from(value).into()));
+    changes
+}
+
+pub(crate) fn new_expiry_seconds() -> Object {
+    let text = "Seconds from now until `expires_at`. `null`: the sandbox never expires.";
+    described(number(Some(1), TIMEOUT_MAX_SEC), text)
+}
+
+fn text_of(pattern: &str) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(TEXT_BYTES_MAX))
+        .pattern(Some(pattern))
+        .build()
+}
+
 fn entries(names: &str) -> Object {
-    let text = |pattern: &str| {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .max_length(Some(TEXT_BYTES_MAX))
-            .pattern(Some(pattern))
-            .build()
-    };
     ObjectBuilder::new()
         .schema_type(Type::Object)
-        .property_names(Some(text(names)))
-        .additional_properties(Some(Schema::from(text(r"^[^\x00]*$"))))
+        .property_names(Some(text_of(names)))
+        .additional_properties(Some(Schema::from(text_of(r"^[^\x00]*$"))))
         .max_properties(Some(ENTRIES_MAX))
         .build()
 }

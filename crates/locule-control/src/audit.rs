@@ -24,6 +24,10 @@ pub(crate) enum SandboxAuditEvent {
     SetTimeout {
         seconds: u32,
     },
+    /// A request changed its labels, its timeouts or how its ports are reached.
+    Update {
+        changes: Value,
+    },
     /// A request or the platform destroys it; `reason` says why the platform does: its time is over.
     Destroy {
         reason: Option<&'static str>,
@@ -171,6 +175,7 @@ impl SandboxAuditEvent {
                 let timeout = json!({ "timeout_sec": seconds });
                 ("set_timeout", "info", timeout)
             }
+            Self::Update { changes } => ("update", "info", changes.clone()),
             Self::Destroy { reason: None } => ("destroy", "warning", json!({})),
             Self::Destroy {
                 reason: Some(reason),

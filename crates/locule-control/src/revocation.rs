@@ -5,12 +5,13 @@
 //!                            │                                          ▲
 //! every PERIOD: which grants are still valid? (one statement) ── cancel ┘ those that are not
 //! ```
-//! A connection is open for one [`Grant`]: a key, a login or a sandbox's token, and the team. All connections of a grant share
+//! A connection is open for one [`Grant`]: a key, a login, a sandbox's token or the openness of a public sandbox, and the team. All connections of a grant share
 //! one cancellation token, so other callers' connections go on. The edge cancels the requests, bodies and tunnels that hold it.
 
 use std::time::Duration;
 
-use locule_store::sandbox_callers::{self, Grant};
+use locule_ids::{SandboxId, TeamId};
+use locule_store::sandbox_callers::{self, Grant, Granted};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
@@ -25,6 +26,13 @@ const UNCHECKED_MAX: Duration = Duration::from_mins(1);
 /// Grants in one statement.
 const BATCH: usize = 1000;
 
+const fn visit(team: TeamId, sandbox: SandboxId) -> Grant {
+    Grant {
+        team,
+        caller: Granted::Visitor { sandbox },
+    }
+}
+
 impl Sandboxes {
     /// A token that is cancelled when the caller loses its right to the team's sandboxes.
     pub fn guard_caller(&self, caller: &Caller, uses: bool) -> Cut {
@@ -34,6 +42,16 @@ impl Sandboxes {
     /// A token that is cancelled when the grant is no longer valid.
     pub fn guard(&self, grant: Grant) -> Cut {
         self.inner.guarded.guard(grant)
+    }
+
+    /// A token that is cancelled when the ports of a public sandbox need a credential.
+    pub fn guard_visit(&self, team: TeamId, sandbox: SandboxId) -> Cut {
+        self.guard(visit(team, sandbox))
+    }
+
+    /// Ends the connections of this process to a sandbox that is not public any more.
+    pub(crate) fn end_visits(&self, team: TeamId, sandbox: SandboxId) {
+        self.inner.guarded.cut(&visit(team, sandbox));
     }
 
     /// Ends the connections whose grant is not valid any more.

@@ -1,10 +1,13 @@
 //! [`Sandboxes`]: the use cases about sandboxes, one a file.
 
 pub(crate) mod access;
+pub(crate) mod clock;
 mod connect;
 mod create;
+pub(crate) mod describe;
 mod destroy;
 pub(crate) mod error;
+pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod locks;
 mod pause;
@@ -13,6 +16,7 @@ mod resume;
 pub(crate) mod route;
 mod timeout;
 pub(crate) mod tokens;
+mod update;
 
 use std::sync::Arc;
 use std::time::Duration;

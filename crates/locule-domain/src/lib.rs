@@ -10,6 +10,7 @@ mod quota;
 mod reason;
 mod sandbox;
 mod timeouts;
+mod update;
 
 pub use limits::{Invalid, Limits, MEMORY_STEP_MIB, NewSandbox, is_safe_name, round_up_memory};
 pub use people::{Need, Role, Scope, SignupPolicy, UnknownWord, UserStatus};
@@ -19,3 +20,4 @@ pub use sandbox::{
     Action, Desired, Sandbox, SandboxEvent, SandboxState, TransitionRefused, next_action,
 };
 pub use timeouts::{OnTimeout, Overdue, Timeouts};
+pub use update::{Expiry, SandboxUpdate, UpdateRefused};

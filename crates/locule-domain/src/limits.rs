@@ -90,15 +90,17 @@ impl NewSandbox {
         if memory % MEMORY_STEP_MIB != 0 {
             return fail(format!("memory_mb must be a multiple of {MEMORY_STEP_MIB}"));
         }
-        self.check_timeouts(limits)?;
-        self.check_entries(limits)
+        limits.check_timeout(self.timeout_sec.into())?;
+        limits.check_timeout(self.expires_in.map_or(0, |time| time.as_secs()))?;
+        limits.check_entries(&self.env, &self.labels)
     }
+}
 
-    fn check_timeouts(&self, limits: &Limits) -> Result<(), Invalid> {
-        let longest = limits.timeout_max.as_secs();
-        if u64::from(self.timeout_sec) > longest
-            || self.expires_in.is_some_and(|time| time.as_secs() > longest)
-        {
+impl Limits {
+    /// Checks an idle timeout, or a time until expiry.
+    pub(crate) fn check_timeout(&self, seconds: u64) -> Result<(), Invalid> {
+        let longest = self.timeout_max.as_secs();
+        if seconds > longest {
             return Err(Invalid(format!(
                 "a timeout must be {longest} seconds or less"
             )));
@@ -106,20 +108,21 @@ impl NewSandbox {
         Ok(())
     }
 
-    fn check_entries(&self, limits: &Limits) -> Result<(), Invalid> {
+    /// Checks all environment variables and labels of one sandbox.
+    pub(crate) fn check_entries(
+        &self,
+        env: &BTreeMap<String, String>,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), Invalid> {
         let fail = |text: String| Err(Invalid(text));
-        for (what, entries) in [
-            ("environment variables", &self.env),
-            ("labels", &self.labels),
-        ] {
-            if entries.len() > limits.entries_max {
+        for (what, entries) in [("environment variables", env), ("labels", labels)] {
+            if entries.len() > self.entries_max {
                 return fail(format!(
                     "a sandbox can have {} {what} at most",
-                    limits.entries_max
+                    self.entries_max
                 ));
             }
-            let too_long =
-                |text: &String| text.len() > limits.text_bytes_max || text.contains('\0');
+            let too_long = |text: &String| text.len() > self.text_bytes_max || text.contains('\0');
             let bad = entries
                 .iter()
                 .find(|(name, value)| name.is_empty() || too_long(name) || too_long(value));
@@ -128,19 +131,19 @@ impl NewSandbox {
                 let shown: String = name.chars().take(64).collect();
                 return fail(format!(
                     "names and values of {what} must be {} bytes or less, without zero bytes, and no name can be empty; the entry {shown:?} is refused",
-                    limits.text_bytes_max
+                    self.text_bytes_max
                 ));
             }
         }
-        if self.env.keys().any(|name| name.contains('=')) {
+        if env.keys().any(|name| name.contains('=')) {
             return fail("the name of an environment variable must not contain =".to_owned());
         }
-        let entries = self.env.iter().chain(&self.labels);
+        let entries = env.iter().chain(labels);
         let bytes: usize = entries.map(|(name, value)| name.len() + value.len()).sum();
-        if bytes > limits.entries_bytes_max {
+        if bytes > self.entries_bytes_max {
             return fail(format!(
                 "environment variables and labels of a sandbox can have {} bytes at most, names and values together",
-                limits.entries_bytes_max
+                self.entries_bytes_max
             ));
         }
         Ok(())

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | create | when the limits of running sandboxes, of places, or of stored bytes do not allow one more |
 //! | pause by a client | when no place is free for the sandbox, or the stored bytes have reached their limit |
+//! | a timeout that pauses a running sandbox, for one without | when no place is free for the sandbox |
 //! | pause by the platform | never |
 //! | resume | when the limits of running sandboxes do not allow one more |
 //! | destroy, read | never |
@@ -164,6 +165,11 @@ impl Quota {
         self.check_places(used, u32::from(!running.place))
     }
 
+    /// Fails if no place is free for a running sandbox that gets one, which `used` contains without a place.
+    pub fn check_place(&self, used: &Usage) -> Result<(), Exceeded> {
+        self.check_places(used, 1)
+    }
+
     fn check_places(&self, used: &Usage, more: u32) -> Result<(), Exceeded> {
         let after = used.paused.saturating_add(used.places).saturating_add(more);
         if after > self.paused_max {
@@ -197,7 +203,7 @@ mod tests {
         storage_mib_max: 100,
     };
 
-    fn need(place: bool) -> SandboxNeed {
+    fn sized(place: bool) -> SandboxNeed {
         SandboxNeed {
             vcpus: 2,
             memory_mib: 512,
@@ -213,14 +219,14 @@ mod tests {
             memory_mib,
             ..Usage::default()
         };
-        SMALL.check_create(&used(1, 2, 512), need(true)).unwrap();
+        SMALL.check_create(&used(1, 2, 512), sized(true)).unwrap();
         for (used, what) in [
             (used(2, 0, 0), QuotaLimit::Sandboxes),
             (used(1, 3, 0), QuotaLimit::Vcpus),
             (used(1, 2, u32::MAX), QuotaLimit::Memory),
         ] {
             for check in [Quota::check_create, Quota::check_resume] {
-                let exceeded = check(&SMALL, &used, need(false)).unwrap_err();
+                let exceeded = check(&SMALL, &used, sized(false)).unwrap_err();
                 assert_eq!(exceeded.what, what);
             }
         }
@@ -243,13 +249,13 @@ mod tests {
             (kept(0, 0, 100), [false, false, false, false]),
         ] {
             let found = [
-                SMALL.check_create(&used, need(true)).is_ok(),
-                SMALL.check_create(&used, need(false)).is_ok(),
-                SMALL.check_pause(&used, need(true)).is_ok(),
-                SMALL.check_pause(&used, need(false)).is_ok(),
+                SMALL.check_create(&used, sized(true)).is_ok(),
+                SMALL.check_create(&used, sized(false)).is_ok(),
+                SMALL.check_pause(&used, sized(true)).is_ok(),
+                SMALL.check_pause(&used, sized(false)).is_ok(),
             ];
             assert_eq!(found, allowed, "{used:?}");
-            SMALL.check_resume(&used, need(true)).unwrap();
+            SMALL.check_resume(&used, sized(true)).unwrap();
         }
     }
 
@@ -285,6 +291,8 @@ mod tests {
         /// The host stops, or needs memory: the sandbox is paused whatever its timeouts say.
         PauseForHost(usize),
         Write(usize),
+        /// A timeout that pauses is set.
+        TakePlace(usize),
     }
 
     /// The most that one sandbox stores: its disk and its memory.
@@ -299,6 +307,7 @@ mod tests {
             3 => any::<usize>().prop_map(Act::TimeOut),
             2 => any::<usize>().prop_map(Act::PauseForHost),
             2 => any::<usize>().prop_map(Act::Write),
+            2 => any::<usize>().prop_map(Act::TakePlace),
         ]
     }
 
@@ -315,15 +324,48 @@ mod tests {
         }
     }
 
+    /// As [`perform`], for an act that changes one sandbox.
+    fn change(quota: &Quota, used: &Usage, kept: &mut Kept, act: Act) -> bool {
+        match act {
+            Act::Pause(_) => {
+                let allowed = quota.check_pause(used, need(*kept)).is_ok();
+                kept.is_running &= !allowed;
+            }
+            Act::Resume(_) => {
+                let runs = quota.check_resume(used, need(*kept)).is_ok();
+                assert!(
+                    kept.is_running || runs || used.sandboxes >= quota.sandboxes_max,
+                    "a team that may run one more sandbox can always resume"
+                );
+                kept.is_running |= runs;
+            }
+            Act::TakePlace(_) => {
+                let allowed = kept.place || !kept.is_running || quota.check_place(used).is_ok();
+                kept.place |= allowed;
+            }
+            Act::PauseForHost(_) => {
+                let without_place = kept.is_running && !kept.place;
+                kept.is_running = false;
+                return without_place;
+            }
+            Act::Write(_) => kept.bytes = SANDBOX_BYTES_MAX,
+            Act::Create { .. } | Act::Destroy(_) | Act::TimeOut(_) => {}
+        }
+        false
+    }
+
+    fn need(one: Kept) -> SandboxNeed {
+        SandboxNeed {
+            vcpus: 0,
+            memory_mib: 0,
+            place: one.place,
+        }
+    }
+
     /// Does what the quota allows, and returns whether the act was a pause without a place.
     fn perform(quota: &Quota, kept: &mut Vec<Kept>, act: Act) -> bool {
         let used = usage(kept);
         let at = |number: usize, kept: &[Kept]| number.checked_rem(kept.len());
-        let need = |one: Kept| SandboxNeed {
-            vcpus: 0,
-            memory_mib: 0,
-            place: one.place,
-        };
         match act {
             Act::Create { place } => {
                 let new = Kept {
@@ -334,25 +376,6 @@ mod tests {
                 if quota.check_create(&used, need(new)).is_ok() {
                     kept.push(new);
                 }
-            }
-            Act::Pause(number) => {
-                let Some(at) = at(number, kept) else {
-                    return false;
-                };
-                if kept[at].is_running && quota.check_pause(&used, need(kept[at])).is_ok() {
-                    kept[at].is_running = false;
-                }
-            }
-            Act::Resume(number) => {
-                let Some(at) = at(number, kept) else {
-                    return false;
-                };
-                let runs = quota.check_resume(&used, need(kept[at])).is_ok();
-                assert!(
-                    kept[at].is_running || runs || used.sandboxes >= quota.sandboxes_max,
-                    "a team that may run one more sandbox can always resume"
-                );
-                kept[at].is_running |= runs;
             }
             Act::Destroy(number) => {
                 if let Some(at) = at(number, kept) {
@@ -369,18 +392,15 @@ mod tests {
                     kept[at].is_running = false;
                 }
             }
-            Act::PauseForHost(number) => {
+            Act::Pause(number)
+            | Act::Resume(number)
+            | Act::PauseForHost(number)
+            | Act::Write(number)
+            | Act::TakePlace(number) => {
                 let Some(at) = at(number, kept) else {
                     return false;
                 };
-                let without_place = kept[at].is_running && !kept[at].place;
-                kept[at].is_running = false;
-                return without_place;
-            }
-            Act::Write(number) => {
-                if let Some(at) = at(number, kept) {
-                    kept[at].bytes = SANDBOX_BYTES_MAX;
-                }
+                return change(quota, &used, &mut kept[at], act);
             }
         }
         false

@@ -4,7 +4,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use locule_agent_api::{PROXY_ERROR_HEADER, PROXY_PROBE_HEADER, PROXY_VISITOR_HEADER};
+use locule_agent_api::{
+    PROXY_ERROR_HEADER, PROXY_PROBE_HEADER, PROXY_USE_HEADER, PROXY_VISITOR_HEADER,
+};
 use locule_guest_api::{ACCESS_TOKEN_HEADER, CONTROL_KEY_HEADER, GUEST_PORT};
 
 use crate::pass::Pass;
@@ -104,6 +106,7 @@ fn is_platform_header(name: &str) -> bool {
         || name == PROXY_ERROR_HEADER
         || name == PROXY_PROBE_HEADER
         || name == PROXY_VISITOR_HEADER
+        || name == PROXY_USE_HEADER
         || name.starts_with("e2b-")
 }
 

@@ -1,24 +1,27 @@
 //! Operations on sandboxes in the native dialect.
 
+pub(crate) mod clock;
+pub(crate) mod limits;
+pub(crate) mod list;
+pub(crate) mod update;
+pub(crate) mod view;
+
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::{CreateSandboxRequest, OnTimeout, Sandbox, SandboxStatus, schema};
-use locule_control::ListFilter;
+use locule_api::{CreateSandboxRequest, OnTimeout, Sandbox, schema};
 use locule_domain as domain;
 use locule_domain::NewSandbox;
 
 use crate::caller::{MayRead, MayUse};
 use crate::error::ApiError;
 use crate::extract::{ApiJson, Id, IdempotencyKey};
+use crate::sandboxes::view::{action, answer, sandbox_view};
 use crate::state::AppState;
-use crate::times::seconds;
 
 const TEMPLATE_DEFAULT: &str = "minimal";
-/// The list has no pages. A team with more sandboxes can use the list of the E2B dialect.
-const LISTED_MAX: usize = 1000;
 
 /// Create a sandbox
 #[utoipa::path(post, path = "/v1/sandboxes", tag = "sandboxes",
@@ -33,7 +36,7 @@ pub(crate) async fn create_sandbox(
 ) -> Result<(StatusCode, Json<Sandbox>), ApiError> {
     let new = new_sandbox(request)?;
     let sandbox = create_once(&app, &caller, key, new).await?;
-    Ok((StatusCode::CREATED, Json(sandbox_view(&sandbox))))
+    Ok((StatusCode::CREATED, answer(&app, sandbox).await?))
 }
 
 /// Creates a sandbox. The same idempotency key with the same request returns the same sandbox.
@@ -69,14 +72,11 @@ fn new_sandbox(request: CreateSandboxRequest) -> Result<NewSandbox, ApiError> {
         memory_mib: size(request.memory_mb, "memory_mb")?,
         timeout_sec: idle_seconds(request.timeout_sec)?,
         expires_in,
-        on_timeout: match request.on_timeout {
-            None | Some(OnTimeout::Kill) => domain::OnTimeout::Kill,
-            Some(OnTimeout::Pause) => domain::OnTimeout::Pause,
-        },
+        on_timeout: action(request.on_timeout.unwrap_or(OnTimeout::Kill)),
         auto_resume: request.auto_resume.unwrap_or_default(),
         env: request.envs,
         labels: request.labels,
-        public_traffic: false,
+        public_traffic: request.public_traffic.unwrap_or_default(),
     })
 }
 
@@ -95,31 +95,6 @@ fn idle_seconds(value: Option<i64>) -> Result<u32, ApiError> {
         .map_err(|_| ApiError::invalid("timeout_sec must be between 0 and 4294967295"))
 }
 
-/// List sandboxes
-///
-/// Returns the team's sandboxes, newest first, without sandboxes in the state `stopped` or `error`.
-#[utoipa::path(get, path = "/v1/sandboxes", tag = "sandboxes",
-    responses((status = 200, body = Vec<Sandbox>)))]
-pub(crate) async fn list_sandboxes(
-    State(app): State<AppState>,
-    caller: MayRead,
-) -> Result<Json<Vec<Sandbox>>, ApiError> {
-    let mut listed = Vec::new();
-    let mut filter = ListFilter::default();
-    while listed.len() < LISTED_MAX {
-        let page = app
-            .sandboxes
-            .list_sandboxes(caller.team(), filter.clone())
-            .await?;
-        listed.extend(page.sandboxes.iter().map(sandbox_view));
-        if page.next.is_none() {
-            break;
-        }
-        filter.cursor = page.next;
-    }
-    Ok(Json(listed))
-}
-
 /// Get a sandbox
 ///
 /// Returns the sandbox in any state.
@@ -130,8 +105,8 @@ pub(crate) async fn get_sandbox(
     caller: MayRead,
     Id(id): Id,
 ) -> Result<Json<Sandbox>, ApiError> {
-    let sandbox = app.sandboxes.get_sandbox(caller.team(), id).await?;
-    Ok(Json(sandbox_view(&sandbox)))
+    let described = app.sandboxes.get_described(caller.team(), id).await?;
+    Ok(Json(sandbox_view(described)))
 }
 
 /// Destroy a sandbox
@@ -171,7 +146,7 @@ pub(crate) async fn pause_sandbox(
     Id(id): Id,
 ) -> Result<Json<Sandbox>, ApiError> {
     let sandbox = app.sandboxes.pause_sandbox(&caller.0, id).await?;
-    Ok(Json(sandbox_view(&sandbox)))
+    answer(&app, sandbox).await
 }
 
 /// Resume a sandbox
@@ -185,48 +160,7 @@ pub(crate) async fn resume_sandbox(
     Id(id): Id,
 ) -> Result<Json<Sandbox>, ApiError> {
     let sandbox = app.sandboxes.resume_sandbox(&caller.0, id).await?;
-    Ok(Json(sandbox_view(&sandbox)))
-}
-
-/// The sandbox in the format of this dialect.
-fn sandbox_view(sandbox: &domain::Sandbox) -> Sandbox {
-    let reason = sandbox.state.reason().map(str::to_owned);
-    Sandbox {
-        id: sandbox.id,
-        status: status(sandbox.state),
-        status_reason: reason.or_else(|| sandbox.status_reason.clone()),
-        last_error: sandbox.last_error.clone(),
-        template: sandbox.template.clone(),
-        vcpus: sandbox.vcpus,
-        memory_mb: sandbox.memory_mib,
-        timeout_sec: sandbox.timeouts.timeout_sec,
-        guest_ip: known(&sandbox.guest_ip),
-        host_ip: known(&sandbox.host_ip),
-        created_at: seconds(sandbox.created_at),
-        started_at: sandbox.started_at.map(seconds),
-        last_active_at: sandbox.last_active_at.map(seconds),
-        last_updated: seconds(sandbox.last_updated),
-        expires_at: sandbox.timeouts.expires_at.map(seconds),
-        labels: sandbox.labels.clone(),
-        metadata: sandbox.metadata.clone(),
-    }
-}
-
-/// `None` for an empty text: the value is not known yet.
-fn known(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-pub(crate) fn status(state: domain::SandboxState) -> SandboxStatus {
-    match state {
-        domain::SandboxState::Pending => SandboxStatus::Pending,
-        domain::SandboxState::Starting => SandboxStatus::Starting,
-        domain::SandboxState::Running => SandboxStatus::Running,
-        domain::SandboxState::Paused => SandboxStatus::Paused,
-        domain::SandboxState::Missing => SandboxStatus::Missing,
-        domain::SandboxState::Stopped { .. } => SandboxStatus::Stopped,
-        domain::SandboxState::Error { .. } => SandboxStatus::Error,
-    }
+    answer(&app, sandbox).await
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use self::members::member_views;
 use crate::caller::{Member, Person};
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiPath};
-use crate::sandboxes::status;
+use crate::sandboxes::view::status;
 use crate::state::AppState;
 use crate::times::seconds;
 

@@ -256,18 +256,30 @@ CREATE TABLE sandboxes (
     started_at      TIMESTAMPTZ,
     last_active_at  TIMESTAMPTZ,
     last_updated    TIMESTAMPTZ NOT NULL,
-    -- Whose request created it. The id of a key stays after the key is revoked.
+    -- Whose request created it. The kind stays after the user is deleted, and the id of a key after the key is revoked.
+    created_by_kind TEXT NOT NULL CHECK (created_by_kind IN ('user', 'api_key', 'system')),
     created_by_user UUID REFERENCES users (id) ON DELETE SET NULL,
     created_by_key  UUID,
+    -- When it became stopped or error, and whose request destroyed it. No kind: no request did.
+    ended_at        TIMESTAMPTZ,
+    ended_by_kind   TEXT CHECK (ended_by_kind IN ('user', 'api_key')),
+    ended_by_user   UUID REFERENCES users (id) ON DELETE SET NULL,
+    ended_by_key    UUID,
+    CHECK ((ended_at IS NOT NULL) = (status IN ('stopped', 'error'))),
     CHECK (host_id IS NOT NULL OR status IN ('pending', 'error', 'stopped'))
 );
 CREATE INDEX sandboxes_team ON sandboxes (team_id, created_at DESC, id DESC);
+CREATE INDEX sandboxes_created ON sandboxes (created_at DESC, id DESC);
+-- For lists of the sandboxes that have not ended, and of those that ended lately.
+CREATE INDEX sandboxes_listed ON sandboxes (team_id, created_at DESC, id DESC) WHERE status NOT IN ('stopped', 'error');
+CREATE INDEX sandboxes_ended ON sandboxes (team_id, ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX sandboxes_host ON sandboxes (host_id, status);
 -- For the sandboxes that count against a team's quota.
 CREATE INDEX sandboxes_in_use ON sandboxes (team_id)
     INCLUDE (desired, vcpus, memory_mb, on_timeout, timeout_sec, stored_bytes)
     WHERE status NOT IN ('stopped', 'error') AND desired <> 'gone';
 CREATE INDEX sandboxes_creator_user ON sandboxes (created_by_user) WHERE created_by_user IS NOT NULL;
+CREATE INDEX sandboxes_ender_user ON sandboxes (ended_by_user) WHERE ended_by_user IS NOT NULL;
 CREATE INDEX sandboxes_creator_key ON sandboxes (created_by_key) WHERE created_by_key IS NOT NULL;
 -- For the sandboxes that a sweep reads.
 CREATE INDEX sandboxes_unsettled ON sandboxes (id) WHERE status NOT IN ('stopped', 'error') OR cleanup_pending;

@@ -33,6 +33,7 @@ type GrantColumns = (
     Vec<Option<i64>>,
     Vec<Option<i64>>,
     DateTime<Utc>,
+    Vec<Option<Uuid>>,
 );
 
 /// Rows, each with what its caller's right needs at the time `$2`: a membership `m` or a key `k`.
@@ -86,8 +87,8 @@ statements! {
     );
     STILL_VALID: GrantColumns => (i64,) =
         "SELECT g.place
-         FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bool[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[])
-             AS g (place, team, api_key, uses, person, login, person_number, membership)
+         FROM unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bool[], $5::uuid[], $6::uuid[], $7::bigint[], $8::bigint[], $10::uuid[])
+             AS g (place, team, api_key, uses, person, login, person_number, membership, visited)
          JOIN teams t ON t.id = g.team AND t.deleted_at IS NULL
          LEFT JOIN team_api_keys k ON k.id = g.api_key AND k.team_id = g.team AND (k.expires_at IS NULL OR k.expires_at > $9)
              AND (NOT g.uses OR k.scope IN ('full', 'sandbox'))
@@ -96,7 +97,8 @@ statements! {
          LEFT JOIN users_teams m ON m.user_id = u.id AND m.team_id = g.team
              AND (g.membership IS NULL OR m.revocation = g.membership)
          LEFT JOIN sessions l ON l.id = g.login AND l.user_id = u.id AND l.revoked_at IS NULL AND l.expires_at > $9
-         WHERE k.id IS NOT NULL OR (m.user_id IS NOT NULL AND (g.login IS NULL OR l.id IS NOT NULL))";
+         LEFT JOIN sandboxes s ON s.id = g.visited AND s.team_id = g.team AND s.public_traffic
+         WHERE k.id IS NOT NULL OR s.id IS NOT NULL OR (m.user_id IS NOT NULL AND (g.login IS NULL OR l.id IS NOT NULL))";
 }
 
 /// A caller with a row.
@@ -242,6 +244,8 @@ pub enum Granted {
     Login { user: UserId, session: SessionId },
     /// By a token that was derived from these numbers.
     Numbered { user: UserId, numbers: Numbers },
+    /// Anybody, while the ports of the sandbox need no credential.
+    Visitor { sandbox: SandboxId },
 }
 
 /// The places in `grants` of those that are still valid, in no order.
@@ -253,8 +257,8 @@ pub async fn still_valid(
     let mut values: GrantColumns = GrantColumns::default();
     values.8 = now;
     for (place, grant) in grants.iter().enumerate() {
-        let (mut key, mut uses, mut person, mut login, mut numbers) =
-            (None, false, None, None, None);
+        let (mut key, mut uses, mut person, mut login, mut numbers, mut visited) =
+            (None, false, None, None, None, None);
         match grant.caller {
             Granted::Key {
                 key: id,
@@ -266,6 +270,7 @@ pub async fn still_valid(
             Granted::Numbered { user, numbers: of } => {
                 (person, numbers) = (Some(user.as_uuid()), Some(of));
             }
+            Granted::Visitor { sandbox } => visited = Some(sandbox.as_uuid()),
         }
         values.0.push(i64::try_from(place).unwrap_or(i64::MAX));
         values.1.push(grant.team.as_uuid());
@@ -275,6 +280,7 @@ pub async fn still_valid(
         values.5.push(login);
         values.6.push(numbers.map(|numbers| numbers.person));
         values.7.push(numbers.map(|numbers| numbers.membership));
+        values.9.push(visited);
     }
     let rows = STILL_VALID.fetch_all(conn, values).await?;
     let places = rows.into_iter();

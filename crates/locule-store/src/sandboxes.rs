@@ -1,6 +1,7 @@
 //! Table `sandboxes`.
 
 pub(crate) mod creators;
+pub(crate) mod description;
 pub(crate) mod list;
 mod row;
 
@@ -11,7 +12,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 pub use creators::{Created, CreatedFilter, Creator, created_by};
-pub use list::{Filter, list, list_sql};
+pub use description::{Author, AuthorId, AuthorKind, Description, describe, set_ended_by};
+pub use list::{Filter, count, list, list_sql};
 
 use crate::StoreError;
 use crate::statement::statements;
@@ -66,6 +68,9 @@ type UpdateValues = (
     Option<Time>,
     Time,
     i64,
+    bool,
+    bool,
+    JsonTexts<'static>,
 );
 
 /// Running sandboxes, their vCPUs and memory; paused ones; running ones that may be paused; stored bytes.
@@ -75,15 +80,19 @@ statements! {
     INSERT: InsertValues =
         "INSERT INTO sandboxes (id, team_id, host_id, status, desired, generation, template, template_id, default_user, vcpus,
              memory_mb, disk_size_mb, timeout_sec, expires_at, timeout_given_sec, on_timeout, auto_resume, public_traffic, env,
-             labels, created_at, last_updated, created_by_user, created_by_key)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $22, $23)";
+             labels, created_at, last_updated, created_by_user, created_by_key, created_by_kind, ended_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $22, $23,
+             CASE WHEN $22 IS NOT NULL THEN 'user' WHEN $23 IS NOT NULL THEN 'api_key' ELSE 'system' END,
+             CASE WHEN $4 IN ('stopped', 'error') THEN $21 END)";
     GET: (Uuid,) => SandboxRow = select!("WHERE id = $1");
     GET_MANY: (Vec<Uuid>,) => SandboxRow = select!("WHERE id = ANY ($1)");
     UPDATE: UpdateValues =
         "UPDATE sandboxes SET host_id = $3, status = $4, desired = $5, generation = $6, status_reason = $7, last_error = $8,
              cleanup_pending = $9, timeout_sec = $10, expires_at = $11, timeout_given_sec = $12, on_timeout = $13,
              guest_ip = $14, host_ip = $15, metadata = $16, started_at = $17,
-             last_active_at = greatest(last_active_at, $18), last_updated = $19, stored_bytes = $20, version = version + 1
+             last_active_at = greatest(last_active_at, $18), last_updated = $19, stored_bytes = $20, version = version + 1,
+             auto_resume = $21, public_traffic = $22, labels = $23,
+             ended_at = CASE WHEN $4 IN ('stopped', 'error') THEN coalesce(ended_at, $19) END
          WHERE id = $1 AND version = $2";
     TOUCH: (Uuid, Time) = "UPDATE sandboxes SET last_active_at = greatest(last_active_at, $2) WHERE id = $1";
     UNRECONCILED: (Option<Uuid>, i64) => SandboxRow = select!(
@@ -193,6 +202,9 @@ pub async fn update(
         next.last_active_at,
         now,
         i64::try_from(next.stored_bytes).unwrap_or(i64::MAX),
+        next.auto_resume,
+        next.public_traffic,
+        json(&next.labels),
     );
     Ok(UPDATE.execute(conn, values).await? == 1)
 }

@@ -132,9 +132,10 @@ tuples! {
     (A B C D E F G)
     (A B C D E F G H)
     (A B C D E F G H I)
+    (A B C D E F G H I J)
     (A B C D E F G H I J K)
     (A B C D E F G H I J K L)
-    (A B C D E F G H I J K L M N O P Q R S T)
+    (A B C D E F G H I J K L M N)
     (A B C D E F G H I J K L M N O P Q R S T U V W)
 }
 
@@ -309,6 +310,7 @@ pub(crate) mod tests {
             oauth_providers::statements(),
             sandbox_callers::statements(),
             sandboxes::creators::statements(),
+            sandboxes::description::statements(),
             sandboxes::list::statements(),
             sandboxes::statements(),
             sessions::statements(),

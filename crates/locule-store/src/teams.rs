@@ -39,6 +39,9 @@ statements! {
     LOCK_LIMITS: (Uuid,) => LimitColumns =
         "SELECT sandboxes_max, vcpus_max, memory_mb_max, creates_per_minute_max, paused_max, storage_mb_max FROM teams
          WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE";
+    LIMITS: (Uuid,) => LimitColumns =
+        "SELECT sandboxes_max, vcpus_max, memory_mb_max, creates_per_minute_max, paused_max, storage_mb_max FROM teams
+         WHERE id = $1 AND deleted_at IS NULL";
     OF_USER: (Uuid,) => MembershipRow =
         "SELECT t.id, t.name, t.slug, t.is_byoc, t.created_at, m.role FROM users_teams m JOIN teams t ON t.id = m.team_id
          WHERE m.user_id = $1 AND t.deleted_at IS NULL ORDER BY m.created_at, t.id LIMIT 1000";
@@ -149,20 +152,33 @@ pub async fn lock_quota(
     default: Quota,
 ) -> Result<Option<Quota>, StoreError> {
     let own = LOCK_LIMITS.fetch_optional(conn, (id.as_uuid(),)).await?;
+    Ok(own.map(|own| quota_of(own, default)))
+}
+
+/// As [`lock_quota`], without the lock: for a report, not for a decision.
+pub async fn quota(
+    conn: &mut PgConnection,
+    id: TeamId,
+    default: Quota,
+) -> Result<Option<Quota>, StoreError> {
+    let own = LIMITS.fetch_optional(conn, (id.as_uuid(),)).await?;
+    Ok(own.map(|own| quota_of(own, default)))
+}
+
+fn quota_of(own: LimitColumns, default: Quota) -> Quota {
     let or = |own: Option<i32>, default| {
         own.and_then(|own| u32::try_from(own).ok())
             .unwrap_or(default)
     };
-    Ok(own.map(
-        |(sandboxes, vcpus, memory_mib, creates, paused, storage_mib)| Quota {
-            sandboxes_max: or(sandboxes, default.sandboxes_max),
-            vcpus_max: or(vcpus, default.vcpus_max),
-            memory_mib_max: or(memory_mib, default.memory_mib_max),
-            creates_per_minute_max: or(creates, default.creates_per_minute_max),
-            paused_max: or(paused, default.paused_max),
-            storage_mib_max: or(storage_mib, default.storage_mib_max),
-        },
-    ))
+    let (sandboxes, vcpus, memory_mib, creates, paused, storage_mib) = own;
+    Quota {
+        sandboxes_max: or(sandboxes, default.sandboxes_max),
+        vcpus_max: or(vcpus, default.vcpus_max),
+        memory_mib_max: or(memory_mib, default.memory_mib_max),
+        creates_per_minute_max: or(creates, default.creates_per_minute_max),
+        paused_max: or(paused, default.paused_max),
+        storage_mib_max: or(storage_mib, default.storage_mib_max),
+    }
 }
 
 row! {

@@ -7,7 +7,7 @@ mod orders;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use locule_agent_api::{ReportedState, SandboxReport, WriteMark};
+use locule_agent_api::{Holder, ReportedState, SandboxReport, WriteMark};
 use locule_base::clock::SharedClock;
 use locule_domain::Overdue;
 use locule_ids::SandboxId;
@@ -30,6 +30,8 @@ struct State {
     asked: Vec<(Call, SandboxId)>,
     late: Vec<Request>,
     away: bool,
+    /// What uses each sandbox, where a test says so.
+    held_by: BTreeMap<SandboxId, Vec<Holder>>,
     write_mark: Option<WriteMark>,
 }
 
@@ -156,6 +158,11 @@ impl SimHost {
         let report = report.clone();
         drop(state);
         self.publish(&report);
+    }
+
+    /// Sets what uses a sandbox from now on.
+    pub fn set_holders(&self, sandbox: SandboxId, held_by: Vec<Holder>) {
+        self.state().held_by.insert(sandbox, held_by);
     }
 
     /// Ends a sandbox without an order, as a guest that powers off or a VM that is lost does.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use locule_agent_api::Connector;
 use locule_base::clock::{Clock as _, ManualClock};
 use locule_base::tasks::Tasks;
@@ -95,6 +96,10 @@ impl World {
 
     pub fn pass(&self, time: Duration) {
         self.clock.advance(time);
+    }
+
+    pub fn clock_now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// Advances the clock so that the hosts' lists are newer than the rows, and runs one sweep.

@@ -26,6 +26,7 @@ enum Received {
     Resume(ResumeSandbox),
     Update(UpdateSandbox),
     Ping(SandboxId),
+    Activity(SandboxId),
     Get(SandboxId),
     List,
     Watch,
@@ -48,6 +49,28 @@ impl Recorder {
 
     fn take(&self) -> Vec<Received> {
         std::mem::take(&mut *self.received.lock().unwrap())
+    }
+}
+
+fn activity() -> SandboxActivity {
+    let at = |seconds| DateTime::from_timestamp(seconds, 5_000_000).unwrap();
+    let holder = |purpose, count| Holder {
+        purpose,
+        count,
+        since: at(1_700_000_000),
+    };
+    let terminal = Purpose {
+        pid: Some(7),
+        tag: Some("pty-1".to_owned()),
+        ..Purpose::new(HolderKind::Terminal)
+    };
+    let port = Purpose {
+        port: Some(8080),
+        ..Purpose::new(HolderKind::Port)
+    };
+    SandboxActivity {
+        last_active_at: at(1_700_000_001),
+        held_by: vec![holder(terminal, 1), holder(port, 12)],
     }
 }
 
@@ -90,6 +113,11 @@ impl HostAgent for Recorder {
         } else {
             Err(AgentError::NotFound)
         }
+    }
+
+    async fn activity(&self, sandbox: SandboxId) -> Result<SandboxActivity, AgentError> {
+        self.record(Received::Activity(sandbox));
+        Ok(activity())
     }
 
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
@@ -280,6 +308,8 @@ async fn every_message_arrives_as_it_was_sent() {
     );
     client.destroy_sandbox(destroy.clone()).await.unwrap();
     client.ping_sandbox(answer.sandbox).await.unwrap();
+    let asked = client.activity(answer.sandbox).await.unwrap();
+    assert_eq!(asked, activity());
     assert_eq!(
         client.list_sandboxes().await.unwrap(),
         std::slice::from_ref(&answer)
@@ -301,6 +331,7 @@ async fn every_message_arrives_as_it_was_sent() {
         Received::Get(answer.sandbox),
         Received::Destroy(destroy),
         Received::Ping(answer.sandbox),
+        Received::Activity(answer.sandbox),
         Received::List,
         Received::Terminate(vec![answer.sandbox]),
         Received::AcceptDatabase(mark()),

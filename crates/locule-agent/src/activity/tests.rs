@@ -177,3 +177,54 @@ async fn few_uses_wait_for_the_outcome_of_a_pause() {
     let others = waiting.join_all().await;
     assert!(others.iter().all(Result::is_ok), "{others:?}");
 }
+
+#[tokio::test]
+async fn a_report_has_the_open_uses_by_purpose_and_is_no_use_itself() {
+    let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
+    let activity = Activity::new(clock.clone(), AllUses::within(4096));
+    let terminal = Purpose {
+        tag: Some("pty-1".to_owned()),
+        ..Purpose::new(HolderKind::Terminal)
+    };
+    let open = activity.begin(UseKind::Call, None).unwrap();
+    open.set_purpose(terminal.clone());
+    clock.advance(Duration::from_mins(1));
+    let visits = fill(&activity, UseKind::Visit, None);
+    let probes = fill(&activity, UseKind::Probe, None);
+    let report = activity.report();
+    let held: Vec<_> = report
+        .held_by
+        .iter()
+        .map(|holder| (&holder.purpose, holder.count, holder.since))
+        .collect();
+    let minute = DateTime::UNIX_EPOCH + Duration::from_mins(1);
+    let port = Purpose::new(HolderKind::Port);
+    assert_eq!(
+        held,
+        [(&terminal, 1, DateTime::UNIX_EPOCH), (&port, 512, minute)]
+    );
+    assert_eq!(report.last_active_at, minute);
+    drop((open, visits));
+    clock.advance(Duration::from_mins(1));
+    let idle = SandboxActivity {
+        last_active_at: minute,
+        held_by: Vec::new(),
+    };
+    assert_eq!(activity.report(), idle, "a probe and a report are no use");
+    drop(probes);
+}
+
+#[tokio::test]
+async fn a_report_is_short_although_each_use_has_a_purpose_of_its_own() {
+    let activity = activity(1 << 20);
+    let uses = fill(&activity, UseKind::Call, None);
+    for (pid, open) in (1..).zip(&uses) {
+        open.set_purpose(Purpose {
+            pid: Some(pid),
+            ..Purpose::new(HolderKind::ProcessStream)
+        });
+    }
+    let report = activity.report();
+    assert_eq!(report.held_by.len(), 100);
+    assert_eq!(report.held_by[0].purpose.pid, Some(1));
+}

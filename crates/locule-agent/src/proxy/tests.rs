@@ -17,7 +17,8 @@ async fn answering() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let app = axum::Router::new().fallback(|headers: http::HeaderMap| async move {
-        let told = headers.contains_key(PROXY_VISITOR_HEADER);
+        let own = [PROXY_VISITOR_HEADER, PROXY_USE_HEADER];
+        let told = own.iter().any(|name| headers.contains_key(*name));
         assert!(!told, "the program was told of the platform's header");
         StatusCode::NO_CONTENT
     });
@@ -125,4 +126,63 @@ async fn a_response_whose_head_came_lasts_as_long_as_it_likes() {
         axum::body::to_bytes(answer.into_body(), 16).await.unwrap()
     };
     assert_eq!(tokio::join!(read, program).0, "late");
+}
+
+#[tokio::test]
+async fn a_request_is_listed_with_what_it_is_for_while_it_is_open() {
+    let activity = Activity::new(SystemClock::shared(), AllUses::within(1 << 20));
+    let (silent, program) = (silent().await, answering().await);
+    let hung = silent.local_addr().unwrap();
+    let send = |port, to: SocketAddr, path: &'static str, noted: &'static str| {
+        let activity = activity.clone();
+        let request = Request::builder()
+            .uri(format!("/proxy/sandbox/{port}{path}"))
+            .header(PROXY_USE_HEADER, noted)
+            .body(Body::empty())
+            .unwrap();
+        async move {
+            let stream = async { TcpStream::connect(to).await.map(Some) };
+            pass_on(&activity, SandboxId::random(), port, request, stream).await
+        }
+    };
+    // The program asserts that it is not told the header.
+    let answered = send(8080, program, "/", "terminal").await;
+    assert_eq!(answered.status(), StatusCode::NO_CONTENT);
+    drop(answered);
+    let mut open = tokio::task::JoinSet::new();
+    for (port, path, noted, expected) in [
+        (
+            GUEST_PORT,
+            "/process.Process/Start",
+            "terminal;tag=pty-1",
+            "terminal;tag=pty-1",
+        ),
+        (GUEST_PORT, "/process.Process/Start", "", "command"),
+        (
+            GUEST_PORT,
+            "/process.Process/Connect",
+            "spy",
+            "process_stream",
+        ),
+        (GUEST_PORT, "/files?path=/a", "", "transfer"),
+        (GUEST_PORT, "/filesystem.Filesystem/WatchDir", "", "call"),
+        // Only the guest agent's requests are the control plane's own.
+        (8080, "/process.Process/Start", "terminal", "port"),
+    ] {
+        open.spawn(send(port, hung, path, noted));
+        // A use begins with the purpose of its kind, which is replaced at once.
+        while activity
+            .report()
+            .held_by
+            .last()
+            .is_none_or(|newest| newest.purpose.header() != expected)
+        {
+            tokio::task::yield_now().await;
+        }
+        let port_of = activity.report().held_by.pop().unwrap().purpose.port;
+        assert_eq!(port_of, (port != GUEST_PORT).then_some(port));
+    }
+    open.abort_all();
+    while open.join_next().await.is_some() {}
+    assert!(activity.report().held_by.is_empty());
 }

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _};
 use locule_agent_api::{
-    AgentError, HostAgent, HostInfo, Order, PROTOCOL_VERSION, ResumeSandbox, SandboxReport,
-    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
+    AgentError, HostAgent, HostInfo, Order, PROTOCOL_VERSION, ResumeSandbox, SandboxActivity,
+    SandboxReport, SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
 };
 use locule_ids::SandboxId;
 use locule_vmm::Shape;
@@ -139,6 +139,12 @@ impl HostAgent for Registry {
     async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError> {
         self.check_ready()?;
         self.report_of(sandbox).ok_or(AgentError::NotFound)
+    }
+
+    async fn activity(&self, sandbox: SandboxId) -> Result<SandboxActivity, AgentError> {
+        self.check_ready()?;
+        let handle = self.handle(sandbox).ok_or(AgentError::NotFound)?;
+        Ok(handle.activity.report())
     }
 
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {

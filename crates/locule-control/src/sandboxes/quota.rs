@@ -17,6 +17,8 @@ pub(crate) enum QuotaUse {
     Resume,
     /// A client pauses a running sandbox. A pause by the platform is never refused.
     Pause,
+    /// A running sandbox without a place gets a timeout at which the platform pauses it.
+    Place,
 }
 
 impl QuotaUse {
@@ -27,6 +29,11 @@ impl QuotaUse {
                 Some(Self::Resume)
             }
             (Desired::Running, Desired::Paused) if by_client => Some(Self::Pause),
+            (Desired::Running, Desired::Running)
+                if next.timeouts.may_pause() && !seen.timeouts.may_pause() =>
+            {
+                Some(Self::Place)
+            }
             _ => None,
         }
     }
@@ -74,6 +81,7 @@ impl Sandboxes {
         match needed {
             QuotaUse::Resume => quota.check_resume(&used, sandbox.need())?,
             QuotaUse::Pause => quota.check_pause(&used, sandbox.need())?,
+            QuotaUse::Place => quota.check_place(&used)?,
         }
         Ok(())
     }

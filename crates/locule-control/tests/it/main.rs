@@ -19,4 +19,5 @@ mod second_line;
 mod stale;
 mod teams;
 mod truth;
+mod update;
 mod watch;

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
+use locule_agent_api::Purpose;
 use locule_base::backoff::Backoff;
 use tokio::time::Instant;
 
@@ -30,6 +31,7 @@ struct Attached {
     pid: Option<u32>,
     /// Position in the process's output of the next byte, if known.
     offset: Option<u64>,
+    purpose: Purpose,
     /// When the guest agent kills the process.
     deadline: Option<Instant>,
     /// Count of lost bytes that the next event reports.
@@ -49,6 +51,7 @@ pub(super) fn attached(
         events: stream.events,
         pid: None,
         offset: stream.offset,
+        purpose: stream.purpose,
         deadline: timeout.map(|timeout| Instant::now() + timeout),
         gap: 0,
         recovered: None,
@@ -123,7 +126,11 @@ impl Attached {
         }
         loop {
             outage.back_off().await;
-            let failed = match self.guest.follow(&process, self.offset).await {
+            let failed = match self
+                .guest
+                .follow(&process, self.offset, self.purpose.clone())
+                .await
+            {
                 Ok(mut stream) => match stream.events.next().await {
                     Some(Ok(ProcessEvent::Started { .. })) => {
                         self.continue_with(stream);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
+use locule_agent_api::{HolderKind, PROXY_USE_HEADER, Purpose};
 use locule_guest_api::OFFSET_HEADER;
 use locule_guest_api::oneof;
 use locule_guest_api::proto::process as wire;
@@ -79,6 +80,8 @@ pub(super) struct OpenStream {
     pub(super) events: ProcessEvents,
     /// Position in the process's output of the stream's first byte, if the guest agent reports it.
     pub(super) offset: Option<u64>,
+    /// What the host is told of the stream.
+    pub(super) purpose: Purpose,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +90,26 @@ pub struct ListedProcess {
     pub tag: Option<String>,
     pub cmd: String,
     pub args: Vec<String>,
+}
+
+impl Selector {
+    /// The purpose of a stream of the process.
+    pub(super) fn purpose(&self, kind: HolderKind) -> Purpose {
+        let (pid, tag) = match self {
+            Self::Pid(pid) => (Some(*pid), None),
+            Self::Tag(tag) => (None, Some(tag.clone())),
+        };
+        Purpose {
+            pid,
+            tag,
+            ..Purpose::new(kind)
+        }
+    }
+}
+
+/// Tells the host what the call is for.
+fn noted(options: CallOptions, purpose: &Purpose) -> CallOptions {
+    options.with_header(header_name(PROXY_USE_HEADER), purpose.header())
 }
 
 pub(super) fn selector(selector: &Selector) -> wire::ProcessSelector {
@@ -148,7 +171,16 @@ macro_rules! events {
 impl GuestClient {
     /// Starts a program. The first event has its process id. The events continue across a restart of the host agent.
     pub async fn start(&self, start: StartProcess) -> Result<ProcessEvents, GuestError> {
-        let mut options = as_user(CallOptions::default(), start.user.as_deref());
+        let kind = match start.terminal {
+            Some(_) => HolderKind::Terminal,
+            None => HolderKind::Command,
+        };
+        let purpose = Purpose {
+            tag: start.tag.clone(),
+            ..Purpose::new(kind)
+        };
+        let options = noted(CallOptions::default(), &purpose);
+        let mut options = as_user(options, start.user.as_deref());
         if let Some(timeout) = start.timeout {
             options = options.with_timeout(timeout);
         }
@@ -170,6 +202,7 @@ impl GuestClient {
         let stream = OpenStream {
             events: events!(messages, wire::StartResponse),
             offset: Some(0),
+            purpose,
         };
         Ok(attached(self.clone(), stream, start.timeout))
     }
@@ -177,7 +210,8 @@ impl GuestClient {
     /// Follows a process from now on. The first event has its process id. The events continue across a restart of the host
     /// agent.
     pub async fn connect(&self, process: &Selector) -> Result<ProcessEvents, GuestError> {
-        let stream = self.follow(process, None).await?;
+        let purpose = process.purpose(HolderKind::ProcessStream);
+        let stream = self.follow(process, None, purpose).await?;
         Ok(attached(self.clone(), stream, None))
     }
 
@@ -187,8 +221,9 @@ impl GuestClient {
         &self,
         process: &Selector,
         offset: Option<u64>,
+        purpose: Purpose,
     ) -> Result<OpenStream, GuestError> {
-        let mut options = CallOptions::default();
+        let mut options = noted(CallOptions::default(), &purpose);
         if let Some(offset) = offset {
             options = options.with_header(header_name(OFFSET_HEADER), offset.to_string());
         }
@@ -207,6 +242,7 @@ impl GuestClient {
         Ok(OpenStream {
             events: events!(messages, wire::ConnectResponse),
             offset: first.or(offset),
+            purpose,
         })
     }
 

@@ -1,6 +1,7 @@
 //! `process.Process` for a program in a terminal: input, the size of the window, and output from a position.
 
 use bytes::Bytes;
+use locule_agent_api::HolderKind;
 use locule_guest_api::oneof;
 use locule_guest_api::proto::process as wire;
 
@@ -17,7 +18,9 @@ impl GuestClient {
         process: &Selector,
         offset: Option<u64>,
     ) -> Result<(ProcessEvents, u64), GuestError> {
-        let stream = self.follow(process, offset).await?;
+        let stream = self
+            .follow(process, offset, process.purpose(HolderKind::Terminal))
+            .await?;
         let first = stream.offset.unwrap_or_default();
         Ok((attached(self.clone(), stream, None), first))
     }

@@ -141,6 +141,7 @@ fn filter(query: ListQuery) -> Result<ListFilter, ApiError> {
         ascending,
         limit: Some(limit),
         cursor: query.next_token.filter(|token| !token.is_empty()),
+        ..ListFilter::default()
     })
 }
 

@@ -152,7 +152,8 @@ async fn other_port(
     visitor: Option<IpAddr>,
 ) -> Result<Admission, Answer> {
     let (access, cut) = if access.public_traffic {
-        (access, Cut::default())
+        let cut = app.sandboxes.guard_visit(access.team, address.sandbox);
+        (access, cut)
     } else {
         let check = |access: &SandboxAccess| by_traffic_token(access, headers);
         let (access, shown) = known(app, address, access, kept, &check).await?;

@@ -35,6 +35,7 @@ mod port_tokens;
 mod ports;
 mod raw;
 mod revocation;
+mod sandbox_list;
 mod sdk_habits;
 mod served;
 mod socket;

@@ -22,7 +22,7 @@ pub(super) fn json(texts: &Texts) -> JsonTexts<'_> {
 
 /// A statement that reads whole rows.
 macro_rules! select {
-    ($rest:literal $(, $more:literal)*) => {
+    ($rest:expr $(, $more:expr)*) => {
         concat!(
             "SELECT id, team_id, host_id, status, desired, generation, version, status_reason, last_error, cleanup_pending,
                     template, template_id, default_user, vcpus, memory_mb, disk_size_mb, timeout_sec, expires_at,

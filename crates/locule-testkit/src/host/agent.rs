@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use locule_agent_api::{
-    AgentError, HostAgent, HostInfo, Order, ResumeSandbox, SandboxReport, SandboxSpec,
-    UpdateSandbox, WatchEvent, WatchStream, WriteMark,
+    AgentError, HostAgent, HostInfo, Order, ResumeSandbox, SandboxActivity, SandboxReport,
+    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
 };
 use locule_ids::SandboxId;
 
@@ -130,6 +130,19 @@ impl HostAgent for SimHost {
             }
             Some(_) => Err(AgentError::DeadlineExceeded),
         }
+    }
+
+    async fn activity(&self, sandbox: SandboxId) -> Result<SandboxActivity, AgentError> {
+        self.enter(Call::Activity).await?;
+        let state = self.state();
+        let report = state.held.get(&sandbox).ok_or(AgentError::NotFound)?;
+        let held_by = state.held_by.get(&sandbox).cloned().unwrap_or_default();
+        let last = report.last_active_at.unwrap_or(report.created_at);
+        let is_idle = held_by.is_empty();
+        Ok(SandboxActivity {
+            last_active_at: if is_idle { last } else { self.clock.now() },
+            held_by,
+        })
     }
 
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {

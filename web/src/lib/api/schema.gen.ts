@@ -221,6 +221,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/audit-logs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get an audit log entry of the platform */
+        get: operations["get_platform_audit_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/teams": {
         parameters: {
             query?: never;
@@ -402,6 +419,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit-logs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an audit log entry
+         * @description An entry with the scope `admin` does not exist for members.
+         */
+        get: operations["get_audit_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auth/activate": {
         parameters: {
             query?: never;
@@ -498,6 +535,26 @@ export interface paths {
          * @description Returns a token for another team of the authenticated user. The login stays the same.
          */
         post: operations["switch_team"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get information about the platform
+         * @description Requires no login. A page that offers a login learns here what the platform offers.
+         */
+        get: operations["get_info"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1281,6 +1338,8 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             created_by?: components["schemas"]["UserId"] | null;
+            /** @description The name of that user. */
+            created_by_name?: string | null;
             creator_email?: string | null;
             /** Format: date-time */
             expires_at?: string | null;
@@ -1312,6 +1371,8 @@ export interface components {
             id: components["schemas"]["AuditId"];
             metadata?: Record<string, never>;
             resource_id?: string | null;
+            /** @description The name of the user, team or API key that was acted on. Absent when the platform does not know a name. */
+            resource_name?: string | null;
             resource_type: string;
             /** @description Visibility of the entry: `team` for all members of the team, `admin` for its owner and admins. */
             scope: string;
@@ -1896,6 +1957,25 @@ export interface components {
         PathRequest: {
             path: components["schemas"]["FilePath"];
         };
+        /** @description The platform, as a page that offers a login needs to know it. */
+        PlatformInfo: {
+            /**
+             * @description The accelerator of the virtual machines: `kvm`, or `tcg` for emulation, which is for development and trusted code only.
+             *     Absent while no host answers.
+             */
+            accelerator?: string | null;
+            /** @description Whether the platform sends e-mails: without them a forgotten password cannot be reset, and the inviter passes an invitation on. */
+            mail: boolean;
+            /** @description The sign-in providers that are set up, such as `github`. */
+            providers: string[];
+            /** @description The domain under which each port of a sandbox has a host name. Absent when the operator has set none. */
+            sandbox_domain?: string | null;
+            /** @description The people that may create an account. */
+            sign_up: components["schemas"]["SignUp"];
+            /** @description The URL of the platform. Absent when the operator has set none. */
+            url?: string | null;
+            version: string;
+        };
         Process: {
             args?: string[];
             cmd: string;
@@ -2178,6 +2258,11 @@ export interface components {
         };
         /** @enum {string} */
         SignalName: "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGKILL" | "SIGTERM";
+        /**
+         * @description The people that may create an account.
+         * @enum {string}
+         */
+        SignUp: "open" | "invitation" | "closed";
         /** @description Body of `POST /v1/auth/signup`. */
         SignupRequest: {
             email: components["schemas"]["Email"];
@@ -3517,12 +3602,20 @@ export interface operations {
             query?: {
                 /** @description Actions to include. Repeat the parameter, or separate the values by commas. */
                 action?: string[];
+                /** @description Ids of the users and API keys to include as actors. Repeat the parameter, or separate the values by commas. */
+                actor_id?: string[];
                 /** @description The `next_before` of the previous page. */
                 before?: components["schemas"]["PageToken"];
+                /** @description The earliest time of an entry to include. */
+                from?: string;
                 /** @description Number of entries per page: 50 when absent. A value above 200 counts as 200. */
                 limit?: number;
+                /** @description Ids of resources to include. Repeat the parameter, or separate the values by commas. */
+                resource_id?: string[];
                 /** @description Resource types to include. Repeat the parameter, or separate the values by commas. */
                 resource_type?: string[];
+                /** @description The time before which an entry is included. */
+                to?: string;
             };
             header?: never;
             path?: never;
@@ -3598,11 +3691,104 @@ export interface operations {
             };
         };
     };
+    get_platform_audit_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["AuditId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntry"];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_all_teams: {
         parameters: {
             query?: {
                 /** @description The number of the page, from 1. */
                 page?: number;
+                /**
+                 * @description Text to search for, in any case: in the name, the e-mail address and the id of a user; in the name, the slug, the id and the
+                 *     owner of a team.
+                 */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -4012,6 +4198,11 @@ export interface operations {
             query?: {
                 /** @description The number of the page, from 1. */
                 page?: number;
+                /**
+                 * @description Text to search for, in any case: in the name, the e-mail address and the id of a user; in the name, the slug, the id and the
+                 *     owner of a team.
+                 */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -4466,12 +4657,20 @@ export interface operations {
             query?: {
                 /** @description Actions to include. Repeat the parameter, or separate the values by commas. */
                 action?: string[];
+                /** @description Ids of the users and API keys to include as actors. Repeat the parameter, or separate the values by commas. */
+                actor_id?: string[];
                 /** @description The `next_before` of the previous page. */
                 before?: components["schemas"]["PageToken"];
+                /** @description The earliest time of an entry to include. */
+                from?: string;
                 /** @description Number of entries per page: 50 when absent. A value above 200 counts as 200. */
                 limit?: number;
+                /** @description Ids of resources to include. Repeat the parameter, or separate the values by commas. */
+                resource_id?: string[];
                 /** @description Resource types to include. Repeat the parameter, or separate the values by commas. */
                 resource_type?: string[];
+                /** @description The time before which an entry is included. */
+                to?: string;
             };
             header?: never;
             path?: never;
@@ -4507,6 +4706,94 @@ export interface operations {
             };
             /** @description The credential does not allow the operation. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_audit_log: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["AuditId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntry"];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5022,6 +5309,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformInfo"];
                 };
             };
             /** @description Too many requests were sent, or a limit of the team is reached. */

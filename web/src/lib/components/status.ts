@@ -1,7 +1,17 @@
 /** How each status looks: a word, a shape and a tone, always together. */
 export type Tone = 'ok' | 'info' | 'warn' | 'outlined' | 'bad' | 'mute';
 export type Shape =
-  'disc' | 'turning' | 'bars' | 'question' | 'cross' | 'square' | 'ring' | 'check' | 'arrow' | 'bar';
+  | 'disc'
+  | 'turning'
+  | 'bars'
+  | 'question'
+  | 'cross'
+  | 'square'
+  | 'ring'
+  | 'check'
+  | 'arrow'
+  | 'bar'
+  | 'triangle';
 
 export interface Look {
   readonly tone: Tone;
@@ -15,6 +25,7 @@ const LOOKS: Record<string, Look> = {
   online: { tone: 'ok', shape: 'disc', live: true },
   active: { tone: 'ok', shape: 'disc' },
   success: { tone: 'ok', shape: 'check' },
+  warning: { tone: 'warn', shape: 'triangle' },
   pending: { tone: 'info', shape: 'turning' },
   starting: { tone: 'info', shape: 'turning' },
   pausing: { tone: 'info', shape: 'turning' },

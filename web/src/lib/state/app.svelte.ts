@@ -1,7 +1,7 @@
 import { goto, invalidate } from '$app/navigation';
 import { getContext, setContext } from 'svelte';
 import { createClient, ok, type Client } from '#lib/api/client.ts';
-import type { AuthResponse } from '#lib/api/types.ts';
+import type { AuthResponse, TeamWithRole } from '#lib/api/types.ts';
 import { Acts } from './acts.svelte.ts';
 import { Clock } from './clock.svelte.ts';
 import { Connection } from './connection.svelte.ts';
@@ -77,6 +77,20 @@ export class App {
   #forget(): void {
     this.running.reset();
     this.sandboxes.reset();
+  }
+
+  /** The current team is gone: acts for the next one. `undefined`: there is none, and the login goes on without a team. */
+  async leaveTeam(): Promise<TeamWithRole | undefined> {
+    const gone = this.teams.currentId;
+    const next = (await this.teams.load()).find((team) => team.id !== gone);
+    this.session.me = undefined;
+    if (next) await this.switchTeam(next.id);
+    else {
+      this.#forget();
+      this.teams.currentId = undefined;
+      if (this.session.login) this.session.keep({ ...this.session.login, team_id: null });
+    }
+    return next;
   }
 
   async signOut(): Promise<void> {

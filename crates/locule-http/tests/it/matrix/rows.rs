@@ -86,7 +86,10 @@ rows! {
     "GET" "/v1/sandboxes" AnyTeam 200 Audit::Reads, none, nothing;
     "POST" "/v1/sandboxes" AnyTeam 201 Audit::Event("sandbox create"), none, |_| json!({});
     "GET" "/v1/sandboxes/{id}" TheTeam 200 Audit::Reads, sandbox, nothing;
+    "PATCH" "/v1/sandboxes/{id}" TheTeam 200 Audit::Event("sandbox update"), sandbox, |_| json!({ "labels": { "stage": "prod" } });
     "DELETE" "/v1/sandboxes/{id}" TheTeam 204 Audit::Event("sandbox destroy"), sandbox, nothing;
+    "GET" "/v1/sandboxes/{id}/clock" TheTeam 200 Audit::Reads, sandbox, nothing;
+    "GET" "/v1/limits" AnyTeam 200 Audit::Reads, none, nothing;
     "POST" "/v1/sandboxes/{id}/ping" TheTeam 204 USE, sandbox, nothing;
     "POST" "/v1/sandboxes/{id}/pause" TheTeam 200 Audit::Event("sandbox pause"), sandbox, nothing;
     "POST" "/v1/sandboxes/{id}/resume" TheTeam 409 USE, sandbox, nothing;

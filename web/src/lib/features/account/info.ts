@@ -1,17 +1,11 @@
-/** What the installation offers to people without a login. */
-export interface Info {
-  version?: string;
-  sign_up?: string;
-  mail?: boolean;
-  providers?: string[];
-}
+import { type Client, ok } from '#lib/api/client.ts';
+import type { Schemas } from '#lib/api/types.ts';
 
-/** Nothing is offered where the platform does not tell. */
-export async function loadInfo(send: typeof fetch = fetch): Promise<Info> {
+/** What the installation offers to people without a login. Nothing is offered while it does not answer. */
+export async function loadInfo(client: Client): Promise<Schemas['PlatformInfo'] | undefined> {
   try {
-    const response = await send('/v1/info');
-    return response.ok ? ((await response.json()) as Info) : {};
+    return await ok(client.GET('/v1/info'));
   } catch {
-    return {};
+    return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { plural } from '#lib/components/time.ts';
-import type { ApiKey, KeyScope, Member, Schemas } from '#lib/api/types.ts';
+import type { ApiKey, KeyScope, Schemas } from '#lib/api/types.ts';
 
 /** What a key with the scope may do: `KeyScope` in `locule-api/src/teams.rs`. */
 export const SCOPES: readonly { value: KeyScope; label: string; hint: string }[] = [
@@ -28,10 +28,9 @@ export function expiresAt(days: string, now: number): string | undefined {
 }
 
 /** The name of the person who made the key. */
-export function creator(key: ApiKey, members: readonly Member[], me: string): string {
-  const name = members.find((member) => member.user_id === key.created_by)?.name;
-  if (!name) return 'a former member';
-  return key.created_by === me ? `${name} (you)` : name;
+export function creator(key: ApiKey, me: string): string {
+  if (!key.created_by_name) return 'a deleted account';
+  return key.created_by === me ? `${key.created_by_name} (you)` : key.created_by_name;
 }
 
 /** What a revoked key leaves behind. */

@@ -12,7 +12,7 @@ export const load: PageLoad = async ({ parent, url }) => {
     next,
     signUp,
     error: url.searchParams.get('error'),
-    info: await loadInfo(),
+    info: await loadInfo(app.client),
     title: signUp ? 'Create an account' : 'Sign in',
   };
 };

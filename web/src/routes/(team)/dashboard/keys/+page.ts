@@ -9,8 +9,6 @@ export const load: PageLoad = async ({ parent, depends }) => {
   const { app } = await parent();
   const id = app.teams.currentId;
   if (!id) return { ...page, team: undefined, loaded: undefined };
-  const keys = ok(app.client.GET('/v1/api-keys'));
-  const detail = ok(app.client.GET('/v1/teams/{id}', { params: { path: { id } } }));
-  const loaded = await attempt(Promise.all([keys, detail]));
+  const loaded = await attempt(ok(app.client.GET('/v1/api-keys')));
   return { ...page, team: id, loaded };
 };
