@@ -34,3 +34,4 @@ export type AuditEntry = Schemas['AuditEntry'];
 export type Me = Schemas['Me'];
 export type AuthResponse = Schemas['AuthResponse'];
 export type ErrorCode = Schemas['ErrorCode'];
+export type FileEntry = Schemas['FileEntry'];
