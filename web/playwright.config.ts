@@ -9,6 +9,8 @@ const args = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // A terminal draws with the elements of the page, where a test can read its lines.
+  '--disable-3d-apis',
 ];
 
 export default defineConfig({

@@ -15,8 +15,6 @@ export interface Platform {
   apiKey: string;
   /** Kills the process of `locule up` that runs this subcommand, as a crash would. It is started again. */
   kill: (subcommand: 'serve' | 'agent') => void;
-  /** Stops a process until `go` is called. */
-  freeze: (subcommand: 'serve' | 'agent') => { go: () => void };
 }
 
 function freePort(): Promise<number> {
@@ -39,7 +37,7 @@ function needed(name: string): string {
 }
 
 /** The process `locule <subcommand>` among the descendants of `up`. */
-function processOf(up: number, subcommand: string): number {
+function processOf(up: number, subcommand: string): number | undefined {
   const parents = new Map<number, number>();
   const found: number[] = [];
   for (const name of readdirSync('/proc')) {
@@ -54,12 +52,10 @@ function processOf(up: number, subcommand: string): number {
       // The process ended meanwhile.
     }
   }
-  const ours = found.find((pid) => {
+  return found.find((pid) => {
     for (let at: number | undefined = pid; at && at > 1; at = parents.get(at)) if (at === up) return true;
     return false;
   });
-  if (ours === undefined) throw new Error(`locule ${subcommand} does not run`);
-  return ours;
 }
 
 async function start(): Promise<{ platform: Platform; stop: () => Promise<void> }> {
@@ -93,11 +89,9 @@ async function start(): Promise<{ platform: Platform; stop: () => Promise<void> 
     email: kept.email ?? '',
     password: kept.password ?? '',
     apiKey: kept.api_key ?? '',
-    kill: (subcommand) => process.kill(processOf(pid, subcommand), 'SIGKILL'),
-    freeze: (subcommand) => {
-      const frozen = processOf(pid, subcommand);
-      process.kill(frozen, 'SIGSTOP');
-      return { go: () => process.kill(frozen, 'SIGCONT') };
+    kill: (subcommand) => {
+      const found = processOf(pid, subcommand);
+      if (found !== undefined) process.kill(found, 'SIGKILL');
     },
   };
   const stop = async () => {

@@ -1,0 +1,88 @@
+import { expect, signIn, test } from '../support/platform.ts';
+import { prompted, run, screen } from '../support/terminal.ts';
+
+test('from the printed password one button leads to a prompt that answers', async ({ page, platform }) => {
+  await signIn(page, platform.email, platform.password);
+  await page.getByRole('button', { name: 'Launch your first capsule' }).click();
+  await page.waitForURL(/\/dashboard\/capsules\/sb-.*tab=terminal/);
+  await prompted(page);
+  await run(page, 'uname -s', 'Linux');
+});
+
+test('a capsule is launched, paused with its memory, resumed and destroyed', async ({ page, signedIn }) => {
+  void signedIn;
+  await page.getByRole('button', { name: 'Launch capsule' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Launch a capsule' });
+  await dialog.getByRole('button', { name: 'Launch', exact: true }).click();
+  await expect(dialog).toBeHidden({ timeout: 60_000 });
+  const row = page.getByRole('row', { name: /running/ }).first();
+  await row.getByRole('link').first().click();
+  await page.getByRole('link', { name: 'Terminal' }).first().click();
+  await prompted(page);
+  // A counter that only memory has.
+  await run(
+    page,
+    '(i=0; while sleep 0.2; do i=$((i+1)); echo $i > /dev/shm/count; done) & sleep 1; cat /dev/shm/count',
+    /^\d+$/m,
+  );
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  await expect(page.getByText('paused', { exact: true }).first()).toBeVisible({ timeout: 60_000 });
+  await page.getByRole('button', { name: 'Resume', exact: true }).first().click();
+  await expect(page.getByText('running', { exact: true }).first()).toBeVisible({ timeout: 60_000 });
+  await run(
+    page,
+    'a=$(cat /dev/shm/count); sleep 1; b=$(cat /dev/shm/count); [ $b -gt $a ] && echo goes"-"on',
+    'goes-on',
+  );
+  await page
+    .getByRole('button', { name: /Acts on|More/ })
+    .first()
+    .click();
+  await page.getByRole('menuitem', { name: 'Destroy…' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Destroy' }).click();
+  await page.waitForURL('**/dashboard/capsules/list');
+});
+
+test('a shell goes on after a reload, and after the control plane was killed', async ({
+  page,
+  platform,
+  signedIn,
+}) => {
+  void signedIn;
+  await page.goto('/dashboard/capsules/list');
+  await page
+    .getByRole('row', { name: /running/ })
+    .first()
+    .getByRole('link')
+    .first()
+    .click();
+  await page.getByRole('link', { name: 'Terminal' }).first().click();
+  await prompted(page);
+  await run(page, 'kept=before; echo is"-"set', 'is-set');
+  await page.reload();
+  await prompted(page);
+  await run(page, 'echo $kept-reload', 'before-reload');
+  platform.kill('serve');
+  await expect(async () => {
+    await run(page, 'echo $kept-crash', 'before-crash', 5000);
+  }).toPass({ timeout: 90_000 });
+  await expect(screen(page)).toContainText('before-reload');
+});
+
+test('an open overview does not keep a capsule awake: it pauses when its idle time is over', async ({
+  page,
+  platform,
+  signedIn,
+  request,
+}) => {
+  void signedIn;
+  const made = await request.post(`${platform.url}/v1/sandboxes`, {
+    headers: { 'x-api-key': platform.apiKey },
+    data: { timeout_sec: 5 },
+    timeout: 120_000,
+  });
+  const { id } = (await made.json()) as { id: string };
+  await page.goto(`/dashboard/capsules/${id}`);
+  await expect(page.getByText('running', { exact: true }).first()).toBeVisible();
+  await expect(page.getByText('paused', { exact: true }).first()).toBeVisible({ timeout: 90_000 });
+});

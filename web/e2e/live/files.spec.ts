@@ -1,0 +1,43 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '../support/platform.ts';
+
+const hash = (content: Buffer) => createHash('sha256').update(content).digest('hex');
+
+test('a file is uploaded, previewed, and downloaded with the same content', async ({
+  page,
+  platform,
+  signedIn,
+  request,
+}) => {
+  void signedIn;
+  const made = await request.post(`${platform.url}/v1/sandboxes`, {
+    headers: { 'x-api-key': platform.apiKey },
+    data: {},
+    timeout: 120_000,
+  });
+  const { id } = (await made.json()) as { id: string };
+  await page.goto(`/dashboard/capsules/${id}?tab=files`);
+  await expect(page.getByRole('treegrid', { name: 'Files' })).toBeVisible({ timeout: 60_000 });
+
+  const folder = mkdtempSync(join(tmpdir(), 'locule-files-'));
+  const content = randomBytes(50 * 1024 * 1024);
+  writeFileSync(join(folder, 'large.bin'), content);
+  writeFileSync(join(folder, 'hello.py'), 'print("hello")\n');
+  const input = page.getByLabel('Files to upload');
+  await input.setInputFiles([join(folder, 'large.bin'), join(folder, 'hello.py')]);
+  const files = page.getByRole('treegrid', { name: 'Files' });
+  await expect(files.getByText('hello.py')).toBeVisible({ timeout: 60_000 });
+  await expect(files.getByText('large.bin')).toBeVisible({ timeout: 120_000 });
+  await files.getByText('hello.py').click();
+  await expect(page.getByText('print("hello")')).toBeVisible();
+
+  await files.getByText('large.bin').click();
+  const download = page.waitForEvent('download', { timeout: 120_000 });
+  await page.getByRole('button', { name: 'Download' }).first().click();
+  const kept = join(folder, 'back.bin');
+  await (await download).saveAs(kept);
+  expect(hash(readFileSync(kept))).toBe(hash(content));
+});
