@@ -37,10 +37,25 @@ export function createClient(caller: Caller, send: typeof fetch = fetch): Client
     fetch: async (request: Request) => {
       const again = request.clone();
       const response = await once(request);
-      if (response.status === 401 && caller.token() && (await caller.lost())) return once(again);
+      if (
+        response.status === 401 &&
+        caller.token() &&
+        (await isLoginRefused(response)) &&
+        (await caller.lost())
+      )
+        return once(again);
       return response;
     },
   });
+}
+
+/** A wrong password in a form is refused with 401 too, and says nothing about the login. */
+async function isLoginRefused(response: Response): Promise<boolean> {
+  const body: unknown = await response
+    .clone()
+    .json()
+    .catch(() => undefined);
+  return (body as Schemas['ErrorBody'] | undefined)?.error?.code !== 'wrong_password';
 }
 
 interface Answer<T> {

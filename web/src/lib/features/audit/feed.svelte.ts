@@ -27,8 +27,8 @@ export class Feed {
   }
 
   #append(page: AuditPage): void {
-    const known = new Set(this.entries.map(({ id }) => id));
-    const items = page.items.filter((entry) => !known.has(entry.id) && this.#source.matches(entry));
+    const known = this.entries.map(({ id }) => id);
+    const items = page.items.filter((entry) => !known.includes(entry.id) && this.#source.matches(entry));
     this.entries = [...this.entries, ...items];
     this.#before = page.next_before ?? undefined;
     this.done = page.items.length < LIMIT || this.#before === undefined;
@@ -50,8 +50,8 @@ export class Feed {
   /** Looks for newer entries. */
   async look(): Promise<void> {
     const page = await this.#source.page(undefined);
-    const known = new Set(this.entries.map(({ id }) => id));
-    this.fresh = page.items.filter((entry) => !known.has(entry.id) && this.#source.matches(entry));
+    const known = this.entries.map(({ id }) => id);
+    this.fresh = page.items.filter((entry) => !known.includes(entry.id) && this.#source.matches(entry));
   }
 
   /** Shows the newer entries. */

@@ -1,0 +1,16 @@
+import { attempt } from '#lib/api/attempt.ts';
+import { ok } from '#lib/api/client.ts';
+import type { PageLoad } from './$types';
+
+export const load: PageLoad = async ({ parent, depends, url }) => {
+  depends('app:me');
+  const { app } = await parent();
+  const info = ok(app.client.GET('/v1/info')).catch(() => undefined);
+  return {
+    title: 'Settings',
+    crumbs: [{ label: 'Settings' }],
+    connected: url.searchParams.get('connected'),
+    connectError: url.searchParams.get('connect_error'),
+    loaded: await attempt(Promise.all([ok(app.client.GET('/v1/me')), info])),
+  };
+};
