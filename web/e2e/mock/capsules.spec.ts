@@ -139,7 +139,9 @@ test.describe('the list of capsules', () => {
     const scroll = await page.evaluate(() => scrollY);
     for (let poll = 0; poll < 10; poll += 1) {
       for (const one of world.sandboxes) one.last_active_at = new Date().toISOString();
-      const answered = page.waitForResponse((response) => response.url().endsWith('/v1/sandboxes'));
+      const answered = page.waitForResponse(
+        (response) => new URL(response.url()).pathname === '/v1/sandboxes',
+      );
       await page.keyboard.press('r');
       await answered;
     }
@@ -183,6 +185,17 @@ test.describe('the list of capsules', () => {
   });
 });
 
+test('ended capsules are listed on request, each with its cause', async ({ page }) => {
+  await serve(page, {
+    sandboxes: [sandbox(0), sandbox(1, { status: 'error', status_reason: 'create_failed' })],
+  });
+  await page.goto(LIST);
+  await expect(page.getByRole('row')).toHaveCount(2);
+  await page.getByRole('checkbox', { name: 'Ended' }).check();
+  await expect(page).toHaveURL(/ended=true/);
+  await expect(row(page, 1)).toContainText('create failed');
+});
+
 test.describe('the first run', () => {
   test('is one button that has the focus and leads to a terminal', async ({ page }) => {
     const world = await serve(page, { had: false });
@@ -220,6 +233,7 @@ test.describe('the launch dialog', () => {
   test('sends what it shows, tells the same as code, and adds the row', async ({ page }) => {
     const world = await serve(page, { sandboxes: [sandbox(0)] });
     await page.goto(LIST);
+    await expect(row(page, 0)).toBeVisible();
     await page.keyboard.press('n');
     const dialog = page.getByRole('dialog', { name: 'Launch a capsule' });
     await expect(dialog.getByRole('combobox', { name: 'Template' })).toBeFocused();
@@ -249,6 +263,7 @@ test.describe('the launch dialog', () => {
       return true;
     };
     await page.goto(LIST);
+    await expect(row(page, 0)).toBeVisible();
     await page.keyboard.press('n');
     await page.getByRole('dialog').getByRole('button', { name: 'Launch' }).click();
     await expect(page.getByRole('alert')).toContainText('The team has 20 of 20 sandboxes.');
@@ -266,6 +281,7 @@ test.describe('the launch dialog', () => {
       return true;
     };
     await page.goto(LIST);
+    await expect(row(page, 0)).toBeVisible();
     await page.keyboard.press('n');
     const launch = page.getByRole('dialog').getByRole('button', { name: 'Launch' });
     await launch.click();
@@ -325,6 +341,33 @@ test.describe('the page of a capsule', () => {
     await page.keyboard.press('r');
     await expect(page.getByRole('alert')).toContainText('Something failed.');
     await expect(page.getByRole('heading', { name: 'Clock' })).toBeVisible();
+  });
+
+  test('explains the clock: what holds it, and the way to change it', async ({ page }) => {
+    const world = await serve(page, { sandboxes: [sandbox(0)], held: true });
+    await page.goto(at(0));
+    await expect(page.getByText('a terminal (pid 412)')).toBeVisible();
+    world.held = false;
+    await page.getByRole('button', { name: 'Start it afresh' }).click();
+    await expect(page.getByRole('meter', { name: 'Idle time left' })).toBeVisible();
+    await page.getByRole('button', { name: 'Change…' }).click();
+    await page.getByRole('dialog').getByLabel('Idle timeout').selectOption('1 h');
+    await page.getByRole('button', { name: 'Change', exact: true }).click();
+    await expect(page.getByText('left of 1 h')).toBeVisible();
+    expect(world.bodies).toContainEqual({ timeout_sec: 3600, on_timeout: 'kill' });
+  });
+
+  test('adds and removes a label', async ({ page }) => {
+    const world = await serve(page, { sandboxes: [sandbox(0, { labels: { old: '1' } })] });
+    await page.goto(at(0));
+    await page.getByRole('button', { name: 'Remove the label old' }).click();
+    await expect(page.getByText('old=1')).toBeHidden();
+    await page.getByRole('button', { name: 'label', exact: true }).click();
+    await page.getByRole('dialog').getByLabel('Name').fill('agent');
+    await page.getByRole('dialog').getByLabel('Value').fill('codex');
+    await page.keyboard.press('Enter');
+    await expect(page.getByText('agent=codex')).toBeVisible();
+    expect(world.bodies).toEqual([{ labels: { old: null } }, { labels: { agent: 'codex' } }]);
   });
 
   test('says that the team has no such capsule', async ({ page }) => {

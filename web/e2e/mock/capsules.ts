@@ -25,6 +25,13 @@ export function sandbox(index: number, more: Partial<Sandbox> = {}): Sandbox {
     last_active_at: ago(10),
     last_updated: ago(240),
     labels: {},
+    desired: more.status === 'paused' ? 'paused' : 'running',
+    created_by: { kind: 'user', id: 'usr-1', name: 'Ada' },
+    on_timeout: 'kill',
+    auto_resume: false,
+    public_traffic: true,
+    disk_size_mb: 1024,
+    origin: { template: more.template ?? 'minimal' },
     ...more,
   } as Sandbox;
 }
@@ -34,6 +41,8 @@ export interface World {
   /** Whether the team had a capsule before. */
   had: boolean;
   team: boolean;
+  /** Whether a terminal keeps the capsules awake. */
+  held: boolean;
   /** Answers a request instead of the rules below: for failures and delays. */
   before?: (route: Route, method: string, path: string) => Promise<boolean> | boolean;
   /** The requests so far, as `POST /v1/sandboxes`. */
@@ -52,7 +61,7 @@ function token(): string {
 }
 
 export async function serve(page: Page, given: Partial<World> = {}): Promise<World> {
-  const world: World = { sandboxes: [], had: true, team: true, calls: [], bodies: [], ...given };
+  const world: World = { sandboxes: [], had: true, team: true, held: false, calls: [], bodies: [], ...given };
   const login = {
     token: token(),
     user_id: 'usr-00000000-0000-4000-8000-000000000001',
@@ -109,7 +118,14 @@ async function answer(route: Route, world: World, method: string, path: string):
           ]
         : [],
     });
-  if (path === '/v1/sandboxes' && method === 'GET') return json(world.sandboxes);
+  if (path === '/v1/limits') {
+    const use = { used: 3, max: 20 };
+    return json({ sandboxes: use, vcpus: use, memory_mb: { used: 1536, max: 10240 } });
+  }
+  if (path === '/v1/sandboxes' && method === 'GET') {
+    const ended = new URL(route.request().url()).searchParams.get('ended') === 'true';
+    return json(world.sandboxes.filter(({ status }) => ended || !/stopped|error/.test(status)));
+  }
   if (path === '/v1/sandboxes' && method === 'POST') {
     const made = sandbox(9000 + world.sandboxes.length);
     world.sandboxes = [made, ...world.sandboxes];
@@ -122,7 +138,7 @@ async function answer(route: Route, world: World, method: string, path: string):
     return route.fulfill({ status: 204 });
   }
   if (found && (one[2] === '/pause' || one[2] === '/resume')) {
-    found.status = one[2] === '/pause' ? 'paused' : 'running';
+    found.status = found.desired = one[2] === '/pause' ? 'paused' : 'running';
     return json(found);
   }
   if (found && one[2] === '/ping') {
@@ -130,9 +146,22 @@ async function answer(route: Route, world: World, method: string, path: string):
     return route.fulfill({ status: 204 });
   }
   if (found && one[2] === '/clock')
-    return json({ now: new Date().toISOString(), held_by: [{ kind: 'terminal', pid: 412 }] });
+    return json({
+      now: new Date().toISOString(),
+      held_by: world.held ? [{ kind: 'terminal', pid: 412, count: 1, since: ago(60) }] : [],
+    });
   if (found && one[2] === '/processes')
     return json({ processes: [{ pid: 412, cmd: 'python', args: ['train.py'], tag: null }] });
+  if (found && method === 'PATCH') {
+    const change = route.request().postDataJSON() as Schemas['UpdateSandboxRequest'];
+    world.bodies.push(change);
+    const labels = { ...found.labels, ...change.labels };
+    found.labels = Object.fromEntries(
+      Object.entries(labels).filter((entry): entry is [string, string] => entry[1] !== null),
+    );
+    if (typeof change.timeout_sec === 'number') found.timeout_sec = change.timeout_sec;
+    return json(found);
+  }
   if (found && !one[2]) return json(found);
   return refusal(route, 404, 'not_found', 'no such path');
 }
