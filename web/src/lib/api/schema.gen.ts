@@ -581,6 +581,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the limits of the team
+         * @description Returns what the team may use at a time, and what its sandboxes use of it.
+         */
+        get: operations["get_limits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me": {
         parameters: {
             query?: never;
@@ -718,7 +738,7 @@ export interface paths {
         };
         /**
          * List sandboxes
-         * @description Returns the team's sandboxes, newest first, without sandboxes in the state `stopped` or `error`.
+         * @description Returns the team's sandboxes, newest first, without sandboxes in the status `stopped` or `error` unless the query asks for them. The header `Link` has the address of the next page.
          */
         get: operations["list_sandboxes"];
         put?: never;
@@ -749,6 +769,30 @@ export interface paths {
          * @description Destroying a sandbox that has ended succeeds.
          */
         delete: operations["destroy_sandbox"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a sandbox
+         * @description Changes the fields that the body names, of a running or paused sandbox. New timeouts count as activity: the idle time starts again.
+         */
+        patch: operations["update_sandbox"];
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/clock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the clock of a sandbox
+         * @description Returns what will pause or end the sandbox, when, and what keeps it awake. The request does not count as activity and does not reach the sandbox.
+         */
+        get: operations["get_clock"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1260,6 +1304,19 @@ export interface components {
             /** @description From the mail. */
             token: string;
         };
+        /** @description A user, an API key, or the platform itself. */
+        Actor: {
+            /** @description Absent for the platform, and for a user whose account is deleted. */
+            id?: string | null;
+            kind: components["schemas"]["ActorKind"];
+            /** @description Absent for the platform, for a user whose account is deleted, and for a key that is revoked. */
+            name?: string | null;
+        };
+        /**
+         * @description The kind of an actor.
+         * @enum {string}
+         */
+        ActorKind: "user" | "api_key" | "system";
         /** @description An API key that the user created. */
         AddedApiKey: {
             /** Format: date-time */
@@ -1506,6 +1563,11 @@ export interface components {
             memory_mb?: (number | null) | (number | null);
             /** @default null */
             on_timeout: components["schemas"]["OnTimeout"] | null;
+            /**
+             * @description Whether requests for the sandbox's ports need no token; `false` when absent.
+             * @default null
+             */
+            public_traffic: boolean | null;
             /** @default null */
             template: components["schemas"]["TemplateName"] | null;
             /**
@@ -1519,6 +1581,7 @@ export interface components {
              */
             vcpus?: number | null;
         };
+        CreatorId: string;
         /** @description Body of `DELETE /v1/me`. */
         DeleteMeRequest: {
             /** @description The account's e-mail address, which confirms the deletion. */
@@ -1529,6 +1592,11 @@ export interface components {
              */
             current_password?: string | null;
         };
+        /**
+         * @description The state that users and policy ask for. It differs from the status while an operation is in progress.
+         * @enum {string}
+         */
+        DesiredStatus: "running" | "paused" | "gone";
         "e2b.AutoResume": {
             enabled: boolean;
         };
@@ -1854,16 +1922,72 @@ export interface components {
             status: string;
             version: string;
         };
+        /** @description Uses of one kind that keep a sandbox awake. */
+        Holder: {
+            /**
+             * Format: int32
+             * @description Number of such uses.
+             */
+            count: number;
+            kind: components["schemas"]["HolderKind"];
+            /**
+             * Format: int32
+             * @description The id of the process, where the client named the process by its id.
+             */
+            pid?: number | null;
+            /**
+             * Format: int32
+             * @description The port of the program.
+             */
+            port?: number | null;
+            /**
+             * Format: date-time
+             * @description The beginning of the oldest of them.
+             */
+            since: string;
+            /** @description The tag of the process, where it has one. */
+            tag?: string | null;
+        };
+        /**
+         * @description The kind of a use of a sandbox.
+         * @enum {string}
+         */
+        HolderKind: "terminal" | "command" | "process_stream" | "transfer" | "port" | "call";
+        /**
+         * @description The id of a host.
+         * @example host-6ba7b810-9dad-11d1-80b4-00c04fd430c8
+         */
+        HostId: string;
         /**
          * @description A key that the client generates for a request and repeats when it retries the request.
          * @example 6ba7b810-9dad-11d1-80b4-00c04fd430c8
          */
         IdempotencyKey: string;
+        /** @description The idle timeout of a running sandbox. */
+        IdleClock: {
+            /** Format: date-time */
+            last_active_at: string;
+            /**
+             * Format: date-time
+             * @description The moment at which the sandbox is paused unless it is used before. Absent while the sandbox is in use.
+             */
+            pauses_at?: string | null;
+            /** Format: int32 */
+            timeout_sec: number;
+        };
         /**
          * @description The operations that an API key may perform.
          * @enum {string}
          */
         KeyScope: "full" | "read" | "sandbox";
+        LabelFilter: string;
+        /** @description A limit of a team and how much of it is used. */
+        LimitUse: {
+            /** Format: int64 */
+            max: number;
+            /** Format: int64 */
+            used: number;
+        };
         /** @description Body of `POST /v1/sandboxes/{id}/files/list`. */
         ListFilesRequest: {
             /**
@@ -2121,11 +2245,25 @@ export interface components {
         Role: "owner" | "admin" | "member";
         /** @description A sandbox. */
         Sandbox: {
+            /** @description Whether a request for one of the sandbox's ports resumes the sandbox when it is paused. */
+            auto_resume: boolean;
             /** Format: date-time */
             created_at: string;
+            /** @description The user or API key whose request created the sandbox. */
+            created_by: components["schemas"]["Actor"];
+            desired: components["schemas"]["DesiredStatus"];
+            /** Format: int32 */
+            disk_size_mb: number;
+            /**
+             * Format: date-time
+             * @description The moment at which the status became `stopped` or `error`.
+             */
+            ended_at?: string | null;
+            ended_by?: components["schemas"]["Actor"] | null;
             /** Format: date-time */
             expires_at?: string | null;
             guest_ip?: string | null;
+            host_id?: components["schemas"]["HostId"] | null;
             host_ip?: string | null;
             id: components["schemas"]["SandboxId"];
             labels?: {
@@ -2143,27 +2281,76 @@ export interface components {
             metadata?: {
                 [key: string]: string;
             };
+            /** @description The action at `expires_at`. */
+            on_timeout: components["schemas"]["OnTimeout"];
+            origin: components["schemas"]["SandboxOrigin"];
+            /** @description Whether requests for the sandbox's ports need no token. */
+            public_traffic: boolean;
             /** Format: date-time */
             started_at?: string | null;
             status: components["schemas"]["SandboxStatus"];
             /** @description The reason of the status `stopped` or `error`. */
             status_reason?: string | null;
             template: string;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description Seconds without activity after which the sandbox is paused; 0 never pauses an idle sandbox.
+             */
             timeout_sec: number;
             /** Format: int32 */
             vcpus: number;
+        };
+        /** @description The moments at which a sandbox is paused or ends, and the uses that keep the sandbox awake. */
+        SandboxClock: {
+            /**
+             * Format: date-time
+             * @description The moment at which `on_timeout` applies.
+             */
+            expires_at?: string | null;
+            /** @description Uses of the sandbox at this moment, in the order of the beginnings. At most 100 entries. */
+            held_by: components["schemas"]["Holder"][];
+            idle?: components["schemas"]["IdleClock"] | null;
+            /**
+             * Format: date-time
+             * @description The moment of the answer, by the platform's clock.
+             */
+            now: string;
+            on_timeout?: components["schemas"]["OnTimeout"] | null;
         };
         /**
          * @description The id of a sandbox.
          * @example sb-6ba7b810-9dad-11d1-80b4-00c04fd430c8
          */
         SandboxId: string;
+        /** @description The limits of one sandbox. */
+        SandboxLimits: {
+            /** Format: int32 */
+            memory_mb_max: number;
+            /** Format: int32 */
+            memory_mb_min: number;
+            /**
+             * Format: int32
+             * @description The memory of a sandbox is a multiple of this.
+             */
+            memory_mb_step: number;
+            /**
+             * Format: int64
+             * @description The longest idle timeout, and the longest time until a sandbox expires.
+             */
+            timeout_sec_max: number;
+            /** Format: int32 */
+            vcpus_max: number;
+        };
+        /** @description The template that a sandbox was started from. */
+        SandboxOrigin: {
+            template: string;
+        };
         /**
          * @description The last observed state of a sandbox.
          * @enum {string}
          */
         SandboxStatus: "pending" | "starting" | "running" | "paused" | "missing" | "stopped" | "error";
+        SearchText: string;
         /** @description A message from the server. The socket closes after `exit` and after `error`. */
         ServerMessage: {
             /** Format: int32 */
@@ -2321,6 +2508,25 @@ export interface components {
          * @example team-6ba7b810-9dad-11d1-80b4-00c04fd430c8
          */
         TeamId: string;
+        /** @description The limits of a team, and what its sandboxes use of them. */
+        TeamLimits: {
+            /**
+             * Format: int32
+             * @description Sandboxes that the team may create in a minute.
+             */
+            creates_per_minute_max: number;
+            /** @description Memory of running sandboxes, in MiB. */
+            memory_mb: components["schemas"]["LimitUse"];
+            /** @description Paused sandboxes, and running ones that the platform pauses at a timeout. */
+            paused_sandboxes: components["schemas"]["LimitUse"];
+            sandbox: components["schemas"]["SandboxLimits"];
+            /** @description Running sandboxes. */
+            sandboxes: components["schemas"]["LimitUse"];
+            /** @description Disks and saved memory, in MiB, as hosts reported them last. */
+            storage_mb: components["schemas"]["LimitUse"];
+            /** @description Virtual CPUs of running sandboxes. */
+            vcpus: components["schemas"]["LimitUse"];
+        };
         /**
          * @description Letters, digits, spaces or any of `_ - @ '`, and at least one character that is not a space.
          * @example Ada's team
@@ -2339,6 +2545,35 @@ export interface components {
          * @example minimal
          */
         TemplateName: string;
+        /** @description Body of `PATCH /v1/sandboxes/{id}`. A field that is absent stays as it is. */
+        UpdateSandboxRequest: {
+            /**
+             * @description Whether a request for one of the sandbox's ports resumes the sandbox when it is paused.
+             * @default null
+             */
+            auto_resume: boolean | null;
+            /**
+             * Format: int64
+             * @description Seconds from now until `expires_at`. `null`: the sandbox never expires.
+             */
+            expires_in_sec?: number | null;
+            /** @description Labels to set. `null` removes a label; a label that is not named stays. Names and values of variables and labels together have 65536 bytes at most. */
+            labels?: {
+                [key: string]: string | null;
+            } | null;
+            /** @default null */
+            on_timeout: components["schemas"]["OnTimeout"] | null;
+            /**
+             * @description Whether requests for the sandbox's ports need no token.
+             * @default null
+             */
+            public_traffic: boolean | null;
+            /**
+             * Format: int64
+             * @description Seconds without activity after which the sandbox is paused; 0 never pauses an idle sandbox.
+             */
+            timeout_sec?: number | null;
+        };
         /**
          * @description The id of a user.
          * @example usr-6ba7b810-9dad-11d1-80b4-00c04fd430c8
@@ -5474,6 +5709,74 @@ export interface operations {
             };
         };
     };
+    get_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TeamLimits"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_me: {
         parameters: {
             query?: never;
@@ -6229,7 +6532,23 @@ export interface operations {
     };
     list_sandboxes: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The user or API key whose request created the sandboxes. */
+                created_by?: components["schemas"]["CreatorId"];
+                /** @description The token in the address of the next page. */
+                cursor?: components["schemas"]["PageToken"];
+                /** @description Whether sandboxes that ended in the last seven days are included when `status` is absent. */
+                ended?: boolean;
+                /** @description A label that a sandbox must have, as `name` or as `name=value`. Repeat the parameter for several labels. */
+                label?: components["schemas"]["LabelFilter"][];
+                /** @description Number of sandboxes per page: 1000 when absent. */
+                limit?: number;
+                /** @description A part of the id, of the template's name, or of a label as `name=value`, in upper or lower case. */
+                q?: components["schemas"]["SearchText"];
+                /** @description Statuses to include. Repeat the parameter, or separate the values by commas. `stopped` and `error` include sandboxes that ended in the last seven days. */
+                status?: components["schemas"]["SandboxStatus"][];
+                template?: components["schemas"]["TemplateName"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6238,10 +6557,23 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    /** @description The address of the next page, with the relation `next`; absent on the last page */
+                    Link?: string;
+                    /** @description The number of sandboxes on all pages */
+                    "X-Total-Count"?: number;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Sandbox"][];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             /** @description The credential is missing, unknown, expired or revoked. */
@@ -6546,6 +6878,249 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The state of the resource does not allow the operation, or another request changed the resource first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The host or the sandbox failed, or sent an invalid response. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    update_sandbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["SandboxId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateSandboxRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sandbox"];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The state of the resource does not allow the operation, or another request changed the resource first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than the operation accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation does not accept the media type of the body. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The host or the sandbox failed, or sent an invalid response. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_clock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["SandboxId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxClock"];
+                };
             };
             /** @description The request cannot be read, or a value is out of its bounds. */
             400: {

@@ -2,25 +2,10 @@
 import type { components } from './schema.gen.ts';
 
 export type Schemas = components['schemas'];
-/** A person, a key or a part of the platform that did something. */
-export interface By {
-  kind: 'user' | 'api_key' | 'system';
-  id?: string | null;
-  name?: string | null;
-}
-/** The sandbox, with the fields that older platforms leave out. */
-export type Sandbox = Schemas['Sandbox'] & {
-  desired?: 'running' | 'paused' | 'gone';
-  created_by?: By | null;
-  ended_by?: By | null;
-  ended_at?: string | null;
-  host_id?: string | null;
-  on_timeout?: Schemas['OnTimeout'] | null;
-  auto_resume?: boolean;
-  disk_size_mb?: number;
-  public_traffic?: boolean;
-  origin?: { template: string; parent?: string | null };
-};
+export type Sandbox = Schemas['Sandbox'];
+export type Actor = Schemas['Actor'];
+export type SandboxClock = Schemas['SandboxClock'];
+export type TeamLimits = Schemas['TeamLimits'];
 export type SandboxStatus = Schemas['SandboxStatus'];
 export type CreateSandbox = Schemas['CreateSandboxRequest'];
 export type Team = Schemas['Team'];

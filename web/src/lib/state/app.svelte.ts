@@ -2,6 +2,7 @@ import { goto, invalidate } from '$app/navigation';
 import { getContext, setContext } from 'svelte';
 import { createClient, ok, type Client } from '#lib/api/client.ts';
 import type { AuthResponse, TeamWithRole } from '#lib/api/types.ts';
+import { allSandboxes } from '#lib/api/sandboxes.ts';
 import { Acts } from './acts.svelte.ts';
 import { Clock } from './clock.svelte.ts';
 import { Connection } from './connection.svelte.ts';
@@ -46,7 +47,7 @@ export class App {
     this.teams = new Teams(() => ok(this.client.GET('/v1/teams')));
     this.running = new Running();
     this.sandboxes = new Sandboxes(
-      () => ok(this.client.GET('/v1/sandboxes')),
+      (ended) => allSandboxes(this.client, ended),
       (running) => (this.running.count = running),
     );
     this.ready = this.#restore();

@@ -68,3 +68,10 @@ export function whyNoLaunch(team: boolean, lost: boolean): string | undefined {
   if (!team) return 'Capsules belong to a team: make one in the side bar first';
   return lost ? 'The platform does not answer' : undefined;
 }
+
+/** Whether labels, times and reach can be changed. Mirrors `crates/locule-control/src/sandboxes/update.rs`. */
+export function canChange(sandbox: Sandbox, lost: boolean): Answer {
+  if (lost) return { ok: false, why: 'The platform does not answer' };
+  if (sandbox.status === 'running' || sandbox.status === 'paused') return { ok: true };
+  return { ok: false, why: 'Only a running or paused capsule can be changed' };
+}

@@ -5,7 +5,7 @@ import { clockOf, holderWords } from './clock.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');
 const at = (seconds: number) => new Date(NOW + seconds * 1000).toISOString();
-const sandbox: Sandbox = {
+const sandbox = {
   id: 'sb-7f3a91c2-08d1-4bd8-aa49-52d4a0d1ef25',
   status: 'running',
   template: 'minimal',
@@ -15,7 +15,7 @@ const sandbox: Sandbox = {
   created_at: at(-600),
   last_active_at: at(-300),
   last_updated: at(0),
-};
+} as Sandbox;
 
 describe('the clock', () => {
   it('counts from the last activity', () => {
@@ -23,7 +23,11 @@ describe('the clock', () => {
   });
 
   it('stands still while something holds the capsule awake', () => {
-    const clock = clockOf(sandbox, { now: at(0), held_by: [{ kind: 'terminal', pid: 412 }] }, NOW);
+    const clock = clockOf(
+      sandbox,
+      { now: at(0), held_by: [{ kind: 'terminal', pid: 412, count: 1, since: at(-9) }] },
+      NOW,
+    );
     expect(clock.idleLeft).toBeUndefined();
     expect(clock.held).toEqual(['a terminal (pid 412)']);
   });

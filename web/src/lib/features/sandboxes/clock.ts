@@ -1,21 +1,6 @@
 /** The clock of a capsule in words: what will pause or end the capsule, when, and what holds it awake. */
-import type { Sandbox } from '#lib/api/types.ts';
+import type { Sandbox, SandboxClock, Schemas } from '#lib/api/types.ts';
 import { plural } from '#lib/components/time.ts';
-
-export interface Holder {
-  kind: string;
-  pid?: number | null;
-  tag?: string | null;
-  count?: number | null;
-}
-
-export interface ClockAnswer {
-  now: string;
-  idle?: { timeout_sec: number; last_active_at?: string | null; pauses_at?: string | null } | null;
-  expires_at?: string | null;
-  on_timeout?: 'kill' | 'pause' | null;
-  held_by: readonly Holder[];
-}
 
 export interface Clock {
   /** Milliseconds until the idle pause. Absent when something holds the capsule awake, or nothing pauses it. */
@@ -27,7 +12,7 @@ export interface Clock {
   pausesAtEnd: boolean;
 }
 
-export function clockOf(sandbox: Sandbox, answer: ClockAnswer | undefined, now: number): Clock {
+export function clockOf(sandbox: Sandbox, answer: SandboxClock | undefined, now: number): Clock {
   const ends = answer ? answer.expires_at : sandbox.expires_at;
   const clock: Clock = {
     idleLeft: undefined,
@@ -47,7 +32,9 @@ export function clockOf(sandbox: Sandbox, answer: ClockAnswer | undefined, now: 
 }
 
 /** What holds a capsule awake. The tag is a text of a client. */
-export function holderWords(holder: Holder): string {
+export function holderWords(
+  holder: Pick<Schemas['Holder'], 'pid' | 'tag' | 'port'> & { kind: string; count?: number },
+): string {
   const pid = holder.pid ? ` (pid ${holder.pid})` : '';
   const tag = holder.tag ? ` ${holder.tag}` : '';
   const count = holder.count ?? 1;
@@ -65,7 +52,11 @@ export function holderWords(holder: Holder): string {
     case 'port':
       return count > 1
         ? plural(count, 'connection to its ports', 'connections to its ports')
-        : 'a connection to a port';
+        : holder.port
+          ? `a connection to port ${holder.port}`
+          : 'a connection to a port';
+    case 'call':
+      return count > 1 ? plural(count, 'request') : 'a request';
     default:
       return `${holder.kind.replaceAll('_', ' ')}${tag}${pid}`;
   }

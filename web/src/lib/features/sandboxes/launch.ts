@@ -29,7 +29,7 @@ export function begin(from: Partial<CreateSandbox>, template: string): Launch {
     expires: from.expires_in_sec ?? 0,
     onTimeout: from.on_timeout ?? 'kill',
     autoResume: from.auto_resume ?? false,
-    publicTraffic: true,
+    publicTraffic: from.public_traffic ?? true,
     labels: pairs(from.labels),
     envs: pairs(from.envs),
   };
@@ -38,7 +38,7 @@ export function begin(from: Partial<CreateSandbox>, template: string): Launch {
 const pairs = (from: Record<string, string> | undefined): Pair[] =>
   Object.entries(from ?? {}).map(([name, value]) => ({ name, value }));
 
-export type Body = Partial<CreateSandbox> & { public_traffic?: boolean };
+export type Body = Partial<CreateSandbox>;
 
 /** The body of the request: what differs from the defaults of the API, and what the dialog shows. */
 export function body(launch: Launch): Body {

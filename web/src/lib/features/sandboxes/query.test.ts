@@ -13,7 +13,7 @@ function sandbox(id: string, more: Partial<Sandbox> = {}): Sandbox {
     created_at: '2026-01-01T00:00:00Z',
     last_updated: '2026-01-01T00:00:00Z',
     ...more,
-  };
+  } as Sandbox;
 }
 const ids = (sandboxes: Sandbox[]) => sandboxes.map(({ id }) => id);
 const query = (text: string) => parse(new URLSearchParams(text));

@@ -18,7 +18,7 @@ function sandbox(more: Partial<Sandbox> = {}): Sandbox {
     last_active_at: at(-60),
     last_updated: at(-240),
     ...more,
-  };
+  } as Sandbox;
 }
 const STATES: SandboxStatus[] = ['pending', 'starting', 'running', 'paused', 'missing', 'stopped', 'error'];
 

@@ -1,6 +1,6 @@
 /** Sentences about capsules. */
-import type { Sandbox } from '#lib/api/types.ts';
-import { duration, plural, timeout } from '#lib/components/time.ts';
+import type { Sandbox, TeamLimits } from '#lib/api/types.ts';
+import { duration, mebibytes, plural, timeout } from '#lib/components/time.ts';
 import { hasEnded } from './can.ts';
 
 /** `sb-7f3a91c2`: enough to tell capsules apart. */
@@ -153,4 +153,10 @@ export function bulkWords(verb: 'Paused' | 'Resumed' | 'Destroyed', result: Resu
   const count = result.failures.length;
   const failed = `${plural(count, 'capsule')} failed and ${count === 1 ? 'stays' : 'stay'} selected: ${result.failures[0] ?? ''}`;
   return result.done === 0 ? failed : `${done} ${failed}`;
+}
+
+/** What the team uses of its limits. */
+export function limitWords(team: string, limits: TeamLimits): string {
+  const { sandboxes, vcpus, memory_mb: memory } = limits;
+  return `${team} runs ${sandboxes.used} of ${plural(sandboxes.max, 'capsule')}, with ${vcpus.used} of ${vcpus.max} vCPU and ${mebibytes(memory.used)} of ${mebibytes(memory.max)} memory.`;
 }
