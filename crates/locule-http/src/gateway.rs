@@ -5,7 +5,7 @@ mod admission;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::{Uri, header};
+use http::{HeaderValue, Uri, header};
 use locule_control::{Cut, Route};
 use locule_domain::SandboxState;
 use locule_edge::{Address, Forwarding, Refusal};
@@ -63,7 +63,17 @@ async fn admitted(app: &AppState, address: Address, request: Request) -> Result<
     let is_own_credential =
         |value: &str| app.accounts.is_credential(value) || access.is_token(value);
     let forwarding = Forwarding::new(address.port, admission.pass, request, is_own_credential)?;
-    forwarded(app, route, admission.cut, forwarding).await
+    let mut response = forwarded(app, route, admission.cut, forwarding).await?;
+    if let Some(attachment) = admission
+        .attachment
+        .filter(|_| response.status().is_success())
+    {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_DISPOSITION, attachment);
+        let nosniff = HeaderValue::from_static("nosniff");
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    }
+    Ok(response)
 }
 
 /// Forwards an admitted request. A paused sandbox with automatic resume is resumed first: also when its row says that the sandbox

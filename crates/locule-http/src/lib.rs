@@ -38,6 +38,7 @@ mod multipart;
 mod names;
 mod need;
 mod oauth;
+mod ports;
 mod processes;
 mod pty;
 mod router;

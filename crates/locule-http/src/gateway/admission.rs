@@ -35,6 +35,8 @@ pub(super) struct Admission {
     pub(super) route: Route,
     pub(super) pass: Pass,
     pub(super) cut: Cut,
+    /// The `Content-Disposition` of what a signed address reads.
+    pub(super) attachment: Option<HeaderValue>,
 }
 
 /// The answer to a request that is not forwarded.
@@ -121,13 +123,17 @@ async fn guest_port(
     let (access, shown) = known(app, address, access, kept, &check).await?;
     match shown {
         Shown::Valid(grant) => {
-            if let Some(link) = link
-                && by_access_token(&access, headers).is_none()
-                && link.has_expired(app.clock.now().timestamp())
-            {
+            let signed = link.filter(|_| by_access_token(&access, headers).is_none());
+            if signed.is_some_and(|link| link.has_expired(app.clock.now().timestamp())) {
                 return Err(Answer::wrong("signature is already expired"));
             }
-            admission(access, Pass::AccessToken, app.sandboxes.guard(grant))
+            let attachment = signed.and_then(FileLink::attachment);
+            let cut = app.sandboxes.guard(grant);
+            let admission = admission(access, Pass::AccessToken, cut)?;
+            Ok(Admission {
+                attachment,
+                ..admission
+            })
         }
         Shown::Unknown | Shown::Nothing => match need {
             // Without a token the answer tells that the sandbox runs, but does not wake it.
@@ -184,6 +190,7 @@ fn admission(access: Arc<SandboxAccess>, pass: Pass, cut: Cut) -> Result<Admissi
         route,
         pass,
         cut,
+        attachment: None,
     })
 }
 

@@ -104,6 +104,10 @@ rows! {
     "POST" "/v1/sandboxes/{id}/files/mkdir" TheTeam 200 USE, sandbox, |_| json!({ "path": "/new" });
     "POST" "/v1/sandboxes/{id}/files/read" TheTeam 404 USE, sandbox, |_| json!({ "path": "/none" });
     "POST" "/v1/sandboxes/{id}/files/stream/read" TheTeam 404 USE, sandbox, |_| json!({ "path": "/none" });
+    "POST" "/v1/sandboxes/{id}/files/move" TheTeam 404 USE, sandbox, |_| json!({ "from": "/x", "to": "/y" });
+    "POST" "/v1/sandboxes/{id}/files/stat" TheTeam 404 USE, sandbox, |_| json!({ "path": "/none" });
+    "POST" "/v1/sandboxes/{id}/files/sign" TheTeam 200 USE, sandbox, |_| json!({ "path": "/x", "operation": "read" });
+    "GET" "/v1/sandboxes/{id}/ports" TheTeam 200 Audit::Reads, sandbox, nothing;
     "POST" "/v1/sandboxes/{id}/files/remove" TheTeam 404 USE, sandbox, |_| json!({ "path": "/x" });
     "POST" "/v1/sandboxes/{id}/files/write" TheTeam 400 USE, sandbox, |_| json!({});
     "POST" "/v1/sandboxes/{id}/files/stream/write" TheTeam 400 USE, sandbox, |_| json!({});
