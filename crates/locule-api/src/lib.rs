@@ -9,6 +9,7 @@ pub mod audit;
 pub mod auth;
 pub mod e2b;
 pub mod error;
+pub mod events;
 pub mod exec;
 pub mod files;
 pub mod info;
@@ -33,6 +34,7 @@ pub use auth::{
     SwitchTeamRequest,
 };
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
+pub use events::{AuditEvent, NoData, SandboxEvent, TeamEvent};
 pub use exec::{Encoding, ExecRequest, ExecResult, ExecStarted};
 pub use files::{
     FileEntry, FileEntryKind, FileEntryResponse, FileList, FileOperation, ListFilesRequest,

@@ -26,6 +26,7 @@ mod dialect;
 mod docs;
 mod e2b;
 pub mod error;
+mod events;
 mod exec;
 mod extract;
 mod files;

@@ -4,14 +4,19 @@ use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use http::header;
 use http::request::Parts;
-use locule_api::{ListeningPort, PortList, schema};
+use locule_api::{ListeningPort, PortLink, PortList, schema};
+use locule_edge::GUEST_PORT;
 use locule_ids::SandboxId;
+use serde::Deserialize;
 
-use crate::caller::Read;
+use crate::caller::{MayUse, Read};
 use crate::error::ApiError;
+use crate::extract::{ApiPath, Id};
+use crate::gateway::link;
 use crate::need::Parameter;
-use crate::running::Running;
+use crate::running::{Running, running_or_paused};
 use crate::state::AppState;
+use crate::times::seconds;
 
 /// In the address pattern of a sandbox's ports, the place of the number.
 const PLACE: &str = "{port}";
@@ -89,5 +94,42 @@ pub(crate) async fn list_ports(
     Ok(Json(PortList {
         ports: ports.collect(),
         url_pattern,
+    }))
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct PortPath {
+    port: String,
+}
+
+/// Link to a port
+///
+/// Returns an address that opens the port of a private sandbox in a browser: it works once, within 60 seconds. The browser keeps a cookie that opens this port of this sandbox to the pages of the port's own host name for 8 hours at most, and no longer than the caller has its right. Programs in the sandbox see neither the address nor the cookie. Responds with 400 where ports have no host names, which `url_pattern` of the list of ports tells, and for the guest agent's port 49983.
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/ports/{port}/link", tag = "ports",
+    params(("id" = schema::SandboxId, Path), ("port" = schema::Port, Path)),
+    responses((status = 200, body = PortLink)))]
+pub(crate) async fn link_port(
+    State(app): State<AppState>,
+    caller: MayUse,
+    Id(id): Id,
+    ApiPath(path): ApiPath<PortPath>,
+    reach: Reach,
+) -> Result<Json<PortLink>, ApiError> {
+    let sandbox = running_or_paused(&app, &caller, id).await?;
+    let port = path.port.parse().ok();
+    let port = port.filter(|port| ![0, GUEST_PORT].contains(port));
+    let port = port.ok_or_else(|| {
+        ApiError::invalid("the port must be a number from 1 to 65535, and not 49983")
+    })?;
+    let origin = reach.port(id, port).ok_or_else(|| {
+        ApiError::invalid("ports have no host names here; the operator sets a sandbox domain, or the platform is reached at a loopback name")
+    })?;
+    let made = app
+        .sandboxes
+        .link_to_port(&caller.0, &sandbox, port)
+        .await?;
+    Ok(Json(PortLink {
+        url: link::url(&origin, &made.token),
+        expires_at: seconds(made.expires_at),
     }))
 }

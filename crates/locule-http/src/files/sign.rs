@@ -4,8 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta};
 use locule_api::{FileOperation, SignFileRequest, SignedAddress, schema};
-use locule_control::require_state;
-use locule_domain::SandboxState;
 use locule_edge::GUEST_PORT;
 use locule_edge::access::{Operation, signed_address};
 
@@ -14,6 +12,7 @@ use crate::caller::MayUse;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, Id};
 use crate::ports::Reach;
+use crate::running::running_or_paused;
 use crate::state::AppState;
 
 const EXPIRES_IN_DEFAULT_SEC: i64 = 3600;
@@ -32,10 +31,7 @@ pub(crate) async fn sign_file(
     reach: Reach,
     body: Result<ApiJson<SignFileRequest>, ApiError>,
 ) -> Result<Json<SignedAddress>, ApiError> {
-    let sandbox = app.sandboxes.get_sandbox(caller.team(), id).await?;
-    if sandbox.state != SandboxState::Paused {
-        require_state(&sandbox, SandboxState::Running)?;
-    }
+    let sandbox = running_or_paused(&app, &caller, id).await?;
     let ApiJson(request) = body?;
     let path = required(&request.path)?;
     let expires_in = request.expires_in_sec.unwrap_or(EXPIRES_IN_DEFAULT_SEC);

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the guest agent's | a client's access token, or for `/files` a signature that was made with one; `GET /health` and a preflight need nothing |
 //! | another one of a public sandbox | nothing |
-//! | another one of a private sandbox | a client's traffic token, or a key or login of the team that may use sandboxes |
+//! | another one of a private sandbox | a client's traffic token, the cookie of a link to the port, or a key or login of the team that may use sandboxes |
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -67,6 +67,14 @@ impl Answer {
     }
 }
 
+/// The credentials that a request shows.
+#[derive(Clone, Copy)]
+pub(super) struct Credentials<'a> {
+    pub(super) headers: &'a HeaderMap,
+    /// The cookie of a link, if it counts.
+    pub(super) cookie: Option<&'a str>,
+}
+
 /// What a request showed.
 enum Shown {
     Valid(Grant),
@@ -81,9 +89,10 @@ pub(super) async fn admit(
     address: Address,
     method: &Method,
     uri: &Uri,
-    headers: &HeaderMap,
+    credentials: Credentials<'_>,
     visitor: Option<IpAddr>,
 ) -> Result<Admission, Answer> {
+    let headers = credentials.headers;
     let found = app.sandboxes.access(address.sandbox).await;
     if address.port == GUEST_PORT {
         let (access, kept) = found.map_err(|error| refusal(address.sandbox, &error))?;
@@ -98,7 +107,7 @@ pub(super) async fn admit(
         }
         refusal
     })?;
-    other_port(app, address, access, kept, headers, visitor).await
+    other_port(app, address, access, kept, credentials, visitor).await
 }
 
 async fn guest_port(
@@ -154,14 +163,28 @@ async fn other_port(
     address: Address,
     access: Arc<SandboxAccess>,
     kept: bool,
-    headers: &HeaderMap,
+    credentials: Credentials<'_>,
     visitor: Option<IpAddr>,
 ) -> Result<Admission, Answer> {
+    let headers = credentials.headers;
     let (access, cut) = if access.public_traffic {
         let cut = app.sandboxes.guard_visit(access.team, address.sandbox);
         (access, cut)
     } else {
-        let check = |access: &SandboxAccess| by_traffic_token(access, headers);
+        let now = app.clock.now();
+        let check = |access: &SandboxAccess| {
+            let by_cookie = |cookie| access.by_port_cookie(address.port, cookie, now);
+            match by_traffic_token(access, headers) {
+                Shown::Valid(grant) => Shown::Valid(grant),
+                shown @ (Shown::Unknown | Shown::Nothing) => {
+                    match credentials.cookie.map(by_cookie) {
+                        Some(Some(grant)) => Shown::Valid(grant),
+                        Some(None) => Shown::Unknown,
+                        None => shown,
+                    }
+                }
+            }
+        };
         let (access, shown) = known(app, address, access, kept, &check).await?;
         let cut = match shown {
             Shown::Valid(grant) => app.sandboxes.guard(grant),
