@@ -32,9 +32,9 @@ pub struct NoData {}
 pub struct SandboxEvent {
     #[schema(value_type = schema::SandboxId)]
     pub id: SandboxId,
-    /// As in the sandbox.
+    #[schema(value_type = crate::SandboxStatus)]
     pub status: String,
-    /// The state that users and policy ask for: `running`, `paused` or `gone`.
+    #[schema(value_type = crate::sandboxes::DesiredStatus)]
     pub desired: String,
     pub at: DateTime<Utc>,
 }

@@ -113,16 +113,14 @@ impl SandboxAccess {
 
     /// The tokens of a caller that may use the sandbox.
     pub(super) fn client_of(&self, caller: CallerId) -> Option<&Client> {
-        self.clients
-            .iter()
-            .find(|client| match (client.grant.caller, caller) {
-                (Granted::Numbered { user, .. }, CallerId::User(of)) => user == of,
-                (Granted::Key { key, .. }, CallerId::Key(of)) => key == of,
-                (
-                    Granted::Key { .. } | Granted::Login { .. } | Granted::Numbered { .. },
-                    CallerId::User(_) | CallerId::Key(_),
-                ) => false,
-            })
+        self.clients.iter().find(|client| {
+            let owner = match client.grant.caller {
+                Granted::Numbered { user, .. } => Some(CallerId::User(user)),
+                Granted::Key { key, .. } => Some(CallerId::Key(key)),
+                Granted::Login { .. } | Granted::Visitor { .. } => None,
+            };
+            owner == Some(caller)
+        })
     }
 
     /// Whether a word is a token of the sandbox: of a caller, or of the guest agent. Programs behind ports get none.

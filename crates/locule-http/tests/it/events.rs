@@ -123,10 +123,9 @@ async fn a_stream_begins_with_resync_and_tells_what_changes_in_the_team(pool: Pg
             break;
         }
     }
-    // The events of another team end here: the next is its own.
     app.new_key(&stranger.token, &json!({})).await;
     let (_, before) = other.until("keys").await;
-    assert_eq!(before, [""; 0]);
+    assert!(!before.contains(&"sandbox".to_owned()), "{before:?}");
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -135,30 +134,27 @@ async fn a_change_of_another_replica_is_told_and_one_that_is_rolled_back_is_not(
     listening(&app).await;
     let mut follower = Follower::by(&app, &app.token).await;
     follower.begins().await;
-    let id = app.sandbox().await;
-    follower.until("audit").await;
+    app.sandbox().await;
+    app.new_key(&app.token, &json!({})).await;
+    follower.until("keys").await;
+    // What is rolled back, and what only moves the moment of the last use.
     let change = "UPDATE sandboxes SET labels = $1::jsonb";
     let mut rolled_back = pool.begin().await.unwrap();
     let undone = sqlx::query(change).bind(json!({"a": "1"}));
     undone.execute(&mut *rolled_back).await.unwrap();
     rolled_back.rollback().await.unwrap();
-    let replica = App::start_without_accounts(pool, |_| {}).await;
-    let body = json!({ "name": "by another replica" });
-    replica.by(&app.token, "POST", "/v1/api-keys", &body).await;
+    let touch = sqlx::query("UPDATE sandboxes SET last_active_at = now()");
+    touch.execute(&pool).await.unwrap();
+    let replica = App::start_without_accounts(pool.clone(), |_| {}).await;
+    replica.new_key(&app.token, &json!({})).await;
     let (_, before) = follower.until("keys").await;
-    let after_running = before.iter().filter(|name| *name == "sandbox").count();
-    let touch = "UPDATE sandboxes SET last_active_at = now()";
-    sqlx::query(touch).execute(&app.pool).await.unwrap();
-    sqlx::query(change)
-        .bind(json!({"a": "2"}))
-        .execute(&app.pool)
-        .await
-        .unwrap();
-    app.new_key(&app.token, &json!({})).await;
-    follower.until("audit").await;
+    assert!(!before.contains(&"sandbox".to_owned()), "{before:?}");
+    let committed = sqlx::query(change).bind(json!({"a": "2"}));
+    committed.execute(&pool).await.unwrap();
+    replica.new_key(&app.token, &json!({})).await;
     let (_, before) = follower.until("keys").await;
     let told = before.iter().filter(|name| *name == "sandbox").count();
-    assert_eq!(told, 1, "of {id}, after {after_running}: {before:?}");
+    assert_eq!(told, 1, "{before:?}");
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
