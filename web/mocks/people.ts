@@ -7,7 +7,9 @@ const ok = (body: unknown, status = 200): Answered => ({ status, body });
 const none: Answered = { status: 204 };
 const left = { sandboxes: [], has_more: false };
 
-export function auditEntry(more: Partial<AuditEntry> = {}): AuditEntry {
+export function auditEntry(
+  more: Partial<Omit<AuditEntry, 'metadata'>> & { metadata?: Record<string, unknown> } = {},
+): AuditEntry {
   return {
     id: 'log-00000000-0000-4000-8000-000000000001',
     actor_type: 'user',

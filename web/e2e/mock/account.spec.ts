@@ -174,8 +174,8 @@ test('an invitation is accepted by its link, and the person acts for the team th
   await open('/invitation?token=good');
   await expect(page.getByText('You are signed in as ada@example.com')).toBeVisible();
   await page.getByRole('button', { name: 'Accept invitation' }).click();
-  await expect(page.getByRole('button', { name: 'Team: Boreas' }).first()).toBeVisible();
   await expect(page.getByText('You are a member of Boreas now.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Team: Boreas' }).first()).toBeVisible();
 });
 
 test('an invitation without a login offers both ways in', async ({ page, open }) => {
