@@ -1,6 +1,6 @@
 import { defineConfig } from '@playwright/test';
 
-const PORT = 4173;
+const PORT = Number(process.env.LOCULE_WEB_PORT ?? 4173);
 const args = [
   '--no-sandbox',
   '--disable-gpu',

@@ -1,5 +1,5 @@
 /** The data of a platform that does not exist, typed by the API. A scenario fills it. */
-import type { ApiKey, AuditEntry, Me, Member, Sandbox, TeamWithRole } from '../src/lib/api/types.ts';
+import type { ApiKey, AuditEntry, Me, Member, Sandbox, Schemas, TeamWithRole } from '../src/lib/api/types.ts';
 
 /** The time at which every scenario plays. */
 export const NOW = Date.parse('2026-11-14T14:32:00Z');
@@ -14,6 +14,13 @@ export interface Db {
   sandboxes: Sandbox[];
   keys: ApiKey[];
   audit: AuditEntry[];
+  /** What the installation offers to people without a login. */
+  info: Schemas['PlatformInfo'];
+  /** The accounts that a search finds. */
+  found: Schemas['FoundUser'][];
+  /** What administrators of the platform see. */
+  allTeams: Schemas['AdminTeam'][];
+  allUsers: Schemas['AdminUser'][];
   /** Answers for `METHOD /path` instead of the usual ones: a status with a code, or `hang`. */
   failures: Record<string, { status: number; code: string; message: string } | 'hang' | 'lost'>;
   /** Every request that was answered, `METHOD /path`. */
@@ -84,6 +91,10 @@ export function db(more: Partial<Db> = {}): Db {
     sandboxes: [],
     keys: [],
     audit: [],
+    info: { version: '0.1.0', sign_up: 'invitation', mail: false, providers: [] },
+    found: [],
+    allTeams: [],
+    allUsers: [],
     failures: {},
     requests: [],
     ...more,

@@ -1,6 +1,7 @@
 /** Answers as the API does, from a `Db`. Holds no rule of the platform beyond what a page needs to be shown. */
 import type { AuthResponse } from '../src/lib/api/types.ts';
 import type { Db } from './db.ts';
+import { PEOPLE } from './people.ts';
 
 export interface Asked {
   method: string;
@@ -15,7 +16,7 @@ export interface Answered {
   headers?: Record<string, string>;
 }
 
-type Handler = (db: Db, asked: Asked, parts: string[]) => Answered;
+export type Handler = (db: Db, asked: Asked, parts: string[]) => Answered;
 
 const ok = (body: unknown, headers: Record<string, string> = {}): Answered => ({
   status: 200,
@@ -112,7 +113,6 @@ export const HANDLERS: Record<string, Handler> = {
     return ok(found);
   },
   'GET /v1/api-keys': (db) => ok(db.keys),
-  'GET /v1/audit-logs': (db) => ok({ items: db.audit }),
 };
 
 /** The answer to a request. `undefined`: the request fails on the way. */
@@ -123,7 +123,7 @@ export function answer(db: Db, asked: Asked): Answered | 'hang' | undefined {
   if (failure === 'hang') return 'hang';
   if (failure === 'lost') return undefined;
   if (failure) return refuse(failure.status, failure.code, failure.message);
-  for (const [pattern, handler] of Object.entries(HANDLERS)) {
+  for (const [pattern, handler] of Object.entries({ ...HANDLERS, ...PEOPLE })) {
     const parts = match(pattern, name);
     if (parts) return handler(db, asked, parts);
   }

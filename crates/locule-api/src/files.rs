@@ -1,5 +1,6 @@
 //! Files of a sandbox.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -56,8 +57,48 @@ pub struct FileList {
     pub entries: Vec<FileEntry>,
 }
 
-/// Response of `POST /v1/sandboxes/{id}/files/mkdir`.
+/// Response of the operations `mkdir`, `move` and `stat` on files.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct MadeDirectory {
+pub struct FileEntryResponse {
     pub entry: FileEntry,
+}
+
+/// Body of `POST /v1/sandboxes/{id}/files/move`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MoveFileRequest {
+    #[schema(value_type = schema::FilePath)]
+    pub from: String,
+    #[schema(value_type = schema::FilePath)]
+    pub to: String,
+    /// Replaces what is at `to`. Without it the request fails when `to` exists.
+    #[serde(default)]
+    pub overwrite: bool,
+}
+
+/// What a signed address permits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileOperation {
+    Read,
+    Write,
+}
+
+/// Body of `POST /v1/sandboxes/{id}/files/sign`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SignFileRequest {
+    #[schema(value_type = schema::FilePath)]
+    pub path: String,
+    pub operation: FileOperation,
+    /// Seconds until the address expires. Default: 3600.
+    #[schema(minimum = 1, maximum = 604_800)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_sec: Option<i64>,
+}
+
+/// Response of `POST /v1/sandboxes/{id}/files/sign`: an address that needs no credential.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SignedAddress {
+    /// For `read` a `GET` of the address downloads the file; for `write` a `POST` of a multipart body with the part `file` writes the file.
+    pub url: String,
+    pub expires_at: DateTime<Utc>,
 }

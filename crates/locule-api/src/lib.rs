@@ -9,10 +9,12 @@ pub mod audit;
 pub mod auth;
 pub mod e2b;
 pub mod error;
+pub mod events;
 pub mod exec;
 pub mod files;
 pub mod info;
 mod object;
+pub mod ports;
 pub mod processes;
 pub mod sandboxes;
 pub mod schema;
@@ -32,10 +34,15 @@ pub use auth::{
     SwitchTeamRequest,
 };
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
+pub use events::{AuditEvent, NoData, SandboxEvent, TeamEvent};
 pub use exec::{Encoding, ExecRequest, ExecResult, ExecStarted};
-pub use files::{FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory, PathRequest};
+pub use files::{
+    FileEntry, FileEntryKind, FileEntryResponse, FileList, FileOperation, ListFilesRequest,
+    MoveFileRequest, PathRequest, SignFileRequest, SignedAddress,
+};
 pub use info::{PlatformInfo, SignUp};
 pub use object::Object;
+pub use ports::{ListeningPort, PortLink, PortList};
 pub use processes::{Process, ProcessList};
 pub use sandboxes::{
     Actor, ActorKind, CreateSandboxRequest, DesiredStatus, Holder, HolderKind, IdleClock, LimitUse,

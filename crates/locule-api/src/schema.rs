@@ -216,6 +216,20 @@ pub(crate) fn optional_environment() -> Object {
     or_null(environment())
 }
 
+/// The number of a port.
+#[derive(Debug)]
+pub struct Port;
+
+impl PartialSchema for Port {
+    fn schema() -> RefOr<Schema> {
+        let mut port = number(Some(1), i64::from(u16::MAX));
+        port.schema_type = Type::Integer.into();
+        described(port, "The number of a port.").into()
+    }
+}
+
+impl ToSchema for Port {}
+
 fn or_null(mut object: Object) -> Object {
     object.schema_type = nullable(Type::Object);
     object

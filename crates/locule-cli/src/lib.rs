@@ -19,6 +19,7 @@ mod find;
 mod interrupts;
 mod list;
 mod messages;
+mod ports;
 mod printer;
 mod run;
 mod sandbox;

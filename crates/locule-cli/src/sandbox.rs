@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use crate::exec::{ExecArgs, ShellArgs};
 use crate::find::Finder;
+use crate::ports::{PortsArgs, UrlArgs};
 use crate::values::{self, Variable};
-use crate::{copy, environment, list, messages, printer};
+use crate::{copy, environment, list, messages, ports, printer};
 
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
@@ -35,6 +36,10 @@ pub enum SandboxCommand {
     Shell(ShellArgs),
     /// Copy files or directories between this machine and a sandbox
     Cp(copy::CopyArgs),
+    /// List the ports on which programs of a sandbox listen
+    Ports(PortsArgs),
+    /// Print the address of a port of a sandbox
+    Url(UrlArgs),
     /// Pause sandboxes, keeping their memory and disk
     Pause(SomeArgs),
     /// Resume paused sandboxes
@@ -170,6 +175,8 @@ pub(crate) async fn run(command: SandboxCommand) -> anyhow::Result<ExitCode> {
         SandboxCommand::Exec(args) => crate::exec::exec(args).await,
         SandboxCommand::Shell(args) => crate::exec::shell(args).await,
         SandboxCommand::Cp(args) => copy::run(&client, &args).await,
+        SandboxCommand::Ports(args) => ports::ports(&client, &args).await,
+        SandboxCommand::Url(args) => ports::url(&client, &args).await,
         SandboxCommand::Pause(args) => {
             each(&client, &args, async |id| client.pause_sandbox(id).await).await
         }

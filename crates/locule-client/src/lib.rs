@@ -8,6 +8,7 @@ mod accounts;
 mod error;
 mod exec;
 mod files;
+mod ports;
 mod terminal;
 
 pub use accounts::AuditFilter;

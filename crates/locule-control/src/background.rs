@@ -5,6 +5,7 @@
 //! | host watch | always | write each report of a host at once | infer anything from a host that does not answer |
 //! | sandbox sweep | 15 s | compare every row with its host, and reconcile what differs | destroy a sandbox that has no row |
 //! | revocation | 5 s | close the connections of callers that lost their right | end programs inside sandboxes |
+//! | events | always | tell the streams of teams what changes | keep an event for a stream that is away |
 //! | API key use | 15 s | write when API keys were last used | check keys: a request does |
 //! | jobs | 5 s | attempt the jobs that are due | touch a job that another process has leased |
 //! | retention | 1 h | purge accounts deleted 15 days ago, and sessions and invitations ended 30 days ago | touch sandboxes and teams |
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::background::jobs::Jobs;
+use crate::events::Events;
 use crate::reconcile::{sweep, watch};
 use crate::sandboxes::Sandboxes;
 use crate::teams::api_keys;
@@ -61,6 +63,13 @@ pub(crate) fn start_revocation(sandboxes: &Sandboxes) {
     let owned = sandboxes.clone();
     let tasks = &sandboxes.core.tasks;
     tasks.spawn("revocation", |stop| owned.watch_revocations(stop));
+}
+
+/// Starts the task that tells the streams of teams what changes.
+pub(crate) fn start_events(sandboxes: &Sandboxes, events: &Events) {
+    let owned = events.clone();
+    let tasks = &sandboxes.core.tasks;
+    tasks.spawn("events", |stop| owned.run(stop));
 }
 
 /// Runs a job at once and then again and again, with a pause of `period` after each pass. A pass that fails is logged; the next

@@ -14,6 +14,7 @@ use crate::accounts::{Accounts, AccountsConfig};
 use crate::background;
 use crate::background::jobs::Jobs;
 use crate::core::Core;
+use crate::events::Events;
 use crate::hosts::HostLink;
 use crate::reconcile::sweep;
 use crate::sandboxes::error::SandboxError;
@@ -41,6 +42,7 @@ impl ControlConfig {
 pub struct ControlPlane {
     pub sandboxes: Sandboxes,
     pub accounts: Accounts,
+    pub events: Events,
     jobs: Jobs,
 }
 
@@ -53,6 +55,7 @@ impl ControlPlane {
         hosts: Vec<HostLink>,
     ) -> Self {
         let core = Core::new(pool, clock, tasks);
+        let events = Events::new(core.clone());
         let sandboxes = Sandboxes::new(core.clone(), config.sandboxes, hosts);
         let mailer = config.accounts.mailer.clone();
         let jobs = Jobs::new(core.clone(), sandboxes.clone(), mailer);
@@ -60,6 +63,7 @@ impl ControlPlane {
         Self {
             sandboxes,
             accounts,
+            events,
             jobs,
         }
     }
@@ -67,11 +71,17 @@ impl ControlPlane {
     /// Starts the watch of every host and the periodic jobs.
     pub fn start(&self) {
         background::start(&self.sandboxes, &self.accounts, &self.jobs);
+        self.start_events();
     }
 
     /// Starts only the task that closes the connections of callers that lost their right.
     pub fn start_revocation(&self) {
         background::start_revocation(&self.sandboxes);
+    }
+
+    /// Starts only the task that tells the streams of teams what changes.
+    pub fn start_events(&self) {
+        background::start_events(&self.sandboxes, &self.events);
     }
 
     /// One pass over the callers of open connections.

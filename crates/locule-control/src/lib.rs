@@ -9,6 +9,7 @@
 //! | `teams/` | teams, members, invitations and API keys |
 //! | `audit/` | the audit log |
 //! | `background/` | periodic jobs, and the jobs that a change leaves behind |
+//! | `events` | tells the streams of a team what changes in it |
 //! | `revocation` | ends the connections of callers that lost their right |
 
 mod accounts;
@@ -21,6 +22,7 @@ mod control_plane;
 mod core;
 mod cursor;
 mod error;
+mod events;
 mod guarded;
 mod hosts;
 mod rate;
@@ -51,6 +53,7 @@ pub use bootstrap::{bootstrap, new_password};
 pub use caller::{Actor, Caller, Identity, Membership, Person};
 pub use control_plane::{ControlConfig, ControlPlane};
 pub use error::CommonError;
+pub use events::{Events, Following, TeamEvent};
 pub use guarded::Cut;
 pub use hosts::HostLink;
 pub use locule_agent_api::{Holder, HolderKind, Purpose};
@@ -65,6 +68,7 @@ pub use sandboxes::describe::Described;
 pub use sandboxes::error::SandboxError;
 pub use sandboxes::limits::TeamLimits;
 pub use sandboxes::list::{DescribedPage, ListFilter, Page};
+pub use sandboxes::port_links::{PortCookie, PortLink};
 pub use sandboxes::route::RouteError;
 pub use sandboxes::tokens::ClientTokens;
 pub use sandboxes::{NotReady, Sandboxes, SandboxesConfig, require_state};

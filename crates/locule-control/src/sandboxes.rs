@@ -11,6 +11,7 @@ pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod locks;
 mod pause;
+pub(crate) mod port_links;
 pub(crate) mod quota;
 mod resume;
 pub(crate) mod route;

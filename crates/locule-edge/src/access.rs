@@ -2,12 +2,14 @@
 //! caller, who knows the tokens.
 
 use axum::extract::Query;
-use http::{Method, Uri};
+use http::{HeaderValue, Method, Uri};
 use locule_guest_api::GUEST_PORT;
-use locule_guest_api::signature::{Operation, sign};
+pub use locule_guest_api::signature::Operation;
+use locule_guest_api::signature::sign;
 use serde::Deserialize;
 
 use crate::control_path::leads_to_control;
+use crate::query::encode;
 
 /// The port of the code interpreter, which reads variables from the guest agent with the access token of its request.
 const INTERPRETER_PORT: u16 = 49999;
@@ -82,10 +84,39 @@ impl FileLink {
         )
     }
 
+    /// The `Content-Disposition` with which a browser saves what the address reads under the name of the file, whatever the
+    /// guest agent says. `None`: the address writes a file.
+    pub fn attachment(&self) -> Option<HeaderValue> {
+        if self.operation != Operation::Read {
+            return None;
+        }
+        let path = self.query.path.as_deref().unwrap_or_default();
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let shown: String = name.chars().filter(|c| !is_hidden(*c)).collect();
+        let name = encode(&shown);
+        HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}")).ok()
+    }
+
     pub fn has_expired(&self, now_unix: i64) -> bool {
         let expiration = self.query.signature_expiration;
         expiration.is_some_and(|expiration| expiration < now_unix)
     }
+}
+
+/// Control characters, and those that change the direction of the text around them.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Path and query of a signed address of a file, until `expires_unix`.
+pub fn signed_address(path: &str, operation: Operation, token: &str, expires_unix: i64) -> String {
+    let signature = sign(path, operation, "", token, Some(expires_unix));
+    format!(
+        "/files?path={}&signature={}&signature_expiration={expires_unix}",
+        encode(path),
+        encode(&signature)
+    )
 }
 
 #[cfg(test)]
@@ -119,6 +150,22 @@ mod tests {
             let need = need(method, uri);
             assert!(matches!(need, Ok(GuestNeed::AccessToken)), "{method} {uri}");
         }
+    }
+
+    #[test]
+    fn a_signed_address_is_accepted_for_its_own_operation_and_saves_a_file_under_its_name() {
+        let uri = signed_address("/a/b \u{202e}ü;\".txt", Operation::Read, "t", 9);
+        let link = |method: &str| match need(method, &uri) {
+            Ok(GuestNeed::File(link)) => link,
+            other => panic!("{other:?}"),
+        };
+        let (read, write) = (link("GET"), link("POST"));
+        assert_eq!(read.signature(), Some(read.signed_with("t").as_str()));
+        assert_ne!(write.signature(), Some(write.signed_with("t").as_str()));
+        assert!(read.has_expired(10));
+        let saved = read.attachment().unwrap();
+        assert_eq!(saved, "attachment; filename*=UTF-8''b%20%C3%BC%3B%22.txt");
+        assert_eq!(write.attachment(), None);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 mod attached;
 mod files;
+mod ports;
 mod processes;
 mod terminal;
 mod window;
 
 pub use attached::retry_while_agent_restarts;
 pub use files::{Entry, EntryKind};
+pub use locule_guest_api::ports::Listener;
 pub use processes::{
     ListedProcess, ProcessEvent, ProcessEvents, ProcessExit, Selector, Signal, StartProcess,
 };

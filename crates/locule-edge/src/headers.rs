@@ -80,6 +80,15 @@ pub(crate) fn strip_credentials(
     filter_values(headers, &header::COOKIE, without_platform_cookies);
 }
 
+/// Removes the cookies of a response that have a name of the platform's: a program neither sets nor clears them.
+pub(crate) fn strip_platform_cookies(headers: &mut HeaderMap) {
+    filter_values(headers, &header::SET_COOKIE, |cookie| {
+        let name = cookie.as_bytes().trim_ascii_start();
+        let is_platforms = is_platform_cookie(&String::from_utf8_lossy(name));
+        (!is_platforms).then(|| cookie.clone())
+    });
+}
+
 /// Adds what the host agent and the program in the sandbox are told about an admitted request.
 pub(crate) fn present(headers: &mut HeaderMap, pass: Pass, own_token: &str) {
     let visitor = pass.visitor().map(|address| address.to_string());
@@ -241,6 +250,21 @@ mod tests {
                 .collect();
             assert_eq!(seen, expected, "{pass:?}");
         }
+    }
+
+    #[test]
+    fn a_program_sets_no_cookie_of_the_platform() {
+        let mut headers = HeaderMap::new();
+        for cookie in [
+            "__Host-locule_port=x; Path=/; Secure",
+            " locule_port=; Max-Age=0",
+            "theirs=locule_port",
+        ] {
+            headers.append(header::SET_COOKIE, cookie.parse().unwrap());
+        }
+        strip_platform_cookies(&mut headers);
+        let kept: Vec<_> = headers.get_all(header::SET_COOKIE).iter().collect();
+        assert_eq!(kept, ["theirs=locule_port"]);
     }
 
     #[test]

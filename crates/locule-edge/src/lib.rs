@@ -18,6 +18,7 @@ mod guest;
 mod headers;
 mod pass;
 mod proxy;
+mod query;
 mod refusal;
 pub mod responses;
 mod retained;
@@ -26,8 +27,9 @@ mod transport;
 pub use address::{Address, AddressError};
 pub use cut::{CutBody, CutError};
 pub use guest::{
-    Entry, EntryKind, GuestClient, GuestError, ListedProcess, ProcessEvent, ProcessEvents,
-    ProcessExit, Selector, Signal, StartProcess, WindowSize, retry_while_agent_restarts,
+    Entry, EntryKind, GuestClient, GuestError, ListedProcess, Listener, ProcessEvent,
+    ProcessEvents, ProcessExit, Selector, Signal, StartProcess, WindowSize,
+    retry_while_agent_restarts,
 };
 /// Headers of one head on the way between clients and programs.
 pub use locule_agent_api::http1::HEADERS_MAX;

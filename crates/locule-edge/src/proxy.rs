@@ -13,7 +13,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::control_path::leads_to_control;
-use crate::headers::{present, strip_credentials, strip_hop_by_hop, upgrade};
+use crate::headers::{
+    present, strip_credentials, strip_hop_by_hop, strip_platform_cookies, upgrade,
+};
 use crate::pass::Pass;
 use crate::retained::Retained;
 use crate::{AgentTransport, CutBody, Refusal, Target};
@@ -159,6 +161,7 @@ fn answer(
     let guest = switched.then(|| hyper::upgrade::on(&mut response));
     let headers = response.headers_mut();
     strip_hop_by_hop(headers);
+    strip_platform_cookies(headers);
     outward_location(headers, prefix, port);
     if switched {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

@@ -28,6 +28,11 @@ pub enum Refusal {
         "The sandbox is private or does not exist; send its traffic access token or a key of its team"
     )]
     Forbidden,
+    /// The same answer whatever is wrong with the link.
+    #[error(
+        "The link to the port was used before, is older than a minute or is not valid; make a new one"
+    )]
+    Link,
     #[error("The credential of this request is no longer valid")]
     Revoked,
     #[error("The host of the sandbox is not reachable")]
@@ -113,7 +118,7 @@ impl Refusal {
             Self::Changing => StatusCode::CONFLICT,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Link => StatusCode::FORBIDDEN,
             Self::Revoked => StatusCode::UNAUTHORIZED,
             Self::HostUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Address(_) => StatusCode::BAD_REQUEST,

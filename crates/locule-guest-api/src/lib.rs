@@ -6,6 +6,7 @@
 //! snapshots are kept.
 
 pub mod control;
+pub mod ports;
 pub mod signature;
 
 /// The generated messages and services.
@@ -78,6 +79,9 @@ pub const TUNNEL_PROTOCOL: &str = "locule-tunnel";
 pub const CONTROL_PATHS: [&str; 5] = ["/init", "/freeze", "/thaw", "/sync", TUNNEL_PATH];
 /// Connects to a port of the guest that listens on a loopback address only.
 pub const TUNNEL_PATH: &str = "/tunnel";
+
+/// Lists the ports on which programs of the guest listen. Needs the access token.
+pub const PORTS_PATH: &str = "/ports";
 
 /// The user that processes run as, unless a request names another user.
 pub const DEFAULT_USER: &str = "user";

@@ -23,6 +23,7 @@ mod ids;
 mod metrics;
 mod network;
 mod paths;
+mod ports;
 mod processes;
 mod reaper;
 mod rpc;

@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use locule_guest_api::{
-    ACCESS_TOKEN_HEADER, CONTROL_KEY_HEADER, CONTROL_PATHS, HOST_IP, TUNNEL_PATH,
+    ACCESS_TOKEN_HEADER, CONTROL_KEY_HEADER, CONTROL_PATHS, HOST_IP, PORTS_PATH, TUNNEL_PATH,
 };
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -23,7 +23,7 @@ use crate::answer::{Peer, refuse};
 use crate::identity::Proof;
 use crate::state::GuestState;
 use crate::tasks::spawn;
-use crate::{control, files, filesystem, metrics, processes, tunnel};
+use crate::{control, files, filesystem, metrics, ports, processes, tunnel};
 
 /// Limit of the body of a unary RPC or a control call. Files are streamed and have no such limit.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -48,6 +48,7 @@ fn router(state: GuestState) -> Router {
         .route(TUNNEL_PATH, post(tunnel::open))
         .route("/metrics", get(metrics::metrics))
         .route("/envs", get(control::envs))
+        .route(PORTS_PATH, get(ports::list))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .route(
             "/files",

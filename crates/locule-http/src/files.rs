@@ -1,5 +1,7 @@
 //! Operations on the files of a sandbox.
 
+pub(crate) mod sign;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Multipart, State};
@@ -7,8 +9,8 @@ use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use locule_api::{
-    ErrorCode, FileEntry, FileEntryKind, FileList, ListFilesRequest, MadeDirectory, PathRequest,
-    schema,
+    ErrorCode, FileEntry, FileEntryKind, FileEntryResponse, FileList, ListFilesRequest,
+    MoveFileRequest, PathRequest, schema,
 };
 use locule_edge::{Entry, EntryKind};
 
@@ -178,13 +180,45 @@ pub(crate) async fn list_files(
 /// Also creates the parent directories that do not exist.
 #[utoipa::path(post, path = "/v1/sandboxes/{id}/files/mkdir", tag = "files", params(("id" = schema::SandboxId, Path)),
     request_body = PathRequest,
-    responses((status = 200, body = MadeDirectory), (status = 507)))]
+    responses((status = 200, body = FileEntryResponse), (status = 507)))]
 pub(crate) async fn make_directory(
     running: Running<Use>,
     ApiJson(request): ApiJson<PathRequest>,
-) -> Result<Json<MadeDirectory>, ApiError> {
+) -> Result<Json<FileEntryResponse>, ApiError> {
     let entry = running.guest.make_dir(required(&request.path)?).await?;
-    Ok(Json(MadeDirectory { entry: view(entry) }))
+    Ok(Json(FileEntryResponse { entry: view(entry) }))
+}
+
+/// Move a file or directory
+///
+/// Also creates the parent directories of `to` that do not exist. Responds with 409 when `to` exists, unless `overwrite` is set.
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/move", tag = "files", params(("id" = schema::SandboxId, Path)),
+    request_body = MoveFileRequest,
+    responses((status = 200, body = FileEntryResponse), (status = 507)))]
+pub(crate) async fn move_file(
+    running: Running<Use>,
+    ApiJson(request): ApiJson<MoveFileRequest>,
+) -> Result<Json<FileEntryResponse>, ApiError> {
+    let (from, to) = (required(&request.from)?, required(&request.to)?);
+    let entry = running
+        .guest
+        .move_entry(from, to, request.overwrite)
+        .await?;
+    Ok(Json(FileEntryResponse { entry: view(entry) }))
+}
+
+/// Get a file or directory
+///
+/// Returns what a list has about it, without its contents.
+#[utoipa::path(post, path = "/v1/sandboxes/{id}/files/stat", tag = "files", params(("id" = schema::SandboxId, Path)),
+    request_body = PathRequest,
+    responses((status = 200, body = FileEntryResponse)))]
+pub(crate) async fn stat_file(
+    running: Running<Read>,
+    ApiJson(request): ApiJson<PathRequest>,
+) -> Result<Json<FileEntryResponse>, ApiError> {
+    let entry = running.guest.stat(required(&request.path)?).await?;
+    Ok(Json(FileEntryResponse { entry: view(entry) }))
 }
 
 /// Remove a file or directory

@@ -1,16 +1,17 @@
 //! The gateway in front of the router: forwards requests for a sandbox's port to the sandbox, and passes all others to the API.
 
 mod admission;
+pub(crate) mod link;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::{Uri, header};
+use http::{HeaderValue, Uri, header};
 use locule_control::{Cut, Route};
 use locule_domain::SandboxState;
 use locule_edge::{Address, Forwarding, Refusal};
 
-use self::admission::{Answer, admit, reachable, refusal};
+use self::admission::{Answer, Credentials, admit, reachable, refusal};
 use crate::address::client_address;
 use crate::connection::{Connection, Traffic};
 use crate::destination::Destination;
@@ -28,8 +29,15 @@ pub(crate) async fn gateway(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if let Some(address) = Destination::of(&request).and_then(Destination::address) {
-        return forward(&app, address, request).await;
+    if let Some(destination) = Destination::of(&request)
+        && let Some(address) = destination.address()
+    {
+        if link::is_link(destination, &request) {
+            let (head, _) = request.into_parts();
+            return link::follow(&app, address, &head).await;
+        }
+        let cookie = link::cookie(&app, destination, &request);
+        return forward(&app, address, cookie, request).await;
     }
     if let Some(uri) = unaliased(request.uri()) {
         *request.uri_mut() = uri;
@@ -37,22 +45,36 @@ pub(crate) async fn gateway(
     next.run(request).await
 }
 
-async fn forward(app: &AppState, address: Address, request: Request) -> Response {
+async fn forward(
+    app: &AppState,
+    address: Address,
+    cookie: Option<String>,
+    request: Request,
+) -> Response {
     let requested = request
         .headers()
         .get(header::ACCESS_CONTROL_REQUEST_HEADERS);
     let requested = requested.cloned();
-    match admitted(app, address, request).await {
+    match admitted(app, address, cookie, request).await {
         Ok(response) => response,
         Err(answer) => answer.response(address, requested.as_ref()),
     }
 }
 
-async fn admitted(app: &AppState, address: Address, request: Request) -> Result<Response, Answer> {
+async fn admitted(
+    app: &AppState,
+    address: Address,
+    cookie: Option<String>,
+    request: Request,
+) -> Result<Response, Answer> {
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
     let trusted = app.config.trust_forwarded_for;
     let visitor = client_address(headers, request.extensions(), trusted);
-    let admission = admit(app, address, method, uri, headers, visitor).await?;
+    let shown = Credentials {
+        headers,
+        cookie: cookie.as_deref(),
+    };
+    let admission = admit(app, address, method, uri, shown, visitor).await?;
     let route = admission.route;
     let connection = request.extensions().get::<Connection>();
     let connection = connection.cloned().unwrap_or_default();
@@ -63,7 +85,17 @@ async fn admitted(app: &AppState, address: Address, request: Request) -> Result<
     let is_own_credential =
         |value: &str| app.accounts.is_credential(value) || access.is_token(value);
     let forwarding = Forwarding::new(address.port, admission.pass, request, is_own_credential)?;
-    forwarded(app, route, admission.cut, forwarding).await
+    let mut response = forwarded(app, route, admission.cut, forwarding).await?;
+    if let Some(attachment) = admission
+        .attachment
+        .filter(|_| response.status().is_success())
+    {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_DISPOSITION, attachment);
+        let nosniff = HeaderValue::from_static("nosniff");
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    }
+    Ok(response)
 }
 
 /// Forwards an admitted request. A paused sandbox with automatic resume is resumed first: also when its row says that the sandbox

@@ -66,18 +66,34 @@ impl Names {
         }
     }
 
-    /// The domain of the host names of ports, for a client that reached the platform at `host`. Without a domain of the operator
-    /// those names are answered under `localhost`.
+    /// The domain from which an SDK forms the host names of ports, for a client that reached the platform at `host`: that host
+    /// itself where no such name leads to the platform, because an SDK without a domain uses another company's.
     pub(crate) fn domain_of_ports(&self, host: Option<&str>) -> Option<String> {
+        let host_itself = || Authority::parse(host?).and(host).map(str::to_owned);
+        self.answered_port_domain(host).or_else(host_itself)
+    }
+
+    /// The domain of host names of ports that lead to the platform, for a client that reached it at `host`. Without a domain of
+    /// the operator those names are answered under `localhost`, and lead here from where `localhost` does.
+    pub(crate) fn answered_port_domain(&self, host: Option<&str>) -> Option<String> {
         if let Some(domain) = &self.sandbox_domain {
             return Some(domain.as_str().to_owned());
         }
-        let authority = Authority::parse(host?)?;
-        if !authority.host.is_loopback() {
-            return host.map(str::to_owned);
-        }
-        let port = authority.port.map(|port| format!(":{port}"));
-        Some(format!("{LOCALHOST}{}", port.unwrap_or_default()))
+        let Authority { host, port } = Authority::parse(host?)?;
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        host.is_loopback().then(|| format!("{LOCALHOST}{port}"))
+    }
+
+    /// Whether browsers reach the host name by HTTPS, as far as the public URL tells: its own host, and names of sandboxes, which
+    /// the same proxy serves.
+    pub(crate) fn is_secure(&self, host: &str) -> bool {
+        let (Some(public), Some(authority)) = (&self.public, Authority::parse(host)) else {
+            return false;
+        };
+        let domain = self.sandbox_domain.as_ref();
+        let is_of_sandboxes =
+            domain.is_some_and(|domain| domain.labels_of(&authority.host).is_some());
+        public.scheme == Scheme::Https && (is_of_sandboxes || public.host == authority.host)
     }
 
     fn is_own(&self, host: &Host) -> bool {

@@ -21,8 +21,8 @@ use crate::sandboxes;
 use crate::state::{AppState, HttpConfig};
 use crate::teams::members;
 use crate::{
-    admin, api_keys, audit, auth, docs, e2b, files, gateway, health, info, me, oauth, processes,
-    pty, spec, teams,
+    admin, api_keys, audit, auth, docs, e2b, events, files, gateway, health, info, me, oauth,
+    ports, processes, pty, spec, teams,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -92,7 +92,13 @@ pub(crate) fn api(config: &HttpConfig) -> OpenApiRouter<AppState> {
         .routes(operation!(files::read_file_stream))
         .routes(operation!(files::list_files))
         .routes(operation!(files::make_directory))
+        .routes(operation!(files::move_file))
+        .routes(operation!(files::stat_file))
+        .routes(operation!(files::sign::sign_file))
         .routes(operation!(files::remove_file))
+        .routes(operation!(ports::list_ports))
+        .routes(operation!(ports::link_port))
+        .routes(operation!(events::follow_events))
         .merge(
             OpenApiRouter::new()
                 .routes(operation!(files::write_file))

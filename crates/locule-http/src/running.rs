@@ -8,12 +8,13 @@ use axum::extract::{FromRequestParts, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
-use locule_control::{Cut, Route};
+use locule_control::{Cut, Route, require_state};
+use locule_domain::{Sandbox, SandboxState};
 use locule_edge::{GuestClient, Target};
 use locule_ids::SandboxId;
 use tokio::sync::SetOnce;
 
-use crate::caller::{May, Right};
+use crate::caller::{May, MayUse, Right};
 use crate::error::ApiError;
 use crate::extract::Id;
 use crate::need::{Need, Parameter};
@@ -53,6 +54,19 @@ pub(crate) fn target(route: Route, cut: Cut) -> Target {
         access_token: route.access_token,
         cut,
     }
+}
+
+/// A sandbox of the caller's team that can be reached, now or after it resumes.
+pub(crate) async fn running_or_paused(
+    app: &AppState,
+    caller: &MayUse,
+    id: SandboxId,
+) -> Result<Sandbox, ApiError> {
+    let sandbox = app.sandboxes.get_sandbox(caller.team(), id).await?;
+    if sandbox.state != SandboxState::Paused {
+        require_state(&sandbox, SandboxState::Running)?;
+    }
+    Ok(sandbox)
 }
 
 impl<R: Right> Parameter for Running<R> {

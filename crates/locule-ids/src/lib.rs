@@ -16,5 +16,5 @@ mod typed;
 
 pub use typed::{
     ApiKeyId, AuditId, BuildId, ChannelId, HostId, HostRefreshTokenId, HostTokenId, JobId,
-    ParseIdError, PermissionId, SandboxId, SessionId, TeamId, TemplateId, UserId,
+    ParseIdError, PermissionId, PortLinkId, SandboxId, SessionId, TeamId, TemplateId, UserId,
 };

@@ -125,6 +125,8 @@ ids! {
     ChannelId = "channel", "ch-";
     /// The starting point of sandboxes. Clients address templates by name; the prefixed form is for RPC and logs.
     TemplateId = "template", "tpl-";
+    /// A link that opens a port of a sandbox once.
+    PortLinkId = "port link", "plink-";
     /// A login.
     SessionId = "session", "ses-";
     /// A unit of durable background work.

@@ -298,6 +298,24 @@ CREATE TABLE sandbox_callers (
 CREATE INDEX sandbox_callers_user ON sandbox_callers (user_id);
 CREATE INDEX sandbox_callers_key ON sandbox_callers (api_key_id);
 
+-- Links that open a port of a private sandbox in a browser, once. A link that has expired is deleted when the next one is made.
+CREATE TABLE port_links (
+    id              UUID PRIMARY KEY,
+    sandbox_id      UUID NOT NULL REFERENCES sandboxes (id) ON DELETE CASCADE,
+    port            INT NOT NULL CHECK (port BETWEEN 1 AND 65535),
+    user_id         UUID REFERENCES users (id) ON DELETE CASCADE,
+    session_id      UUID REFERENCES sessions (id) ON DELETE CASCADE,
+    api_key_id      UUID REFERENCES team_api_keys (id) ON DELETE CASCADE,
+    expires_at      TIMESTAMPTZ NOT NULL,
+    CHECK ((user_id IS NULL) = (session_id IS NULL)),
+    CHECK (num_nonnulls(user_id, api_key_id) = 1)
+);
+CREATE INDEX port_links_expiry ON port_links (expires_at);
+CREATE INDEX port_links_sandbox ON port_links (sandbox_id);
+CREATE INDEX port_links_user ON port_links (user_id);
+CREATE INDEX port_links_session ON port_links (session_id);
+CREATE INDEX port_links_key ON port_links (api_key_id);
+
 CREATE TABLE idempotency_keys (
     team_id         UUID NOT NULL REFERENCES teams (id),
     key             TEXT NOT NULL,
@@ -485,6 +503,32 @@ BEGIN
 END $$;
 CREATE TRIGGER templates_platform_names BEFORE INSERT OR UPDATE ON templates
     FOR EACH ROW EXECUTE FUNCTION templates_keep_platform_names();
+
+-- Tell every replica of the control plane of a change, when the change commits (`src/changes.rs`).
+CREATE FUNCTION notify_of_sandbox() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_notify('locule_changes', json_build_object('kind', 'sandbox', 'team', NEW.team_id, 'id', NEW.id,
+        'status', NEW.status, 'desired', NEW.desired, 'at', NEW.last_updated)::text);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER sandboxes_notify_of_insert AFTER INSERT ON sandboxes
+    FOR EACH ROW EXECUTE FUNCTION notify_of_sandbox();
+-- Not for what changes while a sandbox is used, such as the moment of its last use.
+CREATE TRIGGER sandboxes_notify_of_update AFTER UPDATE ON sandboxes
+    FOR EACH ROW WHEN ((OLD.status, OLD.desired, OLD.host_id, OLD.status_reason, OLD.last_error, OLD.timeout_sec, OLD.expires_at,
+            OLD.on_timeout, OLD.auto_resume, OLD.public_traffic, OLD.labels)
+        IS DISTINCT FROM (NEW.status, NEW.desired, NEW.host_id, NEW.status_reason, NEW.last_error, NEW.timeout_sec, NEW.expires_at,
+            NEW.on_timeout, NEW.auto_resume, NEW.public_traffic, NEW.labels))
+    EXECUTE FUNCTION notify_of_sandbox();
+
+CREATE FUNCTION notify_of_audit_entry() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM pg_notify('locule_changes', json_build_object('kind', 'audit_entry', 'team', NEW.team_id, 'id', NEW.id,
+        'resource_type', NEW.resource_type, 'scope', NEW.scope)::text);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER audit_logs_notify AFTER INSERT ON audit_logs
+    FOR EACH ROW EXECUTE FUNCTION notify_of_audit_entry();
 
 INSERT INTO teams (id, name, slug, created_at)
     VALUES ('00000000-0000-0000-0000-000000000000', 'Platform', 'platform', '1970-01-01T00:00:00Z');

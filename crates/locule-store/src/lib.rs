@@ -26,6 +26,7 @@
 pub mod api_keys;
 pub mod audit;
 pub mod authority;
+pub mod changes;
 pub mod cluster;
 mod database;
 pub mod hosts;
@@ -34,6 +35,7 @@ pub mod invitations;
 pub mod jobs;
 pub mod members;
 pub mod oauth_providers;
+pub mod port_links;
 pub mod sandbox_callers;
 pub mod sandboxes;
 pub mod sessions;
@@ -108,8 +110,9 @@ fn word<T: std::str::FromStr>(
 /// Opens a pool of connections without waiting for the first connection.
 pub fn connect(url: &str) -> Result<PgPool, StoreError> {
     let options = PgConnectOptions::from_str(url)?.application_name("locule");
+    // One of them listens to changes.
     let pool = PgPoolOptions::new()
-        .max_connections(20)
+        .max_connections(21)
         .acquire_timeout(Duration::from_secs(5));
     Ok(pool.connect_lazy_with(options))
 }

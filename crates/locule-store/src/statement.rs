@@ -1,7 +1,7 @@
 //! SQL statements as values: the text, the types of the parameters that the code binds, and the type that it reads.
 //!
 //! A module declares its statements in one [`statements!`] block and runs them by name. Nothing else in this crate runs SQL
-//! (`CREATE DATABASE` and `CREATE ROLE` excepted), and the tests below prepare every declared statement on a PostgreSQL with the migrations
+//! (`CREATE DATABASE`, `CREATE ROLE` and `LISTEN` excepted), and the tests below prepare every declared statement on a PostgreSQL with the migrations
 //! applied: a table, column or type that does not exist, a missing parameter, and a column that the code cannot read fail the
 //! test, whether or not another test runs the statement.
 
@@ -227,7 +227,8 @@ pub(crate) mod tests {
     use super::{Columns, IsCompatible, Parameters, Statement};
     use crate::{
         api_keys, audit, authority, cluster, database, hosts, idempotency, invitations, jobs,
-        members, oauth_providers, sandbox_callers, sandboxes, sessions, teams, templates, users,
+        members, oauth_providers, port_links, sandbox_callers, sandboxes, sessions, teams,
+        templates, users,
     };
 
     /// A statement without its types, as the code declares it.
@@ -308,6 +309,7 @@ pub(crate) mod tests {
             jobs::statements(),
             members::statements(),
             oauth_providers::statements(),
+            port_links::statements(),
             sandbox_callers::statements(),
             sandboxes::creators::statements(),
             sandboxes::description::statements(),

@@ -27,14 +27,15 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
+use axum::{Json, Router};
+use locule_guest_api::ports::{Listener, Listeners};
 use locule_guest_api::proto::process as wire;
-use locule_guest_api::{ACCESS_TOKEN_HEADER, rpc};
+use locule_guest_api::{ACCESS_TOKEN_HEADER, PORTS_PATH, rpc};
 
 use self::processes::Process;
 
@@ -62,6 +63,8 @@ pub struct FakeGuest {
     pub sizes: Mutex<Vec<(u32, u32)>>,
     /// By path. A directory exists when a file is in it.
     pub files: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// The ports on which programs listen.
+    pub listeners: Mutex<Vec<Listener>>,
     /// The last request to the web server.
     pub web_request: Mutex<Option<WebRequest>>,
     /// The access token of each request to port 49983.
@@ -103,7 +106,12 @@ impl FakeGuest {
         let control = any(|State(guest): State<Arc<Self>>| async move {
             guest.control_calls.fetch_add(1, Ordering::SeqCst);
         });
+        let ports = get(|State(guest): State<Arc<Self>>| async move {
+            let ports = lock(&guest.listeners).clone();
+            Json(Listeners { ports })
+        });
         let mut router = Router::new()
+            .route(PORTS_PATH, ports)
             .route("/health", get(|| async { StatusCode::NO_CONTENT }))
             .route("/files", get(files::read).post(files::write))
             .layer(DefaultBodyLimit::disable());

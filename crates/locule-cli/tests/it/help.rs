@@ -9,6 +9,8 @@ const VERBS: &[&[&str]] = &[
     &["sandbox", "get"],
     &["sandbox", "exec"],
     &["sandbox", "cp"],
+    &["sandbox", "ports"],
+    &["sandbox", "url"],
     &["sandbox", "pause"],
     &["sandbox", "resume"],
     &["sandbox", "kill"],

@@ -54,6 +54,31 @@ async fn a_list_can_be_limited_to_ids_and_to_states(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_ports_of_a_sandbox_have_addresses_and_links(pool: PgPool) {
+    let platform = three(pool).await;
+    // The guest agent runs on this machine, and the test is one of its programs.
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port().to_string();
+    let listed = platform.succeeds(&["sandbox", "ports", "123"]);
+    let begin = listed.lines().next().unwrap();
+    assert!(begin.starts_with("PORT   ADDRESS"), "{listed}");
+    let line = listed.lines().find(|line| line.starts_with(&port)).unwrap();
+    let url = platform.succeeds(&["sandbox", "url", "123", &port]);
+    assert!(
+        url.starts_with(&format!("http://{port}-{ONE}.localhost:")),
+        "{url}"
+    );
+    assert!(line.ends_with(url.trim_end()), "{line}");
+    let link = platform.succeeds(&["sandbox", "url", "--link", "123", &port]);
+    let begin = format!("{}/.locule/open?token=", url.trim_end());
+    assert!(link.starts_with(&begin), "{link}");
+    let paused = platform.locule(&["sandbox", "ports", "129"]);
+    assert_eq!(paused.code, 1, "{paused:?}");
+    let wrong = platform.locule(&["sandbox", "url", "123", "0"]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn an_ambiguous_id_prefix_kills_no_sandbox(pool: PgPool) {
     let platform = three(pool).await;
     let ran = platform.locule(&["sandbox", "kill", "12"]);

@@ -4,14 +4,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use hmac::Mac as _;
 use locule_agent_api::Connector;
 use locule_domain::SandboxState;
 use locule_ids::{HostId, SandboxId, TeamId};
-use locule_store::sandbox_callers::Grant;
+use locule_store::sandbox_callers::{CallerId, Grant, Granted};
 use subtle::{Choice, ConstantTimeEq as _};
+
+use crate::secrets::keyed;
 
 /// Above this number of sandboxes, all that is kept is read again.
 const KEPT_MAX: usize = 10_000;
+/// Between the end of a port's cookie and the proof.
+const COOKIE_SEPARATOR: char = ':';
 
 /// The host of a sandbox and the token of its guest agent, for the edge.
 #[derive(Clone)]
@@ -43,6 +49,18 @@ pub(crate) struct Client {
     pub(crate) grant: Grant,
     pub(crate) access: String,
     pub(crate) traffic: String,
+}
+
+impl Client {
+    /// The cookie with which a browser may use the port as this caller, until `expires_unix`.
+    pub(super) fn port_cookie(&self, port: u16, expires_unix: i64) -> String {
+        let mut mac = keyed(self.traffic.as_bytes());
+        mac.update(b"port-cookie");
+        mac.update(&port.to_be_bytes());
+        mac.update(&expires_unix.to_be_bytes());
+        let mac = hex::encode(mac.finalize().into_bytes());
+        format!("{expires_unix}{COOKIE_SEPARATOR}{mac}")
+    }
 }
 
 /// A sandbox of any team, as the database had it a moment ago: where it runs, and whose tokens open its ports.
@@ -81,6 +99,28 @@ impl SandboxAccess {
     /// The caller with whose access token `sign` makes the presented signature.
     pub fn by_signature(&self, presented: &[u8], sign: impl Fn(&str) -> String) -> Option<Grant> {
         self.find(|client| sign(&client.access).as_bytes().ct_eq(presented))
+    }
+
+    /// The caller whose link left this cookie for the port in a browser.
+    pub fn by_port_cookie(&self, port: u16, presented: &str, now: DateTime<Utc>) -> Option<Grant> {
+        let (expires, _) = presented.split_once(COOKIE_SEPARATOR)?;
+        let expires = expires.parse().ok().filter(|at| *at > now.timestamp())?;
+        self.find(|client| {
+            let cookie = client.port_cookie(port, expires);
+            cookie.as_bytes().ct_eq(presented.as_bytes())
+        })
+    }
+
+    /// The tokens of a caller that may use the sandbox.
+    pub(super) fn client_of(&self, caller: CallerId) -> Option<&Client> {
+        self.clients.iter().find(|client| {
+            let owner = match client.grant.caller {
+                Granted::Numbered { user, .. } => Some(CallerId::User(user)),
+                Granted::Key { key, .. } => Some(CallerId::Key(key)),
+                Granted::Login { .. } | Granted::Visitor { .. } => None,
+            };
+            owner == Some(caller)
+        })
     }
 
     /// Whether a word is a token of the sandbox: of a caller, or of the guest agent. Programs behind ports get none.
@@ -164,7 +204,6 @@ impl AccessCache {
 #[cfg(test)]
 mod tests {
     use locule_ids::ApiKeyId;
-    use locule_store::sandbox_callers::Granted;
 
     use super::*;
 
@@ -221,6 +260,24 @@ mod tests {
             assert!(access.is_token(word), "{word}");
         }
         assert!(!access.is_token("access of"));
+    }
+
+    #[test]
+    fn a_cookie_opens_its_port_for_its_caller_until_it_ends() {
+        let access = access(SandboxState::Running);
+        let at = |unix| DateTime::from_timestamp(unix, 0).unwrap();
+        let bob = &access.clients[1];
+        let cookie = bob.port_cookie(8080, 100);
+        assert_eq!(
+            access.by_port_cookie(8080, &cookie, at(99)),
+            Some(bob.grant)
+        );
+        assert_eq!(access.by_port_cookie(8080, &cookie, at(100)), None, "ended");
+        assert_eq!(access.by_port_cookie(8081, &cookie, at(99)), None);
+        let prolonged = cookie.replacen("100", "999", 1);
+        for forged in [&prolonged, "", ":", "100:", &cookie[..70], "x:y"] {
+            assert_eq!(access.by_port_cookie(8080, forged, at(99)), None);
+        }
     }
 
     #[test]

@@ -100,7 +100,10 @@ impl Sandboxes {
         self.read_access(id).await.map(Some)
     }
 
-    async fn read_access(&self, id: SandboxId) -> Result<Arc<SandboxAccess>, RouteError> {
+    pub(super) async fn read_access(
+        &self,
+        id: SandboxId,
+    ) -> Result<Arc<SandboxAccess>, RouteError> {
         // The semaphore is never closed.
         let _turn = self.inner.route_reads.acquire().await.ok();
         let changes = self.inner.access.changes();

@@ -127,7 +127,7 @@ impl Sandboxes {
     }
 
     /// All parts but the first have a fixed length, and no first part begins another one.
-    fn derive(&self, parts: &[&[u8]]) -> String {
+    pub(super) fn derive(&self, parts: &[&[u8]]) -> String {
         let mut mac = keyed(&self.inner.config.platform_key);
         for part in parts {
             mac.update(part);

@@ -6,11 +6,12 @@ use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Limited};
 use locule_agent_api::http1::ExchangeBody;
 use locule_guest_api::proto::filesystem as wire;
-use locule_guest_api::rpc::ErrorCode;
+use locule_guest_api::rpc::{ConnectError, ErrorCode};
 use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
 use serde::Deserialize;
 
 use super::{GuestClient, GuestError, header_name, http_error, unary, unary_list};
+use crate::query::encode;
 use crate::{CutBody, TransportError};
 
 /// The body of an error response is read up to this size.
@@ -75,6 +76,15 @@ fn entry(entry: Option<wire::EntryInfo>) -> Result<Entry, GuestError> {
         .ok_or_else(|| GuestError::Failed("the response has no entry".into()))
 }
 
+/// The disk is the only resource that a new entry of a directory can exhaust.
+fn disk_full(error: ConnectError) -> GuestError {
+    if error.code == ErrorCode::ResourceExhausted {
+        GuestError::DiskFull
+    } else {
+        error.into()
+    }
+}
+
 /// The body of an error response of `/files`.
 #[derive(Deserialize)]
 struct ErrorBody {
@@ -115,14 +125,26 @@ impl GuestClient {
             ..Default::default()
         };
         let answer = self.filesystem.make_dir_with_options(request, unary());
-        let answer = answer.await.map_err(|error| {
-            // The disk is the only resource that a new directory can exhaust.
-            if error.code == ErrorCode::ResourceExhausted {
-                GuestError::DiskFull
-            } else {
-                error.into()
-            }
-        })?;
+        let answer = answer.await.map_err(disk_full)?;
+        entry(answer.into_owned().entry.into_option())
+    }
+
+    /// Moves a file or directory. Missing parent directories of the destination are created. Without `overwrite` a destination
+    /// that exists is a conflict.
+    pub async fn move_entry(
+        &self,
+        from: &str,
+        to: &str,
+        overwrite: bool,
+    ) -> Result<Entry, GuestError> {
+        let request = wire::MoveRequest {
+            source: from.to_owned(),
+            destination: to.to_owned(),
+            no_overwrite: !overwrite,
+            ..Default::default()
+        };
+        let answer = self.filesystem.r#move_with_options(request, unary());
+        let answer = answer.await.map_err(disk_full)?;
         entry(answer.into_owned().entry.into_option())
     }
 
@@ -184,22 +206,7 @@ impl GuestClient {
     }
 }
 
-/// Percent-encodes every byte that has a meaning in a query.
-fn encode(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes()
-        .fold(String::with_capacity(text.len()), |mut out, byte| {
-            if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-                out.push(char::from(byte));
-            } else {
-                // Writing to a string cannot fail.
-                write!(out, "%{byte:02X}").ok();
-            }
-            out
-        })
-}
-
-async fn require_success(
+pub(super) async fn require_success(
     response: Response<CutBody<ExchangeBody>>,
 ) -> Result<Response<CutBody<ExchangeBody>>, GuestError> {
     let status = response.status();
@@ -215,17 +222,4 @@ async fn require_success(
         |body| body.message,
     );
     Err(http_error(status, message))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encode;
-
-    #[test]
-    fn a_path_is_encoded_for_the_query() {
-        assert_eq!(
-            encode("/a b/ü&=?#%+.txt"),
-            "/a%20b/%C3%BC%26%3D%3F%23%25%2B.txt"
-        );
-    }
 }

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid,
+    AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, RenameFlags, SeekFrom, Stat, Timespec,
+    Timestamps, Uid,
 };
 use rustix::io::Errno;
 
@@ -23,8 +24,12 @@ use crate::attributes;
 /// Limit of directories within each other. Each takes two descriptors while it is copied.
 const DEPTH_MAX: usize = 256;
 
-/// Moves `source` to `destination` as `rename` would.
-pub(super) fn move_across(source: &Path, destination: &Path) -> io::Result<()> {
+/// Moves `source` to `destination` as `renameat2` would with these flags.
+pub(super) fn move_across(source: &Path, destination: &Path, flags: RenameFlags) -> io::Result<()> {
+    // Before anything is copied; the rename at the end decides.
+    if flags.contains(RenameFlags::NOREPLACE) && destination.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
     let (from, name) = parent_of(source)?;
     let (to, new_name) = parent_of(destination)?;
     let stat = rustix::fs::statat(&from, &*name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -40,7 +45,7 @@ pub(super) fn move_across(source: &Path, destination: &Path) -> io::Result<()> {
         0,
     );
     let placed = copied.and_then(|()| {
-        rustix::fs::renameat(&to, &*copy_name, &to, &*new_name)?;
+        rustix::fs::renameat_with(&to, &*copy_name, &to, &*new_name, flags)?;
         Ok(())
     });
     if let Err(error) = placed {

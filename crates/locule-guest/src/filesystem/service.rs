@@ -9,6 +9,8 @@ use locule_guest_api::rpc::{
     ConnectError, Encodable, RequestContext, Response, Router, ServiceRequest, ServiceResult,
     ServiceStream,
 };
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
 
 use super::error::path_error;
 use super::folders::WatchSpec;
@@ -122,6 +124,11 @@ impl wire::Filesystem for Service {
     ) -> ServiceResult<impl Encodable<wire::MoveResponse> + Send + use<'a>> {
         let caller = self.caller(&ctx);
         let (source, destination) = (request.source.to_owned(), request.destination.to_owned());
+        let flags = if request.no_overwrite {
+            RenameFlags::NOREPLACE
+        } else {
+            RenameFlags::empty()
+        };
         let entry = blocking(move || {
             let (source, destination) = (caller.path(&source)?, caller.path(&destination)?);
             let user = caller.user()?;
@@ -131,11 +138,9 @@ impl wire::Filesystem for Service {
             if let Some(parent) = destination.parent() {
                 make_dirs(parent, &user).map_err(|error| path_error(&error, parent))?;
             }
-            let moved = match std::fs::rename(&source, &destination) {
-                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                    move_across(&source, &destination)
-                }
-                moved => moved,
+            let moved = match rustix::fs::renameat_with(CWD, &source, CWD, &destination, flags) {
+                Err(Errno::XDEV) => move_across(&source, &destination, flags),
+                moved => moved.map_err(io::Error::from),
             };
             moved.map_err(|error| path_error(&error, &destination))?;
             describe(&destination)

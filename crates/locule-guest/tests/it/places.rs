@@ -119,6 +119,27 @@ async fn a_loop_of_links_is_an_error_of_the_request() {
 }
 
 #[tokio::test]
+async fn a_move_that_may_not_overwrite_leaves_both_files_as_they_were() {
+    let agent = Agent::start().await;
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    let disk = Disk::mount();
+    let from = folder.path().join("from");
+    for to in [folder.path().join("to"), disk.0.path().join("to")] {
+        std::fs::write(&from, "from").unwrap();
+        std::fs::write(&to, "to").unwrap();
+        let mut body = json!({"source": from, "destination": to, "noOverwrite": true});
+        let (status, error) = file_call(&agent, "Move", body.clone()).await;
+        assert_eq!(error["code"], "already_exists", "{status} {error}");
+        assert_eq!(std::fs::read(&to).unwrap(), b"to");
+        assert_eq!(std::fs::read(&from).unwrap(), b"from");
+        body["noOverwrite"] = json!(false);
+        let (status, _) = file_call(&agent, "Move", body).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(std::fs::read(&to).unwrap(), b"from");
+    }
+}
+
+#[tokio::test]
 async fn a_move_to_another_file_system_keeps_what_is_moved() {
     const HOLES: u64 = 64 * 1024 * 1024;
     let agent = Agent::start().await;

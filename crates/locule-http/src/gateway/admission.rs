@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the guest agent's | a client's access token, or for `/files` a signature that was made with one; `GET /health` and a preflight need nothing |
 //! | another one of a public sandbox | nothing |
-//! | another one of a private sandbox | a client's traffic token, or a key or login of the team that may use sandboxes |
+//! | another one of a private sandbox | a client's traffic token, the cookie of a link to the port, or a key or login of the team that may use sandboxes |
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -35,6 +35,8 @@ pub(super) struct Admission {
     pub(super) route: Route,
     pub(super) pass: Pass,
     pub(super) cut: Cut,
+    /// The `Content-Disposition` of what a signed address reads.
+    pub(super) attachment: Option<HeaderValue>,
 }
 
 /// The answer to a request that is not forwarded.
@@ -65,6 +67,14 @@ impl Answer {
     }
 }
 
+/// The credentials that a request shows.
+#[derive(Clone, Copy)]
+pub(super) struct Credentials<'a> {
+    pub(super) headers: &'a HeaderMap,
+    /// The cookie of a link, if it counts.
+    pub(super) cookie: Option<&'a str>,
+}
+
 /// What a request showed.
 enum Shown {
     Valid(Grant),
@@ -79,9 +89,10 @@ pub(super) async fn admit(
     address: Address,
     method: &Method,
     uri: &Uri,
-    headers: &HeaderMap,
+    credentials: Credentials<'_>,
     visitor: Option<IpAddr>,
 ) -> Result<Admission, Answer> {
+    let headers = credentials.headers;
     let found = app.sandboxes.access(address.sandbox).await;
     if address.port == GUEST_PORT {
         let (access, kept) = found.map_err(|error| refusal(address.sandbox, &error))?;
@@ -96,7 +107,7 @@ pub(super) async fn admit(
         }
         refusal
     })?;
-    other_port(app, address, access, kept, headers, visitor).await
+    other_port(app, address, access, kept, credentials, visitor).await
 }
 
 async fn guest_port(
@@ -121,13 +132,17 @@ async fn guest_port(
     let (access, shown) = known(app, address, access, kept, &check).await?;
     match shown {
         Shown::Valid(grant) => {
-            if let Some(link) = link
-                && by_access_token(&access, headers).is_none()
-                && link.has_expired(app.clock.now().timestamp())
-            {
+            let signed = link.filter(|_| by_access_token(&access, headers).is_none());
+            if signed.is_some_and(|link| link.has_expired(app.clock.now().timestamp())) {
                 return Err(Answer::wrong("signature is already expired"));
             }
-            admission(access, Pass::AccessToken, app.sandboxes.guard(grant))
+            let attachment = signed.and_then(FileLink::attachment);
+            let cut = app.sandboxes.guard(grant);
+            let admission = admission(access, Pass::AccessToken, cut)?;
+            Ok(Admission {
+                attachment,
+                ..admission
+            })
         }
         Shown::Unknown | Shown::Nothing => match need {
             // Without a token the answer tells that the sandbox runs, but does not wake it.
@@ -148,14 +163,28 @@ async fn other_port(
     address: Address,
     access: Arc<SandboxAccess>,
     kept: bool,
-    headers: &HeaderMap,
+    credentials: Credentials<'_>,
     visitor: Option<IpAddr>,
 ) -> Result<Admission, Answer> {
+    let headers = credentials.headers;
     let (access, cut) = if access.public_traffic {
         let cut = app.sandboxes.guard_visit(access.team, address.sandbox);
         (access, cut)
     } else {
-        let check = |access: &SandboxAccess| by_traffic_token(access, headers);
+        let now = app.clock.now();
+        let check = |access: &SandboxAccess| {
+            let by_cookie = |cookie| access.by_port_cookie(address.port, cookie, now);
+            match by_traffic_token(access, headers) {
+                Shown::Valid(grant) => Shown::Valid(grant),
+                shown @ (Shown::Unknown | Shown::Nothing) => {
+                    match credentials.cookie.map(by_cookie) {
+                        Some(Some(grant)) => Shown::Valid(grant),
+                        Some(None) => Shown::Unknown,
+                        None => shown,
+                    }
+                }
+            }
+        };
         let (access, shown) = known(app, address, access, kept, &check).await?;
         let cut = match shown {
             Shown::Valid(grant) => app.sandboxes.guard(grant),
@@ -184,6 +213,7 @@ fn admission(access: Arc<SandboxAccess>, pass: Pass, cut: Cut) -> Result<Admissi
         route,
         pass,
         cut,
+        attachment: None,
     })
 }
 

@@ -141,6 +141,7 @@ async fn no_operation_answers_arbitrary_input_with_a_server_error(pool: PgPool) 
                 let uri = path
                     .replace("{id}", &text(pick(parameter.clone())))
                     .replace("{selector}", &text(pick(parameter.clone())))
+                    .replace("{port}", &text(pick(parameter.clone())))
                     .replace("{user_id}", &text(pick(parameter.clone())))
                     .replace("{token}", &text(pick(parameter)))
                     .replace("{provider}", &text(pick(provider)));

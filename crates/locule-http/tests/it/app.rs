@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use locule_base::clock::SystemClock;
@@ -38,6 +38,7 @@ pub(crate) struct App {
     /// The guest agent of every sandbox of the host.
     pub(crate) guest: Arc<FakeGuest>,
     pub(crate) proxy: Arc<HostProxy>,
+    pub(crate) control: ControlPlane,
     pub(crate) key: String,
     /// Login token of the first account, which administers the platform.
     pub(crate) token: String,
@@ -158,12 +159,13 @@ impl App {
             vec![link],
         );
         control.start_revocation();
-        let state = AppState::new(control, tasks.clone(), clock, http);
+        let state = AppState::new(control.clone(), tasks.clone(), clock, http);
         Self {
             router: locule_http::router(state),
             host,
             guest,
             proxy,
+            control,
             pool,
             tasks,
             key: String::new(),
@@ -256,7 +258,14 @@ impl App {
     pub(crate) async fn send_as_it_is(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = to_bytes(response.into_body(), 1 << 25).await.unwrap();
+        let is_endless = headers
+            .get("content-type")
+            .is_some_and(|kind| kind == "text/event-stream");
+        let body = if is_endless {
+            Bytes::new()
+        } else {
+            to_bytes(response.into_body(), 1 << 25).await.unwrap()
+        };
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
         Answer {
             status,
@@ -264,6 +273,11 @@ impl App {
             json,
             body: body.to_vec(),
         }
+    }
+
+    /// Sends a request whose answer the test reads piece by piece.
+    pub(crate) async fn open(&self, request: Request<Body>) -> http::Response<Body> {
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Sends a request with the API key of the first team.

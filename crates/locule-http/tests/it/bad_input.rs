@@ -203,7 +203,8 @@ fn operations() -> Vec<(String, String)> {
             && !path.contains("}/stream")
         {
             for method in item.as_object().unwrap().keys() {
-                operations.push((method.to_uppercase(), path.replace("{selector}", "1")));
+                let path = path.replace("{selector}", "1").replace("{port}", "8080");
+                operations.push((method.to_uppercase(), path));
             }
         }
     }

@@ -164,6 +164,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("POST /v1/me/password/reset/confirm", "mail.rs"),
 ];
 
+/// Not called, because its answer does not end: `events.rs` reads it.
+const ENDLESS: &str = "GET /v1/events";
+
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn every_response_is_documented(pool: PgPool) {
     let app = App::start_with(pool, generous).await;
@@ -185,6 +188,9 @@ async fn every_response_is_documented(pool: PgPool) {
     for (path, item) in document["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys() {
             let operation = format!("{} {path}", method.to_uppercase());
+            if operation == ENDLESS {
+                continue;
+            }
             let statuses = answers
                 .get(&operation)
                 .unwrap_or_else(|| panic!("{operation}: no call"));

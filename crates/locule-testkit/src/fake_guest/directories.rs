@@ -106,9 +106,28 @@ impl wire::Filesystem for Service {
     async fn r#move<'a>(
         &'a self,
         _: RequestContext,
-        _: ServiceRequest<'_, wire::MoveRequest>,
+        request: ServiceRequest<'_, wire::MoveRequest>,
     ) -> ServiceResult<impl Encodable<wire::MoveResponse> + Send + use<'a>> {
-        unsupported::<wire::MoveResponse>()
+        let (source, destination) = (request.source, request.destination);
+        let mut files = lock(&self.0.files);
+        if !is_path(destination) {
+            return Err(ConnectError::invalid_argument("not a path"));
+        }
+        if !files.contains_key(source) {
+            let message = format!("path '{source}' does not exist");
+            return Err(ConnectError::not_found(message));
+        }
+        if request.no_overwrite && files.contains_key(destination) {
+            let message = format!("path '{destination}' already exists");
+            return Err(ConnectError::already_exists(message));
+        }
+        let bytes = files.remove(source).unwrap_or_default();
+        let moved = entry(destination, wire::FileType::FILE_TYPE_FILE, bytes.len());
+        files.insert(destination.to_owned(), bytes);
+        Response::ok(wire::MoveResponse {
+            entry: moved.into(),
+            ..Default::default()
+        })
     }
 
     async fn watch_dir(

@@ -180,6 +180,8 @@ STAGES = {
     "read_file": of_file(steady_file),
     "read_file_stream": of_file(steady_file),
     "list_files": of_file(lambda: steady_file() and "/"),
+    "stat_file": of_file(steady_file),
+    "move_file": of_sandbox(body=lambda: {"from": written("/from"), "to": f"/to{next(numbers)}"}),
     "remove_file": of_file(lambda: written("/b")),
     "e2b_kill_sandbox": EITHER,
     "e2b_pause_sandbox": EITHER,

@@ -48,7 +48,7 @@ macro_rules! rows {
             path: |s| {
                 let fill: fn(&Stage) -> &str = $fill;
                 let query = if $path.ends_with("/search") { "?email=x@matrix" } else { "" };
-                let path = $path.replace("{id}", fill(s)).replace("{user_id}", &s.member).replace("{selector}", "1").replace("{provider}", "github").replace("{token}", "00");
+                let path = $path.replace("{id}", fill(s)).replace("{user_id}", &s.member).replace("{selector}", "1").replace("{provider}", "github").replace("{token}", "00").replace("{port}", "8080");
                 path + query
             },
             access: Access::$access,
@@ -104,6 +104,12 @@ rows! {
     "POST" "/v1/sandboxes/{id}/files/mkdir" TheTeam 200 USE, sandbox, |_| json!({ "path": "/new" });
     "POST" "/v1/sandboxes/{id}/files/read" TheTeam 404 USE, sandbox, |_| json!({ "path": "/none" });
     "POST" "/v1/sandboxes/{id}/files/stream/read" TheTeam 404 USE, sandbox, |_| json!({ "path": "/none" });
+    "POST" "/v1/sandboxes/{id}/files/move" TheTeam 404 USE, sandbox, |_| json!({ "from": "/x", "to": "/y" });
+    "POST" "/v1/sandboxes/{id}/files/stat" TheTeam 404 USE, sandbox, |_| json!({ "path": "/none" });
+    "POST" "/v1/sandboxes/{id}/files/sign" TheTeam 200 USE, sandbox, |_| json!({ "path": "/x", "operation": "read" });
+    "GET" "/v1/events" AnyTeam 200 Audit::Reads, none, nothing;
+    "GET" "/v1/sandboxes/{id}/ports" TheTeam 200 Audit::Reads, sandbox, nothing;
+    "POST" "/v1/sandboxes/{id}/ports/{port}/link" TheTeam 200 USE, sandbox, nothing;
     "POST" "/v1/sandboxes/{id}/files/remove" TheTeam 404 USE, sandbox, |_| json!({ "path": "/x" });
     "POST" "/v1/sandboxes/{id}/files/write" TheTeam 400 USE, sandbox, |_| json!({});
     "POST" "/v1/sandboxes/{id}/files/stream/write" TheTeam 400 USE, sandbox, |_| json!({});

@@ -2,7 +2,7 @@
 export interface Place {
   label: string;
   href: string;
-  key: string;
+  key?: string;
 }
 
 export const PLACES: readonly Place[] = [
@@ -10,7 +10,7 @@ export const PLACES: readonly Place[] = [
   { label: 'Keys', href: '/dashboard/keys', key: 'k' },
   { label: 'Team', href: '/dashboard/team', key: 'm' },
   { label: 'Audit', href: '/dashboard/audit', key: 'a' },
-  { label: 'Settings', href: '/dashboard/settings', key: 's' },
+  { label: 'Settings', href: '/dashboard/settings' },
 ];
 
 /** Where a pasted id leads. */

@@ -1,0 +1,103 @@
+import { ATLAS, BOREAS, minutesAgo, team } from '../../mocks/db.ts';
+import { auditEntry } from '../../mocks/people.ts';
+import { accessible, expect, test } from '../support/mock.ts';
+
+test.beforeEach(({ db }) => {
+  db.me.is_admin = true;
+  const counts = {
+    member_count: 3,
+    owner_name: 'Ada Lovelace',
+    owner_email: 'ada@example.com',
+    channel_count: 0,
+  };
+  db.allTeams = [
+    { ...team(ATLAS, 'Atlas', 'owner'), ...counts, active_sandbox_count: 12 },
+    { ...team(BOREAS, 'Boreas', 'owner'), ...counts, active_sandbox_count: 0, deleted_at: minutesAgo(9) },
+  ];
+  db.allUsers = [
+    {
+      id: 'usr-orion',
+      name: 'Orion',
+      email: 'orion@example.com',
+      is_admin: false,
+      status: 'active',
+      created_at: minutesAgo(900),
+      teams_joined: 2,
+      teams_owned: 1,
+    },
+  ];
+});
+
+test('the administration is for administrators of the platform only', async ({ page, db, open }) => {
+  db.me.is_admin = false;
+  await open('/admin/teams');
+  await expect(page).toHaveURL('/dashboard/capsules/list');
+  expect(db.requests.filter((one) => one.includes('/v1/admin'))).toEqual([]);
+});
+
+test('the administration begins at its first page and leads back', async ({ page, open }) => {
+  await open('/admin');
+  await expect(page).toHaveURL('/admin/teams');
+  await page.getByRole('link', { name: 'Back to Atlas' }).first().click();
+  await expect(page).toHaveURL('/dashboard/capsules/list');
+});
+
+test('a team gets hosts of its own after a question; a deleted team has no acts', async ({
+  page,
+  db,
+  open,
+}) => {
+  await open('/admin/teams');
+  await expect(
+    page.getByRole('row', { name: /Boreas/ }).getByRole('button', { name: /Actions/ }),
+  ).toHaveCount(0);
+  await page.getByRole('button', { name: 'Actions for Atlas' }).click();
+  await page.getByRole('menuitem', { name: 'Allow own hosts…' }).click();
+  await page.getByRole('button', { name: 'Allow own hosts' }).click();
+  await expect(page.getByRole('row', { name: /Atlas/ })).toContainText('Allowed');
+  expect(db.allTeams[0]?.is_byoc).toBe(true);
+});
+
+test('the deletion of a team tells what ends, and wants its name', async ({ page, open }) => {
+  await open('/admin/teams');
+  await page.getByRole('button', { name: 'Actions for Atlas' }).click();
+  await page.getByRole('menuitem', { name: 'Delete…' }).click();
+  await expect(page.getByText('12 capsules are destroyed')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Delete team' })).toHaveAttribute('aria-disabled', 'true');
+});
+
+test('the search of teams is in the address', async ({ page, open }) => {
+  await open('/admin/teams?q=Bor');
+  await expect(page.getByRole('row', { name: /Boreas/ })).toBeVisible();
+  await expect(page.getByRole('row', { name: /Atlas/ })).toHaveCount(0);
+  await page.getByRole('searchbox').fill('none such');
+  await page.clock.runFor(1000);
+  await expect(page).toHaveURL('/admin/teams?q=none+such');
+  await page.getByRole('button', { name: 'Clear the search' }).last().click();
+  await expect(page).toHaveURL('/admin/teams');
+  await expect(page.getByRole('row', { name: /Atlas/ })).toBeVisible();
+});
+
+test('the switch of an account says what stops', async ({ page, open }) => {
+  await open('/admin/users');
+  await page.getByRole('button', { name: 'Actions for Orion' }).click();
+  await page.getByRole('menuitem', { name: 'Disable…' }).click();
+  await expect(page.getByText('The capsules of the team that the account owns are destroyed.')).toBeVisible();
+  await page.getByRole('button', { name: 'Disable account' }).click();
+  await expect(page.getByRole('row', { name: /Orion/ })).toContainText('disabled');
+});
+
+test('the log of the platform reads as sentences', async ({ page, db, open }) => {
+  db.audit = [auditEntry({ resource_type: 'user', action: 'login', metadata: { address: '10.0.0.9' } })];
+  await open('/admin/audit');
+  await expect(page.locator('li[data-entry]')).toContainText('Ada Lovelace signed in from 10.0.0.9');
+});
+
+for (const path of ['/admin/teams', '/admin/users', '/admin/audit'])
+  test(`axe finds nothing on ${path}`, async ({ page, open }) => {
+    await open(path);
+    await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+    await accessible(page);
+    await page.getByRole('button', { name: 'Light theme' }).click();
+    await accessible(page);
+  });
