@@ -28,7 +28,8 @@ statements! {
          VALUES ($1, $2, $3, $4, $5, $6, $7)";
     TAKE: (Uuid, Uuid, i32, DateTime<Utc>) => TakenRow =
         "DELETE FROM port_links p WHERE p.id = $1 AND p.sandbox_id = $2 AND p.port = $3 AND p.expires_at > $4
-         RETURNING p.user_id, p.api_key_id, (SELECT l.expires_at FROM sessions l WHERE l.id = p.session_id)";
+         RETURNING p.user_id, p.api_key_id,
+             (SELECT l.expires_at FROM sessions l WHERE l.id = p.session_id AND l.revoked_at IS NULL AND l.expires_at > $4)";
 }
 
 /// The caller that made a link.
@@ -69,11 +70,11 @@ pub async fn insert(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
     pub maker: CallerId,
-    /// The end of the login that made the link.
+    /// The end of the login that made the link, if a login made it.
     pub login_ends: Option<DateTime<Utc>>,
 }
 
-/// Uses up a link to this port. `None`: there is no such link, or it was used, or has expired.
+/// Uses up a link to this port. `None`: there is no such link, it was used, it has expired, or the login that made it has ended.
 pub async fn take(
     conn: &mut PgConnection,
     id: PortLinkId,
@@ -83,9 +84,11 @@ pub async fn take(
     let values = (id.as_uuid(), sandbox.as_uuid(), i32::from(port), now);
     let row = TAKE.fetch_optional(conn, values).await?;
     Ok(row.and_then(|(user, key, login_ends)| {
-        let user = user.map(|user| CallerId::User(UserId::from_uuid(user)));
-        let key = key.map(|key| CallerId::Key(ApiKeyId::from_uuid(key)));
-        let maker = user.or(key)?;
+        let maker = match (user, login_ends) {
+            (Some(user), Some(_)) => CallerId::User(UserId::from_uuid(user)),
+            (Some(_), None) => return None,
+            (None, _) => CallerId::Key(ApiKeyId::from_uuid(key?)),
+        };
         Some(Taken { maker, login_ends })
     }))
 }

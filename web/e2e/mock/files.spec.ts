@@ -26,12 +26,17 @@ async function disk(page: Page, folders: Record<string, FileEntry[]>, contents: 
   const asked: string[] = [];
   await page.route('**/files/*', async (route) => {
     const act = new URL(route.request().url()).pathname.split('/').at(-1) ?? '';
-    const { path } = route.request().postDataJSON() as { path: string };
-    asked.push(`${act} ${path}`);
+    const body = route.request().postDataJSON() as { path: string; from?: string; to?: string };
+    const { path } = body;
+    asked.push(act === 'move' ? `move ${body.from} ${body.to}` : `${act} ${path}`);
     const missing = { error: { code: 'not_found', message: `path '${path}' does not exist` } };
     if (act === 'list') {
       const entries = folders[path === '~' ? '/home/user' : path];
       return entries ? route.fulfill({ json: { entries } }) : route.fulfill({ status: 404, json: missing });
+    }
+    if (act === 'stat') {
+      const at = path === '~' ? '/home/user' : path;
+      return route.fulfill({ json: { entry: entry(at, folders[at] ? { type: 'directory' } : {}) } });
     }
     if (act === 'read') {
       const body = contents[path];
@@ -135,6 +140,24 @@ test('a removal names what is lost and its number, and begins at Cancel', async 
   await expect(page.getByText('The folder models is gone for good, with 1 entry in it.')).toBeVisible();
   await page.getByRole('button', { name: 'Delete', exact: true }).click();
   await expect.poll(() => asked).toContain('remove /home/user/models');
+});
+
+test('F2 renames in place, and refuses a name that is taken before the platform is asked', async ({
+  page,
+  open,
+}) => {
+  const asked = await disk(page, home);
+  await open(`${files}&path=/home/user`);
+  await page.getByRole('row', { name: /train\.py/ }).focus();
+  await page.keyboard.press('F2');
+  const name = page.getByLabel('Name', { exact: true });
+  await expect(name).toHaveValue('train.py');
+  await name.fill('models');
+  await expect(page.getByText('This name is taken.')).toBeVisible();
+  await name.fill('test.py');
+  await page.keyboard.press('Enter');
+  await expect.poll(() => asked).toContain('move /home/user/train.py /home/user/test.py');
+  await expect(page.getByRole('dialog')).toHaveCount(0);
 });
 
 test('a folder that is not there says so in its place', async ({ page, open, allowed }) => {

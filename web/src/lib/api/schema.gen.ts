@@ -541,6 +541,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow the events of a team
+         * @description Responds with a stream of server-sent events that tells what changes in the team: sandboxes, and for a login also members, API keys, the team and the audit log. The first event is `resync`: load what you show, then follow. Events are not kept: the stream sends `resync` again when events may be missing, and `Last-Event-ID` has no effect. A comment is sent every 15 seconds. When the caller loses its right, the stream ends with an event `error`, whose data is the body of an error response.
+         */
+        get: operations["follow_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/info": {
         parameters: {
             query?: never;
@@ -875,6 +895,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sandboxes/{id}/files/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move a file or directory
+         * @description Also creates the parent directories of `to` that do not exist. Responds with 409 when `to` exists, unless `overwrite` is set.
+         */
+        post: operations["move_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sandboxes/{id}/files/read": {
         parameters: {
             query?: never;
@@ -906,6 +946,46 @@ export interface paths {
          * @description Removes a directory with everything in it.
          */
         post: operations["remove_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/files/sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign the address of a file
+         * @description Returns an address that reads or writes one file without a credential, until it expires. A browser saves what the address reads as a file. The address ends with the right of its caller: it is refused once the caller's API key is deleted or the caller's login has ended. A paused sandbox answers the address if it resumes automatically.
+         */
+        post: operations["sign_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/files/stat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get a file or directory
+         * @description Returns what a list has about it, without its contents.
+         */
+        post: operations["stat_file"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1000,6 +1080,46 @@ export interface paths {
         put?: never;
         /** Reset the idle timeout of a sandbox */
         post: operations["ping_sandbox"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/ports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List listening ports
+         * @description Returns the TCP ports on which programs of the sandbox listen, without the guest agent's. Asks the guest agent, which counts as activity of the sandbox. What the guest agent answers is as trustworthy as the programs in the sandbox.
+         */
+        get: operations["list_ports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sandboxes/{id}/ports/{port}/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Link to a port
+         * @description Returns an address that opens the port of a private sandbox in a browser: it works once, within 60 seconds. The browser keeps a cookie that opens this port of this sandbox to the pages of the port's own host name for 8 hours at most, and no longer than the caller has its right. Programs in the sandbox see neither the address nor the cookie. Responds with 400 where ports have no host names, which `url_pattern` of the list of ports tells, and for the guest agent's port 49983.
+         */
+        post: operations["link_port"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1435,6 +1555,10 @@ export interface components {
             scope: string;
             /** @description The outcome: `success`, `info`, `warning` or `error`. */
             status: string;
+        };
+        /** @description An entry was added to the audit log. */
+        AuditEvent: {
+            id?: components["schemas"]["AuditId"] | null;
         };
         /**
          * @description The id of an audit log entry.
@@ -1891,9 +2015,18 @@ export interface components {
         };
         /** @enum {string} */
         FileEntryKind: "file" | "directory" | "symlink" | "unknown";
+        /** @description Response of the operations `mkdir`, `move` and `stat` on files. */
+        FileEntryResponse: {
+            entry: components["schemas"]["FileEntry"];
+        };
         FileList: {
             entries: components["schemas"]["FileEntry"][];
         };
+        /**
+         * @description What a signed address permits.
+         * @enum {string}
+         */
+        FileOperation: "read" | "write";
         /**
          * @description A path in the sandbox.
          * @example /home/user/a.txt
@@ -1988,6 +2121,22 @@ export interface components {
             /** Format: int64 */
             used: number;
         };
+        /** @description A port on which a program of the sandbox listens. */
+        ListeningPort: {
+            /** @description The address that the program listens on: `0.0.0.0` and `::` stand for every address. */
+            address: string;
+            /**
+             * Format: int32
+             * @description The process that listens. Absent when the guest agent cannot tell.
+             */
+            pid?: number | null;
+            /** Format: int32 */
+            port: number;
+            /** @description The name of the process. */
+            process?: string | null;
+            /** @description The address of the port from outside. Absent when `url_pattern` is. */
+            url?: string | null;
+        };
         /** @description Body of `POST /v1/sandboxes/{id}/files/list`. */
         ListFilesRequest: {
             /**
@@ -2002,10 +2151,6 @@ export interface components {
             email: components["schemas"]["Email"];
             /** Format: password */
             password: string;
-        };
-        /** @description Response of `POST /v1/sandboxes/{id}/files/mkdir`. */
-        MadeDirectory: {
-            entry: components["schemas"]["FileEntry"];
         };
         /** @description The account of the authenticated user. */
         Me: {
@@ -2043,6 +2188,13 @@ export interface components {
          * @enum {string}
          */
         MemberStatus: "active" | "invited";
+        /** @description Body of `POST /v1/sandboxes/{id}/files/move`. */
+        MoveFileRequest: {
+            from: components["schemas"]["FilePath"];
+            /** @description Replaces what is at `to`. Without it the request fails when `to` exists. */
+            overwrite?: boolean;
+            to: components["schemas"]["FilePath"];
+        };
         /**
          * @description A name without control characters and with at least one character that is not a space.
          * @example Ada Lovelace
@@ -2053,6 +2205,8 @@ export interface components {
          * @example correct horse battery staple
          */
         NewPassword: string;
+        /** @description An empty object. */
+        NoData: Record<string, never>;
         /**
          * @description Action on the process when the client's socket closes.
          * @enum {string}
@@ -2099,6 +2253,26 @@ export interface components {
             /** @description The URL of the platform. Absent when the operator has set none. */
             url?: string | null;
             version: string;
+        };
+        Port: number;
+        /** @description Response of `POST /v1/sandboxes/{id}/ports/{port}/link`. */
+        PortLink: {
+            /**
+             * Format: date-time
+             * @description The address is not accepted from then on.
+             */
+            expires_at: string;
+            /** @description Opens the port in a browser, once. */
+            url: string;
+        };
+        /** @description Response of `GET /v1/sandboxes/{id}/ports`. */
+        PortList: {
+            ports: components["schemas"]["ListeningPort"][];
+            /**
+             * @description The address of any port, with `{port}` in place of its number. Absent when the sandbox has no host names: the platform
+             *     has no domain for sandboxes, and the request did not reach it at a loopback name.
+             */
+            url_pattern?: string | null;
         };
         Process: {
             args?: string[];
@@ -2317,6 +2491,14 @@ export interface components {
             now: string;
             on_timeout?: components["schemas"]["OnTimeout"] | null;
         };
+        /** @description A sandbox was created, or its state, times, labels or reach changed. */
+        SandboxEvent: {
+            /** Format: date-time */
+            at: string;
+            desired: components["schemas"]["DesiredStatus"];
+            id: components["schemas"]["SandboxId"];
+            status: components["schemas"]["SandboxStatus"];
+        };
         /**
          * @description The id of a sandbox.
          * @example sb-6ba7b810-9dad-11d1-80b4-00c04fd430c8
@@ -2445,6 +2627,23 @@ export interface components {
         };
         /** @enum {string} */
         SignalName: "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGKILL" | "SIGTERM";
+        /** @description Response of `POST /v1/sandboxes/{id}/files/sign`: an address that needs no credential. */
+        SignedAddress: {
+            /** Format: date-time */
+            expires_at: string;
+            /** @description For `read` a `GET` of the address downloads the file; for `write` a `POST` of a multipart body with the part `file` writes the file. */
+            url: string;
+        };
+        /** @description Body of `POST /v1/sandboxes/{id}/files/sign`. */
+        SignFileRequest: {
+            /**
+             * Format: int64
+             * @description Seconds until the address expires. Default: 3600.
+             */
+            expires_in_sec?: number | null;
+            operation: components["schemas"]["FileOperation"];
+            path: components["schemas"]["FilePath"];
+        };
         /**
          * @description The people that may create an account.
          * @enum {string}
@@ -2502,6 +2701,36 @@ export interface components {
         TeamDetail: {
             members: components["schemas"]["Member"][];
             team: components["schemas"]["Team"];
+        };
+        /** @description An event of `GET /v1/events`: its name stands after `event:`, its value as JSON after `data:`. */
+        TeamEvent: {
+            /** @description Anything may have changed: load what is shown. The first event of every stream, and sent again when events may be missing. */
+            data: components["schemas"]["NoData"];
+            /** @enum {string} */
+            event: "resync";
+        } | {
+            data: components["schemas"]["SandboxEvent"];
+            /** @enum {string} */
+            event: "sandbox";
+        } | {
+            data: components["schemas"]["AuditEvent"];
+            /** @enum {string} */
+            event: "audit";
+        } | {
+            /** @description The members or invitations of the team changed. */
+            data: components["schemas"]["NoData"];
+            /** @enum {string} */
+            event: "members";
+        } | {
+            /** @description The API keys of the team changed. */
+            data: components["schemas"]["NoData"];
+            /** @enum {string} */
+            event: "keys";
+        } | {
+            /** @description The team itself changed. */
+            data: components["schemas"]["NoData"];
+            /** @enum {string} */
+            event: "team";
         };
         /**
          * @description The id of a team.
@@ -5579,6 +5808,74 @@ export interface operations {
             };
         };
     };
+    follow_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["TeamEvent"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_info: {
         parameters: {
             query?: never;
@@ -7589,7 +7886,153 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["MadeDirectory"];
+                    "application/json": components["schemas"]["FileEntryResponse"];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The state of the resource does not allow the operation, or another request changed the resource first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than the operation accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation does not accept the media type of the body. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The host or the sandbox failed, or sent an invalid response. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The disk of the sandbox is full. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    move_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["SandboxId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveFileRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileEntryResponse"];
                 };
             };
             /** @description The request cannot be read, or a value is out of its bounds. */
@@ -7872,6 +8315,280 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The state of the resource does not allow the operation, or another request changed the resource first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than the operation accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation does not accept the media type of the body. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The host or the sandbox failed, or sent an invalid response. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    sign_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["SandboxId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignFileRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedAddress"];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The state of the resource does not allow the operation, or another request changed the resource first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than the operation accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation does not accept the media type of the body. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The host or the sandbox failed, or sent an invalid response. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    stat_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["SandboxId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PathRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileEntryResponse"];
+                };
             };
             /** @description The request cannot be read, or a value is out of its bounds. */
             400: {
@@ -8507,6 +9224,219 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The state of the resource does not allow the operation, or another request changed the resource first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The host or the sandbox failed, or sent an invalid response. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_ports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["SandboxId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PortList"];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The state of the resource does not allow the operation, or another request changed the resource first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The host or the sandbox failed, or sent an invalid response. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    link_port: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["SandboxId"];
+                port: components["schemas"]["Port"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PortLink"];
+                };
             };
             /** @description The request cannot be read, or a value is out of its bounds. */
             400: {

@@ -20,3 +20,4 @@ export type Me = Schemas['Me'];
 export type AuthResponse = Schemas['AuthResponse'];
 export type ErrorCode = Schemas['ErrorCode'];
 export type FileEntry = Schemas['FileEntry'];
+export type PortList = Schemas['PortList'];

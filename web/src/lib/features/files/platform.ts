@@ -29,6 +29,25 @@ export class FilesApi {
     await ok(this.#client.POST('/v1/sandboxes/{id}/files/remove', { params: this.#params, body: { path } }));
   }
 
+  async stat(path: string): Promise<FileEntry> {
+    return (
+      await ok(this.#client.POST('/v1/sandboxes/{id}/files/stat', { params: this.#params, body: { path } }))
+    ).entry;
+  }
+
+  /** Gives a file or folder another path. A path that is taken is refused. */
+  async move(from: string, to: string): Promise<void> {
+    await ok(
+      this.#client.POST('/v1/sandboxes/{id}/files/move', { params: this.#params, body: { from, to } }),
+    );
+  }
+
+  /** An address that downloads a file without passing through the memory of the page. */
+  async address(path: string): Promise<string> {
+    const body = { path, operation: 'read', expires_in_sec: 60 } as const;
+    return (await ok(this.#client.POST('/v1/sandboxes/{id}/files/sign', { params: this.#params, body }))).url;
+  }
+
   /** What the preview shows. `size`: as the folder told it. */
   async preview(path: string, size: number | undefined, signal: AbortSignal): Promise<Content> {
     if (size !== undefined && size > PREVIEW_MAX) return { kind: 'large' };
@@ -61,6 +80,15 @@ export class FilesApi {
       new ReadableStream({ start: (c) => c.close() })
     );
   }
+}
+
+/** Opens an address that the browser saves as a file. An answer that is none must not replace the page. */
+export function saveFrom(address: string): void {
+  const link = document.createElement('a');
+  link.href = address;
+  link.target = '_blank';
+  link.rel = 'noopener noreferrer';
+  link.click();
 }
 
 /** Hands a blob to the browser's downloads. */
