@@ -23,13 +23,19 @@ struct Cites {
 pub(crate) fn check(places: &Places) -> Result<()> {
     let page = fs::read_to_string(places.root.join(PAGE)).context(PAGE)?;
     let mut cited = BTreeMap::new();
-    for path in source::files(&places.root, &["rs", "md", "sql", "proto", "py"])? {
+    for path in source::files(&places.root, &["rs", "md", "sql", "proto", "py", "ts"])? {
         let file = path.strip_prefix(&places.root).unwrap_or(&path);
         let file = file.display().to_string();
         if file != PAGE && file != MADE_UP {
             let text = fs::read_to_string(&path).with_context(|| file.clone())?;
             // Unit tests are at the end of the file they test.
-            let tests = if file.contains("/tests/") || file.ends_with("/tests.rs") {
+            let tests = if ["/tests/", "/e2e/"]
+                .iter()
+                .any(|folder| file.contains(folder))
+                || [".test.ts", "/tests.rs"]
+                    .iter()
+                    .any(|end| file.ends_with(end))
+            {
                 &text
             } else {
                 text.split_once("#[cfg(test)]")

@@ -14,7 +14,14 @@ use syn::{Attribute, ImplItem, Item, UseTree};
 use crate::source::lexer::{Kind, pieces};
 
 /// Folders that hold what tools write.
-const NOT_OURS: &[&str] = &["target", ".git"];
+const NOT_OURS: &[&str] = &[
+    "target",
+    ".git",
+    "node_modules",
+    ".svelte-kit",
+    "build",
+    "test-results",
+];
 
 /// Every file below a folder that ends in one of these, sorted; without what tools write.
 pub(crate) fn files(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {

@@ -75,7 +75,7 @@ test('the sign-up checks a field when the focus leaves it, and with mail it asks
   await expect(page.getByText('Enter an e-mail address')).toBeVisible();
   await page.getByLabel('E-mail').fill('ada@example.com');
   await page.getByRole('textbox', { name: 'Password', exact: true }).fill('long enough');
-  await page.getByRole('textbox', { name: 'Password again' }).fill('long enouhg');
+  await page.getByRole('textbox', { name: 'Password again' }).fill('long enough again');
   await page.getByRole('button', { name: 'Create account' }).click();
   await expect(page.getByText('The two passwords differ.')).toBeVisible();
   await page.getByRole('textbox', { name: 'Password again' }).fill('long enough');
