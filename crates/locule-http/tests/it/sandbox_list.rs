@@ -266,7 +266,14 @@ async fn the_limits_of_a_team_tell_what_its_sandboxes_use(pool: PgPool) {
         .await;
     let limits = app.call("GET", "/v1/limits", "").await.json;
     let used = |name: &str| limits[name]["used"].as_u64().unwrap();
-    let all = ["sandboxes", "vcpus", "memory_mb", "paused_sandboxes", "storage_mb"].map(used);
+    let all = [
+        "sandboxes",
+        "vcpus",
+        "memory_mb",
+        "paused_sandboxes",
+        "storage_mb",
+    ]
+    .map(used);
     assert_eq!(all, [1, 2, 256, 2, 0]);
     assert_eq!(limits["sandboxes"]["max"], 1000);
     assert_eq!(limits["sandbox"]["memory_mb_step"], 128);
