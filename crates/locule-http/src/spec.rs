@@ -27,7 +27,7 @@ use crate::state::HttpConfig;
     components(schemas(
         ClientMessage, ServerMessage, PtyClientMessage, PtyServerMessage, ErrorBody, E2bError, schema::SandboxId, schema::UserId, schema::TeamId, schema::ApiKeyId,
         schema::BareSandboxId, schema::EmailPrefix, schema::TemplateName, schema::PageToken, schema::IdempotencyKey,
-        schema::CreatorId, schema::LabelFilter, schema::SearchText
+        schema::CreatorId, schema::LabelFilter, schema::SearchText, schema::Port
     )),
     security(("api_key" = []), ("token" = [])),
     modifiers(&Credentials)
