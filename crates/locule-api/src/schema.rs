@@ -62,7 +62,7 @@ texts! {
     /// The name of a label, or a name and a value as `name=value`.
     LabelFilter, "LabelFilter", 1..=32769, "stage=prod", r"^[^=\x00][^\x00]*$";
     /// A part of an id, of the name of a template, or of a label.
-    SearchText, "SearchText", 1..=256, "prod", r"^[^\x00]+$";
+    SearchText, "SearchText", 0..=256, "prod", r"^[^\x00]*$";
     /// The id of a user.
     UserId, "UserId", 40..=40, "usr-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("usr-");
     /// The id of a team.

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{Table, presets};
-use locule_api::{Sandbox, SandboxStatus};
+use locule_api::{
+    Actor, ActorKind, Holder, HolderKind, OnTimeout, Sandbox, SandboxClock, SandboxStatus,
+};
 
 /// The status as the API writes it.
 pub(crate) fn word(status: SandboxStatus) -> &'static str {
@@ -64,14 +66,68 @@ pub(crate) fn columns<const N: usize>(
         .join("\n")
 }
 
-pub(crate) fn details(sandbox: &Sandbox, now: DateTime<Utc>) -> String {
-    let moment = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+fn moment(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The name of a user or key with its id, as far as they are known.
+fn author(actor: &Actor) -> String {
+    let kind = match actor.kind {
+        ActorKind::User => "a user",
+        ActorKind::ApiKey => "an API key",
+        ActorKind::System => "the platform",
+    };
+    match (&actor.name, &actor.id) {
+        (Some(name), Some(id)) => format!("{name} ({id})"),
+        (Some(text), None) | (None, Some(text)) => text.clone(),
+        (None, None) => kind.to_owned(),
+    }
+}
+
+/// One use of a sandbox in words: `terminal pty-1a since …`.
+fn holder(holder: &Holder) -> String {
+    let kind = match holder.kind {
+        HolderKind::Terminal => "terminal",
+        HolderKind::Command => "command",
+        HolderKind::ProcessStream => "stream of process",
+        HolderKind::Transfer => "transfer",
+        HolderKind::Port => "requests to port",
+        HolderKind::Call => "call",
+    };
+    let pid = holder.pid.map(|pid| pid.to_string());
+    let port = holder.port.map(|port| port.to_string());
+    let name = holder.tag.clone().or(pid).or(port);
+    let count = (holder.count > 1).then(|| format!("({})", holder.count));
+    let since = format!("since {}", moment(holder.since));
+    let words = [Some(kind.to_owned()), name, count, Some(since)];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+pub(crate) fn details(
+    sandbox: &Sandbox,
+    clock: Option<&SandboxClock>,
+    now: DateTime<Utc>,
+) -> String {
     let created = format!(
         "{} ({} ago)",
         moment(sandbox.created_at),
         age(now - sandbox.created_at)
     );
     let idle = (sandbox.timeout_sec > 0).then(|| format!("paused after {} s", sandbox.timeout_sec));
+    let is_paused = sandbox.on_timeout == OnTimeout::Pause;
+    let at_expiry = if is_paused { "is paused" } else { "ends" };
+    let expires = sandbox
+        .expires_at
+        .map(|at| format!("{} (it {at_expiry})", moment(at)));
+    let pauses = clock.and_then(|clock| clock.idle.as_ref()?.pauses_at);
+    let reach = if sandbox.public_traffic {
+        "public"
+    } else {
+        "private"
+    };
+    let wakes = sandbox
+        .auto_resume
+        .then(|| "by requests to its ports".to_owned());
     let facts = [
         ("id", Some(sandbox.id.to_string())),
         ("status", Some(word(sandbox.status).to_owned())),
@@ -80,15 +136,29 @@ pub(crate) fn details(sandbox: &Sandbox, now: DateTime<Utc>) -> String {
         ("template", Some(sandbox.template.clone())),
         ("vcpus", Some(sandbox.vcpus.to_string())),
         ("memory", Some(format!("{} MiB", sandbox.memory_mb))),
+        ("disk", Some(format!("{} MiB", sandbox.disk_size_mb))),
+        ("ports", Some(reach.to_owned())),
+        ("host", sandbox.host_id.map(|host| host.to_string())),
         ("created", Some(created)),
+        ("created by", Some(author(&sandbox.created_by))),
         ("started", sandbox.started_at.map(moment)),
         ("last active", sandbox.last_active_at.map(moment)),
         ("idle", idle),
-        ("expires", sandbox.expires_at.map(moment)),
+        ("pauses", pauses.map(moment)),
+        ("resumes", wakes),
+        ("expires", expires),
+        ("ended", sandbox.ended_at.map(moment)),
+        ("ended by", sandbox.ended_by.as_ref().map(author)),
     ];
     let named = facts
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let holders = clock
+        .map(|clock| clock.held_by.as_slice())
+        .unwrap_or_default();
+    let holders = holders
+        .iter()
+        .map(|one| ("in use by".to_owned(), holder(one)));
     let labels = sandbox
         .labels
         .iter()
@@ -97,7 +167,7 @@ pub(crate) fn details(sandbox: &Sandbox, now: DateTime<Utc>) -> String {
         .metadata
         .iter()
         .map(|(name, value)| (name.replace('_', " "), value.clone()));
-    let lines = named.chain(labels).chain(versions);
+    let lines = named.chain(holders).chain(labels).chain(versions);
     lines
         .map(|(name, value)| format!("{name:<15} {value}"))
         .collect::<Vec<_>>()

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use locule_api::{CreateSandboxRequest, OnTimeout, Sandbox, SandboxStatus};
-use locule_client::{Client, ClientError};
+use locule_client::{Client, ClientError, SandboxFilter};
 use locule_ids::SandboxId;
 use serde::Serialize;
 
@@ -18,11 +18,11 @@ use crate::{copy, environment, list, messages, ports, printer};
 pub enum SandboxCommand {
     /// Create a sandbox and print its id
     Create(CreateArgs),
-    /// List existing sandboxes, newest first
+    /// List sandboxes, newest first
     #[command(visible_alias = "list", alias = "ps")]
     Ls(ListArgs),
-    /// Show one sandbox
-    #[command(alias = "inspect")]
+    /// Show one sandbox, and what keeps it awake
+    #[command(visible_alias = "show", alias = "inspect")]
     Get {
         /// Id of the sandbox, or the beginning of the id
         id: String,
@@ -116,34 +116,45 @@ pub struct ListArgs {
     /// Print only ids
     #[arg(short, long, conflicts_with = "json")]
     quiet: bool,
+    /// Also sandboxes that ended in the last seven days
+    #[arg(short, long)]
+    all: bool,
     /// Only sandboxes in this state (repeatable)
-    #[arg(long, value_enum, value_name = "STATE")]
-    state: Vec<State>,
+    #[arg(long, visible_alias = "state", value_enum, value_name = "STATUS")]
+    status: Vec<Status>,
+    /// Only sandboxes with this label (repeatable)
+    #[arg(short, long, value_name = "NAME[=VALUE]", value_parser = values::label_filter)]
+    label: Vec<String>,
+    /// Only sandboxes of this template
+    #[arg(long, value_name = "NAME")]
+    template: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// The states of sandboxes that a list contains.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum State {
+enum Status {
     Pending,
     Starting,
     Running,
     Paused,
     Missing,
+    Stopped,
+    Error,
 }
 
-impl State {
-    fn is(self, status: SandboxStatus) -> bool {
-        status
-            == match self {
-                Self::Pending => SandboxStatus::Pending,
-                Self::Starting => SandboxStatus::Starting,
-                Self::Running => SandboxStatus::Running,
-                Self::Paused => SandboxStatus::Paused,
-                Self::Missing => SandboxStatus::Missing,
-            }
+impl From<Status> for SandboxStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Pending => Self::Pending,
+            Status::Starting => Self::Starting,
+            Status::Running => Self::Running,
+            Status::Paused => Self::Paused,
+            Status::Missing => Self::Missing,
+            Status::Stopped => Self::Stopped,
+            Status::Error => Self::Error,
+        }
     }
 }
 
@@ -161,17 +172,8 @@ pub(crate) async fn run(command: SandboxCommand) -> anyhow::Result<ExitCode> {
     let client = messages::connect()?;
     match command {
         SandboxCommand::Create(args) => create(&client, args).await,
-        SandboxCommand::Ls(args) => ls(&client, &args).await,
-        SandboxCommand::Get { id, json } => {
-            let id = Finder::new(&client).find(&id).await?;
-            let sandbox = client.get_sandbox(id).await?;
-            if json {
-                printer::json(&sandbox)?;
-            } else {
-                printer::print_line(&list::details(&sandbox, environment::now()));
-            }
-            Ok(ExitCode::SUCCESS)
-        }
+        SandboxCommand::Ls(args) => ls(&client, args).await,
+        SandboxCommand::Get { id, json } => get(&client, &id, json).await,
         SandboxCommand::Exec(args) => crate::exec::exec(args).await,
         SandboxCommand::Shell(args) => crate::exec::shell(args).await,
         SandboxCommand::Cp(args) => copy::run(&client, &args).await,
@@ -212,11 +214,36 @@ async fn create(client: &Client, args: CreateArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn ls(client: &Client, args: &ListArgs) -> anyhow::Result<ExitCode> {
-    let mut sandboxes = client.list_sandboxes().await?;
-    if !args.state.is_empty() {
-        sandboxes.retain(|sandbox| args.state.iter().any(|state| state.is(sandbox.status)));
+async fn get(client: &Client, id: &str, json: bool) -> anyhow::Result<ExitCode> {
+    let id = Finder::new(client).find(id).await?;
+    let sandbox = client.get_sandbox(id).await?;
+    if json {
+        printer::json(&sandbox)?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let mut clock = None;
+    if sandbox.status == SandboxStatus::Running {
+        match client.sandbox_clock(id).await {
+            Ok(known) => clock = Some(known),
+            Err(error) => {
+                let why = messages::sentence(&error.into());
+                printer::print_message(&format!("note: what keeps it awake is not known: {why}"));
+            }
+        }
+    }
+    let details = list::details(&sandbox, clock.as_ref(), environment::now());
+    printer::print_line(&details);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ls(client: &Client, args: ListArgs) -> anyhow::Result<ExitCode> {
+    let filter = SandboxFilter {
+        statuses: args.status.into_iter().map(Into::into).collect(),
+        ended: args.all,
+        labels: args.label,
+        template: args.template,
+    };
+    let sandboxes = client.find_sandboxes(&filter).await?;
     if args.json {
         printer::json(&sandboxes)?;
     } else if args.quiet {

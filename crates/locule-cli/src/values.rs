@@ -38,6 +38,14 @@ pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// `NAME`, or `NAME=VALUE`.
+pub(crate) fn label_filter(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.starts_with('=') {
+        return Err("expected NAME or NAME=VALUE".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 fn number_and_unit(text: &str) -> Option<(u32, &str)> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);

@@ -9,11 +9,13 @@ mod error;
 mod exec;
 mod files;
 mod ports;
+mod sandboxes;
 mod terminal;
 
 pub use accounts::AuditFilter;
 pub use error::ClientError;
 pub use exec::{ExecEvent, ExecReader, ExecStream, ExecWriter};
+pub use sandboxes::SandboxFilter;
 pub use terminal::{TerminalEvent, TerminalReader, TerminalWriter};
 
 use std::time::Duration;
@@ -176,14 +178,6 @@ impl Client {
                 url: self.url.clone(),
             })
         })
-    }
-
-    pub async fn list_sandboxes(&self) -> Result<Vec<Sandbox>, ClientError> {
-        json(
-            self.send_with_retries(self.read_request("/v1/sandboxes"))
-                .await?,
-        )
-        .await
     }
 
     pub async fn get_sandbox(&self, id: SandboxId) -> Result<Sandbox, ClientError> {

@@ -26,7 +26,8 @@ use crate::state::HttpConfig;
     info(title = "Locule", description = "Sandboxes in microVMs. `/v1/capsules…` is an alias of `/v1/sandboxes…`."),
     components(schemas(
         ClientMessage, ServerMessage, PtyClientMessage, PtyServerMessage, ErrorBody, E2bError, schema::SandboxId, schema::UserId, schema::TeamId, schema::ApiKeyId,
-        schema::BareSandboxId, schema::EmailPrefix, schema::TemplateName, schema::PageToken, schema::IdempotencyKey
+        schema::BareSandboxId, schema::EmailPrefix, schema::TemplateName, schema::PageToken, schema::IdempotencyKey,
+        schema::CreatorId, schema::LabelFilter, schema::SearchText, schema::Port
     )),
     security(("api_key" = []), ("token" = [])),
     modifiers(&Credentials)

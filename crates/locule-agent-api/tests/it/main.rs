@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
 use locule_agent_api::{
-    AgentError, Client, Connector, HostAgent, HostInfo, Order, PROTOCOL_VERSION, PoolLevel,
-    ReportedState, ResumeSandbox, SandboxReport, SandboxSpec, UpdateSandbox, WatchEvent,
-    WatchStream, WriteMark, router,
+    AgentError, Client, Connector, Holder, HolderKind, HostAgent, HostInfo, Order,
+    PROTOCOL_VERSION, PoolLevel, Purpose, ReportedState, ResumeSandbox, SandboxActivity,
+    SandboxReport, SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark, router,
 };
 use locule_domain::{OnTimeout, Timeouts};
 use locule_ids::{SandboxId, TeamId, TemplateId};

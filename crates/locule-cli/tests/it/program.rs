@@ -8,6 +8,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
+use locule_ids::HostId;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -22,7 +23,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// The run as snapshots show it, without times, which differ from run to run.
+    /// The run as snapshots show it, without times and the id of the host, which differ from run to run.
     pub(crate) fn transcript(&self) -> String {
         let steady = |line: &str| match line.find("20") {
             Some(at)
@@ -32,7 +33,10 @@ impl Ran {
             {
                 format!("{}[moment]", &line[..at])
             }
-            _ => line.to_owned(),
+            _ => match line.split_once(HostId::PREFIX) {
+                Some((before, id)) if id.len() >= 36 => format!("{before}[host]{}", &id[36..]),
+                _ => line.to_owned(),
+            },
         };
         let messages = self.stderr.lines().map(|line| format!("! {line}"));
         let lines = self.stdout.lines().map(str::to_owned).chain(messages);

@@ -1,5 +1,6 @@
 //! The commands that list, show and change sandboxes.
 
+use locule_agent_api::{Holder, HolderKind, Purpose};
 use locule_domain::SandboxState::{Missing, Paused, Running};
 use sqlx::PgPool;
 
@@ -51,6 +52,45 @@ async fn a_list_can_be_limited_to_ids_and_to_states(pool: PgPool) {
         "sandbox", "ls", "-q", "--state", "paused", "--state", "missing",
     ];
     assert_eq!(platform.succeeds(&some), format!("{TWO}\n{THREE}\n"));
+    platform.succeeds(&["sandbox", "kill", "123"]);
+    let listed = |more: &[&str]| platform.succeeds(&[&["sandbox", "list", "-q"], more].concat());
+    assert_eq!(listed(&["--status", "running"]), "");
+    assert_eq!(listed(&["--status", "stopped"]), format!("{ONE}\n"));
+    assert_eq!(listed(&["--all"]), format!("{ONE}\n{TWO}\n{THREE}\n"));
+    assert_eq!(listed(&["--all", "--template", "other"]), "");
+    let id = platform.succeeds(&["sandbox", "create", "--label", "for=me"]);
+    assert_eq!(listed(&["--label", "for"]), id);
+    assert_eq!(listed(&["--label", "for=me", "--template", "minimal"]), id);
+    assert_eq!(listed(&["--label", "for=you"]), "");
+}
+
+/// What keeps a sandbox awake is shown with it, and a host that does not answer hides nothing else.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn show_tells_what_keeps_a_sandbox_awake(pool: PgPool) {
+    let platform = Platform::start(pool).await;
+    let id = platform.succeeds(&["sandbox", "create", "--timeout", "15m"]);
+    let id = id.trim();
+    let shown = platform.succeeds(&["sandbox", "show", id]);
+    assert!(shown.contains("\npauses "), "{shown}");
+    let terminal = Purpose {
+        tag: Some("pty-1".to_owned()),
+        ..Purpose::new(HolderKind::Terminal)
+    };
+    let held = vec![Holder {
+        purpose: terminal,
+        count: 2,
+        since: chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+    }];
+    platform.host.set_holders(id.parse().unwrap(), held);
+    let shown = platform.succeeds(&["sandbox", "show", id]);
+    let line = "in use by       terminal pty-1 (2) since 2027-01-15 08:00:00 UTC";
+    assert!(shown.contains(line), "{shown}");
+    assert!(!shown.contains("\npauses "), "{shown}");
+    platform.host.go_away();
+    let ran = platform.locule(&["sandbox", "show", id]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("status          running"), "{ran:?}");
+    assert!(ran.stderr.contains("not known"), "{ran:?}");
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
@@ -156,7 +196,8 @@ async fn a_malformed_argument_is_refused_before_any_request(pool: PgPool) {
         &["sandbox", "create", "--timeout", "-1"],
         &["sandbox", "create", "--label", "=x"],
         &["sandbox", "create", "--on-expiry", "kill"],
-        &["sandbox", "ls", "--state", "stopped"],
+        &["sandbox", "ls", "--status", "gone"],
+        &["sandbox", "ls", "--label", "=x"],
         &["sandbox", "kill"],
         &["run"],
     ] {

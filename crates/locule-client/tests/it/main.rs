@@ -16,8 +16,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use futures::StreamExt as _;
-use locule_api::{CreateSandboxRequest, ErrorBody, ErrorCode, StartMessage};
-use locule_client::{Client, ClientError};
+use locule_api::{CreateSandboxRequest, ErrorBody, ErrorCode, SandboxStatus, StartMessage};
+use locule_client::{Client, ClientError, SandboxFilter};
 use locule_ids::SandboxId;
 
 const KEY: &str = "e2b_secret";
@@ -38,7 +38,7 @@ struct Server {
 }
 
 async fn answer(State(server): State<Server>, request: Request) -> Response {
-    let line = format!("{} {}", request.method(), request.uri().path());
+    let line = format!("{} {}", request.method(), request.uri());
     let headers = request.headers().clone();
     let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
     let body = body.unwrap_or_default();
@@ -76,12 +76,17 @@ impl Server {
 }
 
 fn sandbox() -> Response {
+    axum::Json(sandbox_json()).into_response()
+}
+
+fn sandbox_json() -> serde_json::Value {
     let at = "2026-01-01T00:00:00Z";
-    axum::Json(serde_json::json!({
+    serde_json::json!({
         "id": "sb-12345678-9dad-11d1-80b4-00c04fd430c8", "status": "running", "template": "minimal",
-        "vcpus": 1, "memory_mb": 512, "timeout_sec": 0, "created_at": at, "last_updated": at,
-    }))
-    .into_response()
+        "vcpus": 1, "memory_mb": 512, "timeout_sec": 0, "created_at": at, "last_updated": at, "desired": "running",
+        "origin": { "template": "minimal" }, "created_by": { "kind": "system" }, "disk_size_mb": 5120,
+        "on_timeout": "kill", "auto_resume": false, "public_traffic": false,
+    })
 }
 
 fn gateway_error() -> Response {
@@ -143,6 +148,34 @@ async fn a_create_is_repeated_with_its_idempotency_key_until_it_is_answered() {
     assert!(
         keys[0] == keys[1] && keys[1] == keys[2] && keys[2] != keys[3],
         "{keys:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_list_follows_its_pages_and_no_link_to_another_place() {
+    let page = |link: &'static str| {
+        let listed = axum::Json([sandbox_json()]);
+        ([(header::LINK, link)], listed).into_response()
+    };
+    let (server, client) = server([
+        page("</v1/sandboxes?label=a%3Db&cursor=1.x>; rel=\"next\""),
+        page("<http://elsewhere.test/v1/sandboxes?cursor=2>; rel=\"next\""),
+    ])
+    .await;
+    let filter = SandboxFilter {
+        statuses: vec![SandboxStatus::Paused],
+        labels: vec!["a=b".to_owned()],
+        ..SandboxFilter::default()
+    };
+    let found = client.find_sandboxes(&filter).await.unwrap();
+    assert_eq!(found.len(), 2);
+    let lines: Vec<_> = server.calls().into_iter().map(|call| call.line).collect();
+    assert_eq!(
+        lines,
+        [
+            "GET /v1/sandboxes?status=paused&label=a%3Db",
+            "GET /v1/sandboxes?label=a%3Db&cursor=1.x"
+        ]
     );
 }
 

@@ -15,7 +15,9 @@ use crate::state::AppState;
 
 const TOTAL: HeaderName = HeaderName::from_static("x-total-count");
 const LIMIT_MAX: u32 = 1000;
-const TEXT_BYTES_MAX: usize = 1024;
+const TEXT_CHARS_MAX: usize = 256;
+/// The longest name and the longest value of a label, with `=`.
+const LABEL_CHARS_MAX: usize = 2 * 16 * 1024 + 1;
 
 /// Conditions of different parameters must all hold.
 #[derive(Debug, Default, utoipa::IntoParams)]
@@ -90,13 +92,9 @@ pub(crate) fn page_headers(path: &str, query: &str, page: &DescribedPage) -> Hea
 pub(crate) fn filter(query: &str) -> Result<ListFilter, ApiError> {
     let mut filter = ListFilter::default();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if value.is_empty() && name != "label" {
-            continue;
-        }
         match name.as_ref() {
             "status" => {
-                let words = value.split(',').filter(|word| !word.is_empty());
-                for word in words {
+                for word in value.split(',') {
                     filter.states.push(state(word)?);
                 }
             }
@@ -104,7 +102,7 @@ pub(crate) fn filter(query: &str) -> Result<ListFilter, ApiError> {
                 let wrong = |_| ApiError::invalid("ended must be true or false");
                 filter.ended = value.parse().map_err(wrong)?;
             }
-            "q" => filter.text = Some(text(&value, "q")?),
+            "q" => filter.text = Some(text(&value)?).filter(|text| !text.is_empty()),
             "template" if locule_domain::is_safe_name(&value) => {
                 filter.template = Some(value.into_owned());
             }
@@ -114,9 +112,8 @@ pub(crate) fn filter(query: &str) -> Result<ListFilter, ApiError> {
                 (name, Some(value)) => {
                     let other = filter.labels.insert(name, value.clone());
                     if other.is_some_and(|other| other != value) {
-                        return Err(ApiError::invalid(
-                            "a label has one value; two values of one label match no sandbox",
-                        ));
+                        // A label has one value, and no label has an empty name: no sandbox matches.
+                        filter.label_names.push(String::new());
                     }
                 }
             },
@@ -129,7 +126,7 @@ pub(crate) fn filter(query: &str) -> Result<ListFilter, ApiError> {
                 });
                 filter.limit = Some(limit?);
             }
-            "cursor" => filter.cursor = Some(value.into_owned()),
+            "cursor" => filter.cursor = Some(value.into_owned()).filter(|token| !token.is_empty()),
             _ => {}
         }
     }
@@ -159,26 +156,21 @@ fn state(word: &str) -> Result<SandboxState, ApiError> {
     })
 }
 
-fn text(value: &str, parameter: &str) -> Result<String, ApiError> {
-    if value.len() > TEXT_BYTES_MAX || value.contains('\0') {
+fn text(value: &str) -> Result<String, ApiError> {
+    if value.chars().count() > TEXT_CHARS_MAX || value.contains('\0') {
         return Err(ApiError::invalid(format!(
-            "{parameter} must be at most {TEXT_BYTES_MAX} bytes, without a zero byte"
+            "q must have at most {TEXT_CHARS_MAX} characters, without a zero byte"
         )));
     }
     Ok(value.to_owned())
 }
 
-fn label(value: &str) -> Result<(String, Option<String>), ApiError> {
-    let (name, value) = match value.split_once('=') {
+fn label(text: &str) -> Result<(String, Option<String>), ApiError> {
+    let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value)),
-        None => (value, None),
+        None => (text, None),
     };
-    if name.is_empty()
-        || [Some(name), value]
-            .into_iter()
-            .flatten()
-            .any(|text| text.contains('\0'))
-    {
+    if name.is_empty() || text.contains('\0') || text.chars().count() > LABEL_CHARS_MAX {
         return Err(ApiError::invalid(
             "label must be name or name=value, without a zero byte",
         ));
@@ -218,7 +210,10 @@ mod tests {
         assert_eq!(read.cursor.as_deref(), Some("9"));
         assert!(filter("status=stopped").unwrap().ended);
         assert!(filter("ended=true").unwrap().ended);
-        assert!(!filter("ended=&q=&status=&limit=").unwrap().ended);
+        let empty = filter("q=&cursor=").unwrap();
+        assert_eq!((empty.text, empty.cursor), (None, None));
+        let impossible = filter("label=a=1&label=a=2").unwrap();
+        assert_eq!(impossible.label_names, [""]);
     }
 
     #[test]
@@ -231,7 +226,10 @@ mod tests {
             "label=",
             "label==1",
             "label=a%00",
-            "label=a=1&label=a=2",
+            "ended=",
+            "status=",
+            "template=",
+            "limit=",
             "created_by=sb-1",
             "limit=0",
             "limit=1001",

@@ -174,6 +174,7 @@ STAGES = {
     "get_platform_audit_log": lambda _: entry("/v1/admin/audit-logs"),
     "destroy_sandbox": EITHER,
     "pause_sandbox": EITHER,
+    "update_sandbox": EITHER,
     "resume_sandbox": EITHER,
     "exec": of_sandbox(body=lambda: {"cmd": "fail"}),
     "kill_process": of_sandbox(selector=process),
