@@ -59,6 +59,22 @@ const body = (asked: { body: unknown }) => (asked.body ?? {}) as Record<string, 
 
 export const PEOPLE: Record<string, Handler> = {
   'GET /v1/info': (db) => ok(db.info),
+  'GET /v1/limits': (db) =>
+    ok({
+      sandboxes: { used: db.sandboxes.length, max: 20 },
+      vcpus: { used: 2, max: 40 },
+      memory_mb: { used: 1024, max: 40_960 },
+      paused_sandboxes: { used: 0, max: 100 },
+      storage_mb: { used: 95_000, max: 102_400 },
+      creates_per_minute_max: 60,
+      sandbox: {
+        vcpus_max: 8,
+        memory_mb_min: 128,
+        memory_mb_max: 8192,
+        memory_mb_step: 128,
+        timeout_sec_max: 86_400,
+      },
+    }),
   'POST /v1/auth/signup': (db) =>
     db.info.mail ? ok({ message: 'check your e-mail' }, 201) : ok(login(db), 201),
   'POST /v1/auth/activate': (db, asked) =>

@@ -139,6 +139,14 @@ test('all teams load in parallel with the team (B-144)', async ({ page, db, open
   await expect(page.getByRole('row', { name: /Orion/ })).toHaveCount(0);
 });
 
+test('the limits tell how much of them is used', async ({ page, open }) => {
+  await open('/dashboard/team');
+  await expect(page.getByRole('meter', { name: 'Memory of running capsules' })).toHaveAttribute(
+    'aria-valuetext',
+    '1 GB of 40 GB',
+  );
+});
+
 test('a member is told who may change the team', async ({ page, db, open }) => {
   db.teams = [team(ATLAS, 'Atlas', 'member'), team(BOREAS, 'Boreas', 'owner')];
   await open('/dashboard/team');

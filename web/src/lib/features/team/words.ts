@@ -1,4 +1,4 @@
-import { plural } from '#lib/components/time.ts';
+import { mebibytes, plural } from '#lib/components/time.ts';
 import type { ApiKey, Member, Sandbox, Schemas } from '#lib/api/types.ts';
 
 /** The rule of `TeamName` in `openapi/public.json` (B-140). */
@@ -50,4 +50,22 @@ export function movedOn(done: string, next: string | undefined): string {
   return next
     ? `${done} You act for ${next} now.`
     : `${done} You are in no team now. Create one with the team switcher at the top of the side bar.`;
+}
+
+/** The limits of a team with their use, as rows. */
+export function limitRows(limits: Schemas['TeamLimits']) {
+  const number = (count: number) => new Intl.NumberFormat('en').format(count);
+  const row = (label: string, { used, max }: Schemas['LimitUse'], print: (count: number) => string) => ({
+    label,
+    used,
+    max,
+    text: `${print(used)} of ${print(max)}`,
+  });
+  return [
+    row('Running capsules', limits.sandboxes, number),
+    row('vCPU of running capsules', limits.vcpus, number),
+    row('Memory of running capsules', limits.memory_mb, mebibytes),
+    row('Paused capsules', limits.paused_sandboxes, number),
+    row('Disks and saved memory', limits.storage_mb, mebibytes),
+  ];
 }

@@ -11,5 +11,7 @@ export const load: PageLoad = async ({ parent, depends }) => {
   const id = app.teams.currentId;
   if (!id) return { ...page, loaded: undefined };
   const detail = ok(app.client.GET('/v1/teams/{id}', { params: { path: { id } } }));
-  return { ...page, loaded: await attempt(Promise.all([detail, app.teams.load()])) };
+  // The page is whole without the limits.
+  const limits = ok(app.client.GET('/v1/limits')).catch(() => undefined);
+  return { ...page, loaded: await attempt(Promise.all([detail, app.teams.load(), limits])) };
 };
