@@ -75,7 +75,7 @@ pub struct MoveFileRequest {
     pub overwrite: bool,
 }
 
-/// What a signed address permits.
+/// The operation that a signed address permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileOperation {
