@@ -29,7 +29,7 @@ export function begin(from: Partial<CreateSandbox>, template: string): Launch {
     expires: from.expires_in_sec ?? 0,
     onTimeout: from.on_timeout ?? 'kill',
     autoResume: from.auto_resume ?? false,
-    publicTraffic: from.public_traffic ?? true,
+    publicTraffic: from.public_traffic ?? false,
     labels: pairs(from.labels),
     envs: pairs(from.envs),
   };
@@ -56,7 +56,7 @@ export function body(launch: Launch): Body {
         }
       : {}),
     ...(launch.autoResume ? { auto_resume: true } : {}),
-    ...(launch.publicTraffic ? {} : { public_traffic: false }),
+    ...(launch.publicTraffic ? { public_traffic: true } : {}),
     ...(labels ? { labels } : {}),
     ...(envs ? { envs } : {}),
   };

@@ -28,7 +28,13 @@ function cli(body: Partial<CreateSandbox>): string {
   if (body.on_timeout) words.push('--on-expiry', body.on_timeout);
   for (const [name, value] of Object.entries(body.envs ?? {})) words.push('--env', `${name}=${value}`);
   for (const [name, value] of Object.entries(body.labels ?? {})) words.push('--label', `${name}=${value}`);
-  return words.map(quoted).join(' ');
+  const line = words.map(quoted).join(' ');
+  // The command has no flags for these.
+  const rest = [
+    ...(body.auto_resume ? ['auto_resume'] : []),
+    ...(body.public_traffic ? ['public_traffic'] : []),
+  ];
+  return rest.length === 0 ? line : `${line}\n# ${rest.join(', ')}: by the API only`;
 }
 
 function curl(origin: string, body: Partial<CreateSandbox>): string {
