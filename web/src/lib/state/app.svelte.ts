@@ -41,7 +41,12 @@ export class App {
     );
     this.client = createClient({
       token: () => this.session.token,
-      lost: () => this.session.lost(),
+      lost: () => {
+        if (this.session.me) return this.session.lost();
+        // No page is there yet that could ask for the password.
+        this.session.forget();
+        return Promise.resolve(false);
+      },
       reached: (answered) => this.connection.reached(answered),
     });
     this.teams = new Teams(() => ok(this.client.GET('/v1/teams')));

@@ -6,11 +6,16 @@ import type { LayoutLoad } from './$types';
 export const load: LayoutLoad = async ({ parent, url, depends }) => {
   depends('app:team');
   const { app } = await parent();
-  if (!app.session.login) redirect(307, `/login?next=${encodeURIComponent(url.pathname + url.search)}`);
+  const toLogin = () => redirect(307, `/login?next=${encodeURIComponent(url.pathname + url.search)}`);
+  if (!app.session.login) toLogin();
   const [me] = await Promise.all([
     app.session.me ?? ok(app.client.GET('/v1/me')),
     app.teams.all ?? app.teams.load(),
-  ]);
+  ]).catch((error: unknown) => {
+    // The login that the tab has kept is over.
+    if (!app.session.login) toLogin();
+    throw error;
+  });
   app.session.me = me;
   app.teams.currentId = me.team_id ?? undefined;
   return {};
