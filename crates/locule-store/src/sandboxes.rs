@@ -82,8 +82,8 @@ statements! {
              memory_mb, disk_size_mb, timeout_sec, expires_at, timeout_given_sec, on_timeout, auto_resume, public_traffic, env,
              labels, created_at, last_updated, created_by_user, created_by_key, created_by_kind, ended_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $22, $23,
-             CASE WHEN $22 IS NOT NULL THEN 'user' WHEN $23 IS NOT NULL THEN 'api_key' ELSE 'system' END,
-             CASE WHEN $4 IN ('stopped', 'error') THEN $21 END)";
+             CASE WHEN $22::uuid IS NOT NULL THEN 'user' WHEN $23::uuid IS NOT NULL THEN 'api_key' ELSE 'system' END,
+             CASE WHEN $4 IN ('stopped', 'error') THEN $21::timestamptz END)";
     GET: (Uuid,) => SandboxRow = select!("WHERE id = $1");
     GET_MANY: (Vec<Uuid>,) => SandboxRow = select!("WHERE id = ANY ($1)");
     UPDATE: UpdateValues =

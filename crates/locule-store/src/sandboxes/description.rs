@@ -21,7 +21,7 @@ statements! {
          LEFT JOIN users eu ON eu.id = s.ended_by_user LEFT JOIN team_api_keys ek ON ek.id = s.ended_by_key
          WHERE s.id = ANY ($1)";
     SET_ENDED_BY: (Uuid, Option<Uuid>, Option<Uuid>) =
-        "UPDATE sandboxes SET ended_by_kind = CASE WHEN $2 IS NOT NULL THEN 'user' WHEN $3 IS NOT NULL THEN 'api_key' END,
+        "UPDATE sandboxes SET ended_by_kind = CASE WHEN $2::uuid IS NOT NULL THEN 'user' WHEN $3::uuid IS NOT NULL THEN 'api_key' END,
              ended_by_user = $2, ended_by_key = $3
          WHERE id = $1";
 }
