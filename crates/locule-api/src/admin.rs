@@ -55,6 +55,28 @@ pub struct AdminUserPage {
     pub total_pages: i64,
 }
 
+/// A task of the control plane that runs on a period.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AdminTask {
+    pub name: String,
+    /// The start of the latest pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_started_at: Option<DateTime<Utc>>,
+    /// The end of the latest pass that has ended, whether it failed or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_finished_at: Option<DateTime<Utc>>,
+    /// The error of that pass. Absent when the pass succeeded. The log of the control plane has the details.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// Seconds between two passes.
+    pub period_sec: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AdminTaskList {
+    pub items: Vec<AdminTask>,
+}
+
 /// Body of `PUT /v1/admin/teams/{id}/byoc`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SetByocRequest {

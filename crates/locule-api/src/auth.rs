@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use locule_ids::{ApiKeyId, TeamId, UserId};
+use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -67,6 +67,37 @@ pub struct AuthResponse {
     pub team_id: Option<TeamId>,
     pub email: String,
     pub name: String,
+    /// The time at which the token ends, unless the login ends before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A login of the authenticated user.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LoginSession {
+    #[schema(value_type = schema::SessionId)]
+    pub id: SessionId,
+    /// The time of the login.
+    pub created_at: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// The time at which the login ends unless it is renewed.
+    pub expires_at: DateTime<Utc>,
+    /// The program that logged in, in its own words (`User-Agent`). Absent when it said nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The address from which the program logged in: of IPv6 the first 64 bits. Absent when it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Whether the request was made with this login.
+    pub current: bool,
+}
+
+/// The logins of the authenticated user that have not ended.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct LoginSessionList {
+    /// Newest first, 100 at most.
+    pub items: Vec<LoginSession>,
 }
 
 /// Response to a sign-up: a login, or a message when the account must be activated by e-mail first.

@@ -23,15 +23,15 @@ pub mod teams;
 pub mod terminal;
 
 pub use admin::{
-    AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, SetActiveRequest, SetByocRequest,
-    SetQuotaRequest,
+    AdminTask, AdminTaskList, AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, SetActiveRequest,
+    SetByocRequest, SetQuotaRequest,
 };
 pub use audit::{AuditEntry, AuditPage};
 pub use auth::{
     ActivateRequest, AddedApiKey, AddedProvider, AuthResponse, ChangePasswordRequest,
-    ConnectProviderResponse, DeleteMeRequest, ForgotPasswordRequest, FoundUser, LoginRequest, Me,
-    PasswordResponse, RenameMeRequest, ResetPasswordRequest, SignupRequest, SignupResponse,
-    SwitchTeamRequest,
+    ConnectProviderResponse, DeleteMeRequest, ForgotPasswordRequest, FoundUser, LoginRequest,
+    LoginSession, LoginSessionList, Me, PasswordResponse, RenameMeRequest, ResetPasswordRequest,
+    SignupRequest, SignupResponse, SwitchTeamRequest,
 };
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use events::{AuditEvent, NoData, SandboxEvent, TeamEvent};

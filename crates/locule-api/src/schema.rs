@@ -69,6 +69,8 @@ texts! {
     TeamId, "TeamId", 41..=41, "team-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("team-");
     /// The id of an API key. The id is not the secret key.
     ApiKeyId, "ApiKeyId", 40..=40, "key-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("key-");
+    /// The id of a login.
+    SessionId, "SessionId", 40..=40, "ses-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("ses-");
     /// The id of an audit log entry.
     AuditId, "AuditId", 40..=40, "log-6ba7b810-9dad-11d1-80b4-00c04fd430c8", uuid!("log-");
     /// The id of a sandbox: 128 bits as 25 digits of base 36.

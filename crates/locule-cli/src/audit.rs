@@ -24,6 +24,18 @@ pub struct AuditArgs {
     /// Only entries with this action: create, destroy, add … (repeatable)
     #[arg(long, value_name = "ACTION")]
     action: Vec<String>,
+    /// Only entries about this resource: the id of a sandbox, team, API key or user (repeatable)
+    #[arg(long, value_name = "ID")]
+    resource_id: Vec<String>,
+    /// Only entries of this actor: the id of a user or an API key (repeatable)
+    #[arg(long, value_name = "ID")]
+    actor_id: Vec<String>,
+    /// Only entries of this time or later, such as 2026-11-29T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Only entries before this time
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -34,6 +46,10 @@ pub(crate) async fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
     let mut filter = AuditFilter {
         resource_types: args.resource,
         actions: args.action,
+        resources: args.resource_id,
+        actors: args.actor_id,
+        from: args.from,
+        to: args.to,
         limit: 0,
         before: None,
     };

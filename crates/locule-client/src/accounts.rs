@@ -18,6 +18,14 @@ use crate::{Client, ClientError, READ_TIMEOUT, WORK_TIMEOUT, json};
 pub struct AuditFilter {
     pub resource_types: Vec<String>,
     pub actions: Vec<String>,
+    /// Ids of resources.
+    pub resources: Vec<String>,
+    /// Ids of users and API keys.
+    pub actors: Vec<String>,
+    /// The earliest time of an entry, as RFC 3339.
+    pub from: Option<String>,
+    /// The time before which an entry is, as RFC 3339.
+    pub to: Option<String>,
     pub limit: u32,
     /// The `next_before` of the previous page.
     pub before: Option<String>,
@@ -29,7 +37,12 @@ impl AuditFilter {
         let actions = self.actions.iter().map(|one| ("action", one));
         let before = self.before.iter().map(|one| ("before", one));
         let limit = self.limit.to_string();
+        let ids = self.resources.iter().map(|one| ("resource_id", one));
+        let actors = self.actors.iter().map(|one| ("actor_id", one));
+        let from = self.from.iter().map(|one| ("from", one));
+        let to = self.to.iter().map(|one| ("to", one));
         let pairs = resources.chain(actions).chain(before);
+        let pairs = pairs.chain(ids).chain(actors).chain(from).chain(to);
         let pairs = pairs.chain([("limit", &limit)]);
         // The URL exists only to encode the query.
         let url = Url::parse_with_params("http://server", pairs);

@@ -18,6 +18,7 @@ mod password;
 mod passwords;
 mod reset;
 pub(crate) mod search;
+pub(crate) mod sessions;
 pub(crate) mod sign_in_options;
 pub(crate) mod sign_up;
 mod tokens;
@@ -27,7 +28,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use locule_domain::SignupPolicy;
-use locule_ids::ApiKeyId;
+use locule_ids::{ApiKeyId, SessionId};
 use locule_store::PgConnection;
 
 use self::limit::{Limited, PeopleLimits, Rates};
@@ -89,6 +90,8 @@ pub(crate) struct Inner {
     pub(crate) tries: Tries<(Limited, String)>,
     /// API keys used since the last write, and when.
     pub(crate) used_keys: Mutex<HashMap<ApiKeyId, DateTime<Utc>>>,
+    /// Logins used since the last write, and when.
+    pub(crate) used_sessions: Mutex<HashMap<SessionId, DateTime<Utc>>>,
 }
 
 /// People, their sessions, teams and API keys, and the audit log. Cheap to clone.
@@ -116,6 +119,7 @@ impl Accounts {
                 passwords: Passwords::default(),
                 tries: Tries::default(),
                 used_keys: Mutex::default(),
+                used_sessions: Mutex::default(),
             }),
         }
     }

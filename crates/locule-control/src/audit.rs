@@ -8,6 +8,7 @@ use locule_ids::{ApiKeyId, AuditId, SandboxId, TeamId, UserId};
 use locule_store::{PgConnection, audit};
 use serde_json::{Value, json};
 
+use crate::accounts::sessions::SessionEnd;
 use crate::caller::Actor;
 use crate::error::CommonError;
 
@@ -114,6 +115,12 @@ pub(crate) enum AuditEvent<'a> {
         user: Option<UserId>,
         address: &'a str,
     },
+    /// Logins of the user were ended, other than by a logout.
+    UserSessionEnd {
+        user: UserId,
+        count: u64,
+        why: SessionEnd,
+    },
     UserPasswordChange(UserId),
     UserPasswordReset(UserId),
     UserDelete(UserId),
@@ -162,6 +169,25 @@ fn of_user(
     metadata: Value,
 ) -> AuditRecord {
     record("user", user, action, ("admin", status), metadata)
+}
+
+fn login_failed(user: Option<UserId>, address: &str) -> AuditRecord {
+    let address = json!({ "address": address });
+    AuditRecord {
+        resource_id: user.map(|user| user.to_string()),
+        ..of_user(&"", "login_failed", "warning", address)
+    }
+}
+
+impl SessionEnd {
+    fn record(self, user: UserId, count: u64) -> AuditRecord {
+        let (status, reason) = match self {
+            Self::Requested => ("info", "requested"),
+            Self::TokenReused => ("warning", "token_reused"),
+        };
+        let ended = json!({ "count": count, "reason": reason });
+        of_user(&user, "session_end", status, ended)
+    }
 }
 
 impl SandboxAuditEvent {
@@ -259,15 +285,8 @@ impl AuditEvent<'_> {
             Self::UserLogin { user, address } => {
                 of_user(user, "login", "success", json!({ "address": address }))
             }
-            Self::UserLoginFailed { user, address } => AuditRecord {
-                resource_id: user.map(|user| user.to_string()),
-                ..of_user(
-                    &"",
-                    "login_failed",
-                    "warning",
-                    json!({ "address": address }),
-                )
-            },
+            Self::UserLoginFailed { user, address } => login_failed(*user, address),
+            Self::UserSessionEnd { user, count, why } => why.record(*user, *count),
             Self::UserPasswordChange(user) => of_user(user, "password_change", "info", none()),
             Self::UserPasswordReset(user) => of_user(user, "password_reset", "warning", none()),
             Self::UserDelete(user) => of_user(user, "delete", "warning", none()),

@@ -96,7 +96,7 @@ async fn refusal(
 ) -> Result<AccountError, AccountError> {
     Ok(match sessions::get(conn, session, now).await? {
         None => AccountError::Unauthorized,
-        Some((user, _)) if user.status != UserStatus::Active => AccountError::AccountDeactivated,
+        Some(found) if found.user.status != UserStatus::Active => AccountError::AccountDeactivated,
         // The login is valid, so the person has left the team or the team is deleted.
         Some(_) => CommonError::NoTeam.into(),
     })

@@ -6,11 +6,12 @@
 //! | sandbox sweep | 15 s | compare every row with its host, and reconcile what differs | destroy a sandbox that has no row |
 //! | revocation | 5 s | close the connections of callers that lost their right | end programs inside sandboxes |
 //! | events | always | tell the streams of teams what changes | keep an event for a stream that is away |
-//! | API key use | 15 s | write when API keys were last used | check keys: a request does |
+//! | credential use | 15 s | write when API keys and logins were last used | check them: a request does |
 //! | jobs | 5 s | attempt the jobs that are due | touch a job that another process has leased |
 //! | retention | 1 h | purge accounts deleted 15 days ago, and sessions and invitations ended 30 days ago | touch sandboxes and teams |
 
 pub(crate) mod jobs;
+pub(crate) mod periodic;
 pub(crate) mod retention;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::background::jobs::Jobs;
+use crate::core::Core;
 use crate::events::Events;
 use crate::reconcile::{sweep, watch};
 use crate::sandboxes::Sandboxes;
@@ -27,32 +29,52 @@ use crate::teams::api_keys;
 /// Starts all of them. They stop with the task set.
 pub(crate) fn start(sandboxes: &Sandboxes, accounts: &Accounts, jobs: &Jobs) {
     let tasks = &sandboxes.core.tasks;
+    let core_of = || sandboxes.core.clone();
     for host in &sandboxes.inner.hosts {
         let (sandboxes, host) = (sandboxes.clone(), host.clone());
         tasks.spawn("host watch", |stop| watch::run(sandboxes, host, stop));
     }
     let owned = sandboxes.clone();
+    let core = core_of();
     tasks.spawn("sandbox sweep", |stop| {
-        every("sandbox sweep", sweep::PERIOD, stop, async move || {
-            sweep::once(&owned).await
-        })
+        every(
+            core,
+            "sandbox sweep",
+            sweep::PERIOD,
+            stop,
+            async move || sweep::once(&owned).await,
+        )
     });
     start_revocation(sandboxes);
     let owned = accounts.clone();
-    tasks.spawn("API key use", |stop| {
-        every("API key use", api_keys::PERIOD, stop, async move || {
-            owned.write_used_keys().await
-        })
+    let core = core_of();
+    tasks.spawn("credential use", |stop| {
+        every(
+            core,
+            "credential use",
+            api_keys::PERIOD,
+            stop,
+            async move || {
+                owned.write_used_keys().await?;
+                owned.write_used_sessions().await
+            },
+        )
     });
     let owned = accounts.clone();
+    let core = core_of();
     tasks.spawn("retention", |stop| {
-        every("retention", retention::PERIOD, stop, async move || {
-            owned.purge_expired().await
-        })
+        every(
+            core,
+            "retention",
+            retention::PERIOD,
+            stop,
+            async move || owned.purge_expired().await,
+        )
     });
     let owned = jobs.clone();
+    let core = core_of();
     tasks.spawn("jobs", |stop| {
-        every("jobs", jobs::PERIOD, stop, async move || {
+        every(core, "jobs", jobs::PERIOD, stop, async move || {
             owned.run_due().await
         })
     });
@@ -75,14 +97,19 @@ pub(crate) fn start_events(sandboxes: &Sandboxes, events: &Events) {
 /// Runs a job at once and then again and again, with a pause of `period` after each pass. A pass that fails is logged; the next
 /// pass does its work.
 async fn every<E: Into<anyhow::Error>>(
+    core: Core,
     job: &'static str,
     period: Duration,
     stop: CancellationToken,
     pass: impl AsyncFn() -> Result<(), E>,
 ) -> anyhow::Result<()> {
     loop {
-        if let Err(error) = pass().await {
-            let error: anyhow::Error = error.into();
+        core.periodic.begin(job, period, core.now());
+        let failed = pass().await.err().map(Into::<anyhow::Error>::into);
+        // Without the causes: those may have parts of a row or of an address.
+        let shown = failed.as_ref().map(ToString::to_string);
+        core.periodic.end(job, shown, core.now());
+        if let Some(error) = failed {
             tracing::warn!(
                 job,
                 error = format!("{error:#}"),

@@ -1,5 +1,6 @@
 //! The caller of a request, its team and its rights: always as the database has them at this moment, never as a token says (B-155).
 
+use chrono::{DateTime, Utc};
 use locule_domain::{Need, Role, Scope};
 use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
 use locule_store::sandboxes::Creator;
@@ -7,9 +8,6 @@ use locule_store::users::User;
 
 use crate::accounts::error::AccountError;
 use crate::error::CommonError;
-
-/// How long a login lasts.
-pub(crate) const SESSION_HOURS: i64 = 6;
 
 /// The actor of an entry in the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +61,10 @@ pub struct Person {
     /// Whether the person administers the platform.
     pub is_admin: bool,
     pub(crate) session: SessionId,
-    pub(crate) session_ends: chrono::DateTime<chrono::Utc>,
+    /// The moment of the login.
+    pub(crate) session_began: DateTime<Utc>,
+    /// The end of the token, which is the end of the login unless the login was renewed after the token was issued.
+    pub(crate) token_ends: DateTime<Utc>,
     /// In the team that the token is for. `None` if the token is for no team, or the team is deleted, or the person has left it.
     pub team: Option<Membership>,
 }
@@ -74,11 +75,6 @@ impl Person {
             id: self.id,
             name: self.name.clone(),
         }
-    }
-
-    /// The moment of the login.
-    pub(crate) fn session_began(&self) -> chrono::DateTime<chrono::Utc> {
-        self.session_ends - chrono::Duration::hours(SESSION_HOURS)
     }
 
     pub(crate) const fn by(&self) -> By {

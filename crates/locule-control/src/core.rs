@@ -7,6 +7,7 @@ use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
 use locule_store::{PgPool, StoreError};
 
+use crate::background::periodic::PeriodicTasks;
 use crate::error::CommonError;
 use crate::turns::{Asker, Turn, Turns};
 
@@ -16,6 +17,7 @@ pub(crate) struct Core {
     pub(crate) pool: PgPool,
     pub(crate) clock: SharedClock,
     pub(crate) tasks: Tasks,
+    pub(crate) periodic: PeriodicTasks,
     turns: Arc<Turns>,
 }
 
@@ -25,6 +27,7 @@ impl Core {
             pool,
             clock,
             tasks,
+            periodic: PeriodicTasks::default(),
             turns: Arc::default(),
         }
     }

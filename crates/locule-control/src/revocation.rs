@@ -79,10 +79,19 @@ impl Sandboxes {
     pub(crate) async fn check_grants(&self) {
         let (clock, guarded) = (&self.core.clock, &self.inner.guarded);
         let begun = clock.monotonic();
-        let why = match tokio::time::timeout(PASS_TIMEOUT, self.end_revoked()).await {
+        let (name, period) = ("revocation", self.inner.config.recheck);
+        self.core.periodic.begin(name, period, self.core.now());
+        let passed = tokio::time::timeout(PASS_TIMEOUT, self.end_revoked()).await;
+        let late = || "the database did not answer in time".to_owned();
+        let shown = match &passed {
+            Ok(passed) => passed.as_ref().err().map(ToString::to_string),
+            Err(_) => Some(late()),
+        };
+        self.core.periodic.end(name, shown, self.core.now());
+        let why = match passed {
             Ok(Ok(())) => return guarded.set_checked(begun),
             Ok(Err(error)) => locule_base::errors::chain(&error),
-            Err(_) => "the database did not answer in time".to_owned(),
+            Err(_) => late(),
         };
         tracing::warn!(
             error = why,

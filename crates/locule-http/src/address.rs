@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use http::{Extensions, HeaderMap};
-use locule_control::Limited;
+use http::{Extensions, HeaderMap, header};
+use locule_control::{Limited, LoginOrigin};
 
 use crate::error::ApiError;
 use crate::need::Parameter;
@@ -71,6 +71,41 @@ impl FromRequestParts<AppState> for Peer {
         app: &AppState,
     ) -> Result<Self, Self::Rejection> {
         Ok(Self::of(&parts.headers, &parts.extensions, app))
+    }
+}
+
+/// The client of a login: its address, and what it says of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct LoginClient {
+    peer: Peer,
+    user_agent: String,
+}
+
+impl Parameter for LoginClient {}
+
+impl LoginClient {
+    pub(crate) fn origin(&self) -> LoginOrigin<'_> {
+        LoginOrigin {
+            address: &self.peer.0,
+            user_agent: &self.user_agent,
+            earlier_token: None,
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for LoginClient {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &AppState,
+    ) -> Result<Self, Self::Rejection> {
+        let user_agent = parts.headers.get(header::USER_AGENT);
+        let user_agent = user_agent.and_then(|text| text.to_str().ok());
+        Ok(Self {
+            peer: Peer::of(&parts.headers, &parts.extensions, app),
+            user_agent: user_agent.unwrap_or_default().to_owned(),
+        })
     }
 }
 

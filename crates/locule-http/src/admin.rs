@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use locule_api::{
-    AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, CreatedSandboxes, SetActiveRequest,
-    SetByocRequest, SetQuotaRequest, schema,
+    AdminTask, AdminTaskList, AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, CreatedSandboxes,
+    SetActiveRequest, SetByocRequest, SetQuotaRequest, schema,
 };
 use locule_control::{OwnLimits, PER_PAGE};
 use locule_ids::{TeamId, UserId};
@@ -93,6 +93,27 @@ pub(crate) async fn list_all_users(
         per_page: PER_PAGE,
         total_pages: pages(total),
     }))
+}
+
+/// List background tasks
+///
+/// Returns the periodic tasks of the process of the control plane that responds, with their latest pass.
+#[utoipa::path(get, path = "/v1/admin/tasks", tag = "admin", security(("token" = [])),
+    responses((status = 200, body = AdminTaskList)))]
+pub(crate) async fn list_tasks(
+    State(app): State<AppState>,
+    PlatformAdmin(admin): PlatformAdmin,
+) -> Result<Json<AdminTaskList>, ApiError> {
+    let tasks = app.accounts.list_periodic_tasks(&admin)?;
+    let view = |task: locule_control::PeriodicTask| AdminTask {
+        name: task.name.to_owned(),
+        last_started_at: task.last_started_at.map(seconds),
+        last_finished_at: task.last_finished_at.map(seconds),
+        last_error: task.last_error,
+        period_sec: task.period.as_secs(),
+    };
+    let items = tasks.into_iter().map(view).collect();
+    Ok(Json(AdminTaskList { items }))
 }
 
 fn pages(total: i64) -> i64 {

@@ -9,12 +9,13 @@ use locule_api::{
 use locule_control::{LoginOrigin, Session, SignedUp};
 use serde::Deserialize;
 
-use crate::address::{Peer, Resets, SignUps, Within};
+use crate::address::{LoginClient, Resets, SignUps, Within};
 use crate::caller::{Person, bearer_token};
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiQuery};
 use crate::need::Public;
 use crate::state::AppState;
+use crate::times::seconds;
 
 pub(crate) fn auth_view(session: Session) -> AuthResponse {
     AuthResponse {
@@ -23,6 +24,7 @@ pub(crate) fn auth_view(session: Session) -> AuthResponse {
         team_id: session.team_id,
         email: session.email,
         name: session.name,
+        expires_at: Some(seconds(session.expires_at)),
     }
 }
 
@@ -37,6 +39,7 @@ pub(crate) async fn sign_up(
     State(app): State<AppState>,
     _: Public,
     _: Within<SignUps>,
+    client: LoginClient,
     ApiJson(request): ApiJson<SignupRequest>,
 ) -> Result<(StatusCode, Json<SignupResponse>), ApiError> {
     let SignupRequest {
@@ -47,7 +50,13 @@ pub(crate) async fn sign_up(
     } = request;
     let signed_up = app
         .accounts
-        .sign_up(&email, &password, &name, invitation.as_deref())
+        .sign_up(
+            &email,
+            &password,
+            &name,
+            invitation.as_deref(),
+            client.origin(),
+        )
         .await?;
     let answer = match signed_up {
         SignedUp::LoggedIn(session) => SignupResponse::LoggedIn(auth_view(session)),
@@ -70,10 +79,14 @@ pub(crate) async fn activate(
     State(app): State<AppState>,
     _: Public,
     _: Within<Resets>,
+    client: LoginClient,
     ApiJson(request): ApiJson<ActivateRequest>,
 ) -> Result<Json<AuthResponse>, ApiError> {
     let ActivateRequest { token, password } = request;
-    let session = app.accounts.activate(&token, &password).await?;
+    let session = app
+        .accounts
+        .activate(&token, &password, client.origin())
+        .await?;
     Ok(Json(auth_view(session)))
 }
 
@@ -87,16 +100,31 @@ pub(crate) async fn activate(
 pub(crate) async fn login(
     State(app): State<AppState>,
     _: Public,
-    peer: Peer,
+    client: LoginClient,
     headers: HeaderMap,
     ApiJson(request): ApiJson<LoginRequest>,
 ) -> Result<Json<AuthResponse>, ApiError> {
     let LoginRequest { email, password } = request;
     let from = LoginOrigin {
-        address: &peer.0,
         earlier_token: bearer_token(&headers),
+        ..client.origin()
     };
     let session = app.accounts.login(&email, &password, from).await?;
+    Ok(Json(auth_view(session)))
+}
+
+/// Renew a login
+///
+/// Returns a new token of the same login, for the same team, which ends six hours from now; 30 days after the login at the latest.
+/// Replace the token everywhere: an earlier token goes on until its own end. To renew with an earlier token more than a minute after the
+/// renewal ends the login, because two clients have the token then.
+#[utoipa::path(post, path = "/v1/auth/renew", tag = "auth", security(("token" = [])),
+    responses((status = 200, body = AuthResponse)))]
+pub(crate) async fn renew(
+    State(app): State<AppState>,
+    Person(person): Person,
+) -> Result<Json<AuthResponse>, ApiError> {
+    let session = app.accounts.renew_session(&person).await?;
     Ok(Json(auth_view(session)))
 }
 

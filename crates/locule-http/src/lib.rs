@@ -47,6 +47,7 @@ mod running;
 mod sandboxes;
 mod segments;
 mod serve;
+mod sessions;
 mod spec;
 mod state;
 mod teams;

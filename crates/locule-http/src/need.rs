@@ -91,7 +91,7 @@ macro_rules! handlers {
     )+ };
 }
 
-handlers! { (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, G) }
+handlers! { (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, G) (A, B, C, D, E, G, H) }
 
 const fn stated(parameters: &[Option<Need>]) -> Need {
     let mut stated = None;

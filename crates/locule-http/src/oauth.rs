@@ -8,7 +8,7 @@ use locule_api::ConnectProviderResponse;
 use locule_control::{Github, OauthCallback, OauthOutcome, OauthStart, STATE_SECONDS, Session};
 use serde::Deserialize;
 
-use crate::address::{Logins, Within};
+use crate::address::{LoginClient, Logins, Within};
 use crate::caller::Person;
 use crate::cookies::{Cookies, Kind};
 use crate::error::ApiError;
@@ -111,6 +111,7 @@ pub(crate) async fn finish_oauth(
     State(app): State<AppState>,
     _: Public,
     _: Within<Logins>,
+    client: LoginClient,
     ApiPath(provider): ApiPath<String>,
     ApiQuery(query): ApiQuery<FinishQuery>,
     headers: HeaderMap,
@@ -126,7 +127,10 @@ pub(crate) async fn finish_oauth(
         code: query.code.as_deref(),
         error: query.error.as_deref(),
     };
-    let finished = app.accounts.finish_oauth(github, returned).await;
+    let accounts = &app.accounts;
+    let finished = accounts
+        .finish_oauth(github, returned, client.origin())
+        .await;
     let mut headers = HeaderMap::new();
     for name in [STATE, CONNECT] {
         cookies.set(&mut headers, Kind::Server, (name, ""), 0);

@@ -22,7 +22,7 @@ use crate::state::{AppState, HttpConfig};
 use crate::teams::members;
 use crate::{
     admin, api_keys, audit, auth, docs, e2b, events, files, gateway, health, info, me, oauth,
-    ports, processes, pty, spec, teams,
+    ports, processes, pty, sessions, spec, teams,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -118,9 +118,13 @@ fn accounts() -> OpenApiRouter<AppState> {
         .routes(operation!(auth::sign_up))
         .routes(operation!(auth::activate))
         .routes(operation!(auth::login))
+        .routes(operation!(auth::renew))
         .routes(operation!(auth::logout))
         .routes(operation!(auth::switch_team))
         .routes(operation!(me::get_me))
+        .routes(operation!(sessions::list_sessions))
+        .routes(operation!(sessions::end_session))
+        .routes(operation!(sessions::end_other_sessions))
         .routes(operation!(me::rename_me))
         .routes(operation!(me::delete_me))
         .routes(operation!(me::change_password))
@@ -154,6 +158,7 @@ fn accounts() -> OpenApiRouter<AppState> {
         .routes(operation!(admin::set_team_byoc))
         .routes(operation!(admin::set_team_quota))
         .routes(operation!(admin::list_all_users))
+        .routes(operation!(admin::list_tasks))
         .routes(operation!(admin::set_user_active))
 }
 

@@ -13,7 +13,7 @@
 //! |---|---|---|
 //! | 1 | teams, by id | changes of a team, its members and keys, creates, resumes and pauses by clients: `FOR NO KEY UPDATE` |
 //! | 2 | users, by id | [`authority`] and who takes part in a change: `FOR KEY SHARE`; whatever changes a user or ends logins or keys: `FOR UPDATE` |
-//! | 3 | sessions | [`authority`]: `FOR SHARE`; a logout updates them |
+//! | 3 | sessions | [`authority`]: `FOR SHARE`; a logout and a renewal update them |
 //! | 4 | memberships | [`authority`]: `FOR SHARE`; a removal deletes them |
 //! | 5 | API keys | [`authority`]: `FOR KEY SHARE`; a revocation deletes them |
 //! | 6 | everything else | sandboxes, idempotency keys, tokens of e-mails, invitations, jobs, the audit log |

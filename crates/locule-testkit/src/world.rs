@@ -8,8 +8,9 @@ use locule_agent_api::Connector;
 use locule_base::clock::{Clock as _, ManualClock};
 use locule_base::tasks::Tasks;
 use locule_control::{
-    Accounts, Caller, ControlConfig, ControlPlane, Credential, HostLink, Identity, NewApiKey,
-    NewSandbox, Person, SandboxError, Sandboxes, Scope, SignedUp, SignupPolicy, bootstrap,
+    Accounts, Caller, ControlConfig, ControlPlane, Credential, HostLink, Identity, LoginOrigin,
+    NewApiKey, NewSandbox, Person, SandboxError, Sandboxes, Scope, SignedUp, SignupPolicy,
+    bootstrap,
 };
 use locule_domain::Sandbox;
 use locule_ids::{HostId, SandboxId};
@@ -52,7 +53,13 @@ impl World {
         let control = control(&pool, &clock, &tasks, host_id, &host);
         let accounts = control.accounts.clone();
         let session = accounts
-            .sign_up(EMAIL, PASSWORD, "Administrator", None)
+            .sign_up(
+                EMAIL,
+                PASSWORD,
+                "Administrator",
+                None,
+                LoginOrigin::default(),
+            )
             .await;
         let session = session.and_then(SignedUp::session).expect("sign up");
         let person = person(&accounts, &session.token).await;

@@ -257,7 +257,10 @@ async fn first_account(
     if first_start {
         let (email, password) = (&credentials.email, &credentials.password);
         let name = "Administrator";
-        let session = match accounts.sign_up(email, password, name, None).await {
+        let session = match accounts
+            .sign_up(email, password, name, None, LoginOrigin::default())
+            .await
+        {
             Err(AccountError::EmailTaken) => {
                 accounts
                     .login(email, password, LoginOrigin::default())

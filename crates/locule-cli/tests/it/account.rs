@@ -299,6 +299,21 @@ async fn the_audit_log_is_read_page_by_page(pool: PgPool) {
             .change(|traffic| std::mem::take(&mut traffic.queries))
     };
     assert_eq!(queries(), ["resource_type=sandbox&action=a%26b&limit=3"]);
+    let none = desk.json(&[
+        "audit",
+        "--resource-id",
+        "sb-7",
+        "--actor-id",
+        "key-1",
+        "--from",
+        "1970-01-01T01:00:00+01:00",
+        "--to",
+        "1970-01-02T00:00:00Z",
+    ]);
+    assert_eq!(none, serde_json::json!([]));
+    let times = "from=1970-01-01T01%3A00%3A00%2B01%3A00&to=1970-01-02T00%3A00%3A00Z";
+    let query = format!("resource_id=sb-7&actor_id=key-1&{times}&limit=50");
+    assert_eq!(queries(), [query]);
     let all = desk.json(&["audit", "-n", "500"]);
     let all = all.as_array().unwrap();
     let inserted = all.iter().filter(|entry| entry["action"] == "a&b");

@@ -18,11 +18,13 @@ use crate::accounts::error::AccountError;
 use crate::audit::AuditEvent;
 use crate::caller::Actor;
 
-/// Where the attempts of a login come from.
+/// Where a login, or an attempt at one, comes from.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LoginOrigin<'a> {
     /// The client's address, as a key of rate limits. Empty: not known.
     pub address: &'a str,
+    /// What the client says of itself.
+    pub user_agent: &'a str,
     /// A token of an earlier login, which may have ended.
     pub earlier_token: Option<&'a str>,
 }

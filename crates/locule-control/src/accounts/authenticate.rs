@@ -2,18 +2,22 @@
 
 use std::sync::PoisonError;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use locule_domain::UserStatus;
 use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
 use locule_store::users::User;
 use locule_store::{PgConnection, api_keys, members, sessions};
 
 use crate::accounts::Accounts;
+use crate::accounts::attempts::LoginOrigin;
 use crate::accounts::error::AccountError;
+use crate::accounts::sessions::SESSION_HOURS;
 use crate::accounts::tokens::{self, Claims};
-use crate::caller::{Actor, By, Caller, Identity, Membership, Person, SESSION_HOURS};
+use crate::caller::{Actor, By, Caller, Identity, Membership, Person};
 use crate::secrets::{contains_api_key, is_api_key, secret_hash, starts_like_api_key};
 use crate::turns::Asker;
+
+const CLIENT_LETTERS_MAX: usize = 200;
 
 /// The credential of a request.
 #[derive(Clone, Copy)]
@@ -50,6 +54,8 @@ pub struct Session {
     pub team_id: Option<TeamId>,
     pub email: String,
     pub name: String,
+    /// The end of the token.
+    pub expires_at: DateTime<Utc>,
 }
 
 impl std::fmt::Debug for Session {
@@ -103,10 +109,17 @@ impl Accounts {
         let claims = self.claims(token)?;
         let _turn = self.core.turn(Asker::User(claims.sub)).await;
         let mut conn = self.core.connection().await?;
-        let (user, session_ends) = sessions::get(&mut conn, claims.sid, self.core.now())
-            .await?
-            .filter(|(user, _)| user.id == claims.sub)
-            .ok_or(AccountError::Unauthorized)?;
+        let now = self.core.now();
+        // An earlier token of a login that was renewed ends when it says.
+        let token_ends = DateTime::from_timestamp(claims.exp, 0).filter(|ends| *ends > now);
+        let token_ends = token_ends.ok_or(AccountError::Unauthorized)?;
+        let found = sessions::get(&mut conn, claims.sid, now).await?;
+        let found = found.filter(|found| found.user.id == claims.sub);
+        let sessions::Found {
+            user,
+            began_at,
+            expires_at,
+        } = found.ok_or(AccountError::Unauthorized)?;
         if user.status != UserStatus::Active {
             return Err(AccountError::AccountDeactivated);
         }
@@ -117,13 +130,15 @@ impl Accounts {
                 role.map(|role| Membership { team, role })
             }
         };
+        self.note_session_use(claims.sid, now);
         Ok(Person {
             id: user.id,
             email: user.email,
             name: user.name,
             is_admin: user.is_admin,
             session: claims.sid,
-            session_ends,
+            session_began: began_at,
+            token_ends: token_ends.min(expires_at),
             team,
         })
     }
@@ -150,28 +165,24 @@ impl Accounts {
         &self,
         conn: &mut PgConnection,
         user: &User,
-    ) -> Result<Session, AccountError> {
-        self.open_session_from(conn, user, "").await
-    }
-
-    /// As [`Self::open_session`], for a client at an address.
-    pub(crate) async fn open_session_from(
-        &self,
-        conn: &mut PgConnection,
-        user: &User,
-        address: &str,
+        from: LoginOrigin<'_>,
     ) -> Result<Session, AccountError> {
         let team = members::login_team(conn, user.id).await?;
         let (id, now) = (SessionId::random(), self.core.now());
         let ends = now + chrono::Duration::hours(SESSION_HOURS);
-        sessions::insert(conn, id, user.id, now, ends, address).await?;
+        let origin = sessions::Origin {
+            address: from.address,
+            user_agent: &shown_client(from.user_agent),
+        };
+        sessions::insert(conn, id, user.id, now, ends, origin).await?;
         let person = Person {
             id: user.id,
             email: user.email.clone(),
             name: user.name.clone(),
             is_admin: user.is_admin,
             session: id,
-            session_ends: ends,
+            session_began: now,
+            token_ends: ends,
             team: team.map(|(team, role)| Membership { team, role }),
         };
         self.session_of(&person)
@@ -190,7 +201,7 @@ impl Accounts {
             is_admin: person.is_admin,
             typ: None,
             iat: self.core.now().timestamp(),
-            exp: person.session_ends.timestamp(),
+            exp: person.token_ends.timestamp(),
         };
         let token = tokens::sign(&self.inner.config.jwt_secret, &claims);
         let token = token.map_err(AccountError::internal)?;
@@ -200,6 +211,17 @@ impl Accounts {
             team_id,
             email: person.email.clone(),
             name: person.name.clone(),
+            expires_at: person.token_ends.trunc_subsecs(0),
         })
     }
+}
+
+/// What a client says of itself, as people are shown it: printable ASCII, and not long.
+fn shown_client(user_agent: &str) -> String {
+    let printable = |letter: &char| (' '..='~').contains(letter);
+    user_agent
+        .chars()
+        .filter(printable)
+        .take(CLIENT_LETTERS_MAX)
+        .collect()
 }

@@ -32,7 +32,7 @@ impl Accounts {
         }
         match password {
             Some(password) => self.prove(person, password).await?,
-            None if self.core.now() - person.session_began()
+            None if self.core.now() - person.session_began
                 < chrono::Duration::minutes(FRESH_MINUTES) => {}
             None => return Err(AccountError::RecentLoginRequired),
         }

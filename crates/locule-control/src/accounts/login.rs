@@ -58,7 +58,7 @@ impl Accounts {
             fresh.status == user.status && fresh.password_hash == user.password_hash
         };
         let fresh = fresh.filter(same).ok_or(AccountError::Unauthorized)?;
-        let session = self.open_session_from(&mut tx, &fresh, address).await?;
+        let session = self.open_session(&mut tx, &fresh, from).await?;
         let (user, actor) = (fresh.id, Actor::user(&fresh));
         let event = AuditEvent::UserLogin { user, address };
         self.write_platform_audit(&mut tx, &actor, &event).await?;

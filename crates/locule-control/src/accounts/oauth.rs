@@ -17,6 +17,7 @@ use locule_store::users::{self, User};
 
 use self::state::{State, States};
 use crate::accounts::Accounts;
+use crate::accounts::attempts::LoginOrigin;
 use crate::accounts::authenticate::Session;
 use crate::accounts::error::AccountError;
 use crate::accounts::github::{ExchangeError, GITHUB, Github, OauthProfile};
@@ -175,7 +176,12 @@ impl Accounts {
     }
 
     /// Finishes a sign-in or a connection when the browser returns. The caller deletes the cookies in every case.
-    pub async fn finish_oauth(&self, github: &Github, returned: OauthCallback<'_>) -> OauthOutcome {
+    pub async fn finish_oauth(
+        &self,
+        github: &Github,
+        returned: OauthCallback<'_>,
+        from: LoginOrigin<'_>,
+    ) -> OauthOutcome {
         let state = returned.state_cookie;
         let state = state.and_then(|cookie| self.states().read(cookie, self.core.now()));
         let connecting = state
@@ -185,7 +191,7 @@ impl Accounts {
             });
         let done = match state.filter(|state| returned.state == Some(&state.nonce)) {
             None => Err(OauthRefusal::InvalidState),
-            Some(state) => self.returned(github, &state, returned).await,
+            Some(state) => self.returned(github, &state, returned, from).await,
         };
         done.unwrap_or_else(|why| OauthOutcome::Refused { why, connecting })
     }
@@ -195,6 +201,7 @@ impl Accounts {
         github: &Github,
         state: &State,
         returned: OauthCallback<'_>,
+        from: LoginOrigin<'_>,
     ) -> Result<OauthOutcome, OauthRefusal> {
         match returned.error {
             None => {}
@@ -211,7 +218,7 @@ impl Accounts {
         let profile = github.fetch_profile(code, &verifier).await?;
         match account {
             Some((user, session)) => self.connect(user, session, &profile).await,
-            None => self.sign_in(&profile, state.intent).await,
+            None => self.sign_in(&profile, state.intent, from).await,
         }
     }
 
@@ -220,12 +227,13 @@ impl Accounts {
         &self,
         profile: &OauthProfile,
         intent: Intent,
+        from: LoginOrigin<'_>,
     ) -> Result<OauthOutcome, OauthRefusal> {
         let old = |session| OauthOutcome::SignedIn {
             session,
             is_new: false,
         };
-        if let Some(session) = self.sign_in_known(profile).await? {
+        if let Some(session) = self.sign_in_known(profile, from).await? {
             return Ok(old(session));
         }
         if intent != Intent::Signup {
@@ -233,19 +241,23 @@ impl Accounts {
         }
         let email = profile.email.as_deref();
         let email = email.ok_or(OauthRefusal::NoVerifiedEmail)?;
-        if let Some(session) = self.sign_up_as(profile, email).await? {
+        if let Some(session) = self.sign_up_as(profile, email, from).await? {
             return Ok(OauthOutcome::SignedIn {
                 session,
                 is_new: true,
             });
         }
         // The address is taken. If two windows returned at the same time, the other one has connected this very profile.
-        let session = self.sign_in_known(profile).await?;
+        let session = self.sign_in_known(profile, from).await?;
         session.map(old).ok_or(OauthRefusal::EmailTaken)
     }
 
     /// `None` if the profile is connected to no account.
-    async fn sign_in_known(&self, profile: &OauthProfile) -> Result<Option<Session>, AccountError> {
+    async fn sign_in_known(
+        &self,
+        profile: &OauthProfile,
+        from: LoginOrigin<'_>,
+    ) -> Result<Option<Session>, AccountError> {
         let mut tx = self.core.transaction().await?;
         let Some(id) = oauth_providers::owner(&mut tx, row(profile)).await? else {
             return Ok(None);
@@ -256,8 +268,8 @@ impl Accounts {
         if user.status != UserStatus::Active {
             return Err(AccountError::AccountDeactivated);
         }
-        let session = self.open_session(&mut tx, &user).await?;
-        let (actor, address) = (Actor::user(&user), "");
+        let session = self.open_session(&mut tx, &user, from).await?;
+        let (actor, address) = (Actor::user(&user), from.address);
         let event = AuditEvent::UserLogin {
             user: user.id,
             address,
@@ -273,6 +285,7 @@ impl Accounts {
         &self,
         profile: &OauthProfile,
         email: &str,
+        from: LoginOrigin<'_>,
     ) -> Result<Option<Session>, AccountError> {
         let mut tx = self.core.transaction().await?;
         // The provider has verified the address. An invitation of the address admits the person, who accepts it with its token.
@@ -299,7 +312,7 @@ impl Accounts {
             return Ok(None);
         }
         let session = self
-            .activate_account(&mut tx, &mut user, &admission)
+            .activate_account(&mut tx, &mut user, &admission, from)
             .await?;
         self.core.commit(tx).await?;
         Ok(Some(session))

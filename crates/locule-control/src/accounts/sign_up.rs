@@ -6,6 +6,7 @@ use locule_store::PgConnection;
 use locule_store::sessions::{self, Purpose};
 use locule_store::users::{self, User};
 
+use super::attempts::LoginOrigin;
 use crate::accounts::Accounts;
 use crate::accounts::admission::Admission;
 use crate::accounts::authenticate::Session;
@@ -49,6 +50,7 @@ impl Accounts {
         password: &str,
         name: &str,
         invitation: Option<&str>,
+        from: LoginOrigin<'_>,
     ) -> Result<SignedUp, AccountError> {
         let (email, name) = (people::email(email)?, people::person_name(name)?);
         people::check_password(password)?;
@@ -85,7 +87,7 @@ impl Accounts {
             return Ok(SignedUp::MustActivate);
         }
         let session = self
-            .activate_account(&mut tx, &mut user, &admission)
+            .activate_account(&mut tx, &mut user, &admission, from)
             .await?;
         if let Admission::Invited(invitation) = &admission {
             self.join(&mut tx, invitation, user.id).await?;
@@ -96,7 +98,12 @@ impl Accounts {
 
     /// Activates an account with the token of the activation e-mail, and sets its password. The password of the sign-up is no longer
     /// valid: the person who signed up has not proved to own the address, and may be another person than the reader of the e-mail.
-    pub async fn activate(&self, token: &str, password: &str) -> Result<Session, AccountError> {
+    pub async fn activate(
+        &self,
+        token: &str,
+        password: &str,
+        from: LoginOrigin<'_>,
+    ) -> Result<Session, AccountError> {
         people::check_password(password)?;
         let mut tx = self.core.transaction().await?;
         let hash = secret_hash(token);
@@ -110,7 +117,7 @@ impl Accounts {
         user.password_hash = Some(self.inner.passwords.hash(password).await?);
         user.email_verified = true;
         let session = self
-            .activate_account(&mut tx, &mut user, &admission)
+            .activate_account(&mut tx, &mut user, &admission, from)
             .await?;
         self.core.commit(tx).await?;
         Ok(session)
@@ -137,6 +144,7 @@ impl Accounts {
         conn: &mut PgConnection,
         user: &mut User,
         admission: &Admission,
+        from: LoginOrigin<'_>,
     ) -> Result<Session, AccountError> {
         user.is_admin = self.is_first(conn, admission).await?;
         user.status = UserStatus::Active;
@@ -150,6 +158,6 @@ impl Accounts {
         let team_name = format!("{}'s Team", user.name);
         self.insert_team(conn, &team_name, user.id, Role::Owner, true)
             .await?;
-        self.open_session(conn, user).await
+        self.open_session(conn, user, from).await
     }
 }

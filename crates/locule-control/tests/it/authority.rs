@@ -1,8 +1,8 @@
 //! A change is decided when it is made: a caller whose right ended after its request was authenticated changes nothing.
 
 use locule_control::{
-    AccountError, Caller, CommonError, Created, Credential, Identity, NewApiKey, Person,
-    SandboxError, Scope, SignedUp,
+    AccountError, Caller, CommonError, Created, Credential, Identity, LoginOrigin, NewApiKey,
+    Person, SandboxError, Scope, SignedUp,
 };
 use locule_domain::{Role, SandboxState};
 use locule_ids::SandboxId;
@@ -29,7 +29,10 @@ const PASSWORD: &str = "long enough";
 
 async fn member(world: &World, name: &str) -> Member {
     let email = format!("{name}@locule.test");
-    let signed_up = world.accounts.sign_up(&email, PASSWORD, name, None).await;
+    let signed_up = world
+        .accounts
+        .sign_up(&email, PASSWORD, name, None, LoginOrigin::default())
+        .await;
     let session = signed_up.and_then(SignedUp::session).unwrap();
     let alone = person(&world.accounts, &session.token).await;
     let team = world.caller.team;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use locule_agent_api::{AgentError, ReportedState};
 use locule_control::{
-    Caller, CommonError, Credential, Identity, ListFilter, NewSandbox, SandboxError, SignedUp,
+    Caller, CommonError, Credential, Identity, ListFilter, LoginOrigin, NewSandbox, SandboxError,
+    SignedUp,
 };
 use locule_domain::SandboxState;
 use locule_testkit::{Call, Fault, Gate, PASSWORD, World, eventually};
@@ -273,7 +274,13 @@ async fn pages_show_each_of_several_sandboxes_created_at_the_same_time_once(pool
 async fn another_team(world: &World) -> Caller {
     let accounts = &world.accounts;
     let session = accounts
-        .sign_up("other@locule.test", PASSWORD, "Other", None)
+        .sign_up(
+            "other@locule.test",
+            PASSWORD,
+            "Other",
+            None,
+            LoginOrigin::default(),
+        )
         .await;
     let token = session.and_then(SignedUp::session).unwrap().token;
     let identity = accounts.authenticate(Credential::Token(&token)).await;

@@ -1,7 +1,7 @@
 //! Idempotency keys: the same key with the same request always gives the same sandbox.
 
 use locule_agent_api::AgentError;
-use locule_control::{Identity, NewSandbox, SandboxError, SignedUp};
+use locule_control::{Identity, LoginOrigin, NewSandbox, SandboxError, SignedUp};
 use locule_testkit::{Call, Fault, Gate, World, person};
 use sqlx::PgPool;
 
@@ -34,9 +34,13 @@ async fn a_repeated_key_gives_the_same_sandbox(pool: PgPool) {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn the_same_key_of_another_team_is_another_key(pool: PgPool) {
     let world = World::start(pool).await;
-    let signed_up = world
-        .accounts
-        .sign_up("other@locule.test", "long enough", "Other", None);
+    let signed_up = world.accounts.sign_up(
+        "other@locule.test",
+        "long enough",
+        "Other",
+        None,
+        LoginOrigin::default(),
+    );
     let session = signed_up.await.and_then(SignedUp::session).unwrap();
     let other = Identity::Person(person(&world.accounts, &session.token).await);
     let other = other.caller().unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use locule_agent_api::{AgentError, ReportedState};
-use locule_control::{CommonError, Identity, NewSandbox, SandboxError, SignedUp};
+use locule_control::{CommonError, Identity, LoginOrigin, NewSandbox, SandboxError, SignedUp};
 use locule_domain::{Desired, SandboxState};
 use locule_testkit::{Call, Fault, World, person};
 use sqlx::PgPool;
@@ -181,9 +181,13 @@ async fn another_teams_sandbox_is_not_found_and_unchanged(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
     let before = world.row(id).await;
-    let signed_up = world
-        .accounts
-        .sign_up("bob@locule.test", "long enough", "bob", None);
+    let signed_up = world.accounts.sign_up(
+        "bob@locule.test",
+        "long enough",
+        "bob",
+        None,
+        LoginOrigin::default(),
+    );
     let session = signed_up.await.and_then(SignedUp::session).unwrap();
     let bob = person(&world.accounts, &session.token).await;
     let stranger = Identity::Person(bob).caller().unwrap();

@@ -1,6 +1,6 @@
 //! Transactions lock rows in one order: two that need the same rows wait for one another, and none of them fails.
 
-use locule_control::{AccountError, Person, SignedUp};
+use locule_control::{AccountError, LoginOrigin, Person, SignedUp};
 use locule_domain::Role;
 use locule_ids::UserId;
 use locule_store::sessions::Purpose;
@@ -16,7 +16,10 @@ const PASSWORD: &str = "long enough";
 
 async fn sign_up(world: &World, name: &str) -> Person {
     let email = format!("{name}@locule.test");
-    let signed_up = world.accounts.sign_up(&email, PASSWORD, name, None).await;
+    let signed_up = world
+        .accounts
+        .sign_up(&email, PASSWORD, name, None, LoginOrigin::default())
+        .await;
     let session = signed_up.and_then(SignedUp::session).unwrap();
     person(&world.accounts, &session.token).await
 }

@@ -16,6 +16,7 @@ mod lock_order;
 mod quota;
 mod revocation;
 mod second_line;
+mod sessions;
 mod stale;
 mod teams;
 mod truth;

@@ -217,7 +217,10 @@ async fn an_invitation_ends_after_seven_days(pool: PgPool) {
     }
     let sign_up = async |email: &str, token: &str| {
         let (password, token) = ("long enough", Some(token));
-        let signed_up = world.accounts.sign_up(email, password, "x", token).await;
+        let signed_up = world
+            .accounts
+            .sign_up(email, password, "x", token, LoginOrigin::default())
+            .await;
         signed_up.map(|_| ())
     };
     world.pass(DAY * 6 + Duration::from_hours(23));
@@ -249,7 +252,13 @@ async fn sessions_end_and_deleted_accounts_are_purged_by_the_clock(pool: PgPool)
     let world = World::start(pool).await;
     let signed_up = world
         .accounts
-        .sign_up("ada@locule.test", "long enough", "Ada", None)
+        .sign_up(
+            "ada@locule.test",
+            "long enough",
+            "Ada",
+            None,
+            LoginOrigin::default(),
+        )
         .await;
     let session = signed_up.unwrap().session().unwrap();
     let ada = person(&world.accounts, &session.token).await;

@@ -1,6 +1,7 @@
 //! The whole control plane in the test process, on a real PostgreSQL, with a simulated host.
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+mod admin;
 mod anything;
 mod app;
 mod audit_log;
@@ -42,6 +43,7 @@ mod revocation;
 mod sandbox_list;
 mod sdk_habits;
 mod served;
+mod sessions;
 mod socket;
 mod spellings;
 mod streams;

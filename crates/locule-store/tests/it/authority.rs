@@ -28,9 +28,16 @@ impl Rights {
             .await
             .unwrap();
         let (session, key) = (SessionId::random(), ApiKeyId::random());
-        sessions::insert(conn, session, user, noon(), noon() + HOUR, "")
-            .await
-            .unwrap();
+        sessions::insert(
+            conn,
+            session,
+            user,
+            noon(),
+            noon() + HOUR,
+            sessions::Origin::default(),
+        )
+        .await
+        .unwrap();
         let row = api_keys::ApiKey {
             id: key,
             team,

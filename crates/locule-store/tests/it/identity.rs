@@ -45,14 +45,24 @@ async fn a_session_is_valid_until_it_expires_or_is_revoked_or_its_user_is_delete
     let session = SessionId::random();
     let insert = |id| (id, ada, noon(), noon() + LATER);
     let (id, user, from, until) = insert(session);
-    sessions::insert(&mut conn, id, user, from, until, "")
-        .await
-        .unwrap();
-    let (user, ends) = sessions::get(&mut conn, session, noon())
+    sessions::insert(
+        &mut conn,
+        id,
+        user,
+        from,
+        until,
+        sessions::Origin::default(),
+    )
+    .await
+    .unwrap();
+    let found = sessions::get(&mut conn, session, noon())
         .await
         .unwrap()
         .unwrap();
-    assert_eq!((user.id, ends), (ada, noon() + LATER));
+    assert_eq!(
+        (found.user.id, found.began_at, found.expires_at),
+        (ada, noon(), noon() + LATER)
+    );
     assert!(
         sessions::get(&mut conn, session, noon() + LATER)
             .await
@@ -69,9 +79,16 @@ async fn a_session_is_valid_until_it_expires_or_is_revoked_or_its_user_is_delete
 
     let (one, two) = (SessionId::random(), SessionId::random());
     for id in [one, two] {
-        sessions::insert(&mut conn, id, ada, noon(), noon() + LATER, "")
-            .await
-            .unwrap();
+        sessions::insert(
+            &mut conn,
+            id,
+            ada,
+            noon(),
+            noon() + LATER,
+            sessions::Origin::default(),
+        )
+        .await
+        .unwrap();
     }
     sessions::revoke_all(&mut conn, ada, noon()).await.unwrap();
     for id in [one, two] {
@@ -83,9 +100,16 @@ async fn a_session_is_valid_until_it_expires_or_is_revoked_or_its_user_is_delete
         );
     }
     let last = SessionId::random();
-    sessions::insert(&mut conn, last, ada, noon(), noon() + LATER, "")
-        .await
-        .unwrap();
+    sessions::insert(
+        &mut conn,
+        last,
+        ada,
+        noon(),
+        noon() + LATER,
+        sessions::Origin::default(),
+    )
+    .await
+    .unwrap();
     users::set_status(&mut conn, ada, UserStatus::Deleted, noon())
         .await
         .unwrap();

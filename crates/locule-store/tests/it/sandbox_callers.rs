@@ -104,9 +104,16 @@ async fn a_grant_is_valid_as_long_as_everything_that_it_depends_on(pool: PgPool)
     };
     let session = SessionId::random();
     let ends = noon() + Duration::from_mins(1);
-    sessions::insert(&mut conn, session, bob, noon(), ends, "")
-        .await
-        .unwrap();
+    sessions::insert(
+        &mut conn,
+        session,
+        bob,
+        noon(),
+        ends,
+        sessions::Origin::default(),
+    )
+    .await
+    .unwrap();
     let first = numbers(&mut conn).await.unwrap();
     let read = key(&mut conn, ada, team, Scope::Read).await;
     let full = key(&mut conn, ada, team, Scope::Full).await;

@@ -51,7 +51,7 @@ impl Accounts {
         let user = users::lock(&mut tx, user).await?;
         let login = sessions::get(&mut tx, session, now).await?;
         let user = user
-            .filter(|user| login.is_some_and(|(whose, _)| whose.id == user.id))
+            .filter(|user| login.is_some_and(|login| login.user.id == user.id))
             .ok_or(OauthRefusal::InvalidState)?;
         if user.status != UserStatus::Active {
             return Err(OauthRefusal::AccountDeactivated);

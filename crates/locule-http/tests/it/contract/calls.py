@@ -89,6 +89,12 @@ def entry(log):
     return Stage(path={"id": ask("GET", f"{log}?limit=1", WORLD["admin"])["items"][0]["id"]})
 
 
+def own_session(_):
+    """A login of an account of its own."""
+    account = Account()
+    return Stage(account.token, {"id": ask("GET", "/v1/me/sessions", account.token)["items"][0]["id"]})
+
+
 def once(make):
     made = []
     return lambda: made[0] if made else made.append(make()) or made[0]
@@ -147,6 +153,9 @@ RUNNING = of_sandbox(lambda _: sandbox())
 # What an operation is called with. Every other one: by the administrator or with a key, about the steady sandbox.
 STAGES = {
     "logout": of_account(),
+    "renew": of_account(),
+    "end_session": own_session,
+    "end_other_sessions": of_account(),
     "delete_me": of_account(lambda account: {"confirmation": account.email}),
     "change_password": of_account(lambda _: {"current_password": WORLD["password"]}),
     "switch_team": at_times(lambda: {"team_id": mate().team}),

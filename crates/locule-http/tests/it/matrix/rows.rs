@@ -75,6 +75,10 @@ fn none(_: &Stage) -> &'static str {
     ""
 }
 
+fn unknown_session(_: &Stage) -> &'static str {
+    "ses-00000000-0000-4000-8000-000000000000"
+}
+
 fn unknown_entry(_: &Stage) -> &'static str {
     "log-00000000-0000-4000-8000-000000000000"
 }
@@ -148,6 +152,10 @@ rows! {
 
     "GET" "/v1/users/search" Account 200 Audit::Reads, none, nothing;
     "GET" "/v1/me" Account 200 Audit::Reads, none, nothing;
+    "GET" "/v1/me/sessions" Account 200 Audit::Reads, none, nothing;
+    // No login has the id, and each caller has one login: see `sessions` for logins that exist.
+    "DELETE" "/v1/me/sessions/{id}" Account 404 Audit::None("no login has the id"), unknown_session, nothing;
+    "DELETE" "/v1/me/sessions" Account 204 Audit::None("the caller has no other login"), none, nothing;
     "PATCH" "/v1/me" Account 200 OWN, none, |_| json!({ "name": "Same" });
     // Stops at the confirmation, because the next rows need the account.
     "DELETE" "/v1/me" Account 400 OWN, none, |_| json!({ "confirmation": "no" });
@@ -161,6 +169,7 @@ rows! {
     "PUT" "/v1/admin/teams/{id}/byoc" Platform 204 Audit::Event("team set_byoc"), team, |_| json!({ "enabled": true });
     "PUT" "/v1/admin/teams/{id}/quota" Platform 204 Audit::Event("team set_quota"), team, |_| json!({ "vcpus_max": 2 });
     "GET" "/v1/admin/users" Platform 200 Audit::Reads, none, nothing;
+    "GET" "/v1/admin/tasks" Platform 200 Audit::Reads, none, nothing;
     "PUT" "/v1/admin/users/{id}/active" Platform 200 Audit::None("the user is already active; see `people` for the rest"),
         |s| s.removed.as_str(), |_| json!({ "active": true });
     "GET" "/v1/admin/audit-logs" Platform 200 Audit::Reads, none, nothing;
@@ -175,6 +184,7 @@ rows! {
     "POST" "/v1/auth/login" Open 400 OWN, none, |_| json!({ "email": "no", "password": "long enough" });
     // Any member of a team may switch to the team; for others the team does not exist.
     "POST" "/v1/auth/switch-team" Joined 200 OWN, none, |s| json!({ "team_id": s.team });
+    "POST" "/v1/auth/renew" Account 200 Audit::None("a login is recorded, not each renewal"), none, nothing;
     // The last two rows: the callers lose their membership and their login.
     "POST" "/v1/teams/{id}/leave" Member 403 Audit::None("the owner cannot leave; see `teams`"), team, nothing;
     "POST" "/v1/auth/logout" Account 204 OWN, none, nothing;

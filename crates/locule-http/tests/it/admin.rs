@@ -1,0 +1,100 @@
+//! What platform administrators look up: users, teams, periodic tasks.
+
+use locule_testkit::eventually;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::app::{App, EMAIL};
+
+const NONE: Value = Value::Null;
+
+/// The values of a field in a list, in the order of the list.
+async fn found(app: &App, list: &str, query: &str, field: &str) -> Vec<String> {
+    let path = format!("/v1/admin/{list}{query}");
+    let answer = app.by(&app.token, "GET", &path, &NONE).await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.json);
+    let rows = answer.json[list].as_array().unwrap();
+    assert_eq!(answer.json["total"], rows.len(), "{path}");
+    let text = |row: &Value| row[field].as_str().unwrap().to_owned();
+    rows.iter().map(text).collect()
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn users_are_found_by_a_part_of_the_name_the_address_or_the_id(pool: PgPool) {
+    let app = App::start(pool).await;
+    let ada = app.sign_up("ada@locule.test").await;
+    app.sign_up("bob_100%@other.test").await;
+    let rename = json!({ "name": "Countess LOVELACE" });
+    app.by(&ada.token, "PATCH", "/v1/me", &rename).await;
+    let all = ["bob_100%@other.test", "ada@locule.test", EMAIL];
+    let id = &ada.user[10..30];
+    for (query, expected) in [
+        ("", &all[..]),
+        ("?q=", &all[..]),
+        ("?q=lovelace", &all[1..2]),
+        ("?q=+COUNTESS+", &all[1..2]),
+        ("?q=LOCULE.test", &all[1..]),
+        (&format!("?q={id}"), &all[1..2]),
+        ("?q=b_1", &all[..1]),
+        ("?q=0%25@", &all[..1]),
+        ("?q=a%25b", &[]),
+        ("?q=a_a", &[]),
+        ("?q=%5C", &[]),
+    ] {
+        assert_eq!(
+            found(&app, "users", query, "email").await,
+            expected,
+            "{query}"
+        );
+    }
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn teams_are_found_by_a_part_of_the_name_the_id_or_the_owner(pool: PgPool) {
+    let app = App::start(pool).await;
+    let ada = app.sign_up("ada@locule.test").await;
+    let atlas = json!({ "name": "Atlas @ Home" });
+    app.by(&ada.token, "POST", "/v1/teams", &atlas).await;
+    let own = "ada's Team";
+    for (query, expected) in [
+        ("?q=atlas", &["Atlas @ Home"][..]),
+        ("?q=ADA@locule", &["Atlas @ Home", own]),
+        (&format!("?q={}", &ada.team[8..28]), &[own]),
+        ("?q=zzz", &[]),
+    ] {
+        assert_eq!(
+            found(&app, "teams", query, "name").await,
+            expected,
+            "{query}"
+        );
+    }
+    for wrong in ["?q=%00".to_owned(), format!("?q={}", "x".repeat(255))] {
+        for list in ["users", "teams"] {
+            let path = format!("/v1/admin/{list}{wrong}");
+            let answer = app.by(&app.token, "GET", &path, &NONE).await;
+            assert_eq!(answer.json["error"]["code"], "invalid_request", "{path}");
+        }
+    }
+}
+
+/// Of the periodic tasks the application of these tests starts one.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_passes_of_periodic_tasks_are_shown(pool: PgPool) {
+    let app = App::start(pool).await;
+    let task = async || {
+        let answer = app.by(&app.token, "GET", "/v1/admin/tasks", &NONE).await;
+        assert_eq!(answer.status, 200, "{}", answer.json);
+        answer.json["items"][0].clone()
+    };
+    eventually("a pass has ended", async || {
+        task().await["last_finished_at"].is_string()
+    })
+    .await;
+    let task = task().await;
+    assert_eq!(
+        (&task["name"], &task["period_sec"]),
+        (&json!("revocation"), &json!(5))
+    );
+    assert!(task["last_started_at"].is_string());
+    assert_eq!(task["last_error"], NONE);
+}
