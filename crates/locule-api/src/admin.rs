@@ -1,10 +1,11 @@
 //! Requests and responses of the platform administrators' operations.
 
 use chrono::{DateTime, Utc};
-use locule_ids::UserId;
+use locule_ids::{TeamId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::sandboxes::Sandbox;
 use crate::schema;
 use crate::teams::Team;
 
@@ -29,6 +30,22 @@ pub struct AdminTeamPage {
     pub page: i64,
     pub per_page: i64,
     pub total_pages: i64,
+}
+
+/// A sandbox as platform administrators see it, with its team.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AdminSandbox {
+    #[serde(flatten)]
+    pub sandbox: Sandbox,
+    pub team: SandboxTeam,
+}
+
+/// The team that owns a sandbox.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct SandboxTeam {
+    #[schema(value_type = schema::TeamId)]
+    pub id: TeamId,
+    pub name: String,
 }
 
 /// A user account as platform administrators see it.

@@ -23,8 +23,8 @@ pub mod teams;
 pub mod terminal;
 
 pub use admin::{
-    AdminTask, AdminTaskList, AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, SetActiveRequest,
-    SetByocRequest, SetQuotaRequest,
+    AdminSandbox, AdminTask, AdminTaskList, AdminTeam, AdminTeamPage, AdminUser, AdminUserPage,
+    SandboxTeam, SetActiveRequest, SetByocRequest, SetQuotaRequest,
 };
 pub use audit::{AuditEntry, AuditPage};
 pub use auth::{

@@ -8,7 +8,6 @@ use locule_ids::{ApiKeyId, AuditId, SandboxId, TeamId, UserId};
 use locule_store::{PgConnection, audit};
 use serde_json::{Value, json};
 
-use crate::accounts::sessions::SessionEnd;
 use crate::caller::Actor;
 use crate::error::CommonError;
 
@@ -61,6 +60,14 @@ pub(crate) enum MemberAuditEvent<'a> {
     RoleUpdate {
         new_role: Role,
     },
+}
+
+/// The reason why a login was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SessionEnd {
+    Requested,
+    /// A token was renewed that had been renewed before: two clients have it.
+    TokenReused,
 }
 
 /// Every event, with the object that it is about. Only `AuditEvent::record` says how an event is stored.

@@ -49,8 +49,6 @@ pub(crate) fn client_address(
 #[derive(Debug, Clone)]
 pub(crate) struct Peer(pub(crate) String);
 
-impl Parameter for Peer {}
-
 impl Peer {
     pub(crate) fn of(headers: &HeaderMap, extensions: &Extensions, app: &AppState) -> Self {
         let trusted = app.config.trust_forwarded_for;
@@ -60,17 +58,6 @@ impl Peer {
                 .map(|address| address.to_string())
                 .unwrap_or_default(),
         )
-    }
-}
-
-impl FromRequestParts<AppState> for Peer {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(
-        parts: &mut Parts,
-        app: &AppState,
-    ) -> Result<Self, Self::Rejection> {
-        Ok(Self::of(&parts.headers, &parts.extensions, app))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Operations of platform administrators on teams and users.
 
+pub(crate) mod sandboxes;
+
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;

@@ -159,6 +159,7 @@ fn accounts() -> OpenApiRouter<AppState> {
         .routes(operation!(admin::set_team_quota))
         .routes(operation!(admin::list_all_users))
         .routes(operation!(admin::list_tasks))
+        .routes(operation!(admin::sandboxes::list_all_sandboxes))
         .routes(operation!(admin::set_user_active))
 }
 

@@ -20,7 +20,7 @@ use crate::teams::created::{self, CreatedSandboxes};
 
 /// The page size of the administrators' lists.
 pub const PER_PAGE: i64 = 100;
-const SEARCH_BYTES_MAX: usize = 254;
+const SEARCH_CHARS_MAX: usize = 254;
 
 /// The number of rows before a page; pages count from one.
 fn offset(page: i64) -> Result<i64, CommonError> {
@@ -32,8 +32,9 @@ fn offset(page: i64) -> Result<i64, CommonError> {
 /// The text of a search. `None`: the list is not filtered.
 fn search(text: Option<&str>) -> Result<Option<&str>, CommonError> {
     let text = text.map(str::trim).filter(|text| !text.is_empty());
-    if text.is_some_and(|text| text.len() > SEARCH_BYTES_MAX || text.contains('\0')) {
-        let why = format!("q must have {SEARCH_BYTES_MAX} bytes at most and no zero byte");
+    let is_wrong = |text: &str| text.chars().count() > SEARCH_CHARS_MAX || text.contains('\0');
+    if text.is_some_and(is_wrong) {
+        let why = format!("q must have {SEARCH_CHARS_MAX} characters at most and no zero byte");
         return Err(CommonError::Invalid(why));
     }
     Ok(text)

@@ -16,7 +16,7 @@ pub use locule_store::sessions::Listed as ListedSession;
 use crate::accounts::Accounts;
 use crate::accounts::authenticate::Session;
 use crate::accounts::error::AccountError;
-use crate::audit::AuditEvent;
+use crate::audit::{AuditEvent, SessionEnd};
 use crate::authority::Needed;
 use crate::caller::Person;
 use crate::error::CommonError;
@@ -28,14 +28,6 @@ const SESSION_DAYS_MAX: i64 = 30;
 /// For this long after a renewal an earlier token gets what the renewal gave: several pages share a token, and an answer may be lost.
 const RENEWED_TWICE_SECONDS: i64 = 60;
 const LISTED_MAX: i64 = 100;
-
-/// The reason why a login was ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SessionEnd {
-    Requested,
-    /// A token was renewed that had been renewed before: two clients have it.
-    TokenReused,
-}
 
 /// A login of a person, and whether the request came with it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use locule_ids::{HostId, SandboxId, TeamId};
 use locule_store::PgConnection;
 use locule_store::sandboxes::{self, AuthorId, Creator, Filter};
 
+use crate::caller::Person;
 use crate::cursor;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::describe::Described;
@@ -88,6 +89,17 @@ impl Sandboxes {
             next,
             total,
         })
+    }
+
+    /// The sandboxes of one team or, without a team, of every team, for a platform administrator.
+    pub async fn find_any_sandboxes(
+        &self,
+        admin: &Person,
+        team: Option<TeamId>,
+        filter: ListFilter,
+    ) -> Result<DescribedPage, SandboxError> {
+        admin.platform_admin()?;
+        self.find_sandboxes(team, filter).await
     }
 
     /// The filter with one row more than the page has, which shows whether there is a next page.

@@ -1,4 +1,4 @@
-//! What platform administrators look up: users, teams, periodic tasks.
+//! What platform administrators look up: users, teams, sandboxes, periodic tasks.
 
 use locule_testkit::eventually;
 use serde_json::{Value, json};
@@ -97,4 +97,65 @@ async fn the_passes_of_periodic_tasks_are_shown(pool: PgPool) {
     );
     assert!(task["last_started_at"].is_string());
     assert_eq!(task["last_error"], NONE);
+}
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_administrator_lists_the_sandboxes_of_all_teams_or_of_one_team_or_host(pool: PgPool) {
+    let app = App::start(pool).await;
+    let ada = app.sign_up("ada@locule.test").await;
+    let labels = json!({ "labels": { "job": "nightly" } });
+    let mut made = Vec::new();
+    for (token, body) in [
+        (&app.token, json!({})),
+        (&ada.token, json!({})),
+        (&ada.token, labels),
+    ] {
+        let answer = app.by(token, "POST", "/v1/sandboxes", &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.json);
+        made.push(answer.json["id"].as_str().unwrap().to_owned());
+    }
+    made.reverse();
+    let list = async |query: &str| {
+        let path = format!("/v1/admin/sandboxes{query}");
+        let answer = app.by(&app.token, "GET", &path, &NONE).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.json);
+        (answer.headers, answer.json.as_array().unwrap().clone())
+    };
+    let ids = |rows: &[Value]| -> Vec<String> {
+        let text = |row: &Value| row["id"].as_str().unwrap().to_owned();
+        rows.iter().map(text).collect()
+    };
+    let (headers, all) = list("").await;
+    assert_eq!(ids(&all), made);
+    assert_eq!(headers["x-total-count"], "3");
+    assert_eq!(
+        all[0]["team"],
+        json!({ "id": ada.team, "name": "ada's Team" })
+    );
+    let host = all[0]["host_id"].as_str().unwrap();
+    let other = "host-00000000-0000-4000-8000-000000000000";
+    for (query, expected) in [
+        (format!("?team={}", ada.team), &made[..2]),
+        (format!("?host={host}"), &made[..]),
+        (format!("?host={other}"), &[]),
+        (format!("?team={}&label=job=nightly", ada.team), &made[..1]),
+        (format!("?q={}", made[2]), &made[2..]),
+    ] {
+        assert_eq!(ids(&list(&query).await.1), expected, "{query}");
+    }
+    let (headers, first) = list(&format!("?team={}&limit=1", ada.team)).await;
+    assert_eq!(ids(&first), made[..1]);
+    let link = headers["link"].to_str().unwrap();
+    let next = link.split(['<', '>']).nth(1).unwrap();
+    let next = next.strip_prefix("/v1/admin/sandboxes").unwrap();
+    assert_eq!(ids(&list(next).await.1), made[1..2]);
+    for wrong in ["?team=x", "?host=x", "?limit=0"] {
+        let path = format!("/v1/admin/sandboxes{wrong}");
+        let answer = app.by(&app.token, "GET", &path, &NONE).await;
+        assert_eq!(answer.json["error"]["code"], "invalid_request", "{wrong}");
+    }
+    let answer = app
+        .by(&ada.token, "GET", "/v1/admin/sandboxes", &NONE)
+        .await;
+    assert_eq!(answer.status, 403);
 }

@@ -169,6 +169,7 @@ rows! {
     "PUT" "/v1/admin/teams/{id}/byoc" Platform 204 Audit::Event("team set_byoc"), team, |_| json!({ "enabled": true });
     "PUT" "/v1/admin/teams/{id}/quota" Platform 204 Audit::Event("team set_quota"), team, |_| json!({ "vcpus_max": 2 });
     "GET" "/v1/admin/users" Platform 200 Audit::Reads, none, nothing;
+    "GET" "/v1/admin/sandboxes" Platform 200 Audit::Reads, none, nothing;
     "GET" "/v1/admin/tasks" Platform 200 Audit::Reads, none, nothing;
     "PUT" "/v1/admin/users/{id}/active" Platform 200 Audit::None("the user is already active; see `people` for the rest"),
         |s| s.removed.as_str(), |_| json!({ "active": true });
