@@ -23,24 +23,25 @@ async fn found(app: &App, list: &str, query: &str, field: &str) -> Vec<String> {
 async fn users_are_found_by_a_part_of_the_name_the_address_or_the_id(pool: PgPool) {
     let app = App::start(pool).await;
     let ada = app.sign_up("ada@locule.test").await;
-    app.sign_up("bob_100%@other.test").await;
+    app.sign_up("bob_100@other.test").await;
     let rename = json!({ "name": "Countess LOVELACE" });
     app.by(&ada.token, "PATCH", "/v1/me", &rename).await;
-    let all = ["bob_100%@other.test", "ada@locule.test", EMAIL];
-    let id = &ada.user[10..30];
-    for (query, expected) in [
-        ("", &all[..]),
-        ("?q=", &all[..]),
+    let all = ["bob_100@other.test", "ada@locule.test", EMAIL];
+    let by_id = format!("?q={}", &ada.user[10..30]);
+    let cases: [(&str, &[&str]); 11] = [
+        ("", &all),
+        ("?q=", &all),
         ("?q=lovelace", &all[1..2]),
         ("?q=+COUNTESS+", &all[1..2]),
         ("?q=LOCULE.test", &all[1..]),
-        (&format!("?q={id}"), &all[1..2]),
+        (&by_id, &all[1..2]),
         ("?q=b_1", &all[..1]),
-        ("?q=0%25@", &all[..1]),
+        ("?q=0%25@", &[]),
         ("?q=a%25b", &[]),
         ("?q=a_a", &[]),
         ("?q=%5C", &[]),
-    ] {
+    ];
+    for (query, expected) in cases {
         assert_eq!(
             found(&app, "users", query, "email").await,
             expected,
@@ -56,12 +57,14 @@ async fn teams_are_found_by_a_part_of_the_name_the_id_or_the_owner(pool: PgPool)
     let atlas = json!({ "name": "Atlas @ Home" });
     app.by(&ada.token, "POST", "/v1/teams", &atlas).await;
     let own = "ada's Team";
-    for (query, expected) in [
-        ("?q=atlas", &["Atlas @ Home"][..]),
+    let by_id = format!("?q={}", &ada.team[8..28]);
+    let cases: [(&str, &[&str]); 4] = [
+        ("?q=atlas", &["Atlas @ Home"]),
         ("?q=ADA@locule", &["Atlas @ Home", own]),
-        (&format!("?q={}", &ada.team[8..28]), &[own]),
+        (&by_id, &[own]),
         ("?q=zzz", &[]),
-    ] {
+    ];
+    for (query, expected) in cases {
         assert_eq!(
             found(&app, "teams", query, "name").await,
             expected,
@@ -134,13 +137,14 @@ async fn an_administrator_lists_the_sandboxes_of_all_teams_or_of_one_team_or_hos
     );
     let host = all[0]["host_id"].as_str().unwrap();
     let other = "host-00000000-0000-4000-8000-000000000000";
-    for (query, expected) in [
+    let cases: [(String, &[String]); 5] = [
         (format!("?team={}", ada.team), &made[..2]),
-        (format!("?host={host}"), &made[..]),
+        (format!("?host={host}"), &made),
         (format!("?host={other}"), &[]),
         (format!("?team={}&label=job=nightly", ada.team), &made[..1]),
         (format!("?q={}", made[2]), &made[2..]),
-    ] {
+    ];
+    for (query, expected) in cases {
         assert_eq!(ids(&list(&query).await.1), expected, "{query}");
     }
     let (headers, first) = list(&format!("?team={}&limit=1", ada.team)).await;
