@@ -1705,6 +1705,10 @@ export interface components {
              */
             vcpus?: number | null;
         };
+        /**
+         * @description The id of a user or of an API key.
+         * @example usr-6ba7b810-9dad-11d1-80b4-00c04fd430c8
+         */
         CreatorId: string;
         /** @description Body of `DELETE /v1/me`. */
         DeleteMeRequest: {
@@ -2023,7 +2027,7 @@ export interface components {
             entries: components["schemas"]["FileEntry"][];
         };
         /**
-         * @description What a signed address permits.
+         * @description The operation that a signed address permits.
          * @enum {string}
          */
         FileOperation: "read" | "write";
@@ -2113,6 +2117,10 @@ export interface components {
          * @enum {string}
          */
         KeyScope: "full" | "read" | "sandbox";
+        /**
+         * @description The name of a label, or a name and a value as `name=value`.
+         * @example stage=prod
+         */
         LabelFilter: string;
         /** @description A limit of a team and how much of it is used. */
         LimitUse: {
@@ -2254,6 +2262,10 @@ export interface components {
             url?: string | null;
             version: string;
         };
+        /**
+         * Format: int64
+         * @description The number of a port.
+         */
         Port: number;
         /** @description Response of `POST /v1/sandboxes/{id}/ports/{port}/link`. */
         PortLink: {
@@ -2532,6 +2544,10 @@ export interface components {
          * @enum {string}
          */
         SandboxStatus: "pending" | "starting" | "running" | "paused" | "missing" | "stopped" | "error";
+        /**
+         * @description A part of an id, of the name of a template, or of a label.
+         * @example prod
+         */
         SearchText: string;
         /** @description A message from the server. The socket closes after `exit` and after `error`. */
         ServerMessage: {
