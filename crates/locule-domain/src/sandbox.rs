@@ -229,6 +229,11 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
+    /// Whether the change to `next` is the order that ends the sandbox.
+    pub fn is_ended_by(&self, next: &Self) -> bool {
+        next.desired == Desired::Gone && self.desired != Desired::Gone && !self.state.is_final()
+    }
+
     /// What the sandbox needs of its team's quota while it runs.
     pub fn need(&self) -> SandboxNeed {
         SandboxNeed::new(self.vcpus, self.memory_mib, &self.timeouts)

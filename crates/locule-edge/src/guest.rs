@@ -4,6 +4,7 @@ mod attached;
 mod files;
 mod ports;
 mod processes;
+mod purpose;
 mod terminal;
 mod window;
 

@@ -53,11 +53,6 @@ fn unrequested_event(seen: &Sandbox, next: &Sandbox) -> Option<SandboxAuditEvent
         .then_some(SandboxAuditEvent::AutoPause)
 }
 
-/// Whether a change by a caller is the order that ends the sandbox.
-fn orders_the_end(seen: &Sandbox, next: &Sandbox) -> bool {
-    next.desired == Desired::Gone && seen.desired != Desired::Gone && !seen.state.is_final()
-}
-
 impl Sandboxes {
     /// Reads a row, lets `decide` change it, and writes the change and its audit entry in one transaction. `decide` runs again if
     /// the row changed in between. Returns the row after the change.
@@ -128,7 +123,7 @@ impl Sandboxes {
                 continue;
             }
             if let Some(caller) = caller
-                && orders_the_end(&seen, &next)
+                && seen.is_ended_by(&next)
             {
                 sandboxes::set_ended_by(&mut tx, id, caller.creator()).await?;
             }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
-use locule_agent_api::{HolderKind, PROXY_USE_HEADER, Purpose};
+use locule_agent_api::{HolderKind, Purpose};
 use locule_guest_api::OFFSET_HEADER;
 use locule_guest_api::oneof;
 use locule_guest_api::proto::process as wire;
 use locule_guest_api::rpc::client::{CallOptions, ServerStream};
 
 use super::attached::attached;
+use super::purpose::noted;
 use super::window::WindowSize;
 use super::{GuestClient, GuestError, as_user, header_name, unary, unary_list};
 
@@ -90,26 +91,6 @@ pub struct ListedProcess {
     pub tag: Option<String>,
     pub cmd: String,
     pub args: Vec<String>,
-}
-
-impl Selector {
-    /// The purpose of a stream of the process.
-    pub(super) fn purpose(&self, kind: HolderKind) -> Purpose {
-        let (pid, tag) = match self {
-            Self::Pid(pid) => (Some(*pid), None),
-            Self::Tag(tag) => (None, Some(tag.clone())),
-        };
-        Purpose {
-            pid,
-            tag,
-            ..Purpose::new(kind)
-        }
-    }
-}
-
-/// Tells the host what the call is for.
-fn noted(options: CallOptions, purpose: &Purpose) -> CallOptions {
-    options.with_header(header_name(PROXY_USE_HEADER), purpose.header())
 }
 
 pub(super) fn selector(selector: &Selector) -> wire::ProcessSelector {

@@ -137,6 +137,8 @@ fn is_origin_of(origin: &HeaderValue, host: &HeaderValue) -> bool {
 mod tests {
     use super::*;
 
+    type Sent<'a> = &'a [(&'static str, &'a str)];
+
     #[test]
     fn a_cookie_counts_for_pages_of_its_host_and_for_the_person_alone() {
         let own = ("origin", "http://8080-x.localhost:8000");
@@ -149,7 +151,6 @@ mod tests {
             ("sec-fetch-dest", "document"),
         );
         let socket = ("upgrade", "websocket");
-        type Sent<'a> = &'a [(&'static str, &'a str)];
         let cases: &[(&str, Sent<'_>, bool)] = &[
             ("GET", &[], true),
             ("GET", &[("sec-fetch-site", "none")], true),
