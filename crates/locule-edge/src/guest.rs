@@ -22,6 +22,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, StatusCode, Uri, header};
+use locule_agent_api::{PROXY_USE_HEADER, Purpose};
 use locule_guest_api::proto::filesystem::FilesystemClient;
 use locule_guest_api::proto::process::ProcessClient;
 use locule_guest_api::rpc::client::{CallOptions, ClientConfig};
@@ -236,4 +237,9 @@ fn http_error(status: StatusCode, text: String) -> GuestError {
 /// Header names of the contract are lower-case constants.
 const fn header_name(name: &'static str) -> HeaderName {
     HeaderName::from_static(name)
+}
+
+/// Tells the host what the call is for.
+fn noted(options: CallOptions, purpose: &Purpose) -> CallOptions {
+    options.with_header(header_name(PROXY_USE_HEADER), purpose.header())
 }

@@ -102,7 +102,7 @@ async function start(): Promise<{ platform: Platform; stop: () => Promise<void> 
   return { platform, stop };
 }
 
-export const test = base.extend<{ signedIn: void; problems: string[] }, { platform: Platform }>({
+export const test = base.extend<{ signedIn: boolean; problems: string[] }, { platform: Platform }>({
   platform: [
     async ({}, use) => {
       const { platform, stop } = await start();
@@ -133,7 +133,7 @@ export const test = base.extend<{ signedIn: void; problems: string[] }, { platfo
   ],
   signedIn: async ({ page, platform }, use) => {
     await signIn(page, platform.email, platform.password);
-    await use();
+    await use(true);
   },
 });
 

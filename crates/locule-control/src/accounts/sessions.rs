@@ -16,13 +16,12 @@ pub use locule_store::sessions::Listed as ListedSession;
 use crate::accounts::Accounts;
 use crate::accounts::authenticate::Session;
 use crate::accounts::error::AccountError;
+use crate::accounts::tokens::SESSION_HOURS;
 use crate::audit::{AuditEvent, SessionEnd};
 use crate::authority::Needed;
 use crate::caller::Person;
 use crate::error::CommonError;
 
-/// How long a login lasts, counted from the login or from its last renewal.
-pub(crate) const SESSION_HOURS: i64 = 6;
 /// A login ends this long after it began, however often it was renewed.
 const SESSION_DAYS_MAX: i64 = 30;
 /// For this long after a renewal an earlier token gets what the renewal gave: several pages share a token, and an answer may be lost.

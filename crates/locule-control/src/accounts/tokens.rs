@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::secrets::keyed;
 
+/// How long a login lasts, counted from the login or from its last renewal.
+pub(crate) const SESSION_HOURS: i64 = 6;
+
 /// `{"typ":"JWT","alg":"HS256"}`, encoded.
 const HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9";
 

@@ -13,9 +13,8 @@ use locule_guest_api::proto::process as wire;
 use locule_guest_api::rpc::client::{CallOptions, ServerStream};
 
 use super::attached::attached;
-use super::purpose::noted;
 use super::window::WindowSize;
-use super::{GuestClient, GuestError, as_user, header_name, unary, unary_list};
+use super::{GuestClient, GuestError, as_user, header_name, noted, unary, unary_list};
 
 /// A program to start.
 #[derive(Debug, Clone, Default)]
@@ -152,16 +151,9 @@ macro_rules! events {
 impl GuestClient {
     /// Starts a program. The first event has its process id. The events continue across a restart of the host agent.
     pub async fn start(&self, start: StartProcess) -> Result<ProcessEvents, GuestError> {
-        let kind = match start.terminal {
-            Some(_) => HolderKind::Terminal,
-            None => HolderKind::Command,
-        };
-        let purpose = Purpose {
-            tag: start.tag.clone(),
-            ..Purpose::new(kind)
-        };
-        let options = noted(CallOptions::default(), &purpose);
-        let mut options = as_user(options, start.user.as_deref());
+        let purpose = start.purpose();
+        let noted = noted(CallOptions::default(), &purpose);
+        let mut options = as_user(noted, start.user.as_deref());
         if let Some(timeout) = start.timeout {
             options = options.with_timeout(timeout);
         }

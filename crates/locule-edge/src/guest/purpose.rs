@@ -1,10 +1,21 @@
 //! What the host agent is told of a call to the guest agent, so that the host can say what holds a sandbox awake.
 
-use locule_agent_api::{HolderKind, PROXY_USE_HEADER, Purpose};
-use locule_guest_api::rpc::client::CallOptions;
+use locule_agent_api::{HolderKind, Purpose};
 
-use super::header_name;
-use super::processes::Selector;
+use super::processes::{Selector, StartProcess};
+
+impl StartProcess {
+    pub(super) fn purpose(&self) -> Purpose {
+        let kind = match self.terminal {
+            Some(_) => HolderKind::Terminal,
+            None => HolderKind::Command,
+        };
+        Purpose {
+            tag: self.tag.clone(),
+            ..Purpose::new(kind)
+        }
+    }
+}
 
 impl Selector {
     /// The purpose of a stream of the process.
@@ -19,9 +30,4 @@ impl Selector {
             ..Purpose::new(kind)
         }
     }
-}
-
-/// Tells the host what the call is for.
-pub(super) fn noted(options: CallOptions, purpose: &Purpose) -> CallOptions {
-    options.with_header(header_name(PROXY_USE_HEADER), purpose.header())
 }

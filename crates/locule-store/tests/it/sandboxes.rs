@@ -162,8 +162,8 @@ async fn an_id_cannot_be_inserted_twice(pool: PgPool) {
 /// What the schema lets in and no sandbox is.
 const IMPOSSIBLE: [&str; 6] = [
     "status = 'hibernated', host_id = gen_random_uuid()",
-    "status = 'stopped', status_reason = 'boredom'",
-    "status = 'error', status_reason = NULL",
+    "status = 'stopped', status_reason = 'boredom', ended_at = now()",
+    "status = 'error', status_reason = NULL, ended_at = now()",
     "vcpus = -1",
     "timeout_sec = -1",
     "labels = '[1]'",
