@@ -238,6 +238,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/sandboxes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the sandboxes of all teams
+         * @description Returns sandboxes as the list of a team does, each with its team. The header `Link` has the address of the next page.
+         */
+        get: operations["list_all_sandboxes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List background tasks
+         * @description Returns the periodic tasks of the process of the control plane that responds, with their latest pass.
+         */
+        get: operations["list_tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/teams": {
         parameters: {
             query?: never;
@@ -500,6 +540,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/auth/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew a login
+         * @description Returns a new token of the same login, for the same team, which ends six hours from now; 30 days after the login at the latest.
+         *     Replace the token everywhere: an earlier token goes on until its own end. To renew with an earlier token more than a minute after the
+         *     renewal ends the login, because two clients have the token then.
+         */
+        post: operations["renew"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auth/signup": {
         parameters: {
             query?: never;
@@ -744,6 +806,50 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List logins
+         * @description Returns the logins of the authenticated user that have not ended, newest first.
+         */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        /**
+         * End all other logins
+         * @description Ends every login of the authenticated user but the one of the request.
+         */
+        delete: operations["end_other_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a login
+         * @description The tokens of the login, the connections that were opened with them, and the user's tokens of sandboxes are no longer valid.
+         */
+        delete: operations["end_session"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1458,6 +1564,34 @@ export interface components {
             /** @description The e-mail address of the person, with or without an account. */
             email: components["schemas"]["Email"];
         };
+        /** @description A sandbox as platform administrators see it, with its team. */
+        AdminSandbox: components["schemas"]["Sandbox"] & {
+            team: components["schemas"]["SandboxTeam"];
+        };
+        /** @description A task of the control plane that runs on a period. */
+        AdminTask: {
+            /** @description The error of that pass. Absent when the pass succeeded. The log of the control plane has the details. */
+            last_error?: string | null;
+            /**
+             * Format: date-time
+             * @description The end of the latest pass that has ended, whether it failed or not.
+             */
+            last_finished_at?: string | null;
+            /**
+             * Format: date-time
+             * @description The start of the latest pass.
+             */
+            last_started_at?: string | null;
+            name: string;
+            /**
+             * Format: int64
+             * @description Seconds between two passes.
+             */
+            period_sec: number;
+        };
+        AdminTaskList: {
+            items: components["schemas"]["AdminTask"][];
+        };
         /** @description A team as platform administrators see it, with its owner and its use of the platform. */
         AdminTeam: components["schemas"]["Team"] & {
             /**
@@ -1574,6 +1708,11 @@ export interface components {
         /** @description A login token, and the account that it belongs to. */
         AuthResponse: {
             email: string;
+            /**
+             * Format: date-time
+             * @description The time at which the token ends, unless the login ends before.
+             */
+            expires_at?: string | null;
             name: string;
             team_id?: components["schemas"]["TeamId"] | null;
             /** @description The token to send as `Authorization: Bearer`. */
@@ -2160,6 +2299,33 @@ export interface components {
             /** Format: password */
             password: string;
         };
+        /** @description A login of the authenticated user. */
+        LoginSession: {
+            /** @description The address from which the program logged in: of IPv6 the first 64 bits. Absent when it is not known. */
+            address?: string | null;
+            /** @description The program that logged in, in its own words (`User-Agent`). Absent when it said nothing. */
+            client?: string | null;
+            /**
+             * Format: date-time
+             * @description The time of the login.
+             */
+            created_at: string;
+            /** @description Whether the request was made with this login. */
+            current: boolean;
+            /**
+             * Format: date-time
+             * @description The time at which the login ends unless it is renewed.
+             */
+            expires_at: string;
+            id: components["schemas"]["SessionId"];
+            /** Format: date-time */
+            last_used_at?: string | null;
+        };
+        /** @description The logins of the authenticated user that have not ended. */
+        LoginSessionList: {
+            /** @description Newest first, 100 at most. */
+            items: components["schemas"]["LoginSession"][];
+        };
         /** @description The account of the authenticated user. */
         Me: {
             email: string;
@@ -2544,6 +2710,11 @@ export interface components {
          * @enum {string}
          */
         SandboxStatus: "pending" | "starting" | "running" | "paused" | "missing" | "stopped" | "error";
+        /** @description The team that owns a sandbox. */
+        SandboxTeam: {
+            id: components["schemas"]["TeamId"];
+            name: string;
+        };
         /**
          * @description A part of an id, of the name of a template, or of a label.
          * @example prod
@@ -2589,6 +2760,11 @@ export interface components {
             /** @enum {string} */
             type: "error";
         };
+        /**
+         * @description The id of a login.
+         * @example ses-6ba7b810-9dad-11d1-80b4-00c04fd430c8
+         */
+        SessionId: string;
         /** @description Body of `PUT /v1/admin/users/{id}/active`. */
         SetActiveRequest: {
             active: boolean;
@@ -4259,6 +4435,175 @@ export interface operations {
             };
         };
     };
+    list_all_sandboxes: {
+        parameters: {
+            query?: {
+                /** @description The user or API key whose request created the sandboxes. */
+                created_by?: components["schemas"]["CreatorId"];
+                /** @description The token in the address of the next page. */
+                cursor?: components["schemas"]["PageToken"];
+                /** @description Whether sandboxes that ended in the last seven days are included when `status` is absent. */
+                ended?: boolean;
+                /** @description The host that the sandboxes are on. */
+                host?: components["schemas"]["HostId"];
+                /** @description A label that a sandbox must have, as `name` or as `name=value`. Repeat the parameter for several labels. */
+                label?: components["schemas"]["LabelFilter"][];
+                /** @description Number of sandboxes per page: 1000 when absent. */
+                limit?: number;
+                /** @description A part of the id, of the template's name, or of a label as `name=value`, in upper or lower case. */
+                q?: components["schemas"]["SearchText"];
+                /** @description Statuses to include. Repeat the parameter, or separate the values by commas. `stopped` and `error` include sandboxes that ended in the last seven days. */
+                status?: components["schemas"]["SandboxStatus"][];
+                /** @description The team that the sandboxes belong to. */
+                team?: components["schemas"]["TeamId"];
+                template?: components["schemas"]["TemplateName"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description The address of the next page, with the relation `next`; absent on the last page */
+                    Link?: string;
+                    /** @description The number of sandboxes on all pages */
+                    "X-Total-Count"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminSandbox"][];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminTaskList"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_all_teams: {
         parameters: {
             query?: {
@@ -5599,6 +5944,74 @@ export interface operations {
             };
         };
     };
+    renew: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthResponse"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     sign_up: {
         parameters: {
             query?: never;
@@ -6773,6 +7186,226 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ConnectProviderResponse"];
                 };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginSessionList"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request cannot be read, or a value is out of its bounds. */
             400: {
