@@ -23,9 +23,16 @@ export const load: PageLoad = async ({ parent, url, depends }) => {
     }
   }
 
-  /** Whether the team has ever had a capsule. */
+  /** Whether the team has had a capsule of late, or a person has ever made one. `locule up` makes one as a proof, with a label. */
   async function hadOne(): Promise<boolean> {
-    const query = { resource_type: ['sandbox'], action: ['create'], limit: 1 };
-    return (await ok(app.client.GET('/v1/audit-logs', { params: { query } }))).items.length > 0;
+    const created = { resource_type: ['sandbox'], action: ['create'], limit: 200 };
+    const [ended, log] = await Promise.all([
+      ok(app.client.GET('/v1/sandboxes', { params: { query: { ended: true, limit: 100 } } })),
+      ok(app.client.GET('/v1/audit-logs', { params: { query: created } })),
+    ]);
+    return (
+      ended.some((sandbox) => sandbox.labels?.purpose !== 'proof') ||
+      log.items.some((entry) => entry.actor_type === 'user')
+    );
   }
 };
