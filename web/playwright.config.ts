@@ -28,6 +28,7 @@ export default defineConfig({
     locale: 'en-GB',
     timezoneId: 'UTC',
     trace: 'retain-on-failure',
+    actionTimeout: 30_000,
   },
   projects: [
     { name: 'mock', testDir: 'e2e/mock', fullyParallel: true },

@@ -1,4 +1,4 @@
-import { expect, signIn, test } from '../support/platform.ts';
+import { expect, make, signIn, test } from '../support/platform.ts';
 import { prompted, run, screen } from '../support/terminal.ts';
 
 test('from the printed password one button leads to a prompt that answers', async ({ page, platform }) => {
@@ -9,8 +9,14 @@ test('from the printed password one button leads to a prompt that answers', asyn
   await run(page, 'uname -s', 'Linux');
 });
 
-test('a capsule is launched, paused with its memory, resumed and destroyed', async ({ page, signedIn }) => {
+test('a capsule is launched, paused with its memory, resumed and destroyed', async ({
+  page,
+  platform,
+  signedIn,
+}) => {
   void signedIn;
+  await make(platform);
+  await page.goto('/dashboard/capsules/list');
   await page.getByRole('button', { name: 'Launch capsule' }).click();
   const dialog = page.getByRole('dialog', { name: 'Launch a capsule' });
   await dialog.getByRole('button', { name: 'Launch', exact: true }).click();
@@ -49,14 +55,7 @@ test('a shell goes on after a reload, and after the control plane was killed', a
   signedIn,
 }) => {
   void signedIn;
-  await page.goto('/dashboard/capsules/list');
-  await page
-    .getByRole('row', { name: /running/ })
-    .first()
-    .getByRole('link')
-    .first()
-    .click();
-  await page.getByRole('link', { name: 'Terminal' }).first().click();
+  await page.goto(`/dashboard/capsules/${await make(platform)}?tab=terminal`);
   await prompted(page);
   await run(page, 'kept=before; echo is"-"set', 'is-set');
   await page.reload();
@@ -73,15 +72,9 @@ test('an open overview does not keep a capsule awake: it pauses when its idle ti
   page,
   platform,
   signedIn,
-  request,
 }) => {
   void signedIn;
-  const made = await request.post(`${platform.url}/v1/sandboxes`, {
-    headers: { 'x-api-key': platform.apiKey },
-    data: { timeout_sec: 5 },
-    timeout: 120_000,
-  });
-  const { id } = (await made.json()) as { id: string };
+  const id = await make(platform, { timeout_sec: 5 });
   await page.goto(`/dashboard/capsules/${id}`);
   await expect(page.getByText('running', { exact: true }).first()).toBeVisible();
   await expect(page.getByText('paused', { exact: true }).first()).toBeVisible({ timeout: 90_000 });

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '../support/platform.ts';
+import { expect, make, test } from '../support/platform.ts';
 
 const hash = (content: Buffer) => createHash('sha256').update(content).digest('hex');
 
@@ -10,15 +10,9 @@ test('a file is uploaded, previewed, and downloaded with the same content', asyn
   page,
   platform,
   signedIn,
-  request,
 }) => {
   void signedIn;
-  const made = await request.post(`${platform.url}/v1/sandboxes`, {
-    headers: { 'x-api-key': platform.apiKey },
-    data: {},
-    timeout: 120_000,
-  });
-  const { id } = (await made.json()) as { id: string };
+  const id = await make(platform);
   await page.goto(`/dashboard/capsules/${id}?tab=files`);
   await expect(page.getByRole('treegrid', { name: 'Files' })).toBeVisible({ timeout: 60_000 });
 

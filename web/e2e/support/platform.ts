@@ -1,6 +1,6 @@
 /** A platform with real microVMs for the tests in `e2e/live`: `locule up` in a folder of its own. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,6 +60,8 @@ function processOf(up: number, subcommand: string): number | undefined {
 
 async function start(): Promise<{ platform: Platform; stop: () => Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), 'locule-web-'));
+  // The servers run as a user of their own.
+  chmodSync(folder, 0o711);
   const listen = `127.0.0.1:${await freePort()}`;
   const args = ['up', '--data-dir', join(folder, 'data'), '--listen', listen];
   args.push('--images', needed('LOCULE_IMAGES'), '--pool-size', '6144');
@@ -136,6 +138,17 @@ export const test = base.extend<{ signedIn: boolean; problems: string[] }, { pla
     await use(true);
   },
 });
+
+/** A capsule made by a program, so that a test needs none of another test. */
+export async function make(platform: Platform, more: Record<string, unknown> = {}): Promise<string> {
+  const made = await fetch(`${platform.url}/v1/sandboxes`, {
+    method: 'POST',
+    headers: { 'x-api-key': platform.apiKey, 'content-type': 'application/json' },
+    body: JSON.stringify(more),
+  });
+  expect(made.status).toBe(201);
+  return ((await made.json()) as { id: string }).id;
+}
 
 export async function signIn(
   page: import('@playwright/test').Page,

@@ -18,7 +18,8 @@ export async function run(
   printed: string | RegExp,
   timeout = 30_000,
 ): Promise<void> {
-  await screen(page).click();
+  // The lines lie below a layer that takes the pointer; keys go to this field.
+  await page.locator('.xterm-helper-textarea').first().focus();
   await page.keyboard.type(command);
   await page.keyboard.press('Enter');
   await expect(screen(page)).toContainText(printed, { timeout });

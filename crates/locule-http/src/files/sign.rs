@@ -16,6 +16,7 @@ use crate::running::running_or_paused;
 use crate::state::AppState;
 
 const EXPIRES_IN_DEFAULT_SEC: i64 = 3600;
+const PATH_LETTERS_MAX: usize = 4095;
 const EXPIRES_IN_MAX_SEC: i64 = 7 * 24 * 60 * 60;
 
 /// Sign the address of a file
@@ -34,6 +35,11 @@ pub(crate) async fn sign_file(
     let sandbox = running_or_paused(&app, &caller, id).await?;
     let ApiJson(request) = body?;
     let path = required(&request.path)?;
+    if path.contains('\0') || path.chars().count() > PATH_LETTERS_MAX {
+        return Err(ApiError::invalid(
+            "path must have at most 4095 characters, none of them NUL",
+        ));
+    }
     let expires_in = request.expires_in_sec.unwrap_or(EXPIRES_IN_DEFAULT_SEC);
     if !(1..=EXPIRES_IN_MAX_SEC).contains(&expires_in) {
         return Err(ApiError::invalid(

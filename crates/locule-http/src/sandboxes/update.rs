@@ -8,6 +8,7 @@ use locule_domain::{Expiry, SandboxUpdate};
 use crate::caller::MayUse;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, Id};
+use crate::running::running_or_paused;
 use crate::sandboxes::view::{action, answer};
 use crate::state::AppState;
 
@@ -21,8 +22,10 @@ pub(crate) async fn update_sandbox(
     State(app): State<AppState>,
     caller: MayUse,
     Id(id): Id,
-    ApiJson(request): ApiJson<UpdateSandboxRequest>,
+    body: Result<ApiJson<UpdateSandboxRequest>, ApiError>,
 ) -> Result<Json<Sandbox>, ApiError> {
+    running_or_paused(&app, &caller, id).await?;
+    let ApiJson(request) = body?;
     let update = update(request)?;
     let sandbox = app.sandboxes.update_sandbox(&caller.0, id, &update).await?;
     answer(&app, sandbox).await

@@ -131,7 +131,7 @@ def of_team(make, token=lambda team: team.token, body=lambda: {}):
 
 
 def of_sandbox(make=lambda _: steady_sandbox(), body=lambda: {}, selector=lambda: "1"):
-    return lambda number: Stage(path={"id": make(number), "selector": selector()}, body=body())
+    return lambda number: Stage(path={"id": make(number), "selector": selector(), "port": 8080}, body=body())
 
 
 def at_times(body):
