@@ -182,6 +182,13 @@ export const EVENTS: Record<string, { label: string; actions: Record<string, Eve
           rest: after('from', data.text('address')),
         }),
       },
+      session_end: {
+        label: 'logins ended',
+        words: (_, data) => ({
+          act: data.text('count') === '1' ? 'ended a login of' : `ended ${data.text('count')} logins of`,
+          rest: data.text('reason') === 'token_reused' ? 'whose token two clients had' : '',
+        }),
+      },
       password_change: {
         label: 'password changed',
         words: () => ({ act: 'changed the password of the account of' }),
