@@ -1,6 +1,9 @@
 import { ATLAS, BOREAS, team } from '../../mocks/db.ts';
 import { accessible, expect, test } from '../support/mock.ts';
 
+// The side bar shows its words from this width on.
+test.use({ viewport: { width: 1440, height: 900 } });
+
 test('the side bar shows the name of the person, not the e-mail address (B-131)', async ({ page, open }) => {
   await open('/dashboard/capsules/list');
   await expect(page.locator('[data-person]').first()).toHaveText('Ada Lovelace');
