@@ -23,10 +23,8 @@ pub(crate) mod sign_in_options;
 pub(crate) mod sign_up;
 mod tokens;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use locule_domain::SignupPolicy;
 use locule_ids::{ApiKeyId, SessionId};
 use locule_store::PgConnection;
@@ -41,6 +39,7 @@ use crate::background::jobs::Jobs;
 use crate::caller::Person;
 use crate::core::Core;
 use crate::rate::Tries;
+use crate::uses::Uses;
 
 /// Secrets, limits and external services of the accounts of one cluster.
 #[derive(Clone)]
@@ -88,10 +87,8 @@ pub(crate) struct Inner {
     pub(crate) jobs: Jobs,
     pub(crate) passwords: Passwords,
     pub(crate) tries: Tries<(Limited, String)>,
-    /// API keys used since the last write, and when.
-    pub(crate) used_keys: Mutex<HashMap<ApiKeyId, DateTime<Utc>>>,
-    /// Logins used since the last write, and when.
-    pub(crate) used_sessions: Mutex<HashMap<SessionId, DateTime<Utc>>>,
+    pub(crate) used_keys: Uses<ApiKeyId>,
+    pub(crate) used_sessions: Uses<SessionId>,
 }
 
 /// People, their sessions, teams and API keys, and the audit log. Cheap to clone.
@@ -118,8 +115,8 @@ impl Accounts {
                 jobs,
                 passwords: Passwords::default(),
                 tries: Tries::default(),
-                used_keys: Mutex::default(),
-                used_sessions: Mutex::default(),
+                used_keys: Uses::default(),
+                used_sessions: Uses::default(),
             }),
         }
     }

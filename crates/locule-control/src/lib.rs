@@ -32,6 +32,7 @@ mod sandboxes;
 mod secrets;
 mod teams;
 mod turns;
+mod uses;
 
 pub use accounts::added::{Added, AddedProvider};
 pub use accounts::admin::{ListedTeam, ListedUser, OwnLimits, PER_PAGE};

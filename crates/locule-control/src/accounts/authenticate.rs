@@ -1,7 +1,5 @@
 //! Authenticate a credential, and open sessions.
 
-use std::sync::PoisonError;
-
 use chrono::{DateTime, SubsecRound as _, Utc};
 use locule_domain::UserStatus;
 use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
@@ -84,7 +82,7 @@ impl Accounts {
         let mut conn = self.core.connection().await?;
         let found = api_keys::by_hash(&mut conn, &hash, now).await?;
         let found = found.ok_or(AccountError::Unauthorized)?;
-        self.note_use(found.id, now);
+        self.inner.used_keys.note(found.id, now);
         Ok(Caller {
             team: found.team,
             actor: Actor::ApiKey {
@@ -94,14 +92,6 @@ impl Accounts {
             scope: found.scope,
             by: By::Key(found.id),
         })
-    }
-
-    /// Notes the use of a key. A periodic job writes it, so that a request does not cost a write.
-    fn note_use(&self, key: ApiKeyId, now: DateTime<Utc>) {
-        let used_keys = self.inner.used_keys.lock();
-        used_keys
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, now);
     }
 
     async fn person(&self, token: &str) -> Result<Person, AccountError> {
@@ -129,7 +119,7 @@ impl Accounts {
                 role.map(|role| Membership { team, role })
             }
         };
-        self.note_session_use(claims.sid, now);
+        self.inner.used_sessions.note(claims.sid, now);
         Ok(Person {
             id: user.id,
             email: user.email,

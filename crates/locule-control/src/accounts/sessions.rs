@@ -5,8 +5,6 @@
 //!                          └─ only with the newest token; a renewal with an earlier one ends the login
 //! ```
 
-use std::sync::PoisonError;
-
 use chrono::{DateTime, Duration, Utc};
 use locule_ids::SessionId;
 use locule_store::{sessions, users};
@@ -130,26 +128,12 @@ impl Accounts {
         Ok(self.core.commit(tx).await?)
     }
 
-    /// Notes the use of a login. A periodic job writes it, so that a request does not cost a write.
-    pub(crate) fn note_session_use(&self, session: SessionId, now: DateTime<Utc>) {
-        let used = self.inner.used_sessions.lock();
-        used.unwrap_or_else(PoisonError::into_inner)
-            .insert(session, now);
-    }
-
     /// The part of a periodic job that writes when logins were last used.
     pub(crate) async fn write_used_sessions(&self) -> Result<(), AccountError> {
-        let used = std::mem::take(
-            &mut *self
-                .inner
-                .used_sessions
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let used = self.inner.used_sessions.take();
         if used.is_empty() {
             return Ok(());
         }
-        let used: Vec<_> = used.into_iter().collect();
         let mut conn = self.core.connection().await?;
         Ok(sessions::touch(&mut conn, &used).await?)
     }

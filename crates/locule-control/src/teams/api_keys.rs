@@ -1,7 +1,5 @@
 //! API keys of a team. Any member creates keys; a key is shown once; its creator and the team's owner and admins revoke it (W-039).
 
-use std::sync::PoisonError;
-
 use chrono::{DateTime, Utc};
 use locule_domain::{Role, Scope, people};
 use locule_ids::ApiKeyId;
@@ -122,19 +120,12 @@ impl Accounts {
         Ok(created)
     }
 
-    /// The periodic job that writes when keys were last used. Requests only note the use in memory, so that no request costs a write.
+    /// The periodic job that writes when keys were last used.
     pub(crate) async fn write_used_keys(&self) -> Result<(), AccountError> {
-        let used = std::mem::take(
-            &mut *self
-                .inner
-                .used_keys
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let used = self.inner.used_keys.take();
         if used.is_empty() {
             return Ok(());
         }
-        let used: Vec<_> = used.into_iter().collect();
         let mut conn = self.core.connection().await?;
         Ok(api_keys::touch(&mut conn, &used).await?)
     }

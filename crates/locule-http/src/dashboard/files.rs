@@ -30,18 +30,9 @@ impl Files for Embedded {
         let (start, _) = hash.split_at(16);
         Some(File {
             content: file.data,
-            etag: format!("\"{}\"", hex(start)),
+            etag: format!("\"{}\"", hex::encode(start)),
         })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The encodings in which the build has each file beside the plain one.
