@@ -174,7 +174,10 @@ impl Events {
                 Err(_) => match tokio::time::timeout(CHECK_TIMEOUT, changes.check()).await {
                     Ok(checked) => checked?,
                     // The connection is given up, and made anew.
-                    Err(_) => changes = Changes::listen(&self.core.pool).await?,
+                    Err(_) => {
+                        changes = Changes::listen(&self.core.pool).await?;
+                        self.publish_resync();
+                    }
                 },
             }
         }
