@@ -171,14 +171,16 @@ impl Events {
                     Some(change) => self.publish(change),
                     None => self.publish_resync(),
                 },
-                Err(_) => match tokio::time::timeout(CHECK_TIMEOUT, changes.check()).await {
-                    Ok(checked) => checked?,
-                    // The connection is given up, and made anew.
-                    Err(_) => {
+                Err(_) => {
+                    if let Ok(checked) = tokio::time::timeout(CHECK_TIMEOUT, changes.check()).await
+                    {
+                        checked?;
+                    } else {
+                        // The connection is given up, and made anew.
                         changes = Changes::listen(&self.core.pool).await?;
                         self.publish_resync();
                     }
-                },
+                }
             }
         }
     }

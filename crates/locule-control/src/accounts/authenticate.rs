@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use locule_domain::UserStatus;
-use locule_ids::{ApiKeyId, SessionId, TeamId, UserId};
+use locule_ids::{SessionId, TeamId, UserId};
 use locule_store::users::User;
 use locule_store::{PgConnection, api_keys, members, sessions};
 

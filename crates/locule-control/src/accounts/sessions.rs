@@ -5,7 +5,7 @@
 //!                          └─ only with the newest token; a renewal with an earlier one ends the login
 //! ```
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use locule_ids::SessionId;
 use locule_store::{sessions, users};
 
