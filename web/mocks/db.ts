@@ -21,6 +21,10 @@ export interface Db {
   /** What administrators of the platform see. */
   allTeams: Schemas['AdminTeam'][];
   allUsers: Schemas['AdminUser'][];
+  allSandboxes: Schemas['AdminSandbox'][];
+  tasks: Schemas['AdminTask'][];
+  /** Why no capsule can be made. */
+  notReady: string | undefined;
   /** Answers for `METHOD /path` instead of the usual ones: a status with a code, or `hang`. */
   failures: Record<string, { status: number; code: string; message: string } | 'hang' | 'lost'>;
   /** Every request that was answered, `METHOD /path`. */
@@ -95,6 +99,9 @@ export function db(more: Partial<Db> = {}): Db {
     found: [],
     allTeams: [],
     allUsers: [],
+    allSandboxes: [],
+    tasks: [],
+    notReady: undefined,
     failures: {},
     requests: [],
     ...more,

@@ -1,6 +1,7 @@
 /** Answers as the API does, from a `Db`. Holds no rule of the platform beyond what a page needs to be shown. */
 import type { AuthResponse } from '../src/lib/api/types.ts';
 import type { Db } from './db.ts';
+import { ADMIN } from './admin.ts';
 import { PEOPLE } from './people.ts';
 
 export interface Asked {
@@ -50,7 +51,8 @@ const missing = () => refuse(404, 'not_found', 'sandbox not found');
 
 /** `METHOD /path` with `*` for one segment. */
 export const HANDLERS: Record<string, Handler> = {
-  'GET /health': () => ok({ status: 'ok' }),
+  'GET /health': (db) =>
+    db.notReady ? refuse(503, 'not_ready', db.notReady) : ok({ status: 'ok', version: db.info.version }),
   'POST /v1/auth/login': (db, asked) => {
     const { email, password } = given<{ email: string; password: string }>(asked);
     return email === db.me.email && password === db.password
@@ -123,7 +125,7 @@ export function answer(db: Db, asked: Asked): Answered | 'hang' | undefined {
   if (failure === 'hang') return 'hang';
   if (failure === 'lost') return undefined;
   if (failure) return refuse(failure.status, failure.code, failure.message);
-  for (const [pattern, handler] of Object.entries({ ...HANDLERS, ...PEOPLE })) {
+  for (const [pattern, handler] of Object.entries({ ...HANDLERS, ...PEOPLE, ...ADMIN })) {
     const parts = match(pattern, name);
     if (parts) return handler(db, asked, parts);
   }

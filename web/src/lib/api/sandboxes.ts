@@ -1,5 +1,6 @@
 import { failure, type Client } from './client.ts';
-import type { Sandbox } from './types.ts';
+import type { paths } from './schema.gen.ts';
+import type { Sandbox, Schemas } from './types.ts';
 
 const PAGE = 1000;
 /** More sandboxes than these are not loaded by a list that filters and sorts in the page. */
@@ -24,4 +25,22 @@ export async function allSandboxes(client: Client, ended: boolean): Promise<Sand
     cursor = nextCursor(response.headers.get('link'));
   } while (cursor && all.length < MOST);
   return all;
+}
+
+type AdminQuery = NonNullable<paths['/v1/admin/sandboxes']['get']['parameters']['query']>;
+
+export interface AdminSandboxes {
+  items: Schemas['AdminSandbox'][];
+  /** How many match, on all pages. */
+  total: number;
+  /** The cursor of the next page. */
+  next: string | undefined;
+}
+
+/** A page of the sandboxes of all teams. */
+export async function adminSandboxes(client: Client, query: AdminQuery): Promise<AdminSandboxes> {
+  const { data, error, response } = await client.GET('/v1/admin/sandboxes', { params: { query } });
+  if (!response.ok || !data) throw failure(error, response);
+  const total = Number(response.headers.get('x-total-count') ?? data.length);
+  return { items: data, total, next: nextCursor(response.headers.get('link')) };
 }

@@ -35,6 +35,7 @@ const LOOKS: Record<string, Look> = {
   invited: { tone: 'warn', shape: 'ring' },
   missing: { tone: 'outlined', shape: 'question' },
   unreachable: { tone: 'outlined', shape: 'question' },
+  late: { tone: 'outlined', shape: 'question' },
   error: { tone: 'bad', shape: 'cross' },
   failed: { tone: 'bad', shape: 'cross' },
   disabled: { tone: 'bad', shape: 'cross' },

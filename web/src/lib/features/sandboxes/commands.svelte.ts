@@ -4,7 +4,8 @@ import { words } from '#lib/api/errors.ts';
 import type { CreateSandbox, Sandbox } from '#lib/api/types.ts';
 import type { App } from '#lib/state/app.svelte.ts';
 import type { Doing } from '#lib/state/sandboxes.svelte.ts';
-import { bulkWords, shortId, type Result } from './words.ts';
+import { shortId } from '#lib/components/capsule/words.ts';
+import { bulkWords, type Result } from './words.ts';
 
 /** How many acts on several capsules run at the same time. */
 const PARALLEL = 4;

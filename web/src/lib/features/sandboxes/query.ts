@@ -1,7 +1,7 @@
 /** The list's filters, search and sort, as the address of the page has them. */
 import type { Sandbox, SandboxStatus } from '#lib/api/types.ts';
+import { labelsOf, STATUSES } from '#lib/components/capsule/words.ts';
 
-export const STATUSES = ['pending', 'starting', 'running', 'paused', 'missing', 'stopped', 'error'] as const;
 export const SORTS = ['status', 'template', 'vcpus', 'memory', 'timeout', 'started'] as const;
 type SortBy = (typeof SORTS)[number];
 
@@ -75,9 +75,6 @@ export function filtered(query: ListQuery): boolean {
 export function cleared(query: ListQuery): ListQuery {
   return { ...DEFAULT, sort: query.sort, ended: query.ended };
 }
-
-export const labelsOf = (sandbox: Sandbox): [string, string][] =>
-  Object.entries(sandbox.labels ?? {}).sort(([a], [b]) => a.localeCompare(b));
 
 function matches(sandbox: Sandbox, query: ListQuery): boolean {
   if (query.status.length > 0 && !query.status.includes(sandbox.status)) return false;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Sandbox, SandboxStatus } from '#lib/api/types.ts';
 import { actsOf, doingOf, sandboxCan, whyNoLaunch } from './can.ts';
-import { bulkWords, clockWords, lossWords, nextLimit, shortId, stateWords } from './words.ts';
+import { bulkWords, clockWords, lossWords, nextLimit, stateWords } from './words.ts';
+import { shortId } from '#lib/components/capsule/words.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');
 const at = (seconds: number) => new Date(NOW + seconds * 1000).toISOString();

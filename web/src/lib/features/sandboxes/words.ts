@@ -1,12 +1,8 @@
 /** Sentences about capsules. */
 import type { Sandbox, TeamLimits } from '#lib/api/types.ts';
+import { actor, shortId } from '#lib/components/capsule/words.ts';
 import { duration, mebibytes, plural, timeout } from '#lib/components/time.ts';
 import { hasEnded } from './can.ts';
-
-/** `sb-7f3a91c2`: enough to tell capsules apart. */
-export function shortId(id: string): string {
-  return id.replace(/^([a-z]+-[0-9a-f]{8}).*$/, '$1');
-}
 
 export interface Limit {
   kind: 'pauses' | 'ends';
@@ -56,18 +52,6 @@ const ENDINGS: Record<string, string> = {
 export function endingWord(sandbox: Sandbox): string {
   const reason = sandbox.status_reason ?? '';
   return ENDINGS[reason] ?? (reason === '' ? 'ended' : reason.replaceAll('_', ' '));
-}
-
-/** The person, key or part of the platform that acted, as a sentence names it. */
-export function actor(by: {
-  kind: string;
-  name?: string | null | undefined;
-  id?: string | null | undefined;
-}): string {
-  const name = by.name ?? (by.id ? shortId(by.id) : undefined);
-  if (by.kind === 'api_key') return name ? `key ${name}` : 'a key';
-  if (by.kind === 'user') return name ?? 'a user';
-  return 'the platform';
 }
 
 /** Why a capsule does not run: a heading and what that means. */

@@ -2,7 +2,7 @@ import { error, redirect } from '@sveltejs/kit';
 import { ok } from '#lib/api/client.ts';
 import { CallError, words } from '#lib/api/errors.ts';
 import type { Sandbox } from '#lib/api/types.ts';
-import { shortId } from '#lib/features/sandboxes/words.ts';
+import { shortId } from '#lib/components/capsule/words.ts';
 import type { PageLoad } from './$types';
 
 export const load: PageLoad = async ({ parent, params, url, depends, untrack }) => {
