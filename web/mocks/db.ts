@@ -14,6 +14,9 @@ export interface Db {
   sandboxes: Sandbox[];
   keys: ApiKey[];
   audit: AuditEntry[];
+  /** The end of the login, in seconds. */
+  tokenEnd: number;
+  logins: Schemas['LoginSession'][];
   /** What the installation offers to people without a login. */
   info: Schemas['PlatformInfo'];
   /** The accounts that a search finds. */
@@ -95,6 +98,8 @@ export function db(more: Partial<Db> = {}): Db {
     sandboxes: [],
     keys: [],
     audit: [],
+    tokenEnd: 4_000_000_000,
+    logins: [],
     info: { version: '0.1.0', sign_up: 'invitation', mail: false, providers: [] },
     found: [],
     allTeams: [],

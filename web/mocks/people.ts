@@ -88,6 +88,19 @@ export const PEOPLE: Record<string, Handler> = {
     const team = db.teams.at(-1);
     return token === 'good' && team ? ok(team) : refuse(400, 'invalid_token', 'the token is not valid');
   },
+  'POST /v1/auth/renew': (db) => {
+    db.tokenEnd += 6 * 3600;
+    return ok(login(db));
+  },
+  'GET /v1/me/sessions': (db) => ok({ items: db.logins }),
+  'DELETE /v1/me/sessions': (db) => {
+    db.logins = db.logins.filter(({ current }) => current);
+    return none;
+  },
+  'DELETE /v1/me/sessions/*': (db, _asked, [id]) => {
+    db.logins = db.logins.filter((one) => one.id !== id);
+    return none;
+  },
   'PATCH /v1/me': (db, asked) => {
     db.me.name = body(asked).name ?? db.me.name;
     return ok(login(db));

@@ -16,7 +16,9 @@ export interface Caller {
   reached(ok: boolean): void;
 }
 
-export function createClient(caller: Caller, send: typeof fetch = fetch): Client {
+export type Send = (request: Request) => Promise<Response>;
+
+export function createClient(caller: Caller, send: Send = fetch): Client {
   const once = async (request: Request): Promise<Response> => {
     const sent = new Request(request);
     const token = caller.token();

@@ -1,6 +1,6 @@
 import { goto, invalidate } from '$app/navigation';
 import { getContext, setContext } from 'svelte';
-import { createClient, ok, type Client } from '#lib/api/client.ts';
+import { createClient, ok, type Client, type Send } from '#lib/api/client.ts';
 import type { AuthResponse, TeamWithRole } from '#lib/api/types.ts';
 import { allSandboxes } from '#lib/api/sandboxes.ts';
 import { Acts } from './acts.svelte.ts';
@@ -8,6 +8,7 @@ import { Clock } from './clock.svelte.ts';
 import { Connection } from './connection.svelte.ts';
 import { Launcher } from './launcher.svelte.ts';
 import { Preferences } from './preferences.svelte.ts';
+import { Renewal } from './renewal.ts';
 import { Running } from './running.svelte.ts';
 import { Sandboxes } from './sandboxes.svelte.ts';
 import { Session } from './session.svelte.ts';
@@ -20,6 +21,7 @@ export class App {
   readonly toasts = new Toasts();
   readonly preferences = new Preferences();
   readonly session: Session;
+  readonly renewal: Renewal;
   readonly connection: Connection;
   readonly client: Client;
   readonly teams: Teams;
@@ -30,7 +32,7 @@ export class App {
   /** Resolves when it is known whether there is a login. */
   readonly ready: Promise<void>;
 
-  constructor() {
+  constructor(send: Send = fetch) {
     this.session = new Session(() => void goto('/login'));
     this.connection = new Connection(
       () => this.client.GET('/health'),
@@ -39,15 +41,21 @@ export class App {
         void invalidate((url) => url.href.startsWith('app:'));
       },
     );
-    this.client = createClient({
-      token: () => this.session.token,
-      lost: () => {
-        if (this.session.me) return this.session.lost();
-        // No page is there yet that could ask for the password.
-        this.session.forget();
-        return Promise.resolve(false);
-      },
-      reached: (answered) => this.connection.reached(answered),
+    const reached = (answered: boolean) => this.connection.reached(answered);
+    const lost = async () => {
+      if (await this.renewal.newer().catch(() => false)) return true;
+      if (this.session.me) return this.session.lost();
+      // No page is there yet that could ask for the password.
+      this.session.forget();
+      return false;
+    };
+    this.client = createClient({ token: () => this.session.token, lost, reached }, send);
+    // A renewal that is refused asks for no password: the page does, when the login has ended.
+    const by = (token: string) =>
+      createClient({ token: () => token, lost: () => Promise.resolve(false), reached }, send);
+    this.renewal = new Renewal(this.session, {
+      renew: (token) => ok(by(token).POST('/v1/auth/renew')),
+      forTeam: (token, team) => ok(by(token).POST('/v1/auth/switch-team', { body: { team_id: team } })),
     });
     this.teams = new Teams(() => ok(this.client.GET('/v1/teams')));
     this.running = new Running();

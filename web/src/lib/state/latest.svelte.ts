@@ -3,12 +3,17 @@ export interface Loaded<T> {
   failure?: unknown;
 }
 
+/** An answer or a failure: what a page shows in place. */
+export function settled<T>(work: Promise<T>): Promise<Loaded<T>> {
+  return work.then(
+    (value) => ({ value }),
+    (failure: unknown) => ({ failure }),
+  );
+}
+
 /** For `load`: waits for a short time, so that a fast answer is there with the page, and leaves a slow one to its skeleton. */
 export async function soon<T>(work: Promise<T>): Promise<{ loaded: Promise<Loaded<T>> }> {
-  const loaded = work.then(
-    (value): Loaded<T> => ({ value }),
-    (failure: unknown): Loaded<T> => ({ failure }),
-  );
+  const loaded = settled(work);
   await Promise.race([loaded, new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
   return { loaded };
 }

@@ -5,7 +5,7 @@ const CHANNEL = 'locule.session';
 /** Milliseconds in which another tab can hand over its login. */
 const HANDOVER = 200;
 
-type Message = { kind: 'ask' } | { kind: 'offer'; login: AuthResponse } | { kind: 'end' };
+type Message = { kind: 'ask' } | { kind: 'offer' | 'kept'; login: AuthResponse } | { kind: 'end' };
 
 /** The end of a token, in milliseconds. Only the page's own warnings depend on it; the API decides. */
 export function tokenEnd(token: string): number | undefined {
@@ -18,6 +18,32 @@ export function tokenEnd(token: string): number | undefined {
   }
 }
 
+/** The latest end of a login that a tab of this browser has seen, by the person. It is no secret, and outlives the tab. */
+const ENDS = 'locule.ends';
+
+function ends(): Record<string, number> {
+  try {
+    return JSON.parse(localStorage.getItem(ENDS) ?? '{}') as Record<string, number>;
+  } catch {
+    return {};
+  }
+}
+
+function noteEnd({ user_id: user, token }: AuthResponse): void {
+  const end = tokenEnd(token) ?? 0;
+  if (end <= latestEnd(user)) return;
+  try {
+    localStorage.setItem(ENDS, JSON.stringify({ [user]: end }));
+  } catch {
+    // Storage is blocked: the tabs that are open tell each other.
+  }
+}
+
+/** 0 when none is known. */
+export function latestEnd(user: string): number {
+  return ends()[user] ?? 0;
+}
+
 /**
  * The login. It is kept in memory and in the tab's session storage, never in local storage, where it would stay for hours after
  * the browser was closed. A new tab asks the others.
@@ -28,6 +54,10 @@ export class Session {
   me = $state<Me | undefined>();
   /** Whether the login was refused, so that the page asks for the password again. */
   refused = $state(false);
+  /** Whether a renewal moves the end of the login no further: it is as old as a login gets. */
+  final = $state(false);
+  /** Another tab has got a login, or renewed this one. */
+  onkept: ((login: AuthResponse) => void) | undefined;
   #channel = new BroadcastChannel(CHANNEL);
   #again: ((logged: boolean) => void)[] = [];
   #ended: () => void;
@@ -37,6 +67,7 @@ export class Session {
     this.#channel.onmessage = ({ data }: MessageEvent<Message>) => {
       if (data.kind === 'ask' && this.login)
         this.#send({ kind: 'offer', login: $state.snapshot(this.login) });
+      if (data.kind === 'kept') this.onkept?.(data.login);
       if (data.kind === 'end' && this.login) {
         this.forget();
         this.#ended();
@@ -64,23 +95,28 @@ export class Session {
       }
     }
     if (!this.login) {
-      const offered = await this.#ask();
-      if (offered) this.keep(offered);
+      const [offered] = await this.siblings(1);
+      if (offered) this.take(offered);
     }
   }
 
-  async #ask(): Promise<AuthResponse | undefined> {
+  /** The logins of the other tabs. The answer waits for so many of them, or for as long as a tab may take. */
+  async siblings(most = Infinity): Promise<AuthResponse[]> {
     const channel = new BroadcastChannel(CHANNEL);
+    const offered: AuthResponse[] = [];
     try {
-      return await new Promise((resolve) => {
-        const timer = setTimeout(() => resolve(undefined), HANDOVER);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, HANDOVER);
         channel.onmessage = ({ data }: MessageEvent<Message>) => {
           if (data.kind !== 'offer') return;
+          offered.push(data.login);
+          if (offered.length < most) return;
           clearTimeout(timer);
-          resolve(data.login);
+          resolve();
         };
         this.#send({ kind: 'ask' });
       });
+      return offered;
     } finally {
       channel.close();
     }
@@ -88,10 +124,28 @@ export class Session {
 
   /** A login, a switch of the team or a renewal. */
   keep(login: AuthResponse): void {
+    this.take(login);
+    this.tell(login);
+  }
+
+  /** Tells the other tabs of a login. */
+  tell(login: AuthResponse): void {
+    this.#send({ kind: 'kept', login: JSON.parse(JSON.stringify(login)) as AuthResponse });
+  }
+
+  /** A login that another tab has already. */
+  take(login: AuthResponse): void {
     this.login = login;
+    this.final = false;
     sessionStorage.setItem(KEY, JSON.stringify(login));
+    noteEnd(login);
     this.refused = false;
     for (const resolve of this.#again.splice(0)) resolve(true);
+  }
+
+  /** The login is over, and no request has found that out yet. */
+  refuse(): void {
+    this.refused = true;
   }
 
   /** The login was refused. Resolves when the user has logged in again, or given up. */

@@ -1,4 +1,4 @@
-import { ok } from '#lib/api/client.ts';
+import { failure, ok } from '#lib/api/client.ts';
 import type { App } from '#lib/state/app.svelte.ts';
 
 /** The calls of the settings page. */
@@ -39,6 +39,12 @@ export function settingsCalls(app: App) {
           body: { confirmation, current_password: password === '' ? null : password },
         }),
       ),
+    /** A login that has ended meanwhile is as good as ended. */
+    endLogin: async (id: string) => {
+      const { error, response } = await client.DELETE('/v1/me/sessions/{id}', { params: { path: { id } } });
+      if (!response.ok && response.status !== 404) throw failure(error, response);
+    },
+    endOthers: () => ok(client.DELETE('/v1/me/sessions')),
     everywhere: () => ok(client.POST('/v1/auth/logout', { params: { query: { all: true } } })),
   };
 }

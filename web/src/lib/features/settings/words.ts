@@ -54,3 +54,8 @@ export function browserOf(client: string | null | undefined): string {
   if (!browser) return client.slice(0, 60);
   return system ? `${browser} on ${system}` : browser;
 }
+
+/** Where a login came from: `Firefox on Linux, 192.0.2.7`. */
+export function placeOf({ client, address }: Pick<Schemas['LoginSession'], 'client' | 'address'>): string {
+  return address ? `${browserOf(client)}, ${address}` : browserOf(client);
+}

@@ -1,16 +1,11 @@
 import { ok } from '#lib/api/client.ts';
-import { type Loaded, soon } from '#lib/state/latest.svelte.ts';
+import { settled, soon } from '#lib/state/latest.svelte.ts';
 import type { System } from '#lib/features/admin/system.ts';
 import type { PageLoad } from './$types';
 
 export const load: PageLoad = async ({ parent, depends }) => {
   depends('app:admin-system');
   const { app } = await parent();
-  const settled = <T>(work: Promise<T>): Promise<Loaded<T>> =>
-    work.then(
-      (value) => ({ value }),
-      (failure: unknown) => ({ failure }),
-    );
   // A part that fails leaves the others.
   const parts = async (): Promise<System> => {
     const [info, health, tasks] = await Promise.all([
