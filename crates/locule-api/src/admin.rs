@@ -5,7 +5,7 @@ use locule_ids::{TeamId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::sandboxes::Sandbox;
+use crate::sandboxes::{Sandbox, TeamLimits};
 use crate::schema;
 use crate::teams::Team;
 
@@ -119,6 +119,15 @@ pub struct SetQuotaRequest {
     /// Disks and saved memory of all sandboxes together.
     #[schema(minimum = 0)]
     pub storage_mb_max: Option<i32>,
+}
+
+/// The limits of a team as an administrator sees them.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TeamQuota {
+    /// What `PUT /v1/admin/teams/{id}/quota` set. A limit that is `null` has the platform's default.
+    pub own: SetQuotaRequest,
+    /// What holds for the team, and what its sandboxes use of it.
+    pub limits: TeamLimits,
 }
 
 /// Body of `PUT /v1/admin/users/{id}/active`.

@@ -24,7 +24,7 @@ pub mod terminal;
 
 pub use admin::{
     AdminSandbox, AdminTask, AdminTaskList, AdminTeam, AdminTeamPage, AdminUser, AdminUserPage,
-    SandboxTeam, SetActiveRequest, SetByocRequest, SetQuotaRequest,
+    SandboxTeam, SetActiveRequest, SetByocRequest, SetQuotaRequest, TeamQuota,
 };
 pub use audit::{AuditEntry, AuditPage};
 pub use auth::{

@@ -7,7 +7,7 @@ use axum::extract::State;
 use http::StatusCode;
 use locule_api::{
     AdminTask, AdminTaskList, AdminTeam, AdminTeamPage, AdminUser, AdminUserPage, CreatedSandboxes,
-    SetActiveRequest, SetByocRequest, SetQuotaRequest, schema,
+    SetActiveRequest, SetByocRequest, SetQuotaRequest, TeamQuota, schema,
 };
 use locule_control::{OwnLimits, PER_PAGE};
 use locule_ids::{TeamId, UserId};
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use crate::caller::PlatformAdmin;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::sandboxes::limits::limits_view;
 use crate::state::AppState;
 use crate::teams::{created_view, team_view};
 use crate::times::seconds;
@@ -137,6 +138,32 @@ pub(crate) async fn set_team_byoc(
 ) -> Result<StatusCode, ApiError> {
     app.accounts.set_byoc(&admin, id, request.enabled).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Get the limits of any team
+///
+/// Returns the limits that were set for the team, what holds for it, and what its sandboxes use.
+#[utoipa::path(get, path = "/v1/admin/teams/{id}/quota", tag = "admin", security(("token" = [])),
+    params(("id" = schema::TeamId, Path)),
+    responses((status = 200, body = TeamQuota), (status = 404)))]
+pub(crate) async fn get_team_quota(
+    State(app): State<AppState>,
+    PlatformAdmin(admin): PlatformAdmin,
+    ApiPath(id): ApiPath<TeamId>,
+) -> Result<Json<TeamQuota>, ApiError> {
+    let limits = app.sandboxes.any_team_limits(&admin, id).await?;
+    let own = limits.own;
+    Ok(Json(TeamQuota {
+        own: SetQuotaRequest {
+            sandboxes_max: own.sandboxes_max,
+            vcpus_max: own.vcpus_max,
+            memory_mb_max: own.memory_mib_max,
+            creates_per_minute_max: own.creates_per_minute_max,
+            paused_sandboxes_max: own.paused_max,
+            storage_mb_max: own.storage_mib_max,
+        },
+        limits: limits_view(&limits),
+    }))
 }
 
 /// Set the limits of a team

@@ -156,6 +156,7 @@ fn accounts() -> OpenApiRouter<AppState> {
         .routes(operation!(admin::list_all_teams))
         .routes(operation!(admin::delete_any_team))
         .routes(operation!(admin::set_team_byoc))
+        .routes(operation!(admin::get_team_quota))
         .routes(operation!(admin::set_team_quota))
         .routes(operation!(admin::list_all_users))
         .routes(operation!(admin::list_tasks))

@@ -152,32 +152,52 @@ pub async fn lock_quota(
     default: Quota,
 ) -> Result<Option<Quota>, StoreError> {
     let own = LOCK_LIMITS.fetch_optional(conn, (id.as_uuid(),)).await?;
-    Ok(own.map(|own| quota_of(own, default)))
+    Ok(own.map(|own| own_limits_of(own).or(default)))
 }
 
-/// As [`lock_quota`], without the lock: for a report, not for a decision.
-pub async fn quota(
+/// The own limits of a team, without a lock: for a report, not for a decision. `None`: the team is deleted.
+pub async fn own_limits(
     conn: &mut PgConnection,
     id: TeamId,
-    default: Quota,
-) -> Result<Option<Quota>, StoreError> {
+) -> Result<Option<OwnLimits>, StoreError> {
     let own = LIMITS.fetch_optional(conn, (id.as_uuid(),)).await?;
-    Ok(own.map(|own| quota_of(own, default)))
+    Ok(own.map(own_limits_of))
 }
 
-fn quota_of(own: LimitColumns, default: Quota) -> Quota {
-    let or = |own: Option<i32>, default| {
-        own.and_then(|own| u32::try_from(own).ok())
-            .unwrap_or(default)
-    };
-    let (sandboxes, vcpus, memory_mib, creates, paused, storage_mib) = own;
-    Quota {
-        sandboxes_max: or(sandboxes, default.sandboxes_max),
-        vcpus_max: or(vcpus, default.vcpus_max),
-        memory_mib_max: or(memory_mib, default.memory_mib_max),
-        creates_per_minute_max: or(creates, default.creates_per_minute_max),
-        paused_max: or(paused, default.paused_max),
-        storage_mib_max: or(storage_mib, default.storage_mib_max),
+fn own_limits_of(row: LimitColumns) -> OwnLimits {
+    let (
+        sandboxes_max,
+        vcpus_max,
+        memory_mib_max,
+        creates_per_minute_max,
+        paused_max,
+        storage_mib_max,
+    ) = row;
+    OwnLimits {
+        sandboxes_max,
+        vcpus_max,
+        memory_mib_max,
+        creates_per_minute_max,
+        paused_max,
+        storage_mib_max,
+    }
+}
+
+impl OwnLimits {
+    /// The quota of a team with these limits: those of `default` where the team has none.
+    pub fn or(self, default: Quota) -> Quota {
+        let or = |own: Option<i32>, default| {
+            own.and_then(|own| u32::try_from(own).ok())
+                .unwrap_or(default)
+        };
+        Quota {
+            sandboxes_max: or(self.sandboxes_max, default.sandboxes_max),
+            vcpus_max: or(self.vcpus_max, default.vcpus_max),
+            memory_mib_max: or(self.memory_mib_max, default.memory_mib_max),
+            creates_per_minute_max: or(self.creates_per_minute_max, default.creates_per_minute_max),
+            paused_max: or(self.paused_max, default.paused_max),
+            storage_mib_max: or(self.storage_mib_max, default.storage_mib_max),
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 
 use locule_domain::{Limits, Quota, Usage};
 use locule_ids::TeamId;
+use locule_store::teams::OwnLimits;
 use locule_store::{sandboxes, teams};
 
+use crate::caller::Person;
 use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
@@ -12,6 +14,9 @@ use crate::turns::Asker;
 /// The limits of a team, and what its sandboxes use of them at this moment.
 #[derive(Debug, Clone, Copy)]
 pub struct TeamLimits {
+    /// What an administrator set for the team.
+    pub own: OwnLimits,
+    /// What holds for the team: its own limits, and the defaults of the platform.
     pub quota: Quota,
     pub used: Usage,
     /// The limits of one sandbox.
@@ -22,11 +27,30 @@ impl Sandboxes {
     pub async fn team_limits(&self, team: TeamId) -> Result<TeamLimits, SandboxError> {
         let _turn = self.core.turn(Asker::Reads(team)).await;
         let mut conn = self.core.connection().await?;
-        let quota = teams::quota(&mut conn, team, self.inner.config.quota).await?;
+        let own = teams::own_limits(&mut conn, team).await?;
+        let own = own.ok_or(CommonError::NoTeam)?;
         Ok(TeamLimits {
-            quota: quota.ok_or(CommonError::NoTeam)?,
+            own,
+            quota: own.or(self.inner.config.quota),
             used: sandboxes::usage(&mut conn, team).await?,
             sandbox: *self.limits(),
         })
+    }
+
+    /// The limits of any team, for a platform administrator.
+    pub async fn any_team_limits(
+        &self,
+        admin: &Person,
+        team: TeamId,
+    ) -> Result<TeamLimits, SandboxError> {
+        admin.platform_admin()?;
+        let missing = CommonError::NotFound { what: "team" };
+        if team == TeamId::PLATFORM {
+            return Err(missing.into());
+        }
+        match self.team_limits(team).await {
+            Err(SandboxError::Common(CommonError::NoTeam)) => Err(missing.into()),
+            limits => limits,
+        }
     }
 }

@@ -163,3 +163,34 @@ async fn an_administrator_lists_the_sandboxes_of_all_teams_or_of_one_team_or_hos
         .await;
     assert_eq!(answer.status, 403);
 }
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn the_limits_of_a_team_are_shown_as_they_were_set_and_as_they_hold(pool: PgPool) {
+    let app = App::start(pool).await;
+    let ada = app.sign_up("ada@locule.test").await;
+    let path = format!("/v1/admin/teams/{}/quota", ada.team);
+    let before = app.by(&app.token, "GET", &path, &NONE).await;
+    assert_eq!(before.status, 200, "{}", before.json);
+    assert_eq!(before.json["own"]["vcpus_max"], NONE);
+    let default = before.json["limits"]["vcpus"]["max"].as_u64().unwrap();
+
+    let own = json!({ "vcpus_max": default + 1 });
+    app.by(&app.token, "PUT", &path, &own).await;
+    let after = app.by(&app.token, "GET", &path, &NONE).await.json;
+    assert_eq!(after["own"]["vcpus_max"], default + 1);
+    assert_eq!(after["own"]["sandboxes_max"], NONE);
+    let of_team = app.by(&ada.token, "GET", "/v1/limits", &NONE).await.json;
+    assert_eq!(after["limits"], of_team);
+    assert_eq!(of_team["vcpus"]["max"], default + 1);
+
+    let unknown = "team-00000000-0000-4000-8000-00000000abcd";
+    for team in [unknown, "team-00000000-0000-0000-0000-000000000000"] {
+        let path = format!("/v1/admin/teams/{team}/quota");
+        let answer = app.by(&app.token, "GET", &path, &NONE).await;
+        assert_eq!(
+            (answer.status, answer.json["error"]["code"].as_str()),
+            (404, Some("not_found")),
+            "{team}"
+        );
+    }
+}

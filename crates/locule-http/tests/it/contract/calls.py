@@ -176,6 +176,7 @@ STAGES = {
     "remove_member": of_team(Team),
     "delete_any_team": of_team(Team, token=lambda _: None),
     "set_team_byoc": of_team(steady_team, token=lambda _: None),
+    "get_team_quota": of_team(steady_team, token=lambda _: None),
     "set_team_quota": of_team(steady_team, token=lambda _: None),
     "set_user_active": lambda _: Stage(path={"id": victim().id}),
     "revoke_api_key": lambda _: Stage(path={"id": ask("POST", "/v1/api-keys", WORLD["admin"], {})["id"]}),

@@ -167,6 +167,7 @@ rows! {
     "GET" "/v1/admin/teams" Platform 200 Audit::Reads, none, nothing;
     "DELETE" "/v1/admin/teams/{id}" Platform 204 Audit::Event("team delete"), team, nothing;
     "PUT" "/v1/admin/teams/{id}/byoc" Platform 204 Audit::Event("team set_byoc"), team, |_| json!({ "enabled": true });
+    "GET" "/v1/admin/teams/{id}/quota" Platform 200 Audit::Reads, team, nothing;
     "PUT" "/v1/admin/teams/{id}/quota" Platform 204 Audit::Event("team set_quota"), team, |_| json!({ "vcpus_max": 2 });
     "GET" "/v1/admin/users" Platform 200 Audit::Reads, none, nothing;
     "GET" "/v1/admin/sandboxes" Platform 200 Audit::Reads, none, nothing;
