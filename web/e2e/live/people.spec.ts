@@ -16,7 +16,8 @@ test('a key is made, used by the SDK, seen as used, revoked, and refused', async
   expect(key).toMatch(/^e2b_[0-9a-f]+$/);
   await page.getByRole('button', { name: 'I have it' }).click();
   const row = page.getByRole('row', { name: /laptop/ });
-  await expect(row).toContainText('Never');
+  const used = row.getByRole('cell').nth(-2);
+  await expect(used).toHaveText('Never');
 
   const list = (): string => {
     const python = (process.env.LOCULE_PYTHON_SDKS ?? '').split(':')[0] ?? 'python3';
@@ -30,7 +31,7 @@ test('a key is made, used by the SDK, seen as used, revoked, and refused', async
   expect(list().trim()).toMatch(/^\d+$/);
   await expect(async () => {
     await page.reload();
-    await expect(row).not.toContainText('Never', { timeout: 2000 });
+    await expect(used).toContainText('ago', { timeout: 2000 });
   }).toPass({ timeout: 60_000 });
   await row.getByRole('button', { name: 'Actions for laptop' }).click();
   await page.getByRole('menuitem', { name: /Revoke/ }).click();
@@ -50,7 +51,7 @@ test('a person joins by an invitation, and is taken out while looking on', async
 }) => {
   void signedIn;
   await page.goto('/dashboard/team');
-  await page.getByLabel('E-mail').fill('grace@example.com');
+  await page.getByRole('combobox', { name: 'E-mail' }).fill('grace@example.com');
   await page.getByRole('button', { name: 'Invite' }).click();
   const link = await page.locator('[data-secret]').innerText();
   await page.getByRole('button', { name: 'I have it' }).click();
@@ -60,14 +61,11 @@ test('a person joins by an invitation, and is taken out while looking on', async
   const grace = await other.newPage();
   await grace.goto(link);
   await grace.getByLabel('Name').fill('Grace Hopper');
-  for (const field of ['Password', 'Repeat the password']) {
-    const input = grace.getByLabel(field, { exact: true });
-    if (await input.count()) await input.fill('a long pass word');
+  await grace.getByLabel('E-mail').fill('grace@example.com');
+  for (const field of ['Password', 'Password again']) {
+    await grace.getByLabel(field, { exact: true }).fill('a long pass word');
   }
-  await grace
-    .getByRole('button', { name: /account|join/i })
-    .last()
-    .click();
+  await grace.getByRole('button', { name: /account|join/i }).click();
   await grace.waitForURL('**/dashboard/**');
   await expect(grace.locator('[data-person]').first()).toHaveText('Grace Hopper');
 
@@ -95,15 +93,9 @@ test('the page says that the platform is away, and comes back by itself', async 
   await page.goto('/dashboard/capsules/list');
   await expect(page.getByRole('heading', { name: 'Capsules' })).toBeVisible();
   const mark = await page.evaluate(() => ((window as unknown as { mark: number }).mark = 1));
-  // The platform starts its control plane again at once, so that one kill may pass unseen.
-  await expect(async () => {
-    platform.kill('serve');
-    await page
-      .getByRole('button', { name: /Load anew/ })
-      .last()
-      .click();
-    await expect(page.getByText(/has not answered since/)).toBeVisible({ timeout: 2000 });
-  }).toPass({ timeout: 60_000 });
+  await platform.stop();
+  await expect(page.getByText(/has not answered since/)).toBeVisible({ timeout: 60_000 });
+  await platform.start();
   await expect(page.getByText(/has not answered since/)).toBeHidden({ timeout: 90_000 });
   expect(await page.evaluate(() => (window as unknown as { mark: number }).mark)).toBe(mark);
 });
@@ -113,6 +105,6 @@ test('a stranger is told nothing but that the sign-in failed', async ({ page, pl
   await page.getByLabel('E-mail').fill(platform.email);
   await page.getByLabel('Password', { exact: true }).fill('wrong pass word');
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-  await expect(page.getByRole('alert').first()).toBeVisible();
+  await expect(page.getByText('The e-mail address or the password is wrong.')).toBeVisible();
   await signIn(page, platform.email, platform.password);
 });

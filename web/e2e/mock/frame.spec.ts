@@ -50,3 +50,16 @@ test('the frame has no violation that axe finds, dark and light', async ({ page,
   await page.getByRole('button', { name: 'Light theme' }).click();
   await accessible(page);
 });
+
+test('a page that lacks a file of the dashboard comes back by itself', async ({ page, open, allowed }) => {
+  allowed.push(/Failed to load resource/);
+  await open('/dashboard/capsules/list');
+  await expect(page.getByRole('heading', { name: 'Capsules' })).toBeVisible();
+  const files = '**/_app/immutable/**';
+  await page.route(files, (route) => route.abort());
+  await page.getByRole('link', { name: 'Keys' }).first().click();
+  await expect(page.getByText('A part of the dashboard could not be loaded.')).toBeVisible();
+  await page.unroute(files);
+  await page.clock.runFor(4000);
+  await expect(page.getByRole('heading', { name: 'Keys', level: 1 })).toBeVisible();
+});

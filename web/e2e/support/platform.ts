@@ -15,6 +15,10 @@ export interface Platform {
   apiKey: string;
   /** Kills the process of `locule up` that runs this subcommand, as a crash would. It is started again. */
   kill: (subcommand: 'serve' | 'agent') => void;
+  /** Stops all processes of the platform. */
+  stop: () => Promise<void>;
+  /** Starts the platform again after `stop`. */
+  start: () => Promise<void>;
 }
 
 function freePort(): Promise<number> {
@@ -58,14 +62,9 @@ function processOf(up: number, subcommand: string): number | undefined {
   });
 }
 
-async function start(): Promise<{ platform: Platform; stop: () => Promise<void> }> {
-  const folder = mkdtempSync(join(tmpdir(), 'locule-web-'));
-  // The servers run as a user of their own.
-  chmodSync(folder, 0o711);
-  const listen = `127.0.0.1:${await freePort()}`;
-  const args = ['up', '--data-dir', join(folder, 'data'), '--listen', listen];
-  args.push('--images', needed('LOCULE_IMAGES'), '--pool-size', '6144');
-  const up: ChildProcess = spawn(needed('LOCULE_BINARY'), args, { env: { ...process.env, HOME: folder } });
+/** `locule up` with its folder of data, from the start until it is stopped. */
+async function run(args: string[], folder: string): Promise<{ up: ChildProcess; stop: () => Promise<void> }> {
+  const up = spawn(needed('LOCULE_BINARY'), args, { env: { ...process.env, HOME: folder } });
   let printed = '';
   const ended = new Promise<number | null>((resolve) => up.once('exit', resolve));
   await new Promise<void>((resolve, reject) => {
@@ -77,39 +76,57 @@ async function start(): Promise<{ platform: Platform; stop: () => Promise<void> 
         resolve();
       }
     };
-    up.stdout?.on('data', see);
-    up.stderr?.on('data', see);
+    up.stdout.on('data', see);
+    up.stderr.on('data', see);
     void ended.then((code) => reject(new Error(`locule up ended with ${code}:\n${printed}`)));
   });
+  const stop = async () => {
+    up.kill('SIGINT');
+    await ended;
+  };
+  return { up, stop };
+}
+
+async function start(): Promise<{ platform: Platform; end: () => Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'locule-web-'));
+  // The servers run as a user of their own.
+  chmodSync(folder, 0o711);
+  const listen = `127.0.0.1:${await freePort()}`;
+  const args = ['up', '--data-dir', join(folder, 'data'), '--listen', listen];
+  args.push('--images', needed('LOCULE_IMAGES'), '--pool-size', '6144');
+  let running = await run(args, folder);
   const kept = JSON.parse(readFileSync(join(folder, 'data/credentials.json'), 'utf8')) as Record<
     string,
     string
   >;
-  const pid = up.pid ?? 0;
   const platform: Platform = {
     url: `http://${listen}`,
     email: kept.email ?? '',
     password: kept.password ?? '',
     apiKey: kept.api_key ?? '',
     kill: (subcommand) => {
-      const found = processOf(pid, subcommand);
-      if (found !== undefined) process.kill(found, 'SIGKILL');
+      const found = processOf(running.up.pid ?? 0, subcommand);
+      if (found === undefined) throw new Error(`locule ${subcommand} does not run`);
+      process.kill(found, 'SIGKILL');
+    },
+    stop: () => running.stop(),
+    start: async () => {
+      running = await run(args, folder);
     },
   };
-  const stop = async () => {
-    up.kill('SIGINT');
-    await ended;
+  const end = async () => {
+    await running.stop();
     rmSync(folder, { recursive: true, force: true });
   };
-  return { platform, stop };
+  return { platform, end };
 }
 
 export const test = base.extend<{ signedIn: boolean; problems: string[] }, { platform: Platform }>({
   platform: [
     async ({}, use) => {
-      const { platform, stop } = await start();
+      const { platform, end } = await start();
       await use(platform);
-      await stop();
+      await end();
     },
     { scope: 'worker', timeout: READY_MS + 60_000 },
   ],
