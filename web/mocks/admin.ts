@@ -1,7 +1,7 @@
-/** Answers about what administrators of the platform see of capsules and tasks. */
+/** Answers to administrators of the platform. */
 import type { Schemas } from '../src/lib/api/types.ts';
+import type { Handlers } from './api.ts';
 import { type Db, sandbox } from './db.ts';
-import type { Handler } from './handlers.ts';
 
 type AdminSandbox = Schemas['AdminSandbox'];
 
@@ -49,7 +49,28 @@ function page(db: Db, query: URLSearchParams): { items: AdminSandbox[]; headers:
   };
 }
 
-export const ADMIN: Record<string, Handler> = {
+const whole = { page: 1, per_page: 100, total_pages: 1 };
+const left = { sandboxes: [], has_more: false };
+
+export const ADMIN: Handlers = {
+  'GET /v1/admin/teams': (db, { query }) => {
+    const teams = db.allTeams.filter(({ name }) => name.includes(query.get('q') ?? ''));
+    return { status: 200, body: { teams, total: teams.length, ...whole } };
+  },
+  'PUT /v1/admin/teams/{id}/byoc': (db, { params, body }) => {
+    const found = db.allTeams.find(({ id }) => id === params.id);
+    if (found) found.is_byoc = body.enabled;
+    return { status: 204 };
+  },
+  'GET /v1/admin/users': (db, { query }) => {
+    const users = db.allUsers.filter(({ name }) => name.includes(query.get('q') ?? ''));
+    return { status: 200, body: { users, total: users.length, ...whole } };
+  },
+  'PUT /v1/admin/users/{id}/active': (db, { params, body }) => {
+    const found = db.allUsers.find(({ id }) => id === params.id);
+    if (found) found.status = body.active ? 'active' : 'disabled';
+    return { status: 200, body: left };
+  },
   'GET /v1/admin/sandboxes': (db, asked) => {
     const { items, headers } = page(db, asked.query);
     return { status: 200, body: items, headers };

@@ -1,83 +1,113 @@
 /** The fixtures of tests with mocks. Each test fails on a console line, a foreign request, and a request that nobody answers. */
-import AxeBuilder from '@axe-core/playwright';
 import { test as base, expect, type Page } from '@playwright/test';
-import { NOW, type Db, db as makeDb } from '../../mocks/db.ts';
-import { answer, login } from '../../mocks/handlers.ts';
+import axe from 'axe-core';
+import { login } from '../../mocks/account.ts';
+import { NOW, type Db } from '../../mocks/db.ts';
+import { type Scenario, scenario } from '../../mocks/scenarios.ts';
+import { PTY, Shells } from '../../mocks/shells.ts';
+import { Site } from './site.ts';
 
 interface Fixtures {
+  scenario: Scenario;
   /** What the platform has. Change it before or after the page is opened. */
   db: Db;
+  /** The terminals of the capsules. */
+  shells: Shells;
   /** Opens a path with a login. */
   open: (path: string, options?: { signedIn?: boolean; theme?: 'dark' | 'light' }) => Promise<void>;
   /** Console lines that the test expects, for example of a refused request. */
   allowed: RegExp[];
 }
 
-export const test = base.extend<Fixtures>({
-  db: async ({}, use) => use(makeDb()),
+export const test = base.extend<Fixtures, { site: Site }>({
+  site: [
+    async ({}, use) => {
+      const site = await Site.start();
+      await use(site);
+      await site.stop();
+    },
+    { scope: 'worker' },
+  ],
+  baseURL: async ({ site }, use) => use(site.origin),
+  scenario: ['empty', { option: true }],
+  db: async ({ page, site, scenario: name }, use) => {
+    // The page has left the test before, whose requests are none of this platform's.
+    expect(page.url()).toBe('about:blank');
+    const db = (site.db = scenario(name));
+    await use(db);
+    site.db = undefined;
+  },
+  shells: async ({ page }, use) => {
+    const shells = new Shells();
+    await page.routeWebSocket(PTY, (socket) => {
+      const take = shells.accept({
+        send: (text) => socket.send(text),
+        close: (code) => void socket.close({ code }),
+      });
+      socket.onMessage((text) => take(String(text)));
+    });
+    await use(shells);
+  },
   // Chromium prints a line for each answer that is an error.
   allowed: async ({}, use) => use([]),
-  open: async ({ page, db, allowed, baseURL }, use) => {
+  open: async ({ page, db, allowed, baseURL, site }, use, { testId, repeatEachIndex, retry }) => {
     const problems: string[] = [];
+    site.unknown = problems;
     page.on('console', (message) => {
       const line = `${message.type()}: ${message.text()}`;
       if (!allowed.some((one) => one.test(line))) problems.push(line);
     });
     page.on('pageerror', (error) => problems.push(`page: ${error.message}`));
+    page.on('request', (request) => {
+      const { origin, protocol } = new URL(request.url());
+      if (origin !== baseURL && protocol !== 'blob:' && protocol !== 'data:')
+        problems.push(`foreign request: ${request.url()}`);
+    });
     await page.clock.setFixedTime(NOW);
     await page.clock.install({ time: NOW });
-    await page.route('**/*', async (route) => {
-      const request = route.request();
-      const url = new URL(request.url());
-      if (url.origin !== baseURL) {
-        problems.push(`foreign request: ${url.href}`);
-        return route.abort();
-      }
-      if (!/^\/(v1|health|auth\/oauth)/.test(url.pathname)) return route.continue();
-      let body: unknown;
-      try {
-        body = request.postDataJSON();
-      } catch {
-        body = request.postData();
-      }
-      const answered = answer(db, {
-        method: request.method(),
-        path: url.pathname,
-        query: url.searchParams,
-        body,
-      });
-      if (answered === undefined) return route.abort('connectionrefused');
-      if (answered === 'hang') return;
-      return route.fulfill({
-        status: answered.status,
-        headers: { 'x-request-id': 'req-1', ...answered.headers },
-        ...(answered.body === undefined ? {} : { json: answered.body }),
-      });
-    });
+    const test = [testId, repeatEachIndex, retry].join();
     await use(async (path, { signedIn = true, theme = 'dark' } = {}) => {
-      await page.addInitScript((kept) => localStorage.setItem('locule.theme', kept), theme);
-      if (signedIn) {
-        await page.addInitScript(
-          (kept) => {
-            if (!sessionStorage.getItem('opened')) {
-              sessionStorage.setItem('opened', 'yes');
-              sessionStorage.setItem('locule.session', kept);
-            }
-          },
-          JSON.stringify(login(db)),
-        );
-      }
+      await page.addInitScript(begin, {
+        test,
+        theme,
+        session: signedIn ? JSON.stringify(login(db)) : undefined,
+      });
       await page.goto(path);
     });
     expect(problems).toEqual([]);
   },
 });
 
+/** Runs in the page before anything else. The tab is the one of the test before: its storage is cleared once. */
+function begin({ test, theme, session }: { test: string; theme: string; session: string | undefined }): void {
+  if (sessionStorage.getItem('test') === test) return;
+  sessionStorage.clear();
+  localStorage.clear();
+  sessionStorage.setItem('test', test);
+  localStorage.setItem('locule.theme', theme);
+  if (session) sessionStorage.setItem('locule.session', session);
+}
+
 export { expect };
 
-/** The page has no violation that axe finds. */
+/** The page has no violation that axe finds, and neither has the other theme, which differs in its colours only. */
 export async function accessible(page: Page): Promise<void> {
-  const found = await new AxeBuilder({ page }).analyze();
-  const told = found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' | ')}`);
-  expect(told).toEqual([]);
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axe.source);
+  const found = await page.evaluate(async () => {
+    const { axe: finder } = window as unknown as { axe: typeof axe };
+    const { dataset } = document.documentElement;
+    const told: string[] = [];
+    const look = async (options: axe.RunOptions) => {
+      const { violations } = await finder.run({ ...options, resultTypes: ['violations'] });
+      for (const { id, nodes } of violations)
+        told.push(`${dataset.theme} ${id}: ${nodes.map(({ html }) => html).join(' | ')}`);
+    };
+    const theme = dataset.theme ?? '';
+    await look({});
+    dataset.theme = theme === 'dark' ? 'light' : 'dark';
+    await look({ runOnly: ['color-contrast'] });
+    dataset.theme = theme;
+    return told;
+  });
+  expect(found).toEqual([]);
 }
