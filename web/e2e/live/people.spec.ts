@@ -69,8 +69,15 @@ test('a person joins by an invitation, and is taken out while looking on', async
   await grace.waitForURL('**/dashboard/**');
   await expect(grace.locator('[data-person]').first()).toHaveText('Grace Hopper');
 
+  await grace.goto('/dashboard/team');
+  await expect(grace.getByRole('row', { name: /Administrator/ })).toBeVisible();
+  await grace.goto('/dashboard/capsules/list');
+
   await page.reload();
   const row = page.getByRole('row', { name: /Grace Hopper/ });
+  await row.getByRole('button', { name: /Actions for/ }).click();
+  await page.getByRole('menuitem', { name: 'Make admin' }).click();
+  await expect(row).toContainText('admin');
   await row.getByRole('button', { name: /Actions for/ }).click();
   await page.getByRole('menuitem', { name: /Remove/ }).click();
   await page
@@ -78,9 +85,13 @@ test('a person joins by an invitation, and is taken out while looking on', async
     .getByRole('button', { name: /Remove/ })
     .click();
   await expect(row).toHaveCount(0);
+  // The other page hears of it by itself.
+  await expect(grace.getByText(/You are no member of .* You act for Grace Hopper's Team now/)).toBeVisible({
+    timeout: 90_000,
+  });
   await grace.goto('/dashboard/team');
-  await expect(grace.getByText('Grace Hopper').first()).toBeVisible();
-  await expect(grace.getByText(/Administrator/)).toHaveCount(0);
+  await expect(grace.getByRole('row', { name: /Grace Hopper/ })).toBeVisible();
+  await expect(grace.getByRole('row', { name: /Administrator/ })).toHaveCount(0);
   await other.close();
 });
 

@@ -12,6 +12,8 @@ export interface Caller {
   token(): string | undefined;
   /** The login is over. Resolves to true when the user has logged in again, so that the request is sent once more. */
   lost(): Promise<boolean>;
+  /** The token acts for no team: the person was taken out of it, or the team was deleted. */
+  noTeam(): void;
   /** The platform answered, or was not reached. */
   reached(ok: boolean): void;
 }
@@ -42,22 +44,23 @@ export function createClient(caller: Caller, send: Send = fetch): Client {
       if (
         response.status === 401 &&
         caller.token() &&
-        (await isLoginRefused(response)) &&
+        (await codeOf(response)) !== 'wrong_password' &&
         (await caller.lost())
       )
         return once(again);
+      if (response.status === 403 && (await codeOf(response)) === 'no_team') caller.noTeam();
       return response;
     },
   });
 }
 
-/** A wrong password in a form is refused with 401 too, and says nothing about the login. */
-async function isLoginRefused(response: Response): Promise<boolean> {
+/** The code of a refusal. A wrong password in a form is refused with 401 too, and says nothing about the login. */
+async function codeOf(response: Response): Promise<string | undefined> {
   const body: unknown = await response
     .clone()
     .json()
     .catch(() => undefined);
-  return (body as Schemas['ErrorBody'] | undefined)?.error?.code !== 'wrong_password';
+  return (body as Schemas['ErrorBody'] | undefined)?.error?.code;
 }
 
 interface Answer<T> {

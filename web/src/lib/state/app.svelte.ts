@@ -1,7 +1,8 @@
 import { goto, invalidate } from '$app/navigation';
 import { getContext, setContext } from 'svelte';
 import { createClient, ok, type Client, type Send } from '#lib/api/client.ts';
-import type { AuthResponse, TeamWithRole } from '#lib/api/types.ts';
+import { words } from '#lib/api/errors.ts';
+import type { AuthResponse } from '#lib/api/types.ts';
 import { allSandboxes } from '#lib/api/sandboxes.ts';
 import { Acts } from './acts.svelte.ts';
 import { Clock } from './clock.svelte.ts';
@@ -29,6 +30,7 @@ export class App {
   readonly sandboxes: Sandboxes;
   readonly acts = new Acts();
   readonly launcher = new Launcher();
+  #leaving = false;
   /** Resolves when it is known whether there is a login. */
   readonly ready: Promise<void>;
 
@@ -38,7 +40,7 @@ export class App {
       () => this.client.GET('/health'),
       () => {
         this.toasts.ok('The platform answers again.');
-        void invalidate((url) => url.href.startsWith('app:'));
+        void invalidate(ours);
       },
     );
     const reached = (answered: boolean) => this.connection.reached(answered);
@@ -49,10 +51,11 @@ export class App {
       this.session.forget();
       return false;
     };
-    this.client = createClient({ token: () => this.session.token, lost, reached }, send);
+    const noTeam = () => this.#takenOut();
+    this.client = createClient({ token: () => this.session.token, lost, reached, noTeam }, send);
     // A renewal that is refused asks for no password: the page does, when the login has ended.
     const by = (token: string) =>
-      createClient({ token: () => token, lost: () => Promise.resolve(false), reached }, send);
+      createClient({ token: () => token, lost: () => Promise.resolve(false), reached, noTeam }, send);
     this.renewal = new Renewal(this.session, {
       renew: (token) => ok(by(token).POST('/v1/auth/renew')),
       forTeam: (token, team) => ok(by(token).POST('/v1/auth/switch-team', { body: { team_id: team } })),
@@ -93,18 +96,32 @@ export class App {
     this.sandboxes.reset();
   }
 
-  /** The current team is gone: acts for the next one. `undefined`: there is none, and the login goes on without a team. */
-  async leaveTeam(): Promise<TeamWithRole | undefined> {
-    const gone = this.teams.currentId;
-    const next = (await this.teams.load()).find((team) => team.id !== gone);
-    this.session.me = undefined;
-    if (next) await this.switchTeam(next.id);
-    else {
-      this.#forget();
-      this.teams.currentId = undefined;
-      if (this.session.login) this.session.keep({ ...this.session.login, team_id: null });
+  /** A team is gone: acts for the next one, and says so (B-141). With none, the login goes on without a team. */
+  async leaveTeam(gone: string, done: string): Promise<void> {
+    if (this.teams.currentId !== gone || this.#leaving) return;
+    this.#leaving = true;
+    try {
+      const next = (await this.teams.load()).find((team) => team.id !== gone);
+      this.session.me = undefined;
+      if (next) await this.switchTeam(next.id);
+      else {
+        this.#forget();
+        this.teams.currentId = undefined;
+        if (this.session.login) this.session.keep({ ...this.session.login, team_id: null });
+      }
+      this.toasts.ok(movedOn(done, next?.name));
+      await goto(next ? '/dashboard/capsules/list' : '/dashboard/team', { invalidate: [ours] });
+    } finally {
+      this.#leaving = false;
     }
-    return next;
+  }
+
+  /** A request was refused because the person is no member of the team any more. */
+  #takenOut(): void {
+    const { current, currentId } = this.teams;
+    if (!currentId) return;
+    const done = `You are no member of ${current?.name ?? 'the team'} any more.`;
+    this.leaveTeam(currentId, done).catch((failure: unknown) => this.toasts.bad(words(failure)));
   }
 
   async signOut(): Promise<void> {
@@ -114,6 +131,17 @@ export class App {
     this.#forget();
     await goto('/login');
   }
+}
+
+/** What pages load for themselves. */
+function ours(url: URL): boolean {
+  return url.href.startsWith('app:');
+}
+
+function movedOn(done: string, next: string | undefined): string {
+  return next
+    ? `${done} You act for ${next} now.`
+    : `${done} You are in no team now. Create one with the team switcher at the top of the side bar.`;
 }
 
 const KEY = Symbol('app');

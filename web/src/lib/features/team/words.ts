@@ -46,12 +46,6 @@ export function removed(member: Member, left: Schemas['CreatedSandboxes']): stri
   return `${nameOf(member)} is no member any more.${still}`;
 }
 
-export function movedOn(done: string, next: string | undefined): string {
-  return next
-    ? `${done} You act for ${next} now.`
-    : `${done} You are in no team now. Create one with the team switcher at the top of the side bar.`;
-}
-
 /** The limits of a team with their use, as rows. */
 export function limitRows(limits: Schemas['TeamLimits']) {
   const number = (count: number) => new Intl.NumberFormat('en').format(count);
