@@ -55,7 +55,7 @@ export interface Db {
   /** By `METHOD /path`, in which `*` stands for one segment; `*` alone fails every request. */
   failures: Record<string, Failure>;
   /** The pages that follow the events of the team. */
-  streams: Set<{ write: (text: string) => unknown }>;
+  streams: Set<{ write: (text: string) => unknown; destroy: () => unknown }>;
   /** The milliseconds that every answer takes. */
   delay: number;
   /** Every request so far, as `METHOD /path`. */

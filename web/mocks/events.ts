@@ -16,3 +16,8 @@ export const EVENTS: Handlers = {
 export function tell(db: Db, { event, data }: Schemas['TeamEvent']): void {
   for (const stream of db.streams) stream.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 }
+
+/** The connection of every page that follows breaks. */
+export function cut(db: Db): void {
+  for (const stream of db.streams) stream.destroy();
+}

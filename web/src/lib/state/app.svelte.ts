@@ -7,6 +7,7 @@ import { allSandboxes } from '#lib/api/sandboxes.ts';
 import { Acts } from './acts.svelte.ts';
 import { Clock } from './clock.svelte.ts';
 import { Connection } from './connection.svelte.ts';
+import { TeamEvents } from './events.svelte.ts';
 import { Launcher } from './launcher.svelte.ts';
 import { Preferences } from './preferences.svelte.ts';
 import { Renewal } from './renewal.ts';
@@ -25,6 +26,7 @@ export class App {
   readonly renewal: Renewal;
   readonly connection: Connection;
   readonly client: Client;
+  readonly events: TeamEvents;
   readonly teams: Teams;
   readonly running: Running;
   readonly sandboxes: Sandboxes;
@@ -59,6 +61,15 @@ export class App {
     this.renewal = new Renewal(this.session, {
       renew: (token) => ok(by(token).POST('/v1/auth/renew')),
       forTeam: (token, team) => ok(by(token).POST('/v1/auth/switch-team', { body: { team_id: team } })),
+    });
+    this.events = new TeamEvents({
+      open: (signal) =>
+        fetch('/v1/events', {
+          headers: { accept: 'text/event-stream', authorization: `Bearer ${this.session.token ?? ''}` },
+          cache: 'no-store',
+          signal,
+        }),
+      refused: lost,
     });
     this.teams = new Teams(() => ok(this.client.GET('/v1/teams')));
     this.running = new Running();

@@ -6,6 +6,8 @@ export interface Polling {
   load: () => Promise<void>;
 }
 
+/** What is told within this time is loaded together, in milliseconds. */
+const GATHER = 300;
 const BACKOFF = [2000, 4000, 8000, 16_000, 30_000];
 
 export class Poller {
@@ -17,6 +19,7 @@ export class Poller {
   failure = $state<unknown>();
   #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #soon: ReturnType<typeof setTimeout> | undefined;
   #polling: Polling;
   #stopped = true;
 
@@ -35,6 +38,8 @@ export class Poller {
     document.addEventListener('visibilitychange', follow);
     return () => {
       this.#stopped = true;
+      clearTimeout(this.#soon);
+      this.#soon = undefined;
       this.#cancel();
       document.removeEventListener('visibilitychange', follow);
     };
@@ -43,6 +48,17 @@ export class Poller {
   /** The period has changed: the wait begins anew. */
   rescheduled(): void {
     if (!this.#stopped) this.#schedule();
+  }
+
+  /** Something has changed: loads in a moment, once for all that is told until then. A hidden page loads when it is shown again. */
+  soon(): void {
+    if (this.#stopped || this.#soon !== undefined || document.visibilityState !== 'visible') return;
+    this.#soon = setTimeout(() => {
+      this.#soon = undefined;
+      // What is being loaded may be older than the change.
+      if (this.loading) this.soon();
+      else void this.refresh();
+    }, GATHER);
   }
 
   async refresh(): Promise<void> {
