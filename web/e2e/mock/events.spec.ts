@@ -30,7 +30,7 @@ test('a change in the team shows at once, polls are rare meanwhile, and go on wh
   expect(lists()).toBe(before);
 
   // Many events are one load.
-  made.status = 'paused';
+  Object.assign(made, { status: 'paused', desired: 'paused' });
   const told = {
     id: made.id,
     status: 'paused' as const,
@@ -46,7 +46,7 @@ test('a change in the team shows at once, polls are rare meanwhile, and go on wh
   // The page of a capsule follows its own capsule.
   await page.getByRole('link', { name: made.id.slice(0, 11) }).click();
   await expect(page.getByRole('heading', { name: /^Paused/ })).toBeVisible();
-  made.status = 'running';
+  Object.assign(made, { status: 'running', desired: 'running' });
   tell(db, { event: 'sandbox', data: { ...told, status: 'running', desired: 'running' } });
   await page.clock.runFor(500);
   await expect(page.getByRole('main').getByText('running', { exact: true }).first()).toBeVisible();
