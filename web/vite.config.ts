@@ -2,13 +2,15 @@ import adapter from '@sveltejs/adapter-static';
 import { sveltekit } from '@sveltejs/kit/vite';
 import tailwindcss from '@tailwindcss/vite';
 import { defineConfig } from 'vite';
+import { mockPlatform } from './mocks/dev.ts';
 
 /** The running platform behind the development server. */
 const platform = process.env.LOCULE_URL ?? 'http://127.0.0.1:8000';
 const proxied = ['/v1', '/auth/oauth', '/health', '/openapi.json', '/openapi.yaml', '/docs'];
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   plugins: [
+    ...(mode === 'mock' ? [mockPlatform()] : []),
     tailwindcss(),
     sveltekit({
       adapter: adapter({ pages: 'build', assets: 'build', fallback: '200.html', precompress: true }),
@@ -34,9 +36,12 @@ export default defineConfig({
     }),
   ],
   server: {
-    proxy: Object.fromEntries(
-      proxied.map((path) => [path, { target: platform, ws: true, changeOrigin: true }]),
-    ),
+    proxy:
+      mode === 'mock'
+        ? {}
+        : Object.fromEntries(
+            proxied.map((path) => [path, { target: platform, ws: true, changeOrigin: true }]),
+          ),
   },
   build: { target: 'es2022' },
-});
+}));

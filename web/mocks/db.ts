@@ -13,6 +13,7 @@ import type {
 } from '../src/lib/api/types.ts';
 import type { Name, Request } from './api.ts';
 import { disk, type Disk } from './files.ts';
+import { Shells } from './shells.ts';
 
 /** The time at which every scenario plays. */
 export const NOW = Date.parse('2026-11-14T14:32:00Z');
@@ -45,6 +46,8 @@ export interface Db {
   ports: PortList;
   /** The files of each capsule. */
   disk: Disk;
+  /** The terminals of the capsules. */
+  shells: Shells;
   /** What administrators of the platform see. */
   allTeams: Schemas['AdminTeam'][];
   allUsers: Schemas['AdminUser'][];
@@ -210,6 +213,7 @@ export function db(more: Partial<Db> = {}): Db {
     processes: [{ pid: 412, cmd: '/bin/bash' }],
     ports: { ports: [] },
     disk: disk(),
+    shells: new Shells(),
     allTeams: [],
     allUsers: [],
     allSandboxes: [],

@@ -96,6 +96,8 @@ const LOST = ['/health', '/v1/sandboxes', '/v1/sandboxes/*', '/v1/api-keys', '/v
 
 export type Scenario = keyof typeof SCENARIOS;
 
+export const SCENARIO_NAMES = Object.keys(SCENARIOS) as Scenario[];
+
 export const isScenario = (name: string): name is Scenario => Object.hasOwn(SCENARIOS, name);
 
 export function scenario(name: Scenario): Db {

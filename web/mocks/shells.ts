@@ -25,6 +25,8 @@ export class Shells {
   kept = 0;
   /** What a shell does with input. Nothing, unless a scenario says otherwise. */
   typing: (text: string) => void = () => undefined;
+  /** What happens when a shell has been started. */
+  onstart: () => void = () => undefined;
   #sockets: Socket[] = [];
 
   /** Takes a connection. The result is called with each message of the page. */
@@ -35,7 +37,10 @@ export class Shells {
     return (text) => {
       const message = JSON.parse(text) as FromPage;
       sent.push(message);
-      if (message.type === 'start') this.#started(message.tag ?? '', 0);
+      if (message.type === 'start') {
+        this.#started(message.tag ?? '', 0);
+        this.onstart();
+      }
       if (message.type === 'connect') this.#connected(message.tag, message.offset ?? 0);
       if (message.type === 'input') this.typing(unpacked(message.data));
     };

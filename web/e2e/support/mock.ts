@@ -4,7 +4,7 @@ import axe from 'axe-core';
 import { login } from '../../mocks/account.ts';
 import { NOW, type Db } from '../../mocks/db.ts';
 import { type Scenario, scenario } from '../../mocks/scenarios.ts';
-import { PTY, Shells } from '../../mocks/shells.ts';
+import type { Shells } from '../../mocks/shells.ts';
 import { Site } from './site.ts';
 
 interface Fixtures {
@@ -37,17 +37,7 @@ export const test = base.extend<Fixtures, { site: Site }>({
     await use(db);
     site.db = undefined;
   },
-  shells: async ({ page }, use) => {
-    const shells = new Shells();
-    await page.routeWebSocket(PTY, (socket) => {
-      const take = shells.accept({
-        send: (text) => socket.send(text),
-        close: (code) => void socket.close({ code }),
-      });
-      socket.onMessage((text) => take(String(text)));
-    });
-    await use(shells);
-  },
+  shells: async ({ db }, use) => use(db.shells),
   // Chromium prints a line for each answer that is an error.
   allowed: async ({}, use) => use([]),
   open: async ({ page, db, allowed, baseURL, site }, use, { testId, repeatEachIndex, retry }) => {

@@ -9,6 +9,8 @@ import { extname, join, normalize } from 'node:path';
 import type { Db } from '../../mocks/db.ts';
 import { respond } from '../../mocks/http.ts';
 import { ANSWERED } from '../../mocks/platform.ts';
+import { PTY } from '../../mocks/shells.ts';
+import { accept } from '../../mocks/websocket.ts';
 
 const BUILD = new URL('../../build/', import.meta.url).pathname;
 const TYPES: Record<string, string> = {
@@ -41,6 +43,11 @@ export class Site {
     this.#page.headers['content-security-policy'] =
       `${policy?.[1] ?? "default-src 'none'"}; frame-ancestors 'none'`;
     this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.#server.on('upgrade', (request, stream) => {
+      const { db } = this;
+      if (db && PTY.test(request.url ?? '')) accept(request, stream, (socket) => db.shells.accept(socket));
+      else stream.destroy();
+    });
     // A connection that ends while the browser sends on it would cost a request.
     this.#server.keepAliveTimeout = 600_000;
   }
