@@ -45,8 +45,8 @@ e2e: setup ## only the tests that boot real microVMs
 sdks: setup ## every version of the SDKs, by header and by host name
 	@$(XTASK) test sdks
 
-web: xtask ## develop the dashboard against a running platform (LOCULE_URL=http://127.0.0.1:8000)
-	@$(XTASK) web
+web: xtask ## develop the dashboard against a running platform (LOCULE_URL=http://127.0.0.1:8000), or against none (MOCK=1)
+	@$(XTASK) web $(if $(MOCK),--mock)
 
 bench: setup ## measure speed on an idle machine and write docs/PERFORMANCE.md (QUICK=1 tries the bench itself)
 	@$(XTASK) bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
