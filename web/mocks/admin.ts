@@ -49,6 +49,15 @@ function page(db: Db, query: URLSearchParams): { items: AdminSandbox[]; headers:
   };
 }
 
+/** Of a team for which no limit is set. */
+export const UNSET: Schemas['SetQuotaRequest'] = {
+  sandboxes_max: null,
+  vcpus_max: null,
+  memory_mb_max: null,
+  paused_sandboxes_max: null,
+  storage_mb_max: null,
+  creates_per_minute_max: null,
+};
 const whole = { page: 1, per_page: 100, total_pages: 1 };
 const left = { sandboxes: [], has_more: false };
 
@@ -60,6 +69,14 @@ export const ADMIN: Handlers = {
   'PUT /v1/admin/teams/{id}/byoc': (db, { params, body }) => {
     const found = db.allTeams.find(({ id }) => id === params.id);
     if (found) found.is_byoc = body.enabled;
+    return { status: 204 };
+  },
+  'GET /v1/admin/teams/{id}/quota': (db, { params }) => ({
+    status: 200,
+    body: { own: db.quotas[params.id] ?? UNSET, limits: db.limits },
+  }),
+  'PUT /v1/admin/teams/{id}/quota': (db, { params, body }) => {
+    db.quotas[params.id] = body;
     return { status: 204 };
   },
   'GET /v1/admin/users': (db, { query }) => {

@@ -50,6 +50,8 @@ export interface Db {
   shells: Shells;
   /** What administrators of the platform see. */
   allTeams: Schemas['AdminTeam'][];
+  /** What administrators have set for teams, by their ids. */
+  quotas: Record<string, Schemas['SetQuotaRequest']>;
   allUsers: Schemas['AdminUser'][];
   allSandboxes: Schemas['AdminSandbox'][];
   tasks: Schemas['AdminTask'][];
@@ -215,6 +217,7 @@ export function db(more: Partial<Db> = {}): Db {
     disk: disk(),
     shells: new Shells(),
     allTeams: [],
+    quotas: {},
     allUsers: [],
     allSandboxes: [],
     tasks: [],

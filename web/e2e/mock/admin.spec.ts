@@ -1,4 +1,5 @@
-import { ATLAS, auditEntry, BOREAS, minutesAgo, team } from '../../mocks/db.ts';
+import { UNSET } from '../../mocks/admin.ts';
+import { ATLAS, auditEntry, BOREAS, minutesAgo, team, bodies } from '../../mocks/db.ts';
 import { accessible, expect, test } from '../support/mock.ts';
 
 test.beforeEach(({ db }) => {
@@ -63,6 +64,40 @@ test('the deletion of a team tells what ends, and wants its name', async ({ page
   await page.getByRole('menuitem', { name: 'Delete…' }).click();
   await expect(page.getByText('12 capsules are destroyed')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Delete team' })).toHaveAttribute('aria-disabled', 'true');
+});
+
+test('the limits of a team are shown with their use, and what is not changed stays', async ({
+  page,
+  db,
+  open,
+  allowed,
+}) => {
+  allowed.push(/500/);
+  db.quotas[ATLAS] = { ...UNSET, sandboxes_max: 12 };
+  const quota = `/v1/admin/teams/${ATLAS}/quota`;
+  db.failures[`GET ${quota}`] = { status: 500, code: 'internal_error', message: 'it broke' };
+  await open('/admin/teams');
+  await page.getByRole('button', { name: 'Actions for Atlas' }).click();
+  await page.getByRole('menuitem', { name: 'Limits…' }).click();
+  // Without the limits of the team nothing can be set: an empty field would take the default.
+  const set = page.getByRole('button', { name: 'Set limits' });
+  await expect(page.getByRole('alert')).toContainText('It broke.');
+  await expect(set).toHaveAttribute('aria-disabled', 'true');
+  db.failures = {};
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await expect(page.getByLabel('Running capsules', { exact: true })).toHaveValue('12');
+  const vcpus = page.getByLabel('vCPU of running capsules');
+  await expect(vcpus).toHaveValue('');
+  await expect(vcpus).toHaveAttribute('placeholder', '40 by default');
+  await expect(page.getByText('95,000 MB in use')).toBeVisible();
+  await accessible(page);
+  await vcpus.fill('many');
+  await set.click();
+  await expect(page.getByText('Enter a whole number, or nothing.')).toBeVisible();
+  await vcpus.fill('24');
+  await set.click();
+  await expect(page.getByText('The limits of Atlas are set.')).toBeVisible();
+  expect(bodies(db, `PUT ${quota}`)).toEqual([{ ...UNSET, sandboxes_max: 12, vcpus_max: 24 }]);
 });
 
 test('the search of teams is in the address', async ({ page, open }) => {

@@ -345,7 +345,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Get the limits of any team
+         * @description Returns the limits that were set for the team, what holds for it, and what its sandboxes use.
+         */
+        get: operations["get_team_quota"];
         /** Set the limits of a team */
         put: operations["set_team_quota"];
         post?: never;
@@ -2957,6 +2961,13 @@ export interface components {
         TeamNameRequest: {
             name: components["schemas"]["TeamName"];
         };
+        /** @description The limits of a team as an administrator sees them. */
+        TeamQuota: {
+            /** @description What holds for the team, and what its sandboxes use of it. */
+            limits: components["schemas"]["TeamLimits"];
+            /** @description What `PUT /v1/admin/teams/{id}/quota` set. A limit that is `null` has the platform's default. */
+            own: components["schemas"]["SetQuotaRequest"];
+        };
         /** @description A team, and the role of the authenticated user in that team. */
         TeamWithRole: components["schemas"]["Team"] & {
             role: components["schemas"]["Role"];
@@ -4861,6 +4872,94 @@ export interface operations {
             };
             /** @description The operation does not accept the media type of the body. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_team_quota: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["TeamId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TeamQuota"];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -27,14 +27,50 @@ export function disabled(user: AdminUser, left: Schemas['CreatedSandboxes']): st
   return `The account of ${user.name} is disabled. ${left.has_more ? 'More than ' : ''}${plural(count, 'capsule')} in other teams still ${count === 1 ? 'runs' : 'run'}.`;
 }
 
+export type Quota = Schemas['TeamQuota'];
+type Own = Quota['own'];
+
+/** `use`: where the answer about the team has the use of the limit. */
 export const LIMITS = [
-  { field: 'sandboxes_max', label: 'Running capsules', unit: '' },
-  { field: 'vcpus_max', label: 'vCPU of running capsules', unit: '' },
-  { field: 'memory_mb_max', label: 'Memory of running capsules', unit: 'MB' },
-  { field: 'paused_sandboxes_max', label: 'Paused capsules', unit: '' },
-  { field: 'storage_mb_max', label: 'Disks and saved memory', unit: 'MB' },
-  { field: 'creates_per_minute_max', label: 'Launches a minute', unit: '' },
-] as const satisfies readonly { field: keyof Schemas['SetQuotaRequest']; label: string; unit: string }[];
+  { field: 'sandboxes_max', label: 'Running capsules', unit: '', use: 'sandboxes' },
+  { field: 'vcpus_max', label: 'vCPU of running capsules', unit: '', use: 'vcpus' },
+  { field: 'memory_mb_max', label: 'Memory of running capsules', unit: 'MB', use: 'memory_mb' },
+  { field: 'paused_sandboxes_max', label: 'Paused capsules', unit: '', use: 'paused_sandboxes' },
+  { field: 'storage_mb_max', label: 'Disks and saved memory', unit: 'MB', use: 'storage_mb' },
+  { field: 'creates_per_minute_max', label: 'Launches a minute', unit: '', use: undefined },
+] as const satisfies readonly {
+  field: keyof Own;
+  label: string;
+  unit: string;
+  use: keyof Quota['limits'] | undefined;
+}[];
+
+type Limit = (typeof LIMITS)[number];
+export type Typed = Record<Limit['field'], string>;
+
+/** Of a team for which no limit is set. */
+export const UNSET = Object.fromEntries(LIMITS.map(({ field }) => [field, null])) as Own;
+
+/** The limits of a team as a form has them: empty where the platform's default holds. */
+export function typed(own: Own): Typed {
+  return Object.fromEntries(LIMITS.map(({ field }) => [field, String(own[field] ?? '')])) as Typed;
+}
+
+export function limitsOf(values: Typed): Own {
+  const number = (text: string) => (text.trim() === '' ? null : Number(text));
+  return Object.fromEntries(LIMITS.map(({ field }) => [field, number(values[field])])) as Own;
+}
+
+/** What a field of a limit says of the team. The default is known where the team has no limit of its own. */
+export function limitUse({ field, use, unit }: Limit, { own, limits }: Quota) {
+  const number = (count: number) => new Intl.NumberFormat('en').format(count);
+  const max = use ? limits[use].max : limits.creates_per_minute_max;
+  const isOwn = own[field] !== null && own[field] !== undefined;
+  return {
+    placeholder: isOwn ? 'default' : `${max} by default`,
+    hint: use ? `${number(limits[use].used)}${unit ? ` ${unit}` : ''} in use` : undefined,
+  };
+}
 
 /** A limit as it was typed. Empty: the platform's default. */
 export function limitProblem(text: string): string | undefined {
