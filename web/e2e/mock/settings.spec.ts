@@ -122,6 +122,7 @@ test('a login is renewed while the page is used; one that ends leads to the sign
   await page.clock.fastForward(10 * 60_000);
   await page.clock.runFor(1000);
   await expect(page.getByRole('heading', { name: 'Your login has ended' })).toBeVisible();
+  await accessible(page);
   db.tokenEnd += 12 * 3600;
   await page.getByRole('button', { name: 'Sign in another way' }).click();
   await expect(page).toHaveURL('/login?next=%2Fdashboard%2Fsettings%3Ffrom%3Dhere');
@@ -130,6 +131,26 @@ test('a login is renewed while the page is used; one that ends leads to the sign
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await expect(page).toHaveURL('/dashboard/settings?from=here');
   await expect(page.getByRole('heading', { name: 'Settings' })).toBeVisible();
+});
+
+test('an account without a password signs in again where its provider is, and comes back', async ({
+  page,
+  db,
+  open,
+  allowed,
+}) => {
+  allowed.push(/401/);
+  db.me.has_password = false;
+  db.me.providers = ['github'];
+  await open('/dashboard/settings');
+  db.failures['PATCH /v1/me'] = { status: 401, code: 'unauthorized', message: 'the login has ended' };
+  await page.getByLabel('Name', { exact: true }).fill('Countess');
+  await page.getByRole('button', { name: 'Save' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Your login has ended' });
+  await expect(dialog.getByText('The sign-in leads back to this page.')).toBeVisible();
+  await expect(dialog.getByLabel('Password')).toHaveCount(0);
+  await dialog.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page).toHaveURL('/login?next=%2Fdashboard%2Fsettings');
 });
 
 test('axe finds nothing on the settings', async ({ page, open }) => {

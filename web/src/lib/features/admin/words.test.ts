@@ -30,7 +30,7 @@ test('the form of the limits has what is set, empty for a default, and gives it 
 test('a field tells the use, and the default where the team has no limit of its own', () => {
   const told = LIMITS.map((limit) => limitUse(limit, quota));
   expect(told[0]).toEqual({ placeholder: 'default', hint: '3 in use' });
-  expect(told[2]).toEqual({ placeholder: '40960 by default', hint: '1,536 MB in use' });
+  expect(told[2]).toEqual({ placeholder: '40,960 by default', hint: '1,536 MB in use' });
   expect(told[5]).toEqual({ placeholder: '60 by default', hint: undefined });
 });
 

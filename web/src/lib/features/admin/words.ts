@@ -67,7 +67,7 @@ export function limitUse({ field, use, unit }: Limit, { own, limits }: Quota) {
   const max = use ? limits[use].max : limits.creates_per_minute_max;
   const isOwn = own[field] !== null && own[field] !== undefined;
   return {
-    placeholder: isOwn ? 'default' : `${max} by default`,
+    placeholder: isOwn ? 'default' : `${number(max)} by default`,
     hint: use ? `${number(limits[use].used)}${unit ? ` ${unit}` : ''} in use` : undefined,
   };
 }
