@@ -14,7 +14,10 @@ interface Fixtures {
   /** The terminals of the capsules. */
   shells: Shells;
   /** Opens a path with a login. */
-  open: (path: string, options?: { signedIn?: boolean; theme?: 'dark' | 'light' }) => Promise<void>;
+  open: (
+    path: string,
+    options?: { signedIn?: boolean; theme?: 'dark' | 'light' | 'system' },
+  ) => Promise<void>;
   /** Console lines that the test expects, for example of a refused request. */
   allowed: RegExp[];
 }

@@ -26,6 +26,8 @@ export class Preferences {
   zone = $state<'local' | 'utc'>(read('zone', ['local', 'utc'], 'local'));
   letters = $state<'on' | 'off'>(read('letters', ['on', 'off'], 'on'));
   sideBar = $state<'open' | 'folded'>(read('sideBar', ['open', 'folded'], 'open'));
+  /** Whether the page is light now, by choice or as the system is. */
+  light = $state(false);
 
   set<K extends 'theme' | 'density' | 'times' | 'zone' | 'letters' | 'sideBar'>(
     key: K,
@@ -39,10 +41,10 @@ export class Preferences {
   /** Writes the settings to the page. */
   apply(): void {
     const root = document.documentElement;
-    const light =
+    this.light =
       this.theme === 'light' ||
       (this.theme === 'system' && matchMedia('(prefers-color-scheme: light)').matches);
-    root.dataset.theme = light ? 'light' : 'dark';
+    root.dataset.theme = this.light ? 'light' : 'dark';
     root.dataset.density = this.density;
   }
 

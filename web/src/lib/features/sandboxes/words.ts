@@ -32,7 +32,10 @@ export function clockWords(sandbox: Sandbox, now: number): { text: string; soon:
   if (sandbox.status === 'pending' || sandbox.status === 'starting')
     return { text: 'not started', soon: false };
   const limit = nextLimit(sandbox);
-  if (!limit) return { text: sandbox.status === 'paused' ? 'kept' : 'no end', soon: false };
+  if (!limit) {
+    const words: Record<string, string> = { paused: 'kept', missing: 'not known' };
+    return { text: words[sandbox.status] ?? 'no end', soon: false };
+  }
   const left = limit.at - now;
   if (left <= 0) return { text: limit.idle ? 'in use' : `${limit.kind} now`, soon: !limit.idle };
   return { text: `${limit.kind} in ${duration(left)}`, soon: left < 60_000 };
