@@ -17,15 +17,15 @@ const args = [
  * The tests with mocks share one browser context a worker: a page that is already warm loads in a quarter of the time. Playwright clears
  * cookies, routes and scripts between two tests, and the fixture `open` clears the storage. No test leaves a page of its own origin.
  */
-const mocked: PlaywrightTestProject['use'] = {
+const mocked = (...more: string[]): NonNullable<PlaywrightTestProject['use']> => ({
   reuseContext: true,
   contextOptions: { reducedMotion: 'reduce' },
   // Nothing but the server of the test can be reached.
   launchOptions: {
     executablePath,
-    args: [...args, '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
+    args: [...args, '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', ...more],
   },
-};
+});
 
 export default defineConfig({
   testDir: 'e2e',
@@ -45,8 +45,14 @@ export default defineConfig({
     actionTimeout: 30_000,
   },
   projects: [
-    { name: 'mock', testDir: 'e2e/mock', fullyParallel: true, use: mocked },
-    { name: 'visual', testDir: 'e2e/visual', fullyParallel: true, use: mocked },
+    { name: 'mock', testDir: 'e2e/mock', fullyParallel: true, use: mocked() },
+    {
+      name: 'visual',
+      testDir: 'e2e/visual',
+      fullyParallel: true,
+      // Text is drawn the same whatever the settings of the system are.
+      use: { ...mocked('--font-render-hinting=none', '--force-color-profile=srgb'), screenshot: 'off' },
+    },
     // One worker: the tests share one platform with real microVMs.
     { name: 'live', testDir: 'e2e/live', fullyParallel: false, workers: 1, timeout: 180_000 },
   ],

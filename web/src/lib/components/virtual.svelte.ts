@@ -1,56 +1,46 @@
-import {
-  Virtualizer,
-  observeWindowOffset,
-  observeWindowRect,
-  windowScroll,
-  type VirtualItem,
-} from '@tanstack/virtual-core';
-
-const OVERSCAN = 10;
+/** Rows above and below the window that are drawn too. */
+const OVERSCAN = 6;
 
 /** Which rows of a long list are near the window. The page scrolls, not the list. Every row has the same height. */
 export class WindowRows {
-  items = $state.raw<readonly VirtualItem[]>([]);
-  total = $state(0);
-  #virtualizer = new Virtualizer<Window, Element>(this.#options(0, 40, 0));
+  first = $state(0);
+  /** The row after the last. */
+  end = $state(0);
+  #count = 0;
+  #height = 40;
+  /** Where the first row begins on the page. */
+  #top = 0;
 
-  #options(count: number, height: number, margin: number) {
-    return {
-      count,
-      overscan: OVERSCAN,
-      scrollMargin: margin,
-      estimateSize: () => height,
-      getScrollElement: () => window,
-      observeElementRect: observeWindowRect,
-      observeElementOffset: observeWindowOffset,
-      scrollToFn: windowScroll,
-      onChange: () => this.#read(),
-    };
-  }
-
-  #read(): void {
-    this.items = this.#virtualizer.getVirtualItems();
-    this.total = this.#virtualizer.getTotalSize();
-  }
+  #read = (): void => {
+    const above = window.scrollY - this.#top;
+    const inside = (index: number) => Math.max(0, Math.min(this.#count, index));
+    this.first = inside(Math.floor(above / this.#height) - OVERSCAN);
+    this.end = inside(Math.ceil((above + window.innerHeight) / this.#height) + OVERSCAN);
+  };
 
   /** Follows the window until the answer is called. */
   start(): () => void {
-    const stop = this.#virtualizer._didMount();
-    this.#virtualizer._willUpdate();
+    window.addEventListener('scroll', this.#read, { passive: true });
+    window.addEventListener('resize', this.#read);
     this.#read();
-    return stop;
+    return () => {
+      window.removeEventListener('scroll', this.#read);
+      window.removeEventListener('resize', this.#read);
+    };
   }
 
-  update(count: number, height: number, margin: number): void {
-    const before = this.#virtualizer.options;
-    const same = before.estimateSize(0) === height;
-    this.#virtualizer.setOptions(this.#options(count, height, margin));
-    if (!same) this.#virtualizer.measure();
-    this.#virtualizer._willUpdate();
+  update(count: number, height: number, top: number): void {
+    [this.#count, this.#height, this.#top] = [count, height, top];
     this.#read();
   }
 
+  /** Scrolls as little as shows the row. */
   scrollTo(index: number): void {
-    this.#virtualizer.scrollToIndex(index, { align: 'auto' });
+    const top = this.#top + index * this.#height;
+    const bottom = top + this.#height;
+    if (top < window.scrollY) window.scrollTo({ top });
+    else if (bottom > window.scrollY + window.innerHeight)
+      window.scrollTo({ top: bottom - window.innerHeight });
+    this.#read();
   }
 }

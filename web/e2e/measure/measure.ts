@@ -1,0 +1,148 @@
+/**
+ * Measures the production build with a thousand capsules, and prints one JSON object: `npm run -s measure`.
+ * Script times come from Chromium's own account; a time depends on the machine, so that no test holds it.
+ */
+import { chromium, type CDPSession, type Page } from '@playwright/test';
+import { db as makeDb, sandbox } from '../../mocks/db.ts';
+import { login } from '../../mocks/account.ts';
+import { Site } from '../support/site.ts';
+import { weigh } from '../support/weight.ts';
+
+const LIST = '/dashboard/capsules/list';
+const PAGES = [
+  LIST,
+  '/dashboard/keys',
+  '/dashboard/team',
+  '/dashboard/audit',
+  '/admin/teams',
+  '/admin/users',
+];
+const ROWS = 1000;
+const ROUNDS = 5;
+
+const db = makeDb();
+db.me.is_admin = true;
+db.sandboxes = Array.from({ length: ROWS }, (_, index) =>
+  sandbox({ vcpus: (index % 8) + 1, labels: { run: String(index) } } as Parameters<typeof sandbox>[0]),
+);
+
+async function scriptMs(session: CDPSession): Promise<number> {
+  const { metrics } = await session.send('Performance.getMetrics');
+  return 1000 * (metrics.find(({ name }) => name === 'ScriptDuration')?.value ?? 0);
+}
+
+const frames = (page: Page) =>
+  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
+function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return Math.round((sorted[Math.floor(sorted.length / 2)] ?? 0) * 10) / 10;
+}
+
+/** The time in scripts that an act takes, the median of a few. */
+async function cost(
+  page: Page,
+  session: CDPSession,
+  act: (round: number) => Promise<unknown>,
+  back: () => Promise<unknown> = async () => undefined,
+): Promise<number> {
+  const costs: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const before = await scriptMs(session);
+    await act(round);
+    await frames(page);
+    costs.push((await scriptMs(session)) - before);
+    await back();
+    await frames(page);
+  }
+  return median(costs);
+}
+
+async function measure(page: Page): Promise<Record<string, unknown>> {
+  await page.addInitScript(
+    (kept) => sessionStorage.setItem('locule.session', kept),
+    JSON.stringify(login(db)),
+  );
+  const firstLoadBytes: Record<string, unknown> = {};
+  for (const path of PAGES)
+    firstLoadBytes[path] = await weigh(page, () => page.goto(path, { waitUntil: 'networkidle' }));
+  await page.goto(LIST);
+  await page.locator('[data-row]').first().waitFor();
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+
+  const search = page.getByRole('searchbox', { name: 'Search capsules' });
+  const filtered = page.getByText(new RegExp(`of ${new Intl.NumberFormat('en').format(ROWS)}`)).first();
+  const filter = await cost(
+    page,
+    session,
+    async () => {
+      await search.fill('7');
+      await filtered.waitFor();
+    },
+    async () => {
+      await search.fill('');
+      await filtered.waitFor({ state: 'hidden' });
+    },
+  );
+  const sort = await cost(page, session, () => page.getByRole('button', { name: 'vCPU' }).click());
+  const poll = await cost(page, session, async (round) => {
+    db.sandboxes = db.sandboxes.map((one) => ({ ...one, memory_mb: 128 * (round + 1), status: 'running' }));
+    const answered = page.waitForResponse('**/v1/sandboxes*');
+    await page.getByRole('button', { name: 'Load anew (R)' }).click();
+    await answered;
+    await page
+      .locator('[data-row]')
+      .first()
+      .getByText(`${128 * (round + 1)} MB`, { exact: true })
+      .waitFor();
+  });
+
+  await page.evaluate(() => {
+    const tasks: number[] = [];
+    Object.assign(window, { tasks });
+    new PerformanceObserver((list) =>
+      tasks.push(...list.getEntries().map(({ duration }) => duration)),
+    ).observe({
+      type: 'longtask',
+    });
+  });
+  const before = await scriptMs(session);
+  await page.mouse.move(700, 500);
+  const end = () => page.evaluate(() => innerHeight + scrollY >= document.documentElement.scrollHeight - 1);
+  let steps = 0;
+  for (; steps < 500 && !(await end()); steps += 1) {
+    await page.mouse.wheel(0, 400);
+    await frames(page);
+  }
+  const tasks = await page.evaluate(() => (window as unknown as { tasks: number[] }).tasks);
+  return {
+    first_load_bytes: firstLoadBytes,
+    // A task under 50 ms is not reported by browsers: 0 says that there was none above.
+    longest_task_ms: Math.round(Math.max(0, ...tasks)),
+    scroll_step_ms: Math.round(((await scriptMs(session)) - before) / Math.max(1, steps) / 0.1) / 10,
+    filter_ms: filter,
+    sort_ms: sort,
+    poll_ms: poll,
+    n: ROWS,
+    nodes: await page.evaluate(() => document.querySelectorAll('*').length),
+  };
+}
+
+const site = await Site.start();
+site.db = db;
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+  ],
+});
+const context = await browser.newContext({ baseURL: site.origin, viewport: { width: 1440, height: 900 } });
+const result = await measure(await context.newPage());
+console.log(JSON.stringify({ ...result, chromium: browser.version() }));
+await browser.close();
+await site.stop();
