@@ -19,6 +19,15 @@ test('the sign-in leads to the page that was asked for, and a wrong password is 
   await expect(page).toHaveURL('/dashboard/keys');
 });
 
+test('a button keeps its name while it is busy', async ({ page, db, open }) => {
+  db.failures['POST /v1/auth/login'] = 'hang';
+  await open('/login', { signedIn: false });
+  await page.getByLabel('E-mail').fill('ada@example.com');
+  await page.getByRole('textbox', { name: 'Password' }).fill('correct horse');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Sign in' })).toHaveAttribute('aria-busy', 'true');
+});
+
 test('the sign-in leads to no other host', async ({ page, open }) => {
   await open('/login?next=%2F%2Fevil.example%2F');
   await expect(page).toHaveURL('/dashboard/capsules/list');

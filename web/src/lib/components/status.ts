@@ -43,6 +43,9 @@ const LOOKS: Record<string, Look> = {
   inactive: { tone: 'mute', shape: 'ring' },
 };
 
+/** Every status that has a look of its own. */
+export const STATUSES: readonly string[] = Object.keys(LOOKS);
+
 export function lookOf(status: string): Look {
   return LOOKS[status] ?? { tone: 'mute', shape: 'ring' };
 }
