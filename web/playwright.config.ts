@@ -1,17 +1,5 @@
 import { defineConfig, type PlaywrightTestProject } from '@playwright/test';
-
-const executablePath = '/usr/bin/chromium';
-const args = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  // A terminal draws with the elements of the page, where a test can read its lines.
-  '--disable-3d-apis',
-];
+import { CHROMIUM } from './e2e/support/chromium.ts';
 
 /**
  * The tests with mocks share one browser context a worker: a page that is already warm loads in a quarter of the time. Playwright clears
@@ -22,8 +10,8 @@ const mocked = (...more: string[]): NonNullable<PlaywrightTestProject['use']> =>
   contextOptions: { reducedMotion: 'reduce' },
   // Nothing but the server of the test can be reached.
   launchOptions: {
-    executablePath,
-    args: [...args, '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', ...more],
+    ...CHROMIUM,
+    args: [...CHROMIUM.args, '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', ...more],
   },
 });
 
@@ -38,7 +26,7 @@ export default defineConfig({
   expect: { timeout: 10_000, toHaveScreenshot: { maxDiffPixelRatio: 0.001, animations: 'disabled' } },
   snapshotPathTemplate: 'e2e/visual/pictures/{arg}{ext}',
   use: {
-    launchOptions: { executablePath, args },
+    launchOptions: CHROMIUM,
     locale: 'en-GB',
     timezoneId: 'UTC',
     screenshot: 'only-on-failure',

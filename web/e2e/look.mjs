@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { chromium } from '@playwright/test';
+import { CHROMIUM } from './support/chromium.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -21,18 +22,7 @@ const { values, positionals } = parseArgs({
   },
 });
 const [path = '/', out = '/tmp/look.png'] = positionals;
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-});
+const browser = await chromium.launch(CHROMIUM);
 const page = await browser.newPage({
   viewport: { width: Number(values.width), height: Number(values.height) },
 });

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::images;
 use crate::places::Places;
 use crate::run::{cargo, run, say};
+use crate::web::Web;
+use crate::{images, setup};
 
 /// Measures a release build. A trial leaves the document of the repository alone.
 pub(crate) fn bench(places: &Places, quick: bool, only: Option<&str>) -> Result<()> {
@@ -19,6 +20,8 @@ pub(crate) fn bench(places: &Places, quick: bool, only: Option<&str>) -> Result<
     let mut own: Vec<OsString> = vec!["--document".into(), document.into()];
     own.extend(quick.then(|| "--quick".into()));
     own.extend(only.map(|only| format!("--only={only}").into()));
+    setup::browser()?;
+    own.extend(["--web".into(), places.root.join("web").into()]);
     on_a_platform(places, "release", "speed", own)
 }
 
@@ -33,10 +36,12 @@ pub(crate) fn soak(places: &Places, minutes: u64, seed: Option<u64>, stub: bool)
 /// Builds images, programs and the one that runs them, then runs it with `own` arguments.
 fn on_a_platform(places: &Places, profile: &str, name: &str, own: Vec<OsString>) -> Result<()> {
     images::build(places)?;
+    let dashboard = Web::install(places)?.build()?;
     say(format_args!("building the platform ({profile})"));
     let packages = ["-p", "locule", "-p", "locule-stub-vmm"];
     run(cargo()
         .current_dir(&places.root)
+        .env("LOCULE_WEB", dashboard)
         .args(["build", "--quiet", "--profile", profile])
         .args(packages))?;
     let programs = places.target.join(match profile {

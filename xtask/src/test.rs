@@ -56,7 +56,7 @@ pub(crate) fn test(places: &Places, names: &[String]) -> Result<()> {
         images::build(places)?;
         environment.push(("LOCULE_IMAGES", places.target.join("images").into()));
     }
-    if chosen.iter().any(|ring| ring.needs_sdks()) {
+    if shows_pages || chosen.iter().any(|ring| ring.needs_sdks()) {
         let every = chosen.iter().any(|ring| ring.part == Part::EverySdk);
         environment.extend(sdks::install(places, every)?);
     }

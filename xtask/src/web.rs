@@ -77,8 +77,8 @@ impl Web {
     }
 
     /// The commands that run the tests.
-    pub(crate) fn tests(&self) -> [Command; 2] {
-        ["test", "e2e"].map(|name| {
+    pub(crate) fn tests(&self) -> [Command; 3] {
+        ["test", "e2e", "e2e:live"].map(|name| {
             let mut command = self.script(name);
             command.arg("--silent").env("CI", "1").env("NO_COLOR", "1");
             command

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! platform without a pool: floor · create · exec · pause, resume · files · own work · neighbour · memory · density
-//! the same with a pool:    create · bursts, with one warm VM per core and with two
+//! the same with a pool:    create · bursts, with one warm VM per core and with two · the page in a browser
 //! on the stub VMM:         density
 //! ```
 
@@ -10,6 +10,7 @@ mod creates;
 mod density;
 mod floor;
 mod neighbour;
+mod page;
 mod pauses;
 mod qmp;
 mod report;
@@ -46,7 +47,7 @@ struct Args {
     /// Take few samples, also on a busy machine: a test of the bench itself
     #[arg(long)]
     quick: bool,
-    /// Measure only these: create, exec, pause, old, much, files, work, neighbour, memory, density, pool, stub
+    /// Measure only these: create, exec, pause, old, much, files, work, neighbour, memory, density, pool, page, stub
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// kvm or tcg
@@ -61,6 +62,9 @@ struct Args {
     /// The guest images
     #[arg(long)]
     images: PathBuf,
+    /// The dashboard, with its packages
+    #[arg(long)]
+    web: PathBuf,
     /// Folder for all files; removed afterwards
     #[arg(long)]
     folder: PathBuf,
@@ -146,6 +150,10 @@ fn measure(args: &Args, folder: &Path, load: f64) -> Result<(Vec<Figure>, f64, S
         creates::burst(&mut rig, default)?;
         rig.restart_with(half)?;
         creates::burst(&mut rig, half)?;
+    }
+    if args.wants("page") {
+        rig.restart_with(host::cpus() * 2)?;
+        page::launch_to_prompt(&mut rig, &args.web)?;
     }
     let (mut figures, floor_ms) = (std::mem::take(&mut rig.figures), rig.floor_ms);
     rig.platform.stop()?;
