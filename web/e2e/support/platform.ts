@@ -131,6 +131,20 @@ export const test = base.extend<{ signedIn: boolean; problems: string[] }, { pla
     { scope: 'worker', timeout: READY_MS + 60_000 },
   ],
   baseURL: async ({ platform }, use) => use(platform.url),
+  page: async ({ page }, use) => {
+    const open = page.goto.bind(page);
+    // Chromium gives up a load while the machine gets an address, which each new capsule brings.
+    page.goto = async (url, options) => {
+      for (;;) {
+        try {
+          return await open(url, options);
+        } catch (error) {
+          if (!String(error).includes('ERR_NETWORK_CHANGED')) throw error;
+        }
+      }
+    };
+    await use(page);
+  },
   problems: [
     async ({ page, platform }, use) => {
       const problems: string[] = [];

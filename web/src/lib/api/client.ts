@@ -26,7 +26,7 @@ export function createClient(caller: Caller, send: Send = fetch): Client {
     const token = caller.token();
     if (token) sent.headers.set('authorization', `Bearer ${token}`);
     try {
-      const response = await send(sent);
+      const response = await twice(send, sent);
       caller.reached(response.status !== 502 && response.status !== 504);
       return response;
     } catch (error) {
@@ -52,6 +52,22 @@ export function createClient(caller: Caller, send: Send = fetch): Client {
       return response;
     },
   });
+}
+
+/**
+ * Sends a request, and once more when the connection failed. Chromium ends requests that wait for a connection whenever an address is
+ * added to the machine (`ERR_NETWORK_CHANGED`), as each new capsule does where the browser runs beside the host agent. Only a read, or a
+ * request with a key by which the platform knows it again, may be sent twice.
+ */
+async function twice(send: Send, request: Request): Promise<Response> {
+  const repeatable = request.method === 'GET' || request.headers.has('idempotency-key');
+  const spare = repeatable ? request.clone() : undefined;
+  try {
+    return await send(request);
+  } catch (error) {
+    if (!spare || request.signal.aborted) throw error;
+    return send(spare);
+  }
 }
 
 /** The code of a refusal. A wrong password in a form is refused with 401 too, and says nothing about the login. */
