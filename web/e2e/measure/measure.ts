@@ -5,6 +5,7 @@
 import { chromium, type CDPSession, type Page } from '@playwright/test';
 import { db as makeDb, sandbox } from '../../mocks/db.ts';
 import { login } from '../../mocks/account.ts';
+import { CHROMIUM } from '../support/chromium.ts';
 import { Site } from '../support/site.ts';
 import { weigh } from '../support/weight.ts';
 
@@ -131,16 +132,7 @@ async function measure(page: Page): Promise<Record<string, unknown>> {
 
 const site = await Site.start();
 site.db = db;
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-  ],
-});
+const browser = await chromium.launch(CHROMIUM);
 const context = await browser.newContext({ baseURL: site.origin, viewport: { width: 1440, height: 900 } });
 const result = await measure(await context.newPage());
 console.log(JSON.stringify({ ...result, chromium: browser.version() }));
