@@ -1,6 +1,6 @@
 # The front door. Each target is a line; the work is in xtask/.
 .DEFAULT_GOAL := help
-.PHONY: help xtask setup images install uninstall run test check golden e2e sdks web bench soak
+.PHONY: help xtask setup images install uninstall run test check golden e2e sdks web pictures bench soak
 XTASK = cargo run --quiet --package xtask --
 PREFIX ?= /usr/local
 
@@ -47,6 +47,9 @@ sdks: setup ## every version of the SDKs, by header and by host name
 
 web: xtask ## develop the dashboard against a running platform (LOCULE_URL=http://127.0.0.1:8000), or against none (MOCK=1)
 	@$(XTASK) web $(if $(MOCK),--mock)
+
+pictures: setup ## take the pictures of the dashboard anew; look at each that changed
+	@$(XTASK) pictures
 
 bench: setup ## measure speed on an idle machine and write docs/PERFORMANCE.md (QUICK=1 tries the bench itself)
 	@$(XTASK) bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))

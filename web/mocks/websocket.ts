@@ -14,7 +14,10 @@ function frame(kind: number, payload: Buffer): Buffer {
   const head =
     length < 126
       ? Buffer.from([0x80 | kind, length])
-      : Buffer.from([0x80 | kind, 127, 0, 0, 0, 0, length >>> 24, length >>> 16, length >>> 8, length]);
+      : // The shortest form that holds the length: a browser refuses another one.
+        length < 65_536
+        ? Buffer.from([0x80 | kind, 126, length >>> 8, length])
+        : Buffer.from([0x80 | kind, 127, 0, 0, 0, 0, length >>> 24, length >>> 16, length >>> 8, length]);
   return Buffer.concat([head, payload]);
 }
 

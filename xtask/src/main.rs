@@ -80,6 +80,8 @@ enum Chore {
         #[arg(long)]
         mock: bool,
     },
+    /// Take the pictures of the dashboard anew, with this machine's Chromium.
+    Pictures,
     /// Every gate: sizes, imports, words, behaviour codes, dependencies, spelling, formatting, lints, documentation.
     Check,
     /// Write every generated file anew.
@@ -121,6 +123,9 @@ fn main() -> ExitCode {
             stub,
         } => speed::soak(&places, minutes, seed, stub),
         Chore::Web { mock } => web::Web::install(&places).and_then(|web| web.dev(mock)),
+        Chore::Pictures => setup::browser()
+            .and_then(|()| web::Web::install(&places))
+            .and_then(|web| web.pictures()),
         Chore::Check => check::check(&places),
         Chore::Golden => golden::write(&places),
         Chore::Sizes => sizes::check(&places),

@@ -79,7 +79,7 @@ pub(crate) fn test(places: &Places, names: &[String]) -> Result<()> {
     if shows_pages {
         say(format_args!("ring {WEB_RING}"));
         let mut tally = Tally::default();
-        for mut command in dashboard.tests() {
+        for mut command in dashboard.tests()? {
             command.envs(environment.iter().cloned());
             tally.add(count(command)?);
         }

@@ -2,6 +2,7 @@
 //! one than Debian has.
 
 mod contrast;
+mod pictures;
 mod weight;
 
 use std::collections::BTreeSet;
@@ -77,12 +78,23 @@ impl Web {
     }
 
     /// The commands that run the tests.
-    pub(crate) fn tests(&self) -> [Command; 3] {
-        ["test", "e2e", "e2e:live"].map(|name| {
+    pub(crate) fn tests(&self) -> Result<Vec<Command>> {
+        let mut names = vec!["test", "e2e", "e2e:live"];
+        if pictures::are_comparable(&self.folder)? {
+            names.push("e2e:visual");
+        }
+        let command = |name| {
             let mut command = self.script(name);
             command.arg("--silent").env("CI", "1").env("NO_COLOR", "1");
             command
-        })
+        };
+        Ok(names.into_iter().map(command).collect())
+    }
+
+    /// Takes the pictures of every page anew.
+    pub(crate) fn pictures(&self) -> Result<()> {
+        self.build()?;
+        run(self.script("pictures").arg("--silent"))
     }
 
     /// Serves the sources, with a running platform behind them.
