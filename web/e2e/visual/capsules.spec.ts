@@ -45,9 +45,20 @@ scene('capsules-selected', {
 scene('capsules-menu', {
   path: LIST,
   given: busy,
+  widths: [1440, 1024],
+  show: async (page) => {
+    await listed(page);
+    await menu(page, 'Acts on sb-7f3a91c2');
+    await page.getByRole('menu').waitFor();
+  },
+});
+
+scene('capsules-menu-of-a-card', {
+  path: LIST,
+  given: busy,
+  widths: [390],
   show: listed,
   again: async (page) => {
-    await page.keyboard.press('Escape');
     await menu(page, 'Acts on sb-7f3a91c2');
     await page.getByRole('menu').waitFor();
   },
