@@ -166,6 +166,7 @@ Written by `make bench` on an idle machine; do not edit. Every figure is from on
 - **files**: 64 MiB to and from `/home/user`; raw is a plain TCP program in the guest on the same disk.
 - **a guest's own work**: the same command, sent the same way, to a sandbox and to a guest under a bare VMM.
 - **another team**: create and exec of one team, alone and while another team holds 8 stalled uploads and 512 commands.
+- **click on Launch→prompt in the page**: a new page in Chromium and a new team; from the click to the first character of the prompt.
 - **unique memory**: private pages of a VMM; the template snapshot is counted once for the host.
 - **sandboxes until creates take twice as long**: created and kept, until the p99 of the last creates is twice that of the first.
 
