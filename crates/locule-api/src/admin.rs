@@ -124,9 +124,9 @@ pub struct SetQuotaRequest {
 /// The limits of a team as an administrator sees them.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TeamQuota {
-    /// What `PUT /v1/admin/teams/{id}/quota` set. A limit that is `null` has the platform's default.
+    /// The limits that `PUT /v1/admin/teams/{id}/quota` set. A limit that is `null` has the platform's default.
     pub own: SetQuotaRequest,
-    /// What holds for the team, and what its sandboxes use of it.
+    /// The limits that hold for the team, and the use of them by its sandboxes.
     pub limits: TeamLimits,
 }
 

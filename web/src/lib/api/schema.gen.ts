@@ -2963,9 +2963,9 @@ export interface components {
         };
         /** @description The limits of a team as an administrator sees them. */
         TeamQuota: {
-            /** @description What holds for the team, and what its sandboxes use of it. */
+            /** @description The limits that hold for the team, and the use of them by its sandboxes. */
             limits: components["schemas"]["TeamLimits"];
-            /** @description What `PUT /v1/admin/teams/{id}/quota` set. A limit that is `null` has the platform's default. */
+            /** @description The limits that `PUT /v1/admin/teams/{id}/quota` set. A limit that is `null` has the platform's default. */
             own: components["schemas"]["SetQuotaRequest"];
         };
         /** @description A team, and the role of the authenticated user in that team. */
