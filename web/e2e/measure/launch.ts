@@ -64,7 +64,7 @@ async function sample(browser: Browser, login: Login): Promise<number> {
   );
   await button.click();
   const milliseconds = await took;
-  const id = /sb-[0-9a-z]+/.exec(page.url())?.[0] ?? '';
+  const id = /sb-[0-9a-z-]+/.exec(page.url())?.[0] ?? '';
   await page.close();
   const headers = { authorization: `Bearer ${login.token}` };
   const gone = await fetch(`${url}/v1/sandboxes/${id}`, { method: 'DELETE', headers });
