@@ -7,7 +7,7 @@ const KEY = 'locule.recovered';
 /** Loads the page anew as soon as the platform answers. Returns how to stop waiting. */
 export function recover(reload: () => void = () => location.reload()): () => void {
   if (Date.now() - Number(sessionStorage.getItem(KEY)) < AGAIN_AFTER_MS) return () => undefined;
-  const attempt = () => {
+  const timer = setInterval(() => {
     void fetch('/health').then(
       (answer) => {
         if (!answer.ok) return;
@@ -18,8 +18,6 @@ export function recover(reload: () => void = () => location.reload()): () => voi
       // The platform is still away.
       () => undefined,
     );
-  };
-  const timer = setInterval(attempt, PERIOD_MS);
-  attempt();
+  }, PERIOD_MS);
   return () => clearInterval(timer);
 }
