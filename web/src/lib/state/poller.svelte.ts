@@ -15,6 +15,10 @@ export class Poller {
   updated = $state<number | undefined>(Date.now());
   /** The time of the next load. */
   next = $state<number | undefined>();
+  /** How long the wait for the next load is in all, in milliseconds. */
+  wait = $state(0);
+  /** Whether the page loads by itself: a person can switch that off. */
+  on = $state(true);
   loading = $state(false);
   failure = $state<unknown>();
   #failures = 0;
@@ -45,6 +49,11 @@ export class Poller {
     };
   }
 
+  switch(on: boolean): void {
+    this.on = on;
+    this.rescheduled();
+  }
+
   /** The period has changed: the wait begins anew. */
   rescheduled(): void {
     if (!this.#stopped) this.#schedule();
@@ -52,7 +61,8 @@ export class Poller {
 
   /** Something has changed: loads in a moment, once for all that is told until then. A hidden page loads when it is shown again. */
   soon(): void {
-    if (this.#stopped || this.#soon !== undefined || document.visibilityState !== 'visible') return;
+    if (this.#stopped || !this.on || this.#soon !== undefined || document.visibilityState !== 'visible')
+      return;
     this.#soon = setTimeout(() => {
       this.#soon = undefined;
       // What is being loaded may be older than the change.
@@ -87,11 +97,12 @@ export class Poller {
 
   #schedule(): void {
     this.#cancel();
-    if (this.#stopped || document.visibilityState !== 'visible') return;
+    if (this.#stopped || !this.on || document.visibilityState !== 'visible') return;
     const period = this.#polling.period();
     if (period === undefined) return;
     const failed = BACKOFF[Math.min(this.#failures, BACKOFF.length) - 1];
     const wait = (failed ?? period) * (0.9 + Math.random() * 0.2);
+    this.wait = wait;
     this.next = Date.now() + wait;
     this.#timer = setTimeout(() => void this.refresh(), wait);
   }
