@@ -1,12 +1,40 @@
 /** Answers to administrators of the platform. */
 import type { Schemas } from '../src/lib/api/types.ts';
 import type { Handlers } from './api.ts';
-import { type Db, sandbox } from './db.ts';
+import { type Db, minutesAgo, sandbox, team } from './db.ts';
 
 type AdminSandbox = Schemas['AdminSandbox'];
+type AdminTeam = Schemas['AdminTeam'];
+type AdminUser = Schemas['AdminUser'];
+
+export function adminTeam(id: string, name: string, more: Partial<AdminTeam> = {}): AdminTeam {
+  return {
+    ...team(id, name, 'owner'),
+    member_count: 3,
+    active_sandbox_count: 0,
+    channel_count: 0,
+    owner_name: 'Ada Lovelace',
+    owner_email: 'ada@example.com',
+    ...more,
+  };
+}
+
+export function adminUser(id: string, name: string, more: Partial<AdminUser> = {}): AdminUser {
+  return {
+    id,
+    name,
+    email: `${name.toLowerCase()}@example.com`,
+    is_admin: false,
+    status: 'active',
+    created_at: minutesAgo(9000),
+    teams_joined: 2,
+    teams_owned: 1,
+    ...more,
+  };
+}
 
 export function adminSandbox(
-  team: { id: string; name: string },
+  { id, name }: { id: string; name: string },
   more: Partial<AdminSandbox> = {},
 ): AdminSandbox {
   return {
@@ -17,7 +45,7 @@ export function adminSandbox(
       origin: { template: 'minimal' },
       ...more,
     }),
-    team: { id: team.id, name: team.name },
+    team: { id, name },
   };
 }
 

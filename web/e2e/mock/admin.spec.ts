@@ -1,31 +1,14 @@
-import { UNSET } from '../../mocks/admin.ts';
-import { ATLAS, auditEntry, BOREAS, minutesAgo, team, bodies } from '../../mocks/db.ts';
+import { adminTeam, adminUser, UNSET } from '../../mocks/admin.ts';
+import { ATLAS, auditEntry, BOREAS, bodies, minutesAgo } from '../../mocks/db.ts';
 import { accessible, expect, test } from '../support/mock.ts';
 
 test.beforeEach(({ db }) => {
   db.me.is_admin = true;
-  const counts = {
-    member_count: 3,
-    owner_name: 'Ada Lovelace',
-    owner_email: 'ada@example.com',
-    channel_count: 0,
-  };
   db.allTeams = [
-    { ...team(ATLAS, 'Atlas', 'owner'), ...counts, active_sandbox_count: 12 },
-    { ...team(BOREAS, 'Boreas', 'owner'), ...counts, active_sandbox_count: 0, deleted_at: minutesAgo(9) },
+    adminTeam(ATLAS, 'Atlas', { active_sandbox_count: 12 }),
+    adminTeam(BOREAS, 'Boreas', { deleted_at: minutesAgo(9) }),
   ];
-  db.allUsers = [
-    {
-      id: 'usr-orion',
-      name: 'Orion',
-      email: 'orion@example.com',
-      is_admin: false,
-      status: 'active',
-      created_at: minutesAgo(900),
-      teams_joined: 2,
-      teams_owned: 1,
-    },
-  ];
+  db.allUsers = [adminUser('usr-orion', 'Orion')];
 });
 
 test('the administration is for administrators of the platform only', async ({ page, db, open }) => {

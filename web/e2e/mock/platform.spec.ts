@@ -1,5 +1,5 @@
-import { adminSandbox } from '../../mocks/admin.ts';
-import { ATLAS, BOREAS, minutesAgo, team } from '../../mocks/db.ts';
+import { adminSandbox, adminTeam } from '../../mocks/admin.ts';
+import { ATLAS, BOREAS, minutesAgo } from '../../mocks/db.ts';
 import { accessible, expect, test } from '../support/mock.ts';
 
 test.use({ viewport: { width: 1440, height: 900 } });
@@ -9,17 +9,7 @@ const rows = (page: import('@playwright/test').Page) => page.getByRole('table').
 
 test.beforeEach(({ db }) => {
   db.me.is_admin = true;
-  const counts = {
-    member_count: 3,
-    owner_name: 'Ada Lovelace',
-    owner_email: 'ada@example.com',
-    channel_count: 0,
-    active_sandbox_count: 1,
-  };
-  db.allTeams = [
-    { ...team(ATLAS, 'Atlas', 'owner'), ...counts },
-    { ...team(GAIA, 'Gaia', 'owner'), ...counts },
-  ];
+  db.allTeams = [adminTeam(ATLAS, 'Atlas'), adminTeam(GAIA, 'Gaia')];
   const key = {
     kind: 'api_key' as const,
     id: 'key-77777777-7777-4777-8777-777777777777',

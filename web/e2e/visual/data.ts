@@ -10,7 +10,7 @@ import {
   team,
   USER,
 } from '../../mocks/db.ts';
-import { adminSandbox } from '../../mocks/admin.ts';
+import { adminSandbox, adminTeam, adminUser } from '../../mocks/admin.ts';
 import type { ApiKey, AuditEntry, Sandbox } from '../../src/lib/api/types.ts';
 
 export const idOf = (beginning: string): string => `sb-${beginning}-08d1-4a44-9f00-3c5d7e9f1a2b`;
@@ -199,50 +199,29 @@ export function administration(db: Db): void {
     },
   ];
   db.me.is_admin = true;
-  const counts = {
-    member_count: 4,
-    owner_name: 'Ada Lovelace',
-    owner_email: 'ada@example.com',
-    channel_count: 0,
-  };
   db.allTeams = [
-    { ...team(ATLAS, 'Atlas', 'owner'), ...counts, active_sandbox_count: 12 },
-    {
-      ...team(CHEMISTRY.id, CHEMISTRY.name, 'owner'),
-      ...counts,
+    adminTeam(ATLAS, 'Atlas', { member_count: 4, active_sandbox_count: 12 }),
+    adminTeam(CHEMISTRY.id, CHEMISTRY.name, {
       is_byoc: true,
       owner_name: 'Grace Brewster Murray Hopper',
       owner_email: 'grace@example.com',
       member_count: 118,
       active_sandbox_count: 1004,
-    },
-    { ...team(BOREAS, 'Boreas', 'owner'), ...counts, active_sandbox_count: 0, deleted_at: minutesAgo(9000) },
+    }),
+    adminTeam(BOREAS, 'Boreas', { member_count: 4, deleted_at: minutesAgo(9000) }),
   ];
-  const user = {
-    is_admin: false,
-    status: 'active',
-    created_at: minutesAgo(9000),
-    teams_joined: 2,
-    teams_owned: 1,
-  };
   db.allUsers = [
-    { ...user, id: USER, name: 'Ada Lovelace', email: 'ada@example.com', is_admin: true },
-    { ...user, id: 'usr-orion', name: 'Orion', email: 'orion@example.com' },
-    {
-      ...user,
-      id: 'usr-grace',
-      name: 'Grace Brewster Murray Hopper',
+    adminUser(USER, 'Ada Lovelace', { email: 'ada@example.com', is_admin: true }),
+    adminUser('usr-orion', 'Orion'),
+    adminUser('usr-grace', 'Grace Brewster Murray Hopper', {
       email: 'grace.brewster.murray.hopper@compilers.example.com',
-    },
-    { ...user, id: 'usr-lyra', name: 'Lyra', email: 'lyra@example.com', status: 'disabled', teams_owned: 0 },
-    {
-      ...user,
-      id: 'usr-vega',
-      name: '',
+    }),
+    adminUser('usr-lyra', 'Lyra', { status: 'disabled', teams_owned: 0 }),
+    adminUser('usr-vega', '', {
       email: 'vega@example.com',
       status: 'invited',
       teams_joined: 0,
       teams_owned: 0,
-    },
-  ] as Db['allUsers'];
+    }),
+  ];
 }
