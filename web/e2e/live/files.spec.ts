@@ -6,7 +6,7 @@ import { expect, make, test } from '../support/platform.ts';
 
 const hash = (content: Buffer) => createHash('sha256').update(content).digest('hex');
 
-test('a file is uploaded, previewed, and downloaded with the same content', async ({
+test('files are uploaded, previewed, renamed, and downloaded with the same content', async ({
   page,
   platform,
   signedIn,
@@ -27,6 +27,16 @@ test('a file is uploaded, previewed, and downloaded with the same content', asyn
   await expect(files.getByText('large.bin')).toBeVisible({ timeout: 120_000 });
   await files.getByText('hello.py').click();
   await expect(page.getByText('print("hello")')).toBeVisible();
+
+  await files.getByRole('row', { name: /hello\.py/ }).focus();
+  await page.keyboard.press('F2');
+  await page.getByLabel('Name', { exact: true }).fill('greeting.py');
+  await page.keyboard.press('Enter');
+  await expect(files.getByText('greeting.py')).toBeVisible();
+  // The platform has the new name, and not the old one.
+  await page.reload();
+  await expect(files.getByText('greeting.py')).toBeVisible({ timeout: 60_000 });
+  await expect(files.getByText('hello.py')).toHaveCount(0);
 
   await files.getByText('large.bin').click();
   const download = page.waitForEvent('download', { timeout: 120_000 });
