@@ -10,6 +10,9 @@ use crate::run::{cargo, run, say};
 use crate::web::Web;
 use crate::{images, setup};
 
+/// The section of the bench that measures the dashboard, in a browser.
+const PAGE: &str = "page";
+
 /// Measures a release build. A trial leaves the document of the repository alone.
 pub(crate) fn bench(places: &Places, quick: bool, only: Option<&str>) -> Result<()> {
     let document = if quick || only.is_some() {
@@ -20,9 +23,19 @@ pub(crate) fn bench(places: &Places, quick: bool, only: Option<&str>) -> Result<
     let mut own: Vec<OsString> = vec!["--document".into(), document.into()];
     own.extend(quick.then(|| "--quick".into()));
     own.extend(only.map(|only| format!("--only={only}").into()));
-    setup::browser()?;
-    own.extend(["--web".into(), places.root.join("web").into()]);
-    on_a_platform(places, "release", "speed", own)
+    let dashboard = if measures_page(only) {
+        setup::browser()?;
+        own.extend(["--web".into(), places.root.join("web").into()]);
+        Some(Web::install(places)?.build()?)
+    } else {
+        None
+    };
+    on_a_platform(places, "release", "speed", dashboard, own)
+}
+
+/// Whether the bench opens the dashboard. The other sections, and a soak, call the API only.
+fn measures_page(only: Option<&str>) -> bool {
+    only.is_none_or(|sections| sections.split(',').any(|section| section == PAGE))
 }
 
 /// Shakes a debug build: it checks itself while it runs.
@@ -30,18 +43,24 @@ pub(crate) fn soak(places: &Places, minutes: u64, seed: Option<u64>, stub: bool)
     let mut own: Vec<OsString> = vec![format!("--minutes={minutes}").into()];
     own.extend(seed.map(|seed| format!("--seed={seed}").into()));
     own.extend(stub.then(|| "--stub".into()));
-    on_a_platform(places, "dev", "soak", own)
+    on_a_platform(places, "dev", "soak", None, own)
 }
 
-/// Builds images, programs and the one that runs them, then runs it with `own` arguments.
-fn on_a_platform(places: &Places, profile: &str, name: &str, own: Vec<OsString>) -> Result<()> {
+/// Builds images, programs and the one that runs them, then runs it with `own` arguments. `dashboard` is the build that the platform
+/// serves.
+fn on_a_platform(
+    places: &Places,
+    profile: &str,
+    name: &str,
+    dashboard: Option<String>,
+    own: Vec<OsString>,
+) -> Result<()> {
     images::build(places)?;
-    let dashboard = Web::install(places)?.build()?;
     say(format_args!("building the platform ({profile})"));
     let packages = ["-p", "locule", "-p", "locule-stub-vmm"];
     run(cargo()
         .current_dir(&places.root)
-        .env("LOCULE_WEB", dashboard)
+        .envs(dashboard.map(|build| ("LOCULE_WEB", build)))
         .args(["build", "--quiet", "--profile", profile])
         .args(packages))?;
     let programs = places.target.join(match profile {
@@ -64,4 +83,16 @@ fn on_a_platform(places: &Places, profile: &str, name: &str, own: Vec<OsString>)
         .arg("--folder")
         .arg(folder)
         .args(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_section_of_the_page_needs_the_dashboard() {
+        assert!(measures_page(None));
+        assert!(measures_page(Some("exec,page")));
+        assert!(!measures_page(Some("exec,pause")));
+    }
 }

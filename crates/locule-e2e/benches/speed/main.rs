@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use chrono::DateTime;
 use clap::Parser;
 use locule_e2e::platform::{Options, Platform};
@@ -62,9 +62,9 @@ struct Args {
     /// The guest images
     #[arg(long)]
     images: PathBuf,
-    /// The dashboard, with its packages
+    /// The dashboard, with its packages; for `page`
     #[arg(long)]
-    web: PathBuf,
+    web: Option<PathBuf>,
     /// Folder for all files; removed afterwards
     #[arg(long)]
     folder: PathBuf,
@@ -152,8 +152,9 @@ fn measure(args: &Args, folder: &Path, load: f64) -> Result<(Vec<Figure>, f64, S
         creates::burst(&mut rig, half)?;
     }
     if args.wants("page") {
+        let web = args.web.as_deref().context("`page` needs --web")?;
         rig.restart_with(host::cpus() * 2)?;
-        page::launch_to_prompt(&mut rig, &args.web)?;
+        page::launch_to_prompt(&mut rig, web)?;
     }
     let (mut figures, floor_ms) = (std::mem::take(&mut rig.figures), rig.floor_ms);
     rig.platform.stop()?;
