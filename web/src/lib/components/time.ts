@@ -1,4 +1,17 @@
 /** Durations and moments in words. */
+// To make a formatter takes longer than to write all texts of a row, so that each is made once.
+const NUMBER = new Intl.NumberFormat('en');
+const DAY_AND_MONTH = { day: 'numeric', month: 'short' } as const;
+const DAYS = {
+  thisYear: new Intl.DateTimeFormat('en-GB', DAY_AND_MONTH),
+  otherYear: new Intl.DateTimeFormat('en-GB', { ...DAY_AND_MONTH, year: 'numeric' }),
+};
+const DATE_AND_TIME = { dateStyle: 'medium', timeStyle: 'medium' } as const;
+const MOMENTS = {
+  local: new Intl.DateTimeFormat('en-GB', DATE_AND_TIME),
+  utc: new Intl.DateTimeFormat('en-GB', { ...DATE_AND_TIME, timeZone: 'UTC' }),
+};
+
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 60) return `${seconds} s`;
@@ -24,21 +37,12 @@ export function ago(time: number, now: number): string {
   if (age < -5000 && age > -7 * DAY) return `in ${duration(-age)}`;
   if (Math.abs(age) < 5000) return 'just now';
   if (age >= 0 && age < 7 * DAY) return `${duration(age)} ago`;
-  const year = new Date(time).getFullYear() === new Date(now).getFullYear();
-  return new Intl.DateTimeFormat('en-GB', {
-    day: 'numeric',
-    month: 'short',
-    ...(year ? {} : { year: 'numeric' }),
-  }).format(time);
+  const thisYear = new Date(time).getFullYear() === new Date(now).getFullYear();
+  return DAYS[thisYear ? 'thisYear' : 'otherYear'].format(time);
 }
 
 export function moment(time: number, zone: 'local' | 'utc'): string {
-  const format = new Intl.DateTimeFormat('en-GB', {
-    dateStyle: 'medium',
-    timeStyle: 'medium',
-    ...(zone === 'utc' ? { timeZone: 'UTC' } : {}),
-  });
-  return `${format.format(time)}${zone === 'utc' ? ' UTC' : ''}`;
+  return `${MOMENTS[zone].format(time)}${zone === 'utc' ? ' UTC' : ''}`;
 }
 
 /** Idle timeouts and the like: `15 min`, `never` for 0. */
@@ -62,6 +66,11 @@ export function mebibytes(count: number): string {
   return bytes(count * 1024 * 1024);
 }
 
+/** `1,004` */
+export function digits(count: number): string {
+  return NUMBER.format(count);
+}
+
 export function plural(count: number, one: string, many = `${one}s`): string {
-  return `${new Intl.NumberFormat('en').format(count)} ${count === 1 ? one : many}`;
+  return `${digits(count)} ${count === 1 ? one : many}`;
 }

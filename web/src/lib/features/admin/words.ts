@@ -1,4 +1,4 @@
-import { plural } from '#lib/components/time.ts';
+import { digits, plural } from '#lib/components/time.ts';
 import type { Schemas } from '#lib/api/types.ts';
 
 export type AdminTeam = Schemas['AdminTeam'];
@@ -63,12 +63,11 @@ export function limitsOf(values: Typed): Own {
 
 /** What a field of a limit says of the team. The default is known where the team has no limit of its own. */
 export function limitUse({ field, use, unit }: Limit, { own, limits }: Quota) {
-  const number = (count: number) => new Intl.NumberFormat('en').format(count);
   const max = use ? limits[use].max : limits.creates_per_minute_max;
   const isOwn = own[field] !== null && own[field] !== undefined;
   return {
-    placeholder: isOwn ? 'default' : `${number(max)} by default`,
-    hint: use ? `${number(limits[use].used)}${unit ? ` ${unit}` : ''} in use` : undefined,
+    placeholder: isOwn ? 'default' : `${digits(max)} by default`,
+    hint: use ? `${digits(limits[use].used)}${unit ? ` ${unit}` : ''} in use` : undefined,
   };
 }
 

@@ -1,4 +1,4 @@
-import { mebibytes, plural } from '#lib/components/time.ts';
+import { digits, mebibytes, plural } from '#lib/components/time.ts';
 import type { ApiKey, Member, Sandbox, Schemas } from '#lib/api/types.ts';
 
 /** The rule of `TeamName` in `openapi/public.json` (B-140). */
@@ -48,7 +48,6 @@ export function removed(member: Member, left: Schemas['CreatedSandboxes']): stri
 
 /** The limits of a team with their use, as rows. */
 export function limitRows(limits: Schemas['TeamLimits']) {
-  const number = (count: number) => new Intl.NumberFormat('en').format(count);
   const row = (label: string, { used, max }: Schemas['LimitUse'], print: (count: number) => string) => ({
     label,
     used,
@@ -56,10 +55,10 @@ export function limitRows(limits: Schemas['TeamLimits']) {
     text: `${print(used)} of ${print(max)}`,
   });
   return [
-    row('Running capsules', limits.sandboxes, number),
-    row('vCPU of running capsules', limits.vcpus, number),
+    row('Running capsules', limits.sandboxes, digits),
+    row('vCPU of running capsules', limits.vcpus, digits),
     row('Memory of running capsules', limits.memory_mb, mebibytes),
-    row('Paused capsules', limits.paused_sandboxes, number),
+    row('Paused capsules', limits.paused_sandboxes, digits),
     row('Disks and saved memory', limits.storage_mb, mebibytes),
   ];
 }
