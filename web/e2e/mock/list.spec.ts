@@ -36,6 +36,20 @@ test('what the list shows stands in the address', async ({ page, db, open }) => 
     await page.getByRole('button', { name: 'Clear the filters' }).click();
     await expect(page.getByRole('row')).toHaveCount(4);
   });
+  await test.step('what was searched for is marked', async () => {
+    const search = page.getByRole('searchbox', { name: 'Search capsules' });
+    await search.fill('PY');
+    const marks = () => page.evaluate(() => [...(CSS.highlights.get('search') ?? [])].map(String));
+    await expect.poll(marks).toEqual(['py']);
+    await search.fill('');
+    await expect.poll(marks).toEqual([]);
+  });
+  await test.step('the id is copied from the row under the pointer', async () => {
+    const copy = page.getByRole('button', { name: 'Copy the id' });
+    await row(page, 1).hover();
+    await expect(row(page, 1).getByRole('button', { name: 'Copy the id' })).toBeVisible();
+    await expect(copy).toHaveCount(1);
+  });
   await test.step('ended capsules are listed on request, each with its cause', async () => {
     await page.getByRole('checkbox', { name: 'Ended' }).check();
     await expect(page).toHaveURL(/ended=true/);

@@ -1,25 +1,39 @@
 /** Rows above and below the window that are drawn too. */
 const OVERSCAN = 6;
 
-/** Which rows of a long list are near the window. The page scrolls, not the list. Every row has the same height. */
+/**
+ * Which rows of a long list are near the window. The page scrolls, not the list. Every row has the same height.
+ * The layout is read when the window scrolls, while it is known, and never after rows have changed: the browser would lay the page out
+ * twice.
+ */
 export class WindowRows {
-  first = $state(0);
-  /** The row after the last. */
-  end = $state(0);
-  #count = 0;
-  #height = 40;
-  /** Where the first row begins on the page. */
-  #top = 0;
+  /** The height of a row. */
+  height = $state(40);
+  /** The first row near the window, and the one after the last, in a list without ends. */
+  #near = $state(0);
+  #far = $state(0);
+  #list: HTMLElement | undefined;
 
   #read = (): void => {
-    const above = window.scrollY - this.#top;
-    const inside = (index: number) => Math.max(0, Math.min(this.#count, index));
-    this.first = inside(Math.floor(above / this.#height) - OVERSCAN);
-    this.end = inside(Math.ceil((above + window.innerHeight) / this.#height) + OVERSCAN);
+    if (!this.#list) return;
+    const above = -this.#list.getBoundingClientRect().top;
+    this.#near = Math.floor(above / this.height) - OVERSCAN;
+    this.#far = Math.ceil((above + window.innerHeight) / this.height) + OVERSCAN;
   };
 
+  /** The first row that is drawn, of so many. */
+  first(count: number): number {
+    return Math.max(0, Math.min(this.#near, count - (this.#far - this.#near)));
+  }
+
+  /** The row after the last one that is drawn. */
+  end(count: number): number {
+    return Math.min(count, Math.max(this.#far, this.first(count)));
+  }
+
   /** Follows the window until the answer is called. */
-  start(): () => void {
+  start(list: HTMLElement): () => void {
+    this.#list = list;
     window.addEventListener('scroll', this.#read, { passive: true });
     window.addEventListener('resize', this.#read);
     this.#read();
@@ -29,15 +43,11 @@ export class WindowRows {
     };
   }
 
-  update(count: number, height: number, top: number): void {
-    [this.#count, this.#height, this.#top] = [count, height, top];
-    this.#read();
-  }
-
   /** Scrolls as little as shows the row. */
   scrollTo(index: number): void {
-    const top = this.#top + index * this.#height;
-    const bottom = top + this.#height;
+    if (!this.#list) return;
+    const top = this.#list.getBoundingClientRect().top + window.scrollY + index * this.height;
+    const bottom = top + this.height;
     if (top < window.scrollY) window.scrollTo({ top });
     else if (bottom > window.scrollY + window.innerHeight)
       window.scrollTo({ top: bottom - window.innerHeight });

@@ -5,7 +5,8 @@ export const STATUSES = ['pending', 'starting', 'running', 'paused', 'missing', 
 
 /** `sb-7f3a91c2`: enough to tell capsules apart. */
 export function shortId(id: string): string {
-  return id.replace(/^([a-z]+-[0-9a-f]{8}).*$/, '$1');
+  const digits = id.indexOf('-') + 1;
+  return digits === 0 ? id : id.slice(0, digits + 8);
 }
 
 /** The person, key or part of the platform that acted, as a sentence names it. */

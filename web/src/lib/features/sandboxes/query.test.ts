@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Sandbox } from '#lib/api/types.ts';
-import { cleared, DEFAULT, filtered, parse, print, select } from './query.ts';
+import {
+  cleared,
+  DEFAULT,
+  filtered,
+  type ListQuery,
+  matching,
+  newestFirst,
+  parse,
+  print,
+  sorted,
+} from './query.ts';
 
 function sandbox(id: string, more: Partial<Sandbox> = {}): Sandbox {
   return {
@@ -15,6 +25,7 @@ function sandbox(id: string, more: Partial<Sandbox> = {}): Sandbox {
     ...more,
   } as Sandbox;
 }
+const select = (all: Sandbox[], asked: ListQuery) => matching(sorted(newestFirst(all), asked.sort), asked);
 const ids = (sandboxes: Sandbox[]) => sandboxes.map(({ id }) => id);
 const query = (text: string) => parse(new URLSearchParams(text));
 

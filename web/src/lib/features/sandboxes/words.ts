@@ -41,6 +41,21 @@ export function clockWords(sandbox: Sandbox, now: number): { text: string; soon:
   return { text: `${limit.kind} in ${duration(left)}`, soon: left < 60_000 };
 }
 
+/** The texts of a row of the list that do not change with the time. */
+export function cellsOf(sandbox: Sandbox) {
+  const memory = mebibytes(sandbox.memory_mb);
+  const idle = timeout(sandbox.timeout_sec);
+  return {
+    id: shortId(sandbox.id),
+    memory,
+    timeout: idle,
+    /** What stands in columns of its own on a wide screen. */
+    more: `${sandbox.vcpus} vCPU · ${memory} · idle timeout ${idle}`,
+    by: sandbox.created_by ? actor(sandbox.created_by) : '',
+    started: sandbox.started_at ?? sandbox.created_at,
+  };
+}
+
 const ENDINGS: Record<string, string> = {
   destroyed: 'destroyed',
   expired: 'reached its end',
