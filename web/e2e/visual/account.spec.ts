@@ -1,6 +1,6 @@
 import { ATLAS } from '../../mocks/db.ts';
 import { token } from '../../mocks/account.ts';
-import { scene } from './pictures.ts';
+import { OVER, scene } from './pictures.ts';
 
 const everyWay = { version: '0.1.0', sign_up: 'open', mail: true, providers: ['github'] } as const;
 const given: Parameters<typeof scene>[1]['given'] = (db) => {
@@ -17,6 +17,7 @@ scene('sign-in', {
 
 scene('sign-in-refused', {
   path: '/login',
+  widths: OVER,
   signedIn: false,
   allowed: /401/,
   show: async (page) => {
@@ -29,6 +30,7 @@ scene('sign-in-refused', {
 
 scene('sign-in-after-github', {
   path: '/login?error=invitation_required',
+  widths: OVER,
   signedIn: false,
   given,
   show: (page) => page.getByRole('alert').waitFor(),
@@ -63,6 +65,7 @@ scene('reset-password', {
 
 scene('activate-old-link', {
   path: '/activate?token=old',
+  widths: OVER,
   signedIn: false,
   given,
   allowed: /400/,

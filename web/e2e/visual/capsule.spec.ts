@@ -3,7 +3,7 @@ import type { FileEntry } from '../../src/lib/api/types.ts';
 import { type Db, minutesAgo, NOW } from '../../mocks/db.ts';
 import { disk, file, folder } from '../../mocks/files.ts';
 import { busy, ended, history, idOf, paused, running, vanished } from './data.ts';
-import { scene, type Stage } from './pictures.ts';
+import { OVER, scene, type Stage } from './pictures.ts';
 
 const at = (id: string, rest = '') => `/dashboard/capsules/${id}${rest}`;
 const given = (db: Db) => {
@@ -55,6 +55,7 @@ scene('capsule-missing', {
 
 scene('capsule-change-clock', {
   path: at(running.id),
+  widths: OVER,
   given,
   show: async (page) => {
     await page.getByRole('button', { name: 'Change…' }).click();
@@ -64,6 +65,7 @@ scene('capsule-change-clock', {
 
 scene('capsule-label', {
   path: at(running.id),
+  widths: OVER,
   given,
   show: async (page) => {
     await page.getByRole('button', { name: 'label', exact: true }).click();
@@ -136,6 +138,7 @@ scene('terminal-exit', {
 
 scene('terminal-paste', {
   path: terminal,
+  widths: OVER,
   given,
   show: async (page, stage) => {
     await printed(page, stage);
@@ -228,6 +231,7 @@ scene('files-rename', {
 
 scene('files-delete', {
   path: files,
+  widths: OVER,
   given: onDisk,
   show: async (page) => {
     await listed(page);
@@ -239,6 +243,7 @@ scene('files-delete', {
 
 scene('files-name-taken', {
   path: files,
+  widths: OVER,
   given: onDisk,
   show: async (page) => {
     await listed(page);

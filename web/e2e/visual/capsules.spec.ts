@@ -1,7 +1,7 @@
 import type { Page } from '@playwright/test';
 import { sandbox } from '../../mocks/db.ts';
 import { busy, ended, history, idOf, paused, running, vanished } from './data.ts';
-import { scene } from './pictures.ts';
+import { OVER, scene } from './pictures.ts';
 
 const LIST = '/dashboard/capsules/list';
 const listed = (page: Page) => page.getByText('sb-7f3a91c2').first().waitFor();
@@ -134,6 +134,7 @@ scene('capsules-failed', {
 
 scene('launch', {
   path: LIST,
+  widths: OVER,
   given: busy,
   forced: true,
   show: async (page) => {
@@ -145,6 +146,7 @@ scene('launch', {
 
 scene('launch-as-code', {
   path: LIST,
+  widths: OVER,
   given: busy,
   allowed: /429/,
   show: async (page, { db }) => {
@@ -168,6 +170,7 @@ scene('launch-as-code', {
 
 scene('destroy-one', {
   path: LIST,
+  widths: OVER,
   given: busy,
   show: async (page) => {
     await listed(page);
@@ -179,6 +182,7 @@ scene('destroy-one', {
 
 scene('destroy-many', {
   path: LIST,
+  widths: OVER,
   given: (db) =>
     (db.sandboxes = [
       running,

@@ -1,6 +1,6 @@
 import { BOREAS, team } from '../../mocks/db.ts';
 import { busy } from './data.ts';
-import { scene } from './pictures.ts';
+import { OVER, scene } from './pictures.ts';
 
 const LIST = '/dashboard/capsules/list';
 const listed = (page: Parameters<Parameters<typeof scene>[1]['show']>[0]) =>
@@ -36,6 +36,7 @@ scene('drawer', {
 
 scene('palette', {
   path: LIST,
+  widths: OVER,
   given: busy,
   forced: true,
   show: async (page) => {
@@ -47,6 +48,7 @@ scene('palette', {
 
 scene('palette-found', {
   path: LIST,
+  widths: OVER,
   given: busy,
   show: async (page) => {
     await listed(page);
@@ -58,6 +60,7 @@ scene('palette-found', {
 
 scene('keys-of-the-page', {
   path: LIST,
+  widths: OVER,
   given: busy,
   show: async (page) => {
     await listed(page);
@@ -98,6 +101,7 @@ scene('connection-lost', {
 
 scene('login-ended', {
   path: LIST,
+  widths: OVER,
   given: busy,
   allowed: /401/,
   show: async (page, { db }) => {

@@ -1,5 +1,5 @@
 import { administration, asMember, history, keys, log, people } from './data.ts';
-import { scene } from './pictures.ts';
+import { OVER, scene } from './pictures.ts';
 
 scene('keys', {
   path: '/dashboard/keys',
@@ -15,6 +15,7 @@ scene('keys-empty', {
 
 scene('keys-new', {
   path: '/dashboard/keys',
+  widths: OVER,
   given: keys,
   show: async (page) => {
     await page.getByRole('button', { name: 'New key' }).click();
@@ -25,6 +26,7 @@ scene('keys-new', {
 
 scene('keys-shown-once', {
   path: '/dashboard/keys',
+  widths: OVER,
   given: keys,
   show: async (page) => {
     await page.getByRole('button', { name: 'New key' }).click();
@@ -36,6 +38,7 @@ scene('keys-shown-once', {
 
 scene('keys-revoke', {
   path: '/dashboard/keys',
+  widths: OVER,
   given: keys,
   show: async (page) => {
     await page.getByRole('button', { name: 'Actions for ci-nightly' }).click();
@@ -58,6 +61,7 @@ scene('team-member', {
 
 scene('team-invitation', {
   path: '/dashboard/team',
+  widths: OVER,
   given: (db) => {
     people(db);
     db.found = [{ user_id: 'usr-lyra', email: 'lyra@example.com', verified: false }];
@@ -70,6 +74,7 @@ scene('team-invitation', {
 
 scene('team-invited', {
   path: '/dashboard/team',
+  widths: OVER,
   given: people,
   show: async (page) => {
     await page.getByRole('combobox', { name: 'E-mail' }).fill('lyra@example.com');
@@ -80,6 +85,7 @@ scene('team-invited', {
 
 scene('team-role', {
   path: '/dashboard/team',
+  widths: OVER,
   given: people,
   show: async (page) => {
     await page.getByRole('button', { name: 'Actions for Orion' }).click();
@@ -100,6 +106,7 @@ scene('team-rename', {
 
 scene('team-delete', {
   path: '/dashboard/team',
+  widths: OVER,
   given: people,
   show: async (page) => {
     await page.getByRole('button', { name: 'Delete team…' }).click();
@@ -147,6 +154,7 @@ scene('settings', {
 
 scene('settings-password', {
   path: '/dashboard/settings',
+  widths: OVER,
   given: people,
   show: async (page) => {
     await page.getByRole('button', { name: 'Change…' }).click();
@@ -156,6 +164,7 @@ scene('settings-password', {
 
 scene('settings-delete', {
   path: '/dashboard/settings',
+  widths: OVER,
   given: people,
   show: async (page) => {
     await page.getByRole('button', { name: 'Delete account…' }).click();
@@ -171,6 +180,7 @@ scene('admin-teams', {
 
 scene('admin-team-limits', {
   path: '/admin/teams',
+  widths: OVER,
   given: administration,
   show: async (page) => {
     await page.getByRole('button', { name: 'Actions for Atlas' }).click();
@@ -181,6 +191,7 @@ scene('admin-team-limits', {
 
 scene('admin-team-delete', {
   path: '/admin/teams',
+  widths: OVER,
   given: administration,
   show: async (page) => {
     await page.getByRole('button', { name: 'Actions for Atlas' }).click();

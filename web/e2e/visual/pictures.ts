@@ -11,6 +11,8 @@ const SIZES = [
   { width: 390, height: 844 },
 ] as const;
 export type Width = (typeof SIZES)[number]['width'];
+/** For what lies over a page: between a wide screen and a narrow one a dialog has the same form. */
+export const OVER: readonly Width[] = [1440, 390];
 const THEMES = ['dark', 'light'] as const;
 
 /** What a scene has beside the page. */
@@ -88,14 +90,14 @@ export function scene(name: string, scene: Scene): void {
       for (const colorScheme of THEMES) {
         await page.emulateMedia({ colorScheme });
         await settled(page);
-        await expect.soft(page).toHaveScreenshot(`${name}-${size.width}-${colorScheme}.png`);
+        await expect.soft(page).toHaveScreenshot(`${name}-${size.width}-${colorScheme}.webp`);
       }
     }
     if (scene.forced) {
       await page.setViewportSize(SIZES[0]);
       await page.emulateMedia({ colorScheme: 'dark', forcedColors: 'active' });
       await settled(page);
-      await expect.soft(page).toHaveScreenshot(`${name}-forced.png`);
+      await expect.soft(page).toHaveScreenshot(`${name}-forced.webp`);
     }
     // The page serves the next test too.
     await page.emulateMedia({ colorScheme: null, forcedColors: null });
