@@ -194,9 +194,11 @@ test('an invitation without a login offers both ways in', async ({ page, open })
   await expect(page).toHaveURL('/login?next=%2Finvitation%3Ftoken%3Dgood');
 });
 
-for (const path of ['/login', '/login?mode=signup', '/forgot-password', '/invitation?token=a'])
-  test(`axe finds nothing on ${path}`, async ({ page, open }) => {
-    await open(path, { signedIn: false });
-    await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
-    await accessible(page);
-  });
+test('axe finds nothing on the pages without a login', async ({ page, open }) => {
+  for (const path of ['/login', '/login?mode=signup', '/forgot-password', '/invitation?token=a'])
+    await test.step(path, async () => {
+      await open(path, { signedIn: false });
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+      await accessible(page);
+    });
+});

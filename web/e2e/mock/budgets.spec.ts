@@ -22,31 +22,29 @@ function thousand(db: Db): void {
   );
 }
 
-for (const path of [
-  LIST,
-  '/dashboard/keys',
-  '/dashboard/team',
-  '/dashboard/audit',
-  '/admin/teams',
-  '/admin/users',
-  '/admin/audit',
-])
-  test(`the first load of ${path} is under 300 KiB, with 120 of scripts at most`, async ({
-    page,
-    db,
-    open,
-  }) => {
-    db.me.is_admin = true;
-    thousand(db);
-    const loaded = await weigh(page, async () => {
-      await open(path);
-      await page.getByRole('heading', { level: 1 }).waitFor();
-      await page.evaluate(() => document.fonts.ready);
+test('the first load of a list is under 300 KiB, with 120 of scripts at most', async ({ page, db, open }) => {
+  db.me.is_admin = true;
+  thousand(db);
+  for (const path of [
+    LIST,
+    '/dashboard/keys',
+    '/dashboard/team',
+    '/dashboard/audit',
+    '/admin/teams',
+    '/admin/users',
+    '/admin/audit',
+  ])
+    await test.step(path, async () => {
+      const loaded = await weigh(page, async () => {
+        await open(path);
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        await page.evaluate(() => document.fonts.ready);
+      });
+      expect.soft(loaded.fonts, 'the fonts are a part of it').toBeGreaterThan(0);
+      expect.soft(loaded.scripts / KIB).toBeLessThanOrEqual(120);
+      expect.soft(loaded.all / KIB).toBeLessThan(300);
     });
-    expect(loaded.fonts, 'the fonts are a part of it').toBeGreaterThan(0);
-    expect(loaded.scripts / KIB).toBeLessThanOrEqual(120);
-    expect(loaded.all / KIB).toBeLessThan(300);
-  });
+});
 
 test('a scroll through a thousand rows fills few elements again and again', async ({ page, db, open }) => {
   thousand(db);
@@ -68,7 +66,7 @@ test('a scroll through a thousand rows fills few elements again and again', asyn
   const last = page.locator(`[data-row="${idOf(ROWS - 1)}"]`);
   await expect(async () => {
     await page.mouse.move(700, 500);
-    await page.mouse.wheel(0, 600);
+    await page.mouse.wheel(0, 1500);
     expect(await nodes(page)).toBeLessThan(1500);
     expect(await last.count()).toBe(1);
   }).toPass({ intervals: [0], timeout: 25_000 });

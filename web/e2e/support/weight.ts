@@ -1,6 +1,6 @@
 /** What a browser transfers for the first load of a page: the sizes of the files in the build, as `locule serve` sends them. */
 import { existsSync, statSync } from 'node:fs';
-import type { Page } from '@playwright/test';
+import type { Page, Request } from '@playwright/test';
 import { ANSWERED } from '../../mocks/platform.ts';
 
 const BUILD = new URL('../../build', import.meta.url).pathname;
@@ -20,11 +20,13 @@ export interface Weight {
 /** Counts the files that a page asks for while it opens, whether the browser has them already or not. */
 export async function weigh(page: Page, opens: () => Promise<unknown>): Promise<Weight> {
   const paths = new Set<string>();
-  page.on('request', (request) => {
+  const count = (request: Request) => {
     const { pathname, protocol } = new URL(request.url());
     if (protocol === 'http:' && !ANSWERED.test(pathname)) paths.add(pathname);
-  });
+  };
+  page.on('request', count);
   await opens();
+  page.off('request', count);
   const sum = (ending: string) =>
     [...paths].filter((path) => path.endsWith(ending)).reduce((bytes, path) => bytes + sizeOf(path), 0);
   return { all: sum(''), scripts: sum('.js'), fonts: sum('.woff2') };

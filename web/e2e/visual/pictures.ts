@@ -57,7 +57,6 @@ const test = mock.extend<object, { chromium: undefined }>({
 
 /** Whatever was to be drawn is drawn. The port of the test's server is another one in each run. */
 async function settled(page: Page): Promise<void> {
-  await page.mouse.move(0, 0);
   await page.evaluate(async () => {
     await document.fonts.ready;
     await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
@@ -87,6 +86,7 @@ export function scene(name: string, scene: Scene): void {
       if (scene.widths && !scene.widths.includes(size.width)) continue;
       await page.setViewportSize(size);
       await scene.again?.(page, size.width);
+      await page.mouse.move(0, 0);
       for (const colorScheme of THEMES) {
         await page.emulateMedia({ colorScheme });
         await settled(page);
