@@ -91,7 +91,7 @@ export function member(id: string, name: string, more: Partial<Member> = {}): Me
   return {
     user_id: id,
     name,
-    email: `${name.toLowerCase() || 'invited'}@example.com`,
+    email: `${name.toLowerCase().replaceAll(' ', '.') || 'invited'}@example.com`,
     verified: true,
     role: 'member',
     status: 'active',
