@@ -1,7 +1,15 @@
 import { expect, make, signIn, test } from '../support/platform.ts';
 import { prompted, run, screen } from '../support/terminal.ts';
 
-test('from the printed password one button leads to a prompt that answers', async ({ page, platform }) => {
+test('a wrong password is told nothing; from the printed one a button leads to a prompt that answers', async ({
+  page,
+  platform,
+}) => {
+  await page.goto('/login');
+  await page.getByLabel('E-mail').fill(platform.email);
+  await page.getByLabel('Password', { exact: true }).fill('wrong pass word');
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await expect(page.getByText('The e-mail address or the password is wrong.')).toBeVisible();
   await signIn(page, platform.email, platform.password);
   await page.getByRole('button', { name: 'Launch your first capsule' }).click();
   await page.waitForURL(/\/dashboard\/capsules\/sb-.*tab=terminal/);

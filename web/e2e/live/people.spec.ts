@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { expect, signIn, test } from '../support/platform.ts';
+import { expect, test } from '../support/platform.ts';
 
 test('a key is made, used by the SDK, seen as used, revoked, and refused', async ({
   page,
@@ -109,13 +109,4 @@ test('the page says that the platform is away, and comes back by itself', async 
   await platform.start();
   await expect(page.getByText(/has not answered since/)).toBeHidden({ timeout: 90_000 });
   expect(await page.evaluate(() => (window as unknown as { mark: number }).mark)).toBe(mark);
-});
-
-test('a stranger is told nothing but that the sign-in failed', async ({ page, platform }) => {
-  await page.goto('/login');
-  await page.getByLabel('E-mail').fill(platform.email);
-  await page.getByLabel('Password', { exact: true }).fill('wrong pass word');
-  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-  await expect(page.getByText('The e-mail address or the password is wrong.')).toBeVisible();
-  await signIn(page, platform.email, platform.password);
 });
