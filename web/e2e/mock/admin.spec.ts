@@ -31,6 +31,7 @@ test('a team gets hosts of its own after a question; a deleted team has no acts'
   open,
 }) => {
   await open('/admin/teams');
+  await expect(page.getByRole('row', { name: /Atlas/ })).toBeVisible();
   await expect(
     page.getByRole('row', { name: /Boreas/ }).getByRole('button', { name: /Actions/ }),
   ).toHaveCount(0);
