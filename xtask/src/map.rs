@@ -13,7 +13,7 @@ pub(crate) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("locule-net", &["locule-base"]),
     ("locule-disk", &["locule-base"]),
     ("locule-control", &["locule-domain", "locule-store", "locule-agent-api", "locule-base", "locule-ids"]),
-    ("locule-agent", &["locule-domain", "locule-agent-api", "locule-guest-api", "locule-vmm", "locule-net", "locule-disk", "locule-base", "locule-ids"]),
+    ("locule-agent", &["locule-domain", "locule-api", "locule-agent-api", "locule-guest-api", "locule-vmm", "locule-net", "locule-disk", "locule-base", "locule-ids"]),
     ("locule-guest", &["locule-guest-api"]),
     ("locule-edge", &["locule-agent-api", "locule-guest-api", "locule-base", "locule-ids"]),
     ("locule-http", &["locule-control", "locule-edge", "locule-domain", "locule-api", "locule-base", "locule-ids"]),

@@ -1,12 +1,14 @@
 //! The settings of a host.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use locule_base::memory::MachineMemory;
-use locule_domain::MEMORY_STEP_MIB;
+use locule_domain::{HostAddress, MEMORY_STEP_MIB};
 use locule_net::NetOptions;
 use locule_vmm::{AcceleratorSetting, Shape};
+
+use crate::registration::client::Server;
 
 /// What happens to running sandboxes when the agent stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,6 +89,25 @@ pub(crate) fn machine_mib() -> u64 {
     MachineMemory::read().map_or(0, |memory| memory.total_bytes >> 20)
 }
 
+/// The control plane of a host agent.
+#[derive(Clone)]
+pub struct RegistrationConfig {
+    pub server: Server,
+    /// The token of `--register`. An agent that has credentials needs none.
+    pub token: Option<String>,
+    /// The address at which the control plane reaches the agent.
+    pub address: HostAddress,
+}
+
+impl std::fmt::Debug for RegistrationConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistrationConfig")
+            .field("server", &self.server)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Everything the host keeps; private to the agent.
@@ -113,11 +134,19 @@ pub struct Config {
     /// The shapes that the host keeps ready: their template snapshots are taken before the agent is ready and stay, and the
     /// warm pool has VMs of these shapes and no others.
     pub warm_shapes: Vec<Shape>,
+    /// The control plane that the agent registers with. `None`: the agent registers nowhere, and only the users of its socket reach
+    /// it.
+    pub registration: Option<RegistrationConfig>,
 }
 
 impl Config {
     pub fn socket(&self) -> PathBuf {
-        self.run_dir.join("agent.sock")
+        Self::socket_in(&self.run_dir)
+    }
+
+    /// The agent's socket in a folder of sockets.
+    pub fn socket_in(run_dir: &Path) -> PathBuf {
+        run_dir.join("agent.sock")
     }
 
     /// Whether the operator listed the shape.

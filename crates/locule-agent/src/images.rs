@@ -82,6 +82,12 @@ impl Bundle {
         Some((self.folder.join(&image.file), &image.sha256))
     }
 
+    /// The hashes of the root filesystems of all templates.
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = &str> {
+        let templates = self.manifest.templates.values();
+        templates.map(|image| image.sha256.as_str())
+    }
+
     /// Whether a template has a root filesystem with this hash.
     pub(crate) fn has_content(&self, sha256: &str) -> bool {
         let mut templates = self.manifest.templates.values();

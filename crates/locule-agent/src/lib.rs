@@ -27,6 +27,7 @@ mod operation;
 mod pressure;
 mod promises;
 mod proxy;
+mod registration;
 mod registry;
 mod run;
 mod server;
@@ -39,11 +40,13 @@ mod vm_source;
 mod warm;
 mod write_mark;
 
-pub use config::{Config, Limits, OnStop};
+pub use config::{Config, Limits, OnStop, RegistrationConfig};
 pub use images::{BadBundle, Bundle};
 pub use ledger::{Finding, Findings, examine};
 pub use locule_net::Forwarding;
 pub use locule_vmm::{AcceleratorSetting, Shape};
+pub use registration::client::{BadServer, Server};
+pub use registration::credentials::Credentials;
 pub use registry::Registry;
 pub use run::{Agent, RunError, run};
 

@@ -24,7 +24,7 @@ use crate::registry::Registry;
 use crate::slots::Slots;
 use crate::vm_source::VmSource;
 use crate::write_mark::WriteMarkStore;
-use crate::{adopt, pressure, server};
+use crate::{adopt, pressure, registration, server};
 
 /// Whether KVM works is the same for every agent of this machine, until its next boot.
 const KVM_PROBE_RESULT: &str = "/run/locule/kvm-probe.json";
@@ -170,6 +170,12 @@ impl Agent {
         });
         registry.set_ready();
         tracing::info!(vmm = %host.vmm.identity(), "the host is ready");
+        if let Some(registration) = host.config.registration.clone() {
+            let registry = registry.clone();
+            tasks.spawn("registration", |stop| {
+                registration::run(registration, registry, stop)
+            });
+        }
         Ok(Self { host, registry })
     }
 

@@ -55,6 +55,8 @@ codes! {
     InvitationRequired = "invitation_required";
     /// The resource does not exist, or belongs to another team.
     NotFound = "not_found";
+    /// The host was deleted. Its agent pauses the sandboxes, keeps their files and exits.
+    HostDeleted = "host_deleted";
     /// The sign-in provider is not configured on this platform.
     ProviderNotFound = "provider_not_found";
     /// The program to start is not in the sandbox.
@@ -67,6 +69,8 @@ codes! {
     InvalidState = "invalid_state";
     /// Another request changed the resource at the same time, or the resource already exists.
     Conflict = "conflict";
+    /// The control plane cannot reach the host agent at its address.
+    HostUnreachable = "host_unreachable";
     /// The e-mail address was used in another sign-up a moment ago.
     SignupCooldown = "signup_cooldown";
     /// Another account has the e-mail address.

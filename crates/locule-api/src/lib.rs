@@ -12,6 +12,7 @@ pub mod error;
 pub mod events;
 pub mod exec;
 pub mod files;
+pub mod hosts;
 pub mod info;
 mod object;
 pub mod ports;
@@ -39,6 +40,10 @@ pub use exec::{Encoding, ExecRequest, ExecResult, ExecStarted};
 pub use files::{
     FileEntry, FileEntryKind, FileEntryResponse, FileList, FileOperation, ListFilesRequest,
     MoveFileRequest, PathRequest, SignFileRequest, SignedAddress,
+};
+pub use hosts::{
+    AddHostTagRequest, CreateHostRequest, CreatedHost, HOST_TOKEN_HEADER, Host, HostCredentials,
+    HostHeartbeat, HostStatus, HostType, RefreshHostRequest, RegisterHostRequest,
 };
 pub use info::{PlatformInfo, SignUp};
 pub use object::Object;

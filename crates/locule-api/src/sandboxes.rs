@@ -285,7 +285,7 @@ pub struct LimitUse {
     pub max: u64,
 }
 
-/// The limits of a team, and what its sandboxes use of them.
+/// The limits of a team, and the use of each limit by its sandboxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TeamLimits {
     /// Running sandboxes.

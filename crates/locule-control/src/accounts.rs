@@ -21,7 +21,6 @@ pub(crate) mod search;
 pub(crate) mod sessions;
 pub(crate) mod sign_in_options;
 pub(crate) mod sign_up;
-mod tokens;
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ pub(crate) mod list;
 
 use chrono::{DateTime, Utc};
 use locule_domain::Role;
-use locule_ids::{ApiKeyId, AuditId, SandboxId, TeamId, UserId};
+use locule_ids::{ApiKeyId, AuditId, HostId, SandboxId, TeamId, UserId};
 use locule_store::{PgConnection, audit};
 use serde_json::{Value, json};
 
@@ -62,6 +62,16 @@ pub(crate) enum MemberAuditEvent<'a> {
     },
 }
 
+/// The events about a host (B-081), in the log of its team, or of the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostAuditEvent {
+    Add,
+    /// A registration token was issued, other than the first.
+    IssueToken,
+    /// The host was unreachable, and its agent sent a heartbeat.
+    MarkedUp,
+}
+
 /// The reason why a login was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionEnd {
@@ -74,6 +84,7 @@ pub(crate) enum SessionEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AuditEvent<'a> {
     Sandbox(SandboxId, &'a SandboxAuditEvent),
+    Host(HostId, HostAuditEvent),
     TeamCreate {
         team: TeamId,
         name: &'a str,
@@ -219,6 +230,17 @@ impl SandboxAuditEvent {
     }
 }
 
+impl HostAuditEvent {
+    fn record(self, id: HostId) -> AuditRecord {
+        let (action, status) = match self {
+            Self::Add => ("add", "success"),
+            Self::IssueToken => ("issue_token", "info"),
+            Self::MarkedUp => ("marked_up", "info"),
+        };
+        record("host", &id, action, ("team", status), json!({}))
+    }
+}
+
 impl MemberAuditEvent<'_> {
     fn record(self, id: UserId) -> AuditRecord {
         let (action, status, metadata) = match self {
@@ -248,6 +270,7 @@ impl AuditEvent<'_> {
         let none = || json!({});
         match self {
             Self::Sandbox(id, event) => event.record(*id),
+            Self::Host(id, event) => event.record(*id),
             Self::TeamCreate { team, name } => {
                 let name = json!({ "name": name });
                 record("team", team, "create", ("team", "success"), name)

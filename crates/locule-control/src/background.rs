@@ -2,6 +2,7 @@
 //!
 //! | task | period | does | does not |
 //! |---|---|---|---|
+//! | host links | 5 s | read the addresses of all hosts, and start the watch of each new host | call a host |
 //! | host watch | always | write each report of a host at once | infer anything from a host that does not answer |
 //! | sandbox sweep | 15 s | compare every row with its host, and reconcile what differs | destroy a sandbox that has no row |
 //! | revocation | 5 s | close the connections of callers that lost their right | end programs inside sandboxes |
@@ -21,19 +22,18 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Accounts;
 use crate::background::jobs::Jobs;
 use crate::core::Core;
+use crate::error::CommonError;
 use crate::events::Events;
+use crate::hosts::{self, Hosts};
 use crate::reconcile::{sweep, watch};
 use crate::sandboxes::Sandboxes;
 use crate::teams::api_keys;
 
 /// Starts all of them. They stop with the task set.
-pub(crate) fn start(sandboxes: &Sandboxes, accounts: &Accounts, jobs: &Jobs) {
+pub(crate) fn start(sandboxes: &Sandboxes, accounts: &Accounts, hosts: &Hosts, jobs: &Jobs) {
     let tasks = &sandboxes.core.tasks;
     let core_of = || sandboxes.core.clone();
-    for host in &sandboxes.inner.hosts {
-        let (sandboxes, host) = (sandboxes.clone(), host.clone());
-        tasks.spawn("host watch", |stop| watch::run(sandboxes, host, stop));
-    }
+    start_links(sandboxes, hosts);
     let owned = sandboxes.clone();
     let core = core_of();
     tasks.spawn("sandbox sweep", |stop| {
@@ -77,6 +77,29 @@ pub(crate) fn start(sandboxes: &Sandboxes, accounts: &Accounts, jobs: &Jobs) {
         every(core, "jobs", jobs::PERIOD, stop, async move || {
             owned.run_due().await
         })
+    });
+}
+
+/// Starts the task that follows the addresses of all hosts.
+fn start_links(sandboxes: &Sandboxes, hosts: &Hosts) {
+    let (sandboxes, hosts) = (sandboxes.clone(), hosts.clone());
+    let (core, tasks) = (hosts.core.clone(), hosts.core.tasks.clone());
+    tasks.spawn("host links", |stop| {
+        every(
+            core,
+            "host links",
+            hosts::LINKS_PERIOD,
+            stop,
+            async move || {
+                hosts.refresh_links().await?;
+                for watched in hosts.links.take_unwatched() {
+                    let sandboxes = sandboxes.clone();
+                    let tasks = &hosts.core.tasks;
+                    tasks.spawn("host watch", |stop| watch::run(sandboxes, watched, stop));
+                }
+                Ok::<_, CommonError>(())
+            },
+        )
     });
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! locule-http ──► Sandboxes ──► hosts          Accounts ──► Jobs ──► Sandboxes (destroy), e-mail
-//!            └──► Accounts                     each holds a Core: database, clock, tasks
+//!            ├──► Accounts                     each holds a Core: database, clock, tasks
+//!            └──► Hosts
 //! ```
 
 use locule_base::clock::SharedClock;
@@ -15,7 +16,8 @@ use crate::background;
 use crate::background::jobs::Jobs;
 use crate::core::Core;
 use crate::events::Events;
-use crate::hosts::HostLink;
+use crate::hosts::Hosts;
+use crate::hosts::links::HostLinks;
 use crate::reconcile::sweep;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::{Sandboxes, SandboxesConfig};
@@ -42,6 +44,7 @@ impl ControlConfig {
 pub struct ControlPlane {
     pub sandboxes: Sandboxes,
     pub accounts: Accounts,
+    pub hosts: Hosts,
     pub events: Events,
     jobs: Jobs,
 }
@@ -52,17 +55,19 @@ impl ControlPlane {
         pool: PgPool,
         clock: SharedClock,
         tasks: Tasks,
-        hosts: Vec<HostLink>,
+        links: HostLinks,
     ) -> Self {
         let core = Core::new(pool, clock, tasks);
         let events = Events::new(core.clone());
-        let sandboxes = Sandboxes::new(core.clone(), config.sandboxes, hosts);
+        let hosts = Hosts::new(core.clone(), &config.accounts.jwt_secret, links.clone());
+        let sandboxes = Sandboxes::new(core.clone(), config.sandboxes, links);
         let mailer = config.accounts.mailer.clone();
         let jobs = Jobs::new(core.clone(), sandboxes.clone(), mailer);
         let accounts = Accounts::new(core, config.accounts, jobs.clone());
         Self {
             sandboxes,
             accounts,
+            hosts,
             events,
             jobs,
         }
@@ -70,7 +75,7 @@ impl ControlPlane {
 
     /// Starts the watch of every host and the periodic jobs.
     pub fn start(&self) {
-        background::start(&self.sandboxes, &self.accounts, &self.jobs);
+        background::start(&self.sandboxes, &self.accounts, &self.hosts, &self.jobs);
         self.start_events();
     }
 

@@ -1,22 +1,97 @@
-//! The hosts that this control plane gives orders to.
+//! [`Hosts`]: the use cases about hosts, and the links to them.
+//!
+//! ```text
+//! create_host ──► row, pending, and a registration token (1 h)
+//! register ─────► the token is used; an access token (7 days) and a refresh token (60 days)
+//! heartbeat ────► the control plane calls the host at its address; the host is online
+//! refresh ──────► new tokens for the host
+//! ```
+
+pub(crate) mod error;
+mod heartbeat;
+pub(crate) mod links;
+pub(crate) mod manage;
+mod register;
+mod tags;
 
 use std::sync::Arc;
 
-use locule_agent_api::{Connector, HostAgent};
-use locule_ids::HostId;
+use locule_domain::Role;
+use locule_store::PgConnection;
+use locule_store::hosts::Host;
 
-/// A host and how to reach it: orders by RPC, bytes through the connector.
+use crate::authority::{self, Needed};
+use crate::caller::Person;
+use crate::core::Core;
+use crate::error::CommonError;
+use crate::hosts::error::HostError;
+use crate::hosts::links::HostLinks;
+
+pub use heartbeat::Heartbeat;
+pub use manage::{HostWithToken, NewHost};
+pub use register::{HostCredentials, HostIdentity, NewRegistration};
+
+/// The period of the task that reads the addresses of all hosts.
+pub(crate) const LINKS_PERIOD: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Hosts of the platform and of teams. Cheap to clone.
 #[derive(Clone)]
-pub struct HostLink {
-    pub id: HostId,
-    pub agent: Arc<dyn HostAgent>,
-    pub connector: Connector,
+pub struct Hosts {
+    pub(crate) core: Core,
+    /// Signs the access tokens of hosts, as it signs the tokens of logins.
+    jwt_secret: Arc<[u8]>,
+    pub(crate) links: HostLinks,
 }
 
-impl std::fmt::Debug for HostLink {
+impl std::fmt::Debug for Hosts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HostLink")
-            .field("id", &self.id)
+        f.debug_struct("Hosts")
+            .field("links", &self.links)
             .finish_non_exhaustive()
+    }
+}
+
+impl Hosts {
+    pub(crate) fn new(core: Core, jwt_secret: &[u8], links: HostLinks) -> Self {
+        Self {
+            core,
+            jwt_secret: jwt_secret.into(),
+            links,
+        }
+    }
+
+    /// Reads the addresses of all hosts.
+    pub(crate) async fn refresh_links(&self) -> Result<(), CommonError> {
+        let mut conn = self.core.connection().await?;
+        let hosts = locule_store::hosts::registered(&mut conn).await?;
+        self.links.replace(&hosts);
+        Ok(())
+    }
+
+    /// Confirms, in the transaction of a change, that the person may change a host: platform administrators any host, the owner and
+    /// the admins of a team the hosts of the team. A host that the person may not see does not exist for the person.
+    async fn confirm(
+        &self,
+        conn: &mut PgConnection,
+        person: &Person,
+        host: &Host,
+    ) -> Result<(), HostError> {
+        if !Self::may_see(person, host) {
+            return Err(HostError::not_found());
+        }
+        let (by, now) = (person.by(), self.core.now());
+        match host.team {
+            Some(team) if !person.is_admin => {
+                authority::role(conn, by, team, Role::Admin, now).await?;
+            }
+            Some(_) | None => authority::confirm(conn, by, Needed::Platform, now).await?,
+        }
+        Ok(())
+    }
+
+    /// Whether a person may see a host: platform administrators see all, members of a team the hosts of the team.
+    fn may_see(person: &Person, host: &Host) -> bool {
+        let own = person.team.map(|membership| membership.team);
+        person.is_admin || (host.team.is_some() && host.team == own)
     }
 }

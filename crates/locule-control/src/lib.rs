@@ -7,6 +7,7 @@
 //! | `reconcile/` | how a sandbox's row and its host come to agree: `reconcile`, the sweep, reports of hosts |
 //! | `accounts/` | [`Accounts`]: sign-up, login, OAuth, one's own account, administration, e-mail |
 //! | `teams/` | teams, members, invitations and API keys |
+//! | `hosts/` | [`Hosts`]: registration, credentials and heartbeats of hosts, and the links to them |
 //! | `audit/` | the audit log |
 //! | `background/` | periodic jobs, and the jobs that a change leaves behind |
 //! | `events` | tells the streams of a team what changes in it |
@@ -31,6 +32,7 @@ mod revocation;
 mod sandboxes;
 mod secrets;
 mod teams;
+mod tokens;
 mod turns;
 mod uses;
 
@@ -52,15 +54,22 @@ pub use accounts::sign_up::SignedUp;
 pub use accounts::{Accounts, AccountsConfig};
 pub use audit::list::{AuditEntries, AuditEntry, AuditFilter};
 pub use background::periodic::PeriodicTask;
-pub use bootstrap::{bootstrap, new_password};
+pub use bootstrap::{LocalHost, bootstrap, new_password};
 pub use caller::{Actor, Caller, Identity, Membership, Person};
 pub use control_plane::{ControlConfig, ControlPlane};
 pub use error::CommonError;
 pub use events::{Events, Following, TeamEvent};
 pub use guarded::Cut;
-pub use hosts::HostLink;
+pub use hosts::error::HostError;
+pub use hosts::links::{Dial, HostLink, HostLinks};
+pub use hosts::{
+    Heartbeat, HostCredentials, HostIdentity, HostWithToken, Hosts, NewHost, NewRegistration,
+};
 pub use locule_agent_api::{Holder, HolderKind, Purpose};
-pub use locule_domain::{Need, NewSandbox, Role, Scope, SignupPolicy};
+pub use locule_domain::{
+    HostAddress, HostKind, HostState, Invalid, Need, NewSandbox, Role, Scope, SignupPolicy,
+};
+pub use locule_store::hosts::{Host, Machine};
 pub use locule_store::sandbox_callers::Grant;
 pub use locule_store::sandboxes::{Author, AuthorId, AuthorKind};
 pub use rate::Rate;

@@ -22,7 +22,7 @@ use locule_domain::{Action, ErrorReason, Sandbox, SandboxEvent, SandboxState, ne
 use locule_ids::{HostId, SandboxId};
 use locule_store::{cluster, hosts, sandboxes};
 
-use crate::hosts::HostLink;
+use crate::hosts::links::HostLink;
 use crate::reconcile::changes::destroy_reason;
 use crate::reconcile::database::mark;
 use crate::sandboxes::Sandboxes;
@@ -32,9 +32,12 @@ use crate::sandboxes::error::SandboxError;
 const STEPS_MAX: usize = 8;
 
 impl Sandboxes {
-    pub(crate) fn host_of(&self, sandbox: &Sandbox) -> Result<HostLink, SandboxError> {
-        let link = sandbox.host.and_then(|host| self.host(host));
-        link.cloned().ok_or_else(SandboxError::unknown_host)
+    pub(crate) async fn host_of(&self, sandbox: &Sandbox) -> Result<HostLink, SandboxError> {
+        let link = match sandbox.host {
+            Some(host) => self.host(host).await?,
+            None => None,
+        };
+        link.ok_or_else(SandboxError::unknown_host)
     }
 
     /// Performs one action after the other until the observed state is the desired one. The caller holds the sandbox's lock.
@@ -60,7 +63,7 @@ impl Sandboxes {
             Action::Place => self.place(sandbox).await,
             Action::Create => self.create_on_host(sandbox).await,
             Action::Pause => {
-                let host = self.host_of(sandbox)?;
+                let host = self.host_of(sandbox).await?;
                 let order = self.order(sandbox).await?;
                 reached("serve.pause", "the desired state is written");
                 let report = host.agent.pause_sandbox(order).await?;
@@ -70,7 +73,7 @@ impl Sandboxes {
                 Ok(())
             }
             Action::Resume => {
-                let host = self.host_of(sandbox)?;
+                let host = self.host_of(sandbox).await?;
                 let resume = ResumeSandbox {
                     order: self.order(sandbox).await?,
                     timeouts: sandbox.timeouts,
@@ -122,7 +125,7 @@ impl Sandboxes {
         &self,
         sandbox: &Sandbox,
     ) -> Result<(HostId, SandboxReport), SandboxError> {
-        let host = self.host_of(sandbox)?;
+        let host = self.host_of(sandbox).await?;
         let update = UpdateSandbox {
             order: self.order(sandbox).await?,
             timeouts: sandbox.timeouts,
@@ -135,7 +138,7 @@ impl Sandboxes {
         if sandbox.host.is_none() {
             return Ok(());
         }
-        let host = self.host_of(sandbox)?;
+        let host = self.host_of(sandbox).await?;
         let order = self.order(sandbox).await?;
         match host.agent.destroy_sandbox(order).await {
             Ok(()) | Err(AgentError::NotFound) => Ok(()),
@@ -158,12 +161,13 @@ impl Sandboxes {
     async fn place(&self, sandbox: &Sandbox) -> Result<(), SandboxError> {
         let mut tx = self.core.transaction().await?;
         let online = hosts::online(&mut tx).await?;
-        let host = online
+        let links = &self.inner.links;
+        let mut usable = online
             .iter()
-            .find_map(|(id, _)| self.host(*id))
-            .ok_or(SandboxError::NoCapacity)?;
+            .filter(|(id, address)| links.keep(*id, address).is_some());
+        let (host, _) = usable.next().ok_or(SandboxError::NoCapacity)?;
         let mut next = sandbox.clone();
-        next.host = Some(host.id);
+        next.host = Some(*host);
         next.state = sandbox
             .state
             .apply(SandboxEvent::Placed)
@@ -178,7 +182,7 @@ impl Sandboxes {
     /// Orders the host to create the sandbox. After a crash of this process the order may have been sent already: it is sent again,
     /// and the host gives the second order the answer of the first.
     async fn create_on_host(&self, sandbox: &Sandbox) -> Result<(), SandboxError> {
-        let host = self.host_of(sandbox)?;
+        let host = self.host_of(sandbox).await?;
         let order = self.order(sandbox).await?;
         let row = sandbox.clone();
         let spec = SandboxSpec {

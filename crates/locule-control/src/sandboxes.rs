@@ -24,14 +24,15 @@ use std::time::Duration;
 
 use locule_domain::{Desired, Limits, Quota, Sandbox, SandboxState};
 use locule_ids::{HostId, SandboxId, TeamId};
-use locule_store::{PgConnection, cluster, sandboxes};
+use locule_store::{PgConnection, cluster, hosts, sandboxes};
 use tokio::sync::Semaphore;
 
 use crate::authority::{self, Needed};
 use crate::caller::Caller;
 use crate::core::Core;
+use crate::error::CommonError;
 use crate::guarded::Guarded;
-use crate::hosts::HostLink;
+use crate::hosts::links::{HostLink, HostLinks};
 use crate::rate::Tries;
 use crate::sandboxes::access::AccessCache;
 use crate::sandboxes::error::SandboxError;
@@ -90,7 +91,7 @@ pub enum NotReady {
 
 pub(crate) struct Inner {
     pub(crate) config: SandboxesConfig,
-    pub(crate) hosts: Vec<HostLink>,
+    pub(crate) links: HostLinks,
     pub(crate) creates: Tries<TeamId>,
     pub(crate) guarded: Guarded,
     access: AccessCache,
@@ -110,19 +111,19 @@ pub struct Sandboxes {
 impl std::fmt::Debug for Sandboxes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sandboxes")
-            .field("hosts", &self.inner.hosts)
+            .field("hosts", &self.inner.links)
             .finish_non_exhaustive()
     }
 }
 
 impl Sandboxes {
-    pub(crate) fn new(core: Core, config: SandboxesConfig, hosts: Vec<HostLink>) -> Self {
+    pub(crate) fn new(core: Core, config: SandboxesConfig, links: HostLinks) -> Self {
         let guarded = Guarded::new(core.clock.monotonic());
         Self {
             core,
             inner: Arc::new(Inner {
                 config,
-                hosts,
+                links,
                 creates: Tries::default(),
                 guarded,
                 access: AccessCache::default(),
@@ -137,8 +138,22 @@ impl Sandboxes {
         &self.inner.config.limits
     }
 
-    pub(crate) fn host(&self, id: HostId) -> Option<&HostLink> {
-        self.inner.hosts.iter().find(|host| host.id == id)
+    /// The link to a host. `None`: the host does not exist, or was never reached.
+    pub(crate) async fn host(&self, id: HostId) -> Result<Option<HostLink>, CommonError> {
+        if let Some(link) = self.inner.links.kept(id) {
+            return Ok(Some(link));
+        }
+        let mut conn = self.core.connection().await?;
+        Ok(self.inner.links.get(&mut conn, id).await?)
+    }
+
+    /// The links to all hosts, as the database has the hosts at this moment.
+    pub(crate) async fn hosts(&self) -> Result<Vec<HostLink>, CommonError> {
+        let mut conn = self.core.connection().await?;
+        self.inner
+            .links
+            .replace(&hosts::registered(&mut conn).await?);
+        Ok(self.inner.links.all())
     }
 
     /// Waits until no other order about the sandbox is in progress in this process.
@@ -158,7 +173,9 @@ impl Sandboxes {
         cluster::ping(&mut conn)
             .await
             .map_err(|_| NotReady::Database)?;
-        for host in &self.inner.hosts {
+        drop(conn);
+        let hosts = self.hosts().await.map_err(|_| NotReady::Database)?;
+        for host in hosts {
             if host
                 .agent
                 .host()
@@ -173,7 +190,8 @@ impl Sandboxes {
 
     /// The accelerator of the hosts that answer at once. Where hosts differ, one that is not KVM: it is what isolates least.
     pub async fn accelerator(&self) -> Option<String> {
-        let hosts = self.inner.hosts.iter();
+        let hosts = self.hosts().await.ok()?;
+        let hosts = hosts.iter();
         let asked = hosts.map(|host| tokio::time::timeout(ACCELERATOR_WAIT_MAX, host.agent.host()));
         let answers = futures::future::join_all(asked).await;
         let mut found = answers.into_iter().flatten().flatten();

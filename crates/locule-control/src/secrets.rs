@@ -50,6 +50,11 @@ pub(crate) fn new_email_token() -> String {
     hex::encode(rand::random::<[u8; 16]>())
 }
 
+/// A registration token or a refresh token of a host: 64 hexadecimal digits.
+pub(crate) fn new_host_token() -> String {
+    hex::encode(rand::random::<[u8; 32]>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -58,6 +58,12 @@ impl Pool {
         &self.root
     }
 
+    /// The size of the pool's filesystem.
+    pub fn size_bytes(&self) -> Result<u64, DiskError> {
+        let stat = statvfs(&self.root)?;
+        Ok(stat.f_blocks * stat.f_frsize)
+    }
+
     /// The free space of the pool.
     pub fn free_bytes(&self) -> Result<u64, DiskError> {
         free_bytes(&self.root)

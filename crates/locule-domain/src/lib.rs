@@ -3,6 +3,7 @@
 //! Pure: no clock, no I/O, no log line. Functions take values and return decisions. A rule about sandboxes that is not here
 //! is in the wrong place.
 
+pub mod host;
 mod limits;
 pub mod oauth;
 pub mod people;
@@ -12,6 +13,7 @@ mod sandbox;
 mod timeouts;
 mod update;
 
+pub use host::{HostAddress, HostEvent, HostKind, HostState};
 pub use limits::{Invalid, Limits, MEMORY_STEP_MIB, NewSandbox, is_safe_name, round_up_memory};
 pub use people::{Need, Role, Scope, SignupPolicy, UnknownWord, UserStatus};
 pub use quota::{Exceeded, Quota, QuotaLimit, SandboxNeed, Usage};

@@ -116,6 +116,7 @@ rates! {
     Logins = LoginByAddress,
     SignUps = SignUpByAddress,
     Resets = ResetByAddress,
+    Registrations = RegistrationByAddress,
 }
 
 /// The client's address is within the rate `R`. The rate is checked before the body is read.

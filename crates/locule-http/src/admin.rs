@@ -142,7 +142,7 @@ pub(crate) async fn set_team_byoc(
 
 /// Get the limits of any team
 ///
-/// Returns the limits that were set for the team, what holds for it, and what its sandboxes use.
+/// Returns the limits that were set for the team, the limits in force, and their use by the sandboxes of the team.
 #[utoipa::path(get, path = "/v1/admin/teams/{id}/quota", tag = "admin", security(("token" = [])),
     params(("id" = schema::TeamId, Path)),
     responses((status = 200, body = TeamQuota), (status = 404)))]

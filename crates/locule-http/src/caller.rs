@@ -9,13 +9,15 @@
 //! | [`Person`] | a user, whether in a team or not |
 //! | [`Member`] | a user in the token's team |
 //! | [`PlatformAdmin`] | a user that administers the platform |
+//! | [`HostCaller`] | a host agent with an access token |
 
 use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, header};
-use locule_control::{Caller, Credential};
+use locule_api::HOST_TOKEN_HEADER;
+use locule_control::{Caller, Credential, HostIdentity};
 use locule_ids::TeamId;
 
 use crate::connection::{Connection, Traffic};
@@ -205,5 +207,40 @@ impl FromRequestParts<AppState> for PlatformAdmin {
         let Person(person) = Person::from_request_parts(parts, app).await?;
         person.platform_admin()?;
         Ok(Self(person))
+    }
+}
+
+/// The agent of a host. Its access token is read from a header of its own, so that a host's token is never taken for a login
+/// (B-129).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HostCaller(pub(crate) HostIdentity);
+
+impl Parameter for HostCaller {
+    const NEED: Option<Need> = Some(Need::Host);
+}
+
+impl FromRequestParts<AppState> for HostCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
+        let MaybeHostCaller(agent) = MaybeHostCaller::from_request_parts(parts, app).await?;
+        agent.map(Self).ok_or_else(ApiError::unauthorized_host)
+    }
+}
+
+/// The agent of a host, if the request has a valid access token of a host.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MaybeHostCaller(pub(crate) Option<HostIdentity>);
+
+impl Parameter for MaybeHostCaller {}
+
+impl FromRequestParts<AppState> for MaybeHostCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
+        let token = parts.headers.get(HOST_TOKEN_HEADER);
+        let token = token.and_then(|token| token.to_str().ok());
+        let identity = token.and_then(|token| app.hosts.authenticate_host(token).ok());
+        Ok(Self(identity))
     }
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use locule_api::{ErrorBody, ErrorCode};
 use locule_base::errors::chain;
-use locule_control::{AccountError, CommonError, SandboxError};
+use locule_control::{AccountError, CommonError, HostError, SandboxError};
 use locule_edge::GuestError;
 
 /// Header that asks the SDKs not to send the same request again.
@@ -24,6 +24,7 @@ pub(crate) enum ApiError {
     Common(CommonError),
     Sandbox(SandboxError),
     Account(AccountError),
+    Host(HostError),
     Guest(GuestError),
     /// A limit of what is in progress at a time is reached.
     Busy {
@@ -94,6 +95,10 @@ impl ApiError {
         }
     }
 
+    pub(crate) fn unauthorized_host() -> Self {
+        Self::Host(HostError::BadToken)
+    }
+
     /// The caller lost its right while the request was under way.
     pub(crate) fn revoked() -> Self {
         Self::Guest(GuestError::Revoked)
@@ -131,6 +136,7 @@ impl ApiError {
             Self::Common(error) => common_status(error),
             Self::Sandbox(error) => sandbox_status(error),
             Self::Account(error) => account_status(error),
+            Self::Host(error) => host_status(error),
             Self::Guest(error) => guest_status(error),
             Self::Busy { code, .. } => (busy_status(*code), *code),
             Self::Request { status, code, .. } => (*status, *code),
@@ -143,6 +149,7 @@ impl ApiError {
             Self::Common(error) => error.to_string(),
             Self::Sandbox(error) => error.to_string(),
             Self::Account(error) => error.to_string(),
+            Self::Host(error) => error.to_string(),
             Self::Guest(error) => error.to_string(),
             Self::Busy { message, .. } => (*message).to_owned(),
             Self::Request { message, .. } => message.clone(),
@@ -168,7 +175,10 @@ impl ApiError {
         match self {
             Self::Common(error)
             | Self::Sandbox(SandboxError::Common(error))
-            | Self::Account(AccountError::Common(error)) => match error {
+            | Self::Account(AccountError::Common(error))
+            | Self::Host(
+                HostError::Common(error) | HostError::Denied(AccountError::Common(error)),
+            ) => match error {
                 CommonError::RateLimited { retry_after_sec } => Some(*retry_after_sec),
                 CommonError::Invalid(_)
                 | CommonError::NotFound { .. }
@@ -178,7 +188,11 @@ impl ApiError {
                 | CommonError::Internal(_) => None,
             },
             Self::Busy { .. } => Some(BUSY_RETRY_SEC),
-            Self::Sandbox(_) | Self::Account(_) | Self::Guest(_) | Self::Request { .. } => None,
+            Self::Sandbox(_)
+            | Self::Account(_)
+            | Self::Host(_)
+            | Self::Guest(_)
+            | Self::Request { .. } => None,
         }
     }
 
@@ -187,6 +201,7 @@ impl ApiError {
             Self::Common(error) => Some(error),
             Self::Sandbox(error) => Some(error),
             Self::Account(error) => Some(error),
+            Self::Host(error) => Some(error),
             Self::Guest(error) => Some(error),
             Self::Busy { .. } | Self::Request { .. } => None,
         }
@@ -265,6 +280,18 @@ fn account_status(error: &AccountError) -> (StatusCode, ErrorCode) {
     }
 }
 
+fn host_status(error: &HostError) -> (StatusCode, ErrorCode) {
+    match error {
+        HostError::Common(error) => common_status(error),
+        HostError::Denied(error) => account_status(error),
+        HostError::BadToken => (StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized),
+        HostError::WrongHost => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
+        HostError::Deleted(_) => (StatusCode::NOT_FOUND, ErrorCode::HostDeleted),
+        HostError::NotPending(_) => (StatusCode::CONFLICT, ErrorCode::InvalidState),
+        HostError::Unreachable { .. } => (StatusCode::CONFLICT, ErrorCode::HostUnreachable),
+    }
+}
+
 fn guest_status(error: &GuestError) -> (StatusCode, ErrorCode) {
     match error {
         GuestError::NotFound(_) => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
@@ -326,6 +353,12 @@ impl From<SandboxError> for ApiError {
 impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         Self::Account(error)
+    }
+}
+
+impl From<HostError> for ApiError {
+    fn from(error: HostError) -> Self {
+        Self::Host(error)
     }
 }
 

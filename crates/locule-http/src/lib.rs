@@ -32,6 +32,7 @@ mod extract;
 mod files;
 mod gateway;
 mod health;
+mod hosts;
 mod info;
 mod me;
 mod memory;

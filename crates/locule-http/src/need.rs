@@ -36,6 +36,8 @@ pub enum Need {
     Member,
     /// A login of a platform administrator.
     PlatformAdmin,
+    /// The access token of a host agent.
+    Host,
 }
 
 /// A type of handler parameter. Most need nothing of the caller.

@@ -21,8 +21,8 @@ use crate::sandboxes;
 use crate::state::{AppState, HttpConfig};
 use crate::teams::members;
 use crate::{
-    admin, api_keys, audit, auth, docs, e2b, events, files, gateway, health, info, me, oauth,
-    ports, processes, pty, sessions, spec, teams,
+    admin, api_keys, audit, auth, docs, e2b, events, files, gateway, health, hosts, info, me,
+    oauth, ports, processes, pty, sessions, spec, teams,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -112,7 +112,7 @@ pub(crate) fn api(config: &HttpConfig) -> OpenApiRouter<AppState> {
         .merge(e2b::routes())
 }
 
-/// Operations on accounts, teams, API keys and audit logs.
+/// Operations on accounts, teams, API keys, hosts and audit logs.
 fn accounts() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(operation!(auth::sign_up))
@@ -153,6 +153,16 @@ fn accounts() -> OpenApiRouter<AppState> {
         .routes(operation!(audit::get_audit_log))
         .routes(operation!(audit::list_platform_audit_logs))
         .routes(operation!(audit::get_platform_audit_log))
+        .routes(operation!(hosts::create_host))
+        .routes(operation!(hosts::list_hosts))
+        .routes(operation!(hosts::get_host))
+        .routes(operation!(hosts::create_host_token))
+        .routes(operation!(hosts::list_host_tags))
+        .routes(operation!(hosts::add_host_tag))
+        .routes(operation!(hosts::remove_host_tag))
+        .routes(operation!(hosts::agents::register_host))
+        .routes(operation!(hosts::agents::refresh_host))
+        .routes(operation!(hosts::agents::send_heartbeat))
         .routes(operation!(admin::list_all_teams))
         .routes(operation!(admin::delete_any_team))
         .routes(operation!(admin::set_team_byoc))

@@ -26,7 +26,7 @@ use crate::state::HttpConfig;
     info(title = "Locule", description = "Sandboxes in microVMs. `/v1/capsules…` is an alias of `/v1/sandboxes…`."),
     components(schemas(
         ClientMessage, ServerMessage, PtyClientMessage, PtyServerMessage, ErrorBody, E2bError, schema::SandboxId, schema::UserId, schema::TeamId, schema::ApiKeyId,
-        schema::BareSandboxId, schema::EmailPrefix, schema::TemplateName, schema::PageToken, schema::IdempotencyKey,
+        schema::HostId, schema::BareSandboxId, schema::EmailPrefix, schema::TemplateName, schema::PageToken, schema::IdempotencyKey,
         schema::CreatorId, schema::LabelFilter, schema::SearchText, schema::Port
     )),
     security(("api_key" = []), ("token" = [])),
@@ -43,6 +43,8 @@ impl Modify for Credentials {
         components.add_security_scheme("api_key", key);
         let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         components.add_security_scheme("token", SecurityScheme::Http(token));
+        let host = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Host-Token")));
+        components.add_security_scheme("host_token", host);
     }
 }
 
@@ -125,6 +127,7 @@ mod tests {
             ("get_me", Need::Person),
             ("get_team", Need::Member),
             ("delete_any_team", Need::PlatformAdmin),
+            ("send_heartbeat", Need::Host),
         ] {
             assert_eq!(needs[id], Some(need), "{id}");
         }
@@ -142,6 +145,7 @@ mod tests {
                     // The document's own: an API key or a token.
                     Need::Read | Need::Use => Value::Null,
                     Need::Person | Need::Member | Need::PlatformAdmin => json!([{"token": []}]),
+                    Need::Host => json!([{"host_token": []}]),
                 };
                 assert_eq!(operation["security"], credentials, "{id}");
             }

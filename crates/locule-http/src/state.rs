@@ -2,7 +2,7 @@
 
 use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
-use locule_control::{Accounts, ControlPlane, Events, Sandboxes};
+use locule_control::{Accounts, ControlPlane, Events, Hosts, Sandboxes};
 use locule_ids::TeamId;
 
 use crate::connection::{Connection, Traffic};
@@ -63,6 +63,7 @@ impl Default for HttpConfig {
 pub struct AppState {
     pub(crate) sandboxes: Sandboxes,
     pub(crate) accounts: Accounts,
+    pub(crate) hosts: Hosts,
     pub(crate) events: Events,
     /// Runs the tasks that outlive a request: upgraded connections, and the clean-up after a client that left.
     pub(crate) tasks: Tasks,
@@ -91,6 +92,7 @@ impl AppState {
         Self {
             sandboxes: control.sandboxes,
             accounts: control.accounts,
+            hosts: control.hosts,
             events: control.events,
             tasks,
             clock,

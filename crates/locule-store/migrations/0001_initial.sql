@@ -167,6 +167,8 @@ CREATE TABLE hosts (
     status          TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'online', 'unreachable')),
     last_heartbeat_at TIMESTAMPTZ,
     metadata        JSONB NOT NULL DEFAULT '{}',
+    -- What the latest heartbeat said.
+    report          JSONB NOT NULL DEFAULT '{}',
     cert_fingerprint TEXT NOT NULL DEFAULT '',
     cert_expires_at TIMESTAMPTZ,
     created_by      UUID REFERENCES users (id) ON DELETE SET NULL,
@@ -181,6 +183,7 @@ CREATE INDEX hosts_team ON hosts (team_id);
 CREATE TABLE host_tokens (
     id              UUID PRIMARY KEY,
     host_id         UUID NOT NULL REFERENCES hosts (id) ON DELETE CASCADE,
+    token_hash      TEXT NOT NULL UNIQUE,
     created_by      UUID REFERENCES users (id) ON DELETE SET NULL,
     created_at      TIMESTAMPTZ NOT NULL,
     expires_at      TIMESTAMPTZ NOT NULL,
@@ -201,7 +204,11 @@ CREATE TABLE host_refresh_tokens (
     token_hash      TEXT NOT NULL UNIQUE,
     expires_at      TIMESTAMPTZ NOT NULL,
     created_at      TIMESTAMPTZ NOT NULL,
-    revoked_at      TIMESTAMPTZ
+    -- When the host first showed that it has the token.
+    confirmed_at    TIMESTAMPTZ,
+    revoked_at      TIMESTAMPTZ,
+    -- The token that the host got for this one.
+    replaced_by     UUID
 );
 CREATE INDEX host_refresh_tokens_host ON host_refresh_tokens (host_id);
 

@@ -29,6 +29,7 @@ pub mod authority;
 pub mod changes;
 pub mod cluster;
 mod database;
+pub mod host_tokens;
 pub mod hosts;
 pub mod idempotency;
 pub mod invitations;

@@ -226,9 +226,9 @@ pub(crate) mod tests {
 
     use super::{Columns, IsCompatible, Parameters, Statement};
     use crate::{
-        api_keys, audit, authority, cluster, database, hosts, idempotency, invitations, jobs,
-        members, oauth_providers, port_links, sandbox_callers, sandboxes, sessions, teams,
-        templates, users,
+        api_keys, audit, authority, cluster, database, host_tokens, hosts, idempotency,
+        invitations, jobs, members, oauth_providers, port_links, sandbox_callers, sandboxes,
+        sessions, teams, templates, users,
     };
 
     /// A statement without its types, as the code declares it.
@@ -303,6 +303,7 @@ pub(crate) mod tests {
             authority::statements(),
             cluster::statements(),
             database::statements(),
+            host_tokens::statements(),
             hosts::statements(),
             idempotency::statements(),
             invitations::statements(),

@@ -13,6 +13,7 @@ mod fake_guest;
 mod guest_process;
 mod host;
 mod host_proxy;
+mod online_host;
 mod plan;
 pub mod reports;
 mod roles;
@@ -25,6 +26,7 @@ pub use host::SimHost;
 pub use host_proxy::{GuestAgent, HostProxy};
 /// What a [`SimHost`] reports of a sandbox, for tests of crates that do not speak to hosts.
 pub use locule_agent_api::ReportedState;
+pub use online_host::online_host;
 pub use plan::{Call, Fault, Gate};
 pub use roles::{as_owner, as_serve, run_as_owner};
 pub use wait::{comes_true, eventually};

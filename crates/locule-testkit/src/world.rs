@@ -8,9 +8,9 @@ use locule_agent_api::Connector;
 use locule_base::clock::{Clock as _, ManualClock};
 use locule_base::tasks::Tasks;
 use locule_control::{
-    Accounts, Caller, ControlConfig, ControlPlane, Credential, HostLink, Identity, LoginOrigin,
-    NewApiKey, NewSandbox, Person, SandboxError, Sandboxes, Scope, SignedUp, SignupPolicy,
-    bootstrap,
+    Accounts, Caller, ControlConfig, ControlPlane, Credential, HostLink, HostLinks, Identity,
+    LoginOrigin, NewApiKey, NewSandbox, Person, SandboxError, Sandboxes, Scope, SignedUp,
+    SignupPolicy,
 };
 use locule_domain::Sandbox;
 use locule_ids::{HostId, SandboxId};
@@ -18,10 +18,13 @@ use locule_store::{PgPool, PooledConnection, sandboxes};
 
 use crate::builders::noon;
 use crate::host::SimHost;
+use crate::online_host::online_host;
 use crate::roles::as_serve;
 
 pub const EMAIL: &str = "admin@locule.test";
 pub const PASSWORD: &str = "a password of this test";
+/// The address of the simulated host, which nothing listens on.
+const SOCKET: &str = "/nowhere/agent.sock";
 
 /// A control plane, its database, and one simulated host. Panics if the test set-up itself fails.
 #[derive(Debug)]
@@ -45,9 +48,7 @@ impl World {
     pub async fn start(pool: PgPool) -> Self {
         as_serve(&pool).await;
         let clock = Arc::new(ManualClock::at(noon()));
-        let host_id = bootstrap(&pool, "unix", clock.now())
-            .await
-            .expect("bootstrap");
+        let host_id = online_host(&pool, SOCKET.as_ref(), clock.now()).await;
         let host = SimHost::new(clock.clone());
         let tasks = Tasks::new();
         let control = control(&pool, &clock, &tasks, host_id, &host);
@@ -214,7 +215,7 @@ fn control(
     let link = HostLink {
         id,
         agent: host.clone(),
-        connector: Connector::Unix("/nowhere/agent.sock".into()),
+        connector: Connector::Unix(SOCKET.into()),
     };
     let mut config = ControlConfig::new(vec![1; 32], vec![2; 32]);
     config.accounts.signup = SignupPolicy::Open;
@@ -223,6 +224,6 @@ fn control(
         pool.clone(),
         clock.clone(),
         tasks.clone(),
-        vec![link],
+        HostLinks::of(vec![link]),
     )
 }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use locule_agent::{Agent, Config, Limits, OnStop, Shape};
+use locule_agent::{Agent, Config, Limits, OnStop, RegistrationConfig, Server, Shape};
 use locule_base::tasks::Tasks;
 use locule_base::telemetry;
+use locule_control::HostAddress;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::environment;
@@ -72,6 +73,22 @@ pub(crate) struct Args {
     /// The group id of that user
     #[arg(long)]
     peer_gid: Option<u32>,
+    /// The URL of the control plane. Without it, the agent registers nowhere
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// Call the control plane without encryption also at another address than loopback
+    #[arg(long, requires = "server")]
+    plain_http: bool,
+    /// The registration token of this host, which is used once. An agent that has registered keeps its credentials in its data
+    /// directory
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "LOCULE_REGISTER",
+        hide_env_values = true,
+        requires = "server"
+    )]
+    register: Option<String>,
     /// Leave sandboxes running when the agent stops
     #[arg(long)]
     keep_on_stop: bool,
@@ -95,6 +112,20 @@ fn default_warm_max() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get() * 2)
 }
 
+/// The control plane that the agent registers with, and the agent's own address.
+fn registration(args: &Args) -> anyhow::Result<Option<RegistrationConfig>> {
+    let Some(url) = &args.server else {
+        return Ok(None);
+    };
+    let socket = Config::socket_in(&args.run_dir);
+    let address = HostAddress::unix(&socket).context("the path of the agent's socket")?;
+    Ok(Some(RegistrationConfig {
+        server: Server::at(url, args.plain_http)?,
+        token: args.register.clone(),
+        address,
+    }))
+}
+
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::init(&environment::log_filter(), environment::log_format()?)?;
     crate::raise_descriptors()?;
@@ -106,6 +137,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         rustix::process::geteuid().is_root(),
         "the host agent must run as root"
     );
+    let registration = registration(&args)?;
     let memory_limit_mib = args
         .memory_limit
         .unwrap_or(Limits::default().memory_limit_mib);
@@ -137,6 +169,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         },
         warm_max: args.warm,
         warm_shapes: args.warm_shapes,
+        registration,
     };
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -39,6 +39,8 @@ pub(crate) const JWT_SECRET: &str = "LOCULE__SECRETS__JWT_SECRET";
 pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
 /// How `serve` connects, where that is not the owner.
 pub(crate) const SERVE_DATABASE_URL: &str = "LOCULE__DATABASE__URL";
+/// The registration token of a host agent.
+pub(crate) const REGISTER: &str = "LOCULE_REGISTER";
 pub(crate) const REDIS_URL: &str = "REDIS_URL";
 /// The URL at which browsers reach the API.
 const PUBLIC_URL: &str = "LOCULE__HTTP__PUBLIC_URL";

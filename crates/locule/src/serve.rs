@@ -1,7 +1,6 @@
 //! `locule serve`: the control plane as a process.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,9 @@ use locule_agent_api::{Client, Connector};
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
 use locule_base::telemetry;
-use locule_control::{ControlConfig, ControlPlane, Github, HostLink, Mailer};
+use locule_control::{
+    ControlConfig, ControlPlane, Github, HostAddress, HostLink, HostLinks, Mailer,
+};
 use locule_http::{AppState, HttpConfig, ListenerLimits};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -65,19 +66,17 @@ async fn prepare_schema(pool: &locule_store::PgPool, migrate: bool) -> anyhow::R
     Ok(())
 }
 
-/// The hosts that the database lists.
-async fn hosts(pool: &locule_store::PgPool) -> anyhow::Result<Vec<HostLink>> {
-    let mut conn = pool.acquire().await.context("connect to the database")?;
-    let online = locule_store::hosts::online(&mut conn).await?;
-    let link = |(id, address): (locule_ids::HostId, String)| {
-        let connector = Connector::Unix(PathBuf::from(address));
-        HostLink {
-            id,
-            agent: Arc::new(Client::new(connector.clone())),
-            connector,
-        }
+/// The link to a host agent on this machine.
+fn dial(id: locule_ids::HostId, address: &HostAddress) -> Option<HostLink> {
+    let HostAddress::Unix(path) = address else {
+        return None;
     };
-    Ok(online.into_iter().map(link).collect())
+    let connector = Connector::Unix(path.clone());
+    Some(HostLink {
+        id,
+        agent: Arc::new(Client::new(connector.clone())),
+        connector,
+    })
 }
 
 /// Every check of the configuration runs before the port opens.
@@ -97,7 +96,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let limits = limits.within_descriptors(crate::raise_descriptors()?);
     let pool = locule_store::connect(&secrets.database_url)?;
     prepare_schema(&pool, !args.no_migrate).await?;
-    let hosts = hosts(&pool).await?;
     let mut config = ControlConfig::new(secrets.platform_key, secrets.jwt_secret);
     config.accounts.signup = secrets.signup;
     config.accounts.public_url = secrets
@@ -107,7 +105,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     config.accounts.github = secrets.github.map(Github::new).transpose()?;
     config.accounts.mailer = secrets.mail.as_ref().map(Mailer::new).transpose()?;
     let (tasks, clock) = (Tasks::new(), SystemClock::shared());
-    let control = ControlPlane::new(config, pool, clock.clone(), tasks.clone(), hosts);
+    let links = HostLinks::new(Arc::new(dial));
+    let control = ControlPlane::new(config, pool, clock.clone(), tasks.clone(), links);
     control.start();
     let http = HttpConfig {
         names,

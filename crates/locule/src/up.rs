@@ -29,8 +29,8 @@ use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
 use locule_base::clock::{Clock as _, SystemClock};
 use locule_base::tasks::Tasks;
 use locule_control::{
-    AccountError, Accounts, ControlConfig, ControlPlane, Credential, LoginOrigin, NewApiKey, Scope,
-    SignedUp, SignupPolicy,
+    AccountError, Accounts, ControlConfig, ControlPlane, Credential, HostAddress, HostLinks,
+    LocalHost, LoginOrigin, NewApiKey, Scope, SignedUp, SignupPolicy,
 };
 use locule_http::{Names, SandboxDomain};
 use locule_store::StoreError;
@@ -154,7 +154,11 @@ async fn start(
         Some(urls) => urls,
         None => database::start(layout, supervisor, progress).await?,
     };
-    let (credentials, first_start) = bootstrap(layout, &database, &args.listen).await?;
+    let Bootstrapped {
+        credentials,
+        first_start,
+        registration_token,
+    } = bootstrap(layout, &database, &args.listen).await?;
     let redis = match environment::redis_url() {
         Some(url) => url,
         None => queue::start(layout, supervisor, progress).await?,
@@ -164,7 +168,11 @@ async fn start(
     } else {
         "host agent"
     };
-    let host = start_agent(layout, supervisor, progress, args, images, boots).await?;
+    let agent = Registration {
+        server: args.listen,
+        token: registration_token,
+    };
+    let host = start_agent(layout, supervisor, progress, (args, images), &agent, boots).await?;
     start_serve(
         layout,
         supervisor,
@@ -195,13 +203,50 @@ async fn start(
     Ok(())
 }
 
+/// What a start of the platform prepared.
+struct Bootstrapped {
+    credentials: layout::Credentials,
+    /// Whether this start created the credentials.
+    first_start: bool,
+    /// The host agent registers with the token. `None`: it has registered.
+    registration_token: Option<String>,
+}
+
+/// How the host agent registers.
+struct Registration {
+    server: SocketAddr,
+    token: Option<String>,
+}
+
+impl Registration {
+    /// The URL of the control plane, for a program on this machine.
+    fn url(&self) -> String {
+        let mut server = self.server;
+        if server.ip().is_unspecified() {
+            server.set_ip(match server {
+                SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        format!("http://{server}")
+    }
+
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        // Other users of the machine can read a command line, and no environment.
+        let token = self.token.clone();
+        token
+            .map(|token| (environment::REGISTER, token))
+            .into_iter()
+            .collect()
+    }
+}
+
 /// Creates the schema, gives `serve` its rights, and creates the host, the first account and its key before the API's port opens: no other client can sign up first.
-/// Returns the credentials, and whether this start created them.
 async fn bootstrap(
     layout: &Layout,
     database: &Urls,
     listen: &SocketAddr,
-) -> anyhow::Result<(layout::Credentials, bool)> {
+) -> anyhow::Result<Bootstrapped> {
     let pool = locule_store::connect(&database.owner)?;
     match locule_store::migrate(&pool).await {
         Err(error @ StoreError::Schema(_)) if environment::database_url().is_none() => {
@@ -216,18 +261,29 @@ async fn bootstrap(
         granted.with_context(|| format!("give the role {role} the rights of `locule serve`"))?;
     }
     let clock = SystemClock::shared();
-    let socket = layout.agent_socket();
-    locule_control::bootstrap(&pool, &socket.to_string_lossy(), clock.now())
+    let known = locule_agent::Credentials::read(&layout.agent_dir());
+    let known = known.context("read the credentials of the host agent")?;
+    let local = LocalHost {
+        address: HostAddress::unix(&layout.agent_socket()).context("the host agent's socket")?,
+        credentials: known.map(|known| (known.host_id, known.refresh_token)),
+    };
+    let registration_token = locule_control::bootstrap(&pool, &local, clock.now())
         .await
         .context("set up the database")?;
     let key = |name| hex::decode(layout.secret(name)?).context("a secret is not hexadecimal");
     let mut config = ControlConfig::new(key("platform_key")?, key("jwt_secret")?);
     // The account of the operator needs no invitation, also in a database that has accounts already.
     config.accounts.signup = SignupPolicy::Open;
-    let control = ControlPlane::new(config, pool.clone(), clock, Tasks::new(), Vec::new());
-    let credentials = first_account(layout, &control.accounts, format!("http://{listen}")).await?;
+    let no_hosts = HostLinks::of(Vec::new());
+    let control = ControlPlane::new(config, pool.clone(), clock, Tasks::new(), no_hosts);
+    let (credentials, first_start) =
+        first_account(layout, &control.accounts, format!("http://{listen}")).await?;
     pool.close().await;
-    Ok(credentials)
+    Ok(Bootstrapped {
+        credentials,
+        first_start,
+        registration_token,
+    })
 }
 
 /// Signs the administrator up, as every person signs up, and creates an API key. The password and the key are on the disk
@@ -292,15 +348,15 @@ async fn start_agent(
     layout: &Layout,
     supervisor: &mut Supervisor,
     progress: &Progress,
-    args: &Args,
-    images: &std::path::Path,
+    (args, images): (&Args, &std::path::Path),
+    registration: &Registration,
     step: &str,
 ) -> anyhow::Result<HostInfo> {
     let service = Service {
         name: "agent",
         program: supervisor::OURSELVES.into(),
-        args: agent_args(layout, args, images),
-        environment: Vec::new(),
+        args: agent_args(layout, args, images, registration),
+        environment: registration.environment(),
         user: None,
         log: layout.log("agent"),
         oom_score_adj: supervisor::SPARED,
@@ -318,7 +374,12 @@ async fn start_agent(
 }
 
 /// The arguments of the agent's command line.
-fn agent_args(layout: &Layout, args: &Args, images: &std::path::Path) -> Vec<String> {
+fn agent_args(
+    layout: &Layout,
+    args: &Args,
+    images: &std::path::Path,
+    registration: &Registration,
+) -> Vec<String> {
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let mut options = vec![
         ("--data-dir", text(&layout.agent_dir())),
@@ -327,6 +388,7 @@ fn agent_args(layout: &Layout, args: &Args, images: &std::path::Path) -> Vec<Str
         ("--images", text(images)),
         ("--accel", args.accel.to_string()),
         ("--kvm-probe-timeout", args.kvm_probe_timeout.to_string()),
+        ("--server", registration.url()),
         ("--peer-uid", layout.users().serve.uid.to_string()),
         ("--peer-gid", layout.users().serve.gid.to_string()),
     ];
@@ -335,6 +397,8 @@ fn agent_args(layout: &Layout, args: &Args, images: &std::path::Path) -> Vec<Str
     let options = options.into_iter();
     std::iter::once("agent".to_owned())
         .chain(options.flat_map(|(name, value)| [name.to_owned(), value]))
+        // The address is this machine's own: nothing leaves the machine.
+        .chain(["--plain-http".to_owned()])
         .collect()
 }
 

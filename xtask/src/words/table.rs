@@ -208,7 +208,10 @@ pub(crate) const RETIRED: &[Retired] = &[
     type_name("Refused", "TransitionRefused: what was refused"),
     type_name("AcceleratorWish", "AcceleratorSetting"),
     type_name("AcceleratorChoice", "Accelerator"),
-    name("memory_mb", "memory_mib").within(MIB),
+    // The registration of a host agent has the fields of the wire, too.
+    name("memory_mb", "memory_mib")
+        .within(MIB)
+        .except(&["memory_mb: number"]),
     // Prose.
     words("room", "capacity, free space, free slot"),
     words("by way of", "with, through"),

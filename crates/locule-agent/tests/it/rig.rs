@@ -154,6 +154,7 @@ impl Rig {
                 vcpus: 1,
                 memory_mib: 256,
             }],
+            registration: None,
         };
         let agent = Agent::start(config, Tasks::new()).await.unwrap();
         *self.agent.lock().unwrap() = Some(agent);

@@ -18,12 +18,14 @@ use chrono::TimeDelta;
 use locule_agent_api::ReportedState;
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
-use locule_control::{ControlConfig, ControlPlane, HostLink, SignupPolicy, bootstrap};
+use locule_control::{ControlConfig, ControlPlane, HostLink, HostLinks, SignupPolicy};
 use locule_domain::SandboxState;
 use locule_http::{AppState, HttpConfig, ListenerLimits, serve_within};
 use locule_ids::{HostId, SandboxId, TeamId};
 use locule_testkit::reports::of_row;
-use locule_testkit::{GuestAgent, GuestProcess, HostProxy, SimHost, as_serve, builders};
+use locule_testkit::{
+    GuestAgent, GuestProcess, HostProxy, SimHost, as_serve, builders, online_host,
+};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -240,7 +242,7 @@ impl Parts {
     async fn start(pool: PgPool, workdir: &Path, programs: &Path) -> Self {
         let clock = SystemClock::shared();
         as_serve(&pool).await;
-        let host_id = bootstrap(&pool, "unix", clock.now()).await.unwrap();
+        let host_id = online_host(&pool, "/nowhere/agent.sock".as_ref(), clock.now()).await;
         let tasks = Tasks::new();
         let host = SimHost::new(clock.clone());
         let guest = GuestProcess::start(workdir, programs).await;
@@ -257,7 +259,7 @@ impl Parts {
             pool.clone(),
             clock.clone(),
             tasks.clone(),
-            vec![link],
+            HostLinks::of(vec![link]),
         );
         let state = AppState::new(control, tasks.clone(), clock, HttpConfig::default());
         let router = locule_http::router(state);

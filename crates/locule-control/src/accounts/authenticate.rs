@@ -9,9 +9,9 @@ use locule_store::{PgConnection, api_keys, members, sessions};
 use crate::accounts::Accounts;
 use crate::accounts::attempts::LoginOrigin;
 use crate::accounts::error::AccountError;
-use crate::accounts::tokens::{self, Claims, SESSION_HOURS};
 use crate::caller::{Actor, By, Caller, Identity, Membership, Person};
 use crate::secrets::{contains_api_key, is_api_key, secret_hash, starts_like_api_key};
+use crate::tokens::{self, Claims, SESSION_HOURS};
 use crate::turns::Asker;
 
 const CLIENT_LETTERS_MAX: usize = 200;
@@ -143,10 +143,10 @@ impl Accounts {
         claims.ok_or(AccountError::Unauthorized)
     }
 
-    /// Whether a word of a request for a sandbox's port is a credential of this platform: a login token or an API key, valid or
-    /// not. A program in a sandbox must not receive either (W-037).
+    /// Whether a word of a request for a sandbox's port is a credential of this platform: a token of a login or a host, or an API key, valid
+    /// or not. A program in a sandbox must not receive either (W-037).
     pub fn is_credential(&self, word: &str) -> bool {
-        contains_api_key(word) || self.signed(word).is_some()
+        contains_api_key(word) || tokens::is_signed(&self.inner.config.jwt_secret, word)
     }
 
     /// Opens a session of a person for the team that a login is for.

@@ -28,6 +28,8 @@ pub enum Limited {
     CreateKeyByAccount,
     /// Searches for the sandbox of a signed address that found none.
     SignatureByAddress,
+    /// Registrations of host agents, and refreshes of their credentials.
+    RegistrationByAddress,
 }
 
 /// What people may own at a time.
@@ -75,6 +77,7 @@ pub struct Rates {
     pub create_team_by_account: Rate,
     pub create_key_by_account: Rate,
     pub signature_by_address: Rate,
+    pub registration_by_address: Rate,
 }
 
 impl Default for Rates {
@@ -97,6 +100,7 @@ impl Default for Rates {
             create_team_by_account: rate(60, 60),
             create_key_by_account: rate(120, 60),
             signature_by_address: rate(60, 1),
+            registration_by_address: rate(60, 1),
         }
     }
 }
@@ -117,6 +121,7 @@ impl Rates {
             Limited::CreateTeamByAccount => self.create_team_by_account,
             Limited::CreateKeyByAccount => self.create_key_by_account,
             Limited::SignatureByAddress => self.signature_by_address,
+            Limited::RegistrationByAddress => self.registration_by_address,
         }
     }
 }

@@ -5,13 +5,13 @@ use locule_ids::TeamId;
 use locule_store::{members, sessions, users};
 
 use super::attempts::{Attempt, LoginOrigin};
-use super::tokens::Claims;
 use crate::accounts::Accounts;
 use crate::accounts::authenticate::Session;
 use crate::accounts::error::AccountError;
 use crate::audit::AuditEvent;
 use crate::caller::{Actor, Membership, Person};
 use crate::error::CommonError;
+use crate::tokens::Claims;
 
 impl Accounts {
     /// Opens a session for the person's default team. If that team is deleted, for the first other team; without a team, for none (B-133).

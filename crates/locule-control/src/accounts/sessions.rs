@@ -14,11 +14,11 @@ pub use locule_store::sessions::Listed as ListedSession;
 use crate::accounts::Accounts;
 use crate::accounts::authenticate::Session;
 use crate::accounts::error::AccountError;
-use crate::accounts::tokens::SESSION_HOURS;
 use crate::audit::{AuditEvent, SessionEnd};
 use crate::authority::Needed;
 use crate::caller::Person;
 use crate::error::CommonError;
+use crate::tokens::SESSION_HOURS;
 
 /// A login ends this long after it began, however often it was renewed.
 const SESSION_DAYS_MAX: i64 = 30;

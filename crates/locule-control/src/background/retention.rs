@@ -1,9 +1,9 @@
-//! The retention job: deletes accounts 15 days after their owners deleted them, and sessions and invitations 30 days after their
-//! end. It does not touch sandboxes, teams or the audit log, in which it only replaces the names of deleted accounts.
+//! The retention job: deletes accounts 15 days after their owners deleted them, and sessions, invitations and tokens of hosts 30 days
+//! after their end. It does not touch sandboxes, teams or the audit log, in which it only replaces the names of deleted accounts.
 
 use std::time::Duration;
 
-use locule_store::{invitations, sessions, users};
+use locule_store::{host_tokens, invitations, sessions, users};
 
 use crate::accounts::Accounts;
 use crate::accounts::error::AccountError;
@@ -27,6 +27,7 @@ impl Accounts {
         let ended = now - chrono::Duration::days(SESSION_DAYS);
         sessions::purge(&mut tx, ended).await?;
         invitations::purge(&mut tx, ended).await?;
+        host_tokens::purge(&mut tx, ended).await?;
         Ok(self.core.commit(tx).await?)
     }
 }

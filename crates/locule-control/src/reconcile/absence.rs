@@ -20,7 +20,7 @@ impl Sandboxes {
             return Ok(());
         };
         drop(conn);
-        let Ok(host) = self.host_of(&sandbox) else {
+        let Ok(host) = self.host_of(&sandbox).await else {
             return Ok(());
         };
         match host.agent.get_sandbox(id).await {

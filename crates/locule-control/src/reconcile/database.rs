@@ -6,7 +6,7 @@ use locule_store::cluster::{self, Written};
 use locule_store::{PgPool, StoreError};
 
 use crate::error::CommonError;
-use crate::hosts::HostLink;
+use crate::hosts::links::HostLink;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 

@@ -7,6 +7,7 @@ use locule_agent_api::SandboxReport;
 use locule_domain::Sandbox;
 use locule_ids::{HostId, SandboxId};
 
+use crate::error::CommonError;
 use crate::sandboxes::Sandboxes;
 
 /// The reports of the hosts that answered, by host.
@@ -28,9 +29,10 @@ pub(crate) enum HostAnswer<'a> {
 
 impl HostInventory {
     /// Asks all hosts at the same time. A host that is newer than the database counts as a host that did not answer.
-    pub(crate) async fn fetch(sandboxes: &Sandboxes) -> Self {
+    pub(crate) async fn fetch(sandboxes: &Sandboxes) -> Result<Self, CommonError> {
         let asked_at = sandboxes.core.now();
-        let answers = sandboxes.inner.hosts.iter().map(async |host| {
+        let hosts = sandboxes.hosts().await?;
+        let answers = hosts.iter().map(async |host| {
             let comparable = sandboxes.is_comparable(host).await;
             comparable.ok().filter(|comparable| *comparable)?;
             let reports = host.agent.list_sandboxes().await.ok()?;
@@ -38,10 +40,10 @@ impl HostInventory {
             Some((host.id, reports.into_iter().map(by_id).collect()))
         });
         let answers = futures::future::join_all(answers).await;
-        Self {
+        Ok(Self {
             asked_at,
             by_host: answers.into_iter().flatten().collect(),
-        }
+        })
     }
 
     pub(crate) fn hosts(

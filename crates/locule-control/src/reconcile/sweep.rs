@@ -13,7 +13,7 @@ use locule_agent_api::{Order, ReportedState, SandboxReport};
 use locule_ids::SandboxId;
 use locule_store::sandboxes;
 
-use crate::hosts::HostLink;
+use crate::hosts::links::HostLink;
 use crate::reconcile::inventory::HostInventory;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
@@ -27,7 +27,7 @@ const RECONCILED_AT_ONCE: usize = 8;
 
 /// One pass.
 pub(crate) async fn once(sandboxes: &Sandboxes) -> Result<(), SandboxError> {
-    let inventory = HostInventory::fetch(sandboxes).await;
+    let inventory = HostInventory::fetch(sandboxes).await?;
     let (mut seen, mut after) = (HashSet::new(), None);
     loop {
         let mut conn = sandboxes.core.connection().await?;
@@ -55,8 +55,8 @@ pub(crate) async fn once(sandboxes: &Sandboxes) -> Result<(), SandboxError> {
             reconcile_rows(sandboxes, rows, &inventory).await;
             let without_row = |report: &&&SandboxReport| !known.contains(&report.sandbox);
             for report in reports.iter().filter(without_row) {
-                if let Some(host) = sandboxes.host(host) {
-                    quarantine(host, report).await;
+                if let Some(host) = sandboxes.inner.links.kept(host) {
+                    quarantine(&host, report).await;
                 }
             }
         }

@@ -9,20 +9,25 @@ use locule_base::backoff::Backoff;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::CommonError;
-use crate::hosts::HostLink;
+use crate::hosts::links::{HostLink, Unwatched};
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 
 pub(crate) async fn run(
     sandboxes: Sandboxes,
-    host: HostLink,
+    watched: Unwatched,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let Unwatched {
+        link: host,
+        dropped,
+    } = watched;
     let mut refused = false;
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     loop {
         let watched = tokio::select! {
             () = stop.cancelled() => return Ok(()),
+            () = dropped.cancelled() => return Ok(()),
             watched = follow(&sandboxes, &host) => watched,
         };
         match watched {
@@ -46,6 +51,7 @@ pub(crate) async fn run(
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
+            () = dropped.cancelled() => return Ok(()),
             () = tokio::time::sleep(backoff.next_wait()) => {}
         }
     }

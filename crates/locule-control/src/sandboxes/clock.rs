@@ -42,7 +42,7 @@ impl Sandboxes {
         if sandbox.state != SandboxState::Running {
             return Ok(clock);
         }
-        let activity = self.host_of(&sandbox)?.agent.activity(id).await?;
+        let activity = self.host_of(&sandbox).await?.agent.activity(id).await?;
         let timeouts = sandbox.timeouts;
         clock.expiry = timeouts.expires_at.map(|at| (at, timeouts.on_timeout));
         let is_held = !activity.held_by.is_empty();

@@ -1,4 +1,4 @@
-//! The limits of a team and what the team uses of them.
+//! The limits of a team, and the use of each limit.
 
 use locule_domain::{Limits, Quota, Usage};
 use locule_ids::TeamId;
@@ -11,12 +11,12 @@ use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 use crate::turns::Asker;
 
-/// The limits of a team, and what its sandboxes use of them at this moment.
+/// The limits of a team, and the use of each limit by its sandboxes at this moment.
 #[derive(Debug, Clone, Copy)]
 pub struct TeamLimits {
-    /// What an administrator set for the team.
+    /// The limits that an administrator set for the team.
     pub own: OwnLimits,
-    /// What holds for the team: its own limits, and the defaults of the platform.
+    /// The limits in force: those of the team, and the defaults of the platform for the others.
     pub quota: Quota,
     pub used: Usage,
     /// The limits of one sandbox.

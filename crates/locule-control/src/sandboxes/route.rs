@@ -119,7 +119,7 @@ impl Sandboxes {
         let access = Arc::new(SandboxAccess {
             team: sandbox.team,
             public_traffic: sandbox.public_traffic,
-            route: self.route_of(&sandbox),
+            route: self.route_of(&sandbox).await?,
             clients: clients.collect(),
             read_at,
         });
@@ -140,17 +140,17 @@ impl Sandboxes {
     ) -> Result<Route, SandboxError> {
         let sandbox = self.get_sandbox(team, id).await?;
         require_state(&sandbox, SandboxState::Running)?;
-        self.route_of(&sandbox)
-            .ok_or_else(SandboxError::unknown_host)
+        let route = self.route_of(&sandbox).await?;
+        route.ok_or_else(SandboxError::unknown_host)
     }
 
     /// `None`: the sandbox has no host, or is desired to be gone and is not served, even while its host cannot destroy it.
-    fn route_of(&self, sandbox: &Sandbox) -> Option<Route> {
-        if sandbox.desired == Desired::Gone {
-            return None;
-        }
-        let host = self.host(sandbox.host?)?;
-        Some(Route {
+    async fn route_of(&self, sandbox: &Sandbox) -> Result<Option<Route>, CommonError> {
+        let Some(id) = sandbox.host.filter(|_| sandbox.desired != Desired::Gone) else {
+            return Ok(None);
+        };
+        let host = self.host(id).await?;
+        Ok(host.map(|host| Route {
             sandbox: sandbox.id,
             team: sandbox.team,
             state: sandbox.state,
@@ -159,7 +159,7 @@ impl Sandboxes {
             connector: host.connector.clone(),
             access_token: self.access_token(sandbox.id),
             auto_resume: sandbox.auto_resume,
-        })
+        }))
     }
 
     /// The route as the sandbox's host reports the sandbox at this moment.

@@ -68,7 +68,7 @@ impl Sandboxes {
     pub async fn ping_sandbox(&self, caller: &Caller, id: SandboxId) -> Result<(), SandboxError> {
         let sandbox = self.get_for_change(caller, id).await?;
         require_state(&sandbox, SandboxState::Running)?;
-        self.host_of(&sandbox)?.agent.ping_sandbox(id).await?;
+        self.host_of(&sandbox).await?.agent.ping_sandbox(id).await?;
         self.touch(id).await
     }
 }

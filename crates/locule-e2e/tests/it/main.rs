@@ -11,6 +11,10 @@ mod sdks;
 mod secrets;
 mod steps;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use platform::{Platform, refused, refused_without_root, stub_vmm};
 
@@ -45,7 +49,7 @@ fn the_command_line_works_as_a_docker_user_expects() {
 
     let id = platform.create();
     let file = platform.folder().join("file");
-    std::fs::write(&file, "content").unwrap();
+    fs::write(&file, "content").unwrap();
     let (here, there) = (file.to_str().unwrap(), format!("{id}:/home/user/folder/"));
     platform.succeeds(&["sandbox", "exec", &id, "mkdir", "folder"]);
     platform.succeeds(&["sandbox", "cp", here, &there]);
@@ -57,10 +61,7 @@ fn the_command_line_works_as_a_docker_user_expects() {
         &format!("{id}:/home/user/folder"),
         back.to_str().unwrap(),
     ]);
-    assert_eq!(
-        std::fs::read_to_string(back.join("file")).unwrap(),
-        "content"
-    );
+    assert_eq!(fs::read_to_string(back.join("file")).unwrap(), "content");
 
     // The beginning of the id is enough.
     platform.succeeds(&["sandbox", "pause", &id[..9]]);
@@ -83,6 +84,12 @@ fn the_command_line_works_as_a_docker_user_expects() {
     platform.stop();
 }
 
+/// The id of the host in the credentials of its agent.
+fn host_of(credentials: &Path) -> String {
+    let read: serde_json::Value = serde_json::from_slice(&fs::read(credentials).unwrap()).unwrap();
+    read["host_id"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn a_stop_pauses_sandboxes_which_can_be_resumed_after_the_next_start() {
     let mut platform = Platform::start();
@@ -100,7 +107,14 @@ fn a_stop_pauses_sandboxes_which_can_be_resumed_after_the_next_start() {
     );
 
     platform.interrupt();
+    // The host agent of a start without credentials registers anew, as the host that it was: the sandbox keeps its host.
+    let credentials = Path::new(&platform.data_dir()).join("agent/host-credentials.json");
+    let mode = fs::metadata(&credentials).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let before = host_of(&credentials);
+    fs::remove_file(&credentials).unwrap();
     platform.start_again();
+    assert_eq!(host_of(&credentials), before);
     assert_eq!(platform.shown(&id)["status"], "paused");
     platform.succeeds(&["sandbox", "resume", &id]);
     assert_eq!(platform.reads(&id, "/dev/shm/f"), "kept\n");
@@ -152,7 +166,7 @@ fn every_program_of_the_image_runs() {
 #[test]
 fn a_failed_start_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(
+    fs::set_permissions(
         folder.path(),
         std::os::unix::fs::PermissionsExt::from_mode(0o700),
     )
@@ -167,7 +181,7 @@ fn a_failed_start_says_what_to_do() {
     // A folder that only root may enter hides the data directory from the user of the database.
     let said = refused(folder.path(), &["--listen", "127.0.0.1:0"]);
     assert!(said.contains("chmod o+x"), "{said}");
-    std::fs::set_permissions(
+    fs::set_permissions(
         folder.path(),
         std::os::unix::fs::PermissionsExt::from_mode(0o755),
     )
@@ -215,7 +229,7 @@ fn a_data_directory_of_another_schema_is_refused_unchanged_and_moved_aside_on_re
         "{aside:?}"
     );
     platform.stop();
-    std::fs::remove_dir_all(before).unwrap();
+    fs::remove_dir_all(before).unwrap();
 }
 
 #[test]
@@ -232,16 +246,15 @@ fn a_restored_database_changes_no_sandbox_until_it_is_accepted() {
     platform.interrupt();
 
     // As if the database were a backup from a thousand orders ago, and the sandbox made since.
-    let remembered = std::path::Path::new(&data).join("agent/database.json");
-    let mark: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&remembered).unwrap()).unwrap();
+    let remembered = Path::new(&data).join("agent/database.json");
+    let mark: serde_json::Value = serde_json::from_slice(&fs::read(&remembered).unwrap()).unwrap();
     let later = mark["counter"].as_i64().unwrap() + 1000;
     let later = serde_json::json!({ "cluster": mark["cluster"], "counter": later });
-    std::fs::write(&remembered, later.to_string()).unwrap();
+    fs::write(&remembered, later.to_string()).unwrap();
     platform.change_database("DELETE FROM sandboxes");
     platform.start_again();
     platform::until("the log reports an older database", || {
-        let log = std::fs::read_to_string(format!("{data}/logs/serve.log")).unwrap();
+        let log = fs::read_to_string(format!("{data}/logs/serve.log")).unwrap();
         log.contains("the database is older than a host")
     });
     let said = doctor(&platform, &[]);
@@ -249,13 +262,13 @@ fn a_restored_database_changes_no_sandbox_until_it_is_accepted() {
     assert!(said.contains("locule doctor --accept-database"), "{said}");
     let uuid = id.trim().trim_start_matches("sb-");
     let kept = format!("{data}/agent/pool/sandboxes/{uuid}/manifest.json");
-    assert!(std::path::Path::new(&kept).exists(), "{kept}");
+    assert!(Path::new(&kept).exists(), "{kept}");
 
     let said = doctor(&platform, &["--accept-database"]);
     assert!(said.contains("accepted"), "{said}");
     let said = doctor(&platform, &[]);
     assert!(said.contains("✓ database"), "{said}");
-    assert!(std::path::Path::new(&kept).exists(), "{kept}");
+    assert!(Path::new(&kept).exists(), "{kept}");
     platform.stop();
 }
 

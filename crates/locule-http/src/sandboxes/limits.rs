@@ -13,7 +13,7 @@ const MIB: u64 = 1 << 20;
 
 /// Get the limits of the team
 ///
-/// Returns what the team may use at a time, and what its sandboxes use of it.
+/// Returns the limits of the team, and the use of each limit by its sandboxes.
 #[utoipa::path(get, path = "/v1/limits", tag = "sandboxes", responses((status = 200, body = TeamLimits)))]
 pub(crate) async fn get_limits(
     State(app): State<AppState>,

@@ -11,9 +11,11 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
-use locule_control::{ControlConfig, ControlPlane, HostLink, SignupPolicy, bootstrap};
+use locule_control::{ControlConfig, ControlPlane, HostLink, HostLinks, SignupPolicy};
 use locule_http::{AppState, HttpConfig, ListenerLimits, serve_within};
-use locule_testkit::{FakeGuest, GuestAgent, GuestProcess, HostProxy, SimHost, as_serve};
+use locule_testkit::{
+    FakeGuest, GuestAgent, GuestProcess, HostProxy, SimHost, as_serve, online_host,
+};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -139,25 +141,23 @@ impl App {
     ) -> Self {
         let clock = SystemClock::shared();
         as_serve(&pool).await;
-        let id = bootstrap(&pool, "unix", clock.now()).await.unwrap();
         let tasks = Tasks::new();
         let host = SimHost::new(clock.clone());
         let proxy = HostProxy::start(&tasks, host.clone(), agent);
-        let link = HostLink {
-            id,
-            agent: host.clone(),
-            connector: proxy.connector(),
-        };
+        online_host(&pool, "/nowhere/agent.sock".as_ref(), clock.now()).await;
+        // Every host is the same simulated host.
+        let (agent_of_all, connector) = (host.clone(), proxy.connector());
+        let links = HostLinks::new(Arc::new(move |id, _| {
+            Some(HostLink {
+                id,
+                agent: agent_of_all.clone(),
+                connector: connector.clone(),
+            })
+        }));
         let mut config = ControlConfig::new(vec![1; 32], vec![2; 32]);
         config.accounts.signup = SignupPolicy::Open;
         change(&mut config);
-        let control = ControlPlane::new(
-            config,
-            pool.clone(),
-            clock.clone(),
-            tasks.clone(),
-            vec![link],
-        );
+        let control = ControlPlane::new(config, pool.clone(), clock.clone(), tasks.clone(), links);
         control.start_revocation();
         let state = AppState::new(control.clone(), tasks.clone(), clock, http);
         Self {

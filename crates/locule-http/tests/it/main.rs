@@ -17,6 +17,7 @@ mod docs;
 mod events;
 mod exec_limits;
 mod file_addresses;
+mod host_agents;
 mod hosts;
 mod info;
 mod invitations;

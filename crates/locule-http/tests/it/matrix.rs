@@ -5,25 +5,23 @@
 //! Within a row, the callers that must be refused come first, so that the resources still exist.
 
 mod rows;
+mod stage;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::{SinkExt as _, StreamExt as _};
-use hmac::{Hmac, Mac as _};
 use http::Request;
 use locule_control::ControlConfig;
 use locule_http::Need;
 use serde_json::{Value, json};
-use sha2::Sha256;
 use sqlx::PgPool;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use self::rows::{Audit, ROWS, Row};
-use crate::app::{App, Signed};
+use self::stage::{Stage, Users};
+use crate::app::App;
 use crate::oauth::provider::Provider;
 
 /// What an operation requires of its caller, including the role in the team, which the route does not state.
@@ -46,6 +44,12 @@ pub(super) enum Access {
     /// A login of a member of the team in the body. Others are told that the team does not exist.
     Joined,
     Platform,
+    /// A login of a member of the team that owns the host, or of a platform administrator.
+    TeamHost,
+    /// As [`Self::TeamHost`], with the role of an admin or a higher one in the team.
+    TeamHostAdmin,
+    /// The access token of a host agent, in a header of its own.
+    HostAgent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,16 +91,18 @@ fn refused(access: Access, who: Who) -> Option<u16> {
     let is = |some: &[Access]| some.contains(&access);
     let status = match who {
         Who::Anonymous | Who::Host => 401,
+        _ if access == A::HostAgent => 401,
         Who::Key if is(&[A::AnyTeam, A::TheTeam]) => 0,
         Who::Key => 401,
         Who::Removed if access == A::Account => 0,
+        Who::Removed | Who::Other if is(&[A::TeamHost, A::TeamHostAdmin]) => 404,
         Who::Removed if access == A::Joined => 404,
         Who::Removed => 403,
         Who::Other | Who::Platform if is(&[A::TheTeam, A::Joined]) => 404,
         Who::Other | Who::Platform if is(&[A::Member, A::Admin, A::Owner]) => 403,
         Who::Platform => 0,
         Who::Other | Who::Member | Who::Admin | Who::Owner if access == A::Platform => 403,
-        Who::Member if is(&[A::Admin, A::Owner]) => 403,
+        Who::Member if is(&[A::Admin, A::Owner, A::TeamHostAdmin]) => 403,
         Who::Admin if access == A::Owner => 403,
         Who::Other | Who::Member | Who::Admin | Who::Owner => 0,
     };
@@ -106,130 +112,6 @@ fn refused(access: Access, who: Who) -> Option<u16> {
 /// The owner of all teams invites three people for each row.
 fn many_invitations(config: &mut ControlConfig) {
     config.accounts.rates.addresses_by_person.count = 10_000;
-}
-
-/// The users of all rows. Each row has a team of its own.
-struct Users {
-    platform: Signed,
-    owner: Signed,
-    admin: Signed,
-    member: Signed,
-    removed: Signed,
-    other: Signed,
-}
-
-impl Users {
-    async fn sign_up(app: &App) -> Self {
-        let sign_up = async |name: &str| app.sign_up(&format!("{name}@matrix.test")).await;
-        Self {
-            platform: Signed::of(&json!({ "token": app.token })),
-            owner: sign_up("owner").await,
-            admin: sign_up("admin").await,
-            member: sign_up("member").await,
-            removed: sign_up("removed").await,
-            other: sign_up("other").await,
-        }
-    }
-}
-
-/// The team of a row, its resources, and the token of every caller.
-pub(super) struct Stage {
-    pub(super) team: String,
-    pub(super) sandbox: String,
-    pub(super) key_id: String,
-    pub(super) member: String,
-    pub(super) removed: String,
-    key: String,
-    tokens: Vec<(Who, String)>,
-}
-
-impl Stage {
-    async fn build(app: &App, users: &Users) -> Self {
-        let ok = |answer: crate::app::Answer| {
-            assert!(
-                answer.status.is_success(),
-                "{} {}",
-                answer.status,
-                answer.json
-            );
-            answer.json
-        };
-        let named = json!({ "name": "Matrix" });
-        let made = app
-            .by(&users.owner.token, "POST", "/v1/teams", &named)
-            .await;
-        let team = ok(made)["id"].as_str().unwrap().to_owned();
-        let switch = async |who: &Signed| {
-            let body = json!({ "team_id": team });
-            let switched = app.by(&who.token, "POST", "/v1/auth/switch-team", &body);
-            ok(switched.await)["token"].as_str().unwrap().to_owned()
-        };
-        let owner = switch(&users.owner).await;
-        let members = format!("/v1/teams/{team}/members");
-        let inviter = Signed::of(&json!({ "token": owner, "team_id": team }));
-        for (name, who) in [
-            ("admin", &users.admin),
-            ("member", &users.member),
-            ("removed", &users.removed),
-        ] {
-            app.join(&inviter, who, &format!("{name}@matrix.test"))
-                .await;
-        }
-        let promote = format!("{members}/{}", users.admin.user);
-        ok(app
-            .by(&owner, "PATCH", &promote, &json!({ "role": "admin" }))
-            .await);
-        let (admin, member, removed) = (
-            switch(&users.admin).await,
-            switch(&users.member).await,
-            switch(&users.removed).await,
-        );
-        let remove = format!("{members}/{}", users.removed.user);
-        ok(app.by(&owner, "DELETE", &remove, &Value::Null).await);
-        let key = ok(app.by(&owner, "POST", "/v1/api-keys", &json!({})).await);
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let spare = ok(app.by(&owner, "POST", "/v1/api-keys", &json!({})).await);
-        let sandbox = ok(app.by(&owner, "POST", "/v1/sandboxes", &json!({})).await);
-        Self {
-            sandbox: text(&sandbox["id"]),
-            key_id: text(&spare["id"]),
-            member: users.member.user.clone(),
-            removed: users.removed.user.clone(),
-            key: text(&key["key"]),
-            tokens: vec![
-                (Who::Host, as_host(&owner)),
-                (Who::Removed, removed),
-                (Who::Other, users.other.token.clone()),
-                (Who::Platform, users.platform.token.clone()),
-                (Who::Member, member),
-                (Who::Admin, admin),
-                (Who::Owner, owner),
-            ],
-            team,
-        }
-    }
-
-    fn header(&self, who: Who) -> Option<(&'static str, String)> {
-        if who == Who::Key {
-            return Some(("x-api-key", self.key.clone()));
-        }
-        let token = self.tokens.iter().find(|(whose, _)| *whose == who);
-        token.map(|(_, token)| ("authorization", format!("Bearer {token}")))
-    }
-}
-
-/// A token with the same claims and a valid signature, whose type is `host`.
-fn as_host(token: &str) -> String {
-    let (header, rest) = token.split_once('.').unwrap();
-    let claims = rest.split('.').next().unwrap();
-    let mut claims: Value =
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
-    claims["typ"] = json!("host");
-    let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
-    let mut mac = Hmac::<Sha256>::new_from_slice(&[2; 32]).unwrap();
-    mac.update(signed.as_bytes());
-    let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
-    format!("{signed}.{signature}")
 }
 
 /// Sends the request of a row, over a WebSocket for the WebSocket operations, and returns status and body.
@@ -321,7 +203,7 @@ async fn every_operation_accepts_the_callers_of_its_row_and_refuses_all_others(p
     let address = app.listen().await;
     let users = Users::sign_up(&app).await;
     for row in ROWS {
-        let stage = Stage::build(&app, &users).await;
+        let stage = Stage::build(&app, &users, row).await;
         let shown = format!("{} {}", row.method, row.path_template);
         let before = match row.audit {
             Audit::Event(what) => recorded(&app, what).await,
@@ -408,7 +290,16 @@ fn the_access_of_every_row_is_what_its_route_states() {
             Need::Public => &[Access::Open],
             Need::Read | Need::Use => &[Access::AnyTeam, Access::TheTeam],
             // `switch-team` takes a login for any team, and the team from its body.
-            Need::Person => &[Access::Account, Access::Joined],
+            Need::Person => &[
+                Access::Account,
+                Access::Joined,
+                // Hosts are seen and managed by platform administrators, and by members of the team that owns them.
+                Access::AnyMember,
+                Access::Platform,
+                Access::TeamHost,
+                Access::TeamHostAdmin,
+            ],
+            Need::Host => &[Access::HostAgent],
             Need::Member => &[
                 Access::AnyMember,
                 Access::Member,
@@ -451,7 +342,7 @@ async fn the_scope_of_a_key_limits_every_operation_that_accepts_keys(pool: PgPoo
         .filter(|row| matches!(row.access, Access::AnyTeam | Access::TheTeam))
     {
         for scope in ["read", "sandbox"] {
-            let mut stage = Stage::build(&app, &users).await;
+            let mut stage = Stage::build(&app, &users, row).await;
             let (_, owner) = stage
                 .tokens
                 .iter()

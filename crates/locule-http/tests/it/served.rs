@@ -10,9 +10,8 @@ use std::sync::Arc;
 use locule_base::clock::SystemClock;
 use locule_base::memory::kibibytes;
 use locule_base::tasks::Tasks;
-use locule_control::bootstrap;
 use locule_testkit::{
-    FakeGuest, GuestAgent, HostProxy, SimHost, eventually, free_address, program,
+    FakeGuest, GuestAgent, HostProxy, SimHost, eventually, free_address, online_host, program,
 };
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, PgPool};
@@ -51,8 +50,7 @@ impl Served {
         let (host, guest) = (SimHost::new(clock.clone()), FakeGuest::new());
         let agent = GuestAgent::Fake(guest.clone());
         let proxy = HostProxy::start(&tasks, host, agent);
-        let socket = proxy.socket().display().to_string();
-        bootstrap(pool, &socket, clock.now()).await.unwrap();
+        online_host(pool, proxy.socket(), clock.now()).await;
         let address = free_address();
         #[expect(
             clippy::disallowed_methods,

@@ -1,5 +1,6 @@
 //! The small tables: cluster, hosts, templates, idempotency keys.
 
+use locule_domain::{HostKind, HostState};
 use locule_ids::{HostId, SandboxId, TeamId, TemplateId};
 use locule_store::idempotency::{self, Earlier};
 use locule_store::{PgConnection, StoreError, cluster, hosts, templates};
@@ -38,25 +39,36 @@ async fn the_write_counter_only_grows_even_when_a_transaction_is_rolled_back(poo
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn the_local_host_keeps_its_id_when_its_address_changes(pool: PgPool) {
+async fn a_host_is_listed_by_its_state_and_found_by_its_address(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
-    let id = hosts::ensure_local(&mut conn, HostId::random(), "/a", noon())
-        .await
-        .unwrap();
-    let again = hosts::ensure_local(&mut conn, HostId::random(), "/b", noon())
-        .await
-        .unwrap();
-    assert_eq!(again, id);
-    assert_eq!(
-        hosts::online(&mut conn).await.unwrap(),
-        [(id, "/b".to_owned())]
-    );
-    // B-115: only a host that is `online` is listed.
-    sqlx::query("UPDATE hosts SET status = 'unreachable'")
-        .execute(&mut *conn)
-        .await
-        .unwrap();
-    assert!(hosts::online(&mut conn).await.unwrap().is_empty());
+    let new = hosts::NewHost {
+        id: HostId::random(),
+        kind: HostKind::Regular,
+        team: None,
+        provider: "",
+        availability_zone: "",
+        address: "unix:/a",
+        created_by: None,
+    };
+    hosts::insert(&mut conn, new, noon()).await.unwrap();
+    assert_eq!(hosts::at(&mut conn, "unix:/a").await.unwrap(), Some(new.id));
+    assert_eq!(hosts::at(&mut conn, "unix:/b").await.unwrap(), None);
+    let expected = [
+        // B-115: sandboxes are placed on a host that is `online` and on no other.
+        (HostState::Pending, false, false),
+        (HostState::Online, true, true),
+        (HostState::Unreachable, false, true),
+    ];
+    for (state, is_online, is_registered) in expected {
+        hosts::set_state(&mut conn, new.id, state, noon())
+            .await
+            .unwrap();
+        let row = [(new.id, "unix:/a".to_owned())];
+        let online = hosts::online(&mut conn).await.unwrap();
+        assert_eq!(online == row, is_online, "{state}");
+        let registered = hosts::registered(&mut conn).await.unwrap();
+        assert_eq!(registered == row, is_registered, "{state}");
+    }
 }
 
 async fn insert_template(

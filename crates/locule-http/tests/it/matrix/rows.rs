@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Access, Stage};
+use super::Access;
+use super::stage::Stage;
 
 /// What an operation writes to the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,8 @@ impl Row {
 }
 
 const USE: Audit = Audit::None("the use of a sandbox is not recorded");
+const TAGS: Audit = Audit::None("a tag of a host is not recorded");
+const AGENT: Audit = Audit::None("a host agent is not a person");
 const OWN: Audit = Audit::None("an account belongs to no team");
 
 fn nothing(_: &Stage) -> Value {
@@ -48,7 +51,7 @@ macro_rules! rows {
             path: |s| {
                 let fill: fn(&Stage) -> &str = $fill;
                 let query = if $path.ends_with("/search") { "?email=x@matrix" } else { "" };
-                let path = $path.replace("{id}", fill(s)).replace("{user_id}", &s.member).replace("{selector}", "1").replace("{provider}", "github").replace("{token}", "00").replace("{port}", "8080");
+                let path = $path.replace("{id}", fill(s)).replace("{user_id}", &s.member).replace("{selector}", "1").replace("{provider}", "github").replace("{token}", "00").replace("{port}", "8080").replace("{tag}", "gpu");
                 path + query
             },
             access: Access::$access,
@@ -69,6 +72,10 @@ fn team(s: &Stage) -> &str {
 
 fn key(s: &Stage) -> &str {
     &s.key_id
+}
+
+fn host(s: &Stage) -> &str {
+    &s.host
 }
 
 fn none(_: &Stage) -> &'static str {
@@ -163,6 +170,19 @@ rows! {
 
     "GET" "/v1/me/providers/{provider}/connect" Account 200 Audit::Reads, none, nothing;
     "DELETE" "/v1/me/providers/{provider}" Account 404 Audit::None("nothing is connected; see `oauth` for the rest"), none, nothing;
+
+    "GET" "/v1/hosts" AnyMember 200 Audit::Reads, none, nothing;
+    "POST" "/v1/hosts" Platform 201 Audit::Event("host add"), none, |_| json!({ "type": "regular" });
+    "GET" "/v1/hosts/{id}" TeamHost 200 Audit::Reads, host, nothing;
+    "POST" "/v1/hosts/{id}/token" TeamHostAdmin 201 Audit::Event("host issue_token"), host, nothing;
+    "GET" "/v1/hosts/{id}/tags" TeamHost 200 Audit::Reads, host, nothing;
+    "POST" "/v1/hosts/{id}/tags" TeamHostAdmin 204 TAGS, host, |_| json!({ "tag": "gpu" });
+    "DELETE" "/v1/hosts/{id}/tags/{tag}" TeamHostAdmin 204 TAGS, host, nothing;
+    "POST" "/v1/hosts/register" Open 401 AGENT, none, |_| json!({ "token": "no", "address": "10.0.0.7:50051" });
+    "POST" "/v1/hosts/auth/refresh" Open 401 AGENT, none, |_| json!({ "refresh_token": "no" });
+    // No caller of this table is a host agent: see `host_agents`.
+    "POST" "/v1/hosts/{id}/heartbeat" HostAgent 204 AGENT, host, |_| json!({
+        "agent_version": "1", "protocol": 1, "accelerator": "kvm", "boot_id": "1", "free_memory_mib": 1, "pool_free_bytes": 1 });
 
     "GET" "/v1/admin/teams" Platform 200 Audit::Reads, none, nothing;
     "DELETE" "/v1/admin/teams/{id}" Platform 204 Audit::Event("team delete"), team, nothing;

@@ -1,11 +1,12 @@
-//! Login tokens: JSON Web Tokens signed with HMAC-SHA256 (HS256).
+//! The tokens of logins and of hosts: JSON Web Tokens signed with HMAC-SHA256 (HS256).
 //!
-//! A token is accepted only with the header that [`sign`] writes, so the token cannot choose another algorithm.
+//! The two kinds have different claims, so that neither can be used as the other (B-129). A token is accepted only with the header that [`sign`] writes, so the token cannot choose another algorithm.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac as _;
-use locule_ids::{SessionId, TeamId, UserId};
+use locule_ids::{HostId, HostRefreshTokenId, SessionId, TeamId, UserId};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::secrets::keyed;
@@ -36,7 +37,25 @@ pub(crate) struct Claims {
     pub(crate) exp: i64,
 }
 
-pub(crate) fn sign(secret: &[u8], claims: &Claims) -> Result<String, serde_json::Error> {
+/// The claims of a host's access token.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HostClaims {
+    pub(crate) typ: HostTokenType,
+    pub(crate) sub: HostId,
+    pub(crate) host_id: HostId,
+    /// The refresh token that came with the access token.
+    pub(crate) rid: HostRefreshTokenId,
+    pub(crate) iat: i64,
+    pub(crate) exp: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HostTokenType {
+    Host,
+}
+
+pub(crate) fn sign(secret: &[u8], claims: &impl Serialize) -> Result<String, serde_json::Error> {
     let claims = URL_SAFE_NO_PAD.encode(serde_json::to_vec(claims)?);
     let signed = format!("{HEADER}.{claims}");
     let mut mac = keyed(secret);
@@ -46,7 +65,17 @@ pub(crate) fn sign(secret: &[u8], claims: &Claims) -> Result<String, serde_json:
 }
 
 /// The claims of a token that `secret` signed, whether it has expired or not: the session's row says when a login ends.
-pub(crate) fn verify(secret: &[u8], token: &str) -> Option<Claims> {
+pub(crate) fn verify<T: DeserializeOwned>(secret: &[u8], token: &str) -> Option<T> {
+    serde_json::from_slice(&signed_claims(secret, token)?).ok()
+}
+
+/// Whether `secret` signed a token, of a login or of a host.
+pub(crate) fn is_signed(secret: &[u8], token: &str) -> bool {
+    signed_claims(secret, token).is_some()
+}
+
+/// The JSON of a token's claims.
+fn signed_claims(secret: &[u8], token: &str) -> Option<Vec<u8>> {
     let (signed, signature) = token.rsplit_once('.')?;
     let (header, claims) = signed.split_once('.')?;
     if header != HEADER {
@@ -57,7 +86,7 @@ pub(crate) fn verify(secret: &[u8], token: &str) -> Option<Claims> {
     mac.update(signed.as_bytes());
     // `verify_slice` compares in constant time.
     mac.verify_slice(&signature).ok()?;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+    URL_SAFE_NO_PAD.decode(claims).ok()
 }
 
 #[cfg(test)]
@@ -94,22 +123,26 @@ mod tests {
         format!("{signed}.{signature}")
     }
 
+    fn login(token: &str) -> Option<Claims> {
+        verify(SECRET, token)
+    }
+
     #[test]
     fn a_signed_token_is_verified_to_the_same_claims() {
         let token = sign(SECRET, &claims()).unwrap();
-        assert_eq!(verify(SECRET, &token), Some(claims()));
+        assert_eq!(login(&token), Some(claims()));
     }
 
     #[test]
     fn a_token_of_an_earlier_version_stays_valid() {
-        assert_eq!(verify(SECRET, EARLIER), Some(claims()));
+        assert_eq!(login(EARLIER), Some(claims()));
         assert_eq!(sign(SECRET, &claims()).unwrap(), EARLIER);
     }
 
     #[test]
     fn a_token_signed_with_another_key_is_refused() {
         let token = sign(&[3; 32], &claims()).unwrap();
-        assert_eq!(verify(SECRET, &token), None);
+        assert_eq!(login(&token), None);
     }
 
     #[test]
@@ -119,19 +152,34 @@ mod tests {
             let mut changed = token.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert_eq!(verify(SECRET, &changed), None, "character {at}");
+            assert_eq!(login(&changed), None, "character {at}");
         }
+    }
+
+    #[test]
+    fn the_token_of_a_host_is_no_login_and_a_login_is_no_token_of_a_host() {
+        let host = HostId::random();
+        let host_claims = HostClaims {
+            typ: HostTokenType::Host,
+            sub: host,
+            host_id: host,
+            rid: HostRefreshTokenId::random(),
+            iat: 1_764_000_000,
+            exp: 1_764_021_600,
+        };
+        let token = sign(SECRET, &host_claims).unwrap();
+        assert_eq!(verify(SECRET, &token), Some(host_claims));
+        assert_eq!(login(&token), None);
+        assert!(is_signed(SECRET, &token));
+        let person = sign(SECRET, &claims()).unwrap();
+        assert_eq!(verify::<HostClaims>(SECRET, &person), None);
     }
 
     #[test]
     fn a_truncated_token_is_refused() {
         let token = sign(SECRET, &claims()).unwrap();
         for length in 0..token.len() {
-            assert_eq!(
-                verify(SECRET, &token[..length]),
-                None,
-                "{length} characters"
-            );
+            assert_eq!(login(&token[..length]), None, "{length} characters");
         }
     }
 
@@ -148,12 +196,12 @@ mod tests {
             "",
         ] {
             let token = signed_with_header(header, &claims);
-            assert_eq!(verify(SECRET, &token), None, "{header}");
+            assert_eq!(login(&token), None, "{header}");
             let (unsigned, _) = token.rsplit_once('.').unwrap();
-            assert_eq!(verify(SECRET, &format!("{unsigned}.")), None, "{header}");
+            assert_eq!(login(&format!("{unsigned}.")), None, "{header}");
         }
         let token = signed_with_header(r#"{"typ":"JWT","alg":"HS256"}"#, &claims);
-        assert!(verify(SECRET, &token).is_some());
+        assert!(login(&token).is_some());
     }
 
     #[test]
@@ -171,7 +219,7 @@ mod tests {
             &signed_garbage,
             &five_parts,
         ] {
-            assert_eq!(verify(SECRET, token), None, "{token}");
+            assert_eq!(login(token), None, "{token}");
         }
     }
 }
@@ -197,7 +245,7 @@ mod fuzz {
         let token = sign(&[2; 32], &claims).unwrap();
         locule_fuzz::fuzz(&[&token, HEADER, ".."], |input| {
             let text = String::from_utf8_lossy(input);
-            let verified = verify(&[2; 32], &text);
+            let verified: Option<Claims> = verify(&[2; 32], &text);
             if verified.is_some() {
                 assert_eq!(text, token);
             }

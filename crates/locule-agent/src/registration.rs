@@ -1,0 +1,275 @@
+//! How this host belongs to a control plane: the agent registers once with a registration token, and then sends a heartbeat every
+//! 30 s (B-111).
+//!
+//! | answer to a heartbeat | what the agent does |
+//! |---|---|
+//! | 204 | waits 30 s, give or take a tenth |
+//! | 401, 403 | gets new credentials, and sends the heartbeat again |
+//! | 409 `host_unreachable` | logs it, and tries again soon: the control plane does not reach the agent's address |
+//! | no answer, 5xx, 429 | tries again soon |
+//! | another refusal | logs it, and tries again at the next time |
+//!
+//! New credentials are fetched in the middle of the life of the old ones, so that an access token is valid while a request for new
+//! ones fails.
+
+pub(crate) mod client;
+pub(crate) mod credentials;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use locule_agent_api::HostAgent as _;
+use locule_api::{ErrorCode, HostCredentials, HostHeartbeat, RegisterHostRequest};
+use locule_base::backoff::Backoff;
+use locule_base::clock::SharedClock;
+use locule_domain::host::{HEARTBEAT_PERIOD, HOST_TOKEN_LIFETIME};
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use self::client::CallError;
+use self::credentials::Credentials;
+use crate::config::RegistrationConfig;
+use crate::registry::Registry;
+
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// The first and the longest of the waits before a call is repeated that failed.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_LONGEST: Duration = Duration::from_secs(5);
+/// Of the period of heartbeats, at random, so that the hosts do not all call at the same time.
+const JITTER: f64 = 0.1;
+
+/// Registers the agent if necessary, and sends heartbeats until `stop`.
+pub(crate) async fn run(
+    config: RegistrationConfig,
+    registry: Arc<Registry>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let agent = Registered {
+        data_dir: registry.shared.host.config.data_dir.clone(),
+        clock: registry.shared.host.clock.clone(),
+        config,
+        registry,
+    };
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        ended = agent.run() => ended,
+    }
+}
+
+struct Registered {
+    config: RegistrationConfig,
+    data_dir: PathBuf,
+    clock: SharedClock,
+    registry: Arc<Registry>,
+}
+
+impl Registered {
+    async fn run(&self) -> anyhow::Result<()> {
+        let mut credentials = self.credentials().await?;
+        tracing::info!(
+            host.id = %credentials.host_id,
+            address = %self.config.address,
+            server = %self.config.server,
+            "the agent is registered"
+        );
+        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LONGEST);
+        let mut is_online = false;
+        loop {
+            let beaten = self.beat(&mut credentials).await;
+            let wait = match beaten {
+                Ok(()) => {
+                    if !is_online {
+                        tracing::info!(host.id = %credentials.host_id, "the control plane has the agent's heartbeat");
+                    }
+                    is_online = true;
+                    backoff.reset();
+                    HEARTBEAT_PERIOD.mul_f64(1.0 + JITTER * (2.0 * rand::random::<f64>() - 1.0))
+                }
+                Err(error) => {
+                    is_online = false;
+                    let text = locule_base::errors::chain(&error);
+                    tracing::warn!(host.id = %credentials.host_id, error = text, "the control plane did not take a heartbeat");
+                    let soon = error.is_temporary() || error.has(ErrorCode::HostUnreachable);
+                    if soon {
+                        backoff.next_wait()
+                    } else {
+                        HEARTBEAT_PERIOD
+                    }
+                }
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// The credentials of the agent's file, or new ones for its registration token.
+    async fn credentials(&self) -> anyhow::Result<Credentials> {
+        let path = credentials::path(&self.data_dir);
+        let read = Credentials::read(&self.data_dir);
+        let kept = read.with_context(|| format!("read {}", path.display()))?;
+        let token = match (kept, &self.config.token) {
+            (Some(kept), None) => return Ok(kept),
+            // The token was used when the agent started for the first time.
+            (Some(kept), Some(token)) if kept.registered_with == credentials::hash(token) => {
+                return Ok(kept);
+            }
+            (Some(_) | None, Some(token)) => token,
+            (None, None) => anyhow::bail!(
+                "the agent has no credentials for {}: start it once with --register and a registration token",
+                self.config.server
+            ),
+        };
+        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LONGEST);
+        let request = self.registration(token).await?;
+        let issued = loop {
+            match self.config.server.register(&request).await {
+                Ok(issued) => break issued,
+                Err(error) if error.is_temporary() => {
+                    let text = locule_base::errors::chain(&error);
+                    tracing::debug!(error = text, "the agent could not register yet");
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+                Err(error) => return Err(error).context("register the agent"),
+            }
+        };
+        self.keep(issued, credentials::hash(token)).await
+    }
+
+    async fn registration(&self, token: &str) -> anyhow::Result<RegisterHostRequest> {
+        let info = self.registry.host().await?;
+        let gib = self.registry.shared.host.pool.size_bytes().unwrap_or(0) >> 30;
+        let number = |value: u64| Some(i32::try_from(value).unwrap_or(i32::MAX));
+        Ok(RegisterHostRequest {
+            token: token.to_owned(),
+            address: self.config.address.to_string(),
+            arch: Some(std::env::consts::ARCH.to_owned()),
+            cpu_cores: number(info.cpu_cores.into()),
+            memory_mb: number(info.memory_mib),
+            disk_gb: number(gib),
+        })
+    }
+
+    /// Writes credentials into the agent's file.
+    async fn keep(
+        &self,
+        issued: HostCredentials,
+        registered_with: String,
+    ) -> anyhow::Result<Credentials> {
+        let credentials = Credentials {
+            host_id: issued.host.id,
+            token: issued.token,
+            refresh_token: issued.refresh_token,
+            registered_with,
+        };
+        let (written, folder) = (credentials.clone(), self.data_dir.clone());
+        let writing = tokio::task::spawn_blocking(move || written.write(&folder));
+        writing
+            .await
+            .context("the writing of the credentials panicked")?
+            .with_context(|| format!("write {}", credentials::path(&self.data_dir).display()))?;
+        Ok(credentials)
+    }
+
+    /// Sends one heartbeat, with new credentials if the old ones are not valid or half their life is over.
+    async fn beat(&self, credentials: &mut Credentials) -> Result<(), CallError> {
+        let mut is_new = false;
+        if self.is_old(credentials) {
+            is_new = self.renew(credentials).await.is_ok();
+        }
+        let heartbeat = self.heartbeat().await;
+        let server = &self.config.server;
+        let sent = server.heartbeat(credentials.host_id, &credentials.token, &heartbeat);
+        match sent.await {
+            Err(error) if error.is_unauthorized() && !is_new => {
+                self.renew(credentials).await?;
+                let token = &credentials.token;
+                server
+                    .heartbeat(credentials.host_id, token, &heartbeat)
+                    .await
+            }
+            sent => sent,
+        }
+    }
+
+    /// Whether half the life of an access token is over.
+    fn is_old(&self, credentials: &Credentials) -> bool {
+        let Some(ends) = ends_at(&credentials.token) else {
+            return true;
+        };
+        let half = HOST_TOKEN_LIFETIME / 2;
+        self.clock.now() + half > ends
+    }
+
+    /// Gets new credentials, and keeps them.
+    async fn renew(&self, credentials: &mut Credentials) -> Result<(), CallError> {
+        let server = &self.config.server;
+        let issued = server.refresh(&credentials.refresh_token, &credentials.token);
+        let registered_with = credentials.registered_with.clone();
+        let kept = self.keep(issued.await?, registered_with).await;
+        *credentials = kept.map_err(|error| CallError::NoAnswer(error.into()))?;
+        Ok(())
+    }
+
+    async fn heartbeat(&self) -> HostHeartbeat {
+        let info = self.registry.host().await.ok();
+        let host = &self.registry.shared.host;
+        let limit = host.config.limits.memory_limit_mib;
+        let used = info.as_ref().map_or(0, |info| info.memory_used_bytes >> 20);
+        let reports = self.registry.list_sandboxes().await.unwrap_or_default();
+        let mut inventory: Vec<String> = reports
+            .iter()
+            .map(|report| {
+                format!(
+                    "{} {:?} {}\n",
+                    report.sandbox, report.state, report.generation
+                )
+            })
+            .collect();
+        inventory.sort_unstable();
+        HostHeartbeat {
+            address: Some(self.config.address.to_string()),
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: locule_agent_api::PROTOCOL_VERSION,
+            accelerator: host.accelerator.kind.to_string(),
+            boot_id: fs::read_to_string(BOOT_ID)
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
+            free_memory_mib: limit.saturating_sub(used),
+            pool_free_bytes: host.pool.free_bytes().unwrap_or(0),
+            templates: host.bundle.hashes().map(str::to_owned).collect(),
+            inventory_hash: hex::encode(Sha256::digest(inventory.concat())),
+        }
+    }
+}
+
+/// The end of an access token, which its claims say. The agent does not check the signature: the token is its own.
+fn ends_at(token: &str) -> Option<DateTime<Utc>> {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    #[derive(serde::Deserialize)]
+    struct Claims {
+        exp: i64,
+    }
+    let claims = token.split('.').nth(1)?;
+    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    DateTime::from_timestamp(claims.exp, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_access_token_is_read_from_its_claims() {
+        // {"exp":1764021600}
+        let ends = ends_at("x.eyJleHAiOjE3NjQwMjE2MDB9.y").unwrap();
+        assert_eq!(ends.timestamp(), 1_764_021_600);
+        for token in ["", "x", "x.y.z", "x..y"] {
+            assert_eq!(ends_at(token), None, "{token}");
+        }
+    }
+}

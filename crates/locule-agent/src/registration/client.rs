@@ -1,0 +1,250 @@
+//! The calls of the host agent to the control plane: registration, new credentials, heartbeats.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use locule_agent_api::http1;
+use locule_api::{
+    ErrorBody, ErrorCode, HOST_TOKEN_HEADER, HostCredentials, HostHeartbeat, RefreshHostRequest,
+    RegisterHostRequest,
+};
+use locule_ids::HostId;
+use serde::Serialize;
+use tokio::net::TcpStream;
+
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// The control plane calls the agent back before it answers a first heartbeat, for at most 10 s.
+const TIME_LIMIT: Duration = Duration::from_secs(15);
+
+/// Why a URL is not the control plane's.
+#[derive(Debug, thiserror::Error)]
+pub enum BadServer {
+    #[error("the URL of the control plane must be like http://127.0.0.1:8000")]
+    Form,
+    #[error(
+        "the URL of the control plane has the scheme http and another address than loopback: credentials would be sent over the network without encryption (--plain-http allows it)"
+    )]
+    Plain,
+}
+
+/// The control plane's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    authority: String,
+    address: String,
+}
+
+impl Server {
+    /// Reads a URL. `plain`: credentials may be sent without encryption to other machines.
+    pub fn at(text: &str, plain: bool) -> Result<Self, BadServer> {
+        let uri: Uri = text.parse().map_err(|_| BadServer::Form)?;
+        let (scheme, authority) = uri
+            .scheme_str()
+            .zip(uri.authority())
+            .ok_or(BadServer::Form)?;
+        if scheme != "http" || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(BadServer::Form);
+        }
+        let name = authority.host().trim_matches(['[', ']']);
+        let is_loopback = name == "localhost"
+            || name
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback());
+        if !is_loopback && !plain {
+            return Err(BadServer::Plain);
+        }
+        let port = authority.port_u16().unwrap_or(80);
+        Ok(Self {
+            authority: authority.to_string(),
+            address: format!("{}:{port}", authority.host()),
+        })
+    }
+}
+
+impl std::fmt::Display for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "http://{}", self.authority)
+    }
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// No answer, or not one of the control plane: the same call may work later.
+    #[error("the control plane does not answer")]
+    NoAnswer(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The control plane cannot answer now.
+    #[error("the control plane answered {status}: {message}")]
+    Unavailable { status: StatusCode, message: String },
+    /// The control plane refuses the call.
+    #[error("the control plane refused: {message}")]
+    Refused {
+        status: StatusCode,
+        code: Option<String>,
+        message: String,
+    },
+}
+
+impl CallError {
+    fn no_answer(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::NoAnswer(error.into())
+    }
+
+    /// Whether the credential of the call is not valid.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN,
+                ..
+            }
+        )
+    }
+
+    /// Whether the same call may work later.
+    pub(crate) fn is_temporary(&self) -> bool {
+        matches!(self, Self::NoAnswer(_) | Self::Unavailable { .. })
+    }
+
+    /// Whether the control plane refused the call with this code.
+    pub(crate) fn has(&self, expected: ErrorCode) -> bool {
+        match self {
+            Self::Refused { code, .. } => code.as_deref() == Some(expected.as_str()),
+            Self::NoAnswer(_) | Self::Unavailable { .. } => false,
+        }
+    }
+}
+
+impl Server {
+    pub(crate) async fn register(
+        &self,
+        request: &RegisterHostRequest,
+    ) -> Result<HostCredentials, CallError> {
+        let answer = self.call("/v1/hosts/register", None, request).await?;
+        serde_json::from_slice(&answer).map_err(CallError::no_answer)
+    }
+
+    /// Gets new credentials. `token`: the access token that the agent has, by which the control plane knows an agent that did not
+    /// receive the answer to its last refresh.
+    pub(crate) async fn refresh(
+        &self,
+        refresh_token: &str,
+        token: &str,
+    ) -> Result<HostCredentials, CallError> {
+        let request = RefreshHostRequest {
+            refresh_token: refresh_token.to_owned(),
+        };
+        let path = "/v1/hosts/auth/refresh";
+        let answer = self.call(path, Some(token), &request).await?;
+        serde_json::from_slice(&answer).map_err(CallError::no_answer)
+    }
+
+    pub(crate) async fn heartbeat(
+        &self,
+        host: HostId,
+        token: &str,
+        heartbeat: &HostHeartbeat,
+    ) -> Result<(), CallError> {
+        let path = format!("/v1/hosts/{host}/heartbeat");
+        self.call(&path, Some(token), heartbeat).await.map(drop)
+    }
+
+    /// Sends a request and returns the body of the answer.
+    async fn call(
+        &self,
+        path: &str,
+        token: Option<&str>,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Bytes, CallError> {
+        let exchanged = tokio::time::timeout(TIME_LIMIT, self.exchange(path, token, body)).await;
+        let (status, answer) = exchanged.map_err(CallError::no_answer)??;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let error = serde_json::from_slice::<ErrorBody>(&answer).ok();
+        let (code, message) = match error {
+            Some(ErrorBody { error }) => (Some(error.code), error.message),
+            None => (None, status.to_string()),
+        };
+        // 429 and 408 say that the same call may work later, as every 5xx does.
+        let is_temporary = status.is_server_error()
+            || status == StatusCode::TOO_MANY_REQUESTS
+            || status == StatusCode::REQUEST_TIMEOUT;
+        Err(if is_temporary {
+            CallError::Unavailable { status, message }
+        } else {
+            CallError::Refused {
+                status,
+                code,
+                message,
+            }
+        })
+    }
+
+    async fn exchange(
+        &self,
+        path: &str,
+        token: Option<&str>,
+        body: &(impl Serialize + Sync),
+    ) -> Result<(StatusCode, Bytes), CallError> {
+        let body = serde_json::to_vec(body).map_err(CallError::no_answer)?;
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
+            .header(header::HOST, &self.authority)
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            request = request.header(HOST_TOKEN_HEADER, token);
+        }
+        let request = request.body(Full::new(Bytes::from(body)));
+        let request = request.map_err(CallError::no_answer)?;
+        let stream: io::Result<TcpStream> = TcpStream::connect(&self.address).await;
+        let stream = stream.map_err(CallError::no_answer)?;
+        let response = http1::exchange(stream, request).await;
+        let response = response.map_err(CallError::no_answer)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await;
+        Ok((status, body.map_err(CallError::no_answer)?.to_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_control_plane_is_reached_without_encryption_on_loopback_only() {
+        for text in [
+            "http://127.0.0.1:8000",
+            "http://localhost:8000/",
+            "http://[::1]:8000",
+        ] {
+            assert!(Server::at(text, false).is_ok(), "{text}");
+        }
+        for text in [
+            "http://10.0.0.7:8000",
+            "http://control.example",
+            "http://localhost.example:1",
+        ] {
+            let refused = Server::at(text, false);
+            assert!(matches!(refused, Err(BadServer::Plain)), "{text}");
+            assert!(Server::at(text, true).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "127.0.0.1:8000",
+            "ftp://127.0.0.1",
+            "http://127.0.0.1/api",
+            "http://127.0.0.1?x",
+        ] {
+            let refused = Server::at(text, true);
+            assert!(matches!(refused, Err(BadServer::Form)), "{text}");
+        }
+    }
+}

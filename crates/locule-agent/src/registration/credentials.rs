@@ -1,0 +1,85 @@
+//! The credentials of the host agent, in a file of its data directory (mode 0600).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use locule_disk::write_durably;
+use locule_ids::HostId;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+const FILE: &str = "host-credentials.json";
+
+/// What the control plane gave to the agent.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    pub host_id: HostId,
+    pub token: String,
+    pub refresh_token: String,
+    /// The SHA-256 hash of the registration token: an agent that is started with this token again has registered already.
+    pub(crate) registered_with: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials")
+            .field("host_id", &self.host_id)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE)
+}
+
+/// The stored form of a registration token.
+pub(crate) fn hash(registration_token: &str) -> String {
+    hex::encode(Sha256::digest(registration_token.as_bytes()))
+}
+
+impl Credentials {
+    /// Reads the credentials of the agent with this data directory. `None`: the agent has not registered.
+    pub fn read(data_dir: &Path) -> io::Result<Option<Self>> {
+        match fs::read(path(data_dir)) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the credentials so that they survive a crash. Blocks.
+    pub(crate) fn write(&self, data_dir: &Path) -> io::Result<()> {
+        let text = serde_json::to_vec(self).map_err(io::Error::other)?;
+        write_durably(&path(data_dir), &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn credentials_are_read_as_they_were_written_and_only_their_owner_reads_them() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Credentials::read(folder.path()).unwrap(), None);
+        let credentials = Credentials {
+            host_id: HostId::random(),
+            token: "a".to_owned(),
+            refresh_token: "b".to_owned(),
+            registered_with: hash("c"),
+        };
+        credentials.write(folder.path()).unwrap();
+        let read = Credentials::read(folder.path()).unwrap();
+        assert_eq!(read, Some(credentials));
+        let mode = fs::metadata(path(folder.path())).unwrap().permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
+        fs::write(path(folder.path()), "{").unwrap();
+        let kind = Credentials::read(folder.path()).unwrap_err().kind();
+        assert_eq!(kind, io::ErrorKind::InvalidData);
+    }
+}

@@ -1,0 +1,184 @@
+//! Hosts: the machines that run sandboxes, and what their agents say to the control plane.
+
+use chrono::{DateTime, Utc};
+use locule_ids::{HostId, TeamId, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::schema;
+
+/// The header with the access token of a host agent.
+pub const HOST_TOKEN_HEADER: &str = "x-host-token";
+
+/// The owner of a host, whose sandboxes the host runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HostType {
+    /// A host of the platform: runs the sandboxes of teams without hosts of their own.
+    Regular,
+    /// A host of a team: runs the sandboxes of this team.
+    Byoc,
+}
+
+/// The state of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HostStatus {
+    /// The host agent has not registered, or the control plane has not reached the host agent at its address yet.
+    Pending,
+    Online,
+    /// The host agent has sent no heartbeat for more than 90 seconds.
+    Unreachable,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Host {
+    #[schema(value_type = schema::HostId)]
+    pub id: HostId,
+    #[serde(rename = "type")]
+    pub kind: HostType,
+    /// The team that brought the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::TeamId>)]
+    pub team_id: Option<TeamId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability_zone: Option<String>,
+    /// The processor architecture of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arch: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_cores: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_gb: Option<i32>,
+    /// The address at which the control plane reaches the host agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    pub status: HostStatus,
+    /// The time of the latest heartbeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heartbeat_at: Option<DateTime<Utc>>,
+    /// The version of the host agent, as its latest heartbeat said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_version: Option<String>,
+    /// The accelerator of the virtual machines: `kvm`, or `tcg` for emulation, which does not isolate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accelerator: Option<String>,
+    /// The user that created the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::UserId>)]
+    pub created_by: Option<UserId>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CreateHostRequest {
+    #[serde(rename = "type")]
+    pub kind: HostType,
+    /// The team that brings the host. Required for the type `byoc`.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::TeamId>)]
+    pub team_id: Option<TeamId>,
+    /// The provider of the machine, such as `hetzner`.
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub provider: Option<String>,
+    #[serde(default)]
+    #[schema(max_length = 64)]
+    pub availability_zone: Option<String>,
+}
+
+/// A host, and the token with which its agent registers. The token is shown once.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CreatedHost {
+    pub host: Host,
+    /// Valid for an hour, and for one registration.
+    pub registration_token: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AddHostTagRequest {
+    #[schema(min_length = 1, max_length = 64)]
+    pub tag: String,
+}
+
+/// A host agent's request to register.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RegisterHostRequest {
+    /// The registration token of the host.
+    #[schema(max_length = 128)]
+    pub token: String,
+    /// The address at which the control plane reaches the host agent: a name or an IP address, and a port.
+    #[schema(max_length = 300)]
+    pub address: String,
+    #[serde(default)]
+    #[schema(max_length = 32)]
+    pub arch: Option<String>,
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    pub cpu_cores: Option<i32>,
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    pub memory_mb: Option<i32>,
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    pub disk_gb: Option<i32>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RefreshHostRequest {
+    #[schema(max_length = 128)]
+    pub refresh_token: String,
+}
+
+/// The credentials of a host agent. They are shown once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct HostCredentials {
+    pub host: Host,
+    /// The access token, for the header `X-Host-Token`. Valid for 7 days.
+    pub token: String,
+    /// Valid for 60 days, and for one refresh.
+    pub refresh_token: String,
+}
+
+/// A host agent's statement about its host, every 30 seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HostHeartbeat {
+    /// The address of the host agent, if it is not the one of the registration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 300)]
+    pub address: Option<String>,
+    #[schema(max_length = 256)]
+    pub agent_version: String,
+    /// The version of the protocol between the control plane and the host agent.
+    pub protocol: u32,
+    #[schema(max_length = 256)]
+    pub accelerator: String,
+    /// The id of the machine's current boot.
+    #[schema(max_length = 256)]
+    pub boot_id: String,
+    pub free_memory_mib: u64,
+    pub pool_free_bytes: u64,
+    /// The SHA-256 hashes of the templates that the host has.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    pub templates: Vec<String>,
+    /// A hash of the ids, states and generations of all sandboxes on the host.
+    #[serde(default)]
+    #[schema(max_length = 256)]
+    pub inventory_hash: String,
+}
+
+impl std::fmt::Debug for HostCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostCredentials")
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
+}

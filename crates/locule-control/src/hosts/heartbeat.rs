@@ -1,0 +1,162 @@
+//! The heartbeat of a host agent, every 30 s. The first heartbeat, and the first from another address, make the control plane call the
+//! agent at its address: a host is online only where the control plane reaches it (W-036).
+
+use locule_agent_api::HostInfo;
+use locule_domain::{HostAddress, HostEvent, HostState};
+use locule_ids::HostId;
+use locule_store::hosts::{self, Host};
+use locule_store::{PgConnection, host_tokens};
+use serde_json::{Value, json};
+
+use crate::audit::{self, AuditEvent, HostAuditEvent};
+use crate::caller::Actor;
+use crate::error::CommonError;
+use crate::hosts::Hosts;
+use crate::hosts::error::HostError;
+use crate::hosts::links::HostLink;
+use crate::hosts::register::HostIdentity;
+
+/// Text of a heartbeat that is stored: more is refused.
+const TEXT_BYTES_MAX: usize = 256;
+const TEMPLATES_MAX: usize = 1000;
+
+/// What a host says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// The address of the agent. `None`: as before.
+    pub address: Option<HostAddress>,
+    pub agent_version: String,
+    pub protocol: u32,
+    pub accelerator: String,
+    /// Of the machine: changes with each of its starts.
+    pub boot_id: String,
+    pub free_memory_mib: u64,
+    pub pool_free_bytes: u64,
+    /// Hashes of the templates that the host has.
+    pub templates: Vec<String>,
+    /// Changes with each change of what the host holds.
+    pub inventory_hash: String,
+}
+
+impl Heartbeat {
+    fn check(&self) -> Result<(), CommonError> {
+        let texts = [
+            &self.agent_version,
+            &self.accelerator,
+            &self.boot_id,
+            &self.inventory_hash,
+        ];
+        let mut all = texts.into_iter().chain(&self.templates);
+        let is_text = |text: &String| text.len() <= TEXT_BYTES_MAX && !text.contains('\0');
+        if self.templates.len() > TEMPLATES_MAX || !all.all(is_text) {
+            let why = format!(
+                "a heartbeat may have {TEMPLATES_MAX} templates, and {TEXT_BYTES_MAX} bytes in each text"
+            );
+            return Err(CommonError::Invalid(why));
+        }
+        Ok(())
+    }
+
+    fn report(&self) -> Value {
+        json!({
+            "agent_version": self.agent_version,
+            "protocol": self.protocol,
+            "accelerator": self.accelerator,
+            "boot_id": self.boot_id,
+            "free_memory_mib": self.free_memory_mib,
+            "pool_free_bytes": self.pool_free_bytes,
+            "templates": self.templates,
+            "inventory_hash": self.inventory_hash,
+        })
+    }
+}
+
+impl Hosts {
+    /// Writes a heartbeat. `id`: the host that the agent says it is.
+    pub async fn heartbeat(
+        &self,
+        identity: HostIdentity,
+        id: HostId,
+        heartbeat: &Heartbeat,
+    ) -> Result<(), HostError> {
+        if id != identity.host {
+            return Err(HostError::WrongHost);
+        }
+        heartbeat.check()?;
+        let mut tx = self.core.transaction().await?;
+        let seen = self.lock_alive(&mut tx, identity).await?;
+        let address = self.address(&seen, heartbeat)?;
+        let mut reached = None;
+        if seen.state == HostState::Pending || address.to_string() != seen.address {
+            // No row stays locked while a host answers.
+            self.core.commit(tx).await?;
+            reached = Some(self.reach(id, &address).await?);
+            tx = self.core.transaction().await?;
+        }
+        let host = self.lock_alive(&mut tx, identity).await?;
+        let event = match reached {
+            Some(_) => HostEvent::Reached,
+            None => HostEvent::Heartbeat,
+        };
+        let now = self.core.now();
+        let (next, address) = (host.state.apply(event), address.to_string());
+        let report = heartbeat.report();
+        hosts::heartbeat(&mut tx, id, (next, &address), &report, now).await?;
+        if let (HostState::Unreachable, HostState::Online, Some(team)) =
+            (host.state, next, host.team)
+        {
+            let event = AuditEvent::Host(id, HostAuditEvent::MarkedUp);
+            audit::write(&mut tx, &Actor::System, team, &event, now).await?;
+        }
+        self.core.commit(tx).await?;
+        if host.state != next {
+            tracing::info!(host.id = %id, address, before = %host.state, "a host is {next}");
+        }
+        if reached.is_some() {
+            self.links.keep(id, &address);
+        }
+        Ok(())
+    }
+
+    /// The host of an access token, locked. The token must not have been replaced by another registration.
+    async fn lock_alive(
+        &self,
+        conn: &mut PgConnection,
+        identity: HostIdentity,
+    ) -> Result<Host, HostError> {
+        let HostIdentity { host: id, refresh } = identity;
+        let host = hosts::lock(conn, id).await?;
+        let host = host.ok_or(HostError::Deleted(id))?;
+        if !host_tokens::confirm_refresh(conn, (refresh, id), self.core.now()).await? {
+            return Err(HostError::BadToken);
+        }
+        Ok(host)
+    }
+
+    /// The address that a host has from now on.
+    fn address(&self, seen: &Host, heartbeat: &Heartbeat) -> Result<HostAddress, HostError> {
+        let known = seen.address.parse();
+        match &heartbeat.address {
+            Some(address) if Ok(address) != known.as_ref() => {
+                self.check_address(seen.id, address, &seen.address)?;
+                Ok(address.clone())
+            }
+            Some(_) | None => Ok(known?),
+        }
+    }
+
+    /// Calls a host agent at its address.
+    async fn reach(&self, id: HostId, address: &HostAddress) -> Result<HostInfo, HostError> {
+        let unreachable = |source| HostError::Unreachable {
+            address: address.to_string(),
+            source,
+        };
+        let link: Option<HostLink> = self.links.dial(id, address);
+        let link = link.ok_or_else(|| unreachable("the address cannot be used".into()))?;
+        let info = link.agent.host().await;
+        let info = info.map_err(|error| unreachable(error.into()))?;
+        info.check_protocol()
+            .map_err(|error| unreachable(error.into()))?;
+        Ok(info)
+    }
+}
