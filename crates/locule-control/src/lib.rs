@@ -10,6 +10,7 @@
 //! | `audit/` | the audit log |
 //! | `background/` | periodic jobs, and the jobs that a change leaves behind |
 //! | `events` | tells the streams of a team what changes in it |
+//! | `host_certificates` | the CA of the hosts, and the certificates of the control plane towards hosts |
 //! | `revocation` | ends the connections of callers that lost their right |
 
 mod accounts;
@@ -24,6 +25,7 @@ mod cursor;
 mod error;
 mod events;
 mod guarded;
+mod host_certificates;
 mod hosts;
 mod rate;
 mod reconcile;
@@ -58,6 +60,10 @@ pub use control_plane::{ControlConfig, ControlPlane};
 pub use error::CommonError;
 pub use events::{Events, Following, TeamEvent};
 pub use guarded::Cut;
+pub use host_certificates::{
+    BadCsr, HostCa, HostCaError, HostCertificates, HostCertificatesError, IssueError,
+    IssuedHostCertificate,
+};
 pub use hosts::HostLink;
 pub use locule_agent_api::{Holder, HolderKind, Purpose};
 pub use locule_domain::{Need, NewSandbox, Role, Scope, SignupPolicy};
