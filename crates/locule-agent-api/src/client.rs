@@ -1,6 +1,6 @@
 //! The client of a host agent, for the control plane.
 
-use std::io;
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -34,20 +34,32 @@ struct Transport(Connector);
 
 impl ClientTransport for Transport {
     type ResponseBody = ExchangeBody;
-    type Error = io::Error;
+    type Error = ConnectError;
 
     fn send(
         &self,
         request: Request<ClientBody>,
-    ) -> BoxFuture<'static, Result<Response<ExchangeBody>, io::Error>> {
+    ) -> BoxFuture<'static, Result<Response<ExchangeBody>, ConnectError>> {
         let connector = self.0.clone();
         Box::pin(async move {
-            let stream = connector.connect().await?;
+            let stream = connector.connect().await;
+            let stream = stream.map_err(|error| unavailable(&error))?;
             crate::http1::exchange(stream, request)
                 .await
-                .map_err(io::Error::other)
+                .map_err(|error| unavailable(&error))
         })
     }
+}
+
+/// An error with its causes: only the text reaches the caller.
+fn unavailable(error: &dyn Error) -> ConnectError {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    ConnectError::unavailable(text)
 }
 
 /// A host, reached through a connector. Sends nothing but questions for [`HostInfo`] until the host has answered one with a

@@ -1,19 +1,22 @@
 //! Control plane to host agent: messages, protocol version, the [`HostAgent`] trait, its client and its server.
 //!
 //! The interface has plain structures and typed ids only; the RPC library and its generated messages stay inside.
-//! A host is reached through a [`Connector`], not a URL: a Unix socket on one machine, later TLS or a connection that the
-//! host dialled.
+//! A host is reached through a [`Connector`], not a URL: a Unix socket on one machine, TLS to another one, later a connection that
+//! the host dialled.
 
 mod client;
 mod connector;
+mod dial_error;
 mod error;
 pub mod http1;
 mod messages;
 mod proto;
 mod server;
+pub mod tls;
 
 pub use client::Client;
-pub use connector::Connector;
+pub use connector::{ByteStream, Connector, HostStream};
+pub use dial_error::DialError;
 pub use error::AgentError;
 pub use messages::{
     Holder, HolderKind, HostAgent, HostInfo, Order, PoolLevel, Purpose, ReportedState,

@@ -1,8 +1,10 @@
 //! The settings of a host.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use locule_agent_api::tls::AgentTls;
 use locule_base::memory::MachineMemory;
 use locule_domain::{HostAddress, MEMORY_STEP_MIB};
 use locule_net::NetOptions;
@@ -108,6 +110,14 @@ impl std::fmt::Debug for RegistrationConfig {
     }
 }
 
+/// Where a control plane on another machine reaches this agent.
+#[derive(Debug, Clone)]
+pub struct TlsListen {
+    pub address: SocketAddr,
+    /// The certificate of this host, which its owner replaces while the agent runs.
+    pub tls: AgentTls,
+}
+
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Everything the host keeps; private to the agent.
@@ -128,6 +138,8 @@ pub struct Config {
     pub on_stop: OnStop,
     /// The user, besides root, that may connect to the agent's socket, with its group.
     pub peer: Option<(u32, u32)>,
+    /// `None`: only programs on this machine reach the agent.
+    pub tls_listen: Option<TlsListen>,
     pub limits: Limits,
     /// Warm VMs of one kind at most; 0 switches the warm pool off.
     pub warm_max: usize,

@@ -18,6 +18,7 @@ mod error;
 mod events;
 mod guest;
 mod host;
+mod host_key;
 mod images;
 mod ledger;
 mod lifecycle;
@@ -40,7 +41,8 @@ mod vm_source;
 mod warm;
 mod write_mark;
 
-pub use config::{Config, Limits, OnStop, RegistrationConfig};
+pub use config::{Config, Limits, OnStop, RegistrationConfig, TlsListen};
+pub use host_key::{HostKey, HostKeyError};
 pub use images::{BadBundle, Bundle};
 pub use ledger::{Finding, Findings, examine};
 pub use locule_net::Forwarding;

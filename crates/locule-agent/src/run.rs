@@ -2,25 +2,29 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use locule_base::clock::SystemClock;
 use locule_base::tasks::Tasks;
 use locule_disk::{DiskError, Pool, PoolOptions};
 use locule_ids::SandboxId;
 use locule_net::{Forwarding, HostNet, NetError};
 use locule_vmm::{KvmProbe, Qemu, VmmError};
+use tokio::net::TcpListener;
 
-use crate::config::{Config, OnStop};
+use crate::config::{Config, OnStop, TlsListen};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::images::{BadBundle, Bundle};
 use crate::ledger::Ledger;
 use crate::promises::Promises;
 use crate::registry::Registry;
+use crate::server::TlsLimits;
 use crate::slots::Slots;
 use crate::vm_source::VmSource;
 use crate::write_mark::WriteMarkStore;
@@ -44,6 +48,11 @@ pub enum RunError {
     File {
         action: &'static str,
         path: PathBuf,
+        source: io::Error,
+    },
+    #[error("listen on {address}")]
+    TlsListen {
+        address: SocketAddr,
         source: io::Error,
     },
     #[error("adopt the sandboxes of this host")]
@@ -92,6 +101,7 @@ fn make_folders(config: &Config) -> Result<(), RunError> {
 pub struct Agent {
     host: Arc<Host>,
     registry: Arc<Registry>,
+    tls_address: Option<SocketAddr>,
 }
 
 /// Serves until `tasks` are stopped, then stops as configured.
@@ -154,9 +164,11 @@ impl Agent {
         let socket = host.config.socket();
         let listener =
             server::bind(&socket, host.config.peer).map_err(file("listen on", &socket))?;
-        let (serving, peer, connections) = (registry.clone(), host.config.peer, tasks.clone());
+        let router = server::router(registry.clone());
+        let tls_address = serve_tls(&host.config, &router, &tasks).await?;
+        let (peer, connections) = (host.config.peer, tasks.clone());
         tasks.spawn("agent server", move |stop| {
-            server::serve(listener, serving, peer, connections, stop)
+            server::serve(listener, router, peer, connections, stop)
         });
         adopt::adopt(&host, &registry)
             .await
@@ -164,24 +176,25 @@ impl Agent {
         prepare(&host, &vm_source)
             .await
             .map_err(|error| RunError::TemplateSnapshot(error.into()))?;
-        let (limits, watched) = (host.config.limits, registry.clone());
-        tasks.spawn("memory pressure", move |stop| {
-            pressure::watch(limits, vm_source, watched, stop)
-        });
+        start_pressure(&host, vm_source, &registry);
         registry.set_ready();
         tracing::info!(vmm = %host.vmm.identity(), "the host is ready");
-        if let Some(registration) = host.config.registration.clone() {
-            let registry = registry.clone();
-            tasks.spawn("registration", |stop| {
-                registration::run(registration, registry, stop)
-            });
-        }
-        Ok(Self { host, registry })
+        start_registration(&host, &registry);
+        Ok(Self {
+            host,
+            registry,
+            tls_address,
+        })
     }
 
     /// The agent without its socket.
     pub fn registry(&self) -> Arc<Registry> {
         self.registry.clone()
+    }
+
+    /// Where the agent listens for a control plane on another machine.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
     }
 
     /// Returns when one of the agent's own tasks has failed.
@@ -223,6 +236,44 @@ impl Agent {
             host.pool.close()?;
         }
         Ok(())
+    }
+}
+
+/// Starts the TLS listener, if the host has one, and returns its address.
+async fn serve_tls(
+    config: &Config,
+    router: &Router,
+    tasks: &Tasks,
+) -> Result<Option<SocketAddr>, RunError> {
+    let Some(TlsListen { address, tls }) = config.tls_listen.clone() else {
+        return Ok(None);
+    };
+    let failed = |source| RunError::TlsListen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let (router, connections) = (router.clone(), tasks.clone());
+    let limits = TlsLimits::default();
+    tasks.spawn("agent TLS server", move |stop| {
+        server::serve_tls(listener, router, tls, limits, connections, stop)
+    });
+    Ok(Some(bound))
+}
+
+/// Starts the task that pauses sandboxes when the memory runs short.
+fn start_pressure(host: &Host, vm_source: Arc<VmSource>, registry: &Arc<Registry>) {
+    let (limits, watched) = (host.config.limits, registry.clone());
+    host.tasks.spawn("memory pressure", move |stop| {
+        pressure::watch(limits, vm_source, watched, stop)
+    });
+}
+
+/// Starts the task that registers the agent and sends heartbeats, if the agent belongs to a control plane.
+fn start_registration(host: &Host, registry: &Arc<Registry>) {
+    if let Some(config) = host.config.registration.clone() {
+        let registry = registry.clone();
+        host.tasks.spawn("registration", |stop| {
+            registration::run(config, registry, stop)
+        });
     }
 }
 

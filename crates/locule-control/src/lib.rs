@@ -11,6 +11,7 @@
 //! | `audit/` | the audit log |
 //! | `background/` | periodic jobs, and the jobs that a change leaves behind |
 //! | `events` | tells the streams of a team what changes in it |
+//! | `host_certificates` | the CA of the hosts, and the certificates of the control plane towards hosts |
 //! | `revocation` | ends the connections of callers that lost their right |
 
 mod accounts;
@@ -25,6 +26,7 @@ mod cursor;
 mod error;
 mod events;
 mod guarded;
+mod host_certificates;
 mod hosts;
 mod rate;
 mod reconcile;
@@ -60,6 +62,10 @@ pub use control_plane::{ControlConfig, ControlPlane};
 pub use error::CommonError;
 pub use events::{Events, Following, TeamEvent};
 pub use guarded::Cut;
+pub use host_certificates::{
+    BadCsr, HostCa, HostCaError, HostCertificates, HostCertificatesError, IssueError,
+    IssuedHostCertificate,
+};
 pub use hosts::error::HostError;
 pub use hosts::links::{Dial, HostLink, HostLinks};
 pub use hosts::{

@@ -149,9 +149,9 @@ fn refused_by_host(error: &ConnectError) -> Option<GuestError> {
                 return Some(GuestError::Gone);
             }
             Some(TransportError::Revoked) => return Some(GuestError::Revoked),
-            Some(TransportError::Host(io)) => {
-                let io = std::io::Error::from(io.kind());
-                return Some(GuestError::HostUnavailable(TransportError::Host(io)));
+            Some(TransportError::Host(error)) => {
+                let error = TransportError::Host(error.clone());
+                return Some(GuestError::HostUnavailable(error));
             }
             _ => cause = current.source(),
         }

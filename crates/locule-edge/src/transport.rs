@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, Uri, header};
 use http_body::Body;
 use locule_agent_api::http1::ExchangeBody;
-use locule_agent_api::{Connector, PROXY_ERROR_HEADER, http1};
+use locule_agent_api::{Connector, DialError, PROXY_ERROR_HEADER, http1};
 use locule_guest_api::rpc::client::{BoxFuture, ClientBody, ClientTransport};
 use locule_guest_api::{ACCESS_TOKEN_HEADER, GUEST_PORT};
 use locule_ids::SandboxId;
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Target {
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     #[error("the host agent is not reachable")]
-    Host(#[source] std::io::Error),
+    Host(#[source] Arc<DialError>),
     #[error("the connection to the host agent broke")]
     Exchange(#[source] hyper::Error),
     #[error("the request cannot be forwarded")]
@@ -135,7 +135,7 @@ impl AgentTransport {
             .connector
             .connect()
             .await
-            .map_err(TransportError::Host)?;
+            .map_err(|error| TransportError::Host(Arc::new(error)))?;
         let response = http1::exchange_within(stream, request, buffer_bytes_max)
             .await
             .map_err(TransportError::Exchange)?;

@@ -156,6 +156,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             OnStop::Pause
         },
         peer: args.peer_uid.zip(args.peer_gid),
+        tls_listen: None,
         limits: Limits {
             memory_overcommit: args.memory_overcommit,
             memory_limit_mib,

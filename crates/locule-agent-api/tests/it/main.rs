@@ -1,6 +1,10 @@
-//! Client and router over a Unix socket: what one end sends, the other receives.
+//! Client and router over a Unix socket: what one end sends, the other receives; and connections with TLS.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+
+mod certificates;
+mod tls;
+mod tls_to_control;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -42,6 +46,14 @@ struct Recorder {
 }
 
 impl Recorder {
+    fn new(info: HostInfo) -> Arc<Self> {
+        Arc::new(Self {
+            info: Mutex::new(info),
+            report: report(),
+            received: Mutex::default(),
+        })
+    }
+
     fn record(&self, message: Received) -> SandboxReport {
         self.received.lock().unwrap().push(message);
         self.report.clone()
@@ -156,11 +168,7 @@ impl Pair {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("agent.sock");
         let listener = UnixListener::bind(&socket).unwrap();
-        let host = Arc::new(Recorder {
-            info: Mutex::new(info()),
-            report: report(),
-            received: Mutex::default(),
-        });
+        let host = Recorder::new(info());
         let app = router(host.clone());
         #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
         tokio::spawn(async move { axum::serve(listener, app).await });

@@ -1,23 +1,16 @@
-//! The agent's Unix socket: RPC and proxy, for root and one other user.
+//! The agent's Unix socket, for root and one other user.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::any;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use locule_agent_api::http1::{ADDED_HEADERS_MAX, HEADERS_MAX};
 use locule_base::tasks::Tasks;
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::proxy;
-use crate::registry::Registry;
+use super::connection;
 
 /// Binds the socket with mode 0660 and the peer's group.
 pub(crate) fn bind(path: &Path, peer: Option<(u32, u32)>) -> io::Result<UnixListener> {
@@ -36,16 +29,11 @@ pub(crate) fn bind(path: &Path, peer: Option<(u32, u32)>) -> io::Result<UnixList
 /// Serves until the stop token is cancelled. Each connection belongs to the role's tasks.
 pub(crate) async fn serve(
     listener: UnixListener,
-    registry: Arc<Registry>,
+    router: Router,
     peer: Option<(u32, u32)>,
     tasks: Tasks,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let router = Router::new()
-        .route("/proxy/{sandbox}/{port}/", any(proxy::proxy))
-        .route("/proxy/{sandbox}/{port}/{*path}", any(proxy::proxy))
-        .with_state(registry.clone())
-        .fallback_service(locule_agent_api::router(registry));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -61,19 +49,7 @@ pub(crate) async fn serve(
             );
             continue;
         }
-        let service = TowerToHyperService::new(router.clone());
-        let stop = stop.clone();
-        tasks.spawn_detached("agent connection", async move {
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .max_headers(HEADERS_MAX + ADDED_HEADERS_MAX)
-                .serve_connection(TokioIo::new(stream), service)
-                .with_upgrades();
-            tokio::select! {
-                // The other side handles a connection that failed.
-                _ = connection => {}
-                () = stop.cancelled() => {}
-            }
-        });
+        let serving = connection::serve(stream, router.clone(), stop.clone());
+        tasks.spawn_detached("agent connection", serving);
     }
 }

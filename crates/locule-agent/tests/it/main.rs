@@ -17,6 +17,7 @@ mod process;
 mod replay;
 mod rig;
 mod shapes;
+mod tls;
 mod undo;
 mod upgrade;
 

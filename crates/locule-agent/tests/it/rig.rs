@@ -8,7 +8,7 @@ use base64::Engine as _;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use locule_agent::{Agent, Config, Limits, OnStop, Registry};
+use locule_agent::{Agent, Config, Limits, OnStop, Registry, TlsListen};
 use locule_agent_api::http1::{ExchangeBody, exchange};
 use locule_agent_api::{HostAgent as _, Order, ReportedState, ResumeSandbox, SandboxSpec};
 use locule_base::tasks::Tasks;
@@ -26,6 +26,7 @@ pub(crate) struct Rig {
     agent: Mutex<Option<Agent>>,
     /// The size of the warm pool for each template and shape.
     pub(crate) warm: std::sync::atomic::AtomicUsize,
+    tls_listen: Option<TlsListen>,
 }
 
 /// The output of a command and its exit code.
@@ -114,11 +115,16 @@ pub(crate) fn images() -> PathBuf {
 
 impl Rig {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    pub(crate) async fn start_with(tls_listen: Option<TlsListen>) -> Self {
         let rig = Self {
             folder: tempfile::tempdir().unwrap(),
             instance: format!("{:08x}", rand::random::<u32>()),
             agent: Mutex::new(None),
             warm: std::sync::atomic::AtomicUsize::new(0),
+            tls_listen,
         };
         rig.start_again().await;
         rig
@@ -149,6 +155,7 @@ impl Rig {
             pool_bytes: Some(3 << 30),
             on_stop: OnStop::Pause,
             peer: None,
+            tls_listen: self.tls_listen.clone(),
             limits: Limits::default(),
             warm_shapes: vec![Shape {
                 vcpus: 1,
@@ -162,6 +169,12 @@ impl Rig {
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.run_dir().join("agent.sock")
+    }
+
+    /// Where a control plane on another machine reaches the agent.
+    pub(crate) fn tls_address(&self) -> String {
+        let agent = self.agent.lock().unwrap();
+        agent.as_ref().unwrap().tls_address().unwrap().to_string()
     }
 
     pub(crate) fn pool(&self) -> PathBuf {
