@@ -2,7 +2,8 @@
 //!
 //! | task | period | does | does not |
 //! |---|---|---|---|
-//! | host links | 5 s | read the addresses of all hosts, and start the watch of each new host | call a host |
+//! | host links | 5 s | read the addresses of all hosts | call a host |
+//! | host watches | always | start the watch of each host whose link is new | read the database |
 //! | host watch | always | write each report of a host at once | infer anything from a host that does not answer |
 //! | sandbox sweep | 15 s | compare every row with its host, and reconcile what differs | destroy a sandbox that has no row |
 //! | revocation | 5 s | close the connections of callers that lost their right | end programs inside sandboxes |
@@ -22,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Accounts;
 use crate::background::jobs::Jobs;
 use crate::core::Core;
-use crate::error::CommonError;
 use crate::events::Events;
 use crate::hosts::{self, Hosts};
 use crate::reconcile::{sweep, watch};
@@ -80,26 +80,33 @@ pub(crate) fn start(sandboxes: &Sandboxes, accounts: &Accounts, hosts: &Hosts, j
     });
 }
 
-/// Starts the task that follows the addresses of all hosts.
+/// Starts the task that follows the addresses of all hosts, and the task that watches each host from the moment at which its link is
+/// made.
 fn start_links(sandboxes: &Sandboxes, hosts: &Hosts) {
-    let (sandboxes, hosts) = (sandboxes.clone(), hosts.clone());
-    let (core, tasks) = (hosts.core.clone(), hosts.core.tasks.clone());
+    let tasks = &hosts.core.tasks;
+    let (owned, core) = (hosts.clone(), hosts.core.clone());
     tasks.spawn("host links", |stop| {
         every(
             core,
             "host links",
             hosts::LINKS_PERIOD,
             stop,
-            async move || {
-                hosts.refresh_links().await?;
-                for watched in hosts.links.take_unwatched() {
-                    let sandboxes = sandboxes.clone();
-                    let tasks = &hosts.core.tasks;
-                    tasks.spawn("host watch", |stop| watch::run(sandboxes, watched, stop));
-                }
-                Ok::<_, CommonError>(())
-            },
+            async move || owned.refresh_links().await,
         )
+    });
+    let (sandboxes, hosts) = (sandboxes.clone(), hosts.clone());
+    tasks.spawn("host watches", |stop| async move {
+        loop {
+            for watched in hosts.links.take_unwatched() {
+                let sandboxes = sandboxes.clone();
+                let tasks = &hosts.core.tasks;
+                tasks.spawn("host watch", |stop| watch::run(sandboxes, watched, stop));
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = hosts.links.made() => {}
+            }
+        }
     });
 }
 

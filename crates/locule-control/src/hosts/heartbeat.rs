@@ -17,7 +17,7 @@ use crate::hosts::links::HostLink;
 use crate::hosts::register::HostIdentity;
 
 /// Text of a heartbeat that is stored: more is refused.
-const TEXT_BYTES_MAX: usize = 256;
+const TEXT_CHARS_MAX: usize = 256;
 const TEMPLATES_MAX: usize = 1000;
 
 /// What a host says of itself.
@@ -47,10 +47,11 @@ impl Heartbeat {
             &self.inventory_hash,
         ];
         let mut all = texts.into_iter().chain(&self.templates);
-        let is_text = |text: &String| text.len() <= TEXT_BYTES_MAX && !text.contains('\0');
+        let is_text =
+            |text: &String| text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0');
         if self.templates.len() > TEMPLATES_MAX || !all.all(is_text) {
             let why = format!(
-                "a heartbeat may have {TEMPLATES_MAX} templates, and {TEXT_BYTES_MAX} bytes in each text"
+                "a heartbeat may have {TEMPLATES_MAX} templates, and {TEXT_CHARS_MAX} characters in each text"
             );
             return Err(CommonError::Invalid(why));
         }

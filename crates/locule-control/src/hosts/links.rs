@@ -10,6 +10,7 @@ use locule_agent_api::{Connector, HostAgent};
 use locule_domain::HostAddress;
 use locule_ids::HostId;
 use locule_store::{PgConnection, StoreError, hosts};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// A host and how to reach it: orders by RPC, bytes through the connector.
@@ -44,6 +45,8 @@ struct Known {
 pub struct HostLinks {
     dial: Dial,
     known: Arc<Mutex<BTreeMap<HostId, Known>>>,
+    /// Notified when there is a link whose watch has not begun.
+    made: Arc<Notify>,
 }
 
 impl std::fmt::Debug for HostLinks {
@@ -63,6 +66,7 @@ impl HostLinks {
         Self {
             dial,
             known: Arc::default(),
+            made: Arc::default(),
         }
     }
 
@@ -129,6 +133,7 @@ impl HostLinks {
         if let Some(earlier) = all.insert(id, known) {
             earlier.dropped.cancel();
         }
+        self.made.notify_one();
         Some(link)
     }
 
@@ -151,6 +156,11 @@ impl HostLinks {
                 tracing::warn!(host.id = %id, "the control plane cannot use the address of a host");
             }
         }
+    }
+
+    /// Returns when a link was made since the last call.
+    pub(crate) async fn made(&self) {
+        self.made.notified().await;
     }
 
     /// The links whose watch has not begun. The caller begins it.

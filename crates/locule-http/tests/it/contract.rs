@@ -39,6 +39,7 @@ fn generous(config: &mut ControlConfig) {
         &mut rates.invitations_by_address,
         &mut rates.create_team_by_account,
         &mut rates.create_key_by_account,
+        &mut rates.registration_by_address,
     ] {
         *one = rate;
     }

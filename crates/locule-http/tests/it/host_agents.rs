@@ -46,7 +46,7 @@ async fn register(app: &App, token: &str, address: &str) -> Answer {
 }
 
 /// Sends a request of a host agent.
-async fn by_agent(app: &App, token: &str, path: &str, body: &Value) -> Answer {
+pub(crate) async fn by_agent(app: &App, token: &str, path: &str, body: &Value) -> Answer {
     let request = Request::builder()
         .method("POST")
         .uri(path)
@@ -61,9 +61,9 @@ async fn heartbeat(app: &App, id: &str, token: &str) -> Answer {
 }
 
 /// A registered agent: its host and its credentials.
-struct Agent {
-    id: String,
-    token: String,
+pub(crate) struct Agent {
+    pub(crate) id: String,
+    pub(crate) token: String,
     refresh_token: String,
 }
 
@@ -77,7 +77,7 @@ impl Agent {
         }
     }
 
-    async fn registered(app: &App) -> Self {
+    pub(crate) async fn registered(app: &App) -> Self {
         let (_, token) = new_host(app).await;
         Self::of(&register(app, &token, ADDRESS).await)
     }

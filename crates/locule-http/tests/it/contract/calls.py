@@ -105,13 +105,15 @@ victim = once(Account)
 steady_team = once(Team)
 steady_sandbox = once(sandbox)
 steady_file = once(lambda: written("/a"))
+steady_host = once(lambda: new_host())
 
 
 class Stage:
     """Who calls, what about, and with what: a token, parameters of the path, fields of the body."""
 
-    def __init__(self, token=None, path=None, body=None):
+    def __init__(self, token=None, path=None, body=None, host_token=None):
         self.token, self.path, self.body = token or WORLD["admin"], path or {}, body or {}
+        self.host_token = host_token
 
 
 def of_account(body=lambda account: {}):
@@ -132,6 +134,34 @@ def of_team(make, token=lambda team: team.token, body=lambda: {}):
 
 def of_sandbox(make=lambda _: steady_sandbox(), body=lambda: {}, selector=lambda: "1"):
     return lambda number: Stage(path={"id": make(number), "selector": selector(), "port": 8080}, body=body())
+
+
+def new_host():
+    """A host that its agent has not registered, and the token for it."""
+    return ask("POST", "/v1/hosts", WORLD["admin"], {"type": "regular"})
+
+
+def registration(_=None):
+    """What an agent registers with; its text fields without characters that a schema cannot exclude."""
+    token = new_host()["registration_token"]
+    return Stage(body={"token": token, "address": "10.0.0.7:50051", "arch": "x86_64"})
+
+
+def registered():
+    """The credentials of an agent that has registered."""
+    return ask("POST", "/v1/hosts/register", body=registration().body)
+
+
+def of_host(body=lambda: {}):
+    return lambda _: Stage(path={"id": steady_host()["host"]["id"], "tag": "gpu"}, body=body())
+
+
+def heartbeat(_):
+    """By the agent of a host of its own."""
+    agent = registered()
+    text = {"agent_version": "1", "accelerator": "kvm", "boot_id": "b", "inventory_hash": "h"}
+    body = {"address": None, "templates": [], **text}
+    return Stage(path={"id": agent["host"]["id"]}, body=body, host_token=agent["token"])
 
 
 def at_times(body):
@@ -178,6 +208,17 @@ STAGES = {
     "set_team_byoc": of_team(steady_team, token=lambda _: None),
     "get_team_quota": of_team(steady_team, token=lambda _: None),
     "set_team_quota": of_team(steady_team, token=lambda _: None),
+    "create_host": lambda _: Stage(
+        body={"type": "regular", "team_id": None, "provider": None, "availability_zone": None}
+    ),
+    "get_host": of_host(),
+    "create_host_token": of_host(),
+    "list_host_tags": of_host(),
+    "add_host_tag": of_host(lambda: {"tag": "gpu"}),
+    "remove_host_tag": of_host(),
+    "register_host": registration,
+    "refresh_host": lambda _: Stage(body={"refresh_token": registered()["refresh_token"]}),
+    "send_heartbeat": heartbeat,
     "set_user_active": lambda _: Stage(path={"id": victim().id}),
     "revoke_api_key": lambda _: Stage(path={"id": ask("POST", "/v1/api-keys", WORLD["admin"], {})["id"]}),
     "get_audit_log": lambda _: entry("/v1/audit-logs"),
@@ -253,6 +294,8 @@ class Credentials:
         takes_keys = "security" not in context.operation.definition.raw
         if takes_keys and number % 4 < 2:
             case.headers["X-API-Key"] = WORLD["key"]
+        elif stage.host_token:
+            case.headers["X-Host-Token"] = stage.host_token
         else:
             case.headers["Authorization"] = f"Bearer {stage.token}"
         # One in eight is about something that is not there.
