@@ -1,4 +1,4 @@
-//! Error texts: the chain of causes, and failed operations on files.
+//! Error texts: the chain of causes, and failed operations on files; errors of listeners.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -16,6 +16,16 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
         next = source.source();
     }
     text
+}
+
+/// Whether a client closed its connection before the listener accepted the connection.
+pub fn client_closed(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
 }
 
 /// A failed operation on a file or folder.

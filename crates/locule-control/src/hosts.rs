@@ -63,9 +63,7 @@ impl Hosts {
     /// Reads the addresses of all hosts.
     pub(crate) async fn refresh_links(&self) -> Result<(), CommonError> {
         let mut conn = self.core.connection().await?;
-        let hosts = locule_store::hosts::registered(&mut conn).await?;
-        self.links.replace(&hosts);
-        Ok(())
+        Ok(self.links.read_all(&mut conn).await?)
     }
 
     /// Confirms, in the transaction of a change, that the person may change a host: platform administrators any host, the owner and

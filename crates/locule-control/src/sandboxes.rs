@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use locule_domain::{Desired, Limits, Quota, Sandbox, SandboxState};
 use locule_ids::{HostId, SandboxId, TeamId};
-use locule_store::{PgConnection, cluster, hosts, sandboxes};
+use locule_store::{PgConnection, cluster, sandboxes};
 use tokio::sync::Semaphore;
 
 use crate::authority::{self, Needed};
@@ -144,16 +144,22 @@ impl Sandboxes {
             return Ok(Some(link));
         }
         let mut conn = self.core.connection().await?;
-        Ok(self.inner.links.get(&mut conn, id).await?)
+        Ok(self.inner.links.read(&mut conn, id).await?)
     }
 
     /// The links to all hosts, as the database has the hosts at this moment.
     pub(crate) async fn hosts(&self) -> Result<Vec<HostLink>, CommonError> {
         let mut conn = self.core.connection().await?;
-        self.inner
-            .links
-            .replace(&hosts::registered(&mut conn).await?);
+        self.inner.links.read_all(&mut conn).await?;
         Ok(self.inner.links.all())
+    }
+
+    /// The links that this process keeps. The database is read where there are none: any client may ask, any number of times.
+    async fn kept_hosts(&self) -> Result<Vec<HostLink>, CommonError> {
+        match self.inner.links.all() {
+            none if none.is_empty() => self.hosts().await,
+            kept => Ok(kept),
+        }
     }
 
     /// Waits until no other order about the sandbox is in progress in this process.
@@ -174,7 +180,7 @@ impl Sandboxes {
             .await
             .map_err(|_| NotReady::Database)?;
         drop(conn);
-        let hosts = self.hosts().await.map_err(|_| NotReady::Database)?;
+        let hosts = self.kept_hosts().await.map_err(|_| NotReady::Database)?;
         for host in hosts {
             if host
                 .agent
@@ -190,7 +196,7 @@ impl Sandboxes {
 
     /// The accelerator of the hosts that answer at once. Where hosts differ, one that is not KVM: it is what isolates least.
     pub async fn accelerator(&self) -> Option<String> {
-        let hosts = self.hosts().await.ok()?;
+        let hosts = self.kept_hosts().await.ok()?;
         let hosts = hosts.iter();
         let asked = hosts.map(|host| tokio::time::timeout(ACCELERATOR_WAIT_MAX, host.agent.host()));
         let answers = futures::future::join_all(asked).await;

@@ -1,11 +1,12 @@
 //! The address of the client, by which connections and tries are counted.
 
 use std::marker::PhantomData;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, header};
+use locule_base::address::address_key;
 use locule_control::{Limited, LoginOrigin};
 
 use crate::error::ApiError;
@@ -21,17 +22,6 @@ pub(crate) fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
     let last = headers.get_all("x-forwarded-for").iter().next_back()?;
     let last = last.to_str().ok()?.rsplit(',').next()?;
     last.trim().parse().ok()
-}
-
-/// The key of an address: IPv6 addresses are grouped by /64, which is what one customer of a provider usually has.
-pub(crate) fn address_key(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address @ IpAddr::V4(_) => address,
-    }
 }
 
 /// The key of the client's address. `None`: no listener received the request.

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use http::request::Parts;
+use locule_base::counts::Counted;
 use locule_ids::TeamId;
 
-use crate::counts::Counted;
 use crate::memory::Held;
 
 /// What a WebSocket may send before its client is authenticated.
@@ -162,8 +162,8 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counts::Counts;
     use crate::memory::MemoryBudget;
+    use locule_base::counts::Counts;
 
     #[test]
     fn an_unauthenticated_client_sends_4_kib_and_waits_until_it_is_authenticated() {

@@ -18,7 +18,6 @@ mod body;
 mod caller;
 mod connection;
 mod cookies;
-mod counts;
 mod cross_origin;
 mod dashboard;
 mod destination;

@@ -24,15 +24,17 @@ use std::time::Duration;
 
 use axum::Router;
 use http::Request;
+use locule_base::address::address_key;
+use locule_base::counts::{Counted, Counts};
+use locule_base::errors::client_closed;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::idle_limit::IdleLimit;
-use crate::address::{PeerAddress, address_key, forwarded_for};
+use crate::address::{PeerAddress, forwarded_for};
 use crate::connection::Connection;
-use crate::counts::{Counted, Counts};
 use crate::error::ApiError;
 
 /// Pause after a failed accept, such as when the process has no file descriptor left.
@@ -204,14 +206,4 @@ fn refuse(stream: &TcpStream) {
     );
     // A client that is gone already needs no answer.
     stream.try_write(answer.as_bytes()).ok();
-}
-
-/// Whether the client closed the connection before the listener accepted it.
-fn client_closed(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-    )
 }

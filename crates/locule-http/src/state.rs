@@ -1,12 +1,12 @@
 //! The state that every handler shares.
 
 use locule_base::clock::SharedClock;
+use locule_base::counts::Counts;
 use locule_base::tasks::Tasks;
 use locule_control::{Accounts, ControlPlane, Events, Hosts, Sandboxes};
 use locule_ids::TeamId;
 
 use crate::connection::{Connection, Traffic};
-use crate::counts::Counts;
 use crate::error::ApiError;
 use crate::memory::MemoryBudget;
 

@@ -7,17 +7,8 @@ import { db as makeDb, sandbox } from '../../mocks/db.ts';
 import { login } from '../../mocks/account.ts';
 import { CHROMIUM } from '../support/chromium.ts';
 import { Site } from '../support/site.ts';
-import { weigh } from '../support/weight.ts';
+import { LIST, PAGES, weigh } from '../support/weight.ts';
 
-const LIST = '/dashboard/capsules/list';
-const PAGES = [
-  LIST,
-  '/dashboard/keys',
-  '/dashboard/team',
-  '/dashboard/audit',
-  '/admin/teams',
-  '/admin/users',
-];
 const ROWS = 1000;
 const ROUNDS = 5;
 

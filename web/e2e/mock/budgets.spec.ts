@@ -2,9 +2,8 @@
 import type { Page } from '@playwright/test';
 import { NOW, sandbox, type Db } from '../../mocks/db.ts';
 import { expect, test } from '../support/mock.ts';
-import { weigh } from '../support/weight.ts';
+import { LIST, PAGES, weigh } from '../support/weight.ts';
 
-const LIST = '/dashboard/capsules/list';
 const KIB = 1024;
 const ROWS = 1000;
 const idOf = (index: number) => `sb-${String(index).padStart(8, '0')}-0000-4000-8000-000000000000`;
@@ -25,15 +24,7 @@ function thousand(db: Db): void {
 test('the first load of a list is under 300 KiB, with 120 of scripts at most', async ({ page, db, open }) => {
   db.me.is_admin = true;
   thousand(db);
-  for (const path of [
-    LIST,
-    '/dashboard/keys',
-    '/dashboard/team',
-    '/dashboard/audit',
-    '/admin/teams',
-    '/admin/users',
-    '/admin/audit',
-  ])
+  for (const path of PAGES)
     await test.step(path, async () => {
       const loaded = await weigh(page, async () => {
         await open(path);

@@ -3,6 +3,19 @@ import { existsSync, statSync } from 'node:fs';
 import type { Page, Request } from '@playwright/test';
 import { ANSWERED } from '../../mocks/platform.ts';
 
+export const LIST = '/dashboard/capsules/list';
+
+/** The pages whose first load is weighed. */
+export const PAGES = [
+  LIST,
+  '/dashboard/keys',
+  '/dashboard/team',
+  '/dashboard/audit',
+  '/admin/teams',
+  '/admin/users',
+  '/admin/audit',
+];
+
 const BUILD = new URL('../../build', import.meta.url).pathname;
 
 function sizeOf(path: string): number {

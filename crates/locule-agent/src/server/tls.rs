@@ -17,6 +17,7 @@ use axum::Router;
 use locule_agent_api::tls::{AgentTls, set_options};
 use locule_base::address::address_key;
 use locule_base::counts::{Counted, Counts};
+use locule_base::errors::client_closed;
 use locule_base::tasks::Tasks;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -139,16 +140,6 @@ async fn accept(
     set_options(&stream)?;
     let accepted = tokio::time::timeout(limit, tls.accept(stream)).await;
     accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-}
-
-/// Whether the client closed the connection before the listener accepted it.
-fn client_closed(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-    )
 }
 
 #[cfg(test)]

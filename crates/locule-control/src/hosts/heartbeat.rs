@@ -1,7 +1,6 @@
 //! The heartbeat of a host agent, every 30 s. The first heartbeat, and the first from another address, make the control plane call the
 //! agent at its address: a host is online only where the control plane reaches it (W-036).
 
-use locule_agent_api::HostInfo;
 use locule_domain::{HostAddress, HostEvent, HostState};
 use locule_ids::HostId;
 use locule_store::hosts::{self, Host};
@@ -85,20 +84,17 @@ impl Hosts {
         }
         heartbeat.check()?;
         let mut tx = self.core.transaction().await?;
-        let seen = self.lock_alive(&mut tx, identity).await?;
-        let address = self.address(&seen, heartbeat)?;
-        let mut reached = None;
-        if seen.state == HostState::Pending || address.to_string() != seen.address {
+        let mut host = self.lock_alive(&mut tx, identity).await?;
+        let address = self.address(&host, heartbeat)?;
+        let mut event = HostEvent::Heartbeat;
+        if host.state == HostState::Pending || address.to_string() != host.address {
             // No row stays locked while a host answers.
             self.core.commit(tx).await?;
-            reached = Some(self.reach(id, &address).await?);
+            self.reach(id, &address).await?;
+            event = HostEvent::Reached;
             tx = self.core.transaction().await?;
+            host = self.lock_alive(&mut tx, identity).await?;
         }
-        let host = self.lock_alive(&mut tx, identity).await?;
-        let event = match reached {
-            Some(_) => HostEvent::Reached,
-            None => HostEvent::Heartbeat,
-        };
         let now = self.core.now();
         let (next, address) = (host.state.apply(event), address.to_string());
         let report = heartbeat.report();
@@ -113,7 +109,7 @@ impl Hosts {
         if host.state != next {
             tracing::info!(host.id = %id, address, before = %host.state, "a host is {next}");
         }
-        if reached.is_some() {
+        if event == HostEvent::Reached {
             self.links.keep(id, &address);
         }
         Ok(())
@@ -147,7 +143,7 @@ impl Hosts {
     }
 
     /// Calls a host agent at its address.
-    async fn reach(&self, id: HostId, address: &HostAddress) -> Result<HostInfo, HostError> {
+    async fn reach(&self, id: HostId, address: &HostAddress) -> Result<(), HostError> {
         let unreachable = |source| HostError::Unreachable {
             address: address.to_string(),
             source,
@@ -157,7 +153,6 @@ impl Hosts {
         let info = link.agent.host().await;
         let info = info.map_err(|error| unreachable(error.into()))?;
         info.check_protocol()
-            .map_err(|error| unreachable(error.into()))?;
-        Ok(info)
+            .map_err(|error| unreachable(error.into()))
     }
 }

@@ -3,7 +3,7 @@
 //! A link is made when a host is used first, and is kept until the host is deleted or has another address. Each process of the
 //! control plane reads the addresses of all hosts every few seconds, so a change that another process made takes effect here, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use locule_agent_api::{Connector, HostAgent};
@@ -86,17 +86,20 @@ impl HostLinks {
         (self.dial)(id, address)
     }
 
-    /// The link to a host. Reads the host's address if no link is kept. `None`: the host does not exist, or was never reached.
-    pub(crate) async fn get(
+    /// The link to a host, whose address is read. `None`: the host does not exist, or was never reached.
+    pub(crate) async fn read(
         &self,
         conn: &mut PgConnection,
         id: HostId,
     ) -> Result<Option<HostLink>, StoreError> {
-        if let Some(link) = self.kept(id) {
-            return Ok(Some(link));
-        }
         let host = hosts::get(conn, id).await?;
         Ok(host.and_then(|host| self.keep(id, &host.address)))
+    }
+
+    /// Reads the addresses of all hosts.
+    pub(crate) async fn read_all(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        self.replace(&hosts::registered(conn).await?);
+        Ok(())
     }
 
     /// The link to a host, if this process has used the host before.
@@ -145,9 +148,10 @@ impl HostLinks {
     }
 
     /// Keeps exactly the links of these hosts.
-    pub(crate) fn replace(&self, hosts: &[(HostId, String)]) {
-        let gone = |id: &HostId| !hosts.iter().any(|(host, _)| host == id);
-        let gone: Vec<HostId> = self.known().keys().copied().filter(gone).collect();
+    fn replace(&self, hosts: &[(HostId, String)]) {
+        let listed: BTreeSet<HostId> = hosts.iter().map(|(id, _)| *id).collect();
+        let known: BTreeSet<HostId> = self.known().keys().copied().collect();
+        let gone = known.difference(&listed).copied();
         for id in gone {
             self.drop_link(id);
         }
