@@ -7,6 +7,7 @@ pub mod host;
 mod limits;
 pub mod oauth;
 pub mod people;
+mod placement;
 mod quota;
 mod reason;
 mod sandbox;
@@ -16,6 +17,10 @@ mod update;
 pub use host::{HostAddress, HostEvent, HostKind, HostState};
 pub use limits::{Invalid, Limits, MEMORY_STEP_MIB, NewSandbox, is_safe_name, round_up_memory};
 pub use people::{Need, Role, Scope, SignupPolicy, UnknownWord, UserStatus};
+pub use placement::{
+    Candidate, Capacity, HostUse, Load, Measured, NotEligible, Overcommit, PlacementNeed, Refusals,
+    Scheduler, SchedulerKind,
+};
 pub use quota::{Exceeded, Quota, QuotaLimit, SandboxNeed, Usage};
 pub use reason::{ErrorReason, StopReason};
 pub use sandbox::{
