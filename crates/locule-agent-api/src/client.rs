@@ -218,12 +218,16 @@ impl HostAgent for Client {
         Ok(Box::pin(events))
     }
 
-    async fn terminate(&self, sandboxes: Vec<SandboxId>) -> Result<(), AgentError> {
+    async fn terminate(&self, orders: Vec<Order>) -> Result<(), AgentError> {
+        let options = match orders.last() {
+            Some(last) => ordered(last, PAUSE),
+            None => within(PAUSE),
+        };
         let request = wire::TerminateRequest {
-            sandbox_ids: sandboxes.iter().map(ToString::to_string).collect(),
+            orders: orders.into_iter().map(Into::into).collect(),
             ..Default::default()
         };
-        let call = self.rpc.terminate_with_options(request, within(PAUSE));
+        let call = self.rpc.terminate_with_options(request, options);
         self.send(call).await.map(drop)
     }
 

@@ -81,8 +81,10 @@ pub trait HostAgent: Send + Sync + 'static {
     /// Every sandbox that the host holds, running or paused, and every one that ended lately.
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError>;
     async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError>;
-    /// Destroys the listed sandboxes and nothing else.
-    async fn terminate(&self, sandboxes: Vec<SandboxId>) -> Result<(), AgentError>;
+    /// The host was deleted: destroys exactly the sandboxes of the orders, then the agent leaves the platform. It pauses every other
+    /// sandbox, keeps its snapshot, removes its own credentials and exits. A sandbox that is gone counts as destroyed, so the
+    /// call can be repeated. If an order fails the others are carried out, and the agent stays.
+    async fn terminate(&self, orders: Vec<Order>) -> Result<(), AgentError>;
     /// Replaces the write mark that the host has seen, also by a lower one or by one of another database.
     async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError>;
 }

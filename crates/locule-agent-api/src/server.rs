@@ -6,13 +6,12 @@ use connectrpc::{
     ConnectError, Encodable, RequestContext, Response, ServiceRequest, ServiceResult, ServiceStream,
 };
 use futures::StreamExt as _;
-use locule_ids::SandboxId;
 
-use crate::WRITE_MARK_HEADER;
 use crate::messages::{
     HostAgent, Order, ResumeSandbox, SandboxSpec, UpdateSandbox, WatchEvent, WriteMark, parse_id,
 };
 use crate::proto::hostagent::v1 as wire;
+use crate::{AgentError, WRITE_MARK_HEADER};
 
 struct Service(Arc<dyn HostAgent>);
 
@@ -161,15 +160,18 @@ impl wire::HostAgentService for Service {
 
     async fn terminate<'a>(
         &'a self,
-        _ctx: RequestContext,
+        ctx: RequestContext,
         request: ServiceRequest<'_, wire::TerminateRequest>,
     ) -> ServiceResult<impl Encodable<wire::TerminateResponse> + Send + use<'a>> {
-        let ids = request.to_owned_message().sandbox_ids;
-        let ids = ids
-            .iter()
-            .map(|id| parse_id::<SandboxId>(id))
-            .collect::<Result<_, _>>()?;
-        self.0.terminate(ids).await?;
+        let mark = write_mark(&ctx);
+        let orders = request.to_owned_message().orders.into_iter();
+        let orders = orders.map(|order| {
+            let mut order = Order::try_from(order)?;
+            order.write_mark.clone_from(&mark);
+            Ok(order)
+        });
+        let orders = orders.collect::<Result<_, AgentError>>()?;
+        self.0.terminate(orders).await?;
         Response::ok(wire::TerminateResponse::default())
     }
 

@@ -1,14 +1,17 @@
 //! The settings of a host.
 
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use locule_agent_api::tls::AgentTls;
 use locule_base::memory::MachineMemory;
+use locule_domain::host::HEARTBEAT_PERIOD;
 use locule_domain::{HostAddress, MEMORY_STEP_MIB};
 use locule_net::NetOptions;
 use locule_vmm::{AcceleratorSetting, Shape};
+use sha2::{Digest as _, Sha256};
 
 use crate::registration::client::Server;
 
@@ -99,6 +102,25 @@ pub struct RegistrationConfig {
     pub token: Option<String>,
     /// The address at which the control plane reaches the agent.
     pub address: HostAddress,
+    /// How long the control plane may answer that it cannot answer, before the agent pauses all sandboxes.
+    pub error_limit: Duration,
+    /// The time between two heartbeats: [`HEARTBEAT_PERIOD`] outside of tests.
+    pub period: Duration,
+}
+
+impl RegistrationConfig {
+    pub const ERROR_LIMIT: Duration = Duration::from_mins(15);
+
+    /// For an agent that has registered.
+    pub fn new(server: Server, address: HostAddress) -> Self {
+        Self {
+            server,
+            token: None,
+            address,
+            error_limit: Self::ERROR_LIMIT,
+            period: HEARTBEAT_PERIOD,
+        }
+    }
 }
 
 impl std::fmt::Debug for RegistrationConfig {
@@ -152,6 +174,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// The name of an instance whose operator chose none: the same at each start with this data directory.
+    pub fn instance_of(data_dir: &Path) -> String {
+        let hash = Sha256::digest(data_dir.as_os_str().as_bytes());
+        hex::encode(&hash[..4])
+    }
+
     pub fn socket(&self) -> PathBuf {
         Self::socket_in(&self.run_dir)
     }

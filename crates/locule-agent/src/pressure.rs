@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use locule_base::memory::MachineMemory;
+use locule_domain::PauseReason;
 use locule_ids::SandboxId;
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +71,8 @@ pub(crate) async fn watch(
             continue;
         };
         tracing::warn!(sandbox.id = %sandbox, reason, "memory is short: pausing a sandbox");
-        if let Err(error) = registry.pause_for_memory(sandbox).await {
+        let paused = registry.pause_for(sandbox, PauseReason::MemoryPressure);
+        if let Err(error) = paused.await {
             tracing::warn!(sandbox.id = %sandbox, %error, "memory is short, and a sandbox cannot be paused");
         }
     }

@@ -6,13 +6,17 @@
 //! | 204 | waits 30 s, give or take a tenth |
 //! | 401, 403 | gets new credentials, and sends the heartbeat again |
 //! | 409 `host_unreachable` | logs it, and tries again soon: the control plane does not reach the agent's address |
-//! | no answer, 5xx, 429 | tries again soon |
+//! | 404 `host_deleted` with the id of this host | leaves the platform |
+//! | no answer, 5xx, 429, another 404 | tries again soon |
 //! | another refusal | logs it, and tries again at the next time |
+//!
+//! [`contact`] decides when the agent has lost the control plane, and what it does then.
 //!
 //! New credentials are fetched in the middle of the life of the old ones, so that an access token is valid while a request for new
 //! ones fails.
 
 pub(crate) mod client;
+mod contact;
 pub(crate) mod credentials;
 
 use std::fs;
@@ -26,11 +30,14 @@ use locule_agent_api::HostAgent as _;
 use locule_api::{ErrorCode, HostCredentials, HostHeartbeat, RegisterHostRequest};
 use locule_base::backoff::Backoff;
 use locule_base::clock::SharedClock;
-use locule_domain::host::{HEARTBEAT_PERIOD, HOST_TOKEN_LIFETIME};
+use locule_domain::PauseReason;
+use locule_domain::host::HOST_TOKEN_LIFETIME;
+use locule_ids::HostId;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use self::client::CallError;
+use self::contact::{Contact, Decision, Heard};
 use self::credentials::Credentials;
 use crate::config::RegistrationConfig;
 use crate::registry::Registry;
@@ -41,8 +48,10 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LONGEST: Duration = Duration::from_secs(5);
 /// Of the period of heartbeats, at random, so that the hosts do not all call at the same time.
 const JITTER: f64 = 0.1;
+/// The time limit of the pauses of all sandboxes.
+const PAUSE_ALL: Duration = Duration::from_mins(2);
 
-/// Registers the agent if necessary, and sends heartbeats until `stop`.
+/// Registers the agent if necessary, and sends heartbeats until `stop`, or until the control plane wants none.
 pub(crate) async fn run(
     config: RegistrationConfig,
     registry: Arc<Registry>,
@@ -76,32 +85,87 @@ impl Registered {
             server = %self.config.server,
             "the agent is registered"
         );
-        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LONGEST);
+        // A failed heartbeat is not repeated more slowly than heartbeats are sent.
+        let [first, longest] =
+            [RETRY_FIRST, RETRY_LONGEST].map(|wait| wait.min(self.config.period));
+        let mut backoff = Backoff::new(first, longest);
+        let mut contact = Contact::since(self.clock.monotonic(), self.config.error_limit);
         let mut is_online = false;
         loop {
             let beaten = self.beat(&mut credentials).await;
+            let host = credentials.host_id;
+            let heard = Unbeaten::heard(&beaten, host);
+            if !self
+                .act(contact.hear(heard, self.clock.monotonic()), host)
+                .await
+            {
+                return Ok(());
+            }
             let wait = match beaten {
                 Ok(()) => {
                     if !is_online {
-                        tracing::info!(host.id = %credentials.host_id, "the control plane has the agent's heartbeat");
+                        tracing::info!(host.id = %host, "the control plane has the agent's heartbeat");
                     }
                     is_online = true;
                     backoff.reset();
-                    HEARTBEAT_PERIOD.mul_f64(1.0 + JITTER * (2.0 * rand::random::<f64>() - 1.0))
+                    self.config
+                        .period
+                        .mul_f64(1.0 + JITTER * (2.0 * rand::random::<f64>() - 1.0))
                 }
-                Err(error) => {
+                Err(Unbeaten { error, .. }) => {
                     is_online = false;
                     let text = locule_base::errors::chain(&error);
-                    tracing::warn!(host.id = %credentials.host_id, error = text, "the control plane did not take a heartbeat");
-                    let soon = error.is_temporary() || error.has(ErrorCode::HostUnreachable);
+                    tracing::warn!(host.id = %host, error = text, "the control plane did not take a heartbeat");
+                    let soon = heard == Heard::Silence
+                        || error.is_temporary()
+                        || error.has(ErrorCode::HostUnreachable);
                     if soon {
                         backoff.next_wait()
                     } else {
-                        HEARTBEAT_PERIOD
+                        self.config.period
                     }
                 }
             };
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Returns whether the agent sends further heartbeats.
+    async fn act(&self, decision: Decision, host: HostId) -> bool {
+        match decision {
+            Decision::Continue => true,
+            Decision::PauseAll => {
+                tracing::error!(host.id = %host, server = %self.config.server, "the agent has lost the control plane, and pauses all sandboxes");
+                self.pause_all().await;
+                true
+            }
+            Decision::PauseAllAndStop => {
+                tracing::error!(
+                    host.id = %host,
+                    server = %self.config.server,
+                    "the control plane refuses the credentials of this agent, which pauses all sandboxes and sends no further heartbeat; get a registration token of the host, and start the agent with --register TOKEN"
+                );
+                self.pause_all().await;
+                false
+            }
+            Decision::Leave => {
+                tracing::warn!(host.id = %host, "the control plane deleted this host");
+                self.registry.leave();
+                false
+            }
+        }
+    }
+
+    /// The reports of the sandboxes say the reason, so that each becomes `paused` once the control plane hears of them (B-124).
+    async fn pause_all(&self) {
+        let enough = tokio::time::sleep(PAUSE_ALL);
+        let reason = PauseReason::ControlPlaneLost;
+        let left = self.registry.pause_all_for(reason, enough).await;
+        if !left.is_empty() {
+            tracing::error!(
+                sandboxes = left.len(),
+                "the agent has lost the control plane, and not all sandboxes are paused; those that are not run on"
+            );
         }
     }
 
@@ -174,7 +238,7 @@ impl Registered {
     }
 
     /// Sends one heartbeat, with new credentials if the old ones are not valid or half their life is over.
-    async fn beat(&self, credentials: &mut Credentials) -> Result<(), CallError> {
+    async fn beat(&self, credentials: &mut Credentials) -> Result<(), Unbeaten> {
         let mut is_new = false;
         if self.is_old(credentials) {
             is_new = self.renew(credentials).await.is_ok();
@@ -182,16 +246,24 @@ impl Registered {
         let heartbeat = self.heartbeat().await;
         let server = &self.config.server;
         let sent = server.heartbeat(credentials.host_id, &credentials.token, &heartbeat);
-        match sent.await {
+        let sent = match sent.await {
             Err(error) if error.is_unauthorized() && !is_new => {
-                self.renew(credentials).await?;
+                let renewed = self.renew(credentials).await;
+                renewed.map_err(|error| Unbeaten {
+                    has_tried_to_renew: true,
+                    error,
+                })?;
                 let token = &credentials.token;
                 server
                     .heartbeat(credentials.host_id, token, &heartbeat)
                     .await
             }
             sent => sent,
-        }
+        };
+        sent.map_err(|error| Unbeaten {
+            has_tried_to_renew: false,
+            error,
+        })
     }
 
     /// Whether half the life of an access token is over.
@@ -209,7 +281,7 @@ impl Registered {
         let issued = server.refresh(&credentials.refresh_token, &credentials.token);
         let registered_with = credentials.registered_with.clone();
         let kept = self.keep(issued.await?, registered_with).await;
-        *credentials = kept.map_err(|error| CallError::NoAnswer(error.into()))?;
+        *credentials = kept.map_err(|error| CallError::NotKept(error.into()))?;
         Ok(())
     }
 
@@ -242,6 +314,35 @@ impl Registered {
             pool_free_bytes: host.pool.free_bytes().unwrap_or(0),
             templates: host.bundle.hashes().map(str::to_owned).collect(),
             inventory_hash: hex::encode(Sha256::digest(inventory.concat())),
+        }
+    }
+}
+
+/// A heartbeat that the control plane did not take.
+struct Unbeaten {
+    error: CallError,
+    /// The error is that of the call for new credentials.
+    has_tried_to_renew: bool,
+}
+
+impl Unbeaten {
+    fn heard(beaten: &Result<(), Self>, host: HostId) -> Heard {
+        let Err(Self {
+            error,
+            has_tried_to_renew,
+        }) = beaten
+        else {
+            return Heard::Answer;
+        };
+        match error {
+            CallError::NoAnswer(_) => Heard::Silence,
+            CallError::Unavailable { .. } => Heard::Trouble,
+            CallError::Refused { .. } if *has_tried_to_renew && error.is_unauthorized() => {
+                Heard::Refused
+            }
+            CallError::Refused { .. } if error.deletes(host) => Heard::Deleted,
+            CallError::Refused { .. } if error.is_not_found() => Heard::Silence,
+            CallError::Refused { .. } | CallError::NotKept(_) => Heard::Answer,
         }
     }
 }

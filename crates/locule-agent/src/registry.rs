@@ -1,14 +1,16 @@
 //! Every sandbox of this host by id, with the handle of its driver.
 
+mod pause;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
-use futures::stream::{self, StreamExt as _};
-use locule_agent_api::{AgentError, Order, ReportedState, SandboxReport, SandboxSpec};
+use locule_agent_api::{AgentError, Order, SandboxReport, SandboxSpec};
 use locule_ids::SandboxId;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::driver::{self, Command, Handle, Reply, Shared};
 use crate::host::Host;
@@ -18,15 +20,14 @@ use crate::vm::Vm;
 use crate::vm_source::VmSource;
 use crate::write_mark::WriteMarkStore;
 
-/// Sandboxes that are paused at the same time when the host stops.
-const PAUSED_TOGETHER: usize = 4;
-
 #[derive(Debug)]
 pub struct Registry {
     pub(crate) shared: Shared,
     pub(crate) write_marks: Arc<WriteMarkStore>,
     sandboxes: Mutex<HashMap<SandboxId, Handle>>,
     ready: AtomicBool,
+    /// Cancelled when the host was deleted.
+    left: CancellationToken,
 }
 
 /// A sandbox that runs, and when it was used last.
@@ -52,6 +53,7 @@ impl Registry {
             write_marks,
             sandboxes: Mutex::default(),
             ready: AtomicBool::new(false),
+            left: CancellationToken::new(),
         });
         let weak = Arc::downgrade(&registry);
         tasks.spawn("registry", |stop| async move {
@@ -102,6 +104,16 @@ impl Registry {
 
     pub(crate) fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
+    }
+
+    /// The host was deleted: asks the owner of the agent to [leave](crate::Agent::leave).
+    pub(crate) fn leave(&self) {
+        self.left.cancel();
+    }
+
+    /// Returns when the host was deleted.
+    pub(crate) async fn left(&self) {
+        self.left.cancelled().await;
     }
 
     /// Before adoption is complete a sandbox that is not listed may exist all the same.
@@ -170,51 +182,6 @@ impl Registry {
         Ok(self.host().ledger.write_first_tombstone(tombstone).await?)
     }
 
-    /// Pauses every running sandbox and ends all drivers, until `enough`. Returns the sandboxes that are not paused.
-    pub(crate) async fn pause_all_for_shutdown(
-        &self,
-        enough: impl Future<Output = ()>,
-    ) -> Vec<SandboxId> {
-        let all: Vec<SandboxId> = self.sandboxes().keys().copied().collect();
-        let paused = stream::iter(all).map(|sandbox| async move {
-            let result = self
-                .ask(sandbox, |reply| Command::PauseForShutdown { reply })
-                .await;
-            match &result {
-                Ok(report) => {
-                    tracing::info!(sandbox.id = %sandbox, state = ?report.state, "the driver of a sandbox ended for the shutdown");
-                }
-                Err(error) => {
-                    tracing::error!(sandbox.id = %sandbox, %error, "a sandbox cannot be paused for the shutdown");
-                }
-            }
-            // A sandbox that ended in the meantime needs no pause.
-            result
-                .err()
-                .filter(|error| *error != AgentError::NotFound)
-                .map(|_| sandbox)
-        });
-        let failed = paused
-            .buffer_unordered(PAUSED_TOGETHER)
-            .filter_map(std::future::ready)
-            .collect();
-        tokio::select! {
-            failed = failed => failed,
-            () = enough => self.reported_running(),
-        }
-    }
-
-    /// The sandboxes whose last report says that they run, also those that are being paused.
-    fn reported_running(&self) -> Vec<SandboxId> {
-        let sandboxes = self.sandboxes();
-        let running = sandboxes.iter().filter(|(_, handle)| {
-            let report = handle.report();
-            !handle.inbox.is_closed()
-                && report.is_some_and(|report| report.state == ReportedState::Running)
-        });
-        running.map(|(sandbox, _)| *sandbox).collect()
-    }
-
     pub(crate) fn running(&self) -> Vec<Running> {
         let sandboxes = self.sandboxes();
         let running = sandboxes.iter().filter_map(|(sandbox, handle)| {
@@ -226,15 +193,6 @@ impl Registry {
             })
         });
         running.collect()
-    }
-
-    /// Pauses a sandbox because the host needs its memory.
-    pub(crate) async fn pause_for_memory(
-        &self,
-        sandbox: SandboxId,
-    ) -> Result<SandboxReport, AgentError> {
-        self.ask(sandbox, |reply| Command::PauseForMemory { reply })
-            .await
     }
 
     /// Ends all drivers without touching their VMs.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use locule_base::clock::SystemClock;
+use locule_base::clock::{SharedClock, SystemClock};
 use locule_base::tasks::Tasks;
 use locule_disk::{DiskError, Pool, PoolOptions};
 use locule_ids::SandboxId;
@@ -23,6 +23,8 @@ use crate::host::Host;
 use crate::images::{BadBundle, Bundle};
 use crate::ledger::Ledger;
 use crate::promises::Promises;
+use crate::purge::InUse;
+use crate::registration::credentials::{self, Credentials};
 use crate::registry::Registry;
 use crate::server::TlsLimits;
 use crate::slots::Slots;
@@ -102,6 +104,7 @@ pub struct Agent {
     host: Arc<Host>,
     registry: Arc<Registry>,
     tls_address: Option<SocketAddr>,
+    _in_use: InUse,
 }
 
 /// Serves until `tasks` are stopped, then stops as configured.
@@ -112,6 +115,7 @@ pub async fn run(config: Config, tasks: Tasks) -> Result<(), RunError> {
     tokio::select! {
         () = stop.cancelled() => {}
         () = agent.failed() => {}
+        () = agent.left() => return agent.leave(std::future::pending()).await,
     }
     agent.stop(on_stop).await
 }
@@ -119,7 +123,17 @@ pub async fn run(config: Config, tasks: Tasks) -> Result<(), RunError> {
 impl Agent {
     /// Opens everything, adopts the sandboxes of the ledger, takes the template snapshot of the default shape, and is then ready.
     pub async fn start(config: Config, tasks: Tasks) -> Result<Self, RunError> {
+        Self::start_at(config, tasks, SystemClock::shared()).await
+    }
+
+    /// As [`Self::start`], with the time of another clock.
+    pub async fn start_at(
+        config: Config,
+        tasks: Tasks,
+        clock: SharedClock,
+    ) -> Result<Self, RunError> {
         make_folders(&config)?;
+        let in_use = InUse::lock(&config.data_dir).map_err(file("lock", &config.data_dir))?;
         let bundle = Bundle::open(&config.images)?;
         let probe = KvmProbe {
             kernel: &bundle.kernel(),
@@ -147,7 +161,7 @@ impl Agent {
         let host = Arc::new(Host {
             kernel: open(bundle.kernel())?,
             initramfs: open(bundle.initramfs())?,
-            clock: SystemClock::shared(),
+            clock,
             tasks: tasks.clone(),
             bundle,
             pool,
@@ -184,6 +198,7 @@ impl Agent {
             host,
             registry,
             tls_address,
+            _in_use: in_use,
         })
     }
 
@@ -200,6 +215,25 @@ impl Agent {
     /// Returns when one of the agent's own tasks has failed.
     pub async fn failed(&self) {
         self.host.tasks.token().cancelled().await;
+    }
+
+    /// Returns when the control plane has deleted this host: the owner of the agent calls [`Self::leave`].
+    pub async fn left(&self) {
+        self.registry.left().await;
+    }
+
+    /// Leaves the platform: pauses every sandbox and removes the credentials. Every file of a sandbox stays. An agent that cannot
+    /// pause a sandbox keeps its credentials, so that the next agent tries again.
+    pub async fn leave(self, enough: impl Future<Output = ()>) -> Result<(), RunError> {
+        let data_dir = self.host.config.data_dir.clone();
+        self.stop_until(OnStop::Pause, enough).await?;
+        let path = credentials::path(&data_dir);
+        Credentials::remove(&data_dir).map_err(file("remove", &path))?;
+        tracing::warn!(
+            data_dir = %data_dir.display(),
+            "the agent left the platform, which deleted this host; the files of its sandboxes stay in the data directory, and `locule agent --purge` removes them"
+        );
+        Ok(())
     }
 
     /// Pauses or leaves the sandboxes, then ends every task. The pool stays for the next start.

@@ -18,6 +18,11 @@ use crate::error::HostError;
 /// The time between two writes. No order waits for a write; a crash loses the marks of this time at most.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// The file of the write mark in a data directory.
+pub(crate) fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("database.json")
+}
+
 #[derive(Debug)]
 pub(crate) struct WriteMarkStore {
     path: PathBuf,
@@ -27,7 +32,7 @@ pub(crate) struct WriteMarkStore {
 
 impl WriteMarkStore {
     fn open(dir: &Path) -> io::Result<Self> {
-        let path = dir.join("database.json");
+        let path = path(dir);
         let latest = match std::fs::read(&path) {
             Ok(text) => Some(serde_json::from_slice(&text)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,

@@ -1,7 +1,10 @@
 //! The body of an error response, and the closed list of error codes.
 
+use locule_ids::HostId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::schema;
 
 macro_rules! codes {
     ($(#[doc = $doc:literal] $name:ident = $text:literal;)*) => {
@@ -128,6 +131,10 @@ pub struct ErrorDetail {
     pub code: String,
     /// Human-readable message, which may change.
     pub message: String,
+    /// The host that was deleted. Only with the code `host_deleted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::HostId>)]
+    pub host_id: Option<HostId>,
 }
 
 impl ErrorBody {
@@ -136,6 +143,7 @@ impl ErrorBody {
             error: ErrorDetail {
                 code: code.as_str().to_owned(),
                 message: message.into(),
+                host_id: None,
             },
         }
     }

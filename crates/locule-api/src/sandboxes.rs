@@ -117,7 +117,8 @@ pub struct Sandbox {
     pub id: SandboxId,
     pub status: SandboxStatus,
     pub desired: DesiredStatus,
-    /// The reason of the status `stopped` or `error`.
+    /// The reason of the status `stopped` or `error`, and of `paused` if the platform paused the sandbox: `idle`, `expired`,
+    /// `memory_pressure`, `host_stopping`, or `control_plane_lost` if the host lost the contact with the control plane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
     /// The last operation's failure, when the failure left the sandbox unchanged.

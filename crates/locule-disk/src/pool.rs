@@ -54,6 +54,31 @@ impl Pool {
         })
     }
 
+    /// Removes the pool of a data directory, with everything in it. Fails while a program uses a file of a mounted pool.
+    pub fn remove(dir: &Path) -> Result<(), DiskError> {
+        let (root, file) = (dir.join("pool"), dir.join("pool.xfs"));
+        if let Some(device) = loopdev::find(&file) {
+            if is_mount_of(&device, &root) {
+                umount2(&root, MntFlags::empty())
+                    .map_err(|error| FileError::on("unmount", &root)(error.into()))?;
+            }
+            // The unmount may have freed the device.
+            if let Some(device) = loopdev::find(&file) {
+                loopdev::detach(&device).map_err(FileError::on("detach", device))?;
+            }
+        }
+        crate::remove_tree(&root).map_err(FileError::on("remove", &root))?;
+        for file in [file, dir.join("pool.xfs.new")] {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(FileError::on("remove", file)(error).into());
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }

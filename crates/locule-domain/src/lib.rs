@@ -22,7 +22,7 @@ pub use placement::{
     Scheduler, SchedulerKind,
 };
 pub use quota::{Exceeded, Quota, QuotaLimit, SandboxNeed, Usage};
-pub use reason::{ErrorReason, StopReason};
+pub use reason::{ErrorReason, PauseReason, StopReason};
 pub use sandbox::{
     Action, Desired, Sandbox, SandboxEvent, SandboxState, TransitionRefused, next_action,
 };

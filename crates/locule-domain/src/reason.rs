@@ -1,4 +1,5 @@
-//! The reasons for which a sandbox ends. They are shown to users, stored in the row, and written to the audit log.
+//! The reasons for which a sandbox ends, or is paused without an order. They are shown to users, stored in the row, and written to the
+//! audit log.
 
 use std::fmt;
 use std::str::FromStr;
@@ -51,6 +52,22 @@ reasons! {
         VmLost = "vm_lost",
         /// The host was removed. Not produced yet.
         HostDeleted = "host_deleted",
+    }
+}
+
+reasons! {
+    /// The reason for which a host paused a sandbox without an order. A pause by an order has no reason.
+    PauseReason {
+        /// The idle timeout passed.
+        Idle = "idle",
+        /// `expires_at` was reached.
+        Expired = "expired",
+        /// The memory of the host ran short.
+        MemoryPressure = "memory_pressure",
+        /// The host agent stopped.
+        HostStopping = "host_stopping",
+        /// The host agent had no contact with the control plane.
+        ControlPlaneLost = "control_plane_lost",
     }
 }
 

@@ -198,7 +198,7 @@ pub struct Sandbox {
     pub generation: i64,
     /// Grows with each write of the row. Writers compare it; hosts never see it.
     pub version: i64,
-    /// The reason of an automatic pause (`idle`, `expired`, `host_stopping`) or of a final state.
+    /// The reason of an automatic pause ([`PauseReason`](crate::PauseReason)) or of a final state.
     pub status_reason: Option<String>,
     pub last_error: Option<String>,
     /// Stopped here; the host has not confirmed yet.

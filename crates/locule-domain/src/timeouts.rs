@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::reason::{PauseReason, StopReason};
+
 /// What happens to a sandbox at `expires_at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnTimeout {
@@ -47,8 +49,9 @@ impl Overdue {
     /// The reason as reports, rows and the audit log name it.
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::Kill | Self::PauseExpired => "expired",
-            Self::PauseIdle => "idle",
+            Self::Kill => StopReason::Expired.as_str(),
+            Self::PauseExpired => PauseReason::Expired.as_str(),
+            Self::PauseIdle => PauseReason::Idle.as_str(),
         }
     }
 }

@@ -320,7 +320,10 @@ impl IntoResponse for ApiError {
         let message = self.message();
         self.log(status, code);
         let retry_after = self.retry_after();
-        let body = ErrorBody::new(code, message.clone());
+        let mut body = ErrorBody::new(code, message.clone());
+        if let Self::Host(HostError::Deleted(host)) = self {
+            body.error.host_id = Some(host);
+        }
         let mut response = (status, Json(body)).into_response();
         if code == ErrorCode::QuotaExceeded {
             let never = HeaderValue::from_static("false");

@@ -1,6 +1,6 @@
 //! `locule agent`: the host agent as a process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,6 +11,7 @@ use locule_control::HostAddress;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::environment;
+use crate::up::checks;
 
 /// A nested or busy host boots the probe's guest in a few seconds.
 pub(crate) const KVM_PROBE_SEC: u64 = 10;
@@ -20,15 +21,15 @@ pub(crate) struct Args {
     /// The folder of all data of this host
     #[arg(long, default_value = "/var/lib/locule/agent")]
     data_dir: PathBuf,
-    /// The folder of the sockets
+    /// The folder of the sockets (default: /run/locule-INSTANCE)
     #[arg(long)]
-    run_dir: PathBuf,
-    /// Eight hexadecimal digits that are part of every machine-wide name
+    run_dir: Option<PathBuf>,
+    /// Eight hexadecimal digits that are part of every machine-wide name (default: made from the data directory)
     #[arg(long)]
-    instance: String,
-    /// The folder of the guest images
+    instance: Option<String>,
+    /// The folder of the guest images (default: the images that were installed with the program)
     #[arg(long)]
-    images: PathBuf,
+    images: Option<PathBuf>,
     /// The accelerator of the guests: auto, kvm or tcg
     #[arg(long, default_value = "auto")]
     accel: locule_agent::AcceleratorSetting,
@@ -89,9 +90,17 @@ pub(crate) struct Args {
         requires = "server"
     )]
     register: Option<String>,
+    /// Seconds for which the control plane may answer with errors until the agent pauses all sandboxes. Without any answer the agent
+    /// does so after 90 seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = RegistrationConfig::ERROR_LIMIT.as_secs())]
+    control_plane_error_limit: u64,
     /// Leave sandboxes running when the agent stops
     #[arg(long)]
     keep_on_stop: bool,
+    /// Remove what the agent of a deleted host has kept in the data directory: all sandboxes with their snapshots. Refused while the
+    /// agent has credentials
+    #[arg(long)]
+    purge: bool,
 }
 
 /// A shape: `1x512`.
@@ -113,22 +122,64 @@ fn default_warm_max() -> usize {
 }
 
 /// The control plane that the agent registers with, and the agent's own address.
-fn registration(args: &Args) -> anyhow::Result<Option<RegistrationConfig>> {
+fn registration(args: &Args, run_dir: &Path) -> anyhow::Result<Option<RegistrationConfig>> {
     let Some(url) = &args.server else {
         return Ok(None);
     };
-    let socket = Config::socket_in(&args.run_dir);
+    let socket = Config::socket_in(run_dir);
     let address = HostAddress::unix(&socket).context("the path of the agent's socket")?;
+    let server = Server::at(url, args.plain_http)?;
     Ok(Some(RegistrationConfig {
-        server: Server::at(url, args.plain_http)?,
         token: args.register.clone(),
-        address,
+        error_limit: Duration::from_secs(args.control_plane_error_limit),
+        ..RegistrationConfig::new(server, address)
     }))
+}
+
+/// Why the agent ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Stop(OnStop),
+    /// The host was deleted.
+    Leave,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     telemetry::init(&environment::log_filter(), environment::log_format()?)?;
+    if args.purge {
+        return Ok(locule_agent::purge(&args.data_dir)?);
+    }
     crate::raise_descriptors()?;
+    let config = config(args)?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // For restarts and upgrades, and when `up` exits: the sandboxes continue to run.
+    let mut restart = signal(SignalKind::user_defined2())?;
+    let on_stop = config.on_stop;
+    let agent = tokio::select! {
+        agent = Agent::start(config, Tasks::new()) => agent.context("cannot start the host agent")?,
+        _ = terminate.recv() => return Ok(()),
+        _ = restart.recv() => return Ok(()),
+    };
+    let end = tokio::select! {
+        _ = interrupt.recv() => End::Stop(on_stop),
+        _ = terminate.recv() => End::Stop(on_stop),
+        _ = restart.recv() => End::Stop(OnStop::Keep),
+        () = agent.failed() => End::Stop(OnStop::Keep),
+        () = agent.left() => End::Leave,
+    };
+    // The operator waits no longer for the pauses of a clean stop.
+    let enough = async {
+        restart.recv().await;
+    };
+    let stopped = match end {
+        End::Stop(on_stop) => agent.stop_until(on_stop, enough).await,
+        End::Leave => agent.leave(enough).await,
+    };
+    stopped.context("stop the host agent")
+}
+
+fn config(args: Args) -> anyhow::Result<Config> {
     anyhow::ensure!(
         args.memory_overcommit >= 1.0 && args.memory_overcommit.is_finite(),
         "--memory-overcommit must be 1 or more"
@@ -137,15 +188,20 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         rustix::process::geteuid().is_root(),
         "the host agent must run as root"
     );
-    let registration = registration(&args)?;
+    let instance = args.instance.clone();
+    let instance = instance.unwrap_or_else(|| Config::instance_of(&args.data_dir));
+    let run_dir = args.run_dir.clone();
+    let run_dir = run_dir.unwrap_or_else(|| format!("/run/locule-{instance}").into());
+    let images = checks::find_images(args.images.clone())?;
+    let registration = registration(&args, &run_dir)?;
     let memory_limit_mib = args
         .memory_limit
         .unwrap_or(Limits::default().memory_limit_mib);
-    let config = Config {
+    Ok(Config {
         data_dir: args.data_dir,
-        run_dir: args.run_dir,
-        instance: args.instance,
-        images: args.images,
+        run_dir,
+        instance,
+        images,
         accelerator: args.accel,
         kvm_probe_limit: Duration::from_secs(args.kvm_probe_timeout),
         qemu: args.qemu,
@@ -171,27 +227,5 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         warm_max: args.warm,
         warm_shapes: args.warm_shapes,
         registration,
-    };
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    // For restarts and upgrades, and when `up` exits: the sandboxes continue to run.
-    let mut restart = signal(SignalKind::user_defined2())?;
-    let on_stop = config.on_stop;
-    let agent = tokio::select! {
-        agent = Agent::start(config, Tasks::new()) => agent.context("cannot start the host agent")?,
-        _ = terminate.recv() => return Ok(()),
-        _ = restart.recv() => return Ok(()),
-    };
-    let on_stop = tokio::select! {
-        _ = interrupt.recv() => on_stop,
-        _ = terminate.recv() => on_stop,
-        _ = restart.recv() => OnStop::Keep,
-        () = agent.failed() => OnStop::Keep,
-    };
-    // The operator waits no longer for the pauses of a clean stop.
-    let enough = async {
-        restart.recv().await;
-    };
-    let stopped = agent.stop_until(on_stop, enough).await;
-    stopped.context("stop the host agent")
+    })
 }

@@ -34,7 +34,7 @@ enum Received {
     Get(SandboxId),
     List,
     Watch,
-    Terminate(Vec<SandboxId>),
+    Terminate(Vec<Order>),
     AcceptDatabase(WriteMark),
 }
 
@@ -145,8 +145,8 @@ impl HostAgent for Recorder {
         Ok(stream::iter(events).boxed())
     }
 
-    async fn terminate(&self, sandboxes: Vec<SandboxId>) -> Result<(), AgentError> {
-        self.record(Received::Terminate(sandboxes));
+    async fn terminate(&self, orders: Vec<Order>) -> Result<(), AgentError> {
+        self.record(Received::Terminate(orders));
         Ok(())
     }
 
@@ -322,7 +322,8 @@ async fn every_message_arrives_as_it_was_sent() {
         client.list_sandboxes().await.unwrap(),
         std::slice::from_ref(&answer)
     );
-    client.terminate(vec![answer.sandbox]).await.unwrap();
+    let ended = vec![order(), order()];
+    client.terminate(ended.clone()).await.unwrap();
     client.accept_database(mark()).await.unwrap();
     let events = client.watch_sandboxes().await.unwrap();
     let events: Vec<_> = events.map(Result::unwrap).collect().await;
@@ -341,7 +342,7 @@ async fn every_message_arrives_as_it_was_sent() {
         Received::Ping(answer.sandbox),
         Received::Activity(answer.sandbox),
         Received::List,
-        Received::Terminate(vec![answer.sandbox]),
+        Received::Terminate(ended),
         Received::AcceptDatabase(mark()),
         Received::Watch,
     ];

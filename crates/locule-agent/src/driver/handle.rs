@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use locule_agent_api::{AgentError, ResumeSandbox, SandboxReport, UpdateSandbox};
+use locule_domain::PauseReason;
 use locule_net::SandboxNet;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -33,8 +34,9 @@ pub(crate) enum Command {
     Report {
         reply: oneshot::Sender<SandboxReport>,
     },
-    /// The host needs the memory of the sandbox: pause if the sandbox runs.
-    PauseForMemory {
+    /// Pause for a reason of the host, if the sandbox runs.
+    PauseFor {
+        reason: PauseReason,
         reply: Reply<SandboxReport>,
     },
     /// The host stops: pause if the sandbox runs, then exit.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use locule_agent_api::{AgentError, ResumeSandbox, SandboxReport, UpdateSandbox};
 use locule_base::errors::chain;
+use locule_domain::PauseReason;
 
 use super::policy::{Decision, OrderKind, OrderPolicy, State};
 use super::{Command, Driver, Next};
@@ -42,12 +43,12 @@ impl Driver {
                 let _ = reply.send(done);
                 next
             }
-            Command::PauseForMemory { reply } => {
-                let _ = reply.send(self.pause_because("memory_pressure").await);
+            Command::PauseFor { reason, reply } => {
+                let _ = reply.send(self.pause_because(reason).await);
                 Next::Continue
             }
             Command::PauseForShutdown { reply } => {
-                let done = self.pause_because("host_stopping").await;
+                let done = self.pause_because(PauseReason::HostStopping).await;
                 let next = Next::exit_if(done.is_ok());
                 let _ = reply.send(done);
                 next
@@ -156,8 +157,8 @@ impl Driver {
         Ok(())
     }
 
-    async fn pause_because(&mut self, reason: &str) -> Result<SandboxReport, AgentError> {
-        self.pause(Some(reason.to_owned())).await?;
+    async fn pause_because(&mut self, reason: PauseReason) -> Result<SandboxReport, AgentError> {
+        self.pause(Some(reason.to_string())).await?;
         Ok(self.report())
     }
 

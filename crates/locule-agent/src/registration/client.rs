@@ -85,8 +85,12 @@ pub(crate) enum CallError {
     Refused {
         status: StatusCode,
         code: Option<String>,
+        /// The host that was deleted.
+        host: Option<HostId>,
         message: String,
     },
+    #[error("the new credentials cannot be kept")]
+    NotKept(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl CallError {
@@ -107,15 +111,35 @@ impl CallError {
 
     /// Whether the same call may work later.
     pub(crate) fn is_temporary(&self) -> bool {
-        matches!(self, Self::NoAnswer(_) | Self::Unavailable { .. })
+        matches!(
+            self,
+            Self::NoAnswer(_) | Self::Unavailable { .. } | Self::NotKept(_)
+        )
     }
 
     /// Whether the control plane refused the call with this code.
     pub(crate) fn has(&self, expected: ErrorCode) -> bool {
         match self {
             Self::Refused { code, .. } => code.as_deref() == Some(expected.as_str()),
-            Self::NoAnswer(_) | Self::Unavailable { .. } => false,
+            Self::NoAnswer(_) | Self::Unavailable { .. } | Self::NotKept(_) => false,
         }
+    }
+
+    /// Whether the control plane says that it deleted this host.
+    pub(crate) fn deletes(&self, id: HostId) -> bool {
+        let is_own = matches!(self, Self::Refused { host: Some(deleted), .. } if *deleted == id);
+        is_own && self.has(ErrorCode::HostDeleted)
+    }
+
+    /// Whether the answer is not the control plane's: a heartbeat has no other "not found" than that of a deleted host.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                status: StatusCode::NOT_FOUND,
+                ..
+            }
+        )
     }
 }
 
@@ -166,9 +190,9 @@ impl Server {
             return Ok(answer);
         }
         let error = serde_json::from_slice::<ErrorBody>(&answer).ok();
-        let (code, message) = match error {
-            Some(ErrorBody { error }) => (Some(error.code), error.message),
-            None => (None, status.to_string()),
+        let (code, host, message) = match error {
+            Some(ErrorBody { error }) => (Some(error.code), error.host_id, error.message),
+            None => (None, None, status.to_string()),
         };
         // 429 and 408 say that the same call may work later, as every 5xx does.
         let is_temporary = status.is_server_error()
@@ -180,6 +204,7 @@ impl Server {
             CallError::Refused {
                 status,
                 code,
+                host,
                 message,
             }
         })

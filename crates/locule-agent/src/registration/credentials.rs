@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use locule_disk::write_durably;
+use locule_disk::{sync_dir, write_durably};
 use locule_ids::HostId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -50,6 +50,14 @@ impl Credentials {
         }
     }
 
+    /// Removes the credentials of the agent with this data directory, if it has any.
+    pub(crate) fn remove(data_dir: &Path) -> io::Result<()> {
+        match fs::remove_file(path(data_dir)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => sync_dir(data_dir),
+        }
+    }
+
     /// Writes the credentials so that they survive a crash. Blocks.
     pub(crate) fn write(&self, data_dir: &Path) -> io::Result<()> {
         let text = serde_json::to_vec(self).map_err(io::Error::other)?;
@@ -81,5 +89,8 @@ mod tests {
         fs::write(path(folder.path()), "{").unwrap();
         let kind = Credentials::read(folder.path()).unwrap_err().kind();
         assert_eq!(kind, io::ErrorKind::InvalidData);
+        Credentials::remove(folder.path()).unwrap();
+        Credentials::remove(folder.path()).unwrap();
+        assert_eq!(Credentials::read(folder.path()).unwrap(), None);
     }
 }

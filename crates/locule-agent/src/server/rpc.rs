@@ -174,19 +174,23 @@ impl HostAgent for Registry {
         Ok(Box::pin(first.chain(later)))
     }
 
-    async fn terminate(&self, sandboxes: Vec<SandboxId>) -> Result<(), AgentError> {
-        for sandbox in sandboxes {
-            match self
-                .ask(sandbox, |reply| Command::Destroy {
-                    generation: i64::MAX,
-                    reply,
-                })
-                .await
-            {
+    async fn terminate(&self, orders: Vec<Order>) -> Result<(), AgentError> {
+        self.check_ready()?;
+        tracing::warn!(
+            orders = orders.len(),
+            "the control plane deleted this host, and orders that sandboxes be destroyed"
+        );
+        let mut failed = None;
+        for order in orders {
+            match self.destroy_sandbox(order).await {
                 Ok(()) | Err(AgentError::NotFound) => {}
-                Err(error) => return Err(error),
+                Err(error) => failed = Some(error),
             }
         }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        self.leave();
         Ok(())
     }
 

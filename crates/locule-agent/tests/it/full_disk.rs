@@ -8,7 +8,7 @@ use locule_testkit::eventually;
 
 use crate::host_files::program;
 use crate::process::HostProcess;
-use crate::rig::{Rig, order, pooled_spec, resume};
+use crate::rig::{Rig, last_order, order, pooled_spec, resume};
 
 /// Allocates every free block of a folder's file system. Returns the file with most of them.
 fn fill(folder: &Path) -> PathBuf {
@@ -285,7 +285,7 @@ async fn a_real_guest_whose_disk_write_finds_no_space_loses_no_data() {
         "{wrote:?}"
     );
     rig.registry()
-        .terminate(vec![desired.order.sandbox])
+        .destroy_sandbox(last_order(desired.order.sandbox))
         .await
         .unwrap();
     rig.stop(OnStop::Pause).await;

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod adoption;
+mod contact;
+mod control_plane;
 mod crash;
 mod defragment;
 mod fresh_guests;
@@ -26,7 +28,7 @@ use std::time::Duration;
 use locule_agent::OnStop;
 use locule_agent_api::{AgentError, HostAgent as _, ReportedState, SandboxSpec};
 use locule_testkit::eventually;
-use rig::{Rig, order, resume, spec};
+use rig::{Rig, last_order, order, resume, spec};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sandbox_runs_pauses_with_its_memory_resumes_and_leaves_nothing_when_destroyed() {
@@ -151,7 +153,7 @@ async fn a_new_agent_adopts_running_sandboxes_and_reports_those_whose_vmm_exited
         "here\n"
     );
     rig.registry()
-        .terminate(vec![kept.order.sandbox])
+        .destroy_sandbox(last_order(kept.order.sandbox))
         .await
         .unwrap();
     rig.stop(OnStop::Pause).await;
@@ -186,7 +188,10 @@ async fn timeouts_take_effect_and_every_end_of_a_sandbox_has_a_reason() {
     rig.kill_vmm_of(killed.order.sandbox);
     rig.wait_for(killed.order.sandbox, ReportedState::Stopped, "vm_lost")
         .await;
-    agent.terminate(vec![idle.order.sandbox]).await.unwrap();
+    agent
+        .destroy_sandbox(last_order(idle.order.sandbox))
+        .await
+        .unwrap();
     drop(agent);
     rig.stop(OnStop::Pause).await;
     rig.assert_clean();

@@ -4,7 +4,7 @@ use locule_agent_api::{HostAgent as _, ReportedState, SandboxSpec};
 use serde_json::json;
 
 use crate::process::HostProcess;
-use crate::rig::{order, pooled_spec, resume, spec};
+use crate::rig::{last_order, order, pooled_spec, resume, spec};
 
 const LIMIT_MIB: u32 = 2048;
 /// The memory that each of five guests fills: together more than the limit.
@@ -46,7 +46,10 @@ async fn the_longest_idle_sandboxes_are_paused_when_memory_is_short() {
         host.log()
     );
     host.ticks(last).await;
-    host.client().terminate(vec![last]).await.unwrap();
+    host.client()
+        .destroy_sandbox(last_order(last))
+        .await
+        .unwrap();
     host.client()
         .resume_sandbox(resume(paused[0], 2))
         .await
@@ -153,7 +156,10 @@ async fn the_warm_pool_is_part_of_what_is_promised_and_yields_to_a_create() {
         .await
         .unwrap_err();
     for report in host.client().list_sandboxes().await.unwrap() {
-        let _ = host.client().terminate(vec![report.sandbox]).await;
+        let _ = host
+            .client()
+            .destroy_sandbox(last_order(report.sandbox))
+            .await;
     }
     host.end();
 }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::process::HostProcess;
-use crate::rig::{pooled_spec, resume};
+use crate::rig::{last_order, pooled_spec, resume};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -186,10 +186,11 @@ async fn run_case(host: &mut HostProcess, case: &Case) {
     if promised.state() == Some(ReportedState::Running) && !promised.destroyed {
         host.ticks(desired.order.sandbox).await;
     }
-    host.client()
-        .terminate(vec![desired.order.sandbox])
-        .await
-        .unwrap();
+    let last = last_order(desired.order.sandbox);
+    match host.client().destroy_sandbox(last).await {
+        Ok(()) | Err(AgentError::NotFound) => {}
+        Err(error) => panic!("{error}"),
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use locule_testkit::{comes_true, eventually};
 use serde_json::Value;
 
 use crate::host_files::{binary, check_files, empty_images, program};
-use crate::rig::{TOKEN, vmms_of};
+use crate::rig::{TOKEN, last_order, vmms_of};
 
 /// A host whose agent process can be killed and replaced by another on the same data directory.
 pub(crate) struct HostProcess {
@@ -451,7 +451,10 @@ impl HostProcess {
     /// Destroys all sandboxes and stops the agent. Asserts that the instance leaves nothing on the machine.
     pub(crate) async fn stop(mut self) {
         for report in self.client().list_sandboxes().await.unwrap() {
-            let _ = self.client().terminate(vec![report.sandbox]).await;
+            let _ = self
+                .client()
+                .destroy_sandbox(last_order(report.sandbox))
+                .await;
         }
         self.check().await;
         self.end();

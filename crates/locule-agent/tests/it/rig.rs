@@ -8,15 +8,20 @@ use base64::Engine as _;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use locule_agent::{Agent, Config, Limits, OnStop, Registry, TlsListen};
+use locule_agent::{
+    Agent, Config, Limits, OnStop, RegistrationConfig, Registry, Server, TlsListen,
+};
 use locule_agent_api::http1::{ExchangeBody, exchange};
 use locule_agent_api::{HostAgent as _, Order, ReportedState, ResumeSandbox, SandboxSpec};
+use locule_base::clock::{SharedClock, SystemClock};
 use locule_base::tasks::Tasks;
-use locule_domain::Timeouts;
+use locule_domain::{HostAddress, Timeouts};
 use locule_ids::{SandboxId, TeamId, TemplateId};
 use locule_testkit::eventually;
 use locule_vmm::{AcceleratorSetting, Shape};
 use serde_json::{Value, json};
+
+use crate::host_files::{binary, empty_images};
 
 pub(crate) const TOKEN: &str = "test-token";
 
@@ -27,6 +32,15 @@ pub(crate) struct Rig {
     /// The size of the warm pool for each template and shape.
     pub(crate) warm: std::sync::atomic::AtomicUsize,
     tls_listen: Option<TlsListen>,
+    /// Instead of QEMU and the images of real guests.
+    stub: Option<Stub>,
+}
+
+/// A host on the stub VMM that belongs to a control plane.
+struct Stub {
+    images: PathBuf,
+    clock: SharedClock,
+    registration: RegistrationConfig,
 }
 
 /// The output of a command and its exit code.
@@ -51,6 +65,15 @@ pub(crate) fn order(desired: &SandboxSpec, generation: i64) -> Order {
     Order {
         sandbox: desired.order.sandbox,
         generation,
+        write_mark: None,
+    }
+}
+
+/// An order that no other order about the sandbox follows.
+pub(crate) fn last_order(sandbox: SandboxId) -> Order {
+    Order {
+        sandbox,
+        generation: i64::MAX,
         write_mark: None,
     }
 }
@@ -120,12 +143,43 @@ impl Rig {
 
     pub(crate) async fn start_with(tls_listen: Option<TlsListen>) -> Self {
         let rig = Self {
+            tls_listen,
+            ..Self::prepare()
+        };
+        rig.start_again().await;
+        rig
+    }
+
+    fn prepare() -> Self {
+        Self {
             folder: tempfile::tempdir().unwrap(),
             instance: format!("{:08x}", rand::random::<u32>()),
             agent: Mutex::new(None),
             warm: std::sync::atomic::AtomicUsize::new(0),
-            tls_listen,
+            tls_listen: None,
+            stub: None,
+        }
+    }
+
+    /// A host on the stub VMM that registers with a control plane, and lives in the time of a clock.
+    pub(crate) async fn start_registered(
+        server: Server,
+        error_limit: Duration,
+        clock: SharedClock,
+    ) -> Self {
+        let mut rig = Self::prepare();
+        let registration = RegistrationConfig {
+            server,
+            token: Some("registration token".to_owned()),
+            address: HostAddress::unix(&rig.socket()).unwrap(),
+            error_limit,
+            period: Duration::from_millis(20),
         };
+        rig.stub = Some(Stub {
+            images: empty_images(rig.folder.path()),
+            clock,
+            registration,
+        });
         rig.start_again().await;
         rig
     }
@@ -143,14 +197,15 @@ impl Rig {
     }
 
     pub(crate) async fn start_again(&self) {
+        let stub = self.stub.as_ref();
         let config = Config {
             data_dir: self.folder.path().join("agent"),
             run_dir: self.run_dir(),
             instance: self.instance.clone(),
-            images: images(),
+            images: stub.map_or_else(images, |stub| stub.images.clone()),
             accelerator: AcceleratorSetting::Tcg,
             kvm_probe_limit: Duration::ZERO,
-            qemu: None,
+            qemu: stub.map(|_| binary("locule-stub-vmm")),
             warm_max: self.warm.load(std::sync::atomic::Ordering::Relaxed),
             pool_bytes: Some(3 << 30),
             on_stop: OnStop::Pause,
@@ -161,9 +216,10 @@ impl Rig {
                 vcpus: 1,
                 memory_mib: 256,
             }],
-            registration: None,
+            registration: stub.map(|stub| stub.registration.clone()),
         };
-        let agent = Agent::start(config, Tasks::new()).await.unwrap();
+        let clock = stub.map_or_else(SystemClock::shared, |stub| stub.clock.clone());
+        let agent = Agent::start_at(config, Tasks::new(), clock).await.unwrap();
         *self.agent.lock().unwrap() = Some(agent);
     }
 
@@ -190,9 +246,27 @@ impl Rig {
         agent.stop(on_stop).await.unwrap();
     }
 
+    /// Waits until the agent wants to leave, and lets it leave.
+    pub(crate) async fn leave(&self) {
+        let agent = self.agent.lock().unwrap().take().unwrap();
+        let left = tokio::time::timeout(Duration::from_mins(1), agent.left()).await;
+        left.expect("the agent did not leave");
+        agent.leave(std::future::pending()).await.unwrap();
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("agent")
+    }
+
     /// The pids of this instance's VMMs.
     pub(crate) fn vmms(&self) -> Vec<u32> {
         vmms_of(&self.instance)
+    }
+
+    /// Makes each pause of a running sandbox fail: a folder lies where the snapshot would.
+    pub(crate) fn block_snapshot_of(&self, sandbox: SandboxId) {
+        let folder = format!("agent/pool/sandboxes/{}/devices.1", sandbox.as_uuid());
+        std::fs::create_dir(self.folder.path().join(folder)).unwrap();
     }
 
     pub(crate) fn kill_vmm_of(&self, sandbox: SandboxId) {

@@ -8,7 +8,7 @@ use locule_agent_api::{HostAgent as _, SandboxSpec};
 use serde_json::json;
 
 use crate::process::HostProcess;
-use crate::rig::{Rig, order, resume, spec};
+use crate::rig::{Rig, last_order, order, resume, spec};
 
 fn of_shape(vcpus: u32, memory_mib: u32) -> SandboxSpec {
     SandboxSpec {
@@ -170,7 +170,7 @@ async fn what_a_guest_writes_is_not_added_to_the_memory_of_its_template() {
     agent.resume_sandbox(resume(&desired, 3)).await.unwrap();
     let kept = rig.exec(id, "md5sum < /dev/shm/filled").await;
     assert_eq!(kept.stdout, filled.stdout);
-    agent.terminate(vec![id]).await.unwrap();
+    agent.destroy_sandbox(last_order(id)).await.unwrap();
     drop(agent);
     rig.stop(OnStop::Pause).await;
     rig.assert_clean();

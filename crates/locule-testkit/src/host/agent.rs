@@ -172,12 +172,28 @@ impl HostAgent for SimHost {
         Ok(first.chain(complete).chain(later).boxed())
     }
 
-    async fn terminate(&self, sandboxes: Vec<SandboxId>) -> Result<(), AgentError> {
-        self.enter(Call::Terminate).await?;
-        for sandbox in sandboxes {
-            self.end_by_itself(sandbox, "destroyed");
+    async fn terminate(&self, orders: Vec<Order>) -> Result<(), AgentError> {
+        if let Some(mark) = orders.last().and_then(|order| order.write_mark.clone()) {
+            self.record_mark(mark);
         }
-        Ok(())
+        match self.enter(Call::Terminate).await? {
+            None | Some(Fault::Refuse(_) | Fault::Delay(_)) => self.leave(orders),
+            Some(Fault::DelayAnswer(gate)) => {
+                let answer = self.leave(orders);
+                gate.pass().await;
+                answer
+            }
+            Some(Fault::LoseAnswer) => {
+                // The caller does not learn whether the host left.
+                let _ = self.leave(orders);
+                Err(AgentError::DeadlineExceeded)
+            }
+            Some(Fault::Late) => {
+                let mut state = self.state();
+                state.late.extend(orders.into_iter().map(Request::Destroy));
+                Err(AgentError::DeadlineExceeded)
+            }
+        }
     }
 
     async fn accept_database(&self, at: WriteMark) -> Result<(), AgentError> {

@@ -69,6 +69,28 @@ impl SimHost {
         }
         Ok(report)
     }
+
+    /// Destroys the sandboxes of the orders, pauses the others, and leaves the platform, as a real host does.
+    pub(super) fn leave(&self, orders: Vec<Order>) -> Result<(), AgentError> {
+        let mut failed = None;
+        for order in orders {
+            match self.carry_out(Request::Destroy(order)) {
+                Ok(_) | Err(AgentError::NotFound) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let kept: Vec<SandboxId> = self.state().held.keys().copied().collect();
+        for sandbox in kept {
+            if self.holds(sandbox) == Some(ReportedState::Running) {
+                self.pause_by_itself(sandbox, "host_stopping");
+            }
+        }
+        self.go_away();
+        Ok(())
+    }
 }
 
 impl State {

@@ -93,7 +93,9 @@ export function stateWords(sandbox: Sandbox, now: number): { title: string; text
       const reasons: Record<string, string> = {
         idle: `The capsule was idle for ${timeout(sandbox.timeout_sec)}.`,
         expired: 'The capsule reached the end of its time.',
+        memory_pressure: 'Its host ran short of memory.',
         host_stopping: 'Its host was shut down in an orderly way.',
+        control_plane_lost: 'Its host lost the contact with the platform.',
       };
       const reason =
         reasons[sandbox.status_reason ?? ''] ?? 'A member of the team, or a key, paused the capsule.';
