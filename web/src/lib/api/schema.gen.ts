@@ -2271,6 +2271,7 @@ export interface components {
         ErrorDetail: {
             /** @description A documented error code. Older clients may receive a code that is newer than the client. */
             code: components["schemas"]["ErrorCode"];
+            host_id?: components["schemas"]["HostId"] | null;
             /** @description Human-readable message, which may change. */
             message: string;
         };
@@ -2920,7 +2921,10 @@ export interface components {
             /** Format: date-time */
             started_at?: string | null;
             status: components["schemas"]["SandboxStatus"];
-            /** @description The reason of the status `stopped` or `error`. */
+            /**
+             * @description The reason of the status `stopped` or `error`, and of `paused` if the platform paused the sandbox: `idle`, `expired`,
+             *     `memory_pressure`, `host_stopping`, or `control_plane_lost` if the host lost the contact with the control plane.
+             */
             status_reason?: string | null;
             template: string;
             /**
