@@ -1,6 +1,6 @@
 //! The body of an error response, and the closed list of error codes.
 
-use locule_ids::HostId;
+use locule_ids::{HostId, SandboxId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -74,6 +74,8 @@ codes! {
     Conflict = "conflict";
     /// The control plane cannot reach the host agent at its address.
     HostUnreachable = "host_unreachable";
+    /// The host holds sandboxes.
+    HasActiveSandboxes = "has_active_sandboxes";
     /// The e-mail address was used in another sign-up a moment ago.
     SignupCooldown = "signup_cooldown";
     /// Another account has the e-mail address.
@@ -122,6 +124,10 @@ impl std::fmt::Display for ErrorCode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
     pub error: ErrorDetail,
+    /// As `error.sandbox_ids`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<schema::SandboxId>)]
+    pub sandbox_ids: Vec<SandboxId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -131,7 +137,11 @@ pub struct ErrorDetail {
     pub code: String,
     /// Human-readable message, which may change.
     pub message: String,
-    /// The host that was deleted. Only with the code `host_deleted`.
+    /// With the code `has_active_sandboxes`: the sandboxes on the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<schema::SandboxId>)]
+    pub sandbox_ids: Vec<SandboxId>,
+    /// With the code `host_deleted`: the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::HostId>)]
     pub host_id: Option<HostId>,
@@ -143,9 +153,26 @@ impl ErrorBody {
             error: ErrorDetail {
                 code: code.as_str().to_owned(),
                 message: message.into(),
+                sandbox_ids: Vec::new(),
                 host_id: None,
             },
+            sandbox_ids: Vec::new(),
         }
+    }
+
+    /// Names the sandboxes that the error is about.
+    #[must_use]
+    pub fn with_sandboxes(mut self, sandboxes: Vec<SandboxId>) -> Self {
+        self.error.sandbox_ids.clone_from(&sandboxes);
+        self.sandbox_ids = sandboxes;
+        self
+    }
+
+    /// Names the host that the error is about.
+    #[must_use]
+    pub fn with_host(mut self, host: HostId) -> Self {
+        self.error.host_id = Some(host);
+        self
     }
 }
 

@@ -1,11 +1,11 @@
 //! Hosts: the machines that run sandboxes, and what their agents say to the control plane.
 
 use chrono::{DateTime, Utc};
-use locule_ids::{HostId, TeamId, UserId};
+use locule_ids::{HostId, SandboxId, TeamId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::schema;
+use crate::{SandboxStatus, schema};
 
 /// The header with the access token of a host agent.
 pub const HOST_TOKEN_HEADER: &str = "x-host-token";
@@ -69,12 +69,87 @@ pub struct Host {
     /// The accelerator of the virtual machines: `kvm`, or `tcg` for emulation, which does not isolate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accelerator: Option<String>,
+    /// Whether new sandboxes are placed on other hosts only.
+    #[serde(default)]
+    pub cordoned: bool,
+    /// Whether the host is being drained, and what happens to its running sandboxes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<HostDrain>,
+    /// The sandboxes on the host that run, start, or are missing.
+    #[serde(default)]
+    pub running_sandboxes: i64,
+    #[serde(default)]
+    pub paused_sandboxes: i64,
+    /// The memory of the running sandboxes together, as they were created with.
+    #[serde(default)]
+    pub reserved_memory_mb: i64,
+    /// Memory that virtual machines may still use, as the latest heartbeat said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_memory_mb: Option<i64>,
+    /// Free space for disks and snapshots, as the latest heartbeat said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool_free_bytes: Option<i64>,
     /// The user that created the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::UserId>)]
     pub created_by: Option<UserId>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+/// What happens to the running sandboxes of a host that is drained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HostDrain {
+    /// The platform pauses the sandboxes.
+    Pause,
+    /// The sandboxes run until they end or are paused.
+    Wait,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct UpdateHostRequest {
+    /// `true`: new sandboxes are placed on other hosts only. `false` also ends a drain.
+    pub cordoned: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DrainHostRequest {
+    /// What happens to the sandboxes that run.
+    pub running: HostDrain,
+}
+
+/// A sandbox on a host, in any state in which the host holds files of the sandbox.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HostSandbox {
+    #[schema(value_type = schema::SandboxId)]
+    pub id: SandboxId,
+    pub status: SandboxStatus,
+    #[schema(value_type = schema::TeamId)]
+    pub team_id: TeamId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_name: Option<String>,
+    pub template: String,
+    pub vcpus: u32,
+    pub memory_mb: u32,
+    pub disk_size_mb: u32,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A host that is drained, and the sandboxes that it holds at this moment.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DrainedHost {
+    pub host: Host,
+    pub sandboxes: Vec<HostSandbox>,
+}
+
+/// What a forced delete of a host ends.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HostDeletePreview {
+    pub host: Host,
+    #[schema(value_type = Vec<schema::SandboxId>)]
+    pub sandbox_ids: Vec<SandboxId>,
+    pub sandboxes: Vec<HostSandbox>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

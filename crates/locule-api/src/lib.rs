@@ -42,8 +42,9 @@ pub use files::{
     MoveFileRequest, PathRequest, SignFileRequest, SignedAddress,
 };
 pub use hosts::{
-    AddHostTagRequest, CreateHostRequest, CreatedHost, HOST_TOKEN_HEADER, Host, HostCredentials,
-    HostHeartbeat, HostStatus, HostType, RefreshHostRequest, RegisterHostRequest,
+    AddHostTagRequest, CreateHostRequest, CreatedHost, DrainHostRequest, DrainedHost,
+    HOST_TOKEN_HEADER, Host, HostCredentials, HostDeletePreview, HostDrain, HostHeartbeat,
+    HostSandbox, HostStatus, HostType, RefreshHostRequest, RegisterHostRequest, UpdateHostRequest,
 };
 pub use info::{PlatformInfo, SignUp};
 pub use object::Object;

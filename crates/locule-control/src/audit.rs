@@ -3,7 +3,7 @@
 pub(crate) mod list;
 
 use chrono::{DateTime, Utc};
-use locule_domain::Role;
+use locule_domain::{Drain, Role};
 use locule_ids::{ApiKeyId, AuditId, HostId, SandboxId, TeamId, UserId};
 use locule_store::{PgConnection, audit};
 use serde_json::{Value, json};
@@ -70,6 +70,15 @@ pub(crate) enum HostAuditEvent {
     IssueToken,
     /// The host was unreachable, and its agent sent a heartbeat.
     MarkedUp,
+    /// The host was online, and its agent has sent no heartbeat for too long.
+    MarkedDown,
+    Cordon,
+    Uncordon,
+    Drain(Drain),
+    Delete {
+        /// The sandboxes that ended with the host.
+        sandboxes: usize,
+    },
 }
 
 /// The reason why a login was ended.
@@ -232,12 +241,17 @@ impl SandboxAuditEvent {
 
 impl HostAuditEvent {
     fn record(self, id: HostId) -> AuditRecord {
-        let (action, status) = match self {
-            Self::Add => ("add", "success"),
-            Self::IssueToken => ("issue_token", "info"),
-            Self::MarkedUp => ("marked_up", "info"),
+        let (action, status, metadata) = match self {
+            Self::Add => ("add", "success", json!({})),
+            Self::IssueToken => ("issue_token", "info", json!({})),
+            Self::MarkedUp => ("marked_up", "info", json!({})),
+            Self::MarkedDown => ("marked_down", "error", json!({})),
+            Self::Cordon => ("cordon", "info", json!({})),
+            Self::Uncordon => ("uncordon", "info", json!({})),
+            Self::Drain(drain) => ("drain", "info", json!({ "running": drain.as_str() })),
+            Self::Delete { sandboxes } => ("delete", "warning", json!({ "sandboxes": sandboxes })),
         };
-        record("host", &id, action, ("team", status), json!({}))
+        record("host", &id, action, ("team", status), metadata)
     }
 }
 

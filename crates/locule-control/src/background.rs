@@ -1,43 +1,58 @@
 //! The tasks that run beside requests: one watch per host, and one task per periodic job.
 //!
-//! | task | period | does | does not |
-//! |---|---|---|---|
-//! | host links | 5 s | read the addresses of all hosts | call a host |
-//! | host watches | always | start the watch of each host whose link is new | read the database |
-//! | host watch | always | write each report of a host at once | infer anything from a host that does not answer |
-//! | sandbox sweep | 15 s | compare every row with its host, and reconcile what differs | destroy a sandbox that has no row |
-//! | revocation | 5 s | close the connections of callers that lost their right | end programs inside sandboxes |
-//! | events | always | tell the streams of teams what changes | keep an event for a stream that is away |
-//! | credential use | 15 s | write when API keys and logins were last used | check them: a request does |
-//! | jobs | 5 s | attempt the jobs that are due | touch a job that another process has leased |
-//! | retention | 1 h | purge accounts deleted 15 days ago, and sessions and invitations ended 30 days ago | touch sandboxes and teams |
+//! | task | period | in | does | does not |
+//! |---|---|---|---|---|
+//! | host links | 5 s | each process | read the addresses of all hosts | call a host |
+//! | host watches | always | each process | start the watch of each host whose link is new | read the database |
+//! | host watch | always | each process | write each report of a host at once | infer anything from a host that does not answer |
+//! | host monitor | 15 s | one process | mark silent hosts and their sandboxes, pause what drained hosts run | call a host that is unreachable |
+//! | sandbox sweep | 15 s | one process | compare every row with its host, and reconcile what differs | destroy a sandbox that has no row |
+//! | revocation | 5 s | each process | close the connections of callers that lost their right | end programs inside sandboxes |
+//! | events | always | each process | tell the streams of teams what changes | keep an event for a stream that is away |
+//! | credential use | 15 s | each process | write when API keys and logins were last used | check them: a request does |
+//! | jobs | 5 s | each process | attempt the jobs that are due | touch a job that another process has leased |
+//! | retention | 1 h | one process | purge accounts deleted 15 days ago, and sessions and invitations ended 30 days ago | touch sandboxes and teams |
 
 pub(crate) mod jobs;
 pub(crate) mod periodic;
 pub(crate) mod retention;
 
-use std::time::Duration;
-
-use tokio_util::sync::CancellationToken;
-
 use crate::accounts::Accounts;
 use crate::background::jobs::Jobs;
-use crate::core::Core;
+use crate::background::periodic::{Pass, every, every_alone};
 use crate::events::Events;
 use crate::hosts::{self, Hosts};
+use crate::reconcile::monitor::{self, Monitor};
 use crate::reconcile::{sweep, watch};
 use crate::sandboxes::Sandboxes;
 use crate::teams::api_keys;
 
 /// Starts all of them. They stop with the task set.
-pub(crate) fn start(sandboxes: &Sandboxes, accounts: &Accounts, hosts: &Hosts, jobs: &Jobs) {
+pub(crate) fn start(
+    sandboxes: &Sandboxes,
+    accounts: &Accounts,
+    hosts: &Hosts,
+    jobs: &Jobs,
+    monitor: &Monitor,
+) {
     let tasks = &sandboxes.core.tasks;
     let core_of = || sandboxes.core.clone();
     start_links(sandboxes, hosts);
+    let owned = monitor.clone();
+    let core = core_of();
+    tasks.spawn("host monitor", |stop| {
+        every_alone(
+            core,
+            "host monitor",
+            monitor::PERIOD,
+            stop,
+            async move || owned.pass().await,
+        )
+    });
     let owned = sandboxes.clone();
     let core = core_of();
     tasks.spawn("sandbox sweep", |stop| {
-        every(
+        every_alone(
             core,
             "sandbox sweep",
             sweep::PERIOD,
@@ -63,12 +78,12 @@ pub(crate) fn start(sandboxes: &Sandboxes, accounts: &Accounts, hosts: &Hosts, j
     let owned = accounts.clone();
     let core = core_of();
     tasks.spawn("retention", |stop| {
-        every(
+        every_alone(
             core,
             "retention",
             retention::PERIOD,
             stop,
-            async move || owned.purge_expired().await,
+            async move || owned.purge_expired().await.map(|()| Pass::default()),
         )
     });
     let owned = jobs.clone();
@@ -122,33 +137,4 @@ pub(crate) fn start_events(sandboxes: &Sandboxes, events: &Events) {
     let owned = events.clone();
     let tasks = &sandboxes.core.tasks;
     tasks.spawn("events", |stop| owned.run(stop));
-}
-
-/// Runs a job at once and then again and again, with a pause of `period` after each pass. A pass that fails is logged; the next
-/// pass does its work.
-async fn every<E: Into<anyhow::Error>>(
-    core: Core,
-    job: &'static str,
-    period: Duration,
-    stop: CancellationToken,
-    pass: impl AsyncFn() -> Result<(), E>,
-) -> anyhow::Result<()> {
-    loop {
-        core.periodic.begin(job, period, core.now());
-        let failed = pass().await.err().map(Into::<anyhow::Error>::into);
-        // Without the causes: those may have parts of a row or of an address.
-        let shown = failed.as_ref().map(ToString::to_string);
-        core.periodic.end(job, shown, core.now());
-        if let Some(error) = failed {
-            tracing::warn!(
-                job,
-                error = format!("{error:#}"),
-                "a periodic job failed; its next pass tries again"
-            );
-        }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(period) => {}
-        }
-    }
 }

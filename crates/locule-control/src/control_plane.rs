@@ -14,10 +14,12 @@ use crate::accounts::error::AccountError;
 use crate::accounts::{Accounts, AccountsConfig};
 use crate::background;
 use crate::background::jobs::Jobs;
+use crate::background::periodic::Pass;
 use crate::core::Core;
 use crate::events::Events;
 use crate::hosts::Hosts;
 use crate::hosts::links::HostLinks;
+use crate::reconcile::monitor::Monitor;
 use crate::reconcile::sweep;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::{Sandboxes, SandboxesConfig};
@@ -47,6 +49,7 @@ pub struct ControlPlane {
     pub hosts: Hosts,
     pub events: Events,
     jobs: Jobs,
+    monitor: Monitor,
 }
 
 impl ControlPlane {
@@ -59,8 +62,10 @@ impl ControlPlane {
     ) -> Self {
         let core = Core::new(pool, clock, tasks);
         let events = Events::new(core.clone());
-        let hosts = Hosts::new(core.clone(), &config.accounts.jwt_secret, links.clone());
-        let sandboxes = Sandboxes::new(core.clone(), config.sandboxes, links);
+        let sandboxes = Sandboxes::new(core.clone(), config.sandboxes, links.clone());
+        let secret = &config.accounts.jwt_secret;
+        let hosts = Hosts::new(core.clone(), secret, links, sandboxes.clone());
+        let monitor = Monitor::new(sandboxes.clone());
         let mailer = config.accounts.mailer.clone();
         let jobs = Jobs::new(core.clone(), sandboxes.clone(), mailer);
         let accounts = Accounts::new(core, config.accounts, jobs.clone());
@@ -70,12 +75,19 @@ impl ControlPlane {
             hosts,
             events,
             jobs,
+            monitor,
         }
     }
 
     /// Starts the watch of every host and the periodic jobs.
     pub fn start(&self) {
-        background::start(&self.sandboxes, &self.accounts, &self.hosts, &self.jobs);
+        background::start(
+            &self.sandboxes,
+            &self.accounts,
+            &self.hosts,
+            &self.jobs,
+            &self.monitor,
+        );
         self.start_events();
     }
 
@@ -95,8 +107,13 @@ impl ControlPlane {
     }
 
     /// One pass of the sandbox sweep.
-    pub async fn sweep(&self) -> Result<(), SandboxError> {
+    pub async fn sweep(&self) -> Result<Pass, SandboxError> {
         sweep::once(&self.sandboxes).await
+    }
+
+    /// One pass of the host monitor.
+    pub async fn monitor_hosts(&self) -> Result<Pass, SandboxError> {
+        self.monitor.pass().await
     }
 
     /// One pass over the jobs that are due.

@@ -5,10 +5,14 @@
 //! register ─────► the token is used; an access token (7 days) and a refresh token (60 days)
 //! heartbeat ────► the control plane calls the host at its address; the host is online
 //! refresh ──────► new tokens for the host
+//! cordon_host ──► no sandbox is placed on the host
+//! drain_host ───► and what runs there is paused, or ends by itself
+//! delete_host ──► its sandboxes end with it, if the caller says so
 //! ```
 
 pub(crate) mod error;
 mod heartbeat;
+mod lifecycle;
 pub(crate) mod links;
 pub(crate) mod manage;
 mod register;
@@ -26,9 +30,11 @@ use crate::core::Core;
 use crate::error::CommonError;
 use crate::hosts::error::HostError;
 use crate::hosts::links::HostLinks;
+use crate::sandboxes::Sandboxes;
 
 pub use heartbeat::Heartbeat;
-pub use manage::{HostWithToken, NewHost};
+pub use lifecycle::{DeletePreview, HeldSandboxes};
+pub use manage::{HostWithToken, ListedHost, NewHost};
 pub use register::{HostCredentials, HostIdentity, NewRegistration};
 
 /// The period of the task that reads the addresses of all hosts.
@@ -41,6 +47,7 @@ pub struct Hosts {
     /// Signs the access tokens of hosts, as it signs the tokens of logins.
     jwt_secret: Arc<[u8]>,
     pub(crate) links: HostLinks,
+    sandboxes: Sandboxes,
 }
 
 impl std::fmt::Debug for Hosts {
@@ -52,11 +59,17 @@ impl std::fmt::Debug for Hosts {
 }
 
 impl Hosts {
-    pub(crate) fn new(core: Core, jwt_secret: &[u8], links: HostLinks) -> Self {
+    pub(crate) fn new(
+        core: Core,
+        jwt_secret: &[u8],
+        links: HostLinks,
+        sandboxes: Sandboxes,
+    ) -> Self {
         Self {
             core,
             jwt_secret: jwt_secret.into(),
             links,
+            sandboxes,
         }
     }
 

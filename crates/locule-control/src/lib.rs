@@ -55,7 +55,7 @@ pub use accounts::sign_in_options::SignInOptions;
 pub use accounts::sign_up::SignedUp;
 pub use accounts::{Accounts, AccountsConfig};
 pub use audit::list::{AuditEntries, AuditEntry, AuditFilter};
-pub use background::periodic::PeriodicTask;
+pub use background::periodic::{Pass, PeriodicTask};
 pub use bootstrap::{LocalHost, bootstrap, new_password};
 pub use caller::{Actor, Caller, Identity, Membership, Person};
 pub use control_plane::{ControlConfig, ControlPlane};
@@ -69,15 +69,17 @@ pub use host_certificates::{
 pub use hosts::error::HostError;
 pub use hosts::links::{Dial, HostLink, HostLinks};
 pub use hosts::{
-    Heartbeat, HostCredentials, HostIdentity, HostWithToken, Hosts, NewHost, NewRegistration,
+    DeletePreview, Heartbeat, HeldSandboxes, HostCredentials, HostIdentity, HostWithToken, Hosts,
+    ListedHost, NewHost, NewRegistration,
 };
 pub use locule_agent_api::{Holder, HolderKind, Purpose};
 pub use locule_domain::{
-    HostAddress, HostKind, HostState, Invalid, Need, NewSandbox, Role, Scope, SignupPolicy,
+    Drain, HostAddress, HostKind, HostState, Invalid, Need, NewSandbox, Role, SchedulerKind, Scope,
+    SignupPolicy,
 };
-pub use locule_store::hosts::{Host, Machine};
+pub use locule_store::hosts::{Host, Load, Machine};
 pub use locule_store::sandbox_callers::Grant;
-pub use locule_store::sandboxes::{Author, AuthorId, AuthorKind};
+pub use locule_store::sandboxes::{Author, AuthorId, AuthorKind, HostSandbox};
 pub use rate::Rate;
 pub use reconcile::database::{database_mark, is_older_than_host};
 pub use sandboxes::access::{Route, SandboxAccess};

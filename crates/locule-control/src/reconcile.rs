@@ -10,6 +10,8 @@ pub(crate) mod absence;
 pub(crate) mod changes;
 pub(crate) mod database;
 pub(crate) mod inventory;
+pub(crate) mod monitor;
+pub(crate) mod place;
 pub(crate) mod reconcile_row;
 pub(crate) mod sweep;
 pub(crate) mod watch;
@@ -20,7 +22,7 @@ use locule_agent_api::{
 use locule_base::failpoint::reached;
 use locule_domain::{Action, ErrorReason, Sandbox, SandboxEvent, SandboxState, next_action};
 use locule_ids::{HostId, SandboxId};
-use locule_store::{cluster, hosts, sandboxes};
+use locule_store::{cluster, sandboxes};
 
 use crate::hosts::links::HostLink;
 use crate::reconcile::changes::destroy_reason;
@@ -155,28 +157,6 @@ impl Sandboxes {
             generation: sandbox.generation,
             write_mark: Some(mark(written)),
         })
-    }
-
-    /// Chooses a host and writes it into the row, which reserves the capacity.
-    async fn place(&self, sandbox: &Sandbox) -> Result<(), SandboxError> {
-        let mut tx = self.core.transaction().await?;
-        let online = hosts::online(&mut tx).await?;
-        let links = &self.inner.links;
-        let mut usable = online
-            .iter()
-            .filter(|(id, address)| links.keep(*id, address).is_some());
-        let (host, _) = usable.next().ok_or(SandboxError::NoCapacity)?;
-        let mut next = sandbox.clone();
-        next.host = Some(*host);
-        next.state = sandbox
-            .state
-            .apply(SandboxEvent::Placed)
-            .map_err(SandboxError::internal)?;
-        // The update fails if another writer changed the row since it was read; `reconcile` then reads it again.
-        if sandboxes::update(&mut tx, sandbox, &next, self.core.now()).await? {
-            self.core.commit(tx).await?;
-        }
-        Ok(())
     }
 
     /// Orders the host to create the sandbox. After a crash of this process the order may have been sent already: it is sent again,

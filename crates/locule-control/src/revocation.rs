@@ -80,7 +80,8 @@ impl Sandboxes {
         let (clock, guarded) = (&self.core.clock, &self.inner.guarded);
         let begun = clock.monotonic();
         let (name, period) = ("revocation", self.inner.config.recheck);
-        self.core.periodic.begin(name, period, self.core.now());
+        self.core.periodic.add(name, period);
+        self.core.periodic.begin(name, self.core.now());
         let passed = tokio::time::timeout(PASS_TIMEOUT, self.end_revoked()).await;
         let late = || "the database did not answer in time".to_owned();
         let shown = match &passed {

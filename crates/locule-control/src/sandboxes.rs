@@ -22,7 +22,7 @@ mod update;
 use std::sync::Arc;
 use std::time::Duration;
 
-use locule_domain::{Desired, Limits, Quota, Sandbox, SandboxState};
+use locule_domain::{Desired, Limits, Overcommit, Quota, Sandbox, SandboxState, Scheduler};
 use locule_ids::{HostId, SandboxId, TeamId};
 use locule_store::{PgConnection, cluster, sandboxes};
 use tokio::sync::Semaphore;
@@ -34,6 +34,7 @@ use crate::error::CommonError;
 use crate::guarded::Guarded;
 use crate::hosts::links::{HostLink, HostLinks};
 use crate::rate::Tries;
+use crate::reconcile::place::Placer;
 use crate::sandboxes::access::AccessCache;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::locks::{Locks, OrderGuard};
@@ -57,7 +58,15 @@ pub struct SandboxesConfig {
     pub quota: Quota,
     /// After this time the callers of open connections are checked again, and so is what is kept of a sandbox for its ports.
     pub recheck: Duration,
+    /// How the host of a new sandbox is chosen.
+    pub scheduler: Scheduler,
 }
+
+/// Host agents promise their memory twice, and sandboxes write a small part of their disks (ADR 0046).
+const OVERCOMMIT: Overcommit = Overcommit {
+    memory_percent: 200,
+    disk_percent: 5000,
+};
 
 impl SandboxesConfig {
     /// The configuration of a new installation.
@@ -67,6 +76,10 @@ impl SandboxesConfig {
             limits: Limits::default(),
             quota: Quota::default(),
             recheck: RECHECK_DEFAULT,
+            scheduler: Scheduler {
+                overcommit: OVERCOMMIT,
+                ..Scheduler::default()
+            },
         }
     }
 }
@@ -99,6 +112,7 @@ pub(crate) struct Inner {
     rereads: Tries<SandboxId>,
     route_reads: Semaphore,
     locks: Locks,
+    pub(crate) placer: Placer,
 }
 
 /// Sandboxes of every team: create, list, pause, resume, destroy, route, and reconcile with the hosts. Cheap to clone.
@@ -119,6 +133,7 @@ impl std::fmt::Debug for Sandboxes {
 impl Sandboxes {
     pub(crate) fn new(core: Core, config: SandboxesConfig, links: HostLinks) -> Self {
         let guarded = Guarded::new(core.clock.monotonic());
+        let placer = Placer::new(config.scheduler);
         Self {
             core,
             inner: Arc::new(Inner {
@@ -130,6 +145,7 @@ impl Sandboxes {
                 rereads: Tries::default(),
                 route_reads: Semaphore::new(ROUTE_READS_MAX),
                 locks: Locks::default(),
+                placer,
             }),
         }
     }
@@ -152,6 +168,17 @@ impl Sandboxes {
         let mut conn = self.core.connection().await?;
         self.inner.links.read_all(&mut conn).await?;
         Ok(self.inner.links.all())
+    }
+
+    /// The links to the hosts that send heartbeats.
+    pub(crate) async fn online_hosts(&self) -> Result<Vec<HostLink>, CommonError> {
+        let mut conn = self.core.connection().await?;
+        let online = locule_store::hosts::online(&mut conn).await?;
+        let links = &self.inner.links;
+        let hosts = online.iter();
+        Ok(hosts
+            .filter_map(|(id, address)| links.keep(*id, address))
+            .collect())
     }
 
     /// The links that this process keeps. The database is read where there are none: any client may ask, any number of times.

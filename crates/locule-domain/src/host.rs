@@ -26,6 +26,8 @@ pub const HOST_TOKEN_LIFETIME: Duration = Duration::from_hours(7 * 24);
 pub const HOST_REFRESH_TOKEN_LIFETIME: Duration = Duration::from_hours(60 * 24);
 /// The time between two heartbeats of a host.
 pub const HEARTBEAT_PERIOD: Duration = Duration::from_secs(30);
+/// A host whose latest heartbeat is older than this is unreachable: three heartbeats are missing (B-117).
+pub const HEARTBEAT_LIMIT: Duration = Duration::from_secs(90);
 
 /// Characters of a provider, an availability zone or a tag.
 const LABEL_CHARS_MAX: usize = 64;
@@ -49,6 +51,14 @@ words! {
         Online = "online",
         /// The host agent has sent no heartbeat for longer than the limit (B-117).
         Unreachable = "unreachable",
+    }
+
+    /// What happens to the running sandboxes of a host that is drained. No sandbox is placed on the host, and none resumes there.
+    Drain {
+        /// The control plane pauses the sandboxes.
+        Pause = "pause",
+        /// The sandboxes run until they end or are paused.
+        Wait = "wait",
     }
 }
 

@@ -14,7 +14,7 @@ mod sandbox;
 mod timeouts;
 mod update;
 
-pub use host::{HostAddress, HostEvent, HostKind, HostState};
+pub use host::{Drain, HostAddress, HostEvent, HostKind, HostState};
 pub use limits::{Invalid, Limits, MEMORY_STEP_MIB, NewSandbox, is_safe_name, round_up_memory};
 pub use people::{Need, Role, Scope, SignupPolicy, UnknownWord, UserStatus};
 pub use placement::{

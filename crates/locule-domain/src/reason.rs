@@ -50,7 +50,7 @@ reasons! {
         GuestShutdown = "guest_shutdown",
         /// The VM is gone from its host. Inferred from absence: a report of the sandbox undoes it.
         VmLost = "vm_lost",
-        /// The host was removed. Not produced yet.
+        /// The host was deleted, with all of its sandboxes.
         HostDeleted = "host_deleted",
     }
 }

@@ -28,7 +28,7 @@ pub enum SandboxState {
     Running,
     /// Memory and disk are durable on the host; there is no VM.
     Paused,
-    /// The host is unreachable. Not produced yet.
+    /// The host is unreachable. The sandbox has its state again when the host returns (B-119).
     Missing,
     Stopped {
         reason: StopReason,
@@ -114,7 +114,7 @@ pub enum SandboxEvent {
     Ran,
     /// The host reports that the sandbox is paused, durably.
     Paused,
-    /// The host is unreachable. Not produced yet.
+    /// The host is unreachable.
     HostLost,
     Stop(StopReason),
     Fail(ErrorReason),

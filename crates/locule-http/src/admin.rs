@@ -100,16 +100,20 @@ pub(crate) async fn list_all_users(
 
 /// List background tasks
 ///
-/// Returns the periodic tasks of the process of the control plane that responds, with their latest pass.
+/// Returns the periodic tasks of the control plane, with their latest pass. A task that each process runs is shown as the process that
+/// responds runs it.
 #[utoipa::path(get, path = "/v1/admin/tasks", tag = "admin", security(("token" = [])),
     responses((status = 200, body = AdminTaskList)))]
 pub(crate) async fn list_tasks(
     State(app): State<AppState>,
     PlatformAdmin(admin): PlatformAdmin,
 ) -> Result<Json<AdminTaskList>, ApiError> {
-    let tasks = app.accounts.list_periodic_tasks(&admin)?;
+    let tasks = app.accounts.list_periodic_tasks(&admin).await?;
     let view = |task: locule_control::PeriodicTask| AdminTask {
-        name: task.name.to_owned(),
+        name: task.name,
+        found: task.pass.map(|pass| pass.found),
+        changed: task.pass.map(|pass| pass.changed),
+        failed: task.pass.map(|pass| pass.failed),
         last_started_at: task.last_started_at.map(seconds),
         last_finished_at: task.last_finished_at.map(seconds),
         last_error: task.last_error,

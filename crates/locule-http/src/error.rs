@@ -242,7 +242,9 @@ fn sandbox_status(error: &SandboxError) -> (StatusCode, ErrorCode) {
         SandboxError::IdempotencyInProgress => {
             (StatusCode::CONFLICT, ErrorCode::IdempotencyInProgress)
         }
-        SandboxError::NoCapacity => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoHostsAvailable),
+        SandboxError::NoCapacity | SandboxError::HostDrained => {
+            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::NoHostsAvailable)
+        }
         SandboxError::HostUnavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::HostUnavailable)
         }
@@ -287,6 +289,7 @@ fn host_status(error: &HostError) -> (StatusCode, ErrorCode) {
         HostError::BadToken => (StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized),
         HostError::WrongHost => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
         HostError::Deleted(_) => (StatusCode::NOT_FOUND, ErrorCode::HostDeleted),
+        HostError::HasSandboxes(_) => (StatusCode::CONFLICT, ErrorCode::HasActiveSandboxes),
         HostError::NotPending(_) => (StatusCode::CONFLICT, ErrorCode::InvalidState),
         HostError::Unreachable { .. } => (StatusCode::CONFLICT, ErrorCode::HostUnreachable),
     }
@@ -320,10 +323,12 @@ impl IntoResponse for ApiError {
         let message = self.message();
         self.log(status, code);
         let retry_after = self.retry_after();
-        let mut body = ErrorBody::new(code, message.clone());
-        if let Self::Host(HostError::Deleted(host)) = self {
-            body.error.host_id = Some(host);
-        }
+        let body = ErrorBody::new(code, message.clone());
+        let body = match self {
+            Self::Host(HostError::HasSandboxes(sandboxes)) => body.with_sandboxes(sandboxes),
+            Self::Host(HostError::Deleted(host)) => body.with_host(host),
+            _ => body,
+        };
         let mut response = (status, Json(body)).into_response();
         if code == ErrorCode::QuotaExceeded {
             let never = HeaderValue::from_static("false");

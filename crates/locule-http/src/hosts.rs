@@ -6,21 +6,30 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use locule_api::{
-    AddHostTagRequest, CreateHostRequest, CreatedHost, Host, HostStatus, HostType, schema,
+    AddHostTagRequest, CreateHostRequest, CreatedHost, DrainHostRequest, DrainedHost, Host,
+    HostDeletePreview, HostDrain, HostSandbox, HostStatus, HostType, UpdateHostRequest, schema,
 };
-use locule_control::{HostKind, HostState, HostWithToken, NewHost};
+use locule_control::{Drain, HostKind, HostState, HostWithToken, ListedHost, Load, NewHost};
 use locule_ids::HostId;
 
 use crate::caller::Person;
 use crate::error::ApiError;
-use crate::extract::{ApiJson, ApiPath};
+use crate::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::sandboxes::view::status;
 use crate::state::AppState;
 use crate::times::seconds;
 
+/// A host whose load is not read: a host that is pending has none.
 fn host_view(host: locule_control::Host) -> Host {
+    let load = Load::default();
+    listed_view(ListedHost { host, load })
+}
+
+fn listed_view(ListedHost { host, load }: ListedHost) -> Host {
     let some = |text: String| (!text.is_empty()).then_some(text);
     let number = |number: i32| (number > 0).then_some(number);
     let reported = |field: &str| host.report[field].as_str().map(str::to_owned);
+    let measured = |field: &str| host.report[field].as_i64();
     Host {
         id: host.id,
         kind: match host.kind {
@@ -30,6 +39,16 @@ fn host_view(host: locule_control::Host) -> Host {
         team_id: host.team,
         agent_version: reported("agent_version"),
         accelerator: reported("accelerator"),
+        cordoned: host.cordoned,
+        drain: host.drain.map(|drain| match drain {
+            Drain::Pause => HostDrain::Pause,
+            Drain::Wait => HostDrain::Wait,
+        }),
+        running_sandboxes: load.running,
+        paused_sandboxes: load.paused,
+        reserved_memory_mb: load.running_memory_mib,
+        free_memory_mb: measured("free_memory_mib"),
+        pool_free_bytes: measured("pool_free_bytes"),
         team_name: host.team_name,
         provider: some(host.provider),
         availability_zone: some(host.availability_zone),
@@ -92,7 +111,7 @@ pub(crate) async fn list_hosts(
     Person(person): Person,
 ) -> Result<Json<Vec<Host>>, ApiError> {
     let hosts = app.hosts.list_hosts(&person).await?;
-    Ok(Json(hosts.into_iter().map(host_view).collect()))
+    Ok(Json(hosts.into_iter().map(listed_view).collect()))
 }
 
 /// Get a host
@@ -104,7 +123,124 @@ pub(crate) async fn get_host(
     Person(person): Person,
     ApiPath(id): ApiPath<HostId>,
 ) -> Result<Json<Host>, ApiError> {
-    Ok(Json(host_view(app.hosts.get_host(&person, id).await?)))
+    Ok(Json(listed_view(app.hosts.get_host(&person, id).await?)))
+}
+
+fn sandboxes_view(held: Vec<locule_control::HostSandbox>) -> Vec<HostSandbox> {
+    let number = |value: i32| u32::try_from(value).unwrap_or(0);
+    let views = held.into_iter().map(|held| HostSandbox {
+        id: held.id,
+        status: status(held.state),
+        team_id: held.team,
+        team_name: Some(held.team_name),
+        template: held.template,
+        vcpus: number(held.vcpus),
+        memory_mb: number(held.memory_mib),
+        disk_size_mb: number(held.disk_size_mb),
+        created_at: seconds(held.created_at),
+    });
+    views.collect()
+}
+
+/// Update a host
+///
+/// Cordons or uncordons the host. New sandboxes are placed on hosts that are not cordoned. Uncordoning also ends a drain.
+#[utoipa::path(patch, path = "/v1/hosts/{id}", tag = "hosts", security(("token" = [])),
+    params(("id" = schema::HostId, Path)),
+    request_body = UpdateHostRequest,
+    responses((status = 200, body = Host), (status = 404)))]
+pub(crate) async fn update_host(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiPath(id): ApiPath<HostId>,
+    ApiJson(request): ApiJson<UpdateHostRequest>,
+) -> Result<Json<Host>, ApiError> {
+    let host = app.hosts.cordon_host(&person, id, request.cordoned).await?;
+    Ok(Json(listed_view(host)))
+}
+
+/// Drain a host
+///
+/// Cordons the host, so that no sandbox is placed or resumed there, and pauses its running sandboxes or waits until they end. Returns
+/// the sandboxes that the host holds at this moment: the pauses go on after the response. Paused sandboxes stay on the host.
+#[utoipa::path(post, path = "/v1/hosts/{id}/drain", tag = "hosts", security(("token" = [])),
+    params(("id" = schema::HostId, Path)),
+    request_body = DrainHostRequest,
+    responses((status = 200, body = DrainedHost), (status = 404)))]
+pub(crate) async fn drain_host(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiPath(id): ApiPath<HostId>,
+    ApiJson(request): ApiJson<DrainHostRequest>,
+) -> Result<Json<DrainedHost>, ApiError> {
+    let drain = match request.running {
+        HostDrain::Pause => Drain::Pause,
+        HostDrain::Wait => Drain::Wait,
+    };
+    let held = app.hosts.drain_host(&person, id, drain).await?;
+    Ok(Json(DrainedHost {
+        host: listed_view(held.host),
+        sandboxes: sandboxes_view(held.sandboxes),
+    }))
+}
+
+/// List the sandboxes on a host
+///
+/// Lists the sandboxes that the host holds, in the order of their ids: those that start, run, are paused or are missing.
+#[utoipa::path(get, path = "/v1/hosts/{id}/sandboxes", tag = "hosts", security(("token" = [])),
+    params(("id" = schema::HostId, Path)),
+    responses((status = 200, body = Vec<HostSandbox>), (status = 404)))]
+pub(crate) async fn list_host_sandboxes(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiPath(id): ApiPath<HostId>,
+) -> Result<Json<Vec<HostSandbox>>, ApiError> {
+    let held = app.hosts.host_sandboxes(&person, id).await?;
+    Ok(Json(sandboxes_view(held.sandboxes)))
+}
+
+/// Preview the delete of a host
+///
+/// Lists the sandboxes that a forced delete of the host ends.
+#[utoipa::path(get, path = "/v1/hosts/{id}/delete-preview", tag = "hosts", security(("token" = [])),
+    params(("id" = schema::HostId, Path)),
+    responses((status = 200, body = HostDeletePreview), (status = 404)))]
+pub(crate) async fn preview_host_delete(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiPath(id): ApiPath<HostId>,
+) -> Result<Json<HostDeletePreview>, ApiError> {
+    let held = app.hosts.preview_delete(&person, id).await?;
+    let sandboxes = sandboxes_view(held.sandboxes);
+    Ok(Json(HostDeletePreview {
+        host: listed_view(held.host),
+        sandbox_ids: sandboxes.iter().map(|sandbox| sandbox.id).collect(),
+        sandboxes,
+    }))
+}
+
+/// How a host is deleted.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct DeleteQuery {
+    #[serde(default)]
+    force: bool,
+}
+
+/// Delete a host
+///
+/// Refused while the host holds sandboxes, also paused ones, unless `force` is `true`: then the sandboxes end with the host, and their
+/// files are removed if the host agent can be reached. An agent that cannot be reached pauses its sandboxes and keeps their files.
+#[utoipa::path(delete, path = "/v1/hosts/{id}", tag = "hosts", security(("token" = [])),
+    params(("id" = schema::HostId, Path), ("force" = Option<bool>, Query)),
+    responses((status = 204), (status = 404), (status = 409)))]
+pub(crate) async fn delete_host(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiPath(id): ApiPath<HostId>,
+    ApiQuery(query): ApiQuery<DeleteQuery>,
+) -> Result<StatusCode, ApiError> {
+    app.hosts.delete_host(&person, id, query.force).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Create a registration token

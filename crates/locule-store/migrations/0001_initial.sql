@@ -166,6 +166,9 @@ CREATE TABLE hosts (
     disk_gb         INT NOT NULL DEFAULT 0,
     status          TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'online', 'unreachable')),
     last_heartbeat_at TIMESTAMPTZ,
+    -- No sandbox is placed on a cordoned host. A host that is drained is cordoned.
+    cordoned        BOOLEAN NOT NULL DEFAULT FALSE,
+    drain           TEXT CHECK (drain IN ('pause', 'wait')),
     metadata        JSONB NOT NULL DEFAULT '{}',
     -- What the latest heartbeat said.
     report          JSONB NOT NULL DEFAULT '{}',
@@ -174,7 +177,8 @@ CREATE TABLE hosts (
     created_by      UUID REFERENCES users (id) ON DELETE SET NULL,
     created_at      TIMESTAMPTZ NOT NULL,
     updated_at      TIMESTAMPTZ NOT NULL,
-    CHECK (type = 'byoc' OR team_id IS NULL)
+    CHECK (type = 'byoc' OR team_id IS NULL),
+    CHECK (cordoned OR drain IS NULL)
 );
 CREATE INDEX hosts_status ON hosts (status);
 CREATE INDEX hosts_type ON hosts (type);
@@ -280,7 +284,9 @@ CREATE INDEX sandboxes_created ON sandboxes (created_at DESC, id DESC);
 -- For lists of the sandboxes that have not ended, and of those that ended lately.
 CREATE INDEX sandboxes_listed ON sandboxes (team_id, created_at DESC, id DESC) WHERE status NOT IN ('stopped', 'error');
 CREATE INDEX sandboxes_ended ON sandboxes (team_id, ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX sandboxes_host ON sandboxes (host_id, status);
+-- For the sandboxes on a host, and for what they reserve of it.
+CREATE INDEX sandboxes_host ON sandboxes (host_id, id) INCLUDE (status, vcpus, memory_mb, disk_size_mb)
+    WHERE status NOT IN ('stopped', 'error');
 -- For the sandboxes that count against a team's quota.
 CREATE INDEX sandboxes_in_use ON sandboxes (team_id)
     INCLUDE (desired, vcpus, memory_mb, on_timeout, timeout_sec, stored_bytes)
@@ -428,6 +434,19 @@ CREATE TABLE jobs (
     created_at      TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX jobs_due ON jobs (run_at);
+
+-- The latest pass of each periodic job, by whichever process of the control plane.
+CREATE TABLE periodic_jobs (
+    name            TEXT PRIMARY KEY,
+    last_started_at TIMESTAMPTZ,
+    last_finished_at TIMESTAMPTZ,
+    -- Why the pass that finished last failed.
+    last_error      TEXT,
+    -- What that pass looked at, what it changed, and what it could not change.
+    found           BIGINT NOT NULL DEFAULT 0,
+    changed         BIGINT NOT NULL DEFAULT 0,
+    failed          BIGINT NOT NULL DEFAULT 0
+);
 
 CREATE TABLE sandbox_metrics_snapshots (
     team_id         UUID NOT NULL REFERENCES teams (id),

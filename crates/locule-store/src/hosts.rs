@@ -1,11 +1,15 @@
 //! Tables `hosts` and `host_tags`.
 
+pub(crate) mod load;
+
 use chrono::{DateTime, Utc};
-use locule_domain::{HostKind, HostState};
+use locule_domain::{Drain, HostKind, HostState};
 use locule_ids::{HostId, TeamId, UserId};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
+
+pub use load::{Load, load, loads};
 
 use crate::statement::{row, statements};
 use crate::{StoreError, word};
@@ -30,23 +34,32 @@ type RegisterValues = (
     DateTime<Utc>,
 );
 
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT h.id, h.type AS kind, h.team_id, t.name AS team_name, h.provider, h.availability_zone, h.arch, h.address, h.cpu_cores, h.memory_mb,
+                h.disk_gb, h.status, h.last_heartbeat_at, h.cordoned, h.drain, h.report, h.created_by, h.created_at, h.updated_at
+             FROM hosts h LEFT JOIN teams t ON t.id = h.team_id ",
+            $rest
+        )
+    };
+}
+
 statements! {
     INSERT: InsertValues =
         "INSERT INTO hosts (id, type, team_id, provider, availability_zone, address, created_by, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
-    GET: (Uuid,) => HostRow =
-        "SELECT h.id, h.type AS kind, h.team_id, t.name AS team_name, h.provider, h.availability_zone, h.arch, h.address, h.cpu_cores, h.memory_mb,
-                h.disk_gb, h.status, h.last_heartbeat_at, h.report, h.created_by, h.created_at, h.updated_at
-         FROM hosts h LEFT JOIN teams t ON t.id = h.team_id WHERE h.id = $1";
-    LOCK: (Uuid,) => HostRow =
-        "SELECT h.id, h.type AS kind, h.team_id, NULL AS team_name, h.provider, h.availability_zone, h.arch, h.address, h.cpu_cores, h.memory_mb,
-                h.disk_gb, h.status, h.last_heartbeat_at, h.report, h.created_by, h.created_at, h.updated_at
-         FROM hosts h WHERE h.id = $1 FOR NO KEY UPDATE";
+    GET: (Uuid,) => HostRow = select!("WHERE h.id = $1");
+    LOCK: (Uuid,) => HostRow = select!("WHERE h.id = $1 FOR NO KEY UPDATE OF h");
     LIST: (Option<Uuid>,) => HostRow =
-        "SELECT h.id, h.type AS kind, h.team_id, t.name AS team_name, h.provider, h.availability_zone, h.arch, h.address, h.cpu_cores, h.memory_mb,
-                h.disk_gb, h.status, h.last_heartbeat_at, h.report, h.created_by, h.created_at, h.updated_at
-         FROM hosts h LEFT JOIN teams t ON t.id = h.team_id WHERE $1::uuid IS NULL OR h.team_id = $1
-         ORDER BY h.created_at, h.id LIMIT 10000";
+        select!("WHERE $1::uuid IS NULL OR h.team_id = $1 ORDER BY h.created_at, h.id LIMIT 10000");
+    SILENT: (DateTime<Utc>,) => (Uuid,) =
+        "SELECT id FROM hosts WHERE status = 'online' AND last_heartbeat_at < $1 ORDER BY id LIMIT 10000";
+    UNREACHABLE: () => (Uuid,) = "SELECT id FROM hosts WHERE status = 'unreachable' ORDER BY id LIMIT 10000";
+    DRAINED: () => (Uuid,) = "SELECT id FROM hosts WHERE drain = 'pause' ORDER BY id LIMIT 10000";
+    SET_CORDON: (Uuid, bool, Option<&str>, DateTime<Utc>) =
+        "UPDATE hosts SET cordoned = $2, drain = $3, updated_at = $4 WHERE id = $1";
+    DELETE: (Uuid,) = "DELETE FROM hosts WHERE id = $1";
     AT: (&str,) => (Uuid,) =
         "SELECT id FROM hosts WHERE type = 'regular' AND address = $1 ORDER BY created_at LIMIT 1";
     SET_ADDRESS: (Uuid, &str, DateTime<Utc>) = "UPDATE hosts SET address = $2, updated_at = $3 WHERE id = $1";
@@ -56,7 +69,7 @@ statements! {
     HEARTBEAT: (Uuid, &str, &str, &Value, DateTime<Utc>) =
         "UPDATE hosts SET status = $2, address = $3, report = $4, last_heartbeat_at = $5, updated_at = $5 WHERE id = $1";
     ONLINE: () => (Uuid, String) =
-        "SELECT id, address FROM hosts WHERE status = 'online' AND type = 'regular' ORDER BY created_at LIMIT 10000";
+        "SELECT id, address FROM hosts WHERE status = 'online' ORDER BY created_at LIMIT 10000";
     REGISTERED: () => (Uuid, String) =
         "SELECT id, address FROM hosts WHERE status IN ('online', 'unreachable') ORDER BY created_at LIMIT 10000";
     TAGS: (Uuid,) => (String,) = "SELECT tag FROM host_tags WHERE host_id = $1 ORDER BY tag LIMIT 10000";
@@ -71,7 +84,6 @@ pub struct Host {
     pub kind: HostKind,
     /// The owner of a host of kind `byoc`.
     pub team: Option<TeamId>,
-    /// Only where the statement reads it.
     pub team_name: Option<String>,
     pub provider: String,
     pub availability_zone: String,
@@ -83,6 +95,10 @@ pub struct Host {
     pub disk_gb: i32,
     pub state: HostState,
     pub last_heartbeat_at: Option<DateTime<Utc>>,
+    /// No sandbox is placed on the host.
+    pub cordoned: bool,
+    /// The host is drained: it is also cordoned, and no sandbox resumes there.
+    pub drain: Option<Drain>,
     /// What the latest heartbeat said.
     pub report: Value,
     pub created_by: Option<UserId>,
@@ -105,6 +121,8 @@ row! {
         disk_gb: i32,
         status: String,
         last_heartbeat_at: Option<DateTime<Utc>>,
+        cordoned: bool,
+        drain: Option<String>,
         report: Value,
         created_by: Option<Uuid>,
         created_at: DateTime<Utc>,
@@ -131,6 +149,11 @@ impl TryFrom<HostRow> for Host {
             disk_gb: row.disk_gb,
             state: word("hosts", id, &row.status)?,
             last_heartbeat_at: row.last_heartbeat_at,
+            cordoned: row.cordoned,
+            drain: row
+                .drain
+                .map(|drain| word("hosts", id, &drain))
+                .transpose()?,
             report: row.report,
             created_by: row.created_by.map(UserId::from_uuid),
             created_at: row.created_at,
@@ -260,6 +283,46 @@ pub async fn heartbeat(
     HEARTBEAT.execute(conn, values).await.map(drop)
 }
 
+fn ids(rows: Vec<(Uuid,)>) -> Vec<HostId> {
+    let hosts = rows.into_iter();
+    hosts.map(|(id,)| HostId::from_uuid(id)).collect()
+}
+
+/// The online hosts whose latest heartbeat came before a moment.
+pub async fn silent(
+    conn: &mut PgConnection,
+    since: DateTime<Utc>,
+) -> Result<Vec<HostId>, StoreError> {
+    Ok(ids(SILENT.fetch_all(conn, (since,)).await?))
+}
+
+/// The hosts that are unreachable.
+pub async fn unreachable(conn: &mut PgConnection) -> Result<Vec<HostId>, StoreError> {
+    Ok(ids(UNREACHABLE.fetch_all(conn, ()).await?))
+}
+
+/// The hosts whose running sandboxes are to be paused.
+pub async fn drained(conn: &mut PgConnection) -> Result<Vec<HostId>, StoreError> {
+    Ok(ids(DRAINED.fetch_all(conn, ()).await?))
+}
+
+/// Writes whether a host, which the caller has locked, takes sandboxes.
+pub async fn set_cordon(
+    conn: &mut PgConnection,
+    id: HostId,
+    cordoned: bool,
+    drain: Option<Drain>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let values = (id.as_uuid(), cordoned, drain.map(Drain::as_str), now);
+    SET_CORDON.execute(conn, values).await.map(drop)
+}
+
+/// Removes a host that the caller has locked, with its tokens and tags.
+pub async fn delete(conn: &mut PgConnection, id: HostId) -> Result<(), StoreError> {
+    DELETE.execute(conn, (id.as_uuid(),)).await.map(drop)
+}
+
 fn addresses(rows: Vec<(Uuid, String)>) -> Vec<(HostId, String)> {
     let hosts = rows.into_iter();
     hosts
@@ -267,7 +330,7 @@ fn addresses(rows: Vec<(Uuid, String)>) -> Vec<(HostId, String)> {
         .collect()
 }
 
-/// The shared hosts on which sandboxes can be placed, oldest first, with their addresses.
+/// The hosts that send heartbeats, oldest first, with their addresses.
 pub async fn online(conn: &mut PgConnection) -> Result<Vec<(HostId, String)>, StoreError> {
     Ok(addresses(ONLINE.fetch_all(conn, ()).await?))
 }

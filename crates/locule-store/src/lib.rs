@@ -36,6 +36,7 @@ pub mod invitations;
 pub mod jobs;
 pub mod members;
 pub mod oauth_providers;
+pub mod periodic;
 pub mod port_links;
 pub mod sandbox_callers;
 pub mod sandboxes;

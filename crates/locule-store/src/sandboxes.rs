@@ -3,6 +3,7 @@
 pub(crate) mod creators;
 pub(crate) mod description;
 pub(crate) mod list;
+pub(crate) mod on_host;
 mod row;
 
 use chrono::{DateTime, Utc};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 pub use creators::{Created, CreatedFilter, Creator, created_by};
 pub use description::{Author, AuthorId, AuthorKind, Description, describe, set_ended_by};
 pub use list::{Filter, count, list, list_sql};
+pub use on_host::{HostSandbox, is_on_drained_host, on_host};
 
 use crate::StoreError;
 use crate::statement::statements;

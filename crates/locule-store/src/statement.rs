@@ -227,8 +227,8 @@ pub(crate) mod tests {
     use super::{Columns, IsCompatible, Parameters, Statement};
     use crate::{
         api_keys, audit, authority, cluster, database, host_tokens, hosts, idempotency,
-        invitations, jobs, members, oauth_providers, port_links, sandbox_callers, sandboxes,
-        sessions, teams, templates, users,
+        invitations, jobs, members, oauth_providers, periodic, port_links, sandbox_callers,
+        sandboxes, sessions, teams, templates, users,
     };
 
     /// A statement without its types, as the code declares it.
@@ -304,17 +304,20 @@ pub(crate) mod tests {
             cluster::statements(),
             database::statements(),
             host_tokens::statements(),
+            hosts::load::statements(),
             hosts::statements(),
             idempotency::statements(),
             invitations::statements(),
             jobs::statements(),
             members::statements(),
             oauth_providers::statements(),
+            periodic::statements(),
             port_links::statements(),
             sandbox_callers::statements(),
             sandboxes::creators::statements(),
             sandboxes::description::statements(),
             sandboxes::list::statements(),
+            sandboxes::on_host::statements(),
             sandboxes::statements(),
             sessions::statements(),
             teams::statements(),

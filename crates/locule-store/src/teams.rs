@@ -49,6 +49,7 @@ statements! {
         "SELECT t.id FROM users_teams m JOIN teams t ON t.id = m.team_id
          WHERE m.user_id = $1 AND m.role = 'owner' AND t.deleted_at IS NULL ORDER BY t.id";
     RENAME: (Uuid, &str) = "UPDATE teams SET name = $2 WHERE id = $1";
+    BRINGS_HOSTS: (Uuid,) => (bool,) = "SELECT EXISTS (SELECT 1 FROM teams WHERE id = $1 AND is_byoc)";
     SET_BYOC: (Uuid, bool) = "UPDATE teams SET is_byoc = $2 WHERE id = $1";
     HAS_HOSTS: (Uuid,) => (bool,) = "SELECT EXISTS (SELECT 1 FROM hosts WHERE team_id = $1)";
     DELETE_KEYS: (Uuid,) = "DELETE FROM team_api_keys WHERE team_id = $1";
@@ -233,6 +234,12 @@ pub async fn owned_by(conn: &mut PgConnection, user: UserId) -> Result<Vec<TeamI
 
 pub async fn rename(conn: &mut PgConnection, id: TeamId, name: &str) -> Result<(), StoreError> {
     RENAME.execute(conn, (id.as_uuid(), name)).await.map(drop)
+}
+
+/// Whether the sandboxes of a team run on hosts that the team brings, and on no others.
+pub async fn brings_hosts(conn: &mut PgConnection, id: TeamId) -> Result<bool, StoreError> {
+    let (brings,) = BRINGS_HOSTS.fetch_one(conn, (id.as_uuid(),)).await?;
+    Ok(brings)
 }
 
 pub async fn set_byoc(conn: &mut PgConnection, id: TeamId, byoc: bool) -> Result<(), StoreError> {

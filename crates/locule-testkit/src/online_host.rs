@@ -1,12 +1,23 @@
-//! The row of a host that the control plane has reached.
+//! The rows of hosts that the control plane has reached.
 
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use locule_control::{HostAddress, LocalHost, bootstrap};
-use locule_domain::HostState;
-use locule_ids::HostId;
-use locule_store::{PgPool, hosts};
+use locule_domain::{HostKind, HostState};
+use locule_ids::{HostId, TeamId};
+use locule_store::hosts::{self, Machine, NewHost};
+use locule_store::{PgConnection, PgPool};
+
+/// A machine with room for whatever a test creates.
+pub fn roomy() -> Machine {
+    Machine {
+        arch: "x86_64".to_owned(),
+        cpu_cores: 64,
+        memory_mb: 256 << 10,
+        disk_gb: 1000,
+    }
+}
 
 /// Prepares a database as `locule up` does, and makes the host of a socket online without a host agent that registers.
 pub async fn online_host(pool: &PgPool, socket: &Path, now: DateTime<Utc>) -> HostId {
@@ -19,7 +30,48 @@ pub async fn online_host(pool: &PgPool, socket: &Path, now: DateTime<Utc>) -> Ho
     let mut conn = pool.acquire().await.expect("a connection");
     let id = hosts::at(&mut conn, &address.to_string()).await;
     let id = id.expect("read the host").expect("the host's row");
-    let written = hosts::set_state(&mut conn, id, HostState::Online, now).await;
+    make_online(&mut conn, id, &address.to_string(), &roomy(), now).await;
+    id
+}
+
+async fn make_online(
+    conn: &mut PgConnection,
+    id: HostId,
+    address: &str,
+    machine: &Machine,
+    now: DateTime<Utc>,
+) {
+    let written = hosts::register(conn, id, address, machine, now).await;
+    written.expect("write the host's machine");
+    let written = hosts::set_state(conn, id, HostState::Online, now).await;
     written.expect("write the host's state");
+}
+
+/// Adds a host that is online: of a team, or of the platform.
+pub async fn another_host(
+    conn: &mut PgConnection,
+    team: Option<TeamId>,
+    machine: &Machine,
+    now: DateTime<Utc>,
+) -> HostId {
+    let id = HostId::random();
+    let host = NewHost {
+        id,
+        kind: if team.is_some() {
+            HostKind::Byoc
+        } else {
+            HostKind::Regular
+        },
+        team,
+        provider: "",
+        availability_zone: "",
+        address: "",
+        created_by: None,
+    };
+    let inserted = hosts::insert(conn, host, now).await;
+    inserted.expect("insert a host");
+    // Nothing listens there.
+    let address = format!("unix:/nowhere/{id}.sock");
+    make_online(conn, id, &address, machine, now).await;
     id
 }

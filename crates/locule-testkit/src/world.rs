@@ -1,6 +1,6 @@
 //! A control plane over simulated hosts and a real database, with a clock that a test advances.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -8,23 +8,26 @@ use locule_agent_api::Connector;
 use locule_base::clock::{Clock as _, ManualClock};
 use locule_base::tasks::Tasks;
 use locule_control::{
-    Accounts, Caller, ControlConfig, ControlPlane, Credential, HostLink, HostLinks, Identity,
-    LoginOrigin, NewApiKey, NewSandbox, Person, SandboxError, Sandboxes, Scope, SignedUp,
-    SignupPolicy,
+    Accounts, Caller, ControlConfig, ControlPlane, Credential, HostAddress, HostLink, HostLinks,
+    Identity, LoginOrigin, Machine, NewApiKey, NewSandbox, Person, SandboxError, Sandboxes, Scope,
+    SignedUp, SignupPolicy,
 };
 use locule_domain::Sandbox;
-use locule_ids::{HostId, SandboxId};
+use locule_ids::{HostId, SandboxId, TeamId};
 use locule_store::{PgPool, PooledConnection, sandboxes};
 
 use crate::builders::noon;
 use crate::host::SimHost;
-use crate::online_host::online_host;
+use crate::online_host::{another_host, online_host};
 use crate::roles::as_serve;
 
 pub const EMAIL: &str = "admin@locule.test";
 pub const PASSWORD: &str = "a password of this test";
 /// The address of the simulated host, which nothing listens on.
 const SOCKET: &str = "/nowhere/agent.sock";
+
+/// The links to simulated hosts, which a test can add to.
+type Links = Arc<Mutex<Vec<HostLink>>>;
 
 /// A control plane, its database, and one simulated host. Panics if the test set-up itself fails.
 #[derive(Debug)]
@@ -38,6 +41,7 @@ pub struct World {
     /// The id of the first host in the database.
     pub host_id: HostId,
     pub host: Arc<SimHost>,
+    links: Links,
     /// The caller of the first API key.
     pub caller: Caller,
     /// The person who created that key: the first person, and so the platform's administrator.
@@ -51,7 +55,9 @@ impl World {
         let host_id = online_host(&pool, SOCKET.as_ref(), clock.now()).await;
         let host = SimHost::new(clock.clone());
         let tasks = Tasks::new();
-        let control = control(&pool, &clock, &tasks, host_id, &host);
+        let links = Links::default();
+        add_link(&links, host_id, &host);
+        let control = control(&pool, &clock, &tasks, &links, |_| {});
         let accounts = control.accounts.clone();
         let session = accounts
             .sign_up(
@@ -82,6 +88,7 @@ impl World {
             tasks,
             host_id,
             host,
+            links,
             caller,
             person,
         }
@@ -91,15 +98,27 @@ impl World {
     pub fn restart(&mut self) {
         self.tasks.token().cancel();
         self.tasks = Tasks::new();
-        self.control = control(
-            &self.pool,
-            &self.clock,
-            &self.tasks,
-            self.host_id,
-            &self.host,
-        );
+        self.control = self.another_control(|_| {});
         self.sandboxes = self.control.sandboxes.clone();
         self.accounts = self.control.accounts.clone();
+    }
+
+    /// Another process of the control plane over the same database and hosts.
+    pub fn another_control(&self, change: impl FnOnce(&mut ControlConfig)) -> ControlPlane {
+        control(&self.pool, &self.clock, &self.tasks, &self.links, change)
+    }
+
+    /// Adds a simulated host that is online: of a team, or of the platform.
+    pub async fn add_host(
+        &self,
+        team: Option<TeamId>,
+        machine: &Machine,
+    ) -> (HostId, Arc<SimHost>) {
+        let mut conn = self.connection().await;
+        let id = another_host(&mut conn, team, machine, self.clock.now()).await;
+        let host = SimHost::new(self.clock.clone());
+        add_link(&self.links, id, &host);
+        (id, host)
     }
 
     pub fn pass(&self, time: Duration) {
@@ -205,25 +224,35 @@ pub async fn person(accounts: &Accounts, token: &str) -> Person {
         .expect("a person's token")
 }
 
-fn control(
-    pool: &PgPool,
-    clock: &Arc<ManualClock>,
-    tasks: &Tasks,
-    id: HostId,
-    host: &Arc<SimHost>,
-) -> ControlPlane {
+fn add_link(links: &Links, id: HostId, host: &Arc<SimHost>) {
     let link = HostLink {
         id,
         agent: host.clone(),
         connector: Connector::Unix(SOCKET.into()),
     };
+    links.lock().expect("the links").push(link);
+}
+
+fn control(
+    pool: &PgPool,
+    clock: &Arc<ManualClock>,
+    tasks: &Tasks,
+    links: &Links,
+    change: impl FnOnce(&mut ControlConfig),
+) -> ControlPlane {
     let mut config = ControlConfig::new(vec![1; 32], vec![2; 32]);
     config.accounts.signup = SignupPolicy::Open;
+    change(&mut config);
+    let links = links.clone();
+    let dial = move |id, _: &HostAddress| {
+        let links = links.lock().expect("the links");
+        links.iter().find(|link| link.id == id).cloned()
+    };
     ControlPlane::new(
         config,
         pool.clone(),
         clock.clone(),
         tasks.clone(),
-        HostLinks::of(vec![link]),
+        HostLinks::new(Arc::new(dial)),
     )
 }

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use locule_base::telemetry::LogFormat;
-use locule_control::{GITHUB_TIMEOUT, GithubConfig, MailConfig, PeopleLimits, SignupPolicy};
+use locule_control::{
+    GITHUB_TIMEOUT, GithubConfig, MailConfig, PeopleLimits, SchedulerKind, SignupPolicy,
+};
 use locule_http::{HttpConfig, ListenerLimits, Names, Origin};
 
 fn text(name: &str) -> Option<String> {
@@ -25,6 +27,7 @@ pub(crate) struct ServeSecrets {
     pub(crate) mail: Option<MailConfig>,
     pub(crate) github: Option<GithubConfig>,
     pub(crate) signup: SignupPolicy,
+    pub(crate) scheduler: SchedulerKind,
     /// The URL at which browsers reach the API, if it is configured.
     pub(crate) public_url: Option<String>,
     pub(crate) limits: PeopleLimits,
@@ -46,6 +49,8 @@ pub(crate) const REDIS_URL: &str = "REDIS_URL";
 const PUBLIC_URL: &str = "LOCULE__HTTP__PUBLIC_URL";
 /// Who may create an account: `invite`, `open` or `closed`.
 const SIGNUP: &str = "LOCULE__AUTH__SIGNUP";
+/// How the host of a new sandbox is chosen: `round_robin` or `least_loaded`.
+const SCHEDULER: &str = "LOCULE__PLACEMENT__SCHEDULER";
 /// The URL of the dashboard, where it differs from the URL of the API.
 const DASHBOARD_URL: &str = "LOCULE__HTTP__DASHBOARD_URL";
 
@@ -116,6 +121,7 @@ pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
         jwt_secret: key(JWT_SECRET, &jwt_secret)?,
         mail: mail()?,
         github: github()?,
+        scheduler: scheduler(text(SCHEDULER).as_deref())?,
         signup: parse_signup(text(SIGNUP).as_deref())?,
         public_url: text(PUBLIC_URL),
         limits: limits()?,
@@ -123,6 +129,15 @@ pub(crate) fn serve_secrets() -> anyhow::Result<ServeSecrets> {
         http: http()?,
         listener: listener()?,
     })
+}
+
+fn scheduler(text: Option<&str>) -> anyhow::Result<SchedulerKind> {
+    let Some(text) = text else {
+        return Ok(SchedulerKind::DEFAULT);
+    };
+    let found = text.parse();
+    found
+        .map_err(|_| anyhow::anyhow!("{SCHEDULER} must be round_robin or least_loaded, not {text}"))
 }
 
 /// A proxy in front of the API writes the client's address into `X-Forwarded-For`.

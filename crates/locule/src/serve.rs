@@ -97,6 +97,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let pool = locule_store::connect(&secrets.database_url)?;
     prepare_schema(&pool, !args.no_migrate).await?;
     let mut config = ControlConfig::new(secrets.platform_key, secrets.jwt_secret);
+    config.sandboxes.scheduler.kind = secrets.scheduler;
     config.accounts.signup = secrets.signup;
     config.accounts.public_url = secrets
         .public_url

@@ -191,7 +191,7 @@ impl Server {
         }
         let error = serde_json::from_slice::<ErrorBody>(&answer).ok();
         let (code, host, message) = match error {
-            Some(ErrorBody { error }) => (Some(error.code), error.host_id, error.message),
+            Some(ErrorBody { error, .. }) => (Some(error.code), error.host_id, error.message),
             None => (None, None, status.to_string()),
         };
         // 429 and 408 say that the same call may work later, as every 5xx does.

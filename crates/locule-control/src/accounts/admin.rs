@@ -13,7 +13,7 @@ use crate::accounts::error::AccountError;
 use crate::audit::{self, AuditEvent};
 use crate::authority::Needed;
 use crate::background::jobs::{DestroyReason, Task};
-use crate::background::periodic::PeriodicTask;
+use crate::background::periodic::{self, PeriodicTask};
 use crate::caller::{Actor, Person};
 use crate::error::CommonError;
 use crate::teams::created::{self, CreatedSandboxes};
@@ -86,10 +86,13 @@ impl Accounts {
         Ok(users::page(&mut conn, text, PER_PAGE, offset).await?)
     }
 
-    /// The periodic tasks of this process of the control plane.
-    pub fn list_periodic_tasks(&self, admin: &Person) -> Result<Vec<PeriodicTask>, AccountError> {
+    /// The periodic tasks of this process of the control plane, and those that one process runs for all.
+    pub async fn list_periodic_tasks(
+        &self,
+        admin: &Person,
+    ) -> Result<Vec<PeriodicTask>, AccountError> {
         admin.platform_admin()?;
-        Ok(self.core.periodic.list())
+        Ok(periodic::list(&self.core).await?)
     }
 
     /// Sets whether a team may bring its own hosts. Cannot be unset while the team has hosts (D-20).

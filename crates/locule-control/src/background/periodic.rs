@@ -1,15 +1,41 @@
-//! What the periodic tasks of this process did last, for platform administrators.
+//! Passes of periodic tasks: what they did last, for platform administrators, and which process of the control plane runs them.
+//!
+//! | | runs in | what its latest pass did is kept |
+//! |---|---|---|
+//! | task of a process | every process | in the memory of the process |
+//! | job of the cluster | one process at a time | in the database |
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
+use locule_store::periodic;
+use tokio_util::sync::CancellationToken;
+
+use crate::core::Core;
+use crate::error::CommonError;
+
+/// What a pass found, changed, and could not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pass {
+    pub found: u64,
+    pub changed: u64,
+    pub failed: u64,
+}
+
+impl std::ops::AddAssign for Pass {
+    fn add_assign(&mut self, other: Self) {
+        self.found += other.found;
+        self.changed += other.changed;
+        self.failed += other.failed;
+    }
+}
 
 /// A task that runs on a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeriodicTask {
-    pub name: &'static str,
+    pub name: String,
     /// The pause between two passes.
     pub period: Duration,
     pub last_started_at: Option<DateTime<Utc>>,
@@ -17,6 +43,21 @@ pub struct PeriodicTask {
     pub last_finished_at: Option<DateTime<Utc>>,
     /// Why that pass failed, without the details that the log has.
     pub last_error: Option<String>,
+    /// What that pass did, if the task counts it.
+    pub pass: Option<Pass>,
+}
+
+impl PeriodicTask {
+    fn new(name: &str, period: Duration) -> Self {
+        Self {
+            name: name.to_owned(),
+            period,
+            last_started_at: None,
+            last_finished_at: None,
+            last_error: None,
+            pass: None,
+        }
+    }
 }
 
 /// The periodic tasks of a process. Cheap to clone; clones share the list.
@@ -28,17 +69,19 @@ impl PeriodicTasks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records that a pass begins.
-    pub(crate) fn begin(&self, name: &'static str, period: Duration, now: DateTime<Utc>) {
+    /// Adds a task that has had no pass in this process.
+    pub(crate) fn add(&self, name: &'static str, period: Duration) {
         let mut tasks = self.tasks();
-        let task = tasks.entry(name).or_insert_with(|| PeriodicTask {
-            name,
-            period,
-            last_started_at: None,
-            last_finished_at: None,
-            last_error: None,
-        });
-        task.last_started_at = Some(now);
+        tasks
+            .entry(name)
+            .or_insert_with(|| PeriodicTask::new(name, period));
+    }
+
+    /// Records that a pass begins.
+    pub(crate) fn begin(&self, name: &'static str, now: DateTime<Utc>) {
+        if let Some(task) = self.tasks().get_mut(name) {
+            task.last_started_at = Some(now);
+        }
     }
 
     /// Records that a pass has ended.
@@ -50,9 +93,135 @@ impl PeriodicTasks {
     }
 
     /// In the order of their names.
-    pub(crate) fn list(&self) -> Vec<PeriodicTask> {
+    fn list(&self) -> Vec<PeriodicTask> {
         self.tasks().values().cloned().collect()
     }
+}
+
+/// The periodic tasks of this process, and those of the cluster with what the database has of them.
+pub(crate) async fn list(core: &Core) -> Result<Vec<PeriodicTask>, CommonError> {
+    let mut conn = core.connection().await?;
+    let jobs = periodic::list(&mut conn).await?;
+    let mut tasks = core.periodic.list();
+    for task in &mut tasks {
+        let Some(job) = jobs.iter().find(|job| job.name == task.name) else {
+            continue;
+        };
+        let number = |count| u64::try_from(count).unwrap_or(0);
+        let (found, changed, failed) = job.counts;
+        task.last_started_at = job.last_started_at;
+        task.last_finished_at = job.last_finished_at;
+        task.last_error.clone_from(&job.last_error);
+        task.pass = job.last_finished_at.map(|_| Pass {
+            found: number(found),
+            changed: number(changed),
+            failed: number(failed),
+        });
+    }
+    Ok(tasks)
+}
+
+/// The error of a failed pass, as administrators see it. Without the causes: those may have parts of a row or of an address.
+fn shown<E>(ended: &Result<E, anyhow::Error>) -> Option<String> {
+    ended.as_ref().err().map(ToString::to_string)
+}
+
+fn log<E>(job: &'static str, ended: &Result<E, anyhow::Error>) {
+    if let Err(error) = ended {
+        tracing::warn!(
+            job,
+            error = format!("{error:#}"),
+            "a periodic job failed; its next pass tries again"
+        );
+    }
+}
+
+/// Runs a task at once and then again and again, with a pause of `period` after each pass. A pass that fails is logged; the next
+/// pass does its work.
+pub(crate) async fn every<E: Into<anyhow::Error>>(
+    core: Core,
+    job: &'static str,
+    period: Duration,
+    stop: CancellationToken,
+    pass: impl AsyncFn() -> Result<(), E>,
+) -> anyhow::Result<()> {
+    core.periodic.add(job, period);
+    loop {
+        core.periodic.begin(job, core.now());
+        let ended = pass().await.map_err(Into::<anyhow::Error>::into);
+        core.periodic.end(job, shown(&ended), core.now());
+        log(job, &ended);
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(period) => {}
+        }
+    }
+}
+
+/// As [`every`], for a job of the cluster: whichever processes run the control plane, one of them runs the job at a time, and a pass
+/// begins at most once in a period.
+pub(crate) async fn every_alone<E: Into<anyhow::Error>>(
+    core: Core,
+    job: &'static str,
+    period: Duration,
+    stop: CancellationToken,
+    pass: impl AsyncFn() -> Result<Pass, E>,
+) -> anyhow::Result<()> {
+    core.periodic.add(job, period);
+    let mut own = None;
+    loop {
+        let ended = pass_alone(&core, job, period, &mut own, &pass).await;
+        log(job, &ended);
+        let wait = ended.ok().flatten().unwrap_or(period);
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Runs a pass unless another process runs the job, or began a pass less than a period ago: then it returns when the next pass is
+/// due. `own`: when this process began its latest pass.
+///
+/// The lock is that of a transaction which does nothing else. If its connection breaks during the pass, another process may begin a
+/// pass: the jobs bear that, because each change compares the version of the row that it read.
+async fn pass_alone<E: Into<anyhow::Error>>(
+    core: &Core,
+    job: &'static str,
+    period: Duration,
+    own: &mut Option<DateTime<Utc>>,
+    pass: &impl AsyncFn() -> Result<Pass, E>,
+) -> anyhow::Result<Option<Duration>> {
+    let mut lock = core.transaction().await?;
+    if !periodic::try_lock(&mut lock, job).await? {
+        return Ok(None);
+    }
+    // PostgreSQL keeps microseconds.
+    let now = core.now().trunc_subsecs(6);
+    let mut conn = core.connection().await?;
+    periodic::ensure(&mut conn, job).await?;
+    let last = periodic::last_started(&mut conn, job).await?;
+    if let Some(last) = last.filter(|last| Some(*last) != *own) {
+        let due = (last + period - now).to_std().unwrap_or_default();
+        // A process whose clock is ahead must not keep the others from the job for longer than a period.
+        if !due.is_zero() && due <= period {
+            return Ok(Some(due));
+        }
+    }
+    periodic::begin(&mut conn, job, now).await?;
+    drop(conn);
+    *own = Some(now);
+    let ended = pass().await.map_err(Into::<anyhow::Error>::into);
+    let Pass {
+        found,
+        changed,
+        failed,
+    } = *ended.as_ref().unwrap_or(&Pass::default());
+    let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+    let counts = (number(found), number(changed), number(failed));
+    let mut conn = core.connection().await?;
+    periodic::end(&mut conn, job, core.now(), shown(&ended), counts).await?;
+    ended.map(|_| None)
 }
 
 #[cfg(test)]
@@ -64,10 +233,13 @@ mod tests {
         let tasks = PeriodicTasks::default();
         let at = |seconds| DateTime::UNIX_EPOCH + chrono::Duration::seconds(seconds);
         let period = Duration::from_secs(15);
-        tasks.begin("sweep", period, at(1));
+        for name in ["sweep", "jobs"] {
+            tasks.add(name, period);
+        }
+        tasks.begin("sweep", at(1));
         tasks.end("sweep", Some("no database".to_owned()), at(2));
-        tasks.begin("jobs", period, at(3));
-        tasks.begin("sweep", period, at(4));
+        tasks.begin("jobs", at(3));
+        tasks.begin("sweep", at(4));
         let shown = |tasks: &PeriodicTasks| -> Vec<_> {
             let all = tasks.list().into_iter();
             all.map(|one| {
@@ -80,16 +252,128 @@ mod tests {
             })
             .collect()
         };
+        let name = str::to_owned;
         let failed = Some("no database".to_owned());
-        let jobs = ("jobs", Some(at(3)), None, None);
+        let jobs = (name("jobs"), Some(at(3)), None, None);
         assert_eq!(
             shown(&tasks),
-            [jobs.clone(), ("sweep", Some(at(4)), Some(at(2)), failed)]
+            [
+                jobs.clone(),
+                (name("sweep"), Some(at(4)), Some(at(2)), failed)
+            ]
         );
         tasks.end("sweep", None, at(5));
         assert_eq!(
             shown(&tasks),
-            [jobs, ("sweep", Some(at(4)), Some(at(5)), None)]
+            [jobs, (name("sweep"), Some(at(4)), Some(at(5)), None)]
         );
+    }
+
+    mod needs_setup {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        use locule_base::clock::{Clock as _, ManualClock};
+        use locule_base::tasks::Tasks;
+        use locule_store::PgPool;
+        use tokio::sync::Notify;
+
+        use super::*;
+
+        const JOB: &str = "a job";
+        const PERIOD: Duration = Duration::from_secs(15);
+
+        /// One of the processes of a control plane.
+        struct Process {
+            core: Core,
+            own: Option<DateTime<Utc>>,
+        }
+
+        impl Process {
+            fn new(pool: &PgPool, clock: &Arc<ManualClock>) -> Self {
+                Self {
+                    core: Core::new(pool.clone(), clock.clone(), Tasks::new()),
+                    own: None,
+                }
+            }
+
+            /// Runs the job if it is this process's turn.
+            async fn pass(
+                &mut self,
+                pass: impl AsyncFn() -> anyhow::Result<Pass>,
+            ) -> anyhow::Result<Option<Duration>> {
+                pass_alone(&self.core, JOB, PERIOD, &mut self.own, &pass).await
+            }
+        }
+
+        /// W-018.
+        #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+        async fn one_process_runs_a_job_and_another_goes_on_when_that_process_dies(pool: PgPool) {
+            let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
+            let (mut one, mut other) = (Process::new(&pool, &clock), Process::new(&pool, &clock));
+            let (began, ran) = (Arc::new(Notify::new()), AtomicUsize::new(0));
+            let in_pass = began.clone();
+            let dying = tokio::spawn(async move {
+                let endless = async || {
+                    in_pass.notify_one();
+                    std::future::pending().await
+                };
+                one.pass(endless).await
+            });
+            began.notified().await;
+            let count = async || {
+                ran.fetch_add(1, Ordering::Relaxed);
+                Ok(Pass {
+                    found: 3,
+                    changed: 2,
+                    failed: 1,
+                })
+            };
+            // The job is in progress, however long that takes.
+            clock.advance(PERIOD * 10);
+            other.pass(count).await.unwrap();
+            assert_eq!(ran.load(Ordering::Relaxed), 0);
+
+            dying.abort();
+            assert!(dying.await.unwrap_err().is_cancelled());
+            // PostgreSQL gives the lock back once the connection of the aborted task has ended its transaction.
+            while ran.load(Ordering::Relaxed) == 0 {
+                other.pass(count).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            let mut conn = pool.acquire().await.unwrap();
+            let jobs = periodic::list(&mut conn).await.unwrap();
+            assert_eq!(jobs[0].counts, (3, 2, 1));
+            assert_eq!(jobs[0].last_finished_at, Some(clock.now()));
+        }
+
+        #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+        async fn a_pass_begins_once_in_a_period_whichever_process_runs_it(pool: PgPool) {
+            let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
+            let (mut one, mut other) = (Process::new(&pool, &clock), Process::new(&pool, &clock));
+            let ran = AtomicUsize::new(0);
+            let count = async || {
+                ran.fetch_add(1, Ordering::Relaxed);
+                Ok(Pass::default())
+            };
+            assert_eq!(one.pass(count).await.unwrap(), None);
+            clock.advance(Duration::from_secs(5));
+            // The next pass is due in 10 s.
+            assert_eq!(
+                other.pass(count).await.unwrap(),
+                Some(Duration::from_secs(10))
+            );
+            assert_eq!(ran.load(Ordering::Relaxed), 1);
+            clock.advance(Duration::from_secs(10));
+            assert_eq!(other.pass(count).await.unwrap(), None);
+            assert_eq!(ran.load(Ordering::Relaxed), 2);
+            // The error of a pass is shown, and the next pass comes as usual.
+            clock.advance(PERIOD);
+            let fail = async || Err(anyhow::anyhow!("no host"));
+            one.pass(fail).await.unwrap_err();
+            let mut conn = pool.acquire().await.unwrap();
+            let jobs = periodic::list(&mut conn).await.unwrap();
+            assert_eq!(jobs[0].last_error.as_deref(), Some("no host"));
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! Failures of the use cases about hosts.
 
 use locule_domain::{HostState, Invalid};
-use locule_ids::HostId;
+use locule_ids::{HostId, SandboxId};
 use locule_store::StoreError;
 
 use crate::accounts::error::AccountError;
 use crate::error::CommonError;
+use crate::sandboxes::error::SandboxError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
@@ -21,6 +22,11 @@ pub enum HostError {
     /// The host agent keeps every sandbox and exits (behaviour 3.3).
     #[error("the host {0} was deleted")]
     Deleted(HostId),
+    #[error(
+        "the host holds {} sandboxes: destroy them, or force the delete, which ends them",
+        .0.len()
+    )]
+    HasSandboxes(Vec<SandboxId>),
     #[error("the host is {0}: only a host that is pending can register")]
     NotPending(HostState),
     #[error(
@@ -36,6 +42,19 @@ pub enum HostError {
 impl HostError {
     pub(super) const fn not_found() -> Self {
         Self::Common(CommonError::NotFound { what: "host" })
+    }
+
+    pub(super) fn busy() -> Self {
+        let why = "the sandboxes on the host change too often; try again".to_owned();
+        Self::Common(CommonError::Conflict { why })
+    }
+
+    /// A change of a sandbox that failed.
+    pub(super) fn sandbox(error: SandboxError) -> Self {
+        match error {
+            SandboxError::Common(error) => error.into(),
+            other => CommonError::internal(other).into(),
+        }
     }
 
     pub(super) const fn forbidden(why: &'static str) -> Self {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use locule_domain::host::{REGISTRATION_TOKEN_LIFETIME, label};
 use locule_domain::{HostKind, HostState, Role};
 use locule_ids::{HostId, HostTokenId, TeamId, UserId};
-use locule_store::hosts::{self, Host};
+use locule_store::hosts::{self, Host, Load};
 use locule_store::{PgConnection, StoreError, host_tokens, teams};
 
 use crate::audit::{self, AuditEvent, HostAuditEvent};
@@ -24,6 +24,13 @@ pub struct NewHost {
     pub team: Option<TeamId>,
     pub provider: String,
     pub availability_zone: String,
+}
+
+/// A host, and what its sandboxes reserve of it.
+#[derive(Debug, Clone)]
+pub struct ListedHost {
+    pub host: Host,
+    pub load: Load,
 }
 
 /// A host, and the token with which its agent registers. The token cannot be read again.
@@ -126,13 +133,9 @@ impl Hosts {
         id: HostId,
     ) -> Result<HostWithToken, HostError> {
         let mut tx = self.core.transaction().await?;
-        let seen = hosts::get(&mut tx, id).await?;
-        let seen = seen.ok_or_else(HostError::not_found)?;
-        self.confirm(&mut tx, person, &seen).await?;
-        let locked = hosts::lock(&mut tx, id).await?;
-        let locked = locked.ok_or_else(HostError::not_found)?;
-        if locked.state != HostState::Pending {
-            return Err(HostError::NotPending(locked.state));
+        let seen = self.changeable(&mut tx, person, id).await?;
+        if seen.state != HostState::Pending {
+            return Err(HostError::NotPending(seen.state));
         }
         let now = self.core.now();
         let token = issue_token(&mut tx, id, Some(person.id), now).await?;
@@ -147,22 +150,39 @@ impl Hosts {
     }
 
     /// All hosts for a platform administrator; for others the hosts of their team. Oldest first.
-    pub async fn list_hosts(&self, person: &Person) -> Result<Vec<Host>, HostError> {
+    pub async fn list_hosts(&self, person: &Person) -> Result<Vec<ListedHost>, HostError> {
         let team = if person.is_admin {
             None
         } else {
             Some(person.membership()?.team)
         };
         let mut conn = self.core.connection().await?;
-        Ok(hosts::list(&mut conn, team).await?)
+        let hosts = hosts::list(&mut conn, team).await?;
+        let mut loads = hosts::loads(&mut conn).await?;
+        let listed = hosts.into_iter().map(|host| {
+            let load = loads.remove(&host.id).unwrap_or_default();
+            ListedHost { host, load }
+        });
+        Ok(listed.collect())
     }
 
     /// A host that [`Self::list_hosts`] lists for the person.
-    pub async fn get_host(&self, person: &Person, id: HostId) -> Result<Host, HostError> {
+    pub async fn get_host(&self, person: &Person, id: HostId) -> Result<ListedHost, HostError> {
         let mut conn = self.core.connection().await?;
-        let host = hosts::get(&mut conn, id).await?;
-        host.filter(|host| Self::may_see(person, host))
-            .ok_or_else(HostError::not_found)
+        self.seen_host(&mut conn, person, id).await
+    }
+
+    pub(super) async fn seen_host(
+        &self,
+        conn: &mut PgConnection,
+        person: &Person,
+        id: HostId,
+    ) -> Result<ListedHost, HostError> {
+        let host = hosts::get(conn, id).await?;
+        let host = host.filter(|host| Self::may_see(person, host));
+        let host = host.ok_or_else(HostError::not_found)?;
+        let load = hosts::load(conn, id).await?;
+        Ok(ListedHost { host, load })
     }
 }
 

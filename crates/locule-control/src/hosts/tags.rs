@@ -27,7 +27,8 @@ impl Hosts {
         text: &str,
     ) -> Result<(), HostError> {
         let tag = tag(text)?;
-        let mut tx = self.to_tag(person, id).await?;
+        let mut tx = self.core.transaction().await?;
+        self.changeable(&mut tx, person, id).await?;
         let all = hosts::tags(&mut tx, id).await?;
         if all.len() >= TAGS_MAX as usize && !all.contains(&tag) {
             let (what, max) = ("tags of a host", TAGS_MAX);
@@ -44,24 +45,9 @@ impl Hosts {
         id: HostId,
         tag: &str,
     ) -> Result<(), HostError> {
-        let mut tx = self.to_tag(person, id).await?;
+        let mut tx = self.core.transaction().await?;
+        self.changeable(&mut tx, person, id).await?;
         hosts::remove_tag(&mut tx, id, tag).await?;
         Ok(self.core.commit(tx).await?)
-    }
-
-    /// A transaction in which the person may change the host, which is locked.
-    async fn to_tag(
-        &self,
-        person: &Person,
-        id: HostId,
-    ) -> Result<locule_store::Transaction, HostError> {
-        let mut tx = self.core.transaction().await?;
-        let seen = hosts::get(&mut tx, id).await?;
-        let seen = seen.ok_or_else(HostError::not_found)?;
-        self.confirm(&mut tx, person, &seen).await?;
-        hosts::lock(&mut tx, id)
-            .await?
-            .ok_or_else(HostError::not_found)?;
-        Ok(tx)
     }
 }

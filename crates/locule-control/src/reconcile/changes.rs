@@ -217,7 +217,7 @@ fn changed_by_event(
 }
 
 /// The row after a report; `None` if the report does not change it.
-fn changed_by_report(seen: &Sandbox, report: &SandboxReport) -> Option<Change> {
+pub(crate) fn changed_by_report(seen: &Sandbox, report: &SandboxReport) -> Option<Change> {
     let event = match report.state {
         ReportedState::Stopped => SandboxEvent::Stop(stop_reason(seen, report)),
         ReportedState::Running | ReportedState::Paused if report.generation < seen.generation => {

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use locule_agent_api::SandboxReport;
-use locule_domain::Sandbox;
+use locule_domain::{Desired, Sandbox, next_action};
 use locule_ids::{HostId, SandboxId};
 
 use crate::error::CommonError;
+use crate::reconcile::changes::changed_by_report;
+use crate::reconcile::reconcile_row::is_overdue;
 use crate::sandboxes::Sandboxes;
 
 /// The reports of the hosts that answered, by host.
@@ -28,10 +30,10 @@ pub(crate) enum HostAnswer<'a> {
 }
 
 impl HostInventory {
-    /// Asks all hosts at the same time. A host that is newer than the database counts as a host that did not answer.
+    /// Asks all online hosts at the same time. A host that is newer than the database counts as a host that did not answer.
     pub(crate) async fn fetch(sandboxes: &Sandboxes) -> Result<Self, CommonError> {
         let asked_at = sandboxes.core.now();
-        let hosts = sandboxes.hosts().await?;
+        let hosts = sandboxes.online_hosts().await?;
         let answers = hosts.iter().map(async |host| {
             let comparable = sandboxes.is_comparable(host).await;
             comparable.ok().filter(|comparable| *comparable)?;
@@ -51,6 +53,23 @@ impl HostInventory {
     ) -> impl Iterator<Item = (HostId, impl Iterator<Item = &SandboxReport>)> {
         let by_host = self.by_host.iter();
         by_host.map(|(host, reports)| (*host, reports.values()))
+    }
+
+    /// Whether a sandbox is as its row says and as it should be, so that [`Sandboxes::reconcile_row`] has nothing to do.
+    pub(crate) fn settles(&self, sandbox: &Sandbox) -> bool {
+        if sandbox.state.is_final() || sandbox.desired == Desired::Gone {
+            return false;
+        }
+        match self.of(sandbox) {
+            HostAnswer::Reported(report) => {
+                report.generation == sandbox.generation
+                    && next_action(sandbox.desired, sandbox.state).is_none()
+                    && changed_by_report(sandbox, report).is_none()
+                    && !is_overdue(sandbox, report, self.asked_at)
+            }
+            HostAnswer::Absent => false,
+            HostAnswer::None => sandbox.host.is_some(),
+        }
     }
 
     pub(crate) fn of(&self, sandbox: &Sandbox) -> HostAnswer<'_> {

@@ -33,44 +33,55 @@ const FRESH_ROW: chrono::Duration = chrono::Duration::seconds(5);
 const TIMEOUT_GRACE: chrono::Duration = chrono::Duration::seconds(30);
 
 impl Sandboxes {
-    /// Applies the table of this module to one sandbox.
+    /// Applies the table of this module to one sandbox. Returns whether the row changed.
     pub(crate) async fn reconcile_row(
         &self,
         id: SandboxId,
         inventory: &HostInventory,
-    ) -> Result<(), SandboxError> {
+    ) -> Result<bool, SandboxError> {
         // An order is in progress: the request that sent it writes the result.
         let Some(_order) = self.try_lock(id) else {
-            return Ok(());
+            return Ok(false);
         };
         let Some(sandbox) = self.find_row(id).await? else {
-            return Ok(());
+            return Ok(false);
         };
         if sandbox.last_updated > inventory.asked_at {
-            return Ok(());
+            return Ok(false);
         }
+        self.reconcile_seen(&sandbox, inventory).await?;
+        let now = self.find_row(id).await?;
+        Ok(now.is_some_and(|now| now.version != sandbox.version))
+    }
+
+    async fn reconcile_seen(
+        &self,
+        sandbox: &Sandbox,
+        inventory: &HostInventory,
+    ) -> Result<(), SandboxError> {
+        let id = sandbox.id;
         let long_ago = inventory.asked_at - sandbox.last_updated > FRESH_ROW;
-        let answer = inventory.of(&sandbox);
+        let answer = inventory.of(sandbox);
         if sandbox.state.is_final() {
-            self.reconcile_ended(&sandbox, answer, long_ago).await?;
+            self.reconcile_ended(sandbox, answer, long_ago).await?;
             return self.reconcile(id).await.map(drop);
         }
         match answer {
             HostAnswer::Reported(report) => {
-                self.reconcile_reported(&sandbox, report, inventory.asked_at)
+                self.reconcile_reported(sandbox, report, inventory.asked_at)
                     .await?;
             }
             HostAnswer::Absent if long_ago => {
-                self.apply_absence(&sandbox, inventory.asked_at).await?;
+                self.apply_absence(sandbox, inventory.asked_at).await?;
             }
             HostAnswer::Absent => {}
             HostAnswer::None if sandbox.desired == Desired::Gone => {
-                return self.mark_stopped(&sandbox, sandbox.host.is_some()).await;
+                return self.mark_stopped(sandbox, sandbox.host.is_some()).await;
             }
             HostAnswer::None if sandbox.host.is_some() => return Ok(()),
             HostAnswer::None if inventory.asked_at - sandbox.created_at > CREATE_BUDGET => {
                 let failed = SandboxEvent::Fail(ErrorReason::CreateFailed);
-                self.apply_if_unchanged(&sandbox, failed, |_| {}).await?;
+                self.apply_if_unchanged(sandbox, failed, |_| {}).await?;
             }
             HostAnswer::None => {}
         }
@@ -157,8 +168,7 @@ impl Sandboxes {
         report: &SandboxReport,
         now: DateTime<Utc>,
     ) -> Result<(), SandboxError> {
-        let idle_since = report.last_active_at.max(sandbox.last_active_at);
-        let Some(overdue) = sandbox.timeouts.overdue(now - TIMEOUT_GRACE, idle_since) else {
+        let Some(overdue) = overdue(sandbox, report, now) else {
             return Ok(());
         };
         let reason = overdue.reason();
@@ -189,4 +199,15 @@ impl Sandboxes {
         .await
         .map(drop)
     }
+}
+
+/// What should have happened to a sandbox that its host reports.
+fn overdue(sandbox: &Sandbox, report: &SandboxReport, now: DateTime<Utc>) -> Option<Overdue> {
+    let idle_since = report.last_active_at.max(sandbox.last_active_at);
+    sandbox.timeouts.overdue(now - TIMEOUT_GRACE, idle_since)
+}
+
+/// Whether a host lets a sandbox run past its timeouts.
+pub(crate) fn is_overdue(sandbox: &Sandbox, report: &SandboxReport, now: DateTime<Utc>) -> bool {
+    report.state == ReportedState::Running && overdue(sandbox, report, now).is_some()
 }

@@ -13,6 +13,7 @@ use locule_agent_api::{Order, ReportedState, SandboxReport};
 use locule_ids::SandboxId;
 use locule_store::sandboxes;
 
+use crate::background::periodic::Pass;
 use crate::hosts::links::HostLink;
 use crate::reconcile::inventory::HostInventory;
 use crate::sandboxes::Sandboxes;
@@ -26,9 +27,9 @@ const PAGE: u16 = 500;
 const RECONCILED_AT_ONCE: usize = 8;
 
 /// One pass.
-pub(crate) async fn once(sandboxes: &Sandboxes) -> Result<(), SandboxError> {
+pub(crate) async fn once(sandboxes: &Sandboxes) -> Result<Pass, SandboxError> {
     let inventory = HostInventory::fetch(sandboxes).await?;
-    let (mut seen, mut after) = (HashSet::new(), None);
+    let (mut seen, mut after, mut pass) = (HashSet::new(), None, Pass::default());
     loop {
         let mut conn = sandboxes.core.connection().await?;
         let page = sandboxes::unreconciled(&mut conn, after, i64::from(PAGE)).await?;
@@ -36,7 +37,7 @@ pub(crate) async fn once(sandboxes: &Sandboxes) -> Result<(), SandboxError> {
         after = page.last().map(|(id, _)| *id);
         let full = page.len() == usize::from(PAGE);
         seen.extend(page.iter().map(|(id, _)| *id));
-        reconcile_rows(sandboxes, page, &inventory).await;
+        pass += reconcile_rows(sandboxes, page, &inventory).await;
         if !full {
             break;
         }
@@ -52,7 +53,7 @@ pub(crate) async fn once(sandboxes: &Sandboxes) -> Result<(), SandboxError> {
             let rows = sandboxes::get_many(&mut conn, &ids).await?;
             drop(conn);
             let known: HashSet<SandboxId> = rows.iter().map(|(id, _)| *id).collect();
-            reconcile_rows(sandboxes, rows, &inventory).await;
+            pass += reconcile_rows(sandboxes, rows, &inventory).await;
             let without_row = |report: &&&SandboxReport| !known.contains(&report.sandbox);
             for report in reports.iter().filter(without_row) {
                 if let Some(host) = sandboxes.inner.links.kept(host) {
@@ -61,27 +62,38 @@ pub(crate) async fn once(sandboxes: &Sandboxes) -> Result<(), SandboxError> {
             }
         }
     }
-    Ok(())
+    Ok(pass)
 }
 
 async fn reconcile_rows(
     sandboxes: &Sandboxes,
     rows: Vec<sandboxes::Read>,
     inventory: &HostInventory,
-) {
+) -> Pass {
     let reconciled = rows.into_iter().map(async |(id, row)| {
+        let mut pass = Pass {
+            found: 1,
+            ..Pass::default()
+        };
         let reconciled = match row {
+            // Most rows are as they should be, and cost no statement.
+            Ok(sandbox) if inventory.settles(&sandbox) => Ok(false),
             Ok(sandbox) => sandboxes.reconcile_row(sandbox.id, inventory).await,
             Err(error) => Err(error.into()),
         };
+        pass.changed = u64::from(matches!(reconciled, Ok(true)));
         if let Err(error) = reconciled {
+            pass.failed = 1;
             tracing::warn!(sandbox.id = %id, error = locule_base::errors::chain(&error), "a sandbox could not be reconciled; the next sweep tries again");
         }
+        pass
     });
-    futures::stream::iter(reconciled)
-        .buffer_unordered(RECONCILED_AT_ONCE)
-        .collect::<()>()
-        .await;
+    let mut ended = futures::stream::iter(reconciled).buffer_unordered(RECONCILED_AT_ONCE);
+    let mut pass = Pass::default();
+    while let Some(one) = ended.next().await {
+        pass += one;
+    }
+    pass
 }
 
 /// Pauses a sandbox that has no row, so that an operator can decide about it.

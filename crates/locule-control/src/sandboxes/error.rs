@@ -27,6 +27,10 @@ pub enum SandboxError {
     IdempotencyInProgress,
     #[error("no host has free capacity right now")]
     NoCapacity,
+    #[error(
+        "the host of the sandbox is being drained: the sandbox can be resumed when an operator ends the drain"
+    )]
+    HostDrained,
     #[error("the host of the sandbox is not available")]
     HostUnavailable(#[source] AgentError),
     /// The host tried and failed, or did not answer.
@@ -119,7 +123,8 @@ impl From<&SandboxError> for CreateFailure {
             | SandboxError::QuotaExceeded(_)
             | SandboxError::InvalidState { .. }
             | SandboxError::IdempotencyMismatch
-            | SandboxError::IdempotencyInProgress => Self::Internal,
+            | SandboxError::IdempotencyInProgress
+            | SandboxError::HostDrained => Self::Internal,
         }
     }
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use locule_domain::{Desired, Sandbox, SandboxState};
 use locule_ids::SandboxId;
+use locule_store::sandboxes;
 
 use super::require_state;
 use crate::audit::SandboxAuditEvent;
@@ -73,6 +74,11 @@ impl Sandboxes {
         id: SandboxId,
         end: NewEnd,
     ) -> Result<Sandbox, SandboxError> {
+        let mut conn = self.core.connection().await?;
+        if sandboxes::is_on_drained_host(&mut conn, caller.team, id).await? {
+            return Err(SandboxError::HostDrained);
+        }
+        drop(conn);
         let now = self.core.now();
         self.set_desired(caller, id, SandboxAuditEvent::Resume, |next| {
             require_state(next, SandboxState::Paused)?;

@@ -44,6 +44,7 @@ impl From<SandboxError> for RouteError {
             | SandboxError::InvalidState { .. } => Self::Changing,
             SandboxError::Common(CommonError::RateLimited { .. } | CommonError::Unavailable(_))
             | SandboxError::HostUnavailable(_)
+            | SandboxError::HostDrained
             | SandboxError::NoCapacity
             | SandboxError::QuotaExceeded(_) => Self::Unavailable(error.into()),
             SandboxError::Common(

@@ -13,6 +13,8 @@ mod end;
 mod idempotency;
 mod life;
 mod lock_order;
+mod monitor;
+mod placement;
 mod quota;
 mod revocation;
 mod second_line;

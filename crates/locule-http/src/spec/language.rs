@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 /// Every verb with which a summary begins. A summary reads like "Create a sandbox".
-const VERBS: &str = "Accept Activate Add Attach Change Complete Connect Create Delete Destroy Enable End Extend Follow Get Invite Kill Leave Link \
-    List Log Move Pause Read Refresh Register Remove Rename Renew Request Reset Resume Revoke Run Search Send Set Sign Start Switch Write";
+const VERBS: &str = "Accept Activate Add Attach Change Complete Connect Create Delete Destroy Drain Enable End Extend Follow Get Invite Kill Leave Link \
+    List Log Move Pause Preview Read Refresh Register Remove Rename Renew Request Reset Resume Revoke Run Search Send Set Sign Start Switch Write";
 const SUMMARY_CHARS_MAX: usize = 50;
 /// Words that stand for a noun: a text that begins with one does not name its subject.
 const PRONOUNS: &str = "he her here hers his how i it its my one our she some that their them there these they this those we \

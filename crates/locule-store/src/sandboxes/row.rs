@@ -89,7 +89,7 @@ pub(super) fn impossible(id: Uuid) -> StoreError {
     }
 }
 
-fn state(status: &str, reason: Option<&str>) -> Option<SandboxState> {
+pub(super) fn state(status: &str, reason: Option<&str>) -> Option<SandboxState> {
     let reason = || reason.unwrap_or_default();
     match status {
         "pending" => Some(SandboxState::Pending),

@@ -212,6 +212,11 @@ STAGES = {
         body={"type": "regular", "team_id": None, "provider": None, "availability_zone": None}
     ),
     "get_host": of_host(),
+    "update_host": of_host(lambda: {"cordoned": False}),
+    "drain_host": of_host(lambda: {"running": "wait"}),
+    "list_host_sandboxes": of_host(),
+    "preview_host_delete": of_host(),
+    "delete_host": lambda _: Stage(path={"id": new_host()["host"]["id"]}),
     "create_host_token": of_host(),
     "list_host_tags": of_host(),
     "add_host_tag": of_host(lambda: {"tag": "gpu"}),

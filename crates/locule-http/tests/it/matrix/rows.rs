@@ -174,6 +174,11 @@ rows! {
     "GET" "/v1/hosts" AnyMember 200 Audit::Reads, none, nothing;
     "POST" "/v1/hosts" Platform 201 Audit::Event("host add"), none, |_| json!({ "type": "regular" });
     "GET" "/v1/hosts/{id}" TeamHost 200 Audit::Reads, host, nothing;
+    "PATCH" "/v1/hosts/{id}" TeamHostAdmin 200 Audit::Event("host cordon"), host, |_| json!({ "cordoned": true });
+    "DELETE" "/v1/hosts/{id}" TeamHostAdmin 204 Audit::Event("host delete"), host, nothing;
+    "GET" "/v1/hosts/{id}/delete-preview" TeamHostAdmin 200 Audit::Reads, host, nothing;
+    "GET" "/v1/hosts/{id}/sandboxes" TeamHost 200 Audit::Reads, host, nothing;
+    "POST" "/v1/hosts/{id}/drain" TeamHostAdmin 200 Audit::Event("host drain"), host, |_| json!({ "running": "pause" });
     "POST" "/v1/hosts/{id}/token" TeamHostAdmin 201 Audit::Event("host issue_token"), host, nothing;
     "GET" "/v1/hosts/{id}/tags" TeamHost 200 Audit::Reads, host, nothing;
     "POST" "/v1/hosts/{id}/tags" TeamHostAdmin 204 TAGS, host, |_| json!({ "tag": "gpu" });

@@ -14,6 +14,8 @@ export interface System {
 
 /** The work of each periodic task of `crates/locule-control/src/background.rs`. An unknown one has its own name alone. */
 const WORK: Record<string, string> = {
+  'host monitor': 'Marks silent hosts and their capsules, and pauses what drained hosts run',
+  'host links': 'Reads the addresses of all hosts',
   'sandbox sweep': 'Moves every capsule towards its wanted state',
   revocation: 'Closes connections whose right has ended',
   'credential use': 'Writes when keys and logins were last used',

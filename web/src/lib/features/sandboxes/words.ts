@@ -95,6 +95,7 @@ export function stateWords(sandbox: Sandbox, now: number): { title: string; text
         expired: 'The capsule reached the end of its time.',
         memory_pressure: 'Its host ran short of memory.',
         host_stopping: 'Its host was shut down in an orderly way.',
+        host_drained: 'An operator drains its host. The capsule can be resumed when the drain has ended.',
         control_plane_lost: 'Its host lost the contact with the platform.',
       };
       const reason =

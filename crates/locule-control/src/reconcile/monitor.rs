@@ -1,0 +1,226 @@
+//! The host monitor: a periodic job about hosts that are silent, and about hosts that are drained.
+//!
+//! | host | its sandboxes |
+//! |---|---|
+//! | online, no heartbeat for 90 s | the host becomes unreachable |
+//! | unreachable | pending, starting and running ones become missing, which the next report of the host undoes (B-117, B-119) |
+//! | drained with `pause` | running ones are paused |
+//!
+//! A host is silent only if the control plane could have received its heartbeats: the time in which this process had no database, or
+//! did not run, does not count.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::StreamExt as _;
+use locule_domain::host::HEARTBEAT_LIMIT;
+use locule_domain::{Desired, HostEvent, HostState, Sandbox, SandboxEvent, SandboxState};
+use locule_ids::{HostId, SandboxId};
+use locule_store::{hosts, sandboxes};
+
+use crate::audit::{self, AuditEvent, HostAuditEvent, SandboxAuditEvent};
+use crate::background::periodic::Pass;
+use crate::caller::Actor;
+use crate::error::CommonError;
+use crate::reconcile::changes::Change;
+use crate::sandboxes::Sandboxes;
+use crate::sandboxes::error::SandboxError;
+
+/// The pause between two passes.
+pub(crate) const PERIOD: Duration = Duration::from_secs(15);
+/// Sandboxes that are changed at the same time.
+const CHANGED_AT_ONCE: usize = 8;
+/// The reason of a sandbox that was paused because its host is drained.
+const HOST_DRAINED: &str = "host_drained";
+
+/// Cheap to clone; clones share the state.
+#[derive(Debug, Clone)]
+pub(crate) struct Monitor {
+    sandboxes: Sandboxes,
+    /// Since when every pass of this process has had the database.
+    watching_since: Arc<Mutex<Option<DateTime<Utc>>>>,
+}
+
+impl Monitor {
+    pub(crate) fn new(sandboxes: Sandboxes) -> Self {
+        Self {
+            sandboxes,
+            watching_since: Arc::default(),
+        }
+    }
+
+    fn watching_since(&self, change: impl FnOnce(&mut Option<DateTime<Utc>>)) {
+        change(
+            &mut self
+                .watching_since
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    /// One pass.
+    pub(crate) async fn pass(&self) -> Result<Pass, SandboxError> {
+        let done = self.pass_once().await;
+        if done.is_err() {
+            self.watching_since(|since| *since = None);
+        }
+        done
+    }
+
+    async fn pass_once(&self) -> Result<Pass, SandboxError> {
+        let mut pass = Pass::default();
+        pass += self.mark_silent_hosts().await?;
+        let (unreachable, drained) = {
+            let mut conn = self.sandboxes.core.connection().await?;
+            let unreachable = hosts::unreachable(&mut conn).await?;
+            (unreachable, hosts::drained(&mut conn).await?)
+        };
+        for host in unreachable {
+            pass += self.mark_missing(host).await?;
+        }
+        for host in drained {
+            pass += self.sandboxes.pause_drained(host).await?;
+        }
+        Ok(pass)
+    }
+
+    async fn mark_silent_hosts(&self) -> Result<Pass, CommonError> {
+        let core = &self.sandboxes.core;
+        let now = core.now();
+        let limit = now - HEARTBEAT_LIMIT;
+        let mut conn = core.connection().await?;
+        let silent = hosts::silent(&mut conn, limit).await?;
+        drop(conn);
+        let mut began = now;
+        self.watching_since(|since| began = *since.get_or_insert(now));
+        if began > limit {
+            return Ok(Pass::default());
+        }
+        let mut pass = Pass::default();
+        for id in silent {
+            pass.found += 1;
+            let mut tx = core.transaction().await?;
+            let Some(host) = hosts::lock(&mut tx, id).await? else {
+                continue;
+            };
+            let next = host.state.apply(HostEvent::Silent);
+            let is_silent = host.last_heartbeat_at.is_some_and(|at| at < limit);
+            if !is_silent || host.state != HostState::Online {
+                continue;
+            }
+            hosts::set_state(&mut tx, id, next, now).await?;
+            if let Some(team) = host.team {
+                let event = AuditEvent::Host(id, HostAuditEvent::MarkedDown);
+                audit::write(&mut tx, &Actor::System, team, &event, now).await?;
+            }
+            core.commit(tx).await?;
+            pass.changed += 1;
+            tracing::warn!(host.id = %id, address = host.address, "a host has sent no heartbeat for 90 s: the host is {next}");
+        }
+        Ok(pass)
+    }
+
+    /// Marks what should run on a host that is unreachable.
+    async fn mark_missing(&self, host: HostId) -> Result<Pass, SandboxError> {
+        let should_run = [SandboxState::Starting, SandboxState::Running];
+        let sandboxes = &self.sandboxes;
+        let found = sandboxes.on_host_in(host, &should_run).await?;
+        let changes = found.into_iter().map(|id| sandboxes.mark_missing(host, id));
+        Ok(count(host, changes).await)
+    }
+}
+
+impl Sandboxes {
+    /// Pauses what runs on a host that is drained.
+    pub(crate) async fn pause_drained(&self, host: HostId) -> Result<Pass, SandboxError> {
+        let found = self.on_host_in(host, &[SandboxState::Running]).await?;
+        let changes = found.into_iter().map(|id| self.pause_on_drained(host, id));
+        Ok(count(host, changes).await)
+    }
+
+    /// The sandboxes on a host that are in one of these states.
+    async fn on_host_in(
+        &self,
+        host: HostId,
+        states: &[SandboxState],
+    ) -> Result<Vec<SandboxId>, SandboxError> {
+        let mut conn = self.core.connection().await?;
+        let held = sandboxes::on_host(&mut conn, host).await?;
+        let held = held.iter();
+        let found = held.filter(|sandbox| states.contains(&sandbox.state));
+        Ok(found.map(|sandbox| sandbox.id).collect())
+    }
+
+    async fn mark_missing(
+        &self,
+        host: HostId,
+        id: SandboxId,
+    ) -> (SandboxId, Result<bool, SandboxError>) {
+        // An order is in progress: the request that sent it writes the result.
+        let Some(_order) = self.try_lock(id) else {
+            return (id, Ok(false));
+        };
+        let changed = self.change(id, |seen| {
+            let state = seen.state.apply(SandboxEvent::HostLost).ok();
+            let state = state.filter(|state| *state != seen.state && seen.host == Some(host));
+            Ok(state.map(|state| {
+                let mut next = seen.clone();
+                next.state = state;
+                Change::observed(seen, next)
+            }))
+        });
+        let changed = changed.await;
+        let is_missing = |row: Sandbox| row.state == SandboxState::Missing;
+        (id, changed.map(is_missing))
+    }
+
+    async fn pause_on_drained(
+        &self,
+        host: HostId,
+        id: SandboxId,
+    ) -> (SandboxId, Result<bool, SandboxError>) {
+        let Some(_order) = self.try_lock(id) else {
+            return (id, Ok(false));
+        };
+        let changed = self.change(id, |seen| {
+            let runs = (seen.state, seen.desired) == (SandboxState::Running, Desired::Running);
+            Ok((runs && seen.host == Some(host)).then(|| {
+                let mut next = seen.clone();
+                next.desired = Desired::Paused;
+                next.generation += 1;
+                (next.status_reason, next.last_error) = (Some(HOST_DRAINED.to_owned()), None);
+                let record = Some((Actor::System, SandboxAuditEvent::AutoPause));
+                Change { next, record }
+            }))
+        });
+        let paused = match changed.await {
+            Ok(_) => self.reconcile(id).await,
+            Err(error) => Err(error),
+        };
+        let is_paused = |row: Sandbox| row.state == SandboxState::Paused;
+        (id, paused.map(is_paused))
+    }
+}
+
+/// Makes changes of sandboxes, several at the same time, and counts them. A change that fails is logged.
+async fn count<F>(host: HostId, changes: impl ExactSizeIterator<Item = F>) -> Pass
+where
+    F: Future<Output = (SandboxId, Result<bool, SandboxError>)>,
+{
+    let mut pass = Pass {
+        found: u64::try_from(changes.len()).unwrap_or(u64::MAX),
+        ..Pass::default()
+    };
+    let mut ended = futures::stream::iter(changes).buffer_unordered(CHANGED_AT_ONCE);
+    while let Some((id, changed)) = ended.next().await {
+        match changed {
+            Ok(changed) => pass.changed += u64::from(changed),
+            Err(error) => {
+                pass.failed += 1;
+                tracing::warn!(sandbox.id = %id, host.id = %host, error = locule_base::errors::chain(&error), "a sandbox could not be changed; the next pass tries again");
+            }
+        }
+    }
+    pass
+}
