@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
+use locule_store::periodic::JobLocks;
 use locule_store::{PgPool, StoreError};
 
 use crate::background::periodic::PeriodicTasks;
@@ -18,12 +19,14 @@ pub(crate) struct Core {
     pub(crate) clock: SharedClock,
     pub(crate) tasks: Tasks,
     pub(crate) periodic: PeriodicTasks,
+    pub(crate) job_locks: JobLocks,
     turns: Arc<Turns>,
 }
 
 impl Core {
     pub(crate) fn new(pool: PgPool, clock: SharedClock, tasks: Tasks) -> Self {
         Self {
+            job_locks: JobLocks::new(&pool),
             pool,
             clock,
             tasks,

@@ -1,13 +1,18 @@
 //! Table `periodic_jobs`: which process runs a pass of a periodic job, and what the latest pass did.
 //!
-//! A pass holds an advisory lock of PostgreSQL, so that one process at a time runs the job (W-018). PostgreSQL gives the lock back when
-//! the transaction ends, or with the connection of a process that died.
+//! A pass holds an advisory lock of PostgreSQL, so that one process at a time runs the job (W-018). One connection of a process holds the
+//! locks of all its passes: were each pass to keep a connection of the pool while it waits for others, a full pool would never empty.
+//! PostgreSQL gives the locks back with the connection of a process that died.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, PgConnection, PgPool};
+use tokio::sync::Mutex;
 
 use crate::StoreError;
-use crate::statement::statements;
+use crate::statement::{Statement, statements};
 
 type Time = DateTime<Utc>;
 type Columns = (
@@ -23,7 +28,8 @@ type Columns = (
 statements! {
     ENSURE: (&str,) = "INSERT INTO periodic_jobs (name) VALUES ($1) ON CONFLICT DO NOTHING";
     TRY_LOCK: (&str,) => (bool,) =
-        "SELECT pg_try_advisory_xact_lock(hashtext('locule periodic job'), hashtext($1))";
+        "SELECT pg_try_advisory_lock(hashtext('locule periodic job'), hashtext($1))";
+    UNLOCK: (&str,) => (bool,) = "SELECT pg_advisory_unlock(hashtext('locule periodic job'), hashtext($1))";
     LAST_STARTED: (&str,) => (Option<DateTime<Utc>>,) = "SELECT last_started_at FROM periodic_jobs WHERE name = $1";
     BEGIN: (&str, DateTime<Utc>) = "UPDATE periodic_jobs SET last_started_at = $2 WHERE name = $1";
     END: (&str, DateTime<Utc>, Option<String>, i64, i64, i64) =
@@ -51,10 +57,54 @@ pub async fn ensure(conn: &mut PgConnection, name: &str) -> Result<(), StoreErro
     ENSURE.execute(conn, (name,)).await.map(drop)
 }
 
-/// Takes the lock of a job until the transaction ends. `false`: another transaction has it.
-pub async fn try_lock(conn: &mut PgConnection, name: &str) -> Result<bool, StoreError> {
-    let (locked,) = TRY_LOCK.fetch_one(conn, (name,)).await?;
-    Ok(locked)
+/// The locks of a process. Cheap to clone; clones share the connection.
+#[derive(Clone)]
+pub struct JobLocks {
+    options: Arc<PgConnectOptions>,
+    connection: Arc<Mutex<Option<PgConnection>>>,
+}
+
+impl std::fmt::Debug for JobLocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JobLocks").finish_non_exhaustive()
+    }
+}
+
+impl JobLocks {
+    /// Locks in the database of a pool.
+    pub fn new(pool: &PgPool) -> Self {
+        Self {
+            options: pool.connect_options(),
+            connection: Arc::default(),
+        }
+    }
+
+    /// Takes the lock of a job. `false`: another process has it. A process that has the lock already gets it again, because the pass
+    /// that took it was dropped.
+    pub async fn try_lock(&self, name: &str) -> Result<bool, StoreError> {
+        self.ask(&TRY_LOCK, name).await
+    }
+
+    /// Gives the lock of a job back.
+    pub async fn unlock(&self, name: &str) -> Result<(), StoreError> {
+        self.ask(&UNLOCK, name).await.map(drop)
+    }
+
+    async fn ask<'t>(
+        &self,
+        statement: &Statement<(&'t str,), (bool,)>,
+        name: &'t str,
+    ) -> Result<bool, StoreError> {
+        let mut kept = self.connection.lock().await;
+        let mut conn = match kept.take() {
+            Some(conn) => conn,
+            None => self.options.connect().await?,
+        };
+        // A connection that broke is not kept: its locks are gone with it.
+        let (answer,) = statement.fetch_one(&mut conn, (name,)).await?;
+        *kept = Some(conn);
+        Ok(answer)
+    }
 }
 
 /// When the latest pass of a job began, in whichever process.

@@ -183,8 +183,8 @@ pub(crate) async fn every_alone<E: Into<anyhow::Error>>(
 /// Runs a pass unless another process runs the job, or began a pass less than a period ago: then it returns when the next pass is
 /// due. `own`: when this process began its latest pass.
 ///
-/// The lock is that of a transaction which does nothing else. If its connection breaks during the pass, another process may begin a
-/// pass: the jobs bear that, because each change compares the version of the row that it read.
+/// If the connection of the locks breaks during the pass, another process may begin a pass: the jobs bear that, because each change
+/// compares the version of the row that it read.
 async fn pass_alone<E: Into<anyhow::Error>>(
     core: &Core,
     job: &'static str,
@@ -192,10 +192,21 @@ async fn pass_alone<E: Into<anyhow::Error>>(
     own: &mut Option<DateTime<Utc>>,
     pass: &impl AsyncFn() -> Result<Pass, E>,
 ) -> anyhow::Result<Option<Duration>> {
-    let mut lock = core.transaction().await?;
-    if !periodic::try_lock(&mut lock, job).await? {
+    if !core.job_locks.try_lock(job).await? {
         return Ok(None);
     }
+    let ended = pass_locked(core, job, period, own, pass).await;
+    core.job_locks.unlock(job).await?;
+    ended
+}
+
+async fn pass_locked<E: Into<anyhow::Error>>(
+    core: &Core,
+    job: &'static str,
+    period: Duration,
+    own: &mut Option<DateTime<Utc>>,
+    pass: &impl AsyncFn() -> Result<Pass, E>,
+) -> anyhow::Result<Option<Duration>> {
     // PostgreSQL keeps microseconds.
     let now = core.now().trunc_subsecs(6);
     let mut conn = core.connection().await?;
@@ -311,16 +322,16 @@ mod tests {
         async fn one_process_runs_a_job_and_another_goes_on_when_that_process_dies(pool: PgPool) {
             let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
             let (mut one, mut other) = (Process::new(&pool, &clock), Process::new(&pool, &clock));
-            let (began, ran) = (Arc::new(Notify::new()), AtomicUsize::new(0));
-            let in_pass = began.clone();
-            let dying = tokio::spawn(async move {
-                let endless = async || {
-                    in_pass.notify_one();
-                    std::future::pending().await
-                };
-                one.pass(endless).await
-            });
-            began.notified().await;
+            let (began, ran) = (Notify::new(), AtomicUsize::new(0));
+            let endless = async || {
+                began.notify_one();
+                std::future::pending().await
+            };
+            let mut dying = Box::pin(one.pass(endless));
+            tokio::select! {
+                ended = &mut dying => panic!("{ended:?}"),
+                () = began.notified() => {}
+            }
             let count = async || {
                 ran.fetch_add(1, Ordering::Relaxed);
                 Ok(Pass {
@@ -334,9 +345,9 @@ mod tests {
             other.pass(count).await.unwrap();
             assert_eq!(ran.load(Ordering::Relaxed), 0);
 
-            dying.abort();
-            assert!(dying.await.unwrap_err().is_cancelled());
-            // PostgreSQL gives the lock back once the connection of the aborted task has ended its transaction.
+            drop(dying);
+            drop(one);
+            // PostgreSQL gives the lock back once it has noticed that the connection of the process that died is closed.
             while ran.load(Ordering::Relaxed) == 0 {
                 other.pass(count).await.unwrap();
                 tokio::task::yield_now().await;

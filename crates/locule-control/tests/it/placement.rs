@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use locule_control::{ControlConfig, Machine, NewSandbox, SandboxError, SchedulerKind};
+use locule_control::{ControlConfig, Machine, SandboxError, SchedulerKind};
 use locule_domain::SandboxState;
 use locule_ids::HostId;
 use locule_store::hosts;
@@ -65,6 +65,7 @@ async fn round_robin_uses_every_host_in_turn(pool: PgPool) {
 async fn the_least_loaded_host_is_the_one_with_the_most_room(pool: PgPool) {
     let world = World::start(pool).await;
     shrink_first(&world).await;
+    world.create().await;
     let (roomy_host, _) = world.add_host(None, &roomy()).await;
     let control = world.another_control(least_loaded);
     for _ in 0..5 {
@@ -132,7 +133,7 @@ async fn a_team_that_brings_hosts_has_its_sandboxes_there_and_no_other_team_has(
         .unwrap();
     let refused = world
         .sandboxes
-        .create_sandbox(&world.caller, NewSandbox::default());
+        .create_sandbox(&world.caller, World::request());
     let refused = refused.await.unwrap_err();
     assert!(matches!(refused, SandboxError::NoCapacity), "{refused:?}");
 }
