@@ -66,6 +66,8 @@ reasons! {
         MemoryPressure = "memory_pressure",
         /// The host agent stopped.
         HostStopping = "host_stopping",
+        /// The host is being drained. The control plane pauses its sandboxes.
+        HostDrained = "host_drained",
         /// The host agent had no contact with the control plane.
         ControlPlaneLost = "control_plane_lost",
     }

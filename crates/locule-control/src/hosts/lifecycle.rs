@@ -202,9 +202,7 @@ impl Hosts {
         let Some(link) = self.links.kept(id) else {
             return;
         };
-        let terminated = link
-            .agent
-            .terminate(orders.into_iter().map(|one| one.sandbox).collect());
+        let terminated = link.agent.terminate(orders);
         match tokio::time::timeout(TERMINATE_WAIT_MAX, terminated).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {

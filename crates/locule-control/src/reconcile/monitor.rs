@@ -15,7 +15,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use locule_domain::host::HEARTBEAT_LIMIT;
-use locule_domain::{Desired, HostEvent, HostState, Sandbox, SandboxEvent, SandboxState};
+use locule_domain::{
+    Desired, HostEvent, HostState, PauseReason, Sandbox, SandboxEvent, SandboxState,
+};
 use locule_ids::{HostId, SandboxId};
 use locule_store::{hosts, sandboxes};
 
@@ -31,8 +33,6 @@ use crate::sandboxes::error::SandboxError;
 pub(crate) const PERIOD: Duration = Duration::from_secs(15);
 /// Sandboxes that are changed at the same time.
 const CHANGED_AT_ONCE: usize = 8;
-/// The reason of a sandbox that was paused because its host is drained.
-const HOST_DRAINED: &str = "host_drained";
 
 /// Cheap to clone; clones share the state.
 #[derive(Debug, Clone)]
@@ -189,7 +189,8 @@ impl Sandboxes {
                 let mut next = seen.clone();
                 next.desired = Desired::Paused;
                 next.generation += 1;
-                (next.status_reason, next.last_error) = (Some(HOST_DRAINED.to_owned()), None);
+                let reason = PauseReason::HostDrained.as_str().to_owned();
+                (next.status_reason, next.last_error) = (Some(reason), None);
                 let record = Some((Actor::System, SandboxAuditEvent::AutoPause));
                 Change { next, record }
             }))

@@ -267,7 +267,8 @@ export interface paths {
         };
         /**
          * List background tasks
-         * @description Returns the periodic tasks of the process of the control plane that responds, with their latest pass.
+         * @description Returns the periodic tasks of the control plane, with their latest pass. A task that each process runs is shown as the process that
+         *     responds runs it.
          */
         get: operations["list_tasks"];
         put?: never;
@@ -663,6 +664,56 @@ export interface paths {
         get: operations["get_host"];
         put?: never;
         post?: never;
+        /**
+         * Delete a host
+         * @description Refused while the host holds sandboxes, also paused ones, unless `force` is `true`: then the sandboxes end with the host, and their
+         *     files are removed if the host agent can be reached. An agent that cannot be reached pauses its sandboxes and keeps their files.
+         */
+        delete: operations["delete_host"];
+        options?: never;
+        head?: never;
+        /**
+         * Update a host
+         * @description Cordons or uncordons the host. New sandboxes are placed on hosts that are not cordoned. Uncordoning also ends a drain.
+         */
+        patch: operations["update_host"];
+        trace?: never;
+    };
+    "/v1/hosts/{id}/delete-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview the delete of a host
+         * @description Lists the sandboxes that a forced delete of the host ends.
+         */
+        get: operations["preview_host_delete"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/{id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Drain a host
+         * @description Cordons the host, so that no sandbox is placed or resumed there, and pauses its running sandboxes or waits until they end. Returns
+         *     the sandboxes that the host holds at this moment: the pauses go on after the response. Paused sandboxes stay on the host.
+         */
+        post: operations["drain_host"];
         delete?: never;
         options?: never;
         head?: never;
@@ -684,6 +735,26 @@ export interface paths {
          *     their files and exits.
          */
         post: operations["send_heartbeat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/{id}/sandboxes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the sandboxes on a host
+         * @description Lists the sandboxes that the host holds, in the order of their ids: those that start, run, are paused or are missing.
+         */
+        get: operations["list_host_sandboxes"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1746,6 +1817,21 @@ export interface components {
         };
         /** @description A task of the control plane that runs on a period. */
         AdminTask: {
+            /**
+             * Format: int64
+             * @description What that pass changed.
+             */
+            changed?: number | null;
+            /**
+             * Format: int64
+             * @description What that pass could not change.
+             */
+            failed?: number | null;
+            /**
+             * Format: int64
+             * @description What that pass looked at. Absent for a task that counts nothing.
+             */
+            found?: number | null;
             /** @description The error of that pass. Absent when the pass succeeded. The log of the control plane has the details. */
             last_error?: string | null;
             /**
@@ -2053,6 +2139,15 @@ export interface components {
          * @enum {string}
          */
         DesiredStatus: "running" | "paused" | "gone";
+        /** @description A host that is drained, and the sandboxes that it holds at this moment. */
+        DrainedHost: {
+            host: components["schemas"]["Host"];
+            sandboxes: components["schemas"]["HostSandbox"][];
+        };
+        DrainHostRequest: {
+            /** @description What happens to the sandboxes that run. */
+            running: components["schemas"]["HostDrain"];
+        };
         "e2b.AutoResume": {
             enabled: boolean;
         };
@@ -2262,18 +2357,22 @@ export interface components {
         /** @description Body of every error response. */
         ErrorBody: {
             error: components["schemas"]["ErrorDetail"];
+            /** @description As `error.sandbox_ids`. */
+            sandbox_ids?: components["schemas"]["SandboxId"][];
         };
         /**
          * @description Machine-readable reason of an error. Clients depend on the code and the HTTP status, never on the message.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_token" | "already_activated" | "last_login_method" | "unauthorized" | "wrong_password" | "forbidden" | "no_team" | "recent_login_required" | "account_not_activated" | "account_disabled" | "account_deactivated" | "signup_closed" | "invitation_required" | "not_found" | "host_deleted" | "provider_not_found" | "command_not_found" | "command_not_executable" | "method_not_allowed" | "invalid_state" | "conflict" | "host_unreachable" | "signup_cooldown" | "email_taken" | "owns_team_with_members" | "last_administrator" | "misdirected_request" | "idempotency_request_mismatch" | "idempotency_in_progress" | "too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "internal_error" | "not_implemented" | "agent_error" | "disk_full" | "host_unavailable" | "no_hosts_available" | "not_ready";
+        ErrorCode: "invalid_request" | "invalid_token" | "already_activated" | "last_login_method" | "unauthorized" | "wrong_password" | "forbidden" | "no_team" | "recent_login_required" | "account_not_activated" | "account_disabled" | "account_deactivated" | "signup_closed" | "invitation_required" | "not_found" | "host_deleted" | "provider_not_found" | "command_not_found" | "command_not_executable" | "method_not_allowed" | "invalid_state" | "conflict" | "host_unreachable" | "has_active_sandboxes" | "signup_cooldown" | "email_taken" | "owns_team_with_members" | "last_administrator" | "misdirected_request" | "idempotency_request_mismatch" | "idempotency_in_progress" | "too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "internal_error" | "not_implemented" | "agent_error" | "disk_full" | "host_unavailable" | "no_hosts_available" | "not_ready";
         ErrorDetail: {
             /** @description A documented error code. Older clients may receive a code that is newer than the client. */
             code: components["schemas"]["ErrorCode"];
             host_id?: components["schemas"]["HostId"] | null;
             /** @description Human-readable message, which may change. */
             message: string;
+            /** @description With the code `has_active_sandboxes`: the sandboxes on the host. */
+            sandbox_ids?: components["schemas"]["SandboxId"][];
         };
         /** @description Body of `POST /v1/sandboxes/{id}/exec`. */
         ExecRequest: {
@@ -2429,6 +2528,8 @@ export interface components {
             /** @description The processor architecture of the machine. */
             arch?: string | null;
             availability_zone?: string | null;
+            /** @description Whether new sandboxes are placed on other hosts only. */
+            cordoned?: boolean;
             /** Format: int32 */
             cpu_cores?: number | null;
             /** Format: date-time */
@@ -2436,6 +2537,12 @@ export interface components {
             created_by?: components["schemas"]["UserId"] | null;
             /** Format: int32 */
             disk_gb?: number | null;
+            drain?: components["schemas"]["HostDrain"] | null;
+            /**
+             * Format: int64
+             * @description Memory that virtual machines may still use, as the latest heartbeat said.
+             */
+            free_memory_mb?: number | null;
             id: components["schemas"]["HostId"];
             /**
              * Format: date-time
@@ -2444,7 +2551,24 @@ export interface components {
             last_heartbeat_at?: string | null;
             /** Format: int32 */
             memory_mb?: number | null;
+            /** Format: int64 */
+            paused_sandboxes?: number;
+            /**
+             * Format: int64
+             * @description Free space for disks and snapshots, as the latest heartbeat said.
+             */
+            pool_free_bytes?: number | null;
             provider?: string | null;
+            /**
+             * Format: int64
+             * @description The memory of the running sandboxes together, as they were created with.
+             */
+            reserved_memory_mb?: number;
+            /**
+             * Format: int64
+             * @description The sandboxes on the host that run, start, or are missing.
+             */
+            running_sandboxes?: number;
             status: components["schemas"]["HostStatus"];
             team_id?: components["schemas"]["TeamId"] | null;
             team_name?: string | null;
@@ -2460,6 +2584,17 @@ export interface components {
             /** @description The access token, for the header `X-Host-Token`. Valid for 7 days. */
             token: string;
         };
+        /** @description What a forced delete of a host ends. */
+        HostDeletePreview: {
+            host: components["schemas"]["Host"];
+            sandbox_ids: components["schemas"]["SandboxId"][];
+            sandboxes: components["schemas"]["HostSandbox"][];
+        };
+        /**
+         * @description What happens to the running sandboxes of a host that is drained.
+         * @enum {string}
+         */
+        HostDrain: "pause" | "wait";
         /** @description A host agent's statement about its host, every 30 seconds. */
         HostHeartbeat: {
             accelerator: string;
@@ -2487,6 +2622,22 @@ export interface components {
          * @example host-6ba7b810-9dad-11d1-80b4-00c04fd430c8
          */
         HostId: string;
+        /** @description A sandbox on a host, in any state in which the host holds files of the sandbox. */
+        HostSandbox: {
+            /** Format: date-time */
+            created_at: string;
+            /** Format: int32 */
+            disk_size_mb: number;
+            id: components["schemas"]["SandboxId"];
+            /** Format: int32 */
+            memory_mb: number;
+            status: components["schemas"]["SandboxStatus"];
+            team_id: components["schemas"]["TeamId"];
+            team_name?: string | null;
+            template: string;
+            /** Format: int32 */
+            vcpus: number;
+        };
         /**
          * @description The state of a host.
          * @enum {string}
@@ -3256,6 +3407,10 @@ export interface components {
          * @example minimal
          */
         TemplateName: string;
+        UpdateHostRequest: {
+            /** @description `true`: new sandboxes are placed on other hosts only. `false` also ends a drain. */
+            cordoned: boolean;
+        };
         /** @description Body of `PATCH /v1/sandboxes/{id}`. A field that is absent stays as it is. */
         UpdateSandboxRequest: {
             /**
@@ -6947,6 +7102,429 @@ export interface operations {
             };
         };
     };
+    delete_host: {
+        parameters: {
+            query?: {
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                id: components["schemas"]["HostId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The state of the resource does not allow the operation, or another request changed the resource first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    update_host: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["HostId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateHostRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Host"];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than the operation accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation does not accept the media type of the body. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    preview_host_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["HostId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostDeletePreview"];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    drain_host: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["HostId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DrainHostRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrainedHost"];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than the operation accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation does not accept the media type of the body. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     send_heartbeat: {
         parameters: {
             query?: never;
@@ -7033,6 +7611,94 @@ export interface operations {
             };
             /** @description The operation does not accept the media type of the body. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_host_sandboxes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["HostId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostSandbox"][];
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

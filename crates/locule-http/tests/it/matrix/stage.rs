@@ -92,13 +92,14 @@ impl Stage {
         ok(app.by(&owner, "DELETE", &remove, &Value::Null).await);
         let key = ok(app.by(&owner, "POST", "/v1/api-keys", &json!({})).await);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
+        // A team that may bring hosts has its sandboxes on these only: the sandbox comes before the host.
+        let sandbox = ok(app.by(&owner, "POST", "/v1/sandboxes", &json!({})).await);
         let host = if row.path_template.starts_with("/v1/hosts") {
             new_host(app, &users.platform.token, &owner, &team).await
         } else {
             String::new()
         };
         let spare = ok(app.by(&owner, "POST", "/v1/api-keys", &json!({})).await);
-        let sandbox = ok(app.by(&owner, "POST", "/v1/sandboxes", &json!({})).await);
         Self {
             sandbox: text(&sandbox["id"]),
             key_id: text(&spare["id"]),
