@@ -55,6 +55,9 @@ export interface Db {
   allUsers: Schemas['AdminUser'][];
   allSandboxes: Schemas['AdminSandbox'][];
   tasks: Schemas['AdminTask'][];
+  hosts: Schemas['Host'][];
+  /** The capsules of each host, by its id. */
+  hostSandboxes: Record<string, Schemas['HostSandbox'][]>;
   /** Why no capsule can be made. */
   notReady: string | undefined;
   /** By `METHOD /path`, in which `*` stands for one segment; `*` alone fails every request. */
@@ -221,6 +224,8 @@ export function db(more: Partial<Db> = {}): Db {
     allUsers: [],
     allSandboxes: [],
     tasks: [],
+    hosts: [],
+    hostSandboxes: {},
     notReady: undefined,
     failures: {},
     streams: new Set(),

@@ -6,6 +6,7 @@ import { AUDIT } from './audit.ts';
 import type { Db } from './db.ts';
 import { EVENTS } from './events.ts';
 import { FILES } from './files.ts';
+import { HOSTS } from './hosts.ts';
 import { NETWORK } from './network.ts';
 import { SANDBOXES } from './sandboxes.ts';
 import { TEAMS } from './teams.ts';
@@ -16,6 +17,7 @@ const HANDLERS = Object.entries({
   ...AUDIT,
   ...EVENTS,
   ...FILES,
+  ...HOSTS,
   ...NETWORK,
   ...SANDBOXES,
   ...TEAMS,

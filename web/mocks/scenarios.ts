@@ -12,6 +12,7 @@ import {
   team,
 } from './db.ts';
 import { disk, file, folder } from './files.ts';
+import { addHost, hostOf, pendingHost } from './hosts.ts';
 
 /** Some of everything: every status of a capsule, members of every role, keys, and a log. */
 function usual(more: Partial<Db> = {}): Db {
@@ -86,11 +87,33 @@ const SCENARIOS = {
     return db;
   },
   /** The team may have hosts of its own. */
-  byoc: () => usual({ teams: [team(ATLAS, 'Atlas', 'owner', { is_byoc: true })] }),
+  byoc: () => {
+    const db = usual({ teams: [team(ATLAS, 'Atlas', 'owner', { is_byoc: true })] });
+    addHost(db, hostOf(1, BYOC), ['running', 'running', 'paused']);
+    addHost(db, hostOf(2, { ...BYOC, status: 'unreachable', last_heartbeat_at: minutesAgo(12) }), [
+      'missing',
+    ]);
+    addHost(db, pendingHost(3, BYOC));
+    return db;
+  },
+  /** The person administers the platform, which has hosts of its own and of a team. */
+  platform: () => {
+    const db = usual();
+    db.me.is_admin = true;
+    const twelve = Array.from({ length: 12 }, (_, index) => (index < 9 ? 'running' : 'paused'));
+    addHost(db, hostOf(1), twelve);
+    addHost(db, hostOf(2, { cordoned: true }), ['paused']);
+    addHost(db, pendingHost(3));
+    addHost(db, hostOf(4, BYOC), ['running']);
+    return db;
+  },
   slow: () => usual({ delay: 1500 }),
   /** Nothing of the platform answers but the login. */
   lost: () => usual({ failures: Object.fromEntries(LOST.map((path) => [`GET ${path}`, 'lost' as const])) }),
 } satisfies Record<string, () => Db>;
+
+/** A host of a team. */
+const BYOC = { type: 'byoc', team_id: ATLAS, team_name: 'Atlas' } as const;
 
 const LOST = ['/health', '/v1/sandboxes', '/v1/sandboxes/*', '/v1/api-keys', '/v1/audit-logs', '/v1/teams/*'];
 

@@ -1,6 +1,7 @@
 /** What a page may cost. Times are measured by `npm run measure`; what does not depend on the machine is held here. */
 import type { Page } from '@playwright/test';
-import { NOW, sandbox, type Db } from '../../mocks/db.ts';
+import { ATLAS, NOW, sandbox, team, type Db } from '../../mocks/db.ts';
+import { addHost, hostOf } from '../../mocks/hosts.ts';
 import { expect, test } from '../support/mock.ts';
 import { LIST, PAGES, weigh } from '../support/weight.ts';
 
@@ -23,6 +24,8 @@ function thousand(db: Db): void {
 
 test('the first load of a list is under 300 KiB, with 120 of scripts at most', async ({ page, db, open }) => {
   db.me.is_admin = true;
+  db.teams = [team(ATLAS, 'Atlas', 'owner', { is_byoc: true })];
+  addHost(db, hostOf(1, { team_id: ATLAS }), ['running']);
   thousand(db);
   for (const path of PAGES)
     await test.step(path, async () => {

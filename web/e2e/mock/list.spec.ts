@@ -83,6 +83,7 @@ test('a row offers by its state what can be done', async ({ page, db, open }) =>
   await open(LIST);
   const offered = async (number: number) => {
     await acts(page, number).click();
+    await expect(page.getByRole('menuitem').first()).toBeVisible();
     const names = await page.getByRole('menuitem').allInnerTexts();
     await page.keyboard.press('Escape');
     await expect(page.getByRole('menu')).toBeHidden();

@@ -11,9 +11,11 @@ export const PAGES = [
   '/dashboard/keys',
   '/dashboard/team',
   '/dashboard/audit',
+  '/dashboard/byoc',
   '/admin/teams',
   '/admin/users',
   '/admin/audit',
+  '/admin/hosts',
 ];
 
 const BUILD = new URL('../../build', import.meta.url).pathname;

@@ -33,6 +33,8 @@ const LOOKS: Record<string, Look> = {
   destroying: { tone: 'info', shape: 'turning' },
   paused: { tone: 'warn', shape: 'bars' },
   invited: { tone: 'warn', shape: 'ring' },
+  draining: { tone: 'warn', shape: 'arrow' },
+  cordoned: { tone: 'warn', shape: 'bar' },
   missing: { tone: 'outlined', shape: 'question' },
   unreachable: { tone: 'outlined', shape: 'question' },
   late: { tone: 'outlined', shape: 'question' },
@@ -40,6 +42,8 @@ const LOOKS: Record<string, Look> = {
   failed: { tone: 'bad', shape: 'cross' },
   disabled: { tone: 'bad', shape: 'cross' },
   stopped: { tone: 'mute', shape: 'square' },
+  /** A host that has not registered yet. */
+  awaited: { tone: 'mute', shape: 'ring' },
   inactive: { tone: 'mute', shape: 'ring' },
 };
 

@@ -34,9 +34,11 @@ function written(): string[] {
     pairs.add(`${resource}.${action}`);
   for (const [, action] of source.matchAll(/of_user\(\s*&?\w*(?:"")?,\s*"(\w+)"/g))
     pairs.add(`user.${action}`);
-  for (const [, kind, body] of source.matchAll(/impl (Sandbox|Member)AuditEvent[\s\S]*?\{([\s\S]*?)\n\}/g))
+  for (const [, kind, body] of source.matchAll(
+    /impl (Sandbox|Member|Host)AuditEvent[\s\S]*?\{([\s\S]*?)\n\}/g,
+  ))
     for (const [, action] of (body ?? '').matchAll(/\(\s*"(\w+)",\s*"(?:success|info|warning|error)"/g))
-      pairs.add(`${kind === 'Sandbox' ? 'sandbox' : 'member'}.${action}`);
+      pairs.add(`${kind?.toLowerCase()}.${action}`);
   for (const [, action] of source.matchAll(/\("(set_timeout)", "info"/g)) pairs.add(`sandbox.${action}`);
   return [...pairs].sort();
 }

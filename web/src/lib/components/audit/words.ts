@@ -91,6 +91,17 @@ export const EVENTS: Record<string, { label: string; actions: Record<string, Eve
       },
     },
   },
+  host: {
+    label: 'Host',
+    actions: {
+      add: { label: 'added', words: () => ({ act: 'added the host' }) },
+      issue_token: {
+        label: 'new token',
+        words: () => ({ act: 'made a new registration token for the host' }),
+      },
+      marked_up: { label: 'came back', words: () => ({ act: 'saw the host', rest: 'come back' }) },
+    },
+  },
   api_key: {
     label: 'Key',
     actions: {
@@ -274,6 +285,8 @@ export function pageOf(entry: AuditEntry, admin: boolean): string | undefined {
       return admin ? undefined : '/dashboard/keys';
     case 'member':
       return admin ? undefined : '/dashboard/team';
+    case 'host':
+      return `${admin ? '/admin/hosts' : '/dashboard/byoc'}/${entry.resource_id}`;
     case 'team':
       return admin ? `/admin/teams?q=${entry.resource_id}` : undefined;
     case 'user':

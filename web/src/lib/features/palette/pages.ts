@@ -5,7 +5,7 @@ export interface Place {
   key?: string;
 }
 
-export const PLACES: readonly Place[] = [
+const PLACES: readonly Place[] = [
   { label: 'Capsules', href: '/dashboard/capsules/list', key: 'c' },
   { label: 'Keys', href: '/dashboard/keys', key: 'k' },
   { label: 'Team', href: '/dashboard/team', key: 'm' },
@@ -13,13 +13,23 @@ export const PLACES: readonly Place[] = [
   { label: 'Settings', href: '/dashboard/settings' },
 ];
 
-/** Where a pasted id leads. */
-export function placeOf(id: string): string | undefined {
+const HOSTS: Place = { label: 'Hosts', href: '/dashboard/byoc', key: 'h' };
+
+/** The pages for a person in a team. The hosts are a page for those who manage the hosts of a team that brings its own (B-103). */
+export function placesOf(team: { is_byoc: boolean; role: string } | undefined): readonly Place[] {
+  return team?.is_byoc && team.role !== 'member' ? [...PLACES, HOSTS] : PLACES;
+}
+
+/** Where a pasted id leads. `admin`: to an administrator of the platform. */
+export function placeOf(id: string, admin = false): string | undefined {
   const text = id.trim();
-  const kind = /^(sb|key|log|usr|team)-[0-9a-f-]{8,36}$/i.exec(text)?.[1]?.toLowerCase();
+  const kind = /^(sb|host|key|log|usr|team)-[0-9a-f-]{8,36}$/i.exec(text)?.[1]?.toLowerCase();
+  const whole = /^[a-z]+-[0-9a-f-]{36}$/i.test(text) ? text.toLowerCase() : undefined;
   switch (kind) {
     case 'sb':
-      return /^sb-[0-9a-f-]{36}$/i.test(text) ? `/dashboard/capsules/${text.toLowerCase()}` : undefined;
+      return whole && `/dashboard/capsules/${whole}`;
+    case 'host':
+      return whole && `${admin ? '/admin/hosts' : '/dashboard/byoc'}/${whole}`;
     case 'key':
       return '/dashboard/keys';
     case 'log':

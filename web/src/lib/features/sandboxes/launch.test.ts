@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { begin, body, faults } from './launch.ts';
-import { launchSamples, python, quoted } from './samples.ts';
+import { python, quoted } from '#lib/components/code.ts';
+import { launchSamples } from './samples.ts';
 
 describe('the launch', () => {
   it('asks for what the dialog shows', () => {

@@ -1,14 +1,10 @@
 /** The same acts as code. Keys are never filled in: the samples read them from the environment. */
 import type { CreateSandbox } from '#lib/api/types.ts';
+import { python, quoted } from '#lib/components/code.ts';
 
 export interface Sample {
   name: string;
   code: string;
-}
-
-/** One word of a shell command. */
-export function quoted(word: string): string {
-  return /^[A-Za-z0-9_./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 const seconds = (count: number): string =>
@@ -44,19 +40,6 @@ function curl(origin: string, body: Partial<CreateSandbox>): string {
     `  -H 'Content-Type: application/json' \\`,
     `  -d ${quoted(JSON.stringify(body))}`,
   ].join('\n');
-}
-
-/** A value as Python writes it. */
-export function python(value: unknown, indent = 0): string {
-  if (value === null || value === undefined) return 'None';
-  if (value === true) return 'True';
-  if (value === false) return 'False';
-  if (typeof value !== 'object') return JSON.stringify(value);
-  const entries = Object.entries(value);
-  if (entries.length === 0) return '{}';
-  const pad = ' '.repeat(indent + 4);
-  const lines = entries.map(([name, item]) => `${pad}${JSON.stringify(name)}: ${python(item, indent + 4)},`);
-  return `{\n${lines.join('\n')}\n${' '.repeat(indent)}}`;
 }
 
 function script(origin: string, body: Partial<CreateSandbox>): string {
