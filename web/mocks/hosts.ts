@@ -41,11 +41,16 @@ export function hostOf(number: number, more: Partial<Host> = {}): Host {
 
 /** A host whose command was not run yet. */
 export function pendingHost(number: number, more: Partial<Host> = {}): Host {
-  const { id, type, created_at, updated_at, cordoned, running_sandboxes, paused_sandboxes } = hostOf(number);
   return {
-    ...{ id, type, created_at, updated_at, cordoned, running_sandboxes, paused_sandboxes },
+    id: hostId(number),
+    type: 'regular',
     status: 'pending',
+    cordoned: false,
+    running_sandboxes: 0,
+    paused_sandboxes: 0,
     reserved_memory_mb: 0,
+    created_at: minutesAgo(9000),
+    updated_at: minutesAgo(9000),
     ...more,
   };
 }
@@ -87,8 +92,13 @@ export function addHost(db: Db, host: Host, statuses: readonly SandboxStatus[] =
 
 /** The first heartbeat of a host has come. */
 export function arrive(host: Host): void {
-  const { status, last_heartbeat_at, memory_mb, cpu_cores } = hostOf(1);
-  Object.assign(host, { status, last_heartbeat_at, memory_mb, cpu_cores, address: '10.0.0.9:50051' });
+  Object.assign(host, {
+    status: 'online',
+    address: '10.0.0.9:50051',
+    last_heartbeat_at: minutesAgo(0),
+    cpu_cores: 16,
+    memory_mb: 65_536,
+  });
 }
 
 const missing = () => refuse(404, 'not_found', 'host not found');

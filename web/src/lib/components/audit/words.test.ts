@@ -82,6 +82,21 @@ test('sentences name the actor, the act and the thing', () => {
   );
 });
 
+test('the log tells what became of a host, and of its capsules', () => {
+  const host = { resource_id: 'host-7f3a91c2-08d1-4000-8000-000000000000' };
+  const away = { ...host, actor_type: 'system', actor_id: null, actor_name: null };
+  expect(textOf(entry('host', 'marked_down', away))).toBe('The platform lost the host host-7f3a91c2');
+  expect(textOf(entry('host', 'drain', { ...host, metadata: { running: 'wait' } }))).toBe(
+    'Vega drained the host host-7f3a91c2 of capsules as they end',
+  );
+  expect(textOf(entry('host', 'delete', { ...host, metadata: { sandboxes: 3 } }))).toBe(
+    'Vega deleted the host host-7f3a91c2 with 3 capsules',
+  );
+  expect(textOf(entry('host', 'delete', { ...host, metadata: { sandboxes: 0 } }))).toBe(
+    'Vega deleted the host host-7f3a91c2',
+  );
+});
+
 test('an unknown event is told by its name', () => {
   expect(textOf(entry('volume', 'resize', { resource_id: 'vol-1' }))).toBe('Vega: volume.resize vol-1');
   expect(sentenceOf(entry('sandbox', 'teleport')).act).toBe('sandbox.teleport');

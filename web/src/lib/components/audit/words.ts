@@ -1,5 +1,5 @@
 /** The sentence of each audit event. The events are those of `AuditEvent::record` in `locule-control/src/audit.rs`. */
-import { timeout } from '#lib/components/time.ts';
+import { plural, timeout } from '#lib/components/time.ts';
 import type { AuditEntry } from '#lib/api/types.ts';
 
 export interface Sentence {
@@ -99,7 +99,24 @@ export const EVENTS: Record<string, { label: string; actions: Record<string, Eve
         label: 'new token',
         words: () => ({ act: 'made a new registration token for the host' }),
       },
+      marked_down: { label: 'went away', words: () => ({ act: 'lost the host' }) },
       marked_up: { label: 'came back', words: () => ({ act: 'saw the host', rest: 'come back' }) },
+      cordon: { label: 'cordoned', words: () => ({ act: 'cordoned the host' }) },
+      uncordon: { label: 'uncordoned', words: () => ({ act: 'uncordoned the host' }) },
+      drain: {
+        label: 'drained',
+        words: (_, data) => ({
+          act: 'drained the host',
+          rest: data.text('running') === 'wait' ? 'of capsules as they end' : 'by pausing its capsules',
+        }),
+      },
+      delete: {
+        label: 'deleted',
+        words: (_, data) => {
+          const ended = Number(data.text('sandboxes'));
+          return { act: 'deleted the host', rest: ended > 0 ? `with ${plural(ended, 'capsule')}` : '' };
+        },
+      },
     },
   },
   api_key: {

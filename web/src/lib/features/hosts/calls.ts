@@ -1,5 +1,6 @@
 import { type Client, ok } from '#lib/api/client.ts';
 import { adminSandboxes } from '#lib/api/sandboxes.ts';
+import type { Schemas } from '#lib/api/types.ts';
 import { settled } from '#lib/state/latest.svelte.ts';
 import { type Cell, cellsByHost } from './strip.ts';
 import type { Host, HostParts, NewHost, Running } from './words.ts';
@@ -22,10 +23,22 @@ export function hostCalls(client: Client) {
   };
 }
 
+/** A platform of another version may leave out what is nothing. */
+function whole(host: Schemas['Host']): Host {
+  const { cordoned, running_sandboxes, paused_sandboxes, reserved_memory_mb } = host;
+  return {
+    ...host,
+    cordoned: cordoned ?? false,
+    running_sandboxes: running_sandboxes ?? 0,
+    paused_sandboxes: paused_sandboxes ?? 0,
+    reserved_memory_mb: reserved_memory_mb ?? 0,
+  };
+}
+
 /** The hosts of a team. A platform administrator would get those of all teams. */
 export async function teamHosts(client: Client, team: string): Promise<Host[]> {
   const all = await ok(client.GET('/v1/hosts'));
-  return all.filter((host) => host.team_id === team);
+  return all.filter((host) => host.team_id === team).map(whole);
 }
 
 /** The names of the people who may register hosts for a team. Without them the page is whole. */
@@ -44,7 +57,7 @@ export async function platformHosts(
     ok(client.GET('/v1/hosts')),
     settled(adminSandboxes(client, {})),
   ]);
-  return { hosts, cells: cellsByHost(found && !found.next ? found.items : []) };
+  return { hosts: hosts.map(whole), cells: cellsByHost(found && !found.next ? found.items : []) };
 }
 
 /** A host and its capsules. The page is whole without the capsules. */
@@ -54,5 +67,5 @@ export async function hostParts(client: Client, id: string): Promise<HostParts> 
     ok(client.GET('/v1/hosts/{id}', of)),
     settled(ok(client.GET('/v1/hosts/{id}/sandboxes', of))),
   ]);
-  return { host, sandboxes: sandboxes.value, failure: sandboxes.failure };
+  return { host: whole(host), sandboxes: sandboxes.value, failure: sandboxes.failure };
 }

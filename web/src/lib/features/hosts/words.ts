@@ -3,9 +3,15 @@ import type { Schemas } from '#lib/api/types.ts';
 import { shortId } from '#lib/components/capsule/words.ts';
 import { duration, mebibytes, plural } from '#lib/components/time.ts';
 
-export type Host = Schemas['Host'];
+type Always = 'cordoned' | 'running_sandboxes' | 'paused_sandboxes' | 'reserved_memory_mb';
+/** A host with what an earlier platform leaves out: see `whole` in calls.ts. */
+export type Host = Schemas['Host'] & Required<Pick<Schemas['Host'], Always>>;
 export type HostSandbox = Schemas['HostSandbox'];
-export type CreatedHost = Schemas['CreatedHost'];
+/** The address and the hash are those of the listener for hosts on other machines, if the platform has one. */
+export type CreatedHost = Schemas['CreatedHost'] & {
+  hosts_url?: string | null | undefined;
+  ca_hash?: string | null | undefined;
+};
 export type NewHost = Schemas['CreateHostRequest'];
 /** What becomes of the capsules that run on a host that is drained. */
 export type Running = 'pause' | 'wait';
