@@ -1,4 +1,4 @@
-/** Who may change hosts, and when: `confirm` in `locule-control/src/hosts/manage.rs`, and the states of `locule-domain/src/host.rs`. */
+/** Who may change hosts: `changeable` in `locule-control/src/hosts/lifecycle.rs`. */
 import type { Role } from '#lib/api/types.ts';
 import type { Host } from './words.ts';
 
@@ -19,7 +19,7 @@ export function whyNoHost({ lost }: Moment): string | undefined {
   return lost ? LOST : undefined;
 }
 
-/** Why a host can be neither cordoned nor drained. */
+/** Why a host is neither cordoned nor drained here. The page offers both when the machine of the host has come. */
 export function whyNotCordon(host: Host, { lost }: Moment): string | undefined {
   if (lost) return LOST;
   return host.status === 'pending' ? 'The host has not registered yet' : undefined;
