@@ -323,12 +323,13 @@ impl IntoResponse for ApiError {
         let message = self.message();
         self.log(status, code);
         let retry_after = self.retry_after();
-        let body = ErrorBody::new(code, message.clone());
-        let body = match self {
-            Self::Host(HostError::HasSandboxes(sandboxes)) => body.with_sandboxes(sandboxes),
-            Self::Host(HostError::Deleted(host)) => body.with_host(host),
-            _ => body,
-        };
+        let mut body = ErrorBody::new(code, message.clone());
+        if let Self::Host(HostError::HasSandboxes(sandboxes)) = &self {
+            body = body.with_sandboxes(sandboxes.clone());
+        }
+        if let Self::Host(HostError::Deleted(host)) = &self {
+            body = body.with_host(*host);
+        }
         let mut response = (status, Json(body)).into_response();
         if code == ErrorCode::QuotaExceeded {
             let never = HeaderValue::from_static("false");

@@ -49,12 +49,12 @@ impl HostError {
         Self::Common(CommonError::Conflict { why })
     }
 
-    /// A change of a sandbox that failed.
-    pub(super) fn sandbox(error: SandboxError) -> Self {
-        match error {
-            SandboxError::Common(error) => error.into(),
-            other => CommonError::internal(other).into(),
+    /// A change of a sandbox that failed. No caller confirms it, so the database is the only cause.
+    pub(super) fn of_change(error: SandboxError) -> Self {
+        if let SandboxError::Common(error) = error {
+            return error.into();
         }
+        CommonError::internal(error).into()
     }
 
     pub(super) const fn forbidden(why: &'static str) -> Self {

@@ -185,7 +185,7 @@ impl Hosts {
                 }
             }))
         });
-        let changed = change.await.map_err(HostError::sandbox)?;
+        let changed = change.await.map_err(HostError::of_change)?;
         let mut conn = self.core.connection().await?;
         let written = cluster::next_write(&mut conn).await?;
         let is_ended = changed.host == Some(host) && changed.state.is_final();

@@ -216,7 +216,7 @@ where
     let mut ended = futures::stream::iter(changes).buffer_unordered(CHANGED_AT_ONCE);
     while let Some((id, changed)) = ended.next().await {
         match changed {
-            Ok(changed) => pass.changed += u64::from(changed),
+            Ok(is_changed) => pass.changed += u64::from(is_changed),
             Err(error) => {
                 pass.failed += 1;
                 tracing::warn!(sandbox.id = %id, host.id = %host, error = locule_base::errors::chain(&error), "a sandbox could not be changed; the next pass tries again");
