@@ -14,12 +14,14 @@
 //! | retention | 1 h | one process | purge accounts deleted 15 days ago, and sessions and invitations ended 30 days ago | touch sandboxes and teams |
 
 pub(crate) mod jobs;
+pub(crate) mod passes;
 pub(crate) mod periodic;
 pub(crate) mod retention;
 
 use crate::accounts::Accounts;
 use crate::background::jobs::Jobs;
-use crate::background::periodic::{Pass, every, every_alone};
+use crate::background::passes::{every, every_alone};
+use crate::background::periodic::Pass;
 use crate::events::Events;
 use crate::hosts::{self, Hosts};
 use crate::reconcile::monitor::{self, Monitor};

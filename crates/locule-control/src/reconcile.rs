@@ -11,6 +11,7 @@ pub(crate) mod changes;
 pub(crate) mod database;
 pub(crate) mod inventory;
 pub(crate) mod monitor;
+pub(crate) mod overdue;
 pub(crate) mod place;
 pub(crate) mod reconcile_row;
 pub(crate) mod sweep;

@@ -11,6 +11,7 @@ pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod locks;
 mod pause;
+pub(crate) mod placer;
 pub(crate) mod port_links;
 pub(crate) mod quota;
 mod resume;
@@ -34,10 +35,10 @@ use crate::error::CommonError;
 use crate::guarded::Guarded;
 use crate::hosts::links::{HostLink, HostLinks};
 use crate::rate::Tries;
-use crate::reconcile::place::Placer;
 use crate::sandboxes::access::AccessCache;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::locks::{Locks, OrderGuard};
+use crate::sandboxes::placer::Placer;
 use crate::turns::Asker;
 
 /// Reads of routes at a time: requests for ports, which any client may send, leave connections of the pool to the API.

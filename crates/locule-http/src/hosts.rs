@@ -54,7 +54,7 @@ fn listed_view(ListedHost { host, load }: ListedHost) -> Host {
         availability_zone: some(host.availability_zone),
         arch: some(host.arch),
         cpu_cores: number(host.cpu_cores),
-        memory_mb: number(host.memory_mb),
+        memory_mb: number(host.memory_mib),
         disk_gb: number(host.disk_gb),
         address: some(host.address),
         status: match host.state {

@@ -91,7 +91,7 @@ pub struct Host {
     /// Empty until the host agent registers, or the address that it must register with.
     pub address: String,
     pub cpu_cores: i32,
-    pub memory_mb: i32,
+    pub memory_mib: i32,
     pub disk_gb: i32,
     pub state: HostState,
     pub last_heartbeat_at: Option<DateTime<Utc>>,
@@ -145,7 +145,7 @@ impl TryFrom<HostRow> for Host {
             arch: row.arch,
             address: row.address,
             cpu_cores: row.cpu_cores,
-            memory_mb: row.memory_mb,
+            memory_mib: row.memory_mb,
             disk_gb: row.disk_gb,
             state: word("hosts", id, &row.status)?,
             last_heartbeat_at: row.last_heartbeat_at,
@@ -247,7 +247,7 @@ pub async fn set_address(
 pub struct Machine {
     pub arch: String,
     pub cpu_cores: i32,
-    pub memory_mb: i32,
+    pub memory_mib: i32,
     pub disk_gb: i32,
 }
 
@@ -264,7 +264,7 @@ pub async fn register(
         address,
         machine.arch.as_str(),
         machine.cpu_cores,
-        machine.memory_mb,
+        machine.memory_mib,
         machine.disk_gb,
         now,
     );

@@ -9,12 +9,12 @@ use locule_ids::{HostId, TeamId};
 use locule_store::hosts::{self, Machine, NewHost};
 use locule_store::{PgConnection, PgPool};
 
-/// A machine with room for whatever a test creates.
+/// A machine with capacity for whatever a test creates.
 pub fn roomy() -> Machine {
     Machine {
         arch: "x86_64".to_owned(),
         cpu_cores: 64,
-        memory_mb: 256 << 10,
+        memory_mib: 256 << 10,
         disk_gb: 1000,
     }
 }

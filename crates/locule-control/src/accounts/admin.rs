@@ -13,7 +13,8 @@ use crate::accounts::error::AccountError;
 use crate::audit::{self, AuditEvent};
 use crate::authority::Needed;
 use crate::background::jobs::{DestroyReason, Task};
-use crate::background::periodic::{self, PeriodicTask};
+use crate::background::passes;
+use crate::background::periodic::PeriodicTask;
 use crate::caller::{Actor, Person};
 use crate::error::CommonError;
 use crate::teams::created::{self, CreatedSandboxes};
@@ -92,7 +93,7 @@ impl Accounts {
         admin: &Person,
     ) -> Result<Vec<PeriodicTask>, AccountError> {
         admin.platform_admin()?;
-        Ok(periodic::list(&self.core).await?)
+        Ok(passes::list(&self.core).await?)
     }
 
     /// Sets whether a team may bring its own hosts. Cannot be unset while the team has hosts (D-20).

@@ -9,7 +9,7 @@ use locule_ids::{HostId, SandboxId};
 
 use crate::error::CommonError;
 use crate::reconcile::changes::changed_by_report;
-use crate::reconcile::reconcile_row::is_overdue;
+use crate::reconcile::overdue::is_overdue;
 use crate::sandboxes::Sandboxes;
 
 /// The reports of the hosts that answered, by host.

@@ -3,11 +3,8 @@
 //!
 //! The lock is that of the host's row, so that a placement also sees each cordon and each delete that committed before.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use locule_domain::{
     Candidate, Capacity, HostUse, Load, Measured, PlacementNeed, Refusals, Sandbox, SandboxEvent,
-    Scheduler,
 };
 use locule_ids::HostId;
 use locule_store::hosts::{self, Host};
@@ -15,23 +12,6 @@ use locule_store::{PgConnection, sandboxes, teams};
 
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
-
-/// How hosts are chosen.
-#[derive(Debug)]
-pub(crate) struct Placer {
-    scheduler: Scheduler,
-    /// Grows with each placement of this process.
-    cursor: AtomicU64,
-}
-
-impl Placer {
-    pub(crate) fn new(scheduler: Scheduler) -> Self {
-        Self {
-            scheduler,
-            cursor: AtomicU64::new(0),
-        }
-    }
-}
 
 impl Sandboxes {
     /// Chooses a host and writes it into the row, which reserves the capacity (W-047).
@@ -47,7 +27,7 @@ impl Sandboxes {
         };
         let candidates = candidates(&mut conn).await?;
         drop(conn);
-        let cursor = placer.cursor.fetch_add(1, Ordering::Relaxed);
+        let cursor = placer.next_cursor();
         let scheduler = placer.scheduler;
         let mut refusals = scheduler.refusals(&candidates, &need);
         for host in scheduler.rank(cursor, &candidates, &need) {
@@ -119,7 +99,7 @@ fn candidate(host: &Host, load: hosts::Load) -> Candidate {
         cordoned: host.cordoned,
         capacity: Capacity {
             cpu_cores: size(host.cpu_cores),
-            memory_mib: size(host.memory_mb),
+            memory_mib: size(host.memory_mib),
             disk_gib: size(host.disk_gb),
         },
         used: HostUse {
@@ -137,7 +117,7 @@ fn candidate(host: &Host, load: hosts::Load) -> Candidate {
         // Every host has the one template that `make images` makes.
         has_template: true,
         measured: pool_free_bytes.map(|pool_free_bytes| Measured {
-            // A host agent that runs short of memory makes room itself: it pauses the sandbox that has been idle longest (ADR 0016).
+            // A host agent that runs short of memory pauses the sandbox that has been idle longest (ADR 0016).
             free_memory_mib: u64::MAX,
             pool_free_bytes,
         }),

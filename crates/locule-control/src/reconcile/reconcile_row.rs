@@ -24,13 +24,12 @@ use crate::caller::Actor;
 use crate::reconcile::absence::CREATE_BUDGET;
 use crate::reconcile::changes::Change;
 use crate::reconcile::inventory::{HostAnswer, HostInventory};
+use crate::reconcile::overdue::overdue;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 
 /// A row that changed less than this before the hosts were asked may be ahead of its report.
 const FRESH_ROW: chrono::Duration = chrono::Duration::seconds(5);
-/// Hosts enforce timeouts. Where a host has not done so this long after the time, the control plane does.
-const TIMEOUT_GRACE: chrono::Duration = chrono::Duration::seconds(30);
 
 impl Sandboxes {
     /// Applies the table of this module to one sandbox. Returns whether the row changed.
@@ -199,15 +198,4 @@ impl Sandboxes {
         .await
         .map(drop)
     }
-}
-
-/// What should have happened to a sandbox that its host reports.
-fn overdue(sandbox: &Sandbox, report: &SandboxReport, now: DateTime<Utc>) -> Option<Overdue> {
-    let idle_since = report.last_active_at.max(sandbox.last_active_at);
-    sandbox.timeouts.overdue(now - TIMEOUT_GRACE, idle_since)
-}
-
-/// Whether a host lets a sandbox run past its timeouts.
-pub(crate) fn is_overdue(sandbox: &Sandbox, report: &SandboxReport, now: DateTime<Utc>) -> bool {
-    report.state == ReportedState::Running && overdue(sandbox, report, now).is_some()
 }

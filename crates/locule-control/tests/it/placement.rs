@@ -14,7 +14,7 @@ const SMALL_HOST_HOLDS: usize = 14;
 
 fn small() -> Machine {
     Machine {
-        memory_mb: 4096,
+        memory_mib: 4096,
         ..roomy()
     }
 }
@@ -62,7 +62,7 @@ async fn round_robin_uses_every_host_in_turn(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
-async fn the_least_loaded_host_is_the_one_with_the_most_room(pool: PgPool) {
+async fn the_least_loaded_host_is_the_one_with_the_largest_free_part(pool: PgPool) {
     let world = World::start(pool).await;
     shrink_first(&world).await;
     world.create().await;
@@ -76,7 +76,7 @@ async fn the_least_loaded_host_is_the_one_with_the_most_room(pool: PgPool) {
     }
 }
 
-/// Two processes create at the same time, and the hosts have room for fewer sandboxes than are asked for.
+/// Two processes create at the same time, and the hosts have capacity for fewer sandboxes than are asked for.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn parallel_creates_of_two_processes_never_exceed_what_the_hosts_give(pool: PgPool) {
     let world = World::start(pool).await;

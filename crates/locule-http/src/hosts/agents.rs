@@ -53,7 +53,7 @@ pub(crate) async fn register_host(
         machine: Machine {
             arch: request.arch.unwrap_or_default(),
             cpu_cores: size("cpu_cores", request.cpu_cores)?,
-            memory_mb: size("memory_mb", request.memory_mb)?,
+            memory_mib: size("memory_mb", request.memory_mb)?,
             disk_gb: size("disk_gb", request.disk_gb)?,
         },
         token: request.token,

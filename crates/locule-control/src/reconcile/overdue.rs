@@ -1,0 +1,23 @@
+//! Timeouts that a host has not enforced.
+
+use chrono::{DateTime, Utc};
+use locule_agent_api::{ReportedState, SandboxReport};
+use locule_domain::{Overdue, Sandbox};
+
+/// Hosts enforce timeouts. Where a host has not done so this long after the time, the control plane does.
+const TIMEOUT_GRACE: chrono::Duration = chrono::Duration::seconds(30);
+
+/// What should have happened to a sandbox that its host reports.
+pub(crate) fn overdue(
+    sandbox: &Sandbox,
+    report: &SandboxReport,
+    now: DateTime<Utc>,
+) -> Option<Overdue> {
+    let idle_since = report.last_active_at.max(sandbox.last_active_at);
+    sandbox.timeouts.overdue(now - TIMEOUT_GRACE, idle_since)
+}
+
+/// Whether a host lets a sandbox run past its timeouts.
+pub(crate) fn is_overdue(sandbox: &Sandbox, report: &SandboxReport, now: DateTime<Utc>) -> bool {
+    report.state == ReportedState::Running && overdue(sandbox, report, now).is_some()
+}
