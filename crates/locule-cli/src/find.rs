@@ -1,21 +1,70 @@
-//! Finds a sandbox by its id or by an unambiguous beginning of the id.
+//! Finds a sandbox or a host by its id or by an unambiguous beginning of the id.
+
+use std::fmt::Display;
+use std::str::FromStr;
 
 use anyhow::bail;
-use locule_api::Sandbox;
-use locule_client::Client;
-use locule_ids::SandboxId;
+use locule_client::{Client, ClientError};
+use locule_ids::{HostId, SandboxId};
 
 /// Limit of the ids in the message about an ambiguous beginning.
 const NAMED_MAX: usize = 4;
 
-/// Looks up ids. The list of sandboxes is fetched at most once, when an id is incomplete.
-#[derive(Debug)]
-pub(crate) struct Finder<'a> {
-    client: &'a Client,
-    listed: Option<Vec<SandboxId>>,
+/// An id that a command accepts in part.
+pub(crate) trait Listed: Copy + Display + FromStr + Send {
+    const PREFIX: &'static str;
+    /// What has such an id, and the plural.
+    const NAME: &'static str;
+    const NAMES: &'static str;
+    /// The command that lists the ids.
+    const LIST: &'static str;
+
+    /// The two forms of an id without its prefix.
+    fn forms(self) -> [String; 2];
+
+    fn list(client: &Client) -> impl Future<Output = Result<Vec<Self>, ClientError>> + Send;
 }
 
-impl<'a> Finder<'a> {
+impl Listed for SandboxId {
+    const PREFIX: &'static str = Self::PREFIX;
+    const NAME: &'static str = "sandbox";
+    const NAMES: &'static str = "sandboxes";
+    const LIST: &'static str = "locule sandbox ls";
+
+    fn forms(self) -> [String; 2] {
+        [self.as_uuid().to_string(), self.base36()]
+    }
+
+    async fn list(client: &Client) -> Result<Vec<Self>, ClientError> {
+        let sandboxes = client.list_sandboxes().await?;
+        Ok(sandboxes.iter().map(|sandbox| sandbox.id).collect())
+    }
+}
+
+impl Listed for HostId {
+    const PREFIX: &'static str = Self::PREFIX;
+    const NAME: &'static str = "host";
+    const NAMES: &'static str = "hosts";
+    const LIST: &'static str = "locule host ls";
+
+    fn forms(self) -> [String; 2] {
+        [self.as_uuid().to_string(), self.base36()]
+    }
+
+    async fn list(client: &Client) -> Result<Vec<Self>, ClientError> {
+        let hosts = client.list_hosts().await?;
+        Ok(hosts.iter().map(|host| host.id).collect())
+    }
+}
+
+/// Looks up ids. The list is fetched at most once, when an id is incomplete.
+#[derive(Debug)]
+pub(crate) struct Finder<'a, I> {
+    client: &'a Client,
+    listed: Option<Vec<I>>,
+}
+
+impl<'a, I: Listed> Finder<'a, I> {
     pub(crate) fn new(client: &'a Client) -> Self {
         Self {
             client,
@@ -23,13 +72,13 @@ impl<'a> Finder<'a> {
         }
     }
 
-    pub(crate) async fn find(&mut self, text: &str) -> anyhow::Result<SandboxId> {
+    pub(crate) async fn find(&mut self, text: &str) -> anyhow::Result<I> {
         if let Some(id) = complete(text) {
             return Ok(id);
         }
         let listed = match self.listed.take() {
             Some(listed) => listed,
-            None => ids(&self.client.list_sandboxes().await?),
+            None => I::list(self.client).await?,
         };
         let found = choose(&listed, text);
         self.listed = Some(listed);
@@ -37,48 +86,43 @@ impl<'a> Finder<'a> {
     }
 }
 
-fn ids(sandboxes: &[Sandbox]) -> Vec<SandboxId> {
-    sandboxes.iter().map(|sandbox| sandbox.id).collect()
-}
-
 /// A complete id, with or without its prefix, in either of its two forms.
-fn complete(text: &str) -> Option<SandboxId> {
+pub(crate) fn complete<I: Listed>(text: &str) -> Option<I> {
     text.parse()
-        .or_else(|_| format!("{}{text}", SandboxId::PREFIX).parse())
+        .or_else(|_| format!("{}{text}", I::PREFIX).parse())
         .ok()
 }
 
-fn choose(listed: &[SandboxId], text: &str) -> anyhow::Result<SandboxId> {
-    let bare = text.strip_prefix(SandboxId::PREFIX).unwrap_or(text);
+fn choose<I: Listed>(listed: &[I], text: &str) -> anyhow::Result<I> {
+    let (name, names, list) = (I::NAME, I::NAMES, I::LIST);
+    let bare = text.strip_prefix(I::PREFIX).unwrap_or(text);
     if bare.is_empty() {
-        bail!("{text:?} is not the beginning of an id: `locule sandbox ls` lists the ids");
+        bail!("{text:?} is not the beginning of an id: `{list}` lists the ids");
     }
-    let starting = |form: fn(SandboxId) -> String| -> Vec<SandboxId> {
+    let starting = |form: usize| -> Vec<I> {
         let mut starting = listed.to_vec();
-        starting.retain(|id| form(*id).starts_with(bare));
+        starting.retain(|id| id.forms()[form].starts_with(bare));
         starting
     };
-    let mut matching = starting(|id| id.as_uuid().to_string());
+    let mut matching = starting(0);
     if matching.is_empty() {
         // The form that the SDKs use.
-        matching = starting(SandboxId::base36);
+        matching = starting(1);
     }
     match matching.as_slice() {
         [one] => Ok(*one),
-        [] => bail!(
-            "no sandbox has an id that begins with {text:?}: `locule sandbox ls` lists the ids"
-        ),
+        [] => bail!("no {name} has an id that begins with {text:?}: `{list}` lists the ids"),
         many => {
-            let named: Vec<String> = many
+            let shown: Vec<String> = many
                 .iter()
                 .take(NAMED_MAX)
                 .map(ToString::to_string)
                 .collect();
             let more = if many.len() > NAMED_MAX { ", …" } else { "" };
             bail!(
-                "the ids of {} sandboxes begin with {text:?}: give more characters of one of {}{more}",
+                "the ids of {} {names} begin with {text:?}: give more characters of one of {}{more}",
                 many.len(),
-                named.join(", ")
+                shown.join(", ")
             )
         }
     }
@@ -116,6 +160,6 @@ mod tests {
         for text in [one.to_string(), one.base36(), one.as_uuid().to_string()] {
             assert_eq!(complete(&text), Some(one), "{text}");
         }
-        assert_eq!(complete("sb-1234"), None);
+        assert_eq!(complete::<SandboxId>("sb-1234"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The commands for users: `run`, `sandbox`, accounts and teams, and their output.
+//! The commands for users: `run`, `sandbox`, accounts, teams and hosts, and their output.
 //!
 //! ```text
 //! locule run ──────────► create ─► session ─► destroy, also after a failure
@@ -16,6 +16,7 @@ mod created;
 mod environment;
 mod exec;
 mod find;
+mod host;
 mod interrupts;
 mod list;
 mod messages;
@@ -36,6 +37,7 @@ pub use account::{LoginArgs, LogoutArgs, SignupArgs};
 pub use api_key::ApiKeyCommand;
 pub use audit::AuditArgs;
 pub use exec::ExecArgs;
+pub use host::HostCommand;
 pub use run::RunArgs;
 pub use sandbox::SandboxCommand;
 pub use team::TeamCommand;
@@ -65,6 +67,9 @@ pub enum Command {
     /// Manage API keys
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    /// Manage the machines that run sandboxes
+    #[command(subcommand)]
+    Host(HostCommand),
     /// Show the audit log of the team, newest entry first
     Audit(AuditArgs),
     /// Print a completion script for a shell
@@ -93,6 +98,7 @@ pub async fn run(command: Command, root: &clap::Command) -> ExitCode {
         Command::Whoami { json } => (logged_in(account::whoami(json)).await, 1),
         Command::Team(command) => (logged_in(team::run(command)).await, 1),
         Command::ApiKey(command) => (logged_in(api_key::run(command)).await, 1),
+        Command::Host(command) => (logged_in(host::run(command)).await, 1),
         Command::Audit(args) => (logged_in(audit::run(args)).await, 1),
         Command::Completion { shell } => (complete(shell, root), 1),
     };

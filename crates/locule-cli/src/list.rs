@@ -66,7 +66,7 @@ pub(crate) fn columns<const N: usize>(
         .join("\n")
 }
 
-fn moment(at: DateTime<Utc>) -> String {
+pub(crate) fn moment(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
@@ -167,8 +167,12 @@ pub(crate) fn details(
         .metadata
         .iter()
         .map(|(name, value)| (name.replace('_', " "), value.clone()));
-    let lines = named.chain(holders).chain(labels).chain(versions);
-    lines
+    facts_as_lines(named.chain(holders).chain(labels).chain(versions))
+}
+
+/// Names and values, one pair a line.
+pub(crate) fn facts_as_lines(facts: impl Iterator<Item = (String, String)>) -> String {
+    facts
         .map(|(name, value)| format!("{name:<15} {value}"))
         .collect::<Vec<_>>()
         .join("\n")

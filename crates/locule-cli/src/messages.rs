@@ -71,6 +71,9 @@ pub(crate) fn explain(error: &ClientError, origin: Option<&Origin>) -> String {
             ("not_found", _) if message == "sandbox not found" => {
                 format!("{message}: `locule sandbox ls` lists the sandboxes")
             }
+            ("not_found", _) if message == "host not found" => {
+                format!("{message}: `locule host ls` lists the hosts")
+            }
             _ => message.clone(),
         },
     }

@@ -109,7 +109,8 @@ impl Progress {
     }
 }
 
-fn size(bytes: u64) -> String {
+/// Bytes in the largest unit that fits.
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {
         return format!("{bytes} B");

@@ -216,7 +216,10 @@ async fn current(client: &Client) -> anyhow::Result<TeamId> {
 }
 
 /// Finds a team by its name, slug or id.
-fn choose<'a>(teams: &'a [TeamWithRole], text: &str) -> anyhow::Result<&'a TeamWithRole> {
+pub(crate) fn choose<'a>(
+    teams: &'a [TeamWithRole],
+    text: &str,
+) -> anyhow::Result<&'a TeamWithRole> {
     let is_meant = |one: &&TeamWithRole| {
         one.team.name == text || one.team.slug == text || one.team.id.to_string() == text
     };

@@ -53,12 +53,12 @@ impl AuditFilter {
 }
 
 impl Client {
-    async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+    pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         json(self.send_with_retries(self.read_request(path)).await?).await
     }
 
     /// Sends a change once: without a response it is unknown whether the change was carried out.
-    async fn send_change(
+    pub(crate) async fn send_change(
         &self,
         method: Method,
         path: &str,

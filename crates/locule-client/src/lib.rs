@@ -8,6 +8,7 @@ mod accounts;
 mod error;
 mod exec;
 mod files;
+mod hosts;
 mod ports;
 mod sandboxes;
 mod terminal;
@@ -15,6 +16,7 @@ mod terminal;
 pub use accounts::AuditFilter;
 pub use error::ClientError;
 pub use exec::{ExecEvent, ExecReader, ExecStream, ExecWriter};
+pub use hosts::HostToRegister;
 pub use sandboxes::SandboxFilter;
 pub use terminal::{TerminalEvent, TerminalReader, TerminalWriter};
 

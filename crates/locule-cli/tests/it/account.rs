@@ -1,83 +1,13 @@
 //! Logging in, and the commands that need a login: teams, API keys, the audit log.
 
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::platform::{PASSWORD, Platform, Session};
-use crate::program::{Ran, finish, program, run};
-
-const EMAIL: &str = "ada@locule.test";
-
-/// The home directory of Ada, who is in the team `First`, and the platform.
-struct Desk {
-    platform: Platform,
-    home: tempfile::TempDir,
-    first: Session,
-}
-
-impl Desk {
-    async fn start(pool: PgPool) -> Self {
-        let platform = Platform::start(pool).await;
-        let first = platform.sign_up(EMAIL, "Ada").await;
-        let path = format!("/v1/teams/{}", first.team);
-        let name = json!({ "name": "First" });
-        platform.api(&first.token, "PATCH", &path, name).await;
-        Self {
-            platform,
-            home: tempfile::tempdir().unwrap(),
-            first,
-        }
-    }
-
-    async fn logged_in(pool: PgPool) -> Self {
-        let desk = Self::start(pool).await;
-        let ran = desk.login(PASSWORD);
-        assert_eq!(ran.code, 0, "{ran:?}");
-        desk
-    }
-
-    fn login(&self, password: &str) -> Ran {
-        let mut command = program(&["login", "--url", &self.platform.url, "--email", EMAIL]);
-        command.env("HOME", self.home.path()).stdin(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(format!("{password}\n").as_bytes()).unwrap();
-        drop(stdin);
-        finish(child)
-    }
-
-    fn run(&self, args: &[&str]) -> Ran {
-        let mut command = program(args);
-        command.env("HOME", self.home.path());
-        run(command)
-    }
-
-    fn succeeds(&self, args: &[&str]) -> String {
-        let ran = self.run(args);
-        assert_eq!(
-            (ran.code, ran.stderr.as_str()),
-            (0, ""),
-            "{args:?}: {ran:?}"
-        );
-        ran.stdout
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        let mut args = args.to_vec();
-        args.push("--json");
-        serde_json::from_str(&self.succeeds(&args)).unwrap()
-    }
-
-    fn fails(&self, args: &[&str], why: &str) {
-        let ran = self.run(args);
-        assert_eq!(ran.code, 1, "{args:?}: {ran:?}");
-        assert!(ran.stderr.contains(why), "{args:?}: {ran:?}");
-    }
-}
+use crate::desk::{Desk, EMAIL};
+use crate::platform::PASSWORD;
+use crate::program::{program, run};
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_login_is_stored_for_its_owner_alone_until_the_logout(pool: PgPool) {

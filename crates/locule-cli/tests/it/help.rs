@@ -34,6 +34,16 @@ const VERBS: &[&[&str]] = &[
     &["api-key", "create"],
     &["api-key", "ls"],
     &["api-key", "revoke"],
+    &["host"],
+    &["host", "add"],
+    &["host", "ls"],
+    &["host", "show"],
+    &["host", "tags"],
+    &["host", "cordon"],
+    &["host", "uncordon"],
+    &["host", "drain"],
+    &["host", "rm"],
+    &["host", "token"],
     &["audit"],
     &["completion"],
 ];
@@ -53,10 +63,12 @@ fn the_help_of_every_command_matches_the_snapshot() {
 
 #[test]
 fn every_command_has_a_json_flag() {
-    for verb in VERBS
-        .iter()
-        .filter(|verb| !matches!(verb, [] | ["sandbox" | "team" | "api-key" | "completion"]))
-    {
+    for verb in VERBS.iter().filter(|verb| {
+        !matches!(
+            verb,
+            [] | ["sandbox" | "team" | "api-key" | "host" | "completion"]
+        )
+    }) {
         let mut args = verb.to_vec();
         args.push("--help");
         let help = run(program(&args)).stdout;

@@ -4,8 +4,10 @@
 
 mod account;
 mod copy;
+mod desk;
 mod finding;
 mod help;
+mod host;
 mod platform;
 mod program;
 mod run;

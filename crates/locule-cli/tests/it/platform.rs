@@ -37,6 +37,8 @@ use tower::ServiceExt as _;
 use self::relay::Relay;
 pub(crate) use self::relay::Traffic;
 
+/// The first account, which administers the platform.
+pub(crate) const ADMINISTRATOR: &str = "admin@locule.test";
 pub(crate) const PASSWORD: &str = "a good password";
 
 /// The parts that run on the platform's own runtime: the test's runtime is blocked while a command runs.
@@ -107,7 +109,7 @@ impl Platform {
             home,
             programs,
         };
-        let admin = platform.sign_up("admin@locule.test", "Administrator").await;
+        let admin = platform.sign_up(ADMINISTRATOR, "Administrator").await;
         let (_, key) = platform
             .api(&admin.token, "POST", "/v1/api-keys", json!({}))
             .await;
