@@ -28,7 +28,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 
-pub use agent::{AgentTls, control_client};
+pub use agent::{AgentTls, control_client, dial_control};
 pub use certificate::{BadCertificate, OwnCertificate, certificate_from_pem};
 pub use control::{ControlTls, TlsHost, control_server};
 pub use pin::{CaPin, ParsePinError};

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use locule_agent_api::tls::AgentTls;
+use locule_agent_api::tls::CaPin;
 use locule_base::memory::MachineMemory;
 use locule_domain::host::HEARTBEAT_PERIOD;
 use locule_domain::{HostAddress, MEMORY_STEP_MIB};
@@ -102,6 +102,11 @@ pub struct RegistrationConfig {
     pub token: Option<String>,
     /// The address at which the control plane reaches the agent.
     pub address: HostAddress,
+    /// Where the agent listens for a control plane on another machine, through TLS. `None`: only programs on this machine reach the
+    /// agent.
+    pub listen: Option<SocketAddr>,
+    /// By which the agent knows the control plane before it has credentials.
+    pub ca_hash: Option<CaPin>,
     /// How long the control plane may answer that it cannot answer, before the agent pauses all sandboxes.
     pub error_limit: Duration,
     /// The time between two heartbeats: [`HEARTBEAT_PERIOD`] outside of tests.
@@ -117,6 +122,8 @@ impl RegistrationConfig {
             server,
             token: None,
             address,
+            listen: None,
+            ca_hash: None,
             error_limit: Self::ERROR_LIMIT,
             period: HEARTBEAT_PERIOD,
         }
@@ -130,14 +137,6 @@ impl std::fmt::Debug for RegistrationConfig {
             .field("address", &self.address)
             .finish_non_exhaustive()
     }
-}
-
-/// Where a control plane on another machine reaches this agent.
-#[derive(Debug, Clone)]
-pub struct TlsListen {
-    pub address: SocketAddr,
-    /// The certificate of this host, which its owner replaces while the agent runs.
-    pub tls: AgentTls,
 }
 
 #[derive(Debug, Clone)]
@@ -160,8 +159,6 @@ pub struct Config {
     pub on_stop: OnStop,
     /// The user, besides root, that may connect to the agent's socket, with its group.
     pub peer: Option<(u32, u32)>,
-    /// `None`: only programs on this machine reach the agent.
-    pub tls_listen: Option<TlsListen>,
     pub limits: Limits,
     /// Warm VMs of one kind at most; 0 switches the warm pool off.
     pub warm_max: usize,

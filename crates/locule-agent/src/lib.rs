@@ -36,13 +36,14 @@ mod server;
 mod slots;
 mod template_snapshot;
 mod template_use;
+mod tls_time;
 mod undo;
 mod vm;
 mod vm_source;
 mod warm;
 mod write_mark;
 
-pub use config::{Config, Limits, OnStop, RegistrationConfig, TlsListen};
+pub use config::{Config, Limits, OnStop, RegistrationConfig};
 pub use host_key::{HostKey, HostKeyError};
 pub use images::{BadBundle, Bundle};
 pub use ledger::{Finding, Findings, examine};

@@ -18,6 +18,7 @@
 pub(crate) mod client;
 mod contact;
 pub(crate) mod credentials;
+mod obtain;
 
 use std::fs;
 use std::path::PathBuf;
@@ -27,20 +28,25 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use locule_agent_api::HostAgent as _;
-use locule_api::{ErrorCode, HostCredentials, HostHeartbeat, RegisterHostRequest};
+use locule_agent_api::tls::{AgentTls, certificate_from_pem};
+use locule_api::{ErrorCode, HostHeartbeat};
 use locule_base::backoff::Backoff;
 use locule_base::clock::SharedClock;
+use locule_base::handshakes::HandshakeLimits;
 use locule_domain::PauseReason;
 use locule_domain::host::HOST_TOKEN_LIFETIME;
 use locule_ids::HostId;
 use sha2::{Digest as _, Sha256};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::client::CallError;
+use self::client::{CallError, ControlPlane};
 use self::contact::{Contact, Decision, Heard};
 use self::credentials::Credentials;
 use crate::config::RegistrationConfig;
 use crate::registry::Registry;
+use crate::server;
+use crate::tls_time::tls_time;
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// The first and the longest of the waits before a call is repeated that failed.
@@ -55,6 +61,7 @@ const PAUSE_ALL: Duration = Duration::from_mins(2);
 pub(crate) async fn run(
     config: RegistrationConfig,
     registry: Arc<Registry>,
+    listener: Option<TcpListener>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let agent = Registered {
@@ -62,10 +69,11 @@ pub(crate) async fn run(
         clock: registry.shared.host.clock.clone(),
         config,
         registry,
+        tls: None,
     };
     tokio::select! {
         () = stop.cancelled() => Ok(()),
-        ended = agent.run() => ended,
+        ended = agent.run(listener) => ended,
     }
 }
 
@@ -74,11 +82,21 @@ struct Registered {
     data_dir: PathBuf,
     clock: SharedClock,
     registry: Arc<Registry>,
+    /// What the agent's TLS listener shows, if it has one.
+    tls: Option<AgentTls>,
 }
 
 impl Registered {
-    async fn run(&self) -> anyhow::Result<()> {
-        let mut credentials = self.credentials().await?;
+    async fn run(mut self, listener: Option<TcpListener>) -> anyhow::Result<()> {
+        let (mut credentials, plane) = self.credentials().await?;
+        if let Some(listener) = listener {
+            // An agent that was reached through its socket before has no certificate yet.
+            if credentials.tls.is_none() {
+                let renewed = self.renew(&plane, &mut credentials).await;
+                renewed.context("get the certificate of this host")?;
+            }
+            self.serve_tls(listener, &credentials)?;
+        }
         tracing::info!(
             host.id = %credentials.host_id,
             address = %self.config.address,
@@ -92,7 +110,7 @@ impl Registered {
         let mut contact = Contact::since(self.clock.monotonic(), self.config.error_limit);
         let mut is_online = false;
         loop {
-            let beaten = self.beat(&mut credentials).await;
+            let beaten = self.beat(&plane, &mut credentials).await;
             let host = credentials.host_id;
             let heard = Unbeaten::heard(&beaten, host);
             if !self
@@ -128,6 +146,26 @@ impl Registered {
             };
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Starts the TLS listener, before the first heartbeat makes the control plane call there.
+    fn serve_tls(
+        &mut self,
+        listener: TcpListener,
+        credentials: &Credentials,
+    ) -> anyhow::Result<()> {
+        let own = credentials.tls.as_ref();
+        let own = own.context("the agent has no certificate")?;
+        let ca = certificate_from_pem(&own.ca)?;
+        let tls = AgentTls::new(&ca, own.own_certificate()?, tls_time(&self.clock))?;
+        self.tls = Some(tls.clone());
+        let router = server::router(self.registry.clone());
+        let (tasks, limits) = (&self.registry.shared.host.tasks, HandshakeLimits::default());
+        let connections = tasks.clone();
+        tasks.spawn("agent TLS server", move |stop| {
+            server::serve_tls(listener, router, tls, limits, connections, stop)
+        });
+        Ok(())
     }
 
     /// Returns whether the agent sends further heartbeats.
@@ -169,92 +207,27 @@ impl Registered {
         }
     }
 
-    /// The credentials of the agent's file, or new ones for its registration token.
-    async fn credentials(&self) -> anyhow::Result<Credentials> {
-        let path = credentials::path(&self.data_dir);
-        let read = Credentials::read(&self.data_dir);
-        let kept = read.with_context(|| format!("read {}", path.display()))?;
-        let token = match (kept, &self.config.token) {
-            (Some(kept), None) => return Ok(kept),
-            // The token was used when the agent started for the first time.
-            (Some(kept), Some(token)) if kept.registered_with == credentials::hash(token) => {
-                return Ok(kept);
-            }
-            (Some(_) | None, Some(token)) => token,
-            (None, None) => anyhow::bail!(
-                "the agent has no credentials for {}: start it once with --register and a registration token",
-                self.config.server
-            ),
-        };
-        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LONGEST);
-        let request = self.registration(token).await?;
-        let issued = loop {
-            match self.config.server.register(&request).await {
-                Ok(issued) => break issued,
-                Err(error) if error.is_temporary() => {
-                    let text = locule_base::errors::chain(&error);
-                    tracing::debug!(error = text, "the agent could not register yet");
-                    tokio::time::sleep(backoff.next_wait()).await;
-                }
-                Err(error) => return Err(error).context("register the agent"),
-            }
-        };
-        self.keep(issued, credentials::hash(token)).await
-    }
-
-    async fn registration(&self, token: &str) -> anyhow::Result<RegisterHostRequest> {
-        let info = self.registry.host().await?;
-        let gib = self.registry.shared.host.pool.size_bytes().unwrap_or(0) >> 30;
-        let number = |value: u64| Some(i32::try_from(value).unwrap_or(i32::MAX));
-        Ok(RegisterHostRequest {
-            token: token.to_owned(),
-            address: self.config.address.to_string(),
-            arch: Some(std::env::consts::ARCH.to_owned()),
-            cpu_cores: number(info.cpu_cores.into()),
-            memory_mb: number(info.memory_mib),
-            disk_gb: number(gib),
-        })
-    }
-
-    /// Writes credentials into the agent's file.
-    async fn keep(
-        &self,
-        issued: HostCredentials,
-        registered_with: String,
-    ) -> anyhow::Result<Credentials> {
-        let credentials = Credentials {
-            host_id: issued.host.id,
-            token: issued.token,
-            refresh_token: issued.refresh_token,
-            registered_with,
-        };
-        let (written, folder) = (credentials.clone(), self.data_dir.clone());
-        let writing = tokio::task::spawn_blocking(move || written.write(&folder));
-        writing
-            .await
-            .context("the writing of the credentials panicked")?
-            .with_context(|| format!("write {}", credentials::path(&self.data_dir).display()))?;
-        Ok(credentials)
-    }
-
     /// Sends one heartbeat, with new credentials if the old ones are not valid or half their life is over.
-    async fn beat(&self, credentials: &mut Credentials) -> Result<(), Unbeaten> {
+    async fn beat(
+        &self,
+        plane: &ControlPlane,
+        credentials: &mut Credentials,
+    ) -> Result<(), Unbeaten> {
         let mut is_new = false;
         if self.is_old(credentials) {
-            is_new = self.renew(credentials).await.is_ok();
+            is_new = self.renew(plane, credentials).await.is_ok();
         }
         let heartbeat = self.heartbeat().await;
-        let server = &self.config.server;
-        let sent = server.heartbeat(credentials.host_id, &credentials.token, &heartbeat);
+        let sent = plane.heartbeat(credentials.host_id, &credentials.token, &heartbeat);
         let sent = match sent.await {
             Err(error) if error.is_unauthorized() && !is_new => {
-                let renewed = self.renew(credentials).await;
+                let renewed = self.renew(plane, credentials).await;
                 renewed.map_err(|error| Unbeaten {
                     has_tried_to_renew: true,
                     error,
                 })?;
                 let token = &credentials.token;
-                server
+                plane
                     .heartbeat(credentials.host_id, token, &heartbeat)
                     .await
             }
@@ -273,16 +246,6 @@ impl Registered {
         };
         let half = HOST_TOKEN_LIFETIME / 2;
         self.clock.now() + half > ends
-    }
-
-    /// Gets new credentials, and keeps them.
-    async fn renew(&self, credentials: &mut Credentials) -> Result<(), CallError> {
-        let server = &self.config.server;
-        let issued = server.refresh(&credentials.refresh_token, &credentials.token);
-        let registered_with = credentials.registered_with.clone();
-        let kept = self.keep(issued.await?, registered_with).await;
-        *credentials = kept.map_err(|error| CallError::NotKept(error.into()))?;
-        Ok(())
     }
 
     async fn heartbeat(&self) -> HostHeartbeat {
@@ -335,7 +298,7 @@ impl Unbeaten {
             return Heard::Answer;
         };
         match error {
-            CallError::NoAnswer(_) => Heard::Silence,
+            CallError::NoAnswer(_) | CallError::Untrusted(_) => Heard::Silence,
             CallError::Unavailable { .. } => Heard::Trouble,
             CallError::Refused { .. } if *has_tried_to_renew && error.is_unauthorized() => {
                 Heard::Refused

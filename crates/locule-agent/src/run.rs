@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use locule_base::clock::{SharedClock, SystemClock};
 use locule_base::tasks::Tasks;
 use locule_disk::{DiskError, Pool, PoolOptions};
@@ -17,7 +16,7 @@ use locule_net::{Forwarding, HostNet, NetError};
 use locule_vmm::{KvmProbe, Qemu, VmmError};
 use tokio::net::TcpListener;
 
-use crate::config::{Config, OnStop, TlsListen};
+use crate::config::{Config, OnStop};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::images::{BadBundle, Bundle};
@@ -26,7 +25,6 @@ use crate::promises::Promises;
 use crate::purge::InUse;
 use crate::registration::credentials::{self, Credentials};
 use crate::registry::Registry;
-use crate::server::TlsLimits;
 use crate::slots::Slots;
 use crate::vm_source::VmSource;
 use crate::write_mark::WriteMarkStore;
@@ -179,7 +177,7 @@ impl Agent {
         let listener =
             server::bind(&socket, host.config.peer).map_err(file("listen on", &socket))?;
         let router = server::router(registry.clone());
-        let tls_address = serve_tls(&host.config, &router, &tasks).await?;
+        let (tls_listener, tls_address) = bind_tls(&host.config).await?.unzip();
         let (peer, connections) = (host.config.peer, tasks.clone());
         tasks.spawn("agent server", move |stop| {
             server::serve(listener, router, peer, connections, stop)
@@ -193,7 +191,7 @@ impl Agent {
         start_pressure(&host, vm_source, &registry);
         registry.set_ready();
         tracing::info!(vmm = %host.vmm.identity(), "the host is ready");
-        start_registration(&host, &registry);
+        start_registration(&host, &registry, tls_listener);
         Ok(Self {
             host,
             registry,
@@ -273,24 +271,16 @@ impl Agent {
     }
 }
 
-/// Starts the TLS listener, if the host has one, and returns its address.
-async fn serve_tls(
-    config: &Config,
-    router: &Router,
-    tasks: &Tasks,
-) -> Result<Option<SocketAddr>, RunError> {
-    let Some(TlsListen { address, tls }) = config.tls_listen.clone() else {
+/// Binds the port of the TLS listener, if the host has one. The listener serves once the agent has a certificate.
+async fn bind_tls(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, RunError> {
+    let registration = config.registration.as_ref();
+    let Some(address) = registration.and_then(|registration| registration.listen) else {
         return Ok(None);
     };
     let failed = |source| RunError::TlsListen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    let (router, connections) = (router.clone(), tasks.clone());
-    let limits = TlsLimits::default();
-    tasks.spawn("agent TLS server", move |stop| {
-        server::serve_tls(listener, router, tls, limits, connections, stop)
-    });
-    Ok(Some(bound))
+    Ok(Some((listener, bound)))
 }
 
 /// Starts the task that pauses sandboxes when the memory runs short.
@@ -302,11 +292,11 @@ fn start_pressure(host: &Host, vm_source: Arc<VmSource>, registry: &Arc<Registry
 }
 
 /// Starts the task that registers the agent and sends heartbeats, if the agent belongs to a control plane.
-fn start_registration(host: &Host, registry: &Arc<Registry>) {
+fn start_registration(host: &Host, registry: &Arc<Registry>, tls_listener: Option<TcpListener>) {
     if let Some(config) = host.config.registration.clone() {
         let registry = registry.clone();
         host.tasks.spawn("registration", |stop| {
-            registration::run(config, registry, stop)
+            registration::run(config, registry, tls_listener, stop)
         });
     }
 }

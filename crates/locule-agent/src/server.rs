@@ -8,4 +8,4 @@ mod tls;
 
 pub(crate) use connection::router;
 pub(crate) use socket::{bind, serve};
-pub(crate) use tls::{TlsLimits, serve_tls};
+pub(crate) use tls::serve_tls;

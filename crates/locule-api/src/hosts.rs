@@ -175,6 +175,11 @@ pub struct CreatedHost {
     pub host: Host,
     /// Valid for an hour, and for one registration.
     pub registration_token: String,
+    /// The hash of the CA by which the host agent knows the control plane: `locule agent --ca-hash`.
+    pub ca_hash: String,
+    /// The URL that host agents on other machines call: `locule agent --server`. Absent when the operator has set none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -204,12 +209,20 @@ pub struct RegisterHostRequest {
     #[serde(default)]
     #[schema(minimum = 0)]
     pub disk_gb: Option<i32>,
+    /// A certificate signing request in PEM, of an ECDSA key on the curve P-256. Required at an address on another machine.
+    #[serde(default)]
+    #[schema(max_length = 8192)]
+    pub csr_pem: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RefreshHostRequest {
     #[schema(max_length = 128)]
     pub refresh_token: String,
+    /// A certificate signing request, as for a registration.
+    #[serde(default)]
+    #[schema(max_length = 8192)]
+    pub csr_pem: Option<String>,
 }
 
 /// The credentials of a host agent. They are shown once.
@@ -220,6 +233,12 @@ pub struct HostCredentials {
     pub token: String,
     /// Valid for 60 days, and for one refresh.
     pub refresh_token: String,
+    /// The certificate for the key of the signing request, in PEM. Valid for 7 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert_pem: Option<String>,
+    /// The certificate of the CA of hosts, in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_cert_pem: Option<String>,
 }
 
 /// A host agent's statement about its host, every 30 seconds.

@@ -17,8 +17,9 @@ use crate::background::jobs::Jobs;
 use crate::background::periodic::Pass;
 use crate::core::Core;
 use crate::events::Events;
-use crate::hosts::Hosts;
+use crate::host_certificates::{HostCertificates, HostCertificatesError};
 use crate::hosts::links::HostLinks;
+use crate::hosts::{Hosts, HostsConfig};
 use crate::reconcile::monitor::Monitor;
 use crate::reconcile::sweep;
 use crate::sandboxes::error::SandboxError;
@@ -29,15 +30,24 @@ use crate::sandboxes::{Sandboxes, SandboxesConfig};
 pub struct ControlConfig {
     pub sandboxes: SandboxesConfig,
     pub accounts: AccountsConfig,
+    pub hosts: HostsConfig,
 }
 
 impl ControlConfig {
     /// The configuration of a new installation.
-    pub fn new(platform_key: Vec<u8>, jwt_secret: Vec<u8>) -> Self {
-        Self {
+    pub fn new(
+        platform_key: Vec<u8>,
+        jwt_secret: Vec<u8>,
+        clock: SharedClock,
+    ) -> Result<Self, HostCertificatesError> {
+        Ok(Self {
+            hosts: HostsConfig {
+                certificates: HostCertificates::new(&platform_key, clock)?,
+                url: None,
+            },
             sandboxes: SandboxesConfig::new(platform_key),
             accounts: AccountsConfig::new(jwt_secret),
-        }
+        })
     }
 }
 
@@ -64,7 +74,7 @@ impl ControlPlane {
         let events = Events::new(core.clone());
         let sandboxes = Sandboxes::new(core.clone(), config.sandboxes, links.clone());
         let secret = &config.accounts.jwt_secret;
-        let hosts = Hosts::new(core.clone(), secret, links, sandboxes.clone());
+        let hosts = Hosts::new(core.clone(), config.hosts, secret, links, sandboxes.clone());
         let monitor = Monitor::new(sandboxes.clone());
         let mailer = config.accounts.mailer.clone();
         let jobs = Jobs::new(core.clone(), sandboxes.clone(), mailer);

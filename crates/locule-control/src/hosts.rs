@@ -28,6 +28,7 @@ use crate::authority::{self, Needed};
 use crate::caller::Person;
 use crate::core::Core;
 use crate::error::CommonError;
+use crate::host_certificates::HostCertificates;
 use crate::hosts::error::HostError;
 use crate::hosts::links::HostLinks;
 use crate::sandboxes::Sandboxes;
@@ -35,15 +36,24 @@ use crate::sandboxes::Sandboxes;
 pub use heartbeat::Heartbeat;
 pub use lifecycle::{DeletePreview, HeldSandboxes};
 pub use manage::{HostWithToken, ListedHost, NewHost};
-pub use register::{HostCredentials, HostIdentity, NewRegistration};
+pub use register::{CertifiedHost, HostCredentials, HostIdentity, NewRegistration};
 
 /// The period of the task that reads the addresses of all hosts.
 pub(crate) const LINKS_PERIOD: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How host agents reach the control plane, and how they know each other.
+#[derive(Debug, Clone)]
+pub struct HostsConfig {
+    pub certificates: HostCertificates,
+    /// The URL of the listener for host agents on other machines. `None`: the operator has told none.
+    pub url: Option<String>,
+}
 
 /// Hosts of the platform and of teams. Cheap to clone.
 #[derive(Clone)]
 pub struct Hosts {
     pub(crate) core: Core,
+    config: HostsConfig,
     /// Signs the access tokens of hosts, as it signs the tokens of logins.
     jwt_secret: Arc<[u8]>,
     pub(crate) links: HostLinks,
@@ -61,16 +71,23 @@ impl std::fmt::Debug for Hosts {
 impl Hosts {
     pub(crate) fn new(
         core: Core,
+        config: HostsConfig,
         jwt_secret: &[u8],
         links: HostLinks,
         sandboxes: Sandboxes,
     ) -> Self {
         Self {
             core,
+            config,
             jwt_secret: jwt_secret.into(),
             links,
             sandboxes,
         }
+    }
+
+    /// How host agents on other machines reach this control plane.
+    pub fn config(&self) -> &HostsConfig {
+        &self.config
     }
 
     /// Reads the addresses of all hosts.

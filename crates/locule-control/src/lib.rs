@@ -69,8 +69,8 @@ pub use host_certificates::{
 pub use hosts::error::HostError;
 pub use hosts::links::{Dial, HostLink, HostLinks};
 pub use hosts::{
-    DeletePreview, Heartbeat, HeldSandboxes, HostCredentials, HostIdentity, HostWithToken, Hosts,
-    ListedHost, NewHost, NewRegistration,
+    CertifiedHost, DeletePreview, Heartbeat, HeldSandboxes, HostCredentials, HostIdentity,
+    HostWithToken, Hosts, HostsConfig, ListedHost, NewHost, NewRegistration,
 };
 pub use locule_agent_api::{Holder, HolderKind, Purpose};
 pub use locule_domain::{

@@ -13,13 +13,16 @@ use crate::error::ApiError;
 use crate::need::Parameter;
 use crate::state::AppState;
 
+/// The header in which a proxy in front of the API tells the address of the client.
+pub(crate) const FORWARDED_FOR: &str = "x-forwarded-for";
+
 /// The remote address of a connection. The listener adds it to each request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PeerAddress(pub(crate) IpAddr);
 
 /// The last address in `X-Forwarded-For`, which the proxy in front of the API has added.
 pub(crate) fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
-    let last = headers.get_all("x-forwarded-for").iter().next_back()?;
+    let last = headers.get_all(FORWARDED_FOR).iter().next_back()?;
     let last = last.to_str().ok()?.rsplit(',').next()?;
     last.trim().parse().ok()
 }

@@ -1,6 +1,7 @@
 //! Hosts, for people: platform administrators, and the owners and admins of teams that bring their own hosts.
 
 pub(crate) mod agents;
+pub(crate) mod listener;
 
 use axum::Json;
 use axum::extract::State;
@@ -69,10 +70,13 @@ fn listed_view(ListedHost { host, load }: ListedHost) -> Host {
     }
 }
 
-fn created_view(created: HostWithToken) -> (StatusCode, Json<CreatedHost>) {
+fn created_view(app: &AppState, created: HostWithToken) -> (StatusCode, Json<CreatedHost>) {
+    let config = app.hosts.config();
     let created = CreatedHost {
         host: host_view(created.host),
         registration_token: created.registration_token,
+        ca_hash: config.certificates.pin().to_string(),
+        hosts_url: config.url.clone(),
     };
     (StatusCode::CREATED, Json(created))
 }
@@ -98,7 +102,8 @@ pub(crate) async fn create_host(
         provider: request.provider.unwrap_or_default(),
         availability_zone: request.availability_zone.unwrap_or_default(),
     };
-    Ok(created_view(app.hosts.create_host(&person, new).await?))
+    let created = app.hosts.create_host(&person, new).await?;
+    Ok(created_view(&app, created))
 }
 
 /// List hosts
@@ -254,9 +259,8 @@ pub(crate) async fn create_host_token(
     Person(person): Person,
     ApiPath(id): ApiPath<HostId>,
 ) -> Result<(StatusCode, Json<CreatedHost>), ApiError> {
-    Ok(created_view(
-        app.hosts.create_host_token(&person, id).await?,
-    ))
+    let created = app.hosts.create_host_token(&person, id).await?;
+    Ok(created_view(&app, created))
 }
 
 /// List the tags of a host

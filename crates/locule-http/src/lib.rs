@@ -53,6 +53,7 @@ mod state;
 mod teams;
 mod times;
 
+pub use hosts::listener::serve_hosts;
 pub use names::{NameError, Names, Origin, SandboxDomain};
 pub use need::Need;
 pub use router::router;

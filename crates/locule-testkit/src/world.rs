@@ -240,7 +240,8 @@ fn control(
     links: &Links,
     change: impl FnOnce(&mut ControlConfig),
 ) -> ControlPlane {
-    let mut config = ControlConfig::new(vec![1; 32], vec![2; 32]);
+    let config = ControlConfig::new(vec![1; 32], vec![2; 32], clock.clone());
+    let mut config = config.expect("the certificates of the control plane");
     config.accounts.signup = SignupPolicy::Open;
     change(&mut config);
     let links = links.clone();

@@ -1,10 +1,12 @@
 //! `locule agent`: the host agent as a process.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use locule_agent::{Agent, Config, Limits, OnStop, RegistrationConfig, Server, Shape};
+use locule_agent_api::tls::CaPin;
 use locule_base::tasks::Tasks;
 use locule_base::telemetry;
 use locule_control::HostAddress;
@@ -74,9 +76,20 @@ pub(crate) struct Args {
     /// The group id of that user
     #[arg(long)]
     peer_gid: Option<u32>,
-    /// The URL of the control plane. Without it, the agent registers nowhere
-    #[arg(long, value_name = "URL")]
+    /// The URL of the control plane: that of its listener for host agents, or that of its API on the same machine. Without it, the
+    /// agent registers nowhere
+    #[arg(long, value_name = "URL", env = environment::SERVER)]
     server: Option<String>,
+    /// The hash of the platform's CA, by which the agent knows the control plane when it registers
+    #[arg(long, value_name = "HASH", env = environment::CA_HASH, requires = "server")]
+    ca_hash: Option<CaPin>,
+    /// The name or the IP address, and the port, at which the control plane reaches this agent. Without it, the control plane is on
+    /// this machine
+    #[arg(long, value_name = "NAME:PORT", env = environment::ADDRESS, requires = "server", value_parser = tcp_address)]
+    address: Option<HostAddress>,
+    /// Where the agent listens for the control plane (default: all addresses of this machine, at the port of --address)
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "address")]
+    listen: Option<SocketAddr>,
     /// Call the control plane without encryption also at another address than loopback
     #[arg(long, requires = "server")]
     plain_http: bool,
@@ -85,7 +98,7 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "TOKEN",
-        env = "LOCULE_REGISTER",
+        env = environment::REGISTER,
         hide_env_values = true,
         requires = "server"
     )]
@@ -116,6 +129,17 @@ pub(crate) fn shape(text: &str) -> Result<Shape, String> {
     })
 }
 
+/// An address on the network.
+fn tcp_address(text: &str) -> Result<HostAddress, String> {
+    match text.parse() {
+        Ok(address @ HostAddress::Tcp { .. }) => Ok(address),
+        Ok(HostAddress::Unix(_)) => {
+            Err("expected a name and a port, such as 10.0.0.7:50051".to_owned())
+        }
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
 /// Two VMs for each core: the cores cannot restore more of them at the same time.
 fn default_warm_max() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get() * 2)
@@ -126,11 +150,21 @@ fn registration(args: &Args, run_dir: &Path) -> anyhow::Result<Option<Registrati
     let Some(url) = &args.server else {
         return Ok(None);
     };
-    let socket = Config::socket_in(run_dir);
-    let address = HostAddress::unix(&socket).context("the path of the agent's socket")?;
+    let address = match &args.address {
+        Some(address) => address.clone(),
+        None => HostAddress::unix(&Config::socket_in(run_dir))
+            .context("the path of the agent's socket")?,
+    };
+    let port = match &address {
+        HostAddress::Unix(_) => None,
+        HostAddress::Tcp { port, .. } => Some(*port),
+    };
+    let everywhere = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     let server = Server::at(url, args.plain_http)?;
     Ok(Some(RegistrationConfig {
         token: args.register.clone(),
+        listen: args.listen.or(port.map(everywhere)),
+        ca_hash: args.ca_hash,
         error_limit: Duration::from_secs(args.control_plane_error_limit),
         ..RegistrationConfig::new(server, address)
     }))
@@ -140,6 +174,8 @@ fn registration(args: &Args, run_dir: &Path) -> anyhow::Result<Option<Registrati
 #[derive(Debug, Clone, Copy)]
 enum End {
     Stop(OnStop),
+    /// A task of the agent failed, which has said why.
+    Failed,
     /// The host was deleted.
     Leave,
 }
@@ -165,7 +201,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         _ = interrupt.recv() => End::Stop(on_stop),
         _ = terminate.recv() => End::Stop(on_stop),
         _ = restart.recv() => End::Stop(OnStop::Keep),
-        () = agent.failed() => End::Stop(OnStop::Keep),
+        () = agent.failed() => End::Failed,
         () = agent.left() => End::Leave,
     };
     // The operator waits no longer for the pauses of a clean stop.
@@ -174,9 +210,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     };
     let stopped = match end {
         End::Stop(on_stop) => agent.stop_until(on_stop, enough).await,
+        End::Failed => agent.stop_until(OnStop::Keep, enough).await,
         End::Leave => agent.leave(enough).await,
     };
-    stopped.context("stop the host agent")
+    stopped.context("stop the host agent")?;
+    anyhow::ensure!(
+        !matches!(end, End::Failed),
+        "a task of the host agent failed"
+    );
+    Ok(())
 }
 
 fn config(args: Args) -> anyhow::Result<Config> {
@@ -212,7 +254,6 @@ fn config(args: Args) -> anyhow::Result<Config> {
             OnStop::Pause
         },
         peer: args.peer_uid.zip(args.peer_gid),
-        tls_listen: None,
         limits: Limits {
             memory_overcommit: args.memory_overcommit,
             memory_limit_mib,

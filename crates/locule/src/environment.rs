@@ -19,6 +19,21 @@ fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Reads the file `.env` of the working directory, for a host agent. What the environment has already stays as it is (B-109).
+pub(crate) fn load_dot_env() -> anyhow::Result<()> {
+    match dotenvy::from_path(".env") {
+        Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        loaded => loaded.context("read .env"),
+    }
+}
+
+/// Whether the program is called as `locule agent`.
+pub(crate) fn is_agent() -> bool {
+    std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == "agent")
+}
+
 /// The configuration of the control plane.
 pub(crate) struct ServeSecrets {
     pub(crate) database_url: String,
@@ -44,6 +59,13 @@ pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
 pub(crate) const SERVE_DATABASE_URL: &str = "LOCULE__DATABASE__URL";
 /// The registration token of a host agent.
 pub(crate) const REGISTER: &str = "LOCULE_REGISTER";
+/// The control plane of a host agent, and how the two reach and know each other.
+pub(crate) const SERVER: &str = "LOCULE_SERVER";
+pub(crate) const CA_HASH: &str = "LOCULE_CA_HASH";
+pub(crate) const ADDRESS: &str = "LOCULE_ADDRESS";
+/// The listener for host agents on other machines: its address and its URL.
+pub(crate) const HOSTS_LISTEN: &str = "LOCULE__HOSTS__LISTEN";
+pub(crate) const HOSTS_URL: &str = "LOCULE__HOSTS__URL";
 pub(crate) const REDIS_URL: &str = "REDIS_URL";
 /// The URL at which browsers reach the API.
 const PUBLIC_URL: &str = "LOCULE__HTTP__PUBLIC_URL";
@@ -198,6 +220,8 @@ pub(crate) fn of_serve() -> impl Iterator<Item = (&'static str, String)> {
         SIGNUP,
         SANDBOX_DOMAIN,
         CORS_ORIGINS,
+        HOSTS_LISTEN,
+        HOSTS_URL,
         TEAMS_OWNED,
         API_KEYS_PER_TEAM,
         MEMBERS_PER_TEAM,

@@ -51,13 +51,21 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match load().and_then(run) {
         Ok(code) => code,
         Err(error) => {
             screen::complain(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Options may have their values from the environment, so that it is complete before they are read. No other thread runs yet.
+fn load() -> anyhow::Result<Cli> {
+    if environment::is_agent() {
+        environment::load_dot_env()?;
+    }
+    Ok(Cli::parse())
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {

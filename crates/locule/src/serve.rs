@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use locule_agent_api::{Client, Connector};
 use locule_base::clock::SystemClock;
+use locule_base::handshakes::HandshakeLimits;
 use locule_base::tasks::Tasks;
 use locule_base::telemetry;
 use locule_control::{
-    ControlConfig, ControlPlane, Github, HostAddress, HostLink, HostLinks, Mailer,
+    ControlConfig, ControlPlane, Dial, Github, HostAddress, HostCertificates, HostLink, HostLinks,
+    Mailer,
 };
 use locule_http::{AppState, HttpConfig, ListenerLimits};
 use tokio::net::TcpListener;
@@ -27,6 +29,13 @@ pub(crate) struct Args {
     /// Address and port of the API
     #[arg(long, default_value = "127.0.0.1:8000")]
     listen: SocketAddr,
+    /// Address and port of the listener for host agents on other machines, which is apart from the API. Without it, hosts are on this
+    /// machine
+    #[arg(long, value_name = "ADDRESS:PORT", env = environment::HOSTS_LISTEN)]
+    hosts_listen: Option<SocketAddr>,
+    /// The URL of this listener, as host agents reach it: https://NAME:PORT
+    #[arg(long, value_name = "URL", env = environment::HOSTS_URL)]
+    hosts_url: Option<String>,
     /// Do not change the schema of the database
     #[arg(long)]
     no_migrate: bool,
@@ -66,17 +75,31 @@ async fn prepare_schema(pool: &locule_store::PgPool, migrate: bool) -> anyhow::R
     Ok(())
 }
 
-/// The link to a host agent on this machine.
-fn dial(id: locule_ids::HostId, address: &HostAddress) -> Option<HostLink> {
-    let HostAddress::Unix(path) = address else {
-        return None;
-    };
-    let connector = Connector::Unix(path.clone());
-    Some(HostLink {
-        id,
-        agent: Arc::new(Client::new(connector.clone())),
-        connector,
+/// How the control plane reaches hosts: on this machine through a socket, on another one through TLS.
+fn dial(certificates: HostCertificates) -> Dial {
+    Arc::new(move |id, address| {
+        let connector = match address {
+            HostAddress::Unix(path) => Connector::Unix(path.clone()),
+            HostAddress::Tcp { .. } => certificates.connector(id, address.to_string()),
+        };
+        Some(HostLink {
+            id,
+            agent: Arc::new(Client::new(connector.clone())),
+            connector,
+        })
     })
+}
+
+/// Starts the listener for host agents on other machines.
+async fn serve_hosts(listen: SocketAddr, app: AppState, tasks: &Tasks) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("listen on {listen} for host agents"))?;
+    tasks.spawn("host agents", |stop| async move {
+        locule_http::serve_hosts(listener, app, HandshakeLimits::default(), stop).await;
+        Ok(())
+    });
+    Ok(())
 }
 
 /// Every check of the configuration runs before the port opens.
@@ -96,7 +119,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let limits = limits.within_descriptors(crate::raise_descriptors()?);
     let pool = locule_store::connect(&secrets.database_url)?;
     prepare_schema(&pool, !args.no_migrate).await?;
-    let mut config = ControlConfig::new(secrets.platform_key, secrets.jwt_secret);
+    let (tasks, clock) = (Tasks::new(), SystemClock::shared());
+    let mut config = ControlConfig::new(secrets.platform_key, secrets.jwt_secret, clock.clone())?;
+    config.hosts.url = args.hosts_url;
+    let certificates = config.hosts.certificates.clone();
     config.sandboxes.scheduler.kind = secrets.scheduler;
     config.accounts.signup = secrets.signup;
     config.accounts.public_url = secrets
@@ -105,8 +131,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     config.accounts.limits = secrets.limits;
     config.accounts.github = secrets.github.map(Github::new).transpose()?;
     config.accounts.mailer = secrets.mail.as_ref().map(Mailer::new).transpose()?;
-    let (tasks, clock) = (Tasks::new(), SystemClock::shared());
-    let links = HostLinks::new(Arc::new(dial));
+    let links = HostLinks::new(dial(certificates.clone()));
     let control = ControlPlane::new(config, pool, clock.clone(), tasks.clone(), links);
     control.start();
     let http = HttpConfig {
@@ -114,6 +139,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         ..secrets.http
     };
     let app = AppState::new(control, tasks.clone(), clock, http);
+    if let Some(listen) = args.hosts_listen {
+        serve_hosts(listen, app.clone(), &tasks).await?;
+        let ca_hash = certificates.pin();
+        tracing::info!(address = %listen, %ca_hash, "the listener for host agents listens");
+    }
     let router = locule_http::router(app);
     let listener = TcpListener::bind(args.listen)
         .await

@@ -271,7 +271,7 @@ async fn bootstrap(
         .await
         .context("set up the database")?;
     let key = |name| hex::decode(layout.secret(name)?).context("a secret is not hexadecimal");
-    let mut config = ControlConfig::new(key("platform_key")?, key("jwt_secret")?);
+    let mut config = ControlConfig::new(key("platform_key")?, key("jwt_secret")?, clock.clone())?;
     // The account of the operator needs no invitation, also in a database that has accounts already.
     config.accounts.signup = SignupPolicy::Open;
     let no_hosts = HostLinks::of(Vec::new());

@@ -5,19 +5,19 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::certificate::{BadCertificate, OwnCertificate, Replaceable};
 use super::sessions::{Sessions, check_resumed};
 use super::trust::{ControlAsClient, ControlAsServer, ControlTrust};
-use super::{HTTP_1_1, TLS_1_3, provider, roots};
+use super::{CONTROL_NAME, HTTP_1_1, TLS_1_3, provider, roots};
 
 /// How a host agent answers the control plane. Cheap to clone; clones share certificate and sessions.
 #[derive(Clone)]
@@ -85,6 +85,18 @@ impl AgentTls {
         // A resumed session would last as long as the certificate that was replaced.
         self.sessions.end_all();
     }
+}
+
+/// The handshake of a host agent that calls the control plane, which has no time limit of its own.
+pub async fn dial_control<S>(
+    config: Arc<ClientConfig>,
+    stream: S,
+) -> io::Result<tokio_rustls::client::TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let name = ServerName::try_from(CONTROL_NAME).map_err(io::Error::other)?;
+    TlsConnector::from(config).connect(name, stream).await
 }
 
 /// The configuration with which a host agent calls the control plane. The name in the certificate is

@@ -2,19 +2,26 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use locule_agent_api::http1;
+use locule_agent_api::tls::{
+    BadCertificate, ControlTrust, control_client, dial_control, rustls, set_options,
+};
+use locule_agent_api::{HostStream, http1};
 use locule_api::{
     ErrorBody, ErrorCode, HOST_TOKEN_HEADER, HostCredentials, HostHeartbeat, RefreshHostRequest,
     RegisterHostRequest,
 };
+use locule_base::clock::SharedClock;
 use locule_ids::HostId;
 use serde::Serialize;
 use tokio::net::TcpStream;
+
+use crate::tls_time::tls_time;
 
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The control plane calls the agent back before it answers a first heartbeat, for at most 10 s.
@@ -23,7 +30,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(15);
 /// Why a URL is not the control plane's.
 #[derive(Debug, thiserror::Error)]
 pub enum BadServer {
-    #[error("the URL of the control plane must be like http://127.0.0.1:8000")]
+    #[error(
+        "the URL of the control plane must be like https://control.example:8443, or http://127.0.0.1:8000 on the same machine"
+    )]
     Form,
     #[error(
         "the URL of the control plane has the scheme http and another address than loopback: credentials would be sent over the network without encryption (--plain-http allows it)"
@@ -31,11 +40,12 @@ pub enum BadServer {
     Plain,
 }
 
-/// The control plane's API.
+/// The URL of the control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     authority: String,
     address: String,
+    is_tls: bool,
 }
 
 impl Server {
@@ -46,29 +56,71 @@ impl Server {
             .scheme_str()
             .zip(uri.authority())
             .ok_or(BadServer::Form)?;
-        if scheme != "http" || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(BadServer::Form);
         }
+        let (is_tls, port) = match scheme {
+            "https" => (true, 443),
+            "http" => (false, 80),
+            _ => return Err(BadServer::Form),
+        };
         let name = authority.host().trim_matches(['[', ']']);
         let is_loopback = name == "localhost"
             || name
                 .parse::<IpAddr>()
                 .is_ok_and(|address| address.is_loopback());
-        if !is_loopback && !plain {
+        if !is_tls && !is_loopback && !plain {
             return Err(BadServer::Plain);
         }
-        let port = authority.port_u16().unwrap_or(80);
+        let port = authority.port_u16().unwrap_or(port);
         Ok(Self {
             authority: authority.to_string(),
             address: format!("{}:{port}", authority.host()),
+            is_tls,
         })
     }
 }
 
 impl std::fmt::Display for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "http://{}", self.authority)
+        let scheme = if self.is_tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority)
     }
+}
+
+/// The control plane's API, as host agents use it.
+#[derive(Debug, Clone)]
+pub(crate) struct ControlPlane {
+    server: Server,
+    /// Present where the URL says `https`.
+    tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl ControlPlane {
+    /// `trust`: how the control plane is known, where the URL says `https`.
+    pub(crate) fn new(
+        server: Server,
+        trust: Option<ControlTrust>,
+        clock: &SharedClock,
+    ) -> Result<Self, NotTrusted> {
+        let tls = match (server.is_tls, trust) {
+            (false, _) => None,
+            (true, None) => return Err(NotTrusted::NoHash),
+            (true, Some(trust)) => Some(Arc::new(control_client(trust, tls_time(clock))?)),
+        };
+        Ok(Self { server, tls })
+    }
+}
+
+/// Why the control plane cannot be known.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotTrusted {
+    #[error(
+        "the URL of the control plane has the scheme https, and the agent has no credentials: start it with --ca-hash and the hash that the control plane printed"
+    )]
+    NoHash,
+    #[error("the CA in the credentials of the agent cannot be used")]
+    BadCa(#[from] BadCertificate),
 }
 
 /// Why a call failed.
@@ -77,6 +129,11 @@ pub(crate) enum CallError {
     /// No answer, or not one of the control plane: the same call may work later.
     #[error("the control plane does not answer")]
     NoAnswer(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another program answers than the control plane that the agent knows.
+    #[error(
+        "the certificate of the control plane is not accepted: check the URL, and that --ca-hash is the hash that the control plane prints when it starts"
+    )]
+    Untrusted(#[source] io::Error),
     /// The control plane cannot answer now.
     #[error("the control plane answered {status}: {message}")]
     Unavailable { status: StatusCode, message: String },
@@ -121,7 +178,10 @@ impl CallError {
     pub(crate) fn has(&self, expected: ErrorCode) -> bool {
         match self {
             Self::Refused { code, .. } => code.as_deref() == Some(expected.as_str()),
-            Self::NoAnswer(_) | Self::Unavailable { .. } | Self::NotKept(_) => false,
+            Self::NoAnswer(_)
+            | Self::Untrusted(_)
+            | Self::Unavailable { .. }
+            | Self::NotKept(_) => false,
         }
     }
 
@@ -143,7 +203,7 @@ impl CallError {
     }
 }
 
-impl Server {
+impl ControlPlane {
     pub(crate) async fn register(
         &self,
         request: &RegisterHostRequest,
@@ -156,14 +216,11 @@ impl Server {
     /// receive the answer to its last refresh.
     pub(crate) async fn refresh(
         &self,
-        refresh_token: &str,
+        request: &RefreshHostRequest,
         token: &str,
     ) -> Result<HostCredentials, CallError> {
-        let request = RefreshHostRequest {
-            refresh_token: refresh_token.to_owned(),
-        };
         let path = "/v1/hosts/auth/refresh";
-        let answer = self.call(path, Some(token), &request).await?;
+        let answer = self.call(path, Some(token), request).await?;
         serde_json::from_slice(&answer).map_err(CallError::no_answer)
     }
 
@@ -210,6 +267,16 @@ impl Server {
         })
     }
 
+    async fn connect(&self) -> io::Result<HostStream> {
+        let stream = TcpStream::connect(&self.server.address).await?;
+        let Some(tls) = &self.tls else {
+            return Ok(Box::new(stream));
+        };
+        set_options(&stream)?;
+        let stream = dial_control(tls.clone(), stream).await?;
+        Ok(Box::new(stream))
+    }
+
     async fn exchange(
         &self,
         path: &str,
@@ -220,15 +287,14 @@ impl Server {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(path)
-            .header(header::HOST, &self.authority)
+            .header(header::HOST, &self.server.authority)
             .header(header::CONTENT_TYPE, "application/json");
         if let Some(token) = token {
             request = request.header(HOST_TOKEN_HEADER, token);
         }
         let request = request.body(Full::new(Bytes::from(body)));
         let request = request.map_err(CallError::no_answer)?;
-        let stream: io::Result<TcpStream> = TcpStream::connect(&self.address).await;
-        let stream = stream.map_err(CallError::no_answer)?;
+        let stream: HostStream = self.connect().await.map_err(not_connected)?;
         let response = http1::exchange(stream, request).await;
         let response = response.map_err(CallError::no_answer)?;
         let status = response.status();
@@ -236,6 +302,15 @@ impl Server {
             .collect()
             .await;
         Ok((status, body.map_err(CallError::no_answer)?.to_bytes()))
+    }
+}
+
+/// A certificate that is not accepted is not so later either.
+fn not_connected(error: io::Error) -> CallError {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(_)) => CallError::Untrusted(error),
+        _ => CallError::no_answer(error),
     }
 }
 
@@ -261,6 +336,9 @@ mod tests {
             assert!(matches!(refused, Err(BadServer::Plain)), "{text}");
             assert!(Server::at(text, true).is_ok(), "{text}");
         }
+        let encrypted = Server::at("https://control.example", false).unwrap();
+        assert_eq!(encrypted.address, "control.example:443");
+        assert_eq!(encrypted.to_string(), "https://control.example");
         for text in [
             "",
             "127.0.0.1:8000",

@@ -4,10 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use locule_agent_api::tls::OwnCertificate;
 use locule_disk::{sync_dir, write_durably};
 use locule_ids::HostId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::host_key::HostKey;
 
 const FILE: &str = "host-credentials.json";
 
@@ -19,6 +22,24 @@ pub struct Credentials {
     pub refresh_token: String,
     /// The SHA-256 hash of the registration token: an agent that is started with this token again has registered already.
     pub(crate) registered_with: String,
+    /// What the agent has if the control plane reaches it through TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tls: Option<TlsCredentials>,
+}
+
+/// The key of a host, and what the control plane issued for it. Each is in PEM.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TlsCredentials {
+    pub(crate) key: String,
+    pub(crate) certificate: String,
+    pub(crate) ca: String,
+}
+
+impl TlsCredentials {
+    pub(crate) fn own_certificate(&self) -> anyhow::Result<OwnCertificate> {
+        let key = HostKey::from_pem(&self.key)?;
+        Ok(key.with_certificate(&self.certificate)?)
+    }
 }
 
 impl std::fmt::Debug for Credentials {
@@ -80,10 +101,17 @@ mod tests {
             token: "a".to_owned(),
             refresh_token: "b".to_owned(),
             registered_with: hash("c"),
+            tls: None,
         };
         credentials.write(folder.path()).unwrap();
         let read = Credentials::read(folder.path()).unwrap();
         assert_eq!(read, Some(credentials));
+        // A file of an agent without TLS has no field for it.
+        assert!(
+            !fs::read_to_string(path(folder.path()))
+                .unwrap()
+                .contains("tls")
+        );
         let mode = fs::metadata(path(folder.path())).unwrap().permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);
         fs::write(path(folder.path()), "{").unwrap();

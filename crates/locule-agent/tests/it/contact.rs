@@ -8,7 +8,6 @@ use locule_agent::{Credentials, OnStop, purge};
 use locule_agent_api::{HostAgent as _, ReportedState, SandboxSpec};
 use locule_base::clock::{Clock as _, ManualClock};
 use locule_ids::HostId;
-use locule_testkit::eventually;
 
 use crate::control_plane::{FakeControlPlane, Mood};
 use crate::rig::{Rig, last_order, resume, spec};
@@ -30,20 +29,14 @@ impl Host {
         let plane = FakeControlPlane::start(clock.now()).await;
         let rig = Rig::start_registered(plane.server(), ERROR_LIMIT, clock.clone()).await;
         let host = Self { rig, plane, clock };
-        host.beats(1).await;
+        host.plane.beats(1).await;
         host
-    }
-
-    /// Waits until the agent has sent so many further heartbeats. What the agent did after all but the last is done.
-    async fn beats(&self, number: usize) {
-        let enough = self.plane.heartbeats() + number;
-        eventually("heartbeats", async || self.plane.heartbeats() >= enough).await;
     }
 
     /// Returns when the agent knows.
     async fn become_of(&self, mood: Mood) {
         self.plane.become_of(mood);
-        self.beats(2).await;
+        self.plane.beats(2).await;
     }
 
     async fn create(&self) -> SandboxSpec {
@@ -94,7 +87,7 @@ async fn all_sandboxes_are_paused_once_for_each_time_that_the_control_plane_is_s
 
     let agent = host.rig.registry();
     agent.resume_sandbox(resume(&one, 2)).await.unwrap();
-    host.beats(2).await;
+    host.plane.beats(2).await;
     assert!(host.is_running(&one).await);
 
     host.become_of(Mood::Well).await;
@@ -113,7 +106,7 @@ async fn a_control_plane_in_trouble_gets_more_time_than_a_silent_one() {
     let one = host.create().await;
     host.become_of(Mood::Answers(503)).await;
     host.clock.advance(SILENCE);
-    host.beats(2).await;
+    host.plane.beats(2).await;
     assert!(host.is_running(&one).await);
     host.clock.advance(ERROR_LIMIT);
     host.is_lost(&[&one]).await;
@@ -173,7 +166,7 @@ async fn terminate_destroys_exactly_the_listed_sandboxes_and_the_agent_leaves() 
     assert_eq!(Credentials::read(&data_dir).unwrap(), None);
 
     host.rig.start_again().await;
-    host.beats(1).await;
+    host.plane.beats(1).await;
     assert_eq!(host.state(&one).await.0, ReportedState::Stopped);
     assert_eq!(host.state(&other).await.0, ReportedState::Paused);
     purge(&data_dir).unwrap_err();

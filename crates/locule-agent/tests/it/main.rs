@@ -7,6 +7,7 @@ mod contact;
 mod control_plane;
 mod crash;
 mod defragment;
+mod dot_env;
 mod fresh_guests;
 mod full_disk;
 mod harmful_guests;

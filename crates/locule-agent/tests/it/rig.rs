@@ -8,10 +8,9 @@ use base64::Engine as _;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use locule_agent::{
-    Agent, Config, Limits, OnStop, RegistrationConfig, Registry, Server, TlsListen,
-};
+use locule_agent::{Agent, Config, Limits, OnStop, RegistrationConfig, Registry, Server};
 use locule_agent_api::http1::{ExchangeBody, exchange};
+use locule_agent_api::tls::CaPin;
 use locule_agent_api::{HostAgent as _, Order, ReportedState, ResumeSandbox, SandboxSpec};
 use locule_base::clock::{SharedClock, SystemClock};
 use locule_base::tasks::Tasks;
@@ -31,16 +30,10 @@ pub(crate) struct Rig {
     agent: Mutex<Option<Agent>>,
     /// The size of the warm pool for each template and shape.
     pub(crate) warm: std::sync::atomic::AtomicUsize,
-    tls_listen: Option<TlsListen>,
-    /// Instead of QEMU and the images of real guests.
-    stub: Option<Stub>,
-}
-
-/// A host on the stub VMM that belongs to a control plane.
-struct Stub {
-    images: PathBuf,
+    /// The images of the stub VMM, instead of QEMU and the images of real guests.
+    stub: Option<PathBuf>,
     clock: SharedClock,
-    registration: RegistrationConfig,
+    registration: Option<RegistrationConfig>,
 }
 
 /// The output of a command and its exit code.
@@ -75,6 +68,14 @@ pub(crate) fn last_order(sandbox: SandboxId) -> Order {
         sandbox,
         generation: i64::MAX,
         write_mark: None,
+    }
+}
+
+fn registration(server: Server, address: HostAddress) -> RegistrationConfig {
+    RegistrationConfig {
+        token: Some("registration token".to_owned()),
+        period: Duration::from_millis(20),
+        ..RegistrationConfig::new(server, address)
     }
 }
 
@@ -138,14 +139,7 @@ pub(crate) fn images() -> PathBuf {
 
 impl Rig {
     pub(crate) async fn start() -> Self {
-        Self::start_with(None).await
-    }
-
-    pub(crate) async fn start_with(tls_listen: Option<TlsListen>) -> Self {
-        let rig = Self {
-            tls_listen,
-            ..Self::prepare()
-        };
+        let rig = Self::prepare();
         rig.start_again().await;
         rig
     }
@@ -156,8 +150,9 @@ impl Rig {
             instance: format!("{:08x}", rand::random::<u32>()),
             agent: Mutex::new(None),
             warm: std::sync::atomic::AtomicUsize::new(0),
-            tls_listen: None,
             stub: None,
+            clock: SystemClock::shared(),
+            registration: None,
         }
     }
 
@@ -168,17 +163,31 @@ impl Rig {
         clock: SharedClock,
     ) -> Self {
         let mut rig = Self::prepare();
-        let registration = RegistrationConfig {
-            server,
-            token: Some("registration token".to_owned()),
-            address: HostAddress::unix(&rig.socket()).unwrap(),
+        rig.clock = clock;
+        rig.stub = Some(empty_images(rig.folder.path()));
+        let address = HostAddress::unix(&rig.socket()).unwrap();
+        rig.registration = Some(RegistrationConfig {
             error_limit,
-            period: Duration::from_millis(20),
-        };
-        rig.stub = Some(Stub {
-            images: empty_images(rig.folder.path()),
-            clock,
-            registration,
+            ..registration(server, address)
+        });
+        rig.start_again().await;
+        rig
+    }
+
+    /// A host of real guests that registers with a control plane on another machine, which is known by the hash of its CA.
+    pub(crate) async fn start_elsewhere(
+        server: Server,
+        ca_hash: CaPin,
+        clock: SharedClock,
+    ) -> Self {
+        let mut rig = Self::prepare();
+        rig.clock = clock;
+        let listen = "127.0.0.1:0".parse().unwrap();
+        rig.registration = Some(RegistrationConfig {
+            listen: Some(listen),
+            ca_hash: Some(ca_hash),
+            // The control plane of the test does not dial it.
+            ..registration(server, "host.example:50051".parse().unwrap())
         });
         rig.start_again().await;
         rig
@@ -197,29 +206,27 @@ impl Rig {
     }
 
     pub(crate) async fn start_again(&self) {
-        let stub = self.stub.as_ref();
         let config = Config {
             data_dir: self.folder.path().join("agent"),
             run_dir: self.run_dir(),
             instance: self.instance.clone(),
-            images: stub.map_or_else(images, |stub| stub.images.clone()),
+            images: self.stub.clone().unwrap_or_else(images),
             accelerator: AcceleratorSetting::Tcg,
             kvm_probe_limit: Duration::ZERO,
-            qemu: stub.map(|_| binary("locule-stub-vmm")),
+            qemu: self.stub.as_ref().map(|_| binary("locule-stub-vmm")),
             warm_max: self.warm.load(std::sync::atomic::Ordering::Relaxed),
             pool_bytes: Some(3 << 30),
             on_stop: OnStop::Pause,
             peer: None,
-            tls_listen: self.tls_listen.clone(),
             limits: Limits::default(),
             warm_shapes: vec![Shape {
                 vcpus: 1,
                 memory_mib: 256,
             }],
-            registration: stub.map(|stub| stub.registration.clone()),
+            registration: self.registration.clone(),
         };
-        let clock = stub.map_or_else(SystemClock::shared, |stub| stub.clock.clone());
-        let agent = Agent::start_at(config, Tasks::new(), clock).await.unwrap();
+        let agent = Agent::start_at(config, Tasks::new(), self.clock.clone());
+        let agent = agent.await.unwrap();
         *self.agent.lock().unwrap() = Some(agent);
     }
 

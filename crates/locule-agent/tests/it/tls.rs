@@ -1,35 +1,37 @@
 //! A host that its control plane reaches through TLS.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use locule_agent::{HostKey, OnStop, TlsListen};
+use locule_agent::OnStop;
 use locule_agent_api::http1::exchange;
-use locule_agent_api::tls::rustls::time_provider::DefaultTimeProvider;
-use locule_agent_api::tls::{AgentTls, certificate_from_pem};
-use locule_agent_api::{Client, HostAgent as _, PROXY_ERROR_HEADER, ReportedState};
-use locule_base::clock::SystemClock;
+use locule_agent_api::{Client, DialError, HostAgent as _, PROXY_ERROR_HEADER, ReportedState};
+use locule_base::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
 use locule_control::HostCertificates;
 use locule_ids::HostId;
 
+use crate::control_plane::FakeControlPlane;
 use crate::rig::{Rig, TOKEN, order, spec};
 
-/// W-036: orders, and the bytes of a sandbox, with the certificate of this host.
+fn platform(clock: &SharedClock) -> HostCertificates {
+    HostCertificates::new(b"platform key", clock.clone()).unwrap()
+}
+
+/// W-036: all that the agent has is the URL, the hash of the CA and a token. Orders, and the bytes of a sandbox, come through TLS, with
+/// the certificate of this host, which is renewed while the agent serves.
 #[tokio::test(flavor = "multi_thread")]
-async fn orders_and_files_reach_a_sandbox_through_tls() {
-    let platform = HostCertificates::new(b"platform key", SystemClock::shared()).unwrap();
-    let (host, key) = (HostId::random(), HostKey::generate().unwrap());
-    let issued = platform.issue_host(&key.csr_pem().unwrap(), host).unwrap();
-    let own = key.with_certificate(&issued.pem).unwrap();
-    let ca = certificate_from_pem(&platform.ca_pem()).unwrap();
-    let rig = Rig::start_with(Some(TlsListen {
-        address: "127.0.0.1:0".parse().unwrap(),
-        tls: AgentTls::new(&ca, own, Arc::new(DefaultTimeProvider)).unwrap(),
-    }))
-    .await;
+async fn a_host_on_another_machine_registers_with_the_hash_of_the_ca_and_is_reached_through_tls() {
+    let clock = Arc::new(ManualClock::at(SystemClock::new().now()));
+    let shared: SharedClock = clock.clone();
+    let platform = platform(&shared);
+    let plane = FakeControlPlane::start_tls(clock.now(), platform.clone()).await;
+    let rig = Rig::start_elsewhere(plane.server(), platform.pin(), shared.clone()).await;
+    plane.beats(1).await;
+    let host = plane.host;
     let connector = platform.connector(host, rig.tls_address());
     let agent = Client::new(connector.clone());
     let desired = spec();
@@ -59,6 +61,30 @@ async fn orders_and_files_reach_a_sandbox_through_tls() {
     let unknown = format!("/proxy/{}/49983/health", spec().order.sandbox);
     let (unknown, _) = send(Request::get(unknown), Vec::new()).await;
     assert_eq!(unknown.headers[PROXY_ERROR_HEADER], "not_found");
+
+    // The first certificate ends; the agent has got another one long before.
+    let half_a_life = Duration::from_hours(4 * 24);
+    for _ in 0..2 {
+        clock.advance(half_a_life);
+        plane.set_now(clock.now());
+        plane.beats(2).await;
+    }
+    let renewed = platform.connector(host, rig.tls_address());
+    Client::new(renewed).host().await.unwrap();
+    // The certificate of a host opens no other host, and no other CA is the host's.
+    let other = platform.connector(HostId::random(), rig.tls_address());
+    assert!(matches!(
+        other.connect().await,
+        Err(DialError::Certificate(_))
+    ));
+    let stranger = HostCertificates::new(b"another key", shared).unwrap();
+    assert!(
+        stranger
+            .connector(host, rig.tls_address())
+            .connect()
+            .await
+            .is_err()
+    );
 
     agent.destroy_sandbox(order(&desired, 2)).await.unwrap();
     rig.stop(OnStop::Pause).await;

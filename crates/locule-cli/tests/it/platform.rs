@@ -254,7 +254,7 @@ impl Parts {
             agent: host.clone(),
             connector: proxy.connector(),
         };
-        let mut config = ControlConfig::new(vec![1; 32], vec![2; 32]);
+        let mut config = ControlConfig::new(vec![1; 32], vec![2; 32], clock.clone()).unwrap();
         config.accounts.signup = SignupPolicy::Open;
         let control = ControlPlane::new(
             config,

@@ -12,6 +12,7 @@ use locule_store::hosts::{self, Host, Machine};
 use locule_store::{PgConnection, host_tokens};
 
 use crate::error::CommonError;
+use crate::host_certificates::IssueError;
 use crate::hosts::Hosts;
 use crate::hosts::error::HostError;
 use crate::secrets::{new_host_token, secret_hash};
@@ -27,6 +28,8 @@ pub struct NewRegistration {
     /// The address at which the control plane reaches the agent.
     pub address: HostAddress,
     pub machine: Machine,
+    /// A signing request in PEM. Required at a TCP address, where the host is known by its certificate.
+    pub csr_pem: Option<String>,
 }
 
 impl std::fmt::Debug for NewRegistration {
@@ -44,6 +47,15 @@ pub struct HostCredentials {
     pub host: Host,
     pub token: String,
     pub refresh_token: String,
+    /// For a host that sent a signing request.
+    pub certified: Option<CertifiedHost>,
+}
+
+/// What a host needs to be reached through TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertifiedHost {
+    pub cert_pem: String,
+    pub ca_cert_pem: String,
 }
 
 impl std::fmt::Debug for HostCredentials {
@@ -96,10 +108,14 @@ impl Hosts {
         hosts::register(&mut tx, id, &address, &new.machine, now).await?;
         // The agent of an earlier registration loses its access.
         host_tokens::forget_refresh(&mut tx, id).await?;
+        let certified = self.certify(id, &new.address, new.csr_pem.as_deref())?;
         let issued = self.issue(&mut tx, id, None, now).await?;
         self.core.commit(tx).await?;
         tracing::info!(host.id = %id, address, "a host agent registered");
-        Ok(issued)
+        Ok(HostCredentials {
+            certified,
+            ..issued
+        })
     }
 
     /// Whether a host may have an address. A path on the control plane's own machine is for the host that was created with it: to
@@ -122,10 +138,47 @@ impl Hosts {
         Ok(())
     }
 
+    /// The certificate of a host that sent a signing request (W-036). The name in the certificate is the host's id, whatever the
+    /// request asks for.
+    fn certify(
+        &self,
+        id: HostId,
+        address: &HostAddress,
+        csr_pem: Option<&str>,
+    ) -> Result<Option<CertifiedHost>, HostError> {
+        let certificates = &self.config.certificates;
+        let Some(csr_pem) = csr_pem else {
+            return match address {
+                HostAddress::Unix(_) => Ok(None),
+                HostAddress::Tcp { .. } => {
+                    let why = "csr_pem is missing: the control plane reaches a host on another machine by the host's certificate";
+                    Err(CommonError::Invalid(why.to_owned()).into())
+                }
+            };
+        };
+        let issued = certificates
+            .issue_host(csr_pem, id)
+            .map_err(|error| match error {
+                IssueError::Csr(bad) => CommonError::Invalid(format!("csr_pem: {bad}")),
+                IssueError::Ca(error) => CommonError::internal(error),
+            })?;
+        tracing::info!(
+            host.id = %id,
+            certificate = issued.fingerprint_sha256,
+            not_after = %issued.not_after,
+            "a host got a certificate"
+        );
+        Ok(Some(CertifiedHost {
+            cert_pem: issued.pem,
+            ca_cert_pem: certificates.ca_pem(),
+        }))
+    }
+
     /// New credentials for a refresh token, which is revoked. `identity`: the owner of the access token that the agent showed.
     pub async fn refresh(
         &self,
         refresh_token: &str,
+        csr_pem: Option<&str>,
         identity: Option<HostIdentity>,
     ) -> Result<HostCredentials, HostError> {
         let now = self.core.now();
@@ -145,8 +198,13 @@ impl Hosts {
             }
         }
         let issued = self.issue(&mut tx, seen.host, Some(seen.id), now).await?;
+        let address = issued.host.address.parse()?;
+        let certified = self.certify(seen.host, &address, csr_pem)?;
         self.core.commit(tx).await?;
-        Ok(issued)
+        Ok(HostCredentials {
+            certified,
+            ..issued
+        })
     }
 
     /// Inserts a refresh token, in place of `earlier`, and signs an access token.
@@ -178,6 +236,7 @@ impl Hosts {
             host: host.ok_or_else(HostError::not_found)?,
             token,
             refresh_token,
+            certified: None,
         })
     }
 }

@@ -16,10 +16,16 @@ use crate::need::Public;
 use crate::state::AppState;
 
 fn credentials_view(issued: locule_control::HostCredentials) -> HostCredentials {
+    let (cert_pem, ca_cert_pem) = issued
+        .certified
+        .map(|certified| (certified.cert_pem, certified.ca_cert_pem))
+        .unzip();
     HostCredentials {
         host: host_view(issued.host),
         token: issued.token,
         refresh_token: issued.refresh_token,
+        cert_pem,
+        ca_cert_pem,
     }
 }
 
@@ -38,7 +44,8 @@ fn size(field: &str, value: Option<i32>) -> Result<i32, ApiError> {
 /// Register a host agent
 ///
 /// Uses the registration token of a pending host, and returns the credentials of the host agent. The host is `online` after its first
-/// heartbeat, for which the control plane calls the host agent at its address.
+/// heartbeat, for which the control plane calls the host agent at its address. A host agent on another machine sends a certificate
+/// signing request, and gets the certificate by which the control plane knows the host.
 #[utoipa::path(post, path = "/v1/hosts/register", tag = "hosts", security(()),
     request_body = RegisterHostRequest,
     responses((status = 201, body = HostCredentials), (status = 401), (status = 404), (status = 409), (status = 429)))]
@@ -57,6 +64,7 @@ pub(crate) async fn register_host(
             disk_gb: size("disk_gb", request.disk_gb)?,
         },
         token: request.token,
+        csr_pem: request.csr_pem,
     };
     let issued = app.hosts.register(new).await?;
     Ok((StatusCode::CREATED, Json(credentials_view(issued))))
@@ -76,7 +84,9 @@ pub(crate) async fn refresh_host(
     MaybeHostCaller(agent): MaybeHostCaller,
     ApiJson(request): ApiJson<RefreshHostRequest>,
 ) -> Result<Json<HostCredentials>, ApiError> {
-    let issued = app.hosts.refresh(&request.refresh_token, agent).await?;
+    let csr_pem = request.csr_pem.as_deref();
+    let issued = app.hosts.refresh(&request.refresh_token, csr_pem, agent);
+    let issued = issued.await?;
     Ok(Json(credentials_view(issued)))
 }
 

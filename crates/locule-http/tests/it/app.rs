@@ -154,7 +154,7 @@ impl App {
                 connector: connector.clone(),
             })
         }));
-        let mut config = ControlConfig::new(vec![1; 32], vec![2; 32]);
+        let mut config = ControlConfig::new(vec![1; 32], vec![2; 32], clock.clone()).unwrap();
         config.accounts.signup = SignupPolicy::Open;
         change(&mut config);
         let control = ControlPlane::new(config, pool.clone(), clock.clone(), tasks.clone(), links);

@@ -9,6 +9,13 @@ use crate::app::{Answer, App, Signed};
 
 const NONE: Value = Value::Null;
 const ADDRESS: &str = "10.0.0.7:50051";
+/// A signing request for a key that no program has.
+pub(crate) const CSR: &str = "-----BEGIN CERTIFICATE REQUEST-----\n\
+    MIG6MGICAQAwADBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABND7n/7210R6HDqF\n\
+    1DAwUr54a7NyGX8E1iwb9tk2VKQYPDhQsEoeWI00osvK/cTH5E7sntmzdF/vH2OF\n\
+    K2ZFzLigADAKBggqhkjOPQQDAgNIADBFAiAf9aL1E382SEYWkxu1ZMKVZzYKkaa9\n\
+    TZoLR0BIqSqVqAIhANENcZ7EH/CX/ynKNXNQvO4NfaUbhyax+K/TcXOGDftI\n\
+    -----END CERTIFICATE REQUEST-----\n";
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
@@ -40,7 +47,7 @@ async fn new_host(app: &App) -> (String, String) {
 }
 
 async fn register(app: &App, token: &str, address: &str) -> Answer {
-    let body = json!({ "token": token, "address": address, "arch": "x86_64", "cpu_cores": 2, "memory_mb": 4096, "disk_gb": 50 });
+    let body = json!({ "token": token, "address": address, "arch": "x86_64", "cpu_cores": 2, "memory_mb": 4096, "disk_gb": 50, "csr_pem": CSR });
     app.without_credential("POST", "/v1/hosts/register", &body)
         .await
 }
@@ -88,14 +95,14 @@ impl Agent {
 
     /// Asks for new credentials without an access token.
     async fn refresh(&self, app: &App) -> Answer {
-        let body = json!({ "refresh_token": self.refresh_token });
+        let body = json!({ "refresh_token": self.refresh_token, "csr_pem": CSR });
         app.without_credential("POST", "/v1/hosts/auth/refresh", &body)
             .await
     }
 
     /// Asks for new credentials, and shows the access token.
     async fn refresh_with_token(&self, app: &App) -> Answer {
-        let body = json!({ "refresh_token": self.refresh_token });
+        let body = json!({ "refresh_token": self.refresh_token, "csr_pem": CSR });
         by_agent(app, &self.token, "/v1/hosts/auth/refresh", &body).await
     }
 
@@ -305,7 +312,38 @@ async fn the_agent_of_a_deleted_host_is_told_so(pool: PgPool) {
     let told = agent.beat(&app).await;
     assert_eq!(told.status, 404, "{}", told.json);
     assert_eq!(told.json["error"]["code"], "host_deleted");
-    assert!(text(&told.json["error"]["message"]).contains(&agent.id));
+    assert_eq!(told.json["error"]["host_id"], json!(agent.id));
+}
+
+/// W-036: the control plane knows a host on another machine by the certificate that it issued for the host's key.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_host_on_another_machine_gets_a_certificate_for_its_signing_request_and_needs_one(
+    pool: PgPool,
+) {
+    let app = App::start(pool).await;
+    let (id, token) = new_host(&app).await;
+    for csr in [NONE, json!(""), json!("garbage"), json!("x".repeat(9000))] {
+        let body = json!({ "token": token, "address": ADDRESS, "csr_pem": csr });
+        let refused = app.without_credential("POST", "/v1/hosts/register", &body);
+        let refused = refused.await;
+        assert_eq!(refused.status, 400, "{}", refused.json);
+        assert!(text(&refused.json["error"]["message"]).contains("csr_pem"));
+    }
+    // A refused request does not use the token.
+    let registered = register(&app, &token, ADDRESS).await;
+    let agent = Agent::of(&registered);
+    assert_eq!(agent.id, id);
+    let ca = app.control.hosts.config().certificates.ca_pem();
+    let first = text(&registered.json["cert_pem"]);
+    assert!(first.starts_with("-----BEGIN CERTIFICATE-----"), "{first}");
+    assert_eq!(text(&registered.json["ca_cert_pem"]), ca);
+
+    let body = json!({ "refresh_token": agent.refresh_token });
+    let refused = app.without_credential("POST", "/v1/hosts/auth/refresh", &body);
+    assert_eq!(refused.await.status, 400);
+    let renewed = agent.refresh(&app).await;
+    assert_ne!(text(&renewed.json["cert_pem"]), first);
+    assert_eq!(text(&renewed.json["ca_cert_pem"]), ca);
 }
 
 /// A team that may bring its own hosts, its owner, and one of its members.

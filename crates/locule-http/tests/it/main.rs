@@ -20,6 +20,7 @@ mod file_addresses;
 mod host_agents;
 mod host_lifecycle;
 mod hosts;
+mod hosts_listener;
 mod info;
 mod invitations;
 mod late_bodies;

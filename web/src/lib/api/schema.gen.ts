@@ -858,7 +858,8 @@ export interface paths {
         /**
          * Register a host agent
          * @description Uses the registration token of a pending host, and returns the credentials of the host agent. The host is `online` after its first
-         *     heartbeat, for which the control plane calls the host agent at its address.
+         *     heartbeat, for which the control plane calls the host agent at its address. A host agent on another machine sends a certificate
+         *     signing request, and gets the certificate by which the control plane knows the host.
          */
         post: operations["register_host"];
         delete?: never;
@@ -2043,7 +2044,11 @@ export interface components {
         };
         /** @description A host, and the token with which its agent registers. The token is shown once. */
         CreatedHost: {
+            /** @description The hash of the CA by which the host agent knows the control plane: `locule agent --ca-hash`. */
+            ca_hash: string;
             host: components["schemas"]["Host"];
+            /** @description The URL that host agents on other machines call: `locule agent --server`. Absent when the operator has set none. */
+            hosts_url?: string | null;
             /** @description Valid for an hour, and for one registration. */
             registration_token: string;
         };
@@ -2578,6 +2583,10 @@ export interface components {
         };
         /** @description The credentials of a host agent. They are shown once. */
         HostCredentials: {
+            /** @description The certificate of the CA of hosts, in PEM. */
+            ca_cert_pem?: string | null;
+            /** @description The certificate for the key of the signing request, in PEM. Valid for 7 days. */
+            cert_pem?: string | null;
             host: components["schemas"]["Host"];
             /** @description Valid for 60 days, and for one refresh. */
             refresh_token: string;
@@ -2993,6 +3002,8 @@ export interface components {
             user?: string | null;
         };
         RefreshHostRequest: {
+            /** @description A certificate signing request, as for a registration. */
+            csr_pem?: string | null;
             refresh_token: string;
         };
         /** @description A host agent's request to register. */
@@ -3002,6 +3013,8 @@ export interface components {
             arch?: string | null;
             /** Format: int32 */
             cpu_cores?: number | null;
+            /** @description A certificate signing request in PEM, of an ECDSA key on the curve P-256. Required at an address on another machine. */
+            csr_pem?: string | null;
             /** Format: int32 */
             disk_gb?: number | null;
             /** Format: int32 */

@@ -1,3 +1,7 @@
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::routing::post;
 use http::Request;
@@ -11,6 +15,7 @@ use locule_control::HostCertificates;
 use locule_ids::HostId;
 use locule_testkit::{SimHost, comes_true};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::*;
 use crate::host_key::HostKey;
@@ -40,7 +45,7 @@ fn certified(platform: &HostCertificates, host: HostId) -> OwnCertificate {
 }
 
 impl Host {
-    async fn start(limits: TlsLimits) -> Self {
+    async fn start(limits: HandshakeLimits) -> Self {
         let (platform, id) = (platform(), HostId::random());
         let ca = certificate_from_pem(&platform.ca_pem()).unwrap();
         let own = certified(&platform, id);
@@ -89,7 +94,7 @@ async fn closed(mut stream: TcpStream) {
 
 #[tokio::test]
 async fn the_control_plane_calls_a_host_and_exchanges_bytes_with_it() {
-    let host = Host::start(TlsLimits::default()).await;
+    let host = Host::start(HandshakeLimits::default()).await;
     for _ in 0..3 {
         host.call().await.unwrap();
     }
@@ -104,7 +109,7 @@ async fn the_control_plane_calls_a_host_and_exchanges_bytes_with_it() {
 /// W-036: the address of a host opens nothing to a client that is not the control plane of this host.
 #[tokio::test]
 async fn another_platform_and_a_client_without_tls_get_no_answer() {
-    let host = Host::start(TlsLimits::default()).await;
+    let host = Host::start(HandshakeLimits::default()).await;
     let other = HostCertificates::new(b"another key", SystemClock::shared()).unwrap();
     let dialled = other.connector(host.id, &host.address).connect().await;
     assert!(dialled.is_err());
@@ -123,7 +128,7 @@ async fn another_platform_and_a_client_without_tls_get_no_answer() {
 
 #[tokio::test]
 async fn a_host_shows_its_new_certificate_to_the_next_connection() {
-    let host = Host::start(TlsLimits::default()).await;
+    let host = Host::start(HandshakeLimits::default()).await;
     let open = host.connector().connect().await.unwrap();
     let other = HostId::random();
     host.tls
@@ -140,9 +145,9 @@ async fn a_host_shows_its_new_certificate_to_the_next_connection() {
 
 #[tokio::test]
 async fn a_handshake_that_takes_too_long_is_cut() {
-    let host = Host::start(TlsLimits {
-        handshake_timeout: Duration::from_millis(1),
-        ..TlsLimits::default()
+    let host = Host::start(HandshakeLimits {
+        timeout: Duration::from_millis(1),
+        ..HandshakeLimits::default()
     })
     .await;
     closed(host.silent().await).await;
@@ -150,15 +155,15 @@ async fn a_handshake_that_takes_too_long_is_cut() {
 
 #[tokio::test]
 async fn clients_that_send_nothing_take_a_bounded_number_of_handshakes() {
-    let patient = TlsLimits {
-        handshake_timeout: NEVER,
-        ..TlsLimits::default()
+    let patient = HandshakeLimits {
+        timeout: NEVER,
+        ..HandshakeLimits::default()
     };
-    let of_address = TlsLimits {
+    let of_address = HandshakeLimits {
         address_handshakes_max: 2,
         ..patient
     };
-    let of_all = TlsLimits {
+    let of_all = HandshakeLimits {
         handshakes_max: 2,
         ..patient
     };
@@ -176,9 +181,9 @@ async fn clients_that_send_nothing_take_a_bounded_number_of_handshakes() {
 
 #[tokio::test]
 async fn a_stop_ends_open_connections_and_handshakes() {
-    let host = Host::start(TlsLimits {
-        handshake_timeout: NEVER,
-        ..TlsLimits::default()
+    let host = Host::start(HandshakeLimits {
+        timeout: NEVER,
+        ..HandshakeLimits::default()
     })
     .await;
     let silent = host.silent().await;

@@ -136,6 +136,16 @@ def of_sandbox(make=lambda _: steady_sandbox(), body=lambda: {}, selector=lambda
     return lambda number: Stage(path={"id": make(number), "selector": selector(), "port": 8080}, body=body())
 
 
+# A signing request for a key that no program has.
+CSR = """-----BEGIN CERTIFICATE REQUEST-----
+MIG6MGICAQAwADBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABND7n/7210R6HDqF
+1DAwUr54a7NyGX8E1iwb9tk2VKQYPDhQsEoeWI00osvK/cTH5E7sntmzdF/vH2OF
+K2ZFzLigADAKBggqhkjOPQQDAgNIADBFAiAf9aL1E382SEYWkxu1ZMKVZzYKkaa9
+TZoLR0BIqSqVqAIhANENcZ7EH/CX/ynKNXNQvO4NfaUbhyax+K/TcXOGDftI
+-----END CERTIFICATE REQUEST-----
+"""
+
+
 def new_host():
     """A host that its agent has not registered, and the token for it."""
     return ask("POST", "/v1/hosts", WORLD["admin"], {"type": "regular"})
@@ -144,7 +154,8 @@ def new_host():
 def registration(_=None):
     """What an agent registers with; its text fields without characters that a schema cannot exclude."""
     token = new_host()["registration_token"]
-    return Stage(body={"token": token, "address": "10.0.0.7:50051", "arch": "x86_64"})
+    address = {"address": "10.0.0.7:50051", "csr_pem": CSR}
+    return Stage(body={"token": token, "arch": "x86_64", **address})
 
 
 def registered():
@@ -222,7 +233,7 @@ STAGES = {
     "add_host_tag": of_host(lambda: {"tag": "gpu"}),
     "remove_host_tag": of_host(),
     "register_host": registration,
-    "refresh_host": lambda _: Stage(body={"refresh_token": registered()["refresh_token"]}),
+    "refresh_host": lambda _: Stage(body={"refresh_token": registered()["refresh_token"], "csr_pem": CSR}),
     "send_heartbeat": heartbeat,
     "set_user_active": lambda _: Stage(path={"id": victim().id}),
     "revoke_api_key": lambda _: Stage(path={"id": ask("POST", "/v1/api-keys", WORLD["admin"], {})["id"]}),
