@@ -8,7 +8,7 @@ type Always = 'cordoned' | 'running_sandboxes' | 'paused_sandboxes' | 'reserved_
 export type Host = Schemas['Host'] & Required<Pick<Schemas['Host'], Always>>;
 export type HostSandbox = Schemas['HostSandbox'];
 /** The address and the hash are those of the listener for hosts on other machines, if the platform has one. */
-export type CreatedHost = Schemas['CreatedHost'] & {
+export type CreatedHost = Omit<Schemas['CreatedHost'], 'ca_hash'> & {
   hosts_url?: string | null | undefined;
   ca_hash?: string | null | undefined;
 };
