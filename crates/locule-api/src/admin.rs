@@ -87,13 +87,13 @@ pub struct AdminTask {
     pub last_error: Option<String>,
     /// Seconds between two passes.
     pub period_sec: u64,
-    /// What that pass looked at. Absent for a task that counts nothing.
+    /// The number of things that the latest pass looked at. Absent for a task that counts nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<u64>,
-    /// What that pass changed.
+    /// The number of things that the latest pass changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<u64>,
-    /// What that pass could not change.
+    /// The number of things that the latest pass could not change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<u64>,
 }
