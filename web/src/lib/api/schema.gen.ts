@@ -1820,17 +1820,17 @@ export interface components {
         AdminTask: {
             /**
              * Format: int64
-             * @description What that pass changed.
+             * @description The number of things that the latest pass changed.
              */
             changed?: number | null;
             /**
              * Format: int64
-             * @description What that pass could not change.
+             * @description The number of things that the latest pass could not change.
              */
             failed?: number | null;
             /**
              * Format: int64
-             * @description What that pass looked at. Absent for a task that counts nothing.
+             * @description The number of things that the latest pass looked at. Absent for a task that counts nothing.
              */
             found?: number | null;
             /** @description The error of that pass. Absent when the pass succeeded. The log of the control plane has the details. */
