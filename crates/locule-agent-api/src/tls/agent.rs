@@ -100,7 +100,7 @@ where
 }
 
 /// The configuration with which a host agent calls the control plane. The name in the certificate is
-/// [`CONTROL_NAME`](super::CONTROL_NAME), whatever name or address the client dials.
+/// [`CONTROL_NAME`], whatever name or address the client dials.
 pub fn control_client(
     trust: ControlTrust,
     time: Arc<dyn TimeProvider>,
