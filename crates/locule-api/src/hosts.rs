@@ -97,7 +97,7 @@ pub struct Host {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What happens to the running sandboxes of a host that is drained.
+/// The treatment of the running sandboxes of a host that is drained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HostDrain {
@@ -115,7 +115,7 @@ pub struct UpdateHostRequest {
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DrainHostRequest {
-    /// What happens to the sandboxes that run.
+    /// The treatment of the sandboxes that run.
     pub running: HostDrain,
 }
 
@@ -143,7 +143,7 @@ pub struct DrainedHost {
     pub sandboxes: Vec<HostSandbox>,
 }
 
-/// What a forced delete of a host ends.
+/// The sandboxes that a forced delete of a host ends.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct HostDeletePreview {
     pub host: Host,

@@ -147,7 +147,7 @@ fn sandboxes_view(held: Vec<locule_control::HostSandbox>) -> Vec<HostSandbox> {
     views.collect()
 }
 
-/// Update a host
+/// Change a host
 ///
 /// Cordons or uncordons the host. New sandboxes are placed on hosts that are not cordoned. Uncordoning also ends a drain.
 #[utoipa::path(patch, path = "/v1/hosts/{id}", tag = "hosts", security(("token" = [])),

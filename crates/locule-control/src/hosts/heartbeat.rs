@@ -46,6 +46,11 @@ impl Heartbeat {
             &self.inventory_hash,
         ];
         let mut all = texts.into_iter().chain(&self.templates);
+        // The API counts in signed numbers of 64 bits.
+        if self.free_memory_mib.max(self.pool_free_bytes) > i64::MAX.unsigned_abs() {
+            let why = format!("a number of a heartbeat may be {} at most", i64::MAX);
+            return Err(CommonError::Invalid(why));
+        }
         let is_text =
             |text: &String| text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0');
         if self.templates.len() > TEMPLATES_MAX || !all.all(is_text) {

@@ -673,7 +673,7 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Update a host
+         * Change a host
          * @description Cordons or uncordons the host. New sandboxes are placed on hosts that are not cordoned. Uncordoning also ends a drain.
          */
         patch: operations["update_host"];
@@ -2150,7 +2150,7 @@ export interface components {
             sandboxes: components["schemas"]["HostSandbox"][];
         };
         DrainHostRequest: {
-            /** @description What happens to the sandboxes that run. */
+            /** @description The treatment of the sandboxes that run. */
             running: components["schemas"]["HostDrain"];
         };
         "e2b.AutoResume": {
@@ -2593,14 +2593,14 @@ export interface components {
             /** @description The access token, for the header `X-Host-Token`. Valid for 7 days. */
             token: string;
         };
-        /** @description What a forced delete of a host ends. */
+        /** @description The sandboxes that a forced delete of a host ends. */
         HostDeletePreview: {
             host: components["schemas"]["Host"];
             sandbox_ids: components["schemas"]["SandboxId"][];
             sandboxes: components["schemas"]["HostSandbox"][];
         };
         /**
-         * @description What happens to the running sandboxes of a host that is drained.
+         * @description The treatment of the running sandboxes of a host that is drained.
          * @enum {string}
          */
         HostDrain: "pause" | "wait";
