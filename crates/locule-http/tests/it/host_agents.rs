@@ -232,6 +232,22 @@ async fn a_new_address_counts_once_the_control_plane_has_reached_the_host_there(
     assert_eq!(address(&app).await, "10.0.0.8:1");
 }
 
+/// A number that no later answer of the API could show.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_heartbeat_with_a_number_beyond_the_apis_is_refused(pool: PgPool) {
+    let app = App::start(pool).await;
+    let agent = Agent::registered(&app).await;
+    let path = format!("/v1/hosts/{}/heartbeat", agent.id);
+    for field in ["free_memory_mib", "pool_free_bytes"] {
+        for (number, status) in [(i64::MAX.unsigned_abs(), 204), (1 << 63, 400)] {
+            let mut body = beat();
+            body[field] = json!(number);
+            let answer = by_agent(&app, &agent.token, &path, &body).await;
+            assert_eq!(answer.status, status, "{field} {number}: {}", answer.json);
+        }
+    }
+}
+
 /// B-129.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_hosts_token_is_no_login_and_a_login_is_no_hosts_token(pool: PgPool) {
