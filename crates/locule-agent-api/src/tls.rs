@@ -15,6 +15,7 @@ mod certificate;
 mod control;
 mod pin;
 mod sessions;
+mod time;
 mod trust;
 
 use std::io;
@@ -33,6 +34,7 @@ pub use certificate::{BadCertificate, OwnCertificate, certificate_from_pem};
 pub use control::{ControlTls, TlsHost, control_server};
 pub use pin::{CaPin, ParsePinError};
 pub use rustls;
+pub use time::tls_time;
 pub use trust::ControlTrust;
 
 /// The domain of the names in certificates. The domain exists in no name service: addresses come from the registration of hosts.

@@ -14,11 +14,10 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use locule_agent_api::Connector;
-use locule_agent_api::tls::{BadCertificate, CaPin, ControlTls, TlsHost, control_server};
+use locule_agent_api::tls::{BadCertificate, CaPin, ControlTls, TlsHost, control_server, tls_time};
 use locule_base::clock::SharedClock;
 use locule_ids::HostId;
 use rustls::ServerConfig;
-use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 
 pub use ca::{HostCa, HostCaError, IssueError, IssuedHostCertificate};
@@ -59,7 +58,7 @@ impl HostCertificates {
             let own = ControlCertificate::new(ca.clone(), purpose, clock.clone())?;
             Ok(Arc::new(own))
         };
-        let time = Arc::new(Time(clock.clone()));
+        let time = time_of(clock.clone());
         let to_hosts = ControlTls::new(ca.certificate(), own(Purpose::Client)?, time.clone())?;
         let from_hosts = control_server(own(Purpose::Server)?, time)?;
         Ok(Self {
@@ -100,15 +99,9 @@ impl HostCertificates {
     }
 }
 
-/// The platform's clock, as rustls asks for the time.
-#[derive(Debug)]
-struct Time(SharedClock);
-
-impl TimeProvider for Time {
-    fn current_time(&self) -> Option<UnixTime> {
-        let since_epoch = self.0.now() - DateTime::UNIX_EPOCH;
-        Some(UnixTime::since_unix_epoch(since_epoch.to_std().ok()?))
-    }
+/// The platform's clock, as TLS asks for the time.
+fn time_of(clock: SharedClock) -> Arc<dyn TimeProvider> {
+    tls_time(move || (clock.now() - DateTime::UNIX_EPOCH).to_std().ok())
 }
 
 #[cfg(test)]

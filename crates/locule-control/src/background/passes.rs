@@ -53,6 +53,14 @@ fn log<E>(job: &'static str, ended: &Result<E, anyhow::Error>) {
     }
 }
 
+/// Waits until the next pass is due. `false`: the process stops before.
+async fn continues(stop: &CancellationToken, wait: Duration) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(wait) => true,
+    }
+}
+
 /// Runs a task at once and then again and again, with a pause of `period` after each pass. A pass that fails is logged; the next
 /// pass does its work.
 pub(crate) async fn every<E: Into<anyhow::Error>>(
@@ -68,9 +76,8 @@ pub(crate) async fn every<E: Into<anyhow::Error>>(
         let ended = pass().await.map_err(Into::<anyhow::Error>::into);
         core.periodic.end(job, shown(&ended), core.now());
         log(job, &ended);
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(period) => {}
+        if !continues(&stop, period).await {
+            return Ok(());
         }
     }
 }
@@ -90,9 +97,8 @@ pub(crate) async fn every_alone<E: Into<anyhow::Error>>(
         let ended = pass_alone(&core, job, period, &mut own, &pass).await;
         log(job, &ended);
         let wait = ended.ok().flatten().unwrap_or(period);
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(wait) => {}
+        if !continues(&stop, wait).await {
+            return Ok(());
         }
     }
 }

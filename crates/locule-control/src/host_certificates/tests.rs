@@ -76,7 +76,7 @@ async fn connect(
 
 fn agent(platform: &HostCertificates, own: &OwnCertificate) -> AgentTls {
     let ca = certificate_from_pem(&platform.ca_pem()).unwrap();
-    let time = Arc::new(Time(platform.clock.clone()));
+    let time = time_of(platform.clock.clone());
     AgentTls::new(&ca, own.clone(), time).unwrap()
 }
 
@@ -122,7 +122,7 @@ async fn the_certificate_of_a_host_stands_for_nothing_else() {
 
     // As the client of another host.
     let ca = certificate_from_pem(&platform.ca_pem()).unwrap();
-    let time = Arc::new(Time(clock.clone()));
+    let time = time_of(clock.clone());
     let caller = ControlTls::new(&ca, Arc::new(host.own.clone()), time.clone()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -153,7 +153,7 @@ async fn call(
     trust: ControlTrust,
     listener: Arc<ServerConfig>,
 ) -> io::Result<()> {
-    let client = control_client(trust, Arc::new(Time(platform.clock.clone()))).unwrap();
+    let client = control_client(trust, time_of(platform.clock.clone())).unwrap();
     let sockets = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = sockets.local_addr().unwrap();
     let (called, _) = tokio::join!(

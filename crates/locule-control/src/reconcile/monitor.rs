@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use locule_domain::host::HEARTBEAT_LIMIT;
 use locule_domain::{
     Desired, HostEvent, HostState, PauseReason, Sandbox, SandboxEvent, SandboxState,
@@ -28,6 +28,7 @@ use crate::error::CommonError;
 use crate::reconcile::changes::Change;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
+use crate::sandboxes::locks::OrderGuard;
 
 /// The pause between two passes.
 pub(crate) const PERIOD: Duration = Duration::from_secs(15);
@@ -126,7 +127,9 @@ impl Monitor {
         let should_run = [SandboxState::Starting, SandboxState::Running];
         let sandboxes = &self.sandboxes;
         let found = sandboxes.on_host_in(host, &should_run).await?;
-        let changes = found.into_iter().map(|id| sandboxes.mark_missing(host, id));
+        let changes = found
+            .into_iter()
+            .map(|id| sandboxes.mark_missing(host, id).map(move |done| (id, done)));
         Ok(count(host, changes).await)
     }
 }
@@ -135,7 +138,9 @@ impl Sandboxes {
     /// Pauses what runs on a host that is drained.
     pub(crate) async fn pause_drained(&self, host: HostId) -> Result<Pass, SandboxError> {
         let found = self.on_host_in(host, &[SandboxState::Running]).await?;
-        let changes = found.into_iter().map(|id| self.pause_on_drained(host, id));
+        let changes = found
+            .into_iter()
+            .map(|id| self.pause_on_drained(host, id).map(move |done| (id, done)));
         Ok(count(host, changes).await)
     }
 
@@ -152,40 +157,40 @@ impl Sandboxes {
         Ok(found.map(|sandbox| sandbox.id).collect())
     }
 
-    async fn mark_missing(
+    /// Changes a sandbox, unless an order about the sandbox is in progress: the request that sent the order writes the result. The
+    /// caller may send an order as long as it keeps the guard.
+    async fn change_idle(
         &self,
-        host: HostId,
         id: SandboxId,
-    ) -> (SandboxId, Result<bool, SandboxError>) {
-        // An order is in progress: the request that sent it writes the result.
-        let Some(_order) = self.try_lock(id) else {
-            return (id, Ok(false));
+        decide: impl Fn(&Sandbox) -> Option<Change>,
+    ) -> Result<Option<(OrderGuard, Sandbox)>, SandboxError> {
+        let Some(order) = self.try_lock(id) else {
+            return Ok(None);
         };
-        let changed = self.change(id, |seen| {
+        let row = self.change(id, |seen| Ok(decide(seen))).await?;
+        Ok(Some((order, row)))
+    }
+
+    /// Returns whether the sandbox is missing.
+    async fn mark_missing(&self, host: HostId, id: SandboxId) -> Result<bool, SandboxError> {
+        let changed = self.change_idle(id, |seen| {
             let state = seen.state.apply(SandboxEvent::HostLost).ok();
             let state = state.filter(|state| *state != seen.state && seen.host == Some(host));
-            Ok(state.map(|state| {
+            state.map(|state| {
                 let mut next = seen.clone();
                 next.state = state;
                 Change::observed(seen, next)
-            }))
+            })
         });
-        let changed = changed.await;
-        let is_missing = |row: Sandbox| row.state == SandboxState::Missing;
-        (id, changed.map(is_missing))
+        let changed = changed.await?;
+        Ok(changed.is_some_and(|(_, row)| row.state == SandboxState::Missing))
     }
 
-    async fn pause_on_drained(
-        &self,
-        host: HostId,
-        id: SandboxId,
-    ) -> (SandboxId, Result<bool, SandboxError>) {
-        let Some(_order) = self.try_lock(id) else {
-            return (id, Ok(false));
-        };
-        let changed = self.change(id, |seen| {
+    /// Returns whether the sandbox is paused.
+    async fn pause_on_drained(&self, host: HostId, id: SandboxId) -> Result<bool, SandboxError> {
+        let changed = self.change_idle(id, |seen| {
             let runs = (seen.state, seen.desired) == (SandboxState::Running, Desired::Running);
-            Ok((runs && seen.host == Some(host)).then(|| {
+            (runs && seen.host == Some(host)).then(|| {
                 let mut next = seen.clone();
                 next.desired = Desired::Paused;
                 next.generation += 1;
@@ -193,14 +198,13 @@ impl Sandboxes {
                 (next.status_reason, next.last_error) = (Some(reason), None);
                 let record = Some((Actor::System, SandboxAuditEvent::AutoPause));
                 Change { next, record }
-            }))
+            })
         });
-        let paused = match changed.await {
-            Ok(_) => self.reconcile(id).await,
-            Err(error) => Err(error),
+        let Some((_order, _)) = changed.await? else {
+            return Ok(false);
         };
-        let is_paused = |row: Sandbox| row.state == SandboxState::Paused;
-        (id, paused.map(is_paused))
+        let row = self.reconcile(id).await?;
+        Ok(row.state == SandboxState::Paused)
     }
 }
 

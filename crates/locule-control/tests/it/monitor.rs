@@ -25,6 +25,14 @@ async fn beat(world: &World) {
     .unwrap();
 }
 
+/// Lets the host send a heartbeat, and then none until the control plane has noticed.
+async fn fall_silent(world: &World) {
+    beat(world).await;
+    world.control.monitor_hosts().await.unwrap();
+    world.pass(SILENT);
+    world.control.monitor_hosts().await.unwrap();
+}
+
 async fn state(world: &World) -> HostState {
     let mut conn = world.connection().await;
     let host = hosts::get(&mut conn, world.host_id).await.unwrap();
@@ -80,10 +88,7 @@ async fn sandboxes_of_a_silent_host_are_missing_until_it_returns(pool: PgPool) {
 async fn what_a_silent_host_paused_comes_back_as_paused(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
-    beat(&world).await;
-    world.control.monitor_hosts().await.unwrap();
-    world.pass(SILENT);
-    world.control.monitor_hosts().await.unwrap();
+    fall_silent(&world).await;
     assert_eq!(world.row(id).await.state, SandboxState::Missing);
     // The agent pauses its sandboxes when it has lost the control plane (B-124, W-002).
     world.host.pause_by_itself(id, "control_plane_lost");
@@ -119,10 +124,7 @@ async fn a_host_is_not_silent_while_nothing_could_receive_its_heartbeats(pool: P
 async fn a_missing_sandbox_can_be_destroyed(pool: PgPool) {
     let world = World::start(pool).await;
     let id = world.create().await.id;
-    beat(&world).await;
-    world.control.monitor_hosts().await.unwrap();
-    world.pass(SILENT);
-    world.control.monitor_hosts().await.unwrap();
+    fall_silent(&world).await;
     world.host.go_away();
     world.destroy(id).await.unwrap();
     let reason = StopReason::Destroyed;
@@ -138,10 +140,7 @@ async fn a_missing_sandbox_can_be_destroyed(pool: PgPool) {
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn nothing_is_created_while_every_host_is_away(pool: PgPool) {
     let world = World::start(pool).await;
-    beat(&world).await;
-    world.control.monitor_hosts().await.unwrap();
-    world.pass(SILENT);
-    world.control.monitor_hosts().await.unwrap();
+    fall_silent(&world).await;
     let created = world
         .sandboxes
         .create_sandbox(&world.caller, World::request());
