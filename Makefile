@@ -48,8 +48,8 @@ sdks: setup ## every version of the SDKs, by header and by host name
 web: xtask ## develop the dashboard against a running platform (LOCULE_URL=http://127.0.0.1:8000), or against none (MOCK=1)
 	@$(XTASK) web $(if $(MOCK),--mock)
 
-pictures: setup ## take the pictures of the dashboard anew; look at each that changed
-	@$(XTASK) pictures
+pictures: setup ## take the pictures of the dashboard anew; look at each that changed (CHECK=1 compares all of them)
+	@$(XTASK) pictures $(if $(CHECK),--check)
 
 bench: setup ## measure speed on an idle machine and write docs/PERFORMANCE.md (QUICK=1 tries the bench itself)
 	@$(XTASK) bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))

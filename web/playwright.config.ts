@@ -1,17 +1,20 @@
 import { defineConfig, type PlaywrightTestProject } from '@playwright/test';
-import { CHROMIUM } from './e2e/support/chromium.ts';
+import { CHROMIUM, HEADLESS } from './e2e/support/chromium.ts';
 
 /**
  * The tests with mocks share one browser context a worker: a page that is already warm loads in a quarter of the time. Playwright clears
  * cookies, routes and scripts between two tests, and the fixture `open` clears the storage. No test leaves a page of its own origin.
  */
-const mocked = (...more: string[]): NonNullable<PlaywrightTestProject['use']> => ({
+const mocked = (
+  browser: typeof CHROMIUM,
+  ...more: string[]
+): NonNullable<PlaywrightTestProject['use']> => ({
   reuseContext: true,
   contextOptions: { reducedMotion: 'reduce' },
   // Nothing but the server of the test can be reached.
   launchOptions: {
-    ...CHROMIUM,
-    args: [...CHROMIUM.args, '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', ...more],
+    ...browser,
+    args: [...browser.args, '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', ...more],
   },
 });
 
@@ -33,13 +36,13 @@ export default defineConfig({
     actionTimeout: 30_000,
   },
   projects: [
-    { name: 'mock', testDir: 'e2e/mock', fullyParallel: true, use: mocked() },
+    { name: 'mock', testDir: 'e2e/mock', fullyParallel: true, use: mocked(HEADLESS) },
     {
       name: 'visual',
       testDir: 'e2e/visual',
       fullyParallel: true,
       // Text is drawn the same whatever the settings of the system are.
-      use: { ...mocked('--font-render-hinting=none', '--force-color-profile=srgb'), screenshot: 'off' },
+      use: { ...mocked(CHROMIUM, '--font-render-hinting=none', '--force-color-profile=srgb'), screenshot: 'off' },
     },
     // One worker: the tests share one platform with real microVMs.
     { name: 'live', testDir: 'e2e/live', fullyParallel: false, workers: 1, timeout: 180_000 },

@@ -81,7 +81,11 @@ enum Chore {
         mock: bool,
     },
     /// Take the pictures of the dashboard anew, with this machine's Chromium.
-    Pictures,
+    Pictures {
+        /// Compare all of them instead. The tests compare half: each page at each width, in one theme or the other.
+        #[arg(long)]
+        check: bool,
+    },
     /// Every gate: sizes, imports, words, behaviour codes, dependencies, spelling, formatting, lints, documentation.
     Check,
     /// Write every generated file anew.
@@ -123,9 +127,9 @@ fn main() -> ExitCode {
             stub,
         } => speed::soak(&places, minutes, seed, stub),
         Chore::Web { mock } => web::Web::install(&places).and_then(|web| web.dev(mock)),
-        Chore::Pictures => setup::browser()
+        Chore::Pictures { check } => setup::browser()
             .and_then(|()| web::Web::install(&places))
-            .and_then(|web| web.pictures()),
+            .and_then(|web| web.pictures(check)),
         Chore::Check => check::check(&places),
         Chore::Golden => golden::write(&places),
         Chore::Sizes => sizes::check(&places),

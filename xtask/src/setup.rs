@@ -64,7 +64,14 @@ const NEEDED: &[(&str, &str, &str)] = &[
 ];
 
 /// Larger than everything above: for tests only.
-const BROWSER: (&str, &str) = ("chromium", "shows the dashboard in tests");
+const BROWSERS: &[(&str, &str, &str)] = &[
+    ("chromium", "chromium", "shows the dashboard in tests"),
+    (
+        "chromium-headless-shell",
+        "chromium-headless-shell",
+        "runs the tests of the dashboard that need no window",
+    ),
+];
 
 /// A service that Debian would start on installation listens on a machine-wide port; ours are private.
 const NO_SERVICES: &str = "/usr/sbin/policy-rc.d";
@@ -72,10 +79,7 @@ const NO_CLUSTER: &str = "/etc/postgresql-common/createcluster.d/locule.conf";
 
 /// Installs what is missing.
 pub(crate) fn setup() -> Result<()> {
-    let missing: Vec<_> = NEEDED
-        .iter()
-        .filter(|(_, proof, _)| !is_there(proof))
-        .collect();
+    let missing = say_missing(NEEDED);
     let lists_missing = !succeeds(program("sh").args([
         "-c",
         "apt-cache show linux-image-cloud-amd64 | grep -q '^Filename'",
@@ -84,31 +88,37 @@ pub(crate) fn setup() -> Result<()> {
         say(format_args!("everything needed is installed"));
         return Ok(());
     }
-    for (package, _, purpose) in &missing {
-        say(format_args!("to install: {package} ({purpose})"));
-    }
-    let names: Vec<_> = missing.iter().map(|(package, _, _)| *package).collect();
     if !rustix::process::geteuid().is_root() {
         bail!(
             "installing needs root: run `sudo make setup`, or install {} yourself",
-            names.join(" ")
+            missing.join(" ")
         );
     }
     apt("reading the package lists", &["update", "-qq"])?;
-    if names.is_empty() {
+    if missing.is_empty() {
         return Ok(());
     }
-    install(&names)
+    install(&missing)
 }
 
-/// Installs the browser, if it is missing.
+/// Installs the browsers that are missing.
 pub(crate) fn browser() -> Result<()> {
-    let (package, purpose) = BROWSER;
-    if is_there(package) {
+    let missing = say_missing(BROWSERS);
+    if missing.is_empty() {
         return Ok(());
     }
-    say(format_args!("to install: {package} ({purpose})"));
-    install(&[package])
+    install(&missing)
+}
+
+/// The packages that are missing. Says what each is for.
+fn say_missing(needed: &[(&'static str, &str, &str)]) -> Vec<&'static str> {
+    let missing = needed.iter().filter(|(_, proof, _)| !is_there(proof));
+    missing
+        .map(|(package, _, purpose)| {
+            say(format_args!("to install: {package} ({purpose})"));
+            *package
+        })
+        .collect()
 }
 
 fn install(names: &[&str]) -> Result<()> {

@@ -91,10 +91,11 @@ impl Web {
         Ok(names.into_iter().map(command).collect())
     }
 
-    /// Takes the pictures of every page anew.
-    pub(crate) fn pictures(&self) -> Result<()> {
+    /// Takes the pictures of every page anew, or compares them.
+    pub(crate) fn pictures(&self, check: bool) -> Result<()> {
         self.build()?;
-        run(self.script("pictures").arg("--silent"))
+        let mut script = self.script(if check { "e2e:visual" } else { "pictures" });
+        run(script.arg("--silent").env("LOCULE_PICTURES", "all"))
     }
 
     /// Serves the sources, with a running platform behind them.

@@ -1,4 +1,4 @@
-/** How tests and measurements start Debian's Chromium. */
+/** How tests with pictures, tests of the platform, and measurements start Debian's Chromium: the browser that people have. */
 export const CHROMIUM = {
   executablePath: '/usr/bin/chromium',
   args: [
@@ -13,3 +13,6 @@ export const CHROMIUM = {
     '--disable-3d-apis',
   ],
 };
+
+/** The same engine without the parts that draw a window, which costs a test with mocks a quarter of its time. It draws text otherwise. */
+export const HEADLESS = { ...CHROMIUM, executablePath: '/usr/bin/chromium-headless-shell' };

@@ -83,6 +83,14 @@ function begin({ test, theme, session }: { test: string; theme: string; session:
 
 export { expect };
 
+/**
+ * From here on, two seconds later, time passes by `page.clock.runFor` only: a slow machine brings nothing that the test does not expect.
+ * Not before a page is left: the router waits for timers.
+ */
+export async function stopClock(page: Page): Promise<void> {
+  await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 2000);
+}
+
 /** The page has no violation that axe finds, and neither has the other theme, which differs in its colours only. */
 export async function accessible(page: Page): Promise<void> {
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axe.source);

@@ -14,6 +14,8 @@ export type Width = (typeof SIZES)[number]['width'];
 /** For what lies over a page: between a wide screen and a narrow one a dialog has the same form. */
 export const OVER: readonly Width[] = [1440, 390];
 const THEMES = ['dark', 'light'] as const;
+/** How many scenes there are so far. */
+let scenes = 0;
 
 /** What a scene has beside the page. */
 export interface Stage {
@@ -67,7 +69,19 @@ async function settled(page: Page): Promise<void> {
   });
 }
 
+/**
+ * A run of the tests compares each scene once at each width, and the themes take turns: half of the pictures show whatever a change did
+ * to a page, to a width or to a theme. `LOCULE_PICTURES=all` compares all of them.
+ */
+function themesAt(scene: number, size: number): readonly (typeof THEMES)[number][] {
+  const one = THEMES[(scene + size) % THEMES.length];
+  const all =
+    process.env.LOCULE_PICTURES === 'all' || test.info().config.updateSnapshots === 'all' || !one;
+  return all ? THEMES : [one];
+}
+
 export function scene(name: string, scene: Scene): void {
+  const number = (scenes += 1);
   test(name, async ({ page, db, shells, open, allowed }) => {
     // The same moment in every picture: ages and countdowns stand still.
     await page.clock.setFixedTime(NOW);
@@ -82,12 +96,12 @@ export function scene(name: string, scene: Scene): void {
     await scene.before?.(page);
     await open(scene.path, { signedIn: scene.signedIn ?? true, theme: 'system' });
     await scene.show(page, { db, shells });
-    for (const size of SIZES) {
+    for (const [place, size] of SIZES.entries()) {
       if (scene.widths && !scene.widths.includes(size.width)) continue;
       await page.setViewportSize(size);
       await scene.again?.(page, size.width);
       await page.mouse.move(0, 0);
-      for (const colorScheme of THEMES) {
+      for (const colorScheme of themesAt(number, place)) {
         await page.emulateMedia({ colorScheme });
         await settled(page);
         await expect.soft(page).toHaveScreenshot(`${name}-${size.width}-${colorScheme}.webp`);

@@ -155,6 +155,7 @@ fn measure(args: &Args, folder: &Path, load: f64) -> Result<(Vec<Figure>, f64, S
         let web = args.web.as_deref().context("`page` needs --web")?;
         rig.restart_with(host::cpus() * 2)?;
         page::launch_to_prompt(&mut rig, web)?;
+        page::thousand_rows(&mut rig, web)?;
     }
     let (mut figures, floor_ms) = (std::mem::take(&mut rig.figures), rig.floor_ms);
     rig.platform.stop()?;
