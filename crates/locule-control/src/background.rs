@@ -13,6 +13,7 @@
 //! | jobs | 5 s | each process | attempt the jobs that are due | touch a job that another process has leased |
 //! | retention | 1 h | one process | purge accounts deleted 15 days ago, and sessions and invitations ended 30 days ago | touch sandboxes and teams |
 
+pub(crate) mod cluster_jobs;
 pub(crate) mod jobs;
 pub(crate) mod passes;
 pub(crate) mod periodic;
@@ -45,7 +46,7 @@ pub(crate) fn start(
     tasks.spawn("host monitor", |stop| {
         every_alone(
             core,
-            "host monitor",
+            cluster_jobs::HOST_MONITOR,
             monitor::PERIOD,
             stop,
             async move || owned.pass().await,
@@ -56,7 +57,7 @@ pub(crate) fn start(
     tasks.spawn("sandbox sweep", |stop| {
         every_alone(
             core,
-            "sandbox sweep",
+            cluster_jobs::SANDBOX_SWEEP,
             sweep::PERIOD,
             stop,
             async move || sweep::once(&owned).await,
@@ -82,7 +83,7 @@ pub(crate) fn start(
     tasks.spawn("retention", |stop| {
         every_alone(
             core,
-            "retention",
+            cluster_jobs::RETENTION,
             retention::PERIOD,
             stop,
             async move || owned.purge_expired().await.map(|()| Pass::default()),

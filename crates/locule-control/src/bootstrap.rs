@@ -34,7 +34,7 @@ pub async fn bootstrap(
     now: DateTime<Utc>,
 ) -> Result<Option<String>, CommonError> {
     let mut tx = pool.begin().await.map_err(StoreError::from)?;
-    cluster::ensure(&mut tx, TeamId::random().as_uuid(), now).await?;
+    ensure_cluster(&mut tx, now).await?;
     let id = ensure_host(&mut tx, local, now).await?;
     let token = if is_known(&mut tx, local, id, now).await? {
         None
@@ -48,6 +48,16 @@ pub async fn bootstrap(
     };
     tx.commit().await.map_err(StoreError::from)?;
     Ok(token)
+}
+
+async fn ensure_cluster(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<(), StoreError> {
+    cluster::ensure(conn, TeamId::random().as_uuid(), now).await
+}
+
+/// Gives a database that was only migrated the id of its cluster, without which no first account is an administrator and no order to a host can be sent. Idempotent.
+pub async fn prepare(pool: &PgPool, now: DateTime<Utc>) -> Result<(), CommonError> {
+    let mut conn = pool.acquire().await.map_err(StoreError::from)?;
+    Ok(ensure_cluster(&mut conn, now).await?)
 }
 
 /// The row of the agent's host: the host of its credentials, or else the host with its address.

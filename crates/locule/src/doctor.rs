@@ -1,9 +1,12 @@
 //! `locule doctor`: checks this machine and the platform that runs on it.
 
+mod cluster;
+
 use std::path::{Path, PathBuf};
 
 use locule_agent::Forwarding;
 use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
+use locule_base::clock::{Clock as _, SystemClock};
 use locule_base::errors::chain;
 use serde_json::{Value, json};
 
@@ -30,7 +33,7 @@ pub(crate) struct Args {
 
 /// The result of one check.
 struct Finding {
-    subject: &'static str,
+    subject: String,
     mark: Mark,
     /// The state of the subject, and what to do where the state is not good.
     text: String,
@@ -63,13 +66,13 @@ impl Mark {
 }
 
 impl Finding {
-    fn of(subject: &'static str, state: Result<String, String>) -> Self {
+    fn of(subject: &str, state: Result<String, String>) -> Self {
         let (mark, text) = match state {
             Ok(text) => (Mark::Good, text),
             Err(text) => (Mark::Bad, text),
         };
         Self {
-            subject,
+            subject: subject.to_owned(),
             mark,
             text,
         }
@@ -94,8 +97,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<bool> {
     match (&host, &run_dir) {
         (Ok(host), Ok(run_dir)) => {
             findings.extend(of_host(host));
-            let checked = check_database(run_dir, host, args.accept_database).await;
-            findings.push(Finding::of("database", checked));
+            findings.extend(of_database(run_dir, host, args.accept_database).await);
         }
         (Err(why), _) | (_, Err(why)) => {
             findings.push(Finding::of("host agent", Err(why.clone())));
@@ -163,12 +165,30 @@ fn client(socket: &Path) -> Client {
     Client::new(Connector::Unix(socket.to_owned()))
 }
 
-/// Compares the write counter of the database with the last write that the host has seen.
-async fn check_database(run_dir: &Path, host: &HostInfo, accept: bool) -> Result<String, String> {
+/// The database, and what it says of the cluster.
+async fn of_database(run_dir: &Path, host: &HostInfo, accept: bool) -> Vec<Finding> {
     let url = environment::database_url().unwrap_or_else(|| database::url(run_dir, "locule"));
-    let pool = locule_store::connect(&url).map_err(|error| chain(&error))?;
-    let now = locule_control::database_mark(&pool).await;
+    let pool = match locule_store::connect(&url) {
+        Ok(pool) => pool,
+        Err(error) => return vec![Finding::of("database", Err(chain(&error)))],
+    };
+    let checked = check_database(&pool, run_dir, host, accept).await;
+    let mut findings = vec![Finding::of("database", checked)];
+    if let Ok(overview) = locule_control::overview(&pool).await {
+        findings.extend(cluster::findings(&overview, SystemClock::new().now()));
+    }
     pool.close().await;
+    findings
+}
+
+/// Compares the write counter of the database with the last write that the host has seen.
+async fn check_database(
+    pool: &locule_store::PgPool,
+    run_dir: &Path,
+    host: &HostInfo,
+    accept: bool,
+) -> Result<String, String> {
+    let now = locule_control::database_mark(pool).await;
     let now = now.map_err(|error| chain(&error))?;
     let back = host.write_mark.as_ref();
     let back = back.filter(|seen| locule_control::is_older_than_host(seen, &now));
@@ -215,7 +235,7 @@ fn agent(host: &HostInfo) -> Result<String, String> {
 fn of_host(host: &HostInfo) -> Vec<Finding> {
     let kvm = host.accelerator == "kvm";
     let accelerator = Finding {
-        subject: "accelerator",
+        subject: "accelerator".to_owned(),
         mark: if kvm { Mark::Good } else { Mark::Warning },
         text: if kvm {
             format!("kvm ({})", host.vmm)

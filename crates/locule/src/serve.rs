@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use locule_agent_api::{Client, Connector};
-use locule_base::clock::SystemClock;
+use locule_base::clock::{Clock as _, SystemClock};
 use locule_base::handshakes::HandshakeLimits;
 use locule_base::tasks::Tasks;
 use locule_base::telemetry;
@@ -120,6 +120,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let pool = locule_store::connect(&secrets.database_url)?;
     prepare_schema(&pool, !args.no_migrate).await?;
     let (tasks, clock) = (Tasks::new(), SystemClock::shared());
+    locule_control::prepare(&pool, clock.now()).await?;
     let mut config = ControlConfig::new(secrets.platform_key, secrets.jwt_secret, clock.clone())?;
     config.hosts.url = args.hosts_url;
     let certificates = config.hosts.certificates.clone();

@@ -8,34 +8,44 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use locule_store::periodic;
+use locule_store::{PgConnection, periodic};
 use tokio_util::sync::CancellationToken;
 
+use crate::background::cluster_jobs;
 use crate::background::periodic::{Pass, PeriodicTask};
 use crate::core::Core;
 use crate::error::CommonError;
 
-/// The periodic tasks of this process, and those of the cluster with what the database has of them.
+/// The periodic tasks of this process, and those of the cluster with what the database has of them. In the order of their names.
 pub(crate) async fn list(core: &Core) -> Result<Vec<PeriodicTask>, CommonError> {
     let mut conn = core.connection().await?;
-    let jobs = periodic::list(&mut conn).await?;
+    let cluster = of_cluster(&mut conn).await?;
     let mut tasks = core.periodic.list();
-    for task in &mut tasks {
-        let Some(job) = jobs.iter().find(|job| job.name == task.name) else {
-            continue;
-        };
-        let number = |count| u64::try_from(count).unwrap_or(0);
-        let (found, changed, failed) = job.counts;
-        task.last_started_at = job.last_started_at;
-        task.last_finished_at = job.last_finished_at;
-        task.last_error.clone_from(&job.last_error);
-        task.pass = job.last_finished_at.map(|_| Pass {
-            found: number(found),
-            changed: number(changed),
-            failed: number(failed),
-        });
-    }
+    tasks.extend(cluster);
+    tasks.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(tasks)
+}
+
+/// The jobs of the cluster.
+pub(crate) async fn of_cluster(conn: &mut PgConnection) -> Result<Vec<PeriodicTask>, CommonError> {
+    let rows = periodic::list(conn).await?;
+    let tasks = cluster_jobs::ALL.iter().map(|(name, period)| {
+        let mut task = PeriodicTask::new(name, *period);
+        if let Some(row) = rows.iter().find(|row| row.name == *name) {
+            let number = |count| u64::try_from(count).unwrap_or(0);
+            let (found, changed, failed) = row.counts;
+            task.last_started_at = row.last_started_at;
+            task.last_finished_at = row.last_finished_at;
+            task.last_error.clone_from(&row.last_error);
+            task.pass = row.last_finished_at.map(|_| Pass {
+                found: number(found),
+                changed: number(changed),
+                failed: number(failed),
+            });
+        }
+        task
+    });
+    Ok(tasks.collect())
 }
 
 /// The error of a failed pass, as administrators see it. Without the causes: those may have parts of a row or of an address.
@@ -91,7 +101,6 @@ pub(crate) async fn every_alone<E: Into<anyhow::Error>>(
     stop: CancellationToken,
     pass: impl AsyncFn() -> Result<Pass, E>,
 ) -> anyhow::Result<()> {
-    core.periodic.add(job, period);
     let mut own = None;
     loop {
         let ended = pass_alone(&core, job, period, &mut own, &pass).await;

@@ -38,7 +38,7 @@ pub struct PeriodicTask {
 }
 
 impl PeriodicTask {
-    fn new(name: &str, period: Duration) -> Self {
+    pub(crate) fn new(name: &str, period: Duration) -> Self {
         Self {
             name: name.to_owned(),
             period,

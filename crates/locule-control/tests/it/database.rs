@@ -3,7 +3,7 @@
 use locule_agent_api::{HostAgent as _, ReportedState, WriteMark};
 use locule_control::{database_mark, is_older_than_host};
 use locule_domain::{Desired, SandboxState};
-use locule_testkit::{Call, World};
+use locule_testkit::{Call, World, builders};
 use sqlx::PgPool;
 
 async fn host_mark(world: &World) -> WriteMark {
@@ -104,4 +104,19 @@ async fn sandboxes_are_left_alone_while_the_database_is_another_one(pool: PgPool
     world.host.accept_database(now).await.unwrap();
     world.sweep().await;
     assert!(world.row(id).await.state.is_final());
+}
+
+/// `locule serve` on a database that `locule migrate` made, without `locule up`.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_database_that_was_only_migrated_gets_the_id_of_its_cluster_once(pool: PgPool) {
+    locule_control::database_mark(&pool).await.unwrap_err();
+    locule_control::prepare(&pool, builders::noon())
+        .await
+        .unwrap();
+    let first = locule_control::database_mark(&pool).await.unwrap();
+    locule_control::prepare(&pool, builders::noon())
+        .await
+        .unwrap();
+    let again = locule_control::database_mark(&pool).await.unwrap();
+    assert_eq!(first.cluster, again.cluster);
 }
