@@ -82,8 +82,9 @@ impl Hosts {
             };
             self.set_cordon(&mut tx, person, &host, (cordoned, drain), event)
                 .await?;
-            self.core.commit(tx).await?;
         }
+        // Ends also without a change: the next call takes a connection of its own.
+        self.core.commit(tx).await?;
         self.get_host(person, id).await
     }
 
@@ -100,8 +101,8 @@ impl Hosts {
             let event = HostAuditEvent::Drain(drain);
             self.set_cordon(&mut tx, person, &host, (true, Some(drain)), event)
                 .await?;
-            self.core.commit(tx).await?;
         }
+        self.core.commit(tx).await?;
         if drain == Drain::Pause {
             let sandboxes = self.sandboxes.clone();
             // The host monitor pauses what this process does not get to.
