@@ -8,6 +8,8 @@
 //! | stopped or error, inferred | running | paused | keep | keep |
 //! | stopped or error, else | destroy there | destroy there | keep | keep |
 //!
+//! A row that waits for its host to confirm the end waits no longer once the host is deleted.
+//!
 //! A sandbox whose desired state is `gone` is destroyed in every column but the last; in the last its row becomes stopped, with
 //! `cleanup_pending`.
 
@@ -17,7 +19,7 @@ use locule_domain::{
     Desired, ErrorReason, Overdue, Sandbox, SandboxEvent, SandboxState, next_action,
 };
 use locule_ids::SandboxId;
-use locule_store::sandboxes;
+use locule_store::{hosts, sandboxes};
 
 use crate::audit::SandboxAuditEvent;
 use crate::caller::Actor;
@@ -112,14 +114,31 @@ impl Sandboxes {
             }
             // A host writes a tombstone also for a sandbox that it does not know: a late order to create it is refused.
             HostAnswer::Absent if sandbox.cleanup_pending => self.destroy_remains(sandbox).await,
+            // No host is left that could confirm the end: an agent whose host was deleted keeps its files.
+            HostAnswer::None if sandbox.cleanup_pending && self.has_no_host(sandbox).await? => {
+                self.clear_cleanup(sandbox.id).await
+            }
             HostAnswer::Reported(_) | HostAnswer::Absent | HostAnswer::None => Ok(()),
         }
+    }
+
+    /// Whether the host of a sandbox was deleted, or the sandbox never had one.
+    async fn has_no_host(&self, sandbox: &Sandbox) -> Result<bool, SandboxError> {
+        let Some(host) = sandbox.host else {
+            return Ok(true);
+        };
+        let mut conn = self.core.connection().await?;
+        Ok(hosts::get(&mut conn, host).await?.is_none())
     }
 
     /// Destroys what remains of an ended sandbox on its host.
     async fn destroy_remains(&self, sandbox: &Sandbox) -> Result<(), SandboxError> {
         self.destroy_on_host(sandbox).await?;
-        self.change(sandbox.id, |seen| {
+        self.clear_cleanup(sandbox.id).await
+    }
+
+    async fn clear_cleanup(&self, id: SandboxId) -> Result<(), SandboxError> {
+        self.change(id, |seen| {
             let mut next = seen.clone();
             next.cleanup_pending = false;
             Ok(Some(Change { next, record: None }))

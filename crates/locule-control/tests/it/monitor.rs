@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use locule_domain::{ErrorReason, HostState, SandboxState, StopReason};
+use locule_domain::{Drain, ErrorReason, HostState, SandboxState, StopReason};
 use locule_store::hosts;
 use locule_testkit::World;
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 
 const SILENT: Duration = Duration::from_secs(91);
 
@@ -134,6 +135,41 @@ async fn a_missing_sandbox_can_be_destroyed(pool: PgPool) {
     world.sweep().await;
     assert!(!world.row(id).await.cleanup_pending);
     assert_eq!(world.host.holds(id), None);
+}
+
+/// B-121: no agent is left that could confirm what a deleted host still holds.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_destroyed_sandbox_does_not_wait_for_a_host_that_is_deleted(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.go_away();
+    world.destroy(id).await.unwrap();
+    world.sweep().await;
+    assert!(world.row(id).await.cleanup_pending, "the host may return");
+    let hosts = &world.control.hosts;
+    let deleted = hosts.delete_host(&world.person, world.host_id, true).await;
+    deleted.unwrap();
+    world.sweep().await;
+    assert!(!world.row(id).await.cleanup_pending);
+}
+
+/// A pool with one connection is enough: a request never takes a second one while it holds the first.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_cordon_or_drain_that_changes_nothing_needs_one_connection(pool: PgPool) {
+    let one = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(3))
+        .connect_lazy_with((*pool.connect_options()).clone());
+    let world = World::start(one).await;
+    let hosts = &world.control.hosts;
+    for _ in 0..2 {
+        let cordoned = hosts.cordon_host(&world.person, world.host_id, true).await;
+        assert!(cordoned.unwrap().host.cordoned);
+    }
+    for _ in 0..2 {
+        let drained = hosts.drain_host(&world.person, world.host_id, Drain::Wait);
+        assert_eq!(drained.await.unwrap().host.host.drain, Some(Drain::Wait));
+    }
 }
 
 /// W-008: a create without a host ends in the request.
