@@ -1,6 +1,6 @@
 # The front door. Each target is a line; the work is in xtask/.
 .DEFAULT_GOAL := help
-.PHONY: help xtask setup images install uninstall run test check golden e2e sdks web pictures bench soak
+.PHONY: help xtask setup images install uninstall run test check golden sim e2e sdks web pictures bench soak
 XTASK = cargo run --quiet --package xtask --
 PREFIX ?= /usr/local
 
@@ -38,6 +38,9 @@ run: install ## the platform, running (LOCULE_DATA_DIR, LOCULE_LISTEN)
 
 test: setup ## every test, from laws to real microVMs (root)
 	@$(XTASK) test
+
+sim: setup ## simulate a fleet with faults (SEEDS=5000 seeds, or SEED=n alone; STEPS=n each)
+	@$(XTASK) sim $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
 
 e2e: setup ## only the tests that boot real microVMs
 	@$(XTASK) test e2e

@@ -27,6 +27,7 @@ use clap::Parser;
 
 use crate::places::Places;
 use crate::run::{answer, say};
+use crate::test::simulation::{self, Seeds};
 
 /// Repository chores.
 #[derive(Debug, Parser)]
@@ -53,6 +54,18 @@ enum Chore {
     Test {
         /// laws, store, control, http, cli, host, e2e
         rings: Vec<String>,
+    },
+    /// Run more seeds of the simulation of a fleet than the tests do, or one of them.
+    Sim {
+        /// So many seeds, from 0
+        #[arg(long, conflicts_with = "seed")]
+        seeds: Option<u64>,
+        /// This seed only
+        #[arg(long)]
+        seed: Option<u64>,
+        /// The steps of each seed
+        #[arg(long)]
+        steps: Option<u64>,
     },
     /// Measure a release build on an idle machine and write `docs/PERFORMANCE.md`.
     Bench {
@@ -120,6 +133,14 @@ fn main() -> ExitCode {
             digest::of_file(&file).and_then(|hex| answer(format_args!("{hex}")))
         }
         Chore::Test { rings } => test::test(&places, &rings),
+        Chore::Sim { seeds, seed, steps } => simulation::simulate(
+            &places,
+            Seeds {
+                count: seeds,
+                seed,
+                steps,
+            },
+        ),
         Chore::Bench { quick, only } => speed::bench(&places, quick, only.as_deref()),
         Chore::Soak {
             minutes,

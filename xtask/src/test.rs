@@ -3,6 +3,7 @@
 mod rings;
 mod sdks;
 mod servers;
+pub(crate) mod simulation;
 mod tally;
 
 use std::ffi::OsString;

@@ -61,6 +61,8 @@ pub struct SandboxesConfig {
     pub recheck: Duration,
     /// How the host of a new sandbox is chosen.
     pub scheduler: Scheduler,
+    /// Makes the ids of new sandboxes. A simulation makes the same ids in each run of a seed.
+    pub new_id: Arc<dyn Fn() -> SandboxId + Send + Sync>,
 }
 
 /// Host agents promise their memory twice, and sandboxes write a small part of their disks (ADR 0046).
@@ -81,6 +83,7 @@ impl SandboxesConfig {
                 overcommit: OVERCOMMIT,
                 ..Scheduler::default()
             },
+            new_id: Arc::new(SandboxId::random),
         }
     }
 }

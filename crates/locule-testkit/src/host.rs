@@ -124,6 +124,11 @@ impl SimHost {
         self.report(sandbox).map(|report| report.state)
     }
 
+    /// The reports of all sandboxes that the host holds.
+    pub fn held(&self) -> Vec<SandboxReport> {
+        self.state().held.values().cloned().collect()
+    }
+
     /// The number of sandboxes that the host holds.
     pub fn count(&self) -> usize {
         self.state().held.len()

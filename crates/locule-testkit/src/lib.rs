@@ -4,12 +4,15 @@
 //! World ── ControlPlane ──► SimHost (one or more)      ManualClock: a test advances the time
 //!    └──── PgPool: a real database for each test
 //!
+//! Simulation ── ControlPlane, two of them ──► SimHosts, over a network with faults
+//!
 //! edge ──► HostProxy, by the states of a SimHost ──► FakeGuest: scripted programs, in the test process
 //!                                                └─► GuestProcess: the real guest agent, which runs real commands
 //! ```
 
 pub mod builders;
 mod fake_guest;
+mod fleet;
 mod guest_process;
 mod host;
 mod host_proxy;
@@ -21,6 +24,7 @@ mod wait;
 mod world;
 
 pub use fake_guest::{FIRST_PID, FakeGuest, WebAnswer, WebRequest};
+pub use fleet::{Answers, Defects, Failure, Simulation};
 pub use guest_process::{GuestProcess, current_user, free_address, program};
 pub use host::SimHost;
 pub use host_proxy::{GuestAgent, HostProxy};

@@ -1,6 +1,6 @@
 //! What every host holds, fetched once for a pass of the [sweep](super::sweep).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use locule_agent_api::SandboxReport;
@@ -16,7 +16,7 @@ use crate::sandboxes::Sandboxes;
 pub(crate) struct HostInventory {
     /// When the hosts were asked: a row that changed later may be ahead of its report.
     pub(crate) asked_at: DateTime<Utc>,
-    by_host: HashMap<HostId, HashMap<SandboxId, SandboxReport>>,
+    by_host: BTreeMap<HostId, BTreeMap<SandboxId, SandboxReport>>,
 }
 
 /// The answer of a sandbox's host about the sandbox.

@@ -106,7 +106,7 @@ impl Sandboxes {
             .expires_in
             .map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
         Sandbox {
-            id: SandboxId::random(),
+            id: (self.inner.config.new_id)(),
             team: caller.team,
             host: None,
             state: SandboxState::Pending,

@@ -109,14 +109,14 @@ async fn sandboxes_are_left_alone_while_the_database_is_another_one(pool: PgPool
 /// `locule serve` on a database that `locule migrate` made, without `locule up`.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_database_that_was_only_migrated_gets_the_id_of_its_cluster_once(pool: PgPool) {
-    locule_control::database_mark(&pool).await.unwrap_err();
+    database_mark(&pool).await.unwrap_err();
     locule_control::prepare(&pool, builders::noon())
         .await
         .unwrap();
-    let first = locule_control::database_mark(&pool).await.unwrap();
+    let first = database_mark(&pool).await.unwrap();
     locule_control::prepare(&pool, builders::noon())
         .await
         .unwrap();
-    let again = locule_control::database_mark(&pool).await.unwrap();
+    let again = database_mark(&pool).await.unwrap();
     assert_eq!(first.cluster, again.cluster);
 }

@@ -19,6 +19,7 @@ mod quota;
 mod revocation;
 mod second_line;
 mod sessions;
+mod simulation;
 mod stale;
 mod teams;
 mod truth;
