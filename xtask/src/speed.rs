@@ -57,12 +57,14 @@ fn on_a_platform(
 ) -> Result<()> {
     images::build(places)?;
     say(format_args!("building the platform ({profile})"));
-    let packages = ["-p", "locule", "-p", "locule-stub-vmm"];
-    run(cargo()
-        .current_dir(&places.root)
-        .envs(dashboard.map(|build| ("LOCULE_WEB", build)))
-        .args(["build", "--quiet", "--profile", profile])
-        .args(packages))?;
+    // One after the other: together they would get other features than an installed program has, and every crate a second build.
+    for package in ["locule", "locule-stub-vmm"] {
+        run(cargo()
+            .current_dir(&places.root)
+            .envs(dashboard.as_ref().map(|build| ("LOCULE_WEB", build)))
+            .args(["build", "--quiet", "--profile", profile])
+            .args(["--package", package]))?;
+    }
     let programs = places.target.join(match profile {
         "dev" => "debug",
         other => other,

@@ -21,7 +21,7 @@ export interface Platform {
   start: () => Promise<void>;
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
@@ -34,7 +34,7 @@ function freePort(): Promise<number> {
   });
 }
 
-function needed(name: string): string {
+export function needed(name: string): string {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is not set; \`make test\` sets it`);
   return value;
@@ -63,8 +63,18 @@ function processOf(up: number, subcommand: string): number | undefined {
 }
 
 /** `locule up` with its folder of data, from the start until it is stopped. */
-async function run(args: string[], folder: string): Promise<{ up: ChildProcess; stop: () => Promise<void> }> {
-  const up = spawn(needed('LOCULE_BINARY'), args, { env: { ...process.env, HOME: folder } });
+async function run(
+  args: string[],
+  folder: string,
+  hosts: string,
+): Promise<{ up: ChildProcess; stop: () => Promise<void> }> {
+  const env = {
+    ...process.env,
+    HOME: folder,
+    LOCULE__HOSTS__LISTEN: hosts,
+    LOCULE__HOSTS__URL: `https://${hosts}`,
+  };
+  const up = spawn(needed('LOCULE_BINARY'), args, { env });
   let printed = '';
   const ended = new Promise<number | null>((resolve) => up.once('exit', resolve));
   await new Promise<void>((resolve, reject) => {
@@ -94,7 +104,8 @@ async function start(): Promise<{ platform: Platform; end: () => Promise<void> }
   const listen = `127.0.0.1:${await freePort()}`;
   const args = ['up', '--data-dir', join(folder, 'data'), '--listen', listen];
   args.push('--images', needed('LOCULE_IMAGES'), '--pool-size', '6144');
-  let running = await run(args, folder);
+  const hosts = `127.0.0.1:${await freePort()}`;
+  let running = await run(args, folder, hosts);
   const kept = JSON.parse(readFileSync(join(folder, 'data/credentials.json'), 'utf8')) as Record<
     string,
     string
@@ -111,7 +122,7 @@ async function start(): Promise<{ platform: Platform; end: () => Promise<void> }
     },
     stop: () => running.stop(),
     start: async () => {
-      running = await run(args, folder);
+      running = await run(args, folder, hosts);
     },
   };
   const end = async () => {

@@ -75,8 +75,7 @@ async function settled(page: Page): Promise<void> {
  */
 function themesAt(scene: number, size: number): readonly (typeof THEMES)[number][] {
   const one = THEMES[(scene + size) % THEMES.length];
-  const all =
-    process.env.LOCULE_PICTURES === 'all' || test.info().config.updateSnapshots === 'all' || !one;
+  const all = process.env.LOCULE_PICTURES === 'all' || test.info().config.updateSnapshots === 'all' || !one;
   return all ? THEMES : [one];
 }
 
