@@ -30,7 +30,7 @@ pub(crate) fn bench(places: &Places, quick: bool, only: Option<&str>) -> Result<
     } else {
         None
     };
-    on_a_platform(places, "release", "speed", dashboard, own)
+    on_a_platform(places, "release", "speed", dashboard.as_deref(), own)
 }
 
 /// Whether the bench opens the dashboard. The other sections, and a soak, call the API only.
@@ -52,7 +52,7 @@ fn on_a_platform(
     places: &Places,
     profile: &str,
     name: &str,
-    dashboard: Option<String>,
+    dashboard: Option<&str>,
     own: Vec<OsString>,
 ) -> Result<()> {
     images::build(places)?;
@@ -61,7 +61,7 @@ fn on_a_platform(
     for package in ["locule", "locule-stub-vmm"] {
         run(cargo()
             .current_dir(&places.root)
-            .envs(dashboard.as_ref().map(|build| ("LOCULE_WEB", build)))
+            .envs(dashboard.map(|build| ("LOCULE_WEB", build)))
             .args(["build", "--quiet", "--profile", profile])
             .args(["--package", package]))?;
     }

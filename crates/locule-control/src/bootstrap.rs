@@ -54,7 +54,8 @@ async fn ensure_cluster(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<(
     cluster::ensure(conn, TeamId::random().as_uuid(), now).await
 }
 
-/// Gives a database that was only migrated the id of its cluster, without which no first account is an administrator and no order to a host can be sent. Idempotent.
+/// Gives a database that was only migrated the id of its cluster. Without it no first account becomes an administrator, and no order can
+/// be sent to a host. Idempotent.
 pub async fn prepare(pool: &PgPool, now: DateTime<Utc>) -> Result<(), CommonError> {
     let mut conn = pool.acquire().await.map_err(StoreError::from)?;
     Ok(ensure_cluster(&mut conn, now).await?)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use locule_agent_api::{Client, Connector};
-use locule_base::clock::{Clock as _, SystemClock};
+use locule_base::clock::SystemClock;
 use locule_base::handshakes::HandshakeLimits;
 use locule_base::tasks::Tasks;
 use locule_base::telemetry;

@@ -33,8 +33,8 @@ pub(crate) struct Platform {
     up: Option<Child>,
     /// Further options of `up`.
     options: Vec<String>,
-    /// The domain of the sandboxes' host names.
-    domain: Option<String>,
+    /// Further variables of `up`.
+    environment: Vec<(&'static str, String)>,
 }
 
 /// The output and the exit code of a program.
@@ -124,15 +124,24 @@ impl Platform {
     }
 
     pub(crate) fn start_with(options: &[&str]) -> Self {
-        Self::start_as(options, None)
+        Self::start_as(options, Vec::new())
     }
 
     /// Its sandboxes have host names under this domain.
     pub(crate) fn start_under(domain: &str) -> Self {
-        Self::start_as(&[], Some(domain))
+        let domain = ("LOCULE__HTTP__SANDBOX_DOMAIN", domain.to_owned());
+        Self::start_as(&[], vec![domain])
     }
 
-    fn start_as(options: &[&str], domain: Option<&str>) -> Self {
+    /// Hosts on other machines reach it at this address.
+    pub(crate) fn start_for_hosts(listen: &str) -> Self {
+        let url = format!("https://{listen}");
+        let listen = ("LOCULE__HOSTS__LISTEN", listen.to_owned());
+        let options = ["--qemu", &stub_vmm(), "--warm", "0"];
+        Self::start_as(&options, vec![listen, ("LOCULE__HOSTS__URL", url)])
+    }
+
+    fn start_as(options: &[&str], environment: Vec<(&'static str, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // The user of the database must have access to the folder.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -147,7 +156,7 @@ impl Platform {
             port,
             up: None,
             options: options.iter().copied().map(str::to_owned).collect(),
-            domain: domain.map(str::to_owned),
+            environment,
         };
         platform.start_again();
         platform
@@ -173,10 +182,8 @@ impl Platform {
             .args(["--accel", "tcg", "--pool-size", "4096"])
             .args(&self.options)
             .env("LOCULE_FAILPOINTS", self.failpoint())
-            .env("HOME", self.folder());
-        if let Some(domain) = &self.domain {
-            command.env("LOCULE__HTTP__SANDBOX_DOMAIN", domain);
-        }
+            .env("HOME", self.folder())
+            .envs(self.environment.iter().cloned());
         command
     }
 

@@ -18,34 +18,30 @@ pub(super) fn findings(overview: &Overview, now: DateTime<Utc>) -> Vec<Finding> 
 
 fn of_hosts(hosts: &[Host], now: DateTime<Utc>) -> Finding {
     let count = |state: HostState| hosts.iter().filter(|host| host.state == state).count();
+    let cordoned = hosts.iter().filter(|host| host.cordoned).count();
+    let mut parts = vec![match cordoned {
+        0 => format!("{} online", count(HostState::Online)),
+        cordoned => format!("{} online ({cordoned} cordoned)", count(HostState::Online)),
+    }];
+    if count(HostState::Pending) > 0 {
+        parts.push(format!("{} pending", count(HostState::Pending)));
+    }
     let away = hosts
         .iter()
         .filter(|host| host.state == HostState::Unreachable);
-    let mut text = format!("{} online", count(HostState::Online));
-    let cordoned = hosts.iter().filter(|host| host.cordoned).count();
-    if cordoned > 0 {
-        text += &format!(" ({cordoned} cordoned)");
-    }
-    if count(HostState::Pending) > 0 {
-        text += &format!(", {} pending", count(HostState::Pending));
-    }
-    let mut mark = if count(HostState::Online) == 0 {
-        Mark::Bad
-    } else {
-        Mark::Good
-    };
-    for host in away {
-        mark = if mark == Mark::Good {
-            Mark::Warning
-        } else {
-            mark
-        };
+    parts.extend(away.map(|host| {
         let since = host.last_heartbeat_at.map_or_else(
             || "no heartbeat".to_owned(),
             |at| format!("last heartbeat {} ago", age(now - at)),
         );
-        text += &format!("; {} at {} is unreachable: {since}", host.id, host.address);
-    }
+        format!("{} at {} is unreachable: {since}", host.id, host.address)
+    }));
+    let mark = match (count(HostState::Online), count(HostState::Unreachable)) {
+        (0, _) => Mark::Bad,
+        (_, 0) => Mark::Good,
+        _ => Mark::Warning,
+    };
+    let text = parts.join("; ");
     Finding {
         subject: "hosts".to_owned(),
         mark,
@@ -66,13 +62,16 @@ fn of_job(job: &PeriodicTask, now: DateTime<Utc>) -> Finding {
     let ago = now - started;
     let period = chrono::Duration::from_std(job.period).unwrap_or(chrono::Duration::MAX);
     let is_late = ago > (period * PERIODS).max(PATIENCE);
-    let mut text = format!("{} ago", age(ago));
-    if let Some(pass) = job.pass {
-        text += &format!(
-            ": {} found, {} changed, {} failed",
-            pass.found, pass.changed, pass.failed
-        );
-    }
+    let text = match job.pass {
+        Some(pass) => format!(
+            "{} ago: {} found, {} changed, {} failed",
+            age(ago),
+            pass.found,
+            pass.changed,
+            pass.failed
+        ),
+        None => format!("{} ago", age(ago)),
+    };
     if let Some(error) = &job.last_error {
         return finding(Mark::Bad, format!("{text}; the pass failed: {error}"));
     }
