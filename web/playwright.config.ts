@@ -5,10 +5,7 @@ import { CHROMIUM, HEADLESS } from './e2e/support/chromium.ts';
  * The tests with mocks share one browser context a worker: a page that is already warm loads in a quarter of the time. Playwright clears
  * cookies, routes and scripts between two tests, and the fixture `open` clears the storage. No test leaves a page of its own origin.
  */
-const mocked = (
-  browser: typeof CHROMIUM,
-  ...more: string[]
-): NonNullable<PlaywrightTestProject['use']> => ({
+const mocked = (browser: typeof CHROMIUM, ...more: string[]): NonNullable<PlaywrightTestProject['use']> => ({
   reuseContext: true,
   contextOptions: { reducedMotion: 'reduce' },
   // Nothing but the server of the test can be reached.
@@ -42,7 +39,10 @@ export default defineConfig({
       testDir: 'e2e/visual',
       fullyParallel: true,
       // Text is drawn the same whatever the settings of the system are.
-      use: { ...mocked(CHROMIUM, '--font-render-hinting=none', '--force-color-profile=srgb'), screenshot: 'off' },
+      use: {
+        ...mocked(CHROMIUM, '--font-render-hinting=none', '--force-color-profile=srgb'),
+        screenshot: 'off',
+      },
     },
     // One worker: the tests share one platform with real microVMs.
     { name: 'live', testDir: 'e2e/live', fullyParallel: false, workers: 1, timeout: 180_000 },

@@ -73,7 +73,7 @@ fn fleet(bridge: &Bridge) -> (Platform, Vec<Machine>) {
 }
 
 /// Every virtual machine and every file on the machines belongs to a sandbox in the database, and runs once.
-fn nothing_is_owned_by_nobody(platform: &Platform, machines: &[Machine]) {
+fn rows_and_machines_agree(platform: &Platform, machines: &[Machine]) {
     for machine in machines {
         let known = on(platform, &machine.id);
         let running = known.values().filter(|status| *status == "running").count();
@@ -101,7 +101,7 @@ fn sandboxes_on_other_machines_survive_partitions_kills_and_restarts() {
     for there in &placed {
         assert_eq!(there.len(), SANDBOXES_PER_MACHINE, "{placed:?}");
     }
-    nothing_is_owned_by_nobody(&platform, &machines);
+    rows_and_machines_agree(&platform, &machines);
 
     // All at once, since the silence of a host lasts: the first machine is cut off, the agent of the second dies, the third loses its
     // power, and each part of the control plane is killed.
@@ -156,7 +156,7 @@ fn sandboxes_on_other_machines_survive_partitions_kills_and_restarts() {
     for machine in &machines {
         wait_online(&platform, machine);
     }
-    nothing_is_owned_by_nobody(&platform, &machines);
+    rows_and_machines_agree(&platform, &machines);
     hosts_are_drained_and_deleted(&platform, machines);
     platform.stop();
 }
@@ -189,9 +189,9 @@ fn hosts_are_drained_and_deleted(platform: &Platform, mut machines: Vec<Machine>
     assert!(busy.agent_ends().success(), "{}", busy.said());
     assert!(busy.vmms().is_empty());
 
-    nothing_is_owned_by_nobody(platform, &machines);
+    rows_and_machines_agree(platform, &machines);
     for id in on(platform, &machines[0].id).keys() {
         platform.succeeds(&["sandbox", "kill", id]);
     }
-    nothing_is_owned_by_nobody(platform, &machines);
+    rows_and_machines_agree(platform, &machines);
 }

@@ -54,7 +54,6 @@ impl Bridge {
         run("ip", &format!("link set {name} up"));
         Self { name }
     }
-
 }
 
 impl Drop for Bridge {
