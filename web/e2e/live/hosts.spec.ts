@@ -13,7 +13,7 @@ async function follow(command: string, folder: string): Promise<ChildProcess> {
   const args = given.map((word) => (word === '127.0.0.1' ? address : word));
   const binary = needed('LOCULE_BINARY');
   args.push('--data-dir', join(folder, 'agent'), '--images', needed('LOCULE_IMAGES'), '--accel', 'tcg');
-  args.push('--qemu', join(dirname(binary), 'locule-stub-vmm'), '--pool-size', '1024', '--warm', '0');
+  args.push('--qemu', join(dirname(binary), 'locule-stub-vmm'), '--pool-size', '4096', '--warm', '0');
   const log = openSync(join(folder, 'agent.log'), 'a');
   return spawn(binary, args, { stdio: ['ignore', log, log], cwd: folder });
 }
@@ -36,7 +36,7 @@ test('a machine joins by the command of the page, is drained, and is deleted', a
     await expect(shown.getByRole('status').filter({ hasText: 'has come' })).toContainText('online', {
       timeout: 120_000,
     });
-    await shown.getByRole('button', { name: 'Done' }).click();
+    await shown.getByRole('button', { name: 'I have it' }).click();
     const rows = page.locator('tr[data-host]');
     await expect(rows).toHaveCount(2);
     const added = rows.last();
