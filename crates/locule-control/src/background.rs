@@ -25,7 +25,7 @@ use crate::background::passes::{every, every_alone};
 use crate::background::periodic::Pass;
 use crate::events::Events;
 use crate::hosts::{self, Hosts};
-use crate::reconcile::monitor::{self, Monitor};
+use crate::reconcile::monitor::Monitor;
 use crate::reconcile::{sweep, watch};
 use crate::sandboxes::Sandboxes;
 use crate::teams::api_keys;
@@ -43,25 +43,17 @@ pub(crate) fn start(
     start_links(sandboxes, hosts);
     let owned = monitor.clone();
     let core = core_of();
-    tasks.spawn("host monitor", |stop| {
-        every_alone(
-            core,
-            cluster_jobs::HOST_MONITOR,
-            monitor::PERIOD,
-            stop,
-            async move || owned.pass().await,
-        )
+    tasks.spawn(cluster_jobs::HOST_MONITOR.name, |stop| {
+        every_alone(core, cluster_jobs::HOST_MONITOR, stop, async move || {
+            owned.pass().await
+        })
     });
     let owned = sandboxes.clone();
     let core = core_of();
-    tasks.spawn("sandbox sweep", |stop| {
-        every_alone(
-            core,
-            cluster_jobs::SANDBOX_SWEEP,
-            sweep::PERIOD,
-            stop,
-            async move || sweep::once(&owned).await,
-        )
+    tasks.spawn(cluster_jobs::SANDBOX_SWEEP.name, |stop| {
+        every_alone(core, cluster_jobs::SANDBOX_SWEEP, stop, async move || {
+            sweep::once(&owned).await
+        })
     });
     start_revocation(sandboxes);
     let owned = accounts.clone();
@@ -80,14 +72,10 @@ pub(crate) fn start(
     });
     let owned = accounts.clone();
     let core = core_of();
-    tasks.spawn("retention", |stop| {
-        every_alone(
-            core,
-            cluster_jobs::RETENTION,
-            retention::PERIOD,
-            stop,
-            async move || owned.purge_expired().await.map(|()| Pass::default()),
-        )
+    tasks.spawn(cluster_jobs::RETENTION.name, |stop| {
+        every_alone(core, cluster_jobs::RETENTION, stop, async move || {
+            owned.purge_expired().await.map(|()| Pass::default())
+        })
     });
     let owned = jobs.clone();
     let core = core_of();

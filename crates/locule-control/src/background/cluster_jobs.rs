@@ -1,16 +1,25 @@
-//! The jobs that one process of the control plane runs for all, and the pauses between their passes.
+//! The jobs that one process of the control plane runs for all.
 
 use std::time::Duration;
 
 use crate::background::retention;
 use crate::reconcile::{monitor, sweep};
 
-pub(crate) const HOST_MONITOR: &str = "host monitor";
-pub(crate) const SANDBOX_SWEEP: &str = "sandbox sweep";
-pub(crate) const RETENTION: &str = "retention";
+/// A job, and the pause between two passes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClusterJob {
+    pub(crate) name: &'static str,
+    pub(crate) period: Duration,
+}
 
-pub(crate) const ALL: [(&str, Duration); 3] = [
-    (HOST_MONITOR, monitor::PERIOD),
-    (RETENTION, retention::PERIOD),
-    (SANDBOX_SWEEP, sweep::PERIOD),
-];
+impl ClusterJob {
+    const fn new(name: &'static str, period: Duration) -> Self {
+        Self { name, period }
+    }
+}
+
+pub(crate) const HOST_MONITOR: ClusterJob = ClusterJob::new("host monitor", monitor::PERIOD);
+pub(crate) const RETENTION: ClusterJob = ClusterJob::new("retention", retention::PERIOD);
+pub(crate) const SANDBOX_SWEEP: ClusterJob = ClusterJob::new("sandbox sweep", sweep::PERIOD);
+
+pub(crate) const ALL: [ClusterJob; 3] = [HOST_MONITOR, RETENTION, SANDBOX_SWEEP];

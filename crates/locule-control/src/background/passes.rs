@@ -11,7 +11,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use locule_store::{PgConnection, periodic};
 use tokio_util::sync::CancellationToken;
 
-use crate::background::cluster_jobs;
+use crate::background::cluster_jobs::{self, ClusterJob};
 use crate::background::periodic::{Pass, PeriodicTask};
 use crate::core::Core;
 use crate::error::CommonError;
@@ -29,9 +29,9 @@ pub(crate) async fn list(core: &Core) -> Result<Vec<PeriodicTask>, CommonError> 
 /// The jobs of the cluster.
 pub(crate) async fn of_cluster(conn: &mut PgConnection) -> Result<Vec<PeriodicTask>, CommonError> {
     let rows = periodic::list(conn).await?;
-    let tasks = cluster_jobs::ALL.iter().map(|(name, period)| {
-        let mut task = PeriodicTask::new(name, *period);
-        if let Some(row) = rows.iter().find(|row| row.name == *name) {
+    let tasks = cluster_jobs::ALL.iter().map(|job| {
+        let mut task = PeriodicTask::new(job.name, job.period);
+        if let Some(row) = rows.iter().find(|row| row.name == job.name) {
             let number = |count| u64::try_from(count).unwrap_or(0);
             let (found, changed, failed) = row.counts;
             task.last_started_at = row.last_started_at;
@@ -96,16 +96,15 @@ pub(crate) async fn every<E: Into<anyhow::Error>>(
 /// begins at most once in a period.
 pub(crate) async fn every_alone<E: Into<anyhow::Error>>(
     core: Core,
-    job: &'static str,
-    period: Duration,
+    job: ClusterJob,
     stop: CancellationToken,
     pass: impl AsyncFn() -> Result<Pass, E>,
 ) -> anyhow::Result<()> {
     let mut own = None;
     loop {
-        let ended = pass_alone(&core, job, period, &mut own, &pass).await;
-        log(job, &ended);
-        let wait = ended.ok().flatten().unwrap_or(period);
+        let ended = pass_alone(&core, job, &mut own, &pass).await;
+        log(job.name, &ended);
+        let wait = ended.ok().flatten().unwrap_or(job.period);
         if !continues(&stop, wait).await {
             return Ok(());
         }
@@ -119,31 +118,30 @@ pub(crate) async fn every_alone<E: Into<anyhow::Error>>(
 /// compares the version of the row that it read.
 async fn pass_alone<E: Into<anyhow::Error>>(
     core: &Core,
-    job: &'static str,
-    period: Duration,
+    job: ClusterJob,
     own: &mut Option<DateTime<Utc>>,
     pass: &impl AsyncFn() -> Result<Pass, E>,
 ) -> anyhow::Result<Option<Duration>> {
-    if !core.job_locks.try_lock(job).await? {
+    if !core.job_locks.try_lock(job.name).await? {
         return Ok(None);
     }
-    let ended = pass_locked(core, job, period, own, pass).await;
-    core.job_locks.unlock(job).await?;
+    let ended = pass_locked(core, job, own, pass).await;
+    core.job_locks.unlock(job.name).await?;
     ended
 }
 
 async fn pass_locked<E: Into<anyhow::Error>>(
     core: &Core,
-    job: &'static str,
-    period: Duration,
+    job: ClusterJob,
     own: &mut Option<DateTime<Utc>>,
     pass: &impl AsyncFn() -> Result<Pass, E>,
 ) -> anyhow::Result<Option<Duration>> {
+    let ClusterJob { name, period } = job;
     // PostgreSQL keeps microseconds.
     let now = core.now().trunc_subsecs(6);
     let mut conn = core.connection().await?;
-    periodic::ensure(&mut conn, job).await?;
-    let last = periodic::last_started(&mut conn, job).await?;
+    periodic::ensure(&mut conn, name).await?;
+    let last = periodic::last_started(&mut conn, name).await?;
     if let Some(last) = last.filter(|last| Some(*last) != *own) {
         let due = (last + period - now).to_std().unwrap_or_default();
         // A process whose clock is ahead must not keep the others from the job for longer than a period.
@@ -151,7 +149,7 @@ async fn pass_locked<E: Into<anyhow::Error>>(
             return Ok(Some(due));
         }
     }
-    periodic::begin(&mut conn, job, now).await?;
+    periodic::begin(&mut conn, name, now).await?;
     drop(conn);
     *own = Some(now);
     let ended = pass().await.map_err(Into::<anyhow::Error>::into);
@@ -163,7 +161,7 @@ async fn pass_locked<E: Into<anyhow::Error>>(
     let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
     let counts = (number(found), number(changed), number(failed));
     let mut conn = core.connection().await?;
-    periodic::end(&mut conn, job, core.now(), shown(&ended), counts).await?;
+    periodic::end(&mut conn, name, core.now(), shown(&ended), counts).await?;
     ended.map(|_| None)
 }
 
@@ -182,8 +180,11 @@ mod tests {
 
         use super::*;
 
-        const JOB: &str = "a job";
         const PERIOD: Duration = Duration::from_secs(15);
+        const JOB: ClusterJob = ClusterJob {
+            name: "a job",
+            period: PERIOD,
+        };
 
         /// One of the processes of a control plane.
         struct Process {
@@ -204,7 +205,7 @@ mod tests {
                 &mut self,
                 pass: impl AsyncFn() -> anyhow::Result<Pass>,
             ) -> anyhow::Result<Option<Duration>> {
-                pass_alone(&self.core, JOB, PERIOD, &mut self.own, &pass).await
+                pass_alone(&self.core, JOB, &mut self.own, &pass).await
             }
         }
 
