@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use locule_agent_api::AgentError;
 use locule_domain::{Desired, ErrorReason, NewSandbox, Sandbox, SandboxState, Timeouts};
 use locule_ids::{SandboxId, TeamId};
 use locule_store::{idempotency, sandboxes, templates};
@@ -193,7 +194,7 @@ impl Sandboxes {
         key: Option<&str>,
     ) -> Result<Sandbox, SandboxError> {
         let _order = self.lock(new.id).await;
-        let reconciled = self.reconcile(new.id).await;
+        let reconciled = self.reconcile(new.id).await.and_then(refuse_failed);
         if let Err(error) = &reconciled {
             tracing::warn!(sandbox.id = %new.id, error = locule_base::errors::chain(error), "a sandbox could not be created");
             // A failed order is in the row already. This is for a failure before there was a host to order.
@@ -211,4 +212,16 @@ impl Sandboxes {
         }
         reconciled
     }
+}
+
+/// A sweep of another process of the control plane may have repeated the order, and given the create up.
+fn refuse_failed(sandbox: Sandbox) -> Result<Sandbox, SandboxError> {
+    let failed = SandboxState::Error {
+        reason: ErrorReason::CreateFailed,
+    };
+    if sandbox.state == failed {
+        let why = "a repeated order to create the sandbox failed".to_owned();
+        return Err(AgentError::Internal(why).into());
+    }
+    Ok(sandbox)
 }

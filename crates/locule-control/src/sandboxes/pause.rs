@@ -3,7 +3,7 @@
 use locule_domain::{Desired, Sandbox, SandboxState};
 use locule_ids::{SandboxId, TeamId};
 
-use super::require_state;
+use super::{require_state, wrong_state};
 use crate::audit::SandboxAuditEvent;
 use crate::caller::Caller;
 use crate::reconcile::changes::Change;
@@ -18,49 +18,54 @@ impl Sandboxes {
         id: SandboxId,
     ) -> Result<Sandbox, SandboxError> {
         let _order = self.lock(id).await;
-        self.set_desired(caller, id, SandboxAuditEvent::Pause, |next| {
+        let ordered = self.set_desired(caller, id, SandboxAuditEvent::Pause, |next| {
             require_state(next, SandboxState::Running)?;
             next.desired = Desired::Paused;
             (next.status_reason, next.last_error) = (None, None);
             Ok(())
-        })
-        .await?;
+        });
+        let ordered = ordered.await?;
         let stayed = (SandboxState::Running, Desired::Running);
         let failure = "the last pause failed; the sandbox runs on";
         let target = SandboxState::Paused;
-        self.reconcile_or_revert(caller.team, id, target, stayed, failure)
+        self.reconcile_or_revert(&ordered, target, stayed, failure)
             .await
     }
 
-    /// Reconciles the sandbox to `target` now. After a failure it reverts the desired state, so that no sweep carries it out later.
+    /// Reconciles the sandbox to `target` now. `ordered`: the row with the desired state of this request. After a failure it reverts
+    /// the desired state, so that no sweep carries it out later.
     pub(super) async fn reconcile_or_revert(
         &self,
-        team: TeamId,
-        id: SandboxId,
+        ordered: &Sandbox,
         target: SandboxState,
         stayed: (SandboxState, Desired),
         failure: &str,
     ) -> Result<Sandbox, SandboxError> {
+        let id = ordered.id;
         match self.reconcile(id).await {
-            Ok(sandbox) => Ok(sandbox),
+            Ok(sandbox) if sandbox.state == target => Ok(sandbox),
+            // A request to another process of the control plane, or the end of the VM, changed the sandbox meanwhile.
+            Ok(sandbox) => Err(wrong_state(&sandbox, target)),
             Err(error) => {
                 // If only the answer of the host was lost, the order was carried out (W-007).
                 self.refresh_from_host(id).await?;
-                self.revert_desired(id, stayed, failure).await?;
-                self.answer(team, id, target, error).await
+                self.revert_desired(ordered, stayed, failure).await?;
+                self.answer(ordered.team, id, target, error).await
             }
         }
     }
 
-    /// Reverts the desired state with a new generation: the failed order may still arrive at the host, which then refuses it.
+    /// Reverts the desired state with a new generation: the failed order may still arrive at the host, which then refuses it. The
+    /// desired state of a later request stays: requests to several processes of the control plane do not wait for each other.
     async fn revert_desired(
         &self,
-        id: SandboxId,
+        ordered: &Sandbox,
         (state, desired): (SandboxState, Desired),
         failure: &str,
     ) -> Result<(), SandboxError> {
-        self.change(id, |seen| {
-            if seen.state != state || seen.desired == Desired::Gone {
+        self.change(ordered.id, |seen| {
+            let is_later = seen.generation != ordered.generation;
+            if is_later || seen.state != state || seen.desired == Desired::Gone {
                 return Ok(None);
             }
             let mut next = seen.clone();

@@ -80,18 +80,18 @@ impl Sandboxes {
         }
         drop(conn);
         let now = self.core.now();
-        self.set_desired(caller, id, SandboxAuditEvent::Resume, |next| {
+        let ordered = self.set_desired(caller, id, SandboxAuditEvent::Resume, |next| {
             require_state(next, SandboxState::Paused)?;
             next.desired = Desired::Running;
             next.last_error = None;
             end.apply(next, now);
             Ok(())
-        })
-        .await?;
+        });
+        let ordered = ordered.await?;
         let stayed = (SandboxState::Paused, Desired::Paused);
         let failure = "the last resume failed; the sandbox is still paused";
         let target = SandboxState::Running;
-        self.reconcile_or_revert(caller.team, id, target, stayed, failure)
+        self.reconcile_or_revert(&ordered, target, stayed, failure)
             .await
     }
 }

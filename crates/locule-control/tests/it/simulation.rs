@@ -12,7 +12,7 @@ const STEPS: usize = 40;
 const PARTS: u64 = 4;
 
 /// Seeds that found a defect, and the defect.
-const FOUND: [(u64, &str); 2] = [
+const FOUND: [(u64, &str); 4] = [
     (
         1,
         "a cordon that changed nothing kept its connection while it took another one",
@@ -20,6 +20,14 @@ const FOUND: [(u64, &str); 2] = [
     (
         3,
         "a row waited for ever for a deleted host to confirm its cleanup",
+    ),
+    (
+        1000,
+        "a create was acknowledged that a sweep of another process had given up",
+    ),
+    (
+        1071,
+        "a failed pause reverted a later pause by another process, which was acknowledged",
     ),
 ];
 
