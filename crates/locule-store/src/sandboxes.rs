@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub use creators::{Created, CreatedFilter, Creator, created_by};
 pub use description::{Author, AuthorId, AuthorKind, Description, describe, set_ended_by};
 pub use list::{Filter, count, list, list_sql};
-pub use on_host::{HostSandbox, is_on_drained_host, on_host};
+pub use on_host::{HostSandbox, is_on_drained_host, on_host, waiting_for_cleanup};
 
 use crate::StoreError;
 use crate::statement::statements;

@@ -136,9 +136,13 @@ impl Hosts {
             let held: Vec<SandboxId> = held.iter().map(|sandbox| sandbox.id).collect();
             if held.is_empty() {
                 let sandboxes = ended.len();
-                if !ended.is_empty() {
+                let waiting = sandboxes::waiting_for_cleanup(&mut tx, id).await?;
+                if !ended.is_empty() || !waiting.is_empty() {
                     // While the row exists, the agent is told nothing else: it destroys these and keeps what it has besides.
                     drop(tx);
+                    for (sandbox, generation) in waiting {
+                        ended.push(self.order(sandbox, generation).await?);
+                    }
                     self.terminate(id, std::mem::take(&mut ended)).await;
                     tx = self.core.transaction().await?;
                     self.changeable(&mut tx, person, id).await?;
@@ -187,14 +191,21 @@ impl Hosts {
             }))
         });
         let changed = change.await.map_err(HostError::of_change)?;
+        if changed.host != Some(host) || !changed.state.is_final() {
+            return Ok(None);
+        }
+        self.order(id, changed.generation).await.map(Some)
+    }
+
+    /// The order that ends a sandbox on its host.
+    async fn order(&self, sandbox: SandboxId, generation: i64) -> Result<Order, HostError> {
         let mut conn = self.core.connection().await?;
         let written = cluster::next_write(&mut conn).await?;
-        let is_ended = changed.host == Some(host) && changed.state.is_final();
-        Ok(is_ended.then(|| Order {
-            sandbox: id,
-            generation: changed.generation,
+        Ok(Order {
+            sandbox,
+            generation,
             write_mark: Some(mark(written)),
-        }))
+        })
     }
 
     /// Orders the host agent to destroy these sandboxes and to leave the platform. An agent that cannot be reached learns at its next

@@ -15,6 +15,8 @@ statements! {
         "SELECT s.id, s.status, s.team_id, t.name AS team_name, s.template, s.vcpus, s.memory_mb, s.disk_size_mb, s.created_at
          FROM sandboxes s JOIN teams t ON t.id = s.team_id
          WHERE s.host_id = $1 AND s.status NOT IN ('stopped', 'error') ORDER BY s.id LIMIT 10000";
+    WAITING_FOR_CLEANUP: (Uuid,) => (Uuid, i64) =
+        "SELECT id, generation FROM sandboxes WHERE host_id = $1 AND cleanup_pending ORDER BY id LIMIT 10000";
     IS_DRAINED: (Uuid, Uuid) => (bool,) =
         "SELECT EXISTS (SELECT 1 FROM sandboxes s JOIN hosts h ON h.id = s.host_id
                         WHERE s.id = $1 AND s.team_id = $2 AND h.drain IS NOT NULL)";
@@ -79,4 +81,14 @@ pub async fn is_on_drained_host(
     let values = (id.as_uuid(), team.as_uuid());
     let (is_drained,) = IS_DRAINED.fetch_one(conn, values).await?;
     Ok(is_drained)
+}
+
+/// The ended sandboxes whose files the host has not confirmed to be removed, with their generations.
+pub async fn waiting_for_cleanup(
+    conn: &mut PgConnection,
+    host: HostId,
+) -> Result<Vec<(SandboxId, i64)>, StoreError> {
+    let rows = WAITING_FOR_CLEANUP.fetch_all(conn, (host.as_uuid(),)).await?;
+    let pair = |(id, generation)| (SandboxId::from_uuid(id), generation);
+    Ok(rows.into_iter().map(pair).collect())
 }
