@@ -153,6 +153,22 @@ async fn a_destroyed_sandbox_does_not_wait_for_a_host_that_is_deleted(pool: PgPo
     assert!(!world.row(id).await.cleanup_pending);
 }
 
+/// B-121: what the host still had to remove is part of the deletion, also without force.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_deletion_orders_the_cleanup_that_the_host_still_owes(pool: PgPool) {
+    let world = World::start(pool).await;
+    let id = world.create().await.id;
+    world.host.go_away();
+    world.destroy(id).await.unwrap();
+    world.host.come_back();
+    assert!(world.host.holds(id).is_some());
+    let hosts = &world.control.hosts;
+    let deleted = hosts.delete_host(&world.person, world.host_id, false).await;
+    deleted.unwrap();
+    assert_eq!(world.host.holds(id), None);
+    assert!(world.host.has_tombstone(id));
+}
+
 /// A pool with one connection is enough: a request never takes a second one while it holds the first.
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn a_cordon_or_drain_that_changes_nothing_needs_one_connection(pool: PgPool) {
