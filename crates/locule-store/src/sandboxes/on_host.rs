@@ -88,7 +88,9 @@ pub async fn waiting_for_cleanup(
     conn: &mut PgConnection,
     host: HostId,
 ) -> Result<Vec<(SandboxId, i64)>, StoreError> {
-    let rows = WAITING_FOR_CLEANUP.fetch_all(conn, (host.as_uuid(),)).await?;
+    let rows = WAITING_FOR_CLEANUP
+        .fetch_all(conn, (host.as_uuid(),))
+        .await?;
     let pair = |(id, generation)| (SandboxId::from_uuid(id), generation);
     Ok(rows.into_iter().map(pair).collect())
 }
