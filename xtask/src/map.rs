@@ -12,8 +12,10 @@ pub(crate) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("locule-vmm", &["locule-base"]),
     ("locule-net", &["locule-base"]),
     ("locule-disk", &["locule-base"]),
-    ("locule-control", &["locule-domain", "locule-store", "locule-agent-api", "locule-base", "locule-ids"]),
-    ("locule-agent", &["locule-domain", "locule-api", "locule-agent-api", "locule-guest-api", "locule-vmm", "locule-net", "locule-disk", "locule-base", "locule-ids"]),
+    // Names, sends and receives the images of guests: for the two planes and for the program that builds the images.
+    ("locule-images", &[]),
+    ("locule-control", &["locule-domain", "locule-store", "locule-agent-api", "locule-images", "locule-base", "locule-ids"]),
+    ("locule-agent", &["locule-domain", "locule-api", "locule-agent-api", "locule-guest-api", "locule-vmm", "locule-net", "locule-disk", "locule-images", "locule-base", "locule-ids"]),
     ("locule-guest", &["locule-guest-api"]),
     ("locule-edge", &["locule-agent-api", "locule-guest-api", "locule-base", "locule-ids"]),
     ("locule-http", &["locule-control", "locule-edge", "locule-domain", "locule-api", "locule-base", "locule-ids"]),
@@ -25,7 +27,7 @@ pub(crate) const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("locule-e2e", &[]),
     ("locule-stub-vmm", &["locule-guest-api"]),
     ("locule-fuzz", &[]),
-    ("xtask", &[]),
+    ("xtask", &["locule-images"]),
 ];
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub(crate) const RINGS: &[Ring] = &[
     Ring { name: "contract", serial: false, needs_images: false, part: Part::Contract, packages: &["locule-http"] },
     Ring { name: "cli", serial: false, needs_images: false, part: Part::Tests, packages: &["locule-client", "locule-cli"] },
     Ring { name: "host", serial: true, needs_images: true, part: Part::Tests, packages: &[
-        "locule-vmm", "locule-net", "locule-disk", "locule-guest", "locule-agent"] },
+        "locule-vmm", "locule-net", "locule-disk", "locule-images", "locule-guest", "locule-agent"] },
     // One after the other on each core: together they take a minute and a half.
     Ring { name: "fuzz", serial: false, needs_images: false, part: Part::FuzzTargets, packages: &[
         "locule-ids", "locule-vmm", "locule-net", "locule-agent", "locule-guest", "locule-edge", "locule-http", "locule-control"] },
