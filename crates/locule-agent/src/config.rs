@@ -89,9 +89,23 @@ impl Default for Limits {
     }
 }
 
+/// The cores of the machine that the agent may use.
+pub(crate) fn machine_cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1))
+}
+
 /// All memory of the machine.
 pub(crate) fn machine_mib() -> u64 {
     MachineMemory::read().map_or(0, |memory| memory.total_bytes >> 20)
+}
+
+/// Where the images of the guests come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageSource {
+    /// A bundle on this machine.
+    Folder(PathBuf),
+    /// The control plane, from which the agent fetches what it lacks each time that it starts.
+    ControlPlane,
 }
 
 /// The control plane of a host agent.
@@ -147,8 +161,7 @@ pub struct Config {
     pub run_dir: PathBuf,
     /// Eight hex digits, chosen once per data directory; part of every machine-wide name.
     pub instance: String,
-    /// The guest image bundle.
-    pub images: PathBuf,
+    pub images: ImageSource,
     pub accelerator: AcceleratorSetting,
     /// Without a booted guest by then, KVM does not work on this machine.
     pub kvm_probe_limit: Duration,
@@ -196,6 +209,15 @@ impl Config {
             bandwidth_mbit: self.limits.bandwidth_mbit,
             ..NetOptions::default()
         }
+    }
+
+    /// The guest images that the agent has fetched.
+    pub(crate) fn fetched_images(&self) -> PathBuf {
+        Self::fetched_images_in(&self.data_dir)
+    }
+
+    pub(crate) fn fetched_images_in(data_dir: &Path) -> PathBuf {
+        data_dir.join("images")
     }
 
     pub(crate) fn control_dir(&self) -> PathBuf {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use locule_base::clock::SharedClock;
 use locule_base::tasks::Tasks;
 use locule_disk::Pool;
+use locule_images::Bundle;
 use locule_net::HostNet;
 use locule_vmm::{Accelerator, AcceleratorKind, Vmm};
 
 use crate::config::Config;
 use crate::error::HostError;
-use crate::images::Bundle;
 use crate::ledger::Ledger;
 use crate::promises::Promises;
 use crate::slots::Slots;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use locule_disk::{DiskError, Pool};
 use rustix::fs::{FlockOperation, flock};
 
+use crate::config::Config;
 use crate::registration::credentials;
 use crate::write_mark;
 
@@ -44,8 +45,8 @@ impl InUse {
     }
 }
 
-/// Removes what an agent keeps in its data directory: all sandboxes with their snapshots, and the write mark. Refuses while the agent
-/// has credentials, and while a process uses a file in the directory. Blocks.
+/// Removes what an agent keeps in its data directory: all sandboxes with their snapshots, the guest images that the agent fetched, and
+/// the write mark. Refuses while the agent has credentials, and while a process uses a file in the directory. Blocks.
 pub fn purge(data_dir: &Path) -> Result<(), PurgeError> {
     let file = |action, path: &Path| {
         let path = path.to_owned();
@@ -73,6 +74,8 @@ pub fn purge(data_dir: &Path) -> Result<(), PurgeError> {
         return Err(in_use());
     }
     Pool::remove(data_dir)?;
+    let images = Config::fetched_images_in(data_dir);
+    locule_disk::remove_tree(&images).map_err(file("remove", &images))?;
     let mark = write_mark::path(data_dir);
     match fs::remove_file(&mark) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file("remove", &mark)(error)),
@@ -98,6 +101,9 @@ mod tests {
         fs::create_dir_all(folder.path().join("pool/sandboxes/1")).unwrap();
         fs::write(folder.path().join("pool/sandboxes/1/memory.1"), "kept").unwrap();
         fs::write(write_mark::path(folder.path()), "{}").unwrap();
+        let images = Config::fetched_images_in(folder.path());
+        fs::create_dir(&images).unwrap();
+        fs::write(images.join("manifest.json"), "{}").unwrap();
         fs::write(folder.path().join("notes.txt"), "of the operator").unwrap();
         folder
     }

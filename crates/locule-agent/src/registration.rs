@@ -18,10 +18,11 @@
 pub(crate) mod client;
 mod contact;
 pub(crate) mod credentials;
+mod download;
+mod images;
 mod obtain;
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,9 +30,8 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use locule_agent_api::HostAgent as _;
 use locule_agent_api::tls::{AgentTls, certificate_from_pem};
-use locule_api::{ErrorCode, HostHeartbeat};
+use locule_api::{ErrorCode, HostHeartbeat, HostTemplate};
 use locule_base::backoff::Backoff;
-use locule_base::clock::SharedClock;
 use locule_base::handshakes::HandshakeLimits;
 use locule_domain::PauseReason;
 use locule_domain::host::HOST_TOKEN_LIFETIME;
@@ -43,6 +43,8 @@ use tokio_util::sync::CancellationToken;
 use self::client::{CallError, ControlPlane};
 use self::contact::{Contact, Decision, Heard};
 use self::credentials::Credentials;
+pub(crate) use self::images::fetch_images;
+pub(crate) use self::obtain::Enrolment;
 use crate::config::RegistrationConfig;
 use crate::registry::Registry;
 use crate::server;
@@ -64,10 +66,10 @@ pub(crate) async fn run(
     listener: Option<TcpListener>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let host = &registry.shared.host;
+    let (data_dir, clock) = (host.config.data_dir.clone(), host.clock.clone());
     let agent = Registered {
-        data_dir: registry.shared.host.config.data_dir.clone(),
-        clock: registry.shared.host.clock.clone(),
-        config,
+        enrolment: Enrolment::new(config, data_dir, &host.pool, clock),
         registry,
         tls: None,
     };
@@ -78,9 +80,7 @@ pub(crate) async fn run(
 }
 
 struct Registered {
-    config: RegistrationConfig,
-    data_dir: PathBuf,
-    clock: SharedClock,
+    enrolment: Enrolment,
     registry: Arc<Registry>,
     /// What the agent's TLS listener shows, if it has one.
     tls: Option<AgentTls>,
@@ -88,7 +88,7 @@ struct Registered {
 
 impl Registered {
     async fn run(mut self, listener: Option<TcpListener>) -> anyhow::Result<()> {
-        let (mut credentials, plane) = self.credentials().await?;
+        let (mut credentials, plane) = self.enrolment.credentials().await?;
         if let Some(listener) = listener {
             // An agent that was reached through its socket before has no certificate yet.
             if credentials.tls.is_none() {
@@ -99,22 +99,25 @@ impl Registered {
         }
         tracing::info!(
             host.id = %credentials.host_id,
-            address = %self.config.address,
-            server = %self.config.server,
+            address = %self.enrolment.config.address,
+            server = %self.enrolment.config.server,
             "the agent is registered"
         );
         // A failed heartbeat is not repeated more slowly than heartbeats are sent.
         let [first, longest] =
-            [RETRY_FIRST, RETRY_LONGEST].map(|wait| wait.min(self.config.period));
+            [RETRY_FIRST, RETRY_LONGEST].map(|wait| wait.min(self.enrolment.config.period));
         let mut backoff = Backoff::new(first, longest);
-        let mut contact = Contact::since(self.clock.monotonic(), self.config.error_limit);
+        let mut contact = Contact::since(
+            self.enrolment.clock.monotonic(),
+            self.enrolment.config.error_limit,
+        );
         let mut is_online = false;
         loop {
             let beaten = self.beat(&plane, &mut credentials).await;
             let host = credentials.host_id;
             let heard = Unbeaten::heard(&beaten, host);
             if !self
-                .act(contact.hear(heard, self.clock.monotonic()), host)
+                .act(contact.hear(heard, self.enrolment.clock.monotonic()), host)
                 .await
             {
                 return Ok(());
@@ -126,7 +129,8 @@ impl Registered {
                     }
                     is_online = true;
                     backoff.reset();
-                    self.config
+                    self.enrolment
+                        .config
                         .period
                         .mul_f64(1.0 + JITTER * (2.0 * rand::random::<f64>() - 1.0))
                 }
@@ -140,7 +144,7 @@ impl Registered {
                     if soon {
                         backoff.next_wait()
                     } else {
-                        self.config.period
+                        self.enrolment.config.period
                     }
                 }
             };
@@ -157,7 +161,7 @@ impl Registered {
         let own = credentials.tls.as_ref();
         let own = own.context("the agent has no certificate")?;
         let ca = certificate_from_pem(&own.ca)?;
-        let tls = AgentTls::new(&ca, own.own_certificate()?, tls_time(&self.clock))?;
+        let tls = AgentTls::new(&ca, own.own_certificate()?, tls_time(&self.enrolment.clock))?;
         self.tls = Some(tls.clone());
         let router = server::router(self.registry.clone());
         let (tasks, limits) = (&self.registry.shared.host.tasks, HandshakeLimits::default());
@@ -173,14 +177,14 @@ impl Registered {
         match decision {
             Decision::Continue => true,
             Decision::PauseAll => {
-                tracing::error!(host.id = %host, server = %self.config.server, "the agent has lost the control plane, and pauses all sandboxes");
+                tracing::error!(host.id = %host, server = %self.enrolment.config.server, "the agent has lost the control plane, and pauses all sandboxes");
                 self.pause_all().await;
                 true
             }
             Decision::PauseAllAndStop => {
                 tracing::error!(
                     host.id = %host,
-                    server = %self.config.server,
+                    server = %self.enrolment.config.server,
                     "the control plane refuses the credentials of this agent, which pauses all sandboxes and sends no further heartbeat; get a registration token of the host, and start the agent with --register TOKEN"
                 );
                 self.pause_all().await;
@@ -239,13 +243,29 @@ impl Registered {
         })
     }
 
+    /// Gets new credentials, and keeps them. The TLS listener shows the new certificate from the next connection on.
+    async fn renew(
+        &self,
+        plane: &ControlPlane,
+        credentials: &mut Credentials,
+    ) -> Result<(), CallError> {
+        self.enrolment.renew(plane, credentials).await?;
+        if let (Some(listening), Some(own)) = (&self.tls, &credentials.tls) {
+            let own = own.own_certificate();
+            let own = own.map_err(|error| CallError::NotKept(error.into()))?;
+            listening.replace_certificate(own);
+            tracing::info!(host.id = %credentials.host_id, "the agent shows a new certificate");
+        }
+        Ok(())
+    }
+
     /// Whether half the life of an access token is over.
     fn is_old(&self, credentials: &Credentials) -> bool {
         let Some(ends) = ends_at(&credentials.token) else {
             return true;
         };
         let half = HOST_TOKEN_LIFETIME / 2;
-        self.clock.now() + half > ends
+        self.enrolment.clock.now() + half > ends
     }
 
     async fn heartbeat(&self) -> HostHeartbeat {
@@ -265,7 +285,7 @@ impl Registered {
             .collect();
         inventory.sort_unstable();
         HostHeartbeat {
-            address: Some(self.config.address.to_string()),
+            address: Some(self.enrolment.config.address.to_string()),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: locule_agent_api::PROTOCOL_VERSION,
             accelerator: host.accelerator.kind.to_string(),
@@ -275,7 +295,14 @@ impl Registered {
                 .to_owned(),
             free_memory_mib: limit.saturating_sub(used),
             pool_free_bytes: host.pool.free_bytes().unwrap_or(0),
-            templates: host.bundle.hashes().map(str::to_owned).collect(),
+            templates: host
+                .bundle
+                .templates()
+                .map(|(name, sha256)| HostTemplate {
+                    name: name.to_owned(),
+                    sha256: sha256.to_owned(),
+                })
+                .collect(),
             inventory_hash: hex::encode(Sha256::digest(inventory.concat())),
         }
     }

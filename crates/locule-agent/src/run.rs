@@ -12,14 +12,14 @@ use locule_base::clock::{SharedClock, SystemClock};
 use locule_base::tasks::Tasks;
 use locule_disk::{DiskError, Pool, PoolOptions};
 use locule_ids::SandboxId;
+use locule_images::{BadBundle, Bundle};
 use locule_net::{Forwarding, HostNet, NetError};
 use locule_vmm::{KvmProbe, Qemu, VmmError};
 use tokio::net::TcpListener;
 
-use crate::config::{Config, OnStop};
+use crate::config::{Config, ImageSource, OnStop};
 use crate::error::HostError;
 use crate::host::Host;
-use crate::images::{BadBundle, Bundle};
 use crate::ledger::Ledger;
 use crate::promises::Promises;
 use crate::purge::InUse;
@@ -38,6 +38,8 @@ const KVM_PROBE_RESULT: &str = "/run/locule/kvm-probe.json";
 pub enum RunError {
     #[error(transparent)]
     Bundle(#[from] BadBundle),
+    #[error("get the guest images from the control plane")]
+    Images(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the virtual machine monitor cannot be used")]
     Vmm(#[from] VmmError),
     #[error("the disk pool cannot be used")]
@@ -132,7 +134,9 @@ impl Agent {
     ) -> Result<Self, RunError> {
         make_folders(&config)?;
         let in_use = InUse::lock(&config.data_dir).map_err(file("lock", &config.data_dir))?;
-        let bundle = Bundle::open(&config.images)?;
+        let size_bytes = config.pool_bytes;
+        let pool = Pool::open(&config.data_dir, PoolOptions { size_bytes }).await?;
+        let bundle = Bundle::open(&images(&config, &pool, &clock).await?)?;
         let probe = KvmProbe {
             kernel: &bundle.kernel(),
             initramfs: &bundle.initramfs(),
@@ -148,8 +152,6 @@ impl Agent {
                 "KVM cannot be used: guests run in the TCG emulator, for development and trusted code only"
             );
         }
-        let size_bytes = config.pool_bytes;
-        let pool = Pool::open(&config.data_dir, PoolOptions { size_bytes }).await?;
         let net = HostNet::open(&config.instance, &config.data_dir, config.net_options()).await?;
         log_forwarding(net.forwarding());
         let ledger = Ledger::open(pool.root()).map_err(file("open", pool.root()))?;
@@ -271,6 +273,17 @@ impl Agent {
     }
 }
 
+/// The folder of the guest images. Images of the control plane are fetched first, with the credentials of this host.
+async fn images(config: &Config, pool: &Pool, clock: &SharedClock) -> Result<PathBuf, RunError> {
+    match &config.images {
+        ImageSource::Folder(folder) => Ok(folder.clone()),
+        ImageSource::ControlPlane => {
+            let fetched = registration::fetch_images(config, pool, clock.clone()).await;
+            fetched.map_err(|error| RunError::Images(error.into()))
+        }
+    }
+}
+
 /// Binds the port of the TLS listener, if the host has one. The listener serves once the agent has a certificate.
 async fn bind_tls(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, RunError> {
     let registration = config.registration.as_ref();
@@ -321,7 +334,7 @@ async fn prepare(host: &Host, vm_source: &VmSource) -> Result<(), HostError> {
         .bundle
         .templates()
         .next()
-        .unwrap_or("minimal")
+        .map_or("minimal", |(name, _)| name)
         .to_owned();
     for shape in &host.config.warm_shapes {
         match vm_source.template_snapshots.get(&template, *shape).await {

@@ -92,6 +92,8 @@ codes! {
     IdempotencyInProgress = "idempotency_in_progress";
     /// The body is larger than the operation accepts.
     TooLarge = "too_large";
+    /// The range begins after the end of the resource.
+    InvalidRange = "invalid_range";
     /// The operation does not accept the media type of the body.
     UnsupportedMediaType = "unsupported_media_type";
     /// A limit of the team or of the account is reached.

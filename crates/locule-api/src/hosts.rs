@@ -259,14 +259,51 @@ pub struct HostHeartbeat {
     pub boot_id: String,
     pub free_memory_mib: u64,
     pub pool_free_bytes: u64,
-    /// The SHA-256 hashes of the templates that the host has.
+    /// The templates from which the host can create sandboxes.
     #[serde(default)]
     #[schema(max_items = 1000)]
-    pub templates: Vec<String>,
+    pub templates: Vec<HostTemplate>,
     /// A hash of the ids, states and generations of all sandboxes on the host.
     #[serde(default)]
     #[schema(max_length = 256)]
     pub inventory_hash: String,
+}
+
+/// A template that a host has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HostTemplate {
+    #[schema(value_type = schema::TemplateName)]
+    pub name: String,
+    /// The hash of the template's root filesystem.
+    #[schema(value_type = schema::Sha256)]
+    pub sha256: String,
+}
+
+/// The use of a guest image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HostImageKind {
+    Kernel,
+    Initramfs,
+    /// The root filesystem of a template.
+    Template,
+}
+
+/// A guest image that host agents fetch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HostImage {
+    pub kind: HostImageKind,
+    /// The name of the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The version of the kernel, or of the guest agent in the initramfs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The hash of the bytes that a host fetches.
+    #[schema(value_type = schema::Sha256)]
+    pub sha256: String,
+    /// The number of the bytes that a host fetches.
+    pub size_bytes: u64,
 }
 
 impl std::fmt::Debug for HostCredentials {

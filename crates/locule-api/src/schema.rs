@@ -86,6 +86,8 @@ texts! {
         r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
     /// Letters, digits, spaces or any of `_ - @ '`, and at least one character that is not a space.
     TeamName, "TeamName", 1..=128, "Ada's team", "^[A-Za-z0-9 _@'-]*[A-Za-z0-9_@'-][A-Za-z0-9 _@'-]*$";
+    /// A SHA-256 hash in hexadecimal.
+    Sha256, "Sha256", 64..=64, "7d47529268ae18f8480b895f5f71758051927eaa7a2e1c126f1bbf5492068915", "^[0-9a-f]{64}$";
     /// The name of a template.
     TemplateName, "TemplateName", 1..=64, "minimal", "^[A-Za-z0-9][A-Za-z0-9._-]*$";
     /// A key that the client generates for a request and repeats when it retries the request.

@@ -19,7 +19,7 @@ use crate::core::Core;
 use crate::events::Events;
 use crate::host_certificates::{HostCertificates, HostCertificatesError};
 use crate::hosts::links::HostLinks;
-use crate::hosts::{Hosts, HostsConfig};
+use crate::hosts::{HostImages, Hosts, HostsConfig};
 use crate::reconcile::monitor::Monitor;
 use crate::reconcile::sweep;
 use crate::sandboxes::error::SandboxError;
@@ -44,6 +44,7 @@ impl ControlConfig {
             hosts: HostsConfig {
                 certificates: HostCertificates::new(&platform_key, clock)?,
                 url: None,
+                images: HostImages::default(),
             },
             sandboxes: SandboxesConfig::new(platform_key),
             accounts: AccountsConfig::new(jwt_secret),

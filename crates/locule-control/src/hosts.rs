@@ -5,13 +5,15 @@
 //! register ─────► the token is used; an access token (7 days) and a refresh token (60 days)
 //! heartbeat ────► the control plane calls the host at its address; the host is online
 //! refresh ──────► new tokens for the host
+//! images ───────► what a host needs to create sandboxes
 //! cordon_host ──► no sandbox is placed on the host
 //! drain_host ───► and what runs there is paused, or ends by itself
 //! delete_host ──► its sandboxes end with it, if the caller says so
 //! ```
 
 pub(crate) mod error;
-mod heartbeat;
+pub(crate) mod heartbeat;
+mod images;
 mod lifecycle;
 pub(crate) mod links;
 pub(crate) mod manage;
@@ -33,7 +35,8 @@ use crate::hosts::error::HostError;
 use crate::hosts::links::HostLinks;
 use crate::sandboxes::Sandboxes;
 
-pub use heartbeat::Heartbeat;
+pub use heartbeat::{Heartbeat, HostTemplate};
+pub use images::{HostImage, HostImages};
 pub use lifecycle::{DeletePreview, HeldSandboxes};
 pub use manage::{HostWithToken, ListedHost, NewHost};
 pub use register::{CertifiedHost, HostCredentials, HostIdentity, NewRegistration};
@@ -47,6 +50,8 @@ pub struct HostsConfig {
     pub certificates: HostCertificates,
     /// The URL of the listener for host agents on other machines. `None`: the operator has told none.
     pub url: Option<String>,
+    /// What hosts fetch.
+    pub images: HostImages,
 }
 
 /// Hosts of the platform and of teams. Cheap to clone.

@@ -71,13 +71,15 @@ pub use hosts::error::HostError;
 pub use hosts::links::{Dial, HostLink, HostLinks};
 pub use hosts::{
     CertifiedHost, DeletePreview, Heartbeat, HeldSandboxes, HostCredentials, HostIdentity,
-    HostWithToken, Hosts, HostsConfig, ListedHost, NewHost, NewRegistration,
+    HostImage, HostImages, HostTemplate, HostWithToken, Hosts, HostsConfig, ListedHost, NewHost,
+    NewRegistration,
 };
 pub use locule_agent_api::{Holder, HolderKind, Purpose};
 pub use locule_domain::{
     Drain, HostAddress, HostKind, HostState, Invalid, Need, NewSandbox, Role, SchedulerKind, Scope,
     SignupPolicy,
 };
+pub use locule_images::{BadBundle, Image, ImageKind};
 pub use locule_store::hosts::{Host, Load, Machine};
 pub use locule_store::sandbox_callers::Grant;
 pub use locule_store::sandboxes::{Author, AuthorId, AuthorKind, HostSandbox};

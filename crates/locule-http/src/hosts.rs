@@ -1,6 +1,7 @@
 //! Hosts, for people: platform administrators, and the owners and admins of teams that bring their own hosts.
 
 pub(crate) mod agents;
+pub(crate) mod images;
 pub(crate) mod listener;
 
 use axum::Json;

@@ -45,7 +45,7 @@ use sqlx::types::Uuid;
 use tokio::runtime::Runtime;
 
 use crate::host::SimHost;
-use crate::online_host::roomy;
+use crate::online_host::{roomy, with_minimal};
 use base::{Base, PROCESSES, RUNNING_MAX};
 use clock::TickingClock;
 use dice::Dice;
@@ -250,7 +250,7 @@ impl<'a> Fleet<'a> {
         let written = hosts::register(conn, id, &address(id), &machine, now).await;
         written.expect("write a host's machine");
         let online = (HostState::Online, &*address(id));
-        let written = hosts::heartbeat(conn, id, online, &serde_json::Value::Null, now).await;
+        let written = hosts::heartbeat(conn, id, online, &with_minimal(), now).await;
         written.expect("write a heartbeat");
         let clock: SharedClock = self.clock.clone();
         self.hosts.push(FleetHost {
@@ -432,8 +432,8 @@ impl<'a> Fleet<'a> {
                 continue;
             };
             let next = row.state.apply(HostEvent::Heartbeat);
-            let (none, now) = (serde_json::Value::Null, self.clock.now());
-            let beat = hosts::heartbeat(conn, host.id, (next, &row.address), &none, now).await;
+            let (report, now) = (with_minimal(), self.clock.now());
+            let beat = hosts::heartbeat(conn, host.id, (next, &row.address), &report, now).await;
             beat.expect("write a heartbeat");
         }
     }

@@ -30,7 +30,7 @@ pub use host::SimHost;
 pub use host_proxy::{GuestAgent, HostProxy};
 /// What a [`SimHost`] reports of a sandbox, for tests of crates that do not speak to hosts.
 pub use locule_agent_api::ReportedState;
-pub use online_host::{another_host, online_host, roomy};
+pub use online_host::{another_host, online_host, roomy, with_minimal};
 pub use plan::{Call, Fault, Gate};
 pub use roles::{as_owner, as_serve, run_as_owner};
 pub use wait::{comes_true, eventually};

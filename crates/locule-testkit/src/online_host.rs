@@ -8,6 +8,7 @@ use locule_domain::{HostKind, HostState};
 use locule_ids::{HostId, TeamId};
 use locule_store::hosts::{self, Machine, NewHost};
 use locule_store::{PgConnection, PgPool};
+use serde_json::{Value, json};
 
 /// A machine with capacity for whatever a test creates.
 pub fn roomy() -> Machine {
@@ -17,6 +18,11 @@ pub fn roomy() -> Machine {
         memory_mib: 256 << 10,
         disk_gb: 1000,
     }
+}
+
+/// What the latest heartbeat of a host said that has the template of all tests.
+pub fn with_minimal() -> Value {
+    json!({ "templates": [{ "name": "minimal", "sha256": "0".repeat(64) }] })
 }
 
 /// Prepares a database as `locule up` does, and makes the host of a socket online without a host agent that registers.
@@ -45,6 +51,10 @@ async fn make_online(
     written.expect("write the host's machine");
     let written = hosts::set_state(conn, id, HostState::Online, now).await;
     written.expect("write the host's state");
+    // A heartbeat would also say when it came, and the host would be silent some time later.
+    let report = sqlx::query("UPDATE hosts SET report = $2 WHERE id = $1");
+    let report = report.bind(id.as_uuid()).bind(with_minimal());
+    report.execute(conn).await.expect("write the host's report");
 }
 
 /// Adds a host that is online: of a team, or of the platform.

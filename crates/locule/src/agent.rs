@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use locule_agent::{Agent, Config, Limits, OnStop, RegistrationConfig, Server, Shape};
+use locule_agent::{Agent, Config, ImageSource, Limits, OnStop, RegistrationConfig, Server, Shape};
 use locule_agent_api::tls::CaPin;
 use locule_base::tasks::Tasks;
 use locule_base::telemetry;
@@ -29,7 +29,8 @@ pub(crate) struct Args {
     /// Eight hexadecimal digits that are part of every machine-wide name (default: made from the data directory)
     #[arg(long)]
     instance: Option<String>,
-    /// The folder of the guest images (default: the images that were installed with the program)
+    /// The folder of the guest images. Without it, an agent with --server fetches the images from the control plane, and another agent
+    /// uses the images that were installed with the program
     #[arg(long)]
     images: Option<PathBuf>,
     /// The accelerator of the guests: auto, kvm or tcg
@@ -194,6 +195,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let on_stop = config.on_stop;
     let agent = tokio::select! {
         agent = Agent::start(config, Tasks::new()) => agent.context("cannot start the host agent")?,
+        _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
         _ = restart.recv() => return Ok(()),
     };
@@ -221,6 +223,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn images(args: &Args) -> anyhow::Result<ImageSource> {
+    let named = args.images.clone().or_else(environment::images);
+    if named.is_none() && args.server.is_some() {
+        return Ok(ImageSource::ControlPlane);
+    }
+    Ok(ImageSource::Folder(checks::find_images(named)?))
+}
+
 fn config(args: Args) -> anyhow::Result<Config> {
     anyhow::ensure!(
         args.memory_overcommit >= 1.0 && args.memory_overcommit.is_finite(),
@@ -234,7 +244,7 @@ fn config(args: Args) -> anyhow::Result<Config> {
     let instance = instance.unwrap_or_else(|| Config::instance_of(&args.data_dir));
     let run_dir = args.run_dir.clone();
     let run_dir = run_dir.unwrap_or_else(|| format!("/run/locule-{instance}").into());
-    let images = checks::find_images(args.images.clone())?;
+    let images = images(&args)?;
     let registration = registration(&args, &run_dir)?;
     let memory_limit_mib = args
         .memory_limit

@@ -212,6 +212,11 @@ fn parse_positive(name: &str, text: Option<&str>, default: usize) -> anyhow::Res
     number.with_context(|| format!("{name} is not a number of 1 or more"))
 }
 
+/// Whether the control plane listens for host agents on other machines.
+pub(crate) fn serves_hosts() -> bool {
+    text(HOSTS_LISTEN).is_some()
+}
+
 /// The variables that `up` passes from its own environment to `serve`.
 pub(crate) fn of_serve() -> impl Iterator<Item = (&'static str, String)> {
     let names = [

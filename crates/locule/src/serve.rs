@@ -1,6 +1,7 @@
 //! `locule serve`: the control plane as a process.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use locule_base::handshakes::HandshakeLimits;
 use locule_base::tasks::Tasks;
 use locule_base::telemetry;
 use locule_control::{
-    ControlConfig, ControlPlane, Dial, Github, HostAddress, HostCertificates, HostLink, HostLinks,
-    Mailer,
+    ControlConfig, ControlPlane, Dial, Github, HostAddress, HostCertificates, HostImages, HostLink,
+    HostLinks, Mailer,
 };
 use locule_http::{AppState, HttpConfig, ListenerLimits};
 use tokio::net::TcpListener;
@@ -20,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::environment;
+use crate::up::checks;
 
 /// The time limit of clean-up that continues after a request to stop.
 const GRACE: Duration = Duration::from_secs(45);
@@ -36,6 +38,10 @@ pub(crate) struct Args {
     /// The URL of this listener, as host agents reach it: https://NAME:PORT
     #[arg(long, value_name = "URL", env = environment::HOSTS_URL)]
     hosts_url: Option<String>,
+    /// The folder of the guest images that hosts on other machines fetch (default: the images that were installed with the program, if
+    /// there are any)
+    #[arg(long)]
+    images: Option<PathBuf>,
     /// Do not change the schema of the database
     #[arg(long)]
     no_migrate: bool,
@@ -90,6 +96,27 @@ fn dial(certificates: HostCertificates) -> Dial {
     })
 }
 
+/// The guest images that hosts fetch. Images that the operator named must be there.
+fn host_images(named: Option<PathBuf>) -> anyhow::Result<HostImages> {
+    let named = named.or_else(environment::images);
+    let is_named = named.is_some();
+    let opened = checks::find_images(named).and_then(|folder| {
+        let images = HostImages::open(&folder)?;
+        tracing::info!(folder = %folder.display(), "hosts on other machines fetch the guest images from this control plane");
+        Ok(images)
+    });
+    match opened {
+        Err(error) if !is_named => {
+            tracing::info!(
+                error = format!("{error:#}"),
+                "this control plane has no guest images: host agents on other machines need --images"
+            );
+            Ok(HostImages::default())
+        }
+        opened => opened,
+    }
+}
+
 /// Starts the listener for host agents on other machines.
 async fn serve_hosts(listen: SocketAddr, app: AppState, tasks: &Tasks) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen)
@@ -123,6 +150,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     locule_control::prepare(&pool, clock.now()).await?;
     let mut config = ControlConfig::new(secrets.platform_key, secrets.jwt_secret, clock.clone())?;
     config.hosts.url = args.hosts_url;
+    config.hosts.images = host_images(args.images)?;
     let certificates = config.hosts.certificates.clone();
     config.sandboxes.scheduler.kind = secrets.scheduler;
     config.accounts.signup = secrets.signup;

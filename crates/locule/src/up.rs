@@ -6,6 +6,7 @@
 //!
 //! Every check runs before the first child starts. A check that fails is an error of one sentence that says what to do.
 
+mod arguments;
 mod banner;
 pub(crate) mod checks;
 pub(crate) mod database;
@@ -177,7 +178,7 @@ async fn start(
         layout,
         supervisor,
         progress,
-        &args.listen,
+        (&args.listen, images),
         &database.serve,
         &redis,
     )
@@ -355,7 +356,7 @@ async fn start_agent(
     let service = Service {
         name: "agent",
         program: supervisor::OURSELVES.into(),
-        args: agent_args(layout, args, images, registration),
+        args: arguments::of_agent(layout, args, images, registration),
         environment: registration.environment(),
         user: None,
         log: layout.log("agent"),
@@ -373,68 +374,18 @@ async fn start_agent(
     progress.step(step, ready).await
 }
 
-/// The arguments of the agent's command line.
-fn agent_args(
-    layout: &Layout,
-    args: &Args,
-    images: &std::path::Path,
-    registration: &Registration,
-) -> Vec<String> {
-    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
-    let mut options = vec![
-        ("--data-dir", text(&layout.agent_dir())),
-        ("--run-dir", text(&layout.run_dir())),
-        ("--instance", layout.instance().to_owned()),
-        ("--images", text(images)),
-        ("--accel", args.accel.to_string()),
-        ("--kvm-probe-timeout", args.kvm_probe_timeout.to_string()),
-        ("--server", registration.url()),
-        ("--peer-uid", layout.users().serve.uid.to_string()),
-        ("--peer-gid", layout.users().serve.gid.to_string()),
-    ];
-    options.extend(sizes(args));
-    options.extend(args.qemu.as_deref().map(|qemu| ("--qemu", text(qemu))));
-    let options = options.into_iter();
-    std::iter::once("agent".to_owned())
-        .chain(options.flat_map(|(name, value)| [name.to_owned(), value]))
-        // The address is this machine's own: nothing leaves the machine.
-        .chain(["--plain-http".to_owned()])
-        .collect()
-}
-
-/// The options about sizes that `up` passes on to the agent, which has the defaults.
-fn sizes(args: &Args) -> Vec<(&'static str, String)> {
-    let numbers = [
-        ("--pool-size", args.pool_size),
-        ("--memory-limit", args.memory_limit),
-        ("--template-memory", args.template_memory),
-        ("--template-snapshots", args.template_snapshots),
-        ("--warm", args.warm),
-    ];
-    let numbers = numbers
-        .into_iter()
-        .filter_map(|(name, number)| Some((name, number?.to_string())));
-    let shapes = args.warm_shapes.iter().map(|shape| {
-        let text = format!("{}x{}", shape.vcpus, shape.memory_mib);
-        ("--warm-shapes", text)
-    });
-    numbers.chain(shapes).collect()
-}
-
 async fn start_serve(
     layout: &Layout,
     supervisor: &mut Supervisor,
     progress: &Progress,
-    listen: &SocketAddr,
+    (listen, images): (&SocketAddr, &std::path::Path),
     database: &str,
     redis: &str,
 ) -> anyhow::Result<()> {
     let service = Service {
         name: "serve",
         program: supervisor::OURSELVES.into(),
-        args: ["serve", "--no-migrate", "--listen", &listen.to_string()]
-            .map(str::to_owned)
-            .into(),
+        args: arguments::of_serve(layout, listen, images),
         environment: [
             (environment::SERVE_DATABASE_URL, database.to_owned()),
             (environment::REDIS_URL, redis.to_owned()),
@@ -454,41 +405,4 @@ async fn start_serve(
     let address = Arc::new(*listen);
     let healthy = supervisor.until("serve", SERVE_PATIENCE, || proof::healthy(address.clone()));
     progress.step("control plane", healthy).await
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-
-    #[derive(Debug, clap::Parser)]
-    struct Up {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    #[test]
-    fn the_host_agent_gets_each_size_that_up_was_given_and_no_other() {
-        let passed = |line: &str| {
-            let words = std::iter::once("up").chain(line.split_whitespace());
-            let up = Up::try_parse_from(words).unwrap();
-            let options = sizes(&up.args).into_iter();
-            let words: Vec<_> = options
-                .flat_map(|(name, value)| [name.to_owned(), value])
-                .collect();
-            words.join(" ")
-        };
-        assert_eq!(passed(""), "");
-        assert_eq!(
-            passed(
-                "--warm 0 --warm-shapes 1x512,2x1024 --template-memory 4096 --template-snapshots 3"
-            ),
-            "--template-memory 4096 --template-snapshots 3 --warm 0 --warm-shapes 1x512 --warm-shapes 2x1024"
-        );
-        for wrong in ["--warm-shapes 1x500", "--warm-shapes 512", "--warm -1"] {
-            let words = std::iter::once("up").chain(wrong.split_whitespace());
-            Up::try_parse_from(words).unwrap_err();
-        }
-    }
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
+use locule_agent_api::HostStream;
+use locule_agent_api::http1::{self, ExchangeBody};
 use locule_agent_api::tls::{
     BadCertificate, ControlTrust, control_client, dial_control, rustls, set_options,
 };
-use locule_agent_api::{HostStream, http1};
 use locule_api::{
     ErrorBody, ErrorCode, HOST_TOKEN_HEADER, HostCredentials, HostHeartbeat, RefreshHostRequest,
     RegisterHostRequest,
@@ -25,7 +26,7 @@ use crate::tls_time::tls_time;
 
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The control plane calls the agent back before it answers a first heartbeat, for at most 10 s.
-const TIME_LIMIT: Duration = Duration::from_secs(15);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(15);
 
 /// Why a URL is not the control plane's.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +152,7 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
-    fn no_answer(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(super) fn no_answer(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::NoAnswer(error.into())
     }
 
@@ -234,37 +235,63 @@ impl ControlPlane {
         self.call(&path, Some(token), heartbeat).await.map(drop)
     }
 
-    /// Sends a request and returns the body of the answer.
+    /// Sends a request with a JSON body and returns the body of the answer.
     async fn call(
         &self,
         path: &str,
         token: Option<&str>,
         body: &(impl Serialize + Sync),
     ) -> Result<Bytes, CallError> {
-        let exchanged = tokio::time::timeout(TIME_LIMIT, self.exchange(path, token, body)).await;
-        let (status, answer) = exchanged.map_err(CallError::no_answer)??;
-        if status.is_success() {
-            return Ok(answer);
+        let body = serde_json::to_vec(body).map_err(CallError::no_answer)?;
+        let request = self.request(Method::POST, path, token);
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        self.whole(request, body.into()).await
+    }
+
+    /// A request of this host.
+    pub(super) fn request(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+    ) -> http::request::Builder {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, &self.server.authority);
+        match token {
+            Some(token) => request.header(HOST_TOKEN_HEADER, token),
+            None => request,
         }
-        let error = serde_json::from_slice::<ErrorBody>(&answer).ok();
-        let (code, host, message) = match error {
-            Some(ErrorBody { error, .. }) => (Some(error.code), error.host_id, error.message),
-            None => (None, None, status.to_string()),
-        };
-        // 429 and 408 say that the same call may work later, as every 5xx does.
-        let is_temporary = status.is_server_error()
-            || status == StatusCode::TOO_MANY_REQUESTS
-            || status == StatusCode::REQUEST_TIMEOUT;
-        Err(if is_temporary {
-            CallError::Unavailable { status, message }
-        } else {
-            CallError::Refused {
-                status,
-                code,
-                host,
-                message,
-            }
-        })
+    }
+
+    /// Sends a request and reads the answer to its end, within the time limit.
+    pub(super) async fn whole(
+        &self,
+        request: http::request::Builder,
+        body: Bytes,
+    ) -> Result<Bytes, CallError> {
+        let exchanged = async { read(self.exchange(request, body).await?).await };
+        let exchanged = tokio::time::timeout(TIME_LIMIT, exchanged).await;
+        exchanged.map_err(CallError::no_answer)?
+    }
+
+    /// Sends a request, and returns the answer when its head has arrived. A refusal is read to its end.
+    pub(super) async fn exchange(
+        &self,
+        request: http::request::Builder,
+        body: Bytes,
+    ) -> Result<Response<ExchangeBody>, CallError> {
+        let request = request.body(Full::new(body));
+        let request = request.map_err(CallError::no_answer)?;
+        let stream: HostStream = self.connect().await.map_err(not_connected)?;
+        let response = http1::exchange(stream, request).await;
+        let response = response.map_err(CallError::no_answer)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        Err(refusal(status, &read(response).await?))
     }
 
     async fn connect(&self) -> io::Result<HostStream> {
@@ -276,32 +303,32 @@ impl ControlPlane {
         let stream = dial_control(tls.clone(), stream).await?;
         Ok(Box::new(stream))
     }
+}
 
-    async fn exchange(
-        &self,
-        path: &str,
-        token: Option<&str>,
-        body: &(impl Serialize + Sync),
-    ) -> Result<(StatusCode, Bytes), CallError> {
-        let body = serde_json::to_vec(body).map_err(CallError::no_answer)?;
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(path)
-            .header(header::HOST, &self.server.authority)
-            .header(header::CONTENT_TYPE, "application/json");
-        if let Some(token) = token {
-            request = request.header(HOST_TOKEN_HEADER, token);
+async fn read(response: Response<ExchangeBody>) -> Result<Bytes, CallError> {
+    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect();
+    Ok(body.await.map_err(CallError::no_answer)?.to_bytes())
+}
+
+fn refusal(status: StatusCode, answer: &[u8]) -> CallError {
+    let error = serde_json::from_slice::<ErrorBody>(answer).ok();
+    let (code, host, message) = match error {
+        Some(ErrorBody { error, .. }) => (Some(error.code), error.host_id, error.message),
+        None => (None, None, status.to_string()),
+    };
+    // 429 and 408 say that the same call may work later, as every 5xx does.
+    let is_temporary = status.is_server_error()
+        || status == StatusCode::TOO_MANY_REQUESTS
+        || status == StatusCode::REQUEST_TIMEOUT;
+    if is_temporary {
+        CallError::Unavailable { status, message }
+    } else {
+        CallError::Refused {
+            status,
+            code,
+            host,
+            message,
         }
-        let request = request.body(Full::new(Bytes::from(body)));
-        let request = request.map_err(CallError::no_answer)?;
-        let stream: HostStream = self.connect().await.map_err(not_connected)?;
-        let response = http1::exchange(stream, request).await;
-        let response = response.map_err(CallError::no_answer)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
-            .collect()
-            .await;
-        Ok((status, body.map_err(CallError::no_answer)?.to_bytes()))
     }
 }
 

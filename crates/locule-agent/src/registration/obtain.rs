@@ -1,18 +1,45 @@
 //! How the agent gets its credentials, and keeps them: once for a registration token, then for its refresh token.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
-use locule_agent_api::HostAgent as _;
 use locule_agent_api::tls::{ControlTrust, certificate_from_pem};
 use locule_api::{HostCredentials, RefreshHostRequest, RegisterHostRequest};
 use locule_base::backoff::Backoff;
+use locule_base::clock::SharedClock;
+use locule_disk::Pool;
 use locule_domain::HostAddress;
 
 use super::client::{CallError, ControlPlane};
 use super::credentials::{self, Credentials, TlsCredentials};
-use super::{RETRY_FIRST, RETRY_LONGEST, Registered};
+use super::{RETRY_FIRST, RETRY_LONGEST};
+use crate::config::{RegistrationConfig, machine_cores, machine_mib};
 use crate::host_key::HostKey;
 
-impl Registered {
+/// How this host gets its credentials.
+pub(crate) struct Enrolment {
+    pub(super) config: RegistrationConfig,
+    pub(super) clock: SharedClock,
+    data_dir: PathBuf,
+    /// What the control plane is told of the disk pool.
+    pool_bytes: u64,
+}
+
+impl Enrolment {
+    pub(crate) fn new(
+        config: RegistrationConfig,
+        data_dir: PathBuf,
+        pool: &Pool,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            config,
+            clock,
+            data_dir,
+            pool_bytes: pool.size_bytes().unwrap_or(0),
+        }
+    }
+
     /// The credentials of the agent's file, or new ones for its registration token; and the control plane, as they let the agent know it.
     pub(super) async fn credentials(&self) -> anyhow::Result<(Credentials, ControlPlane)> {
         let path = credentials::path(&self.data_dir);
@@ -37,7 +64,7 @@ impl Registered {
         };
         let plane = self.plane(trust)?;
         let key = self.key(kept.as_ref())?;
-        let request = self.registration(token, key.as_ref()).await?;
+        let request = self.registration(token, key.as_ref())?;
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LONGEST);
         let issued = loop {
             match plane.register(&request).await {
@@ -78,21 +105,19 @@ impl Registered {
         Ok(Some(key))
     }
 
-    async fn registration(
+    fn registration(
         &self,
         token: &str,
         key: Option<&HostKey>,
     ) -> anyhow::Result<RegisterHostRequest> {
-        let info = self.registry.host().await?;
-        let gib = self.registry.shared.host.pool.size_bytes().unwrap_or(0) >> 30;
         let number = |value: u64| Some(i32::try_from(value).unwrap_or(i32::MAX));
         Ok(RegisterHostRequest {
             token: token.to_owned(),
             address: self.config.address.to_string(),
             arch: Some(std::env::consts::ARCH.to_owned()),
-            cpu_cores: number(info.cpu_cores.into()),
-            memory_mb: number(info.memory_mib),
-            disk_gb: number(gib),
+            cpu_cores: number(machine_cores().into()),
+            memory_mb: number(machine_mib()),
+            disk_gb: number(self.pool_bytes >> 30),
             csr_pem: key.map(HostKey::csr_pem).transpose()?,
         })
     }
@@ -133,7 +158,7 @@ impl Registered {
         Ok(credentials)
     }
 
-    /// Gets new credentials, and keeps them. The TLS listener shows the new certificate from the next connection on.
+    /// Gets new credentials, and keeps them.
     pub(super) async fn renew(
         &self,
         plane: &ControlPlane,
@@ -150,11 +175,6 @@ impl Registered {
         let registered_with = credentials.registered_with.clone();
         let kept = self.keep(issued, registered_with, key).await;
         *credentials = kept.map_err(not_kept)?;
-        if let (Some(listening), Some(own)) = (&self.tls, &credentials.tls) {
-            let own = own.own_certificate().map_err(not_kept)?;
-            listening.replace_certificate(own);
-            tracing::info!(host.id = %credentials.host_id, "the agent shows a new certificate");
-        }
         Ok(())
     }
 }

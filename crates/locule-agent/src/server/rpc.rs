@@ -10,7 +10,7 @@ use locule_ids::SandboxId;
 use locule_vmm::Shape;
 use tokio::sync::{broadcast, oneshot};
 
-use crate::config::machine_mib;
+use crate::config::{machine_cores, machine_mib};
 use crate::driver::Command;
 use crate::pressure::used_bytes;
 use crate::registry::Registry;
@@ -33,11 +33,14 @@ impl HostAgent for Registry {
             accelerator: host.accelerator.kind.to_string(),
             accelerator_reason: host.accelerator.reason.clone().unwrap_or_default(),
             vmm: host.vmm.identity().to_string(),
-            cpu_cores: std::thread::available_parallelism()
-                .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
+            cpu_cores: machine_cores(),
             memory_mib: machine_mib(),
             pool_free_bytes: host.pool.free_bytes().unwrap_or(0),
-            templates: host.bundle.templates().map(str::to_owned).collect(),
+            templates: host
+                .bundle
+                .templates()
+                .map(|(name, _)| name.to_owned())
+                .collect(),
             warm: self.shared.vm_source.warm_pool.levels(),
             memory_used_bytes: used_bytes(self),
             memory_limit_bytes: host.config.limits.memory_limit_mib << 20,

@@ -1,5 +1,6 @@
 //! A control plane that answers host agents as a test says.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -35,6 +36,21 @@ struct State {
     now: DateTime<Utc>,
     mood: Mood,
     heartbeats: usize,
+    /// What the latest heartbeat said.
+    heartbeat: Value,
+    images: Images,
+}
+
+/// The images that the control plane serves.
+#[derive(Debug, Default)]
+pub(crate) struct Images {
+    pub(crate) list: Value,
+    /// By their hashes.
+    pub(crate) bytes: BTreeMap<String, Vec<u8>>,
+    /// The next answers with an image break after so many bytes.
+    pub(crate) breaks: Vec<usize>,
+    /// The image and the first byte of each request.
+    pub(crate) asked: Vec<(String, usize)>,
 }
 
 /// Listens until the test ends.
@@ -69,6 +85,8 @@ impl FakeControlPlane {
                 now,
                 mood: Mood::Well,
                 heartbeats: 0,
+                heartbeat: Value::Null,
+                images: Images::default(),
             })),
         };
         let serving = plane.clone();
@@ -101,6 +119,15 @@ impl FakeControlPlane {
         self.state.lock().unwrap().mood = mood;
     }
 
+    pub(crate) fn images<T>(&self, change: impl FnOnce(&mut Images) -> T) -> T {
+        change(&mut self.state.lock().unwrap().images)
+    }
+
+    /// What the latest heartbeat said.
+    pub(crate) fn heartbeat(&self) -> Value {
+        self.state.lock().unwrap().heartbeat.clone()
+    }
+
     /// Issues credentials that are valid from `now` on.
     pub(crate) fn set_now(&self, now: DateTime<Utc>) {
         self.state.lock().unwrap().now = now;
@@ -119,20 +146,32 @@ impl FakeControlPlane {
 
     async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
         let mut stream = BufReader::new(stream);
-        let (mut head, mut length) = (String::new(), 0);
+        let (mut head, mut length, mut from) = (String::new(), 0, 0);
         while !head.ends_with("\r\n\r\n") {
-            let from = head.len();
+            let line = head.len();
             if stream.read_line(&mut head).await? == 0 {
                 return Ok(());
             }
-            if let Some(value) = head[from..].to_lowercase().strip_prefix("content-length:") {
+            let line = head[line..].to_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
                 length = value.trim().parse().unwrap();
+            }
+            if let Some(value) = line.strip_prefix("range: bytes=") {
+                from = value.trim().trim_end_matches('-').parse().unwrap();
             }
         }
         let mut request = vec![0; length];
         stream.read_exact(&mut request).await?;
-        let request = serde_json::from_slice(&request).unwrap();
         let path = head.split(' ').nth(1).unwrap();
+        if let Some(hash) = path.strip_prefix("/v1/hosts/images/") {
+            let Some((head, body)) = self.image(hash, from) else {
+                return Ok(());
+            };
+            stream.write_all(head.as_bytes()).await?;
+            stream.write_all(&body).await?;
+            return stream.shutdown().await;
+        }
+        let request = serde_json::from_slice(&request).unwrap_or_default();
         let Some((status, body)) = self.respond(path, &request) else {
             return Ok(());
         };
@@ -145,14 +184,38 @@ impl FakeControlPlane {
         stream.shutdown().await
     }
 
+    /// The head of the answer with an image, and as much of the body as arrives. `None`: no answer.
+    fn image(&self, hash: &str, from: usize) -> Option<(String, Vec<u8>)> {
+        let mut state = self.state.lock().unwrap();
+        if state.mood != Mood::Well {
+            return None;
+        }
+        let images = &mut state.images;
+        images.asked.push((hash.to_owned(), from));
+        let rest = images.bytes[hash][from..].to_vec();
+        let status = if from > 0 { 206 } else { 200 };
+        let length = rest.len();
+        let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\n\r\n");
+        let arrives = if images.breaks.is_empty() {
+            length
+        } else {
+            images.breaks.remove(0).min(length)
+        };
+        Some((head, rest[..arrives].to_vec()))
+    }
+
     /// `None`: no answer.
     fn respond(&self, path: &str, request: &Value) -> Option<(u16, Value)> {
         let mut state = self.state.lock().unwrap();
         let is_heartbeat = path.ends_with("/heartbeat");
-        state.heartbeats += usize::from(is_heartbeat);
+        if is_heartbeat {
+            state.heartbeats += 1;
+            state.heartbeat = request.clone();
+        }
         let error = |code: &str, host: Option<HostId>| json!({ "error": { "code": code, "message": "as the test says", "host_id": host } });
         match state.mood {
             Mood::Well if is_heartbeat => Some((200, Value::Null)),
+            Mood::Well if path == "/v1/hosts/images" => Some((200, state.images.list.clone())),
             Mood::Well => Some((201, self.credentials(state.now, request))),
             Mood::Silent => None,
             Mood::Answers(status) => Some((status, error("as_the_test_says", None))),

@@ -8,6 +8,7 @@ mod control_plane;
 mod crash;
 mod defragment;
 mod dot_env;
+mod fetch;
 mod fresh_guests;
 mod full_disk;
 mod harmful_guests;

@@ -8,7 +8,9 @@ use base64::Engine as _;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use locule_agent::{Agent, Config, Limits, OnStop, RegistrationConfig, Registry, Server};
+use locule_agent::{
+    Agent, Config, ImageSource, Limits, OnStop, RegistrationConfig, Registry, RunError, Server,
+};
 use locule_agent_api::http1::{ExchangeBody, exchange};
 use locule_agent_api::tls::CaPin;
 use locule_agent_api::{HostAgent as _, Order, ReportedState, ResumeSandbox, SandboxSpec};
@@ -32,6 +34,8 @@ pub(crate) struct Rig {
     pub(crate) warm: std::sync::atomic::AtomicUsize,
     /// The images of the stub VMM, instead of QEMU and the images of real guests.
     stub: Option<PathBuf>,
+    /// The agent fetches its images from the control plane.
+    fetches: bool,
     clock: SharedClock,
     registration: Option<RegistrationConfig>,
 }
@@ -151,6 +155,7 @@ impl Rig {
             agent: Mutex::new(None),
             warm: std::sync::atomic::AtomicUsize::new(0),
             stub: None,
+            fetches: false,
             clock: SystemClock::shared(),
             registration: None,
         }
@@ -171,6 +176,17 @@ impl Rig {
             ..registration(server, address)
         });
         rig.start_again().await;
+        rig
+    }
+
+    /// A host on the stub VMM that has no images. Its agent is not started yet.
+    pub(crate) fn without_images(server: Server, clock: SharedClock) -> Self {
+        let mut rig = Self::prepare();
+        rig.clock = clock;
+        rig.stub = Some(PathBuf::new());
+        rig.fetches = true;
+        let address = HostAddress::unix(&rig.socket()).unwrap();
+        rig.registration = Some(registration(server, address));
         rig
     }
 
@@ -206,11 +222,19 @@ impl Rig {
     }
 
     pub(crate) async fn start_again(&self) {
+        self.try_to_start().await.unwrap();
+    }
+
+    pub(crate) async fn try_to_start(&self) -> Result<(), RunError> {
         let config = Config {
             data_dir: self.folder.path().join("agent"),
             run_dir: self.run_dir(),
             instance: self.instance.clone(),
-            images: self.stub.clone().unwrap_or_else(images),
+            images: if self.fetches {
+                ImageSource::ControlPlane
+            } else {
+                ImageSource::Folder(self.stub.clone().unwrap_or_else(images))
+            },
             accelerator: AcceleratorSetting::Tcg,
             kvm_probe_limit: Duration::ZERO,
             qemu: self.stub.as_ref().map(|_| binary("locule-stub-vmm")),
@@ -226,8 +250,8 @@ impl Rig {
             registration: self.registration.clone(),
         };
         let agent = Agent::start_at(config, Tasks::new(), self.clock.clone());
-        let agent = agent.await.unwrap();
-        *self.agent.lock().unwrap() = Some(agent);
+        *self.agent.lock().unwrap() = Some(agent.await?);
+        Ok(())
     }
 
     pub(crate) fn socket(&self) -> PathBuf {

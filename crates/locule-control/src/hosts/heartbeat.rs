@@ -5,6 +5,7 @@ use locule_domain::{HostAddress, HostEvent, HostState};
 use locule_ids::HostId;
 use locule_store::hosts::{self, Host};
 use locule_store::{PgConnection, host_tokens};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::audit::{self, AuditEvent, HostAuditEvent};
@@ -31,10 +32,25 @@ pub struct Heartbeat {
     pub boot_id: String,
     pub free_memory_mib: u64,
     pub pool_free_bytes: u64,
-    /// Hashes of the templates that the host has.
-    pub templates: Vec<String>,
+    /// The templates from which the host can create sandboxes.
+    pub templates: Vec<HostTemplate>,
     /// Changes with each change of what the host holds.
     pub inventory_hash: String,
+}
+
+/// A template that a host has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostTemplate {
+    pub name: String,
+    /// The hash of its root filesystem.
+    pub sha256: String,
+}
+
+/// Whether a host can create sandboxes from a template, as its latest heartbeat said. The name decides: a host of an earlier version of
+/// the platform keeps its template while the operator updates one host after the other.
+pub(crate) fn has_template(report: &Value, name: &str) -> bool {
+    let templates = report["templates"].as_array();
+    templates.is_some_and(|templates| templates.iter().any(|template| template["name"] == name))
 }
 
 impl Heartbeat {
@@ -45,7 +61,9 @@ impl Heartbeat {
             &self.boot_id,
             &self.inventory_hash,
         ];
-        let mut all = texts.into_iter().chain(&self.templates);
+        let templates = self.templates.iter();
+        let templates = templates.flat_map(|template| [&template.name, &template.sha256]);
+        let mut all = texts.into_iter().chain(templates);
         // The API counts in signed numbers of 64 bits.
         if self.free_memory_mib.max(self.pool_free_bytes) > i64::MAX.unsigned_abs() {
             let why = format!("a number of a heartbeat may be {} at most", i64::MAX);

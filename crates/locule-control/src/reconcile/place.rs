@@ -10,6 +10,7 @@ use locule_ids::HostId;
 use locule_store::hosts::{self, Host};
 use locule_store::{PgConnection, sandboxes, teams};
 
+use crate::hosts::heartbeat::has_template;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 
@@ -25,7 +26,7 @@ impl Sandboxes {
             memory_mib: sandbox.memory_mib,
             disk_mib: sandbox.disk_size_mb,
         };
-        let candidates = candidates(&mut conn).await?;
+        let candidates = candidates(&mut conn, &sandbox.template).await?;
         drop(conn);
         let cursor = placer.next_cursor();
         let scheduler = placer.scheduler;
@@ -55,7 +56,7 @@ impl Sandboxes {
             return Ok(false);
         };
         let load = hosts::load(&mut tx, id).await?;
-        let candidate = candidate(&host, load);
+        let candidate = candidate(&host, load, &sandbox.template);
         if let Err(reason) = self.inner.placer.scheduler.eligible(&candidate, need) {
             refusals.add(reason);
             return Ok(false);
@@ -77,17 +78,20 @@ impl Sandboxes {
     }
 }
 
-async fn candidates(conn: &mut PgConnection) -> Result<Vec<Candidate>, SandboxError> {
+async fn candidates(
+    conn: &mut PgConnection,
+    template: &str,
+) -> Result<Vec<Candidate>, SandboxError> {
     let hosts = hosts::list(conn, None).await?;
     let mut loads = hosts::loads(conn).await?;
     let candidates = hosts.iter().map(|host| {
         let load = loads.remove(&host.id).unwrap_or_default();
-        candidate(host, load)
+        candidate(host, load, template)
     });
     Ok(candidates.collect())
 }
 
-fn candidate(host: &Host, load: hosts::Load) -> Candidate {
+fn candidate(host: &Host, load: hosts::Load, template: &str) -> Candidate {
     let size = |value: i32| u32::try_from(value).unwrap_or(0);
     let sum = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
     let pool_free_bytes = host.report["pool_free_bytes"].as_u64();
@@ -114,8 +118,7 @@ fn candidate(host: &Host, load: hosts::Load) -> Candidate {
                 disk_mib: sum(load.paused_disk_mb),
             },
         },
-        // Every host has the one template that `make images` makes.
-        has_template: true,
+        has_template: has_template(&host.report, template),
         measured: pool_free_bytes.map(|pool_free_bytes| Measured {
             // A host agent that runs short of memory pauses the sandbox that has been idle longest (ADR 0016).
             free_memory_mib: u64::MAX,

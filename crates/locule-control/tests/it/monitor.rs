@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use locule_domain::{Drain, ErrorReason, HostState, SandboxState, StopReason};
 use locule_store::hosts;
-use locule_testkit::World;
+use locule_testkit::{World, with_minimal};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
@@ -19,7 +19,7 @@ async fn beat(world: &World) {
         &mut conn,
         host.id,
         state,
-        &serde_json::Value::Null,
+        &with_minimal(),
         world.clock_now(),
     )
     .await

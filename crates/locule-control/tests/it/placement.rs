@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use locule_control::{ControlConfig, Machine, SandboxError, SchedulerKind};
-use locule_domain::SandboxState;
+use locule_domain::{HostState, SandboxState};
 use locule_ids::HostId;
 use locule_store::hosts;
-use locule_testkit::{World, roomy};
+use locule_testkit::{World, roomy, with_minimal};
+use serde_json::{Value, json};
 use sqlx::PgPool;
 
 /// 4 GiB, of which a tenth is kept back, promised twice: 14 sandboxes of 512 MiB.
@@ -127,7 +128,7 @@ async fn a_team_that_brings_hosts_has_its_sandboxes_there_and_no_other_team_has(
     }
     // A host that is away is not replaced by a host of the platform.
     let mut conn = world.connection().await;
-    let away = locule_domain::HostState::Unreachable;
+    let away = HostState::Unreachable;
     hosts::set_state(&mut conn, own, away, world.clock_now())
         .await
         .unwrap();
@@ -150,4 +151,31 @@ async fn a_sandbox_is_resumed_where_its_snapshot_is(pool: PgPool) {
         assert_eq!(resumed.host, created.host);
         assert_eq!(resumed.state, SandboxState::Running);
     }
+}
+
+/// W-004.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_host_gets_no_sandbox_before_its_heartbeat_says_that_it_has_the_template(pool: PgPool) {
+    let world = World::start(pool).await;
+    let (other, _) = world.add_host(None, &roomy()).await;
+    let says = async |report: Value| {
+        let mut conn = world.connection().await;
+        let host = hosts::get(&mut conn, other).await.unwrap().unwrap();
+        let online = (HostState::Online, host.address.as_str());
+        let written = hosts::heartbeat(&mut conn, other, online, &report, world.clock_now());
+        written.await.unwrap();
+    };
+    let another = json!({ "templates": [{ "name": "another", "sha256": "0" }] });
+    for without in [Value::Null, json!({ "templates": [] }), another] {
+        says(without.clone()).await;
+        for _ in 0..2 {
+            let created = world.create().await;
+            assert_eq!(created.host, Some(world.host_id), "{without}");
+        }
+    }
+    says(with_minimal()).await;
+    for _ in 0..2 {
+        world.create().await;
+    }
+    assert_eq!(placed(&world).await[&other], 1);
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use locule_api::{HostCredentials, HostHeartbeat, RefreshHostRequest, RegisterHostRequest, schema};
-use locule_control::{HostAddress, Machine, NewRegistration};
+use locule_control::{HostAddress, HostTemplate, Machine, NewRegistration};
 use locule_ids::HostId;
 
 use super::host_view;
@@ -112,7 +112,14 @@ pub(crate) async fn send_heartbeat(
         boot_id: request.boot_id,
         free_memory_mib: request.free_memory_mib,
         pool_free_bytes: request.pool_free_bytes,
-        templates: request.templates,
+        templates: request
+            .templates
+            .into_iter()
+            .map(|template| HostTemplate {
+                name: template.name,
+                sha256: template.sha256,
+            })
+            .collect(),
         inventory_hash: request.inventory_hash,
     };
     app.hosts.heartbeat(agent, id, &heartbeat).await?;

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::agents;
+use super::{agents, images};
 use crate::address::{FORWARDED_FOR, PeerAddress};
 use crate::connection::Connection;
 use crate::error::ApiError;
@@ -37,6 +37,8 @@ pub(crate) fn operations() -> OpenApiRouter<AppState> {
         .routes(operation!(agents::register_host))
         .routes(operation!(agents::refresh_host))
         .routes(operation!(agents::send_heartbeat))
+        .routes(operation!(images::list_host_images))
+        .routes(operation!(images::read_host_image))
 }
 
 fn router(app: AppState) -> Router {
@@ -52,7 +54,8 @@ async fn unknown() -> ApiError {
     ApiError::not_found("route")
 }
 
-/// Serves host agents until `stop`. A connection lasts a minute at most: an agent opens one for each request.
+/// Serves host agents until `stop`. A connection lasts a minute at most: an agent opens one for each request, and fetches the rest of an
+/// image by further ones.
 pub async fn serve_hosts(
     listener: TcpListener,
     app: AppState,

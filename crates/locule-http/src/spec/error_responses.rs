@@ -42,6 +42,7 @@ const STATUSES: &[(u16, &str)] = &[
         415,
         "The operation does not accept the media type of the body.",
     ),
+    (416, "The range begins after the end of the resource."),
     (
         422,
         "The idempotency key was used with a different request.",

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::app::{App, PASSWORD};
+use crate::host_images::Images;
 
 const CALLS_MIN: usize = 2000;
 /// Far longer than a run takes: a server that hangs must not hang the tests.
@@ -170,15 +171,21 @@ const ENDLESS: &str = "GET /v1/events";
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn every_response_is_documented(pool: PgPool) {
-    let app = App::start_with(pool, generous).await;
+    let folder = tempfile::tempdir().unwrap();
+    let images = Images::in_folder(folder.path());
+    let app = App::start_with(pool, |config| {
+        generous(config);
+        config.hosts.images = images.open();
+    })
+    .await;
     let address = app.listen().await;
     let world = json!({
         "url": format!("http://{address}"),
         "password": PASSWORD,
         "admin": app.token,
         "key": app.key,
+        "image": images.kernel,
     });
-    let folder = tempfile::tempdir().unwrap();
     let events = folder.path().join("events.ndjson");
     let (well, said) = schemathesis(address, &world, &events).await;
     assert!(well, "{said}");

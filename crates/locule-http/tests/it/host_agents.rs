@@ -24,7 +24,7 @@ fn text(value: &Value) -> String {
 fn beat() -> Value {
     json!({
         "agent_version": "0.1.0", "protocol": 1, "accelerator": "kvm", "boot_id": "b",
-        "free_memory_mib": 1024, "pool_free_bytes": 1 << 30, "templates": [], "inventory_hash": "h",
+        "free_memory_mib": 1024, "pool_free_bytes": 1 << 30, "templates": [{ "name": "minimal", "sha256": "0".repeat(64) }], "inventory_hash": "h",
     })
 }
 

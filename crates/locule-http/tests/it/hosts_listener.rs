@@ -105,6 +105,10 @@ async fn an_agent_registers_with_the_url_the_hash_of_the_ca_and_a_token(pool: Pg
         .await
         .unwrap();
     assert_eq!(refreshed.status(), 200);
+    for (path, status) in [("/v1/hosts/images", 401), ("/v1/hosts/images/0", 401)] {
+        let refused = listener.call(listener.pin, "GET", path, &json!({})).await;
+        assert_eq!(refused.unwrap().status(), status, "{path}");
+    }
     listener.tasks.token().cancel();
 }
 

@@ -18,6 +18,7 @@ mod events;
 mod exec_limits;
 mod file_addresses;
 mod host_agents;
+mod host_images;
 mod host_lifecycle;
 mod hosts;
 mod hosts_listener;

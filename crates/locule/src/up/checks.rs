@@ -134,21 +134,36 @@ pub(super) fn reachable_for(data_dir: &Path, users: &Users) -> anyhow::Result<()
     reachable_for_one(data_dir, REDIS_USER, users.redis)
 }
 
+/// The bits of a file's mode that allow an access.
+const READ: u32 = 0o4;
+const ENTER: u32 = 0o1;
+
+fn permits(meta: &fs::Metadata, user: SystemUser, access: u32) -> bool {
+    let shift = if meta.uid() == user.uid {
+        6
+    } else if meta.gid() == user.gid {
+        3
+    } else {
+        0
+    };
+    (meta.permissions().mode() >> shift) & access == access
+}
+
+/// Whether a user may read every file in a folder.
+pub(super) fn can_read(folder: &Path, user: SystemUser) -> bool {
+    let allows =
+        |path: &Path, access| fs::metadata(path).is_ok_and(|meta| permits(&meta, user, access));
+    let Ok(mut files) = fs::read_dir(folder) else {
+        return false;
+    };
+    folder.ancestors().all(|folder| allows(folder, ENTER))
+        && files.all(|file| file.is_ok_and(|file| allows(&file.path(), READ)))
+}
+
 fn reachable_for_one(data_dir: &Path, name: &str, user: SystemUser) -> anyhow::Result<()> {
     for folder in data_dir.ancestors() {
-        let Ok(meta) = fs::metadata(folder) else {
-            continue;
-        };
-        let mode = meta.permissions().mode();
-        let passes = if meta.uid() == user.uid {
-            mode & 0o100 != 0
-        } else if meta.gid() == user.gid {
-            mode & 0o010 != 0
-        } else {
-            mode & 0o001 != 0
-        };
         ensure!(
-            passes,
+            fs::metadata(folder).map_or(true, |meta| permits(&meta, user, ENTER)),
             "the system user `{name}` cannot reach {}: run `chmod o+x {}`, or use another --data-dir",
             data_dir.display(),
             folder.display()

@@ -846,6 +846,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/hosts/images": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the guest images
+         * @description For host agents. A host needs every listed image: the kernel, the initramfs, and the root filesystem of each template. The list is
+         *     empty if the control plane has no images.
+         */
+        get: operations["list_host_images"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/hosts/images/{sha256}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a guest image
+         * @description For host agents. The SHA-256 hash of the response is the one in the path. The root filesystem of a template is sent packed: each
+         *     block of 64 KiB that is not zero, after its offset, and at the end the size of the filesystem; the numbers have 8 bytes and are
+         *     little-endian. The header `Range` asks for a part, such as the rest after a connection broke.
+         */
+        get: operations["read_host_image"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/hosts/register": {
         parameters: {
             query?: never;
@@ -2369,7 +2412,7 @@ export interface components {
          * @description Machine-readable reason of an error. Clients depend on the code and the HTTP status, never on the message.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "invalid_token" | "already_activated" | "last_login_method" | "unauthorized" | "wrong_password" | "forbidden" | "no_team" | "recent_login_required" | "account_not_activated" | "account_disabled" | "account_deactivated" | "signup_closed" | "invitation_required" | "not_found" | "host_deleted" | "provider_not_found" | "command_not_found" | "command_not_executable" | "method_not_allowed" | "invalid_state" | "conflict" | "host_unreachable" | "has_active_sandboxes" | "signup_cooldown" | "email_taken" | "owns_team_with_members" | "last_administrator" | "misdirected_request" | "idempotency_request_mismatch" | "idempotency_in_progress" | "too_large" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "internal_error" | "not_implemented" | "agent_error" | "disk_full" | "host_unavailable" | "no_hosts_available" | "not_ready";
+        ErrorCode: "invalid_request" | "invalid_token" | "already_activated" | "last_login_method" | "unauthorized" | "wrong_password" | "forbidden" | "no_team" | "recent_login_required" | "account_not_activated" | "account_disabled" | "account_deactivated" | "signup_closed" | "invitation_required" | "not_found" | "host_deleted" | "provider_not_found" | "command_not_found" | "command_not_executable" | "method_not_allowed" | "invalid_state" | "conflict" | "host_unreachable" | "has_active_sandboxes" | "signup_cooldown" | "email_taken" | "owns_team_with_members" | "last_administrator" | "misdirected_request" | "idempotency_request_mismatch" | "idempotency_in_progress" | "too_large" | "invalid_range" | "unsupported_media_type" | "quota_exceeded" | "rate_limited" | "internal_error" | "not_implemented" | "agent_error" | "disk_full" | "host_unavailable" | "no_hosts_available" | "not_ready";
         ErrorDetail: {
             /** @description A documented error code. Older clients may receive a code that is newer than the client. */
             code: components["schemas"]["ErrorCode"];
@@ -2623,14 +2666,34 @@ export interface components {
              * @description The version of the protocol between the control plane and the host agent.
              */
             protocol: number;
-            /** @description The SHA-256 hashes of the templates that the host has. */
-            templates?: string[];
+            /** @description The templates from which the host can create sandboxes. */
+            templates?: components["schemas"]["HostTemplate"][];
         };
         /**
          * @description The id of a host.
          * @example host-6ba7b810-9dad-11d1-80b4-00c04fd430c8
          */
         HostId: string;
+        /** @description A guest image that host agents fetch. */
+        HostImage: {
+            kind: components["schemas"]["HostImageKind"];
+            /** @description The name of the template. */
+            name?: string | null;
+            /** @description The hash of the bytes that a host fetches. */
+            sha256: components["schemas"]["Sha256"];
+            /**
+             * Format: int64
+             * @description The number of the bytes that a host fetches.
+             */
+            size_bytes: number;
+            /** @description The version of the kernel, or of the guest agent in the initramfs. */
+            version?: string | null;
+        };
+        /**
+         * @description The use of a guest image.
+         * @enum {string}
+         */
+        HostImageKind: "kernel" | "initramfs" | "template";
         /** @description A sandbox on a host, in any state in which the host holds files of the sandbox. */
         HostSandbox: {
             /** Format: date-time */
@@ -2652,6 +2715,12 @@ export interface components {
          * @enum {string}
          */
         HostStatus: "pending" | "online" | "unreachable";
+        /** @description A template that a host has. */
+        HostTemplate: {
+            name: components["schemas"]["TemplateName"];
+            /** @description The hash of the template's root filesystem. */
+            sha256: components["schemas"]["Sha256"];
+        };
         /**
          * @description The owner of a host, whose sandboxes the host runs.
          * @enum {string}
@@ -3264,6 +3333,11 @@ export interface components {
              */
             role: "admin" | "member";
         };
+        /**
+         * @description A SHA-256 hash in hexadecimal.
+         * @example 7d47529268ae18f8480b895f5f71758051927eaa7a2e1c126f1bbf5492068915
+         */
+        Sha256: string;
         /** @enum {string} */
         SignalName: "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGKILL" | "SIGTERM";
         /** @description Response of `POST /v1/sandboxes/{id}/files/sign`: an address that needs no credential. */
@@ -8200,6 +8274,188 @@ export interface operations {
             };
             /** @description The operation does not accept the media type of the body. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_host_images: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HostImage"][];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests were sent, or a limit of the team is reached. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next request. Absent when waiting does not help. */
+                    "Retry-After"?: number;
+                    /** @description `false` when repeating the request does not help. */
+                    "should-retry"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description An internal error occurred. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The operation is not possible at the moment. The same request may succeed later. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_host_image: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sha256: components["schemas"]["Sha256"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description The request cannot be read, or a value is out of its bounds. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential is missing, unknown, expired or revoked. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The credential does not allow the operation. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The resource does not exist, or belongs to another team. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The range begins after the end of the resource. */
+            416: {
                 headers: {
                     [name: string]: unknown;
                 };

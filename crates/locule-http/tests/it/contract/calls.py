@@ -106,6 +106,7 @@ steady_team = once(Team)
 steady_sandbox = once(sandbox)
 steady_file = once(lambda: written("/a"))
 steady_host = once(lambda: new_host())
+steady_agent = once(lambda: registered())
 
 
 class Stage:
@@ -175,6 +176,10 @@ def heartbeat(_):
     return Stage(path={"id": agent["host"]["id"]}, body=body, host_token=agent["token"])
 
 
+def of_image(_):
+    return Stage(path={"sha256": WORLD["image"]}, host_token=steady_agent()["token"])
+
+
 def at_times(body):
     """In three of four calls: otherwise what was made up, which is unknown, or known already."""
     return lambda number: Stage(mate().token, body=body() if number % 4 else {})
@@ -235,6 +240,8 @@ STAGES = {
     "register_host": registration,
     "refresh_host": lambda _: Stage(body={"refresh_token": registered()["refresh_token"], "csr_pem": CSR}),
     "send_heartbeat": heartbeat,
+    "list_host_images": of_image,
+    "read_host_image": of_image,
     "set_user_active": lambda _: Stage(path={"id": victim().id}),
     "revoke_api_key": lambda _: Stage(path={"id": ask("POST", "/v1/api-keys", WORLD["admin"], {})["id"]}),
     "get_audit_log": lambda _: entry("/v1/audit-logs"),

@@ -51,7 +51,7 @@ macro_rules! rows {
             path: |s| {
                 let fill: fn(&Stage) -> &str = $fill;
                 let query = if $path.ends_with("/search") { "?email=x@matrix" } else { "" };
-                let path = $path.replace("{id}", fill(s)).replace("{user_id}", &s.member).replace("{selector}", "1").replace("{provider}", "github").replace("{token}", "00").replace("{port}", "8080").replace("{tag}", "gpu");
+                let path = $path.replace("{id}", fill(s)).replace("{user_id}", &s.member).replace("{selector}", "1").replace("{provider}", "github").replace("{token}", "00").replace("{port}", "8080").replace("{tag}", "gpu").replace("{sha256}", "00");
                 path + query
             },
             access: Access::$access,
@@ -185,9 +185,12 @@ rows! {
     "DELETE" "/v1/hosts/{id}/tags/{tag}" TeamHostAdmin 204 TAGS, host, nothing;
     "POST" "/v1/hosts/register" Open 401 AGENT, none, |_| json!({ "token": "no", "address": "10.0.0.7:50051" });
     "POST" "/v1/hosts/auth/refresh" Open 401 AGENT, none, |_| json!({ "refresh_token": "no" });
-    // No caller of this table is a host agent: see `host_agents`.
+    // No caller of this table is a host agent: see `host_agents` and `host_images`.
     "POST" "/v1/hosts/{id}/heartbeat" HostAgent 204 AGENT, host, |_| json!({
         "agent_version": "1", "protocol": 1, "accelerator": "kvm", "boot_id": "1", "free_memory_mib": 1, "pool_free_bytes": 1 });
+
+    "GET" "/v1/hosts/images" HostAgent 200 Audit::Reads, none, nothing;
+    "GET" "/v1/hosts/images/{sha256}" HostAgent 200 Audit::Reads, none, nothing;
 
     "GET" "/v1/admin/teams" Platform 200 Audit::Reads, none, nothing;
     "DELETE" "/v1/admin/teams/{id}" Platform 204 Audit::Event("team delete"), team, nothing;
