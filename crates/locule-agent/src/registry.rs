@@ -116,13 +116,19 @@ impl Registry {
         self.left.cancelled().await;
     }
 
-    /// Before adoption is complete a sandbox that is not listed may exist all the same.
+    /// Before adoption is complete, and once the agent stops, a sandbox that is not listed may exist all the same.
     pub(crate) fn check_ready(&self) -> Result<(), AgentError> {
         if self.is_ready() {
             Ok(())
         } else {
-            Err(AgentError::Unavailable("the host is starting".to_owned()))
+            let not_ready = "the host agent is starting or stopping".to_owned();
+            Err(AgentError::Unavailable(not_ready))
         }
+    }
+
+    /// The error for a sandbox that was not found. The agent may have begun to stop since the request began.
+    pub(crate) fn absent(&self) -> AgentError {
+        self.check_ready().err().unwrap_or(AgentError::NotFound)
     }
 
     pub(crate) fn handle(&self, sandbox: SandboxId) -> Option<Handle> {
@@ -139,7 +145,7 @@ impl Registry {
         command: impl FnOnce(Reply<T>) -> Command,
     ) -> Result<T, AgentError> {
         self.check_ready()?;
-        let handle = self.handle(sandbox).ok_or(AgentError::NotFound)?;
+        let handle = self.handle(sandbox).ok_or_else(|| self.absent())?;
         let (reply, answer) = oneshot::channel();
         match handle.inbox.try_send(command(reply)) {
             Ok(()) => {}
@@ -148,10 +154,10 @@ impl Registry {
                     "too many orders wait for this sandbox".to_owned(),
                 ));
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(AgentError::NotFound),
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(self.absent()),
         }
-        // A driver that exits without a reply exits because the sandbox ended.
-        answer.await.unwrap_or(Err(AgentError::NotFound))
+        // A driver that exits without a reply exits because the sandbox ended, or the agent stops.
+        answer.await.unwrap_or_else(|_| Err(self.absent()))
     }
 
     /// Starts the creation of a sandbox, which takes the id at once. `None`: the id is taken.
@@ -197,7 +203,10 @@ impl Registry {
 
     /// Ends all drivers without touching their VMs.
     pub(crate) fn detach(&self) {
-        self.sandboxes().clear();
+        let mut sandboxes = self.sandboxes();
+        // Before the sandboxes are gone: the server still answers, and an answer without them would say that they are lost.
+        self.ready.store(false, Ordering::Release);
+        sandboxes.clear();
     }
 
     /// Every sandbox that the host holds, and those that ended lately, for control planes that missed the event.
@@ -212,6 +221,7 @@ impl Registry {
         let now = self.host().clock.now();
         let ended = self.host().ledger.recently_ended(now).await?;
         reports.extend(ended.iter().map(|manifest| manifest.report(None)));
+        self.check_ready()?;
         Ok(reports)
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::http::{self, Answer};
+use crate::oracle::Seen;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -154,6 +155,20 @@ impl Api {
     pub fn read(&mut self, id: &str, path: &str) -> io::Result<Answer> {
         let request = json!({ "path": path });
         self.post(&format!("/v1/sandboxes/{id}/files/stream/read"), &request)
+    }
+
+    /// The state of a sandbox, and the reason; `None` during a transition or without a response.
+    pub fn look(&mut self, id: &str) -> Option<(Seen, String)> {
+        let answer = self.get(&format!("/v1/sandboxes/{id}")).ok()?;
+        let row = answer.json();
+        let why = row["status_reason"].as_str().unwrap_or_default().to_owned();
+        match (answer.status, row["status"].as_str()) {
+            (404, _) => Some((Seen::Gone, "unknown".to_owned())),
+            (200, Some("running")) => Some((Seen::Running, why)),
+            (200, Some("paused")) => Some((Seen::Paused, why)),
+            (200, Some("stopped" | "error")) => Some((Seen::Gone, why)),
+            _ => None,
+        }
     }
 
     /// The sandboxes that are there.

@@ -129,7 +129,7 @@ impl HostAgent for Registry {
     }
 
     async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError> {
-        let handle = self.handle(sandbox).ok_or(AgentError::NotFound)?;
+        let handle = self.handle(sandbox).ok_or_else(|| self.absent())?;
         if !handle.is_running() {
             return Err(AgentError::FailedPrecondition(
                 "the sandbox is not running".to_owned(),
@@ -140,23 +140,19 @@ impl HostAgent for Registry {
     }
 
     async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError> {
-        self.check_ready()?;
-        self.report_of(sandbox).ok_or(AgentError::NotFound)
+        self.report_of(sandbox).ok_or_else(|| self.absent())
     }
 
     async fn activity(&self, sandbox: SandboxId) -> Result<SandboxActivity, AgentError> {
-        self.check_ready()?;
-        let handle = self.handle(sandbox).ok_or(AgentError::NotFound)?;
+        let handle = self.handle(sandbox).ok_or_else(|| self.absent())?;
         Ok(handle.activity.report())
     }
 
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
-        self.check_ready()?;
         self.reports().await
     }
 
     async fn watch_sandboxes(&self) -> Result<WatchStream, AgentError> {
-        self.check_ready()?;
         // Subscribed before the list is made: a change in between is reported twice rather than never.
         let changes = self.shared.events.subscribe();
         let all = self.reports().await?;

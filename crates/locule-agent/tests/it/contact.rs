@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use locule_agent::{Credentials, OnStop, purge};
-use locule_agent_api::{HostAgent as _, ReportedState, SandboxSpec};
+use locule_agent_api::{AgentError, HostAgent as _, ReportedState, SandboxSpec};
 use locule_base::clock::{Clock as _, ManualClock};
 use locule_ids::HostId;
 
 use crate::control_plane::{FakeControlPlane, Mood};
-use crate::rig::{Rig, last_order, resume, spec};
+use crate::rig::{Rig, last_order, order, resume, spec};
 
 const LOST: &str = "control_plane_lost";
 const SILENCE: Duration = Duration::from_secs(91);
@@ -189,4 +189,31 @@ async fn a_sandbox_that_cannot_be_paused_does_not_keep_the_others_from_it() {
     host.is_lost(&[&other]).await;
     assert_eq!(host.state(&stuck).await.0, ReportedState::Running);
     host.end(&[&stuck, &other]).await;
+}
+
+/// A control plane takes a sandbox for lost that its host does not list. A request can reach an agent while the agent stops.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_stops_does_not_tell_that_its_sandboxes_are_gone() {
+    let host = Host::start().await;
+    let one = host.create().await;
+    let sandbox = one.order.sandbox;
+    let agent = host.rig.registry();
+    host.rig.stop(OnStop::Keep).await;
+    let answers = [
+        agent.list_sandboxes().await.map(drop),
+        agent.watch_sandboxes().await.map(drop),
+        agent.get_sandbox(sandbox).await.map(drop),
+        agent.activity(sandbox).await.map(drop),
+        agent.ping_sandbox(sandbox).await,
+        agent.pause_sandbox(order(&one, 2)).await.map(drop),
+        agent.destroy_sandbox(order(&one, 2)).await,
+    ];
+    for answer in &answers {
+        let is_unavailable = matches!(answer, Err(AgentError::Unavailable(_)));
+        assert!(is_unavailable, "{answers:?}");
+    }
+    drop(agent);
+    host.rig.start_again().await;
+    assert!(host.is_running(&one).await);
+    host.end(&[&one]).await;
 }

@@ -13,8 +13,8 @@ use locule_e2e::{clock, host};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
+use crate::checks;
 use crate::world::{World, locked};
-use crate::{checks, settle};
 
 /// `up` stops restarting a part that exits five times a minute: kills must be much rarer.
 const KILLS_MAX: usize = 2;
@@ -191,7 +191,7 @@ fn kill_a_vmm(world: &World, random: &mut Random) -> Result<()> {
     let (mark, begun, mut api) = (world.quiet(), clock::now(), world.api()?);
     let mut seen = None;
     let told = clock::until(LOSS_TOLD, || {
-        seen = settle::look(&mut api, &victim.id);
+        seen = api.look(&victim.id);
         matches!(&seen, Some((Seen::Gone, why)) if why == "vm_lost").then_some(())
     });
     let took = clock::since(begun).as_secs_f64();

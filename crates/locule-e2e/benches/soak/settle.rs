@@ -13,26 +13,12 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// How long a row and its host may disagree: as long as a report takes.
 const AGREEMENT: Duration = Duration::from_secs(30);
 
-/// The state and the reason in the API; `None` during a transition or without a response.
-pub(crate) fn look(api: &mut Api, id: &str) -> Option<(Seen, String)> {
-    let answer = api.get(&format!("/v1/sandboxes/{id}")).ok()?;
-    let row = answer.json();
-    let why = row["status_reason"].as_str().unwrap_or_default().to_owned();
-    match (answer.status, row["status"].as_str()) {
-        (404, _) => Some((Seen::Gone, "unknown".to_owned())),
-        (200, Some("running")) => Some((Seen::Running, why)),
-        (200, Some("paused")) => Some((Seen::Paused, why)),
-        (200, Some("stopped" | "error")) => Some((Seen::Gone, why)),
-        _ => None,
-    }
-}
-
 /// The stable state. A state that is not allowed, or no stable state in time, is a fault.
 pub(crate) fn settle(world: &World, api: &mut Api, tracked: &mut Tracked) -> Option<Seen> {
     let id = tracked.id.clone()?;
     let mut last = None;
     let settled = clock::until(PATIENCE, || {
-        last = look(api, &id).or_else(|| last.take());
+        last = api.look(&id).or_else(|| last.take());
         if world.is_lost(tracked) && tracked.known.certain() != Some(Seen::Gone) {
             tracked.known.lose();
         }
@@ -73,7 +59,7 @@ pub(crate) fn agrees(world: &World, api: &mut Api, tracked: &Tracked, seen: Seen
     };
     let (mut last, mut wrong) = (seen, String::new());
     let right = clock::until(AGREEMENT, || {
-        (last, _) = look(api, id)?;
+        (last, _) = api.look(id)?;
         wrong = disagreement(world, id, last);
         wrong.is_empty().then_some(())
     });

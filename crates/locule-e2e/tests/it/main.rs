@@ -8,6 +8,7 @@ mod hosts;
 mod killed;
 mod parts;
 mod platform;
+mod replicas;
 mod sdks;
 mod secrets;
 mod steps;
