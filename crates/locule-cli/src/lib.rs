@@ -38,6 +38,7 @@ pub use api_key::ApiKeyCommand;
 pub use audit::AuditArgs;
 pub use exec::ExecArgs;
 pub use host::HostCommand;
+pub use list::age;
 pub use run::RunArgs;
 pub use sandbox::SandboxCommand;
 pub use team::TeamCommand;

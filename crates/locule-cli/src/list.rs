@@ -20,7 +20,7 @@ pub(crate) fn word(status: SandboxStatus) -> &'static str {
 }
 
 /// A duration in a single unit: seconds below 2 minutes, minutes below 2 hours, hours below 2 days.
-pub(crate) fn age(since: TimeDelta) -> String {
+pub fn age(since: TimeDelta) -> String {
     let seconds = since.num_seconds().max(0);
     match seconds {
         0..120 => format!("{seconds}s"),

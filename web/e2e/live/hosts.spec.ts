@@ -36,7 +36,7 @@ test('a machine joins by the command of the page, is drained, and is deleted', a
     await expect(shown.getByRole('status').filter({ hasText: 'has come' })).toContainText('online', {
       timeout: 120_000,
     });
-    await shown.getByRole('button', { name: 'I have it' }).click();
+    await shown.getByRole('button', { name: 'Done' }).click();
     const rows = page.locator('tr[data-host]');
     await expect(rows).toHaveCount(2);
     const added = rows.last();

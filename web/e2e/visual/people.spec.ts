@@ -1,3 +1,4 @@
+import type { Page } from '@playwright/test';
 import { administration, asMember, history, keys, log, people } from './data.ts';
 import { OVER, scene } from './pictures.ts';
 
@@ -142,6 +143,9 @@ scene('audit-no-match', {
   show: (page) => page.getByRole('button', { name: 'Clear the filters' }).waitFor(),
 });
 
+/** The page is as long as it gets: a click scrolls it no more than in the picture. */
+const loginsListed = (page: Page) => page.getByText('this browser', { exact: true }).waitFor();
+
 scene('settings', {
   path: '/dashboard/settings',
   given: (db) => {
@@ -149,7 +153,7 @@ scene('settings', {
     db.info.mail = true;
     db.info.providers = ['github'];
   },
-  show: (page) => page.getByRole('heading', { name: 'Looks' }).waitFor(),
+  show: loginsListed,
 });
 
 scene('settings-password', {
@@ -157,6 +161,7 @@ scene('settings-password', {
   widths: OVER,
   given: people,
   show: async (page) => {
+    await loginsListed(page);
     await page.getByRole('button', { name: 'Change…' }).click();
     await page.getByRole('textbox', { name: 'Current password' }).waitFor();
   },
@@ -167,6 +172,7 @@ scene('settings-delete', {
   widths: OVER,
   given: people,
   show: async (page) => {
+    await loginsListed(page);
     await page.getByRole('button', { name: 'Delete account…' }).click();
     await page.getByLabel('Your e-mail address').waitFor();
   },

@@ -1,6 +1,7 @@
 //! The hosts and the periodic jobs of the cluster, as the database has them.
 
 use chrono::{DateTime, Utc};
+use locule_cli::age;
 use locule_control::{Host, HostState, Overview, PeriodicTask};
 
 use super::{Finding, Mark};
@@ -93,16 +94,6 @@ fn of_job(job: &PeriodicTask, now: DateTime<Utc>) -> Finding {
     )
 }
 
-/// A length of time in its largest whole unit.
-fn age(time: chrono::Duration) -> String {
-    match time.num_seconds().max(0) {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -134,14 +125,14 @@ mod tests {
     fn a_job_is_told_with_its_age_and_what_it_did() {
         let found = of_job(&job(), at(112));
         assert!(found.mark == Mark::Good);
-        assert_eq!(found.text, "12 s ago: 7 found, 1 changed, 0 failed");
+        assert_eq!(found.text, "12s ago: 7 found, 1 changed, 0 failed");
     }
 
     #[test]
     fn a_job_that_is_late_or_failed_is_wrong() {
         let late = of_job(&job(), at(161));
         assert!(
-            late.mark == Mark::Bad && late.text.contains("every 15 s"),
+            late.mark == Mark::Bad && late.text.contains("every 15s"),
             "{}",
             late.text
         );
