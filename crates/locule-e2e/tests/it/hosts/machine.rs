@@ -64,38 +64,6 @@ impl Drop for Bridge {
     }
 }
 
-/// The guest images in a folder that every user may read, as those of an installed program are.
-pub(crate) struct Images(tempfile::TempDir);
-
-impl Images {
-    pub(crate) fn installed() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        for file in fs::read_dir(variable("LOCULE_IMAGES")).unwrap() {
-            let from = file.unwrap().path();
-            let to = folder.path().join(from.file_name().unwrap());
-            if fs::hard_link(&from, &to).is_err() {
-                let (from, to) = (from.display(), to.display());
-                run("cp", &format!("--sparse=always {from} {to}"));
-            }
-        }
-        Self(folder)
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-/// Where the agent of a machine has its images from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ImagesOf {
-    /// From the control plane: the machine has the program only.
-    ControlPlane,
-    /// From a folder of the machine.
-    Machine,
-}
-
 pub(crate) struct Machine {
     folder: tempfile::TempDir,
     address: Ipv4Addr,
@@ -105,13 +73,12 @@ pub(crate) struct Machine {
     agent: Option<Child>,
     /// The id of the host.
     pub(crate) id: String,
-    images: ImagesOf,
     server: String,
 }
 
 impl Machine {
     /// Starts a machine and its agent, with the answer to the request that created the host. The agent is not online yet.
-    pub(crate) fn start(bridge: &Bridge, number: u8, created: &Value, images: ImagesOf) -> Self {
+    pub(crate) fn start(bridge: &Bridge, number: u8, created: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         // What is mounted here is seen by the processes of this machine only. Cgroups and devices are those of the real machine.
@@ -138,7 +105,6 @@ impl Machine {
             holder,
             agent: None,
             id: created["host"]["id"].as_str().unwrap().to_owned(),
-            images,
             server: text("hosts_url"),
         };
         machine.connect(bridge, number);
@@ -202,12 +168,8 @@ impl Machine {
             .args(["--address", &format!("{}:{AGENT_PORT}", self.address)])
             .arg("--data-dir")
             .arg(self.folder.path().join("agent"))
-            .args(["--instance", &self.instance])
-            .env_remove("LOCULE_IMAGES");
-        if self.images == ImagesOf::Machine {
-            command.arg("--images").arg(variable("LOCULE_IMAGES"));
-        }
-        command
+            .args(["--instance", &self.instance, "--images"])
+            .arg(variable("LOCULE_IMAGES"))
             .args(["--accel", "tcg", "--pool-size", "2048", "--warm", "0"])
             .args(more);
         // `nsenter` becomes the program: the child is the agent itself.
@@ -267,13 +229,6 @@ impl Machine {
 
     pub(crate) fn heal(&self) {
         self.run("nft delete table inet parted");
-    }
-
-    /// The files that the agent has fetched.
-    pub(crate) fn fetched(&self) -> Vec<PathBuf> {
-        let files = fs::read_dir(self.folder.path().join("agent/images"));
-        let files = files.into_iter().flatten();
-        files.map(|file| file.unwrap().path()).collect()
     }
 
     /// The folder of the sandboxes' files, as this process reaches it.

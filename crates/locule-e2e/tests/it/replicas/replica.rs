@@ -8,6 +8,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -16,6 +17,7 @@ use nix::unistd::Pid;
 use crate::platform::{Platform, free_port, variable};
 
 pub(super) struct Replica {
+    program: PathBuf,
     port: u16,
     environment: Vec<(String, String)>,
     user: u32,
@@ -33,7 +35,11 @@ impl Replica {
             .split('\0')
             .filter_map(|pair| pair.split_once('='));
         let owner = fs::metadata(format!("/proc/{serve}")).unwrap();
+        // The user of the control plane cannot pass into every folder in which a program is built.
+        let program = platform.folder().join("locule");
+        fs::copy(variable("LOCULE_BINARY"), &program).unwrap();
         let mut replica = Self {
+            program,
             port: free_port(),
             environment: pairs
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -51,7 +57,7 @@ impl Replica {
     }
 
     fn start(&mut self) {
-        let mut command = Command::new(variable("LOCULE_BINARY"));
+        let mut command = Command::new(&self.program);
         command
             .args(["serve", "--no-migrate", "--listen"])
             .arg(format!("127.0.0.1:{}", self.port))
