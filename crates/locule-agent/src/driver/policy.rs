@@ -2,14 +2,15 @@
 //!
 //! | order | running | paused | carried out already | older | destroyed |
 //! |---|---|---|---|---|---|
-//! | pause | pause | record | answer again | refuse | not found |
+//! | pause | pause | record | pause if it runs, else answer again | refuse | not found |
 //! | resume | record | resume | answer again | refuse | not found |
 //! | update | record | record | answer again | refuse | not found |
 //! | destroy | destroy | destroy | destroy | refuse | not found |
 //!
 //! The manifest holds the generation of the last order that was carried out. A failed order can be given again; an older order
 //! than the failed one cannot. An order that is given again does not undo what happened since: an idle sandbox that was paused
-//! is not resumed by the order that resumed it before.
+//! is not resumed by the order that resumed it before. A pause undoes nothing: what resumed the sandbox since would be an order of a
+//! later generation. A sandbox that runs against its row, or without a row, is paused by an order of the generation that it is at.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OrderKind {
@@ -59,7 +60,9 @@ impl OrderPolicy {
 
     pub(super) fn decide(self, order: OrderKind, generation: i64) -> Decision {
         let newest = self.newest();
-        let is_repeated = generation == self.carried_out && order != OrderKind::Destroy;
+        let is_repeated = generation == self.carried_out
+            && order != OrderKind::Destroy
+            && (order, self.state) != (OrderKind::Pause, State::Running);
         match (order, self.state) {
             (_, State::Destroyed) => Decision::NotFound,
             _ if generation < newest => Decision::Refuse { newest },
@@ -196,6 +199,8 @@ mod tests {
                 prop_assert_eq!(again, Decision::Refuse { newest: now.tried });
             } else if order == OrderKind::Destroy {
                 prop_assert_eq!(again, Decision::Destroy);
+            } else if (order, now.state) == (OrderKind::Pause, State::Running) {
+                prop_assert_eq!(again, Decision::Pause);
             } else {
                 prop_assert_eq!(again, Decision::AnswerAgain);
                 prop_assert_eq!(now.carry_out(order, now.carried_out, true), now);
