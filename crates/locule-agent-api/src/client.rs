@@ -14,8 +14,8 @@ use http::{Request, Response, Uri};
 use locule_ids::SandboxId;
 
 use crate::messages::{
-    HostAgent, HostInfo, Order, ResumeSandbox, SandboxActivity, SandboxReport, SandboxSpec,
-    UpdateSandbox, WatchEvent, WatchStream, WriteMark,
+    HostAgent, HostInfo, Order, ResumeSandbox, SandboxActivity, SandboxRecord, SandboxReport,
+    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
 };
 use crate::proto::hostagent::v1 as wire;
 use crate::{AgentError, Connector, WRITE_MARK_HEADER};
@@ -183,6 +183,17 @@ impl HostAgent for Client {
             ..Default::default()
         };
         let call = self.rpc.get_sandbox_with_options(request, within(QUICK));
+        self.send(call).await?.into_owned().try_into()
+    }
+
+    async fn sandbox_record(&self, sandbox: SandboxId) -> Result<SandboxRecord, AgentError> {
+        let request = wire::GetSandboxRequest {
+            sandbox_id: sandbox.to_string(),
+            ..Default::default()
+        };
+        let call = self
+            .rpc
+            .get_sandbox_record_with_options(request, within(QUICK));
         self.send(call).await?.into_owned().try_into()
     }
 

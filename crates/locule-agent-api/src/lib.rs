@@ -20,8 +20,8 @@ pub use dial_error::DialError;
 pub use error::AgentError;
 pub use messages::{
     Holder, HolderKind, HostAgent, HostInfo, Order, PoolLevel, Purpose, ReportedState,
-    ResumeSandbox, SandboxActivity, SandboxReport, SandboxSpec, UpdateSandbox, WatchEvent,
-    WatchStream, WriteMark,
+    ResumeSandbox, SandboxActivity, SandboxRecord, SandboxReport, SandboxSpec, UpdateSandbox,
+    WatchEvent, WatchStream, WriteMark,
 };
 pub use server::router;
 

@@ -4,6 +4,7 @@
 mod activity;
 mod host;
 mod orders;
+mod record;
 mod report;
 mod wire_values;
 
@@ -17,6 +18,7 @@ use crate::AgentError;
 pub use activity::{Holder, HolderKind, Purpose, SandboxActivity};
 pub use host::{HostInfo, PoolLevel};
 pub use orders::{Order, ResumeSandbox, SandboxSpec, UpdateSandbox};
+pub use record::SandboxRecord;
 pub use report::{ReportedState, SandboxReport};
 pub(crate) use wire_values::parse_id;
 
@@ -76,6 +78,8 @@ pub trait HostAgent: Send + Sync + 'static {
     async fn ping_sandbox(&self, sandbox: SandboxId) -> Result<(), AgentError>;
     /// The report that [`list_sandboxes`](Self::list_sandboxes) contains for this sandbox; `NotFound` where it contains none.
     async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError>;
+    /// The record of a sandbox that the host holds; `NotFound` where the sandbox ended.
+    async fn sandbox_record(&self, sandbox: SandboxId) -> Result<SandboxRecord, AgentError>;
     /// When the sandbox was last used and what uses it now. Asking is no use, and does not reach the guest.
     async fn activity(&self, sandbox: SandboxId) -> Result<SandboxActivity, AgentError>;
     /// Every sandbox that the host holds, running or paused, and every one that ended lately.

@@ -109,6 +109,15 @@ impl wire::HostAgentService for Service {
         Response::ok(wire::SandboxInfo::from(report))
     }
 
+    async fn get_sandbox_record<'a>(
+        &'a self,
+        _ctx: RequestContext,
+        request: ServiceRequest<'_, wire::GetSandboxRequest>,
+    ) -> ServiceResult<impl Encodable<wire::SandboxRecord> + Send + use<'a>> {
+        let record = self.0.sandbox_record(parse_id(request.sandbox_id)?).await?;
+        Response::ok(wire::SandboxRecord::from(record))
+    }
+
     async fn get_activity<'a>(
         &'a self,
         _ctx: RequestContext,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use locule_agent_api::{ReportedState, SandboxReport, SandboxSpec};
+use locule_agent_api::{ReportedState, SandboxRecord, SandboxReport, SandboxSpec};
 use locule_domain::{OnTimeout, Timeouts};
 use locule_ids::{SandboxId, TeamId, TemplateId};
 use locule_vmm::{Shape, VmmHandle, VmmIdentity};
@@ -175,6 +175,17 @@ impl Manifest {
             ready_ms: self.ready_ms,
             // Not in the manifest: it changes while the sandbox runs.
             stored_bytes: None,
+        }
+    }
+
+    /// The record for a control plane that has lost the row of the sandbox. The keys of the guest agent stay on the host.
+    pub(crate) fn record(&self, report: SandboxReport) -> SandboxRecord {
+        SandboxRecord {
+            report,
+            default_user: self.default_user.clone(),
+            auto_resume: self.auto_resume,
+            env: self.env.clone(),
+            labels: self.labels.clone(),
         }
     }
 }

@@ -136,6 +136,38 @@ pub struct HostSandbox {
     pub created_at: DateTime<Utc>,
 }
 
+/// A sandbox that a host holds and that is not in the database. The values are the host's.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct QuarantinedSandbox {
+    #[schema(value_type = schema::SandboxId)]
+    pub id: SandboxId,
+    /// `paused`, or `running` until the platform pauses the sandbox.
+    pub status: SandboxStatus,
+    #[schema(value_type = schema::TeamId)]
+    pub team_id: TeamId,
+    /// The name of the team. Absent where no such team exists: an import needs another `team_id` then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_name: Option<String>,
+    pub template: String,
+    pub vcpus: u32,
+    pub memory_mb: u32,
+    pub disk_size_mb: u32,
+    /// What the disk and the saved memory of the sandbox occupy on the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_bytes: Option<i64>,
+    pub created_at: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_active_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub struct ImportSandboxRequest {
+    /// The team that gets the sandbox, where the team of the sandbox does not exist any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::TeamId>)]
+    pub team_id: Option<TeamId>,
+}
+
 /// A host that is drained, and the sandboxes that it holds at this moment.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct DrainedHost {

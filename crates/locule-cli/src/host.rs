@@ -1,6 +1,7 @@
 //! `locule host …`: the machines that run sandboxes, for platform administrators and for teams that bring their own hosts.
 
 mod drain;
+mod import;
 mod text;
 
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use locule_ids::{HostId, TeamId};
 use serde::Serialize;
 
 use self::drain::DrainArgs;
+use self::import::ImportArgs;
 use crate::account::connect;
 use crate::find::{self, Finder};
 use crate::printer::{self, without_control_characters};
@@ -61,6 +63,8 @@ pub enum HostCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Import sandboxes that a host holds and that are not in the database, as after the restore of a backup
+    Import(ImportArgs),
     /// Create a new registration token for a host that has not registered; earlier tokens become invalid
     Token(One),
 }
@@ -117,6 +121,7 @@ pub(crate) async fn run(command: HostCommand) -> anyhow::Result<ExitCode> {
         HostCommand::Uncordon(some) => return each(&client, &some, false).await,
         HostCommand::Drain(args) => drain::run(&client, &args).await?,
         HostCommand::Rm { one, force } => rm(&client, &one, force).await?,
+        HostCommand::Import(args) => return import::run(&client, &args).await,
         HostCommand::Token(one) => {
             let id = Finder::new(&client).find(&one.id).await?;
             let created = client.create_host_token(id).await?;
@@ -190,6 +195,8 @@ struct Shown<'a> {
     host: &'a Host,
     tags: &'a [String],
     sandboxes: &'a [locule_api::HostSandbox],
+    /// `null`: the host does not answer.
+    quarantine: Option<&'a [locule_api::QuarantinedSandbox]>,
 }
 
 async fn show(client: &Client, one: &One) -> anyhow::Result<()> {
@@ -197,11 +204,13 @@ async fn show(client: &Client, one: &One) -> anyhow::Result<()> {
     let host = client.get_host(id).await?;
     let tags = client.list_host_tags(id).await?;
     let sandboxes = client.list_host_sandboxes(id).await?;
+    let quarantine = import::quarantine(client, id).await?;
     if one.json {
         return printer::json(&Shown {
             host: &host,
             tags: &tags,
             sandboxes: &sandboxes,
+            quarantine: quarantine.as_deref(),
         });
     }
     let now = environment::now();
@@ -209,6 +218,10 @@ async fn show(client: &Client, one: &One) -> anyhow::Result<()> {
     if !sandboxes.is_empty() {
         printer::print_line("");
         printer::print_line(&text::sandboxes(&sandboxes, now));
+    }
+    if let Some(quarantine) = quarantine.filter(|held| !held.is_empty()) {
+        printer::print_line("");
+        printer::print_line(&import::shown(id, &quarantine, now));
     }
     Ok(())
 }

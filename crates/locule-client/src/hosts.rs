@@ -3,9 +3,9 @@
 use http::Method;
 use locule_api::{
     AddHostTagRequest, CreateHostRequest, DrainHostRequest, DrainedHost, Host, HostDeletePreview,
-    HostDrain, HostSandbox, UpdateHostRequest,
+    HostDrain, HostSandbox, ImportSandboxRequest, QuarantinedSandbox, UpdateHostRequest,
 };
-use locule_ids::HostId;
+use locule_ids::{HostId, SandboxId, TeamId};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,26 @@ impl Client {
         let request = self.work_request(&format!("/v1/hosts/{id}/drain"));
         let request = request.json(&DrainHostRequest { running });
         json(self.send_with_retries(request).await?).await
+    }
+
+    /// The sandboxes that a host holds and that are not in the database.
+    pub async fn list_host_quarantine(
+        &self,
+        id: HostId,
+    ) -> Result<Vec<QuarantinedSandbox>, ClientError> {
+        self.read(&format!("/v1/hosts/{id}/quarantine")).await
+    }
+
+    /// Adds a sandbox that a host holds to the database: paused, and of `team` where its own team does not exist any more.
+    pub async fn import_sandbox(
+        &self,
+        id: HostId,
+        sandbox: SandboxId,
+        team: Option<TeamId>,
+    ) -> Result<HostSandbox, ClientError> {
+        let request = self.work_request(&format!("/v1/hosts/{id}/quarantine/{sandbox}/import"));
+        let request = request.json(&ImportSandboxRequest { team_id: team });
+        json(self.send(request).await?).await
     }
 
     /// What a deletion of a host would end.

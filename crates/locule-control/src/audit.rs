@@ -17,6 +17,10 @@ pub(crate) enum SandboxAuditEvent {
     Create {
         template: String,
     },
+    /// An operator made the row again from what the host has of the sandbox.
+    Import {
+        host: HostId,
+    },
     Pause,
     AutoPause,
     Resume,
@@ -221,6 +225,7 @@ impl SandboxAuditEvent {
     fn record(&self, id: SandboxId) -> AuditRecord {
         let (action, status, metadata) = match self {
             Self::Create { template } => ("create", "success", json!({ "template": template })),
+            Self::Import { host } => ("import", "warning", json!({ "host_id": host })),
             Self::Pause => ("pause", "success", json!({})),
             Self::AutoPause => ("auto_pause", "info", json!({})),
             Self::Resume => ("resume", "success", json!({})),

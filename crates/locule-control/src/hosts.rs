@@ -9,6 +9,7 @@
 //! cordon_host ──► no sandbox is placed on the host
 //! drain_host ───► and what runs there is paused, or ends by itself
 //! delete_host ──► its sandboxes end with it, if the caller says so
+//! import ───────► a sandbox on the host that has no row gets one
 //! ```
 
 pub(crate) mod error;
@@ -17,6 +18,7 @@ mod images;
 mod lifecycle;
 pub(crate) mod links;
 pub(crate) mod manage;
+pub(crate) mod quarantine;
 mod register;
 mod tags;
 

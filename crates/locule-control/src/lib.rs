@@ -69,6 +69,7 @@ pub use host_certificates::{
 };
 pub use hosts::error::HostError;
 pub use hosts::links::{Dial, HostLink, HostLinks};
+pub use hosts::quarantine::QuarantinedSandbox;
 pub use hosts::{
     CertifiedHost, DeletePreview, Heartbeat, HeldSandboxes, HostCredentials, HostIdentity,
     HostImage, HostImages, HostTemplate, HostWithToken, Hosts, HostsConfig, ListedHost, NewHost,
@@ -86,6 +87,7 @@ pub use locule_store::sandboxes::{Author, AuthorId, AuthorKind, HostSandbox};
 pub use overview::{Overview, overview};
 pub use rate::Rate;
 pub use reconcile::database::{database_mark, is_older_than_host};
+pub use reconcile::quarantine::quarantined;
 pub use sandboxes::access::{Route, SandboxAccess};
 pub use sandboxes::clock::{Clock, Idle};
 pub use sandboxes::describe::Described;

@@ -13,6 +13,7 @@ pub(crate) mod inventory;
 pub(crate) mod monitor;
 pub(crate) mod overdue;
 pub(crate) mod place;
+pub(crate) mod quarantine;
 pub(crate) mod reconcile_row;
 pub(crate) mod sweep;
 pub(crate) mod watch;

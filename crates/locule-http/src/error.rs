@@ -286,6 +286,7 @@ fn host_status(error: &HostError) -> (StatusCode, ErrorCode) {
     match error {
         HostError::Common(error) => common_status(error),
         HostError::Denied(error) => account_status(error),
+        HostError::Sandbox(error) => sandbox_status(error),
         HostError::BadToken => (StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized),
         HostError::WrongHost => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
         HostError::Deleted(_) => (StatusCode::NOT_FOUND, ErrorCode::HostDeleted),

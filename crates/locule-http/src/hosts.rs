@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod images;
 pub(crate) mod listener;
+pub(crate) mod quarantine;
 
 use axum::Json;
 use axum::extract::State;
@@ -132,9 +133,9 @@ pub(crate) async fn get_host(
     Ok(Json(listed_view(app.hosts.get_host(&person, id).await?)))
 }
 
-fn sandboxes_view(held: Vec<locule_control::HostSandbox>) -> Vec<HostSandbox> {
+fn sandbox_view(held: locule_control::HostSandbox) -> HostSandbox {
     let number = |value: i32| u32::try_from(value).unwrap_or(0);
-    let views = held.into_iter().map(|held| HostSandbox {
+    HostSandbox {
         id: held.id,
         status: status(held.state),
         team_id: held.team,
@@ -144,8 +145,11 @@ fn sandboxes_view(held: Vec<locule_control::HostSandbox>) -> Vec<HostSandbox> {
         memory_mb: number(held.memory_mib),
         disk_size_mb: number(held.disk_size_mb),
         created_at: seconds(held.created_at),
-    });
-    views.collect()
+    }
+}
+
+fn sandboxes_view(held: Vec<locule_control::HostSandbox>) -> Vec<HostSandbox> {
+    held.into_iter().map(sandbox_view).collect()
 }
 
 /// Change a host

@@ -161,6 +161,8 @@ fn accounts() -> OpenApiRouter<AppState> {
         .routes(operation!(hosts::preview_host_delete))
         .routes(operation!(hosts::drain_host))
         .routes(operation!(hosts::list_host_sandboxes))
+        .routes(operation!(hosts::quarantine::list_host_quarantine))
+        .routes(operation!(hosts::quarantine::import_sandbox))
         .routes(operation!(hosts::create_host_token))
         .routes(operation!(hosts::list_host_tags))
         .routes(operation!(hosts::add_host_tag))

@@ -1,5 +1,7 @@
 //! Table `teams`: the owners of sandboxes and keys. The row of a deleted team stays, for platform administrators only.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use locule_domain::{Quota, Role, people};
 use locule_ids::{TeamId, UserId};
@@ -45,6 +47,7 @@ statements! {
     OF_USER: (Uuid,) => MembershipRow =
         "SELECT t.id, t.name, t.slug, t.is_byoc, t.created_at, m.role FROM users_teams m JOIN teams t ON t.id = m.team_id
          WHERE m.user_id = $1 AND t.deleted_at IS NULL ORDER BY m.created_at, t.id LIMIT 1000";
+    NAMES: (Vec<Uuid>,) => (Uuid, String) = "SELECT id, name FROM teams WHERE id = ANY ($1) AND deleted_at IS NULL";
     OWNED_BY: (Uuid,) => (Uuid,) =
         "SELECT t.id FROM users_teams m JOIN teams t ON t.id = m.team_id
          WHERE m.user_id = $1 AND m.role = 'owner' AND t.deleted_at IS NULL ORDER BY t.id";
@@ -229,6 +232,19 @@ pub async fn owned_by(conn: &mut PgConnection, user: UserId) -> Result<Vec<TeamI
     Ok(rows
         .into_iter()
         .map(|(team,)| TeamId::from_uuid(team))
+        .collect())
+}
+
+/// The names of those among these teams that are not deleted.
+pub async fn names(
+    conn: &mut PgConnection,
+    ids: &[TeamId],
+) -> Result<BTreeMap<TeamId, String>, StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = NAMES.fetch_all(conn, (ids,)).await?;
+    let named = rows.into_iter();
+    Ok(named
+        .map(|(id, name)| (TeamId::from_uuid(id), name))
         .collect())
 }
 

@@ -7,7 +7,7 @@ mod orders;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use locule_agent_api::{Holder, ReportedState, SandboxReport, WriteMark};
+use locule_agent_api::{Holder, ReportedState, SandboxReport, SandboxSpec, WriteMark};
 use locule_base::clock::SharedClock;
 use locule_domain::Overdue;
 use locule_ids::SandboxId;
@@ -22,6 +22,8 @@ const BACKLOG: usize = 1024;
 #[derive(Debug, Default)]
 struct State {
     held: BTreeMap<SandboxId, SandboxReport>,
+    /// The order that created each sandbox, where there was an order.
+    specs: BTreeMap<SandboxId, SandboxSpec>,
     /// The last report of each sandbox that ended.
     tombstones: BTreeMap<SandboxId, SandboxReport>,
     /// Sandboxes that were destroyed before the host knew them.

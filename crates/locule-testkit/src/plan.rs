@@ -17,6 +17,7 @@ pub enum Call {
     Update,
     Ping,
     Get,
+    Record,
     Activity,
     List,
     Watch,

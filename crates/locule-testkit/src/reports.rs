@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use locule_agent_api::{HostInfo, PROTOCOL_VERSION, ReportedState, SandboxReport, SandboxSpec};
+use locule_agent_api::{
+    HostInfo, PROTOCOL_VERSION, ReportedState, SandboxRecord, SandboxReport, SandboxSpec,
+};
 use locule_domain::Sandbox;
 
 /// A ready host with free capacity.
@@ -50,6 +52,23 @@ pub fn running(spec: SandboxSpec, now: DateTime<Utc>) -> SandboxReport {
         unresponsive: false,
         ready_ms: 1,
         stored_bytes: None,
+    }
+}
+
+/// The record of a sandbox that was created by this order, or that a test has put on the host.
+pub fn record(report: SandboxReport, spec: Option<&SandboxSpec>) -> SandboxRecord {
+    let spec = spec.cloned();
+    SandboxRecord {
+        report,
+        default_user: spec
+            .as_ref()
+            .map_or_else(|| "user".to_owned(), |spec| spec.default_user.clone()),
+        auto_resume: spec.as_ref().is_some_and(|spec| spec.auto_resume),
+        env: spec
+            .as_ref()
+            .map(|spec| spec.env.clone())
+            .unwrap_or_default(),
+        labels: spec.map(|spec| spec.labels).unwrap_or_default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `locule doctor`: checks this machine and the platform that runs on it.
 
 mod cluster;
+mod quarantine;
 
 use std::path::{Path, PathBuf};
 
@@ -175,6 +176,8 @@ async fn of_database(run_dir: &Path, host: &HostInfo, accept: bool) -> Vec<Findi
     let checked = check_database(&pool, run_dir, host, accept).await;
     let mut findings = vec![Finding::of("database", checked)];
     if let Ok(overview) = locule_control::overview(&pool).await {
+        let socket = run_dir.join("agent.sock");
+        findings.push(quarantine::finding(&pool, &socket, &overview).await);
         findings.extend(cluster::findings(&overview, SystemClock::new().now()));
     }
     pool.close().await;

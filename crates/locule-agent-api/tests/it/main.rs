@@ -15,7 +15,8 @@ use futures::{StreamExt as _, stream};
 use locule_agent_api::{
     AgentError, Client, Connector, Holder, HolderKind, HostAgent, HostInfo, Order,
     PROTOCOL_VERSION, PoolLevel, Purpose, ReportedState, ResumeSandbox, SandboxActivity,
-    SandboxReport, SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark, router,
+    SandboxRecord, SandboxReport, SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
+    router,
 };
 use locule_domain::{OnTimeout, Timeouts};
 use locule_ids::{SandboxId, TeamId, TemplateId};
@@ -32,6 +33,7 @@ enum Received {
     Ping(SandboxId),
     Activity(SandboxId),
     Get(SandboxId),
+    Record(SandboxId),
     List,
     Watch,
     Terminate(Vec<Order>),
@@ -125,6 +127,11 @@ impl HostAgent for Recorder {
         } else {
             Err(AgentError::NotFound)
         }
+    }
+
+    async fn sandbox_record(&self, sandbox: SandboxId) -> Result<SandboxRecord, AgentError> {
+        let report = self.record(Received::Record(sandbox));
+        Ok(recorded(report))
     }
 
     async fn activity(&self, sandbox: SandboxId) -> Result<SandboxActivity, AgentError> {
@@ -285,6 +292,16 @@ fn report() -> SandboxReport {
     }
 }
 
+fn recorded(report: SandboxReport) -> SandboxRecord {
+    SandboxRecord {
+        report,
+        default_user: "user".to_owned(),
+        auto_resume: true,
+        env: texts("env"),
+        labels: texts("label"),
+    }
+}
+
 #[tokio::test]
 async fn every_message_arrives_as_it_was_sent() {
     let Pair {
@@ -314,6 +331,8 @@ async fn every_message_arrives_as_it_was_sent() {
         reports.iter().all(|report| *report == answer),
         "{reports:?}"
     );
+    let record = client.sandbox_record(answer.sandbox).await.unwrap();
+    assert_eq!(record, recorded(answer.clone()));
     client.destroy_sandbox(destroy.clone()).await.unwrap();
     client.ping_sandbox(answer.sandbox).await.unwrap();
     let asked = client.activity(answer.sandbox).await.unwrap();
@@ -338,6 +357,7 @@ async fn every_message_arrives_as_it_was_sent() {
         Received::Resume(resume),
         Received::Update(update),
         Received::Get(answer.sandbox),
+        Received::Record(answer.sandbox),
         Received::Destroy(destroy),
         Received::Ping(answer.sandbox),
         Received::Activity(answer.sandbox),

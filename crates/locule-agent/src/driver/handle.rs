@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use locule_agent_api::{AgentError, ResumeSandbox, SandboxReport, UpdateSandbox};
+use locule_agent_api::{AgentError, ResumeSandbox, SandboxRecord, SandboxReport, UpdateSandbox};
 use locule_domain::PauseReason;
 use locule_net::SandboxNet;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Answered after the orders before it.
     Report {
         reply: oneshot::Sender<SandboxReport>,
+    },
+    Record {
+        reply: Reply<SandboxRecord>,
     },
     /// Pause for a reason of the host, if the sandbox runs.
     PauseFor {

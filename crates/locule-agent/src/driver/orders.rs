@@ -22,6 +22,10 @@ impl Driver {
                 let _ = reply.send(self.report());
                 Next::Continue
             }
+            Command::Record { reply } => {
+                let _ = reply.send(Ok(self.manifest.record(self.report())));
+                Next::Continue
+            }
             Command::Pause { generation, reply } => {
                 let done = self.order_pause(generation).await;
                 let _ = reply.send(done);

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _};
 use locule_agent_api::{
     AgentError, HostAgent, HostInfo, Order, PROTOCOL_VERSION, ResumeSandbox, SandboxActivity,
-    SandboxReport, SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
+    SandboxRecord, SandboxReport, SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
 };
 use locule_ids::SandboxId;
 use locule_vmm::Shape;
@@ -141,6 +141,10 @@ impl HostAgent for Registry {
 
     async fn get_sandbox(&self, sandbox: SandboxId) -> Result<SandboxReport, AgentError> {
         self.report_of(sandbox).ok_or_else(|| self.absent())
+    }
+
+    async fn sandbox_record(&self, sandbox: SandboxId) -> Result<SandboxRecord, AgentError> {
+        self.ask(sandbox, |reply| Command::Record { reply }).await
     }
 
     async fn activity(&self, sandbox: SandboxId) -> Result<SandboxActivity, AgentError> {

@@ -249,3 +249,48 @@ async fn a_host_with_sandboxes_is_deleted_only_by_its_complete_id(pool: PgPool) 
     let added = added.trim();
     assert_eq!(desk.json(&["host", "rm", added]), json!({ "id": added }));
 }
+
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn sandboxes_that_are_not_in_the_database_are_shown_and_imported(pool: PgPool) {
+    let (desk, host) = desk_with_sandboxes(pool).await;
+    let nothing = desk.run(&["host", "import", &host, "--all"]);
+    assert_eq!((nothing.code, nothing.stdout.as_str()), (0, ""));
+    assert!(
+        nothing
+            .stderr
+            .contains("every sandbox on the host is in the database")
+    );
+    assert_eq!(
+        desk.run(&["host", "import", &host]).code,
+        2,
+        "which is not said"
+    );
+
+    desk.platform.sql("DELETE FROM sandboxes").await;
+    let shown = desk.succeeds(&["host", "show", &host]);
+    let told = format!("not in the database (`locule host import {host} --all`");
+    assert!(shown.contains(&told), "{shown}");
+    assert!(shown.contains(RUNS) && shown.contains(STAYS), "{shown}");
+    let json = desk.json(&["host", "show", &host]);
+    assert_eq!(json["quarantine"].as_array().map(Vec::len), Some(2));
+
+    desk.fails(
+        &["host", "import", &host, "12"],
+        "the ids of several sandboxes begin with \"12\"",
+    );
+    desk.fails(
+        &["host", "import", &host, UNKNOWN],
+        "that is not in the database",
+    );
+    let imported = desk.json(&["host", "import", &host, "1234"]);
+    assert_eq!(
+        (&imported[0]["id"], &imported[0]["status"]),
+        (&json!(RUNS), &json!("paused"))
+    );
+    let imported = desk.succeeds(&["host", "import", &host, "--all"]);
+    assert_eq!(imported, format!("{STAYS}\n"));
+    let shown = desk.json(&["host", "show", &host]);
+    assert_eq!(shown["quarantine"], json!([]));
+    assert_eq!(shown["paused_sandboxes"], 2);
+    desk.platform.succeeds(&["sandbox", "resume", RUNS]);
+}

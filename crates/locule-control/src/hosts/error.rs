@@ -1,5 +1,6 @@
 //! Failures of the use cases about hosts.
 
+use locule_agent_api::AgentError;
 use locule_domain::{HostState, Invalid};
 use locule_ids::{HostId, SandboxId};
 use locule_store::StoreError;
@@ -14,6 +15,9 @@ pub enum HostError {
     Common(#[from] CommonError),
     #[error(transparent)]
     Denied(#[from] AccountError),
+    /// A call of the host agent about a sandbox.
+    #[error(transparent)]
+    Sandbox(SandboxError),
     /// The registration token, the refresh token or the access token of a host agent.
     #[error("the token is wrong, was used already, or has expired")]
     BadToken,
@@ -45,20 +49,38 @@ impl HostError {
     }
 
     pub(super) fn busy() -> Self {
-        let why = "the sandboxes on the host change too often; try again".to_owned();
-        Self::Common(CommonError::Conflict { why })
+        Self::conflict("the sandboxes on the host change too often; try again")
     }
 
-    /// A change of a sandbox that failed. No caller confirms it, so the database is the only cause.
-    pub(super) fn of_change(error: SandboxError) -> Self {
-        if let SandboxError::Common(error) = error {
-            return error.into();
-        }
-        CommonError::internal(error).into()
+    pub(super) fn conflict(why: impl Into<String>) -> Self {
+        Self::Common(CommonError::Conflict { why: why.into() })
     }
 
     pub(super) const fn forbidden(why: &'static str) -> Self {
         Self::Denied(AccountError::Forbidden { why })
+    }
+}
+
+impl From<SandboxError> for HostError {
+    fn from(error: SandboxError) -> Self {
+        match error {
+            SandboxError::Common(error) => Self::Common(error),
+            SandboxError::Denied(error) => Self::Denied(error),
+            other @ (SandboxError::QuotaExceeded(_)
+            | SandboxError::InvalidState { .. }
+            | SandboxError::IdempotencyMismatch
+            | SandboxError::IdempotencyInProgress
+            | SandboxError::NoCapacity
+            | SandboxError::HostDrained
+            | SandboxError::HostUnavailable(_)
+            | SandboxError::AgentFailed(_)) => Self::Sandbox(other),
+        }
+    }
+}
+
+impl From<AgentError> for HostError {
+    fn from(error: AgentError) -> Self {
+        SandboxError::from(error).into()
     }
 }
 

@@ -190,7 +190,7 @@ impl Hosts {
                 }
             }))
         });
-        let changed = change.await.map_err(HostError::of_change)?;
+        let changed = change.await?;
         if changed.host != Some(host) || !changed.state.is_final() {
             return Ok(None);
         }

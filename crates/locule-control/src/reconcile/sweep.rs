@@ -9,13 +9,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use locule_agent_api::{Order, ReportedState, SandboxReport};
+use locule_agent_api::{ReportedState, SandboxReport};
 use locule_ids::SandboxId;
 use locule_store::sandboxes;
 
 use crate::background::periodic::Pass;
-use crate::hosts::links::HostLink;
 use crate::reconcile::inventory::HostInventory;
+use crate::reconcile::quarantine::quarantine;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 
@@ -94,20 +94,4 @@ async fn reconcile_rows(
         pass += one;
     }
     pass
-}
-
-/// Pauses a sandbox that has no row, so that an operator can decide about it.
-async fn quarantine(host: &HostLink, report: &SandboxReport) {
-    let (sandbox, generation) = (report.sandbox, report.generation);
-    tracing::warn!(sandbox.id = %sandbox, host.id = %host.id, state = ?report.state, "a host holds a sandbox that has no row; the sandbox is kept");
-    if report.state == ReportedState::Running {
-        let order = Order {
-            sandbox,
-            generation,
-            write_mark: None,
-        };
-        if let Err(error) = host.agent.pause_sandbox(order).await {
-            tracing::warn!(sandbox.id = %sandbox, host.id = %host.id, error = locule_base::errors::chain(&error), "a sandbox that has no row could not be paused");
-        }
-    }
 }

@@ -15,6 +15,7 @@ mod life;
 mod lock_order;
 mod monitor;
 mod placement;
+mod quarantine;
 mod quota;
 mod revocation;
 mod second_line;

@@ -9,6 +9,7 @@ mod killed;
 mod parts;
 mod platform;
 mod replicas;
+mod restored;
 mod sdks;
 mod secrets;
 mod steps;
@@ -232,46 +233,6 @@ fn a_data_directory_of_another_schema_is_refused_unchanged_and_moved_aside_on_re
     );
     platform.stop();
     fs::remove_dir_all(before).unwrap();
-}
-
-#[test]
-fn a_restored_database_changes_no_sandbox_until_it_is_accepted() {
-    let mut platform = Platform::start_with(&["--qemu", &stub_vmm()]);
-    let data = platform.data_dir();
-    // Without --data-dir: `doctor` finds the platform that the user started last.
-    let doctor = |platform: &Platform, more: &[&str]| {
-        platform.locule(&[&["doctor"], more].concat(), "").stdout
-    };
-    let id = platform.succeeds(&["sandbox", "create"]).stdout;
-    let said = doctor(&platform, &[]);
-    assert!(said.contains("✓ database"), "{said}");
-    platform.interrupt();
-
-    // As if the database were a backup from a thousand orders ago, and the sandbox made since.
-    let remembered = Path::new(&data).join("agent/database.json");
-    let mark: serde_json::Value = serde_json::from_slice(&fs::read(&remembered).unwrap()).unwrap();
-    let later = mark["counter"].as_i64().unwrap() + 1000;
-    let later = serde_json::json!({ "cluster": mark["cluster"], "counter": later });
-    fs::write(&remembered, later.to_string()).unwrap();
-    platform.change_database("DELETE FROM sandboxes");
-    platform.start_again();
-    platform::until("the log reports an older database", || {
-        let log = fs::read_to_string(format!("{data}/logs/serve.log")).unwrap();
-        log.contains("the database is older than a host")
-    });
-    let said = doctor(&platform, &[]);
-    assert!(said.contains("✗ database"), "{said}");
-    assert!(said.contains("locule doctor --accept-database"), "{said}");
-    let uuid = id.trim().trim_start_matches("sb-");
-    let kept = format!("{data}/agent/pool/sandboxes/{uuid}/manifest.json");
-    assert!(Path::new(&kept).exists(), "{kept}");
-
-    let said = doctor(&platform, &["--accept-database"]);
-    assert!(said.contains("accepted"), "{said}");
-    let said = doctor(&platform, &[]);
-    assert!(said.contains("✓ database"), "{said}");
-    assert!(Path::new(&kept).exists(), "{kept}");
-    platform.stop();
 }
 
 #[test]

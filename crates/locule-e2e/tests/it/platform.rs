@@ -5,13 +5,14 @@
     reason = "these tests run the programs as users run them"
 )]
 
+mod database;
 mod refused;
 mod terminal;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -255,20 +256,6 @@ impl Platform {
         let entries = fs::read_dir(self.folder().join(LONG)).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
         paths.filter(|path| *path != self.data()).collect()
-    }
-
-    /// Changes the database of a stopped platform.
-    pub(crate) fn change_database(&self, sql: &str) {
-        let data = self.data().join("postgres/data");
-        let owner = fs::metadata(&data).unwrap().uid();
-        let versions = fs::read_dir("/usr/lib/postgresql").unwrap();
-        let programs = versions.map(|entry| entry.unwrap().path().join("bin/postgres"));
-        let postgres = programs.filter(|path| path.exists()).max().unwrap();
-        let mut command = Command::new(postgres);
-        std::os::unix::process::CommandExt::uid(&mut command, owner);
-        command.arg("--single").arg("-D").arg(&data).arg("locule");
-        let ran = finish(piped(&mut command), &format!("{sql}\n"));
-        assert!(ran.code == 0 && !ran.stderr.contains("ERROR"), "{ran:?}");
     }
 
     /// The folder of its sockets.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Every verb with which a summary begins. A summary reads like "Create a sandbox".
-const VERBS: &str = "Accept Activate Add Attach Change Complete Connect Create Delete Destroy Drain Enable End Extend Follow Get Invite Kill Leave Link \
+const VERBS: &str = "Accept Activate Add Attach Change Complete Connect Create Delete Destroy Drain Enable End Extend Follow Get Import Invite Kill Leave Link \
     List Log Move Pause Preview Read Refresh Register Remove Rename Renew Request Reset Resume Revoke Run Search Send Set Sign Start Switch Write";
 const SUMMARY_CHARS_MAX: usize = 50;
 /// Words that stand for a noun: a text that begins with one does not name its subject.

@@ -146,3 +146,42 @@ async fn a_host_that_does_not_answer_is_deleted_by_force(pool: PgPool) {
     app.control.sweep().await.unwrap();
     assert_eq!(app.host.count(), 1);
 }
+
+/// As after the restore of a backup that is older than the sandbox.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_sandbox_that_is_not_in_the_database_is_listed_and_imported(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (host, id) = (host(&app).await, app.sandbox().await);
+    let quarantine = format!("{host}/quarantine");
+    assert_eq!(
+        by_admin(&app, "GET", &quarantine, &NONE).await.json,
+        json!([])
+    );
+    let delete = sqlx::query("DELETE FROM sandboxes");
+    delete.execute(&app.pool).await.unwrap();
+    let held = by_admin(&app, "GET", &quarantine, &NONE).await;
+    assert_eq!(held.status, 200, "{}", held.json);
+    assert_eq!(held.json[0]["id"], id);
+    assert_eq!(held.json[0]["status"], "running");
+    assert_eq!(held.json[0]["template"], "minimal");
+
+    let import = format!("{quarantine}/{id}/import");
+    let imported = by_admin(&app, "POST", &import, &NONE).await;
+    assert_eq!(imported.status, 201, "{}", imported.json);
+    assert_eq!(imported.json["id"], id);
+    assert_eq!(imported.json["status"], "paused");
+    assert_eq!(sandbox(&app, &id).await["created_by"]["kind"], "system");
+    assert_eq!(
+        by_admin(&app, "GET", &quarantine, &NONE).await.json,
+        json!([])
+    );
+    let again = by_admin(&app, "POST", &import, &json!({})).await;
+    assert_eq!(again.status, 409, "{}", again.json);
+    let resume = format!("/v1/sandboxes/{id}/resume");
+    assert_eq!(app.call("POST", &resume, "").await.status, 200);
+
+    app.host.go_away();
+    let silent = by_admin(&app, "GET", &quarantine, &NONE).await;
+    assert_eq!(silent.status, 503, "{}", silent.json);
+    assert_eq!(silent.json["error"]["code"], "host_unavailable");
+}

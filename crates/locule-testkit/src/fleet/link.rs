@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use locule_agent_api::{
-    AgentError, HostAgent, HostInfo, Order, ResumeSandbox, SandboxActivity, SandboxReport,
-    SandboxSpec, UpdateSandbox, WatchStream, WriteMark,
+    AgentError, HostAgent, HostInfo, Order, ResumeSandbox, SandboxActivity, SandboxRecord,
+    SandboxReport, SandboxSpec, UpdateSandbox, WatchStream, WriteMark,
 };
 use locule_ids::SandboxId;
 
@@ -88,6 +88,11 @@ impl HostAgent for Link {
     async fn get_sandbox(&self, of: SandboxId) -> Result<SandboxReport, AgentError> {
         let run = move |host: Arc<SimHost>| async move { host.get_sandbox(of).await };
         self.send(Call::Get, None, run).await
+    }
+
+    async fn sandbox_record(&self, of: SandboxId) -> Result<SandboxRecord, AgentError> {
+        let run = move |host: Arc<SimHost>| async move { host.sandbox_record(of).await };
+        self.send(Call::Record, None, run).await
     }
 
     async fn activity(&self, of: SandboxId) -> Result<SandboxActivity, AgentError> {

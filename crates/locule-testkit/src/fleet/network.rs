@@ -152,9 +152,13 @@ impl Network {
             | Call::Resume
             | Call::Update
             | Call::Terminate => &ORDER_FATES,
-            Call::Host | Call::Ping | Call::Get | Call::Activity | Call::List | Call::Watch => {
-                &QUESTION_FATES
-            }
+            Call::Host
+            | Call::Ping
+            | Call::Get
+            | Call::Record
+            | Call::Activity
+            | Call::List
+            | Call::Watch => &QUESTION_FATES,
         };
         let fate = dice.pick(fates).unwrap_or(Fate::Delivered);
         state

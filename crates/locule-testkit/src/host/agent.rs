@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use locule_agent_api::{
-    AgentError, HostAgent, HostInfo, Order, ResumeSandbox, SandboxActivity, SandboxReport,
-    SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
+    AgentError, HostAgent, HostInfo, Order, ResumeSandbox, SandboxActivity, SandboxRecord,
+    SandboxReport, SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
 };
 use locule_ids::SandboxId;
 
@@ -130,6 +130,14 @@ impl HostAgent for SimHost {
             }
             Some(_) => Err(AgentError::DeadlineExceeded),
         }
+    }
+
+    async fn sandbox_record(&self, sandbox: SandboxId) -> Result<SandboxRecord, AgentError> {
+        self.enter(Call::Record).await?;
+        let state = self.state();
+        let report = state.held.get(&sandbox).ok_or(AgentError::NotFound)?;
+        let spec = state.specs.get(&sandbox);
+        Ok(crate::reports::record(report.clone(), spec))
     }
 
     async fn activity(&self, sandbox: SandboxId) -> Result<SandboxActivity, AgentError> {

@@ -111,8 +111,9 @@ impl State {
                 Ok(Some(report.clone()))
             }
             Request::Resume(resume) => {
+                let is_repeated = self.is_repeated(&resume.order);
                 let report = self.accept(&resume.order)?;
-                if report.state == ReportedState::Paused {
+                if !is_repeated && report.state == ReportedState::Paused {
                     report.state = ReportedState::Running;
                     (report.reason, report.last_error) = (None, None);
                     report.timeouts = resume.timeouts;
@@ -135,6 +136,12 @@ impl State {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether the host has carried out an order of this generation: its answer is the current report, and nothing happens again.
+    fn is_repeated(&self, order: &Order) -> bool {
+        let held = self.held.get(&order.sandbox);
+        held.is_some_and(|report| report.generation == order.generation)
     }
 
     /// The sandbox of an order that is not stale, with the order's generation.
@@ -172,6 +179,7 @@ impl State {
             }
             return Err(AgentError::AlreadyExists("the sandbox exists".to_owned()));
         }
+        self.specs.insert(sandbox, spec.clone());
         let report = running(spec, now);
         self.held.insert(sandbox, report.clone());
         Ok(report)

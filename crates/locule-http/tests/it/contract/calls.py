@@ -165,7 +165,8 @@ def registered():
 
 
 def of_host(body=lambda: {}):
-    return lambda _: Stage(path={"id": steady_host()["host"]["id"], "tag": "gpu"}, body=body())
+    path = lambda: {"id": steady_host()["host"]["id"], "tag": "gpu", "sandbox_id": steady_sandbox()}
+    return lambda _: Stage(path=path(), body=body())
 
 
 def heartbeat(_):
@@ -232,6 +233,8 @@ STAGES = {
     "drain_host": of_host(lambda: {"running": "wait"}),
     "list_host_sandboxes": of_host(),
     "preview_host_delete": of_host(),
+    "list_host_quarantine": of_host(),
+    "import_sandbox": of_host(lambda: {"team_id": None}),
     "delete_host": lambda _: Stage(path={"id": new_host()["host"]["id"]}),
     "create_host_token": of_host(),
     "list_host_tags": of_host(),

@@ -51,7 +51,7 @@ macro_rules! rows {
             path: |s| {
                 let fill: fn(&Stage) -> &str = $fill;
                 let query = if $path.ends_with("/search") { "?email=x@matrix" } else { "" };
-                let path = $path.replace("{id}", fill(s)).replace("{user_id}", &s.member).replace("{selector}", "1").replace("{provider}", "github").replace("{token}", "00").replace("{port}", "8080").replace("{tag}", "gpu").replace("{sha256}", "00");
+                let path = $path.replace("{id}", fill(s)).replace("{user_id}", &s.member).replace("{selector}", "1").replace("{provider}", "github").replace("{token}", "00").replace("{port}", "8080").replace("{tag}", "gpu").replace("{sha256}", "00").replace("{sandbox_id}", &s.sandbox);
                 path + query
             },
             access: Access::$access,
@@ -178,6 +178,8 @@ rows! {
     "DELETE" "/v1/hosts/{id}" TeamHostAdmin 204 Audit::Event("host delete"), host, nothing;
     "GET" "/v1/hosts/{id}/delete-preview" TeamHostAdmin 200 Audit::Reads, host, nothing;
     "GET" "/v1/hosts/{id}/sandboxes" TeamHost 200 Audit::Reads, host, nothing;
+    "GET" "/v1/hosts/{id}/quarantine" TeamHost 200 Audit::Reads, host, nothing;
+    "POST" "/v1/hosts/{id}/quarantine/{sandbox_id}/import" TeamHostAdmin 404 Audit::None("the host of the matrix was never reached"), host, nothing;
     "POST" "/v1/hosts/{id}/drain" TeamHostAdmin 200 Audit::Event("host drain"), host, |_| json!({ "running": "pause" });
     "POST" "/v1/hosts/{id}/token" TeamHostAdmin 201 Audit::Event("host issue_token"), host, nothing;
     "GET" "/v1/hosts/{id}/tags" TeamHost 200 Audit::Reads, host, nothing;
