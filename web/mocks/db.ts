@@ -58,6 +58,8 @@ export interface Db {
   hosts: Schemas['Host'][];
   /** The capsules of each host, by its id. */
   hostSandboxes: Record<string, Schemas['HostSandbox'][]>;
+  /** The capsules on each host that are not in the database, by its id. */
+  quarantine: Record<string, Schemas['QuarantinedSandbox'][]>;
   /** Why no capsule can be made. */
   notReady: string | undefined;
   /** By `METHOD /path`, in which `*` stands for one segment; `*` alone fails every request. */
@@ -226,6 +228,7 @@ export function db(more: Partial<Db> = {}): Db {
     tasks: [],
     hosts: [],
     hostSandboxes: {},
+    quarantine: {},
     notReady: undefined,
     failures: {},
     streams: new Set(),

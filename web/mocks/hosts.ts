@@ -90,6 +90,21 @@ export function addHost(db: Db, host: Host, statuses: readonly SandboxStatus[] =
   return host;
 }
 
+/** Puts paused capsules on a host that are not in the database. The first is of a team that is gone. */
+export function holdWithoutRow(db: Db, host: Host, count: number): void {
+  db.quarantine[host.id] = Array.from({ length: count }, (_, index) => ({
+    id: `sb-9${String(index).padStart(7, '0')}-0000-4000-8000-000000000000`,
+    status: 'paused' as const,
+    team_id: ATLAS,
+    ...(index === 0 ? {} : { team_name: 'Atlas' }),
+    template: 'minimal',
+    vcpus: 1,
+    memory_mb: 512,
+    disk_size_mb: 5120,
+    created_at: minutesAgo(90),
+  }));
+}
+
 /** The first heartbeat of a host has come. */
 export function arrive(host: Host): void {
   Object.assign(host, {
@@ -156,6 +171,25 @@ export const HOSTS: Handlers = {
     }),
   'GET /v1/hosts/{id}/sandboxes': (db, asked) =>
     about(db, asked, (_, body) => ({ status: 200 as const, body })),
+  'GET /v1/hosts/{id}/quarantine': (db, asked) =>
+    about(db, asked, ({ id }) => ({ status: 200 as const, body: db.quarantine[id] ?? [] })),
+  'POST /v1/hosts/{id}/quarantine/{sandbox_id}/import': (db, asked) =>
+    about(db, asked, (host, sandboxes) => {
+      const held = db.quarantine[host.id] ?? [];
+      const found = held.find(({ id }) => id === asked.params.sandbox_id);
+      if (!found) return refuse(404, 'not_found', 'sandbox not found');
+      if (!found.team_name)
+        return refuse(
+          409,
+          'conflict',
+          'the team of the sandbox does not exist: name the team that gets the sandbox',
+        );
+      db.quarantine[host.id] = held.filter((one) => one !== found);
+      sandboxes.push(found);
+      db.hostSandboxes[host.id] = sandboxes;
+      count(db, host);
+      return { status: 201 as const, body: found };
+    }),
   'GET /v1/hosts/{id}/delete-preview': (db, asked) =>
     about(db, asked, (host, sandboxes) => ({
       status: 200 as const,

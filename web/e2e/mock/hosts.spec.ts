@@ -1,6 +1,6 @@
 import type { Locator, Page } from '@playwright/test';
 import { ATLAS, BOREAS, bodies, type Db, member, team } from '../../mocks/db.ts';
-import { addHost, arrive, hostId, hostOf, pendingHost } from '../../mocks/hosts.ts';
+import { addHost, arrive, holdWithoutRow, hostId, hostOf, pendingHost } from '../../mocks/hosts.ts';
 import { accessible, expect, stopClock, test } from '../support/mock.ts';
 
 test.use({ viewport: { width: 1440, height: 900 } });
@@ -222,6 +222,11 @@ test.describe('the hosts of a team (B-100)', () => {
     await open('/dashboard/byoc');
     await expect(row(page, 1)).toBeVisible();
     await expect(page.getByRole('button', { name: /Register|Actions/ })).toHaveCount(0);
+    for (const host of db.hosts) holdWithoutRow(db, host, 1);
+    await page.getByRole('link', { name: short(1) }).click();
+    await expect(page.getByRole('region', { name: 'Quarantine' })).toContainText('A capsule on this host');
+    await expect(page.getByRole('button', { name: 'Import' })).toHaveCount(0);
+    await page.goBack();
     db.hosts = [];
     await page.reload();
     await expect(page.getByText('Ask Orion or Vega.')).toBeVisible();
@@ -395,6 +400,29 @@ test.describe('the hosts of the platform (B-101)', () => {
     const before = asked(db, `GET /v1/hosts/${hostId(1)}`);
     await page.clock.runFor(17_000);
     await expect.poll(() => asked(db, `GET /v1/hosts/${hostId(1)}`)).toBeGreaterThan(before);
+  });
+
+  test('capsules without a record are imported, and one that the platform refuses says why', async ({
+    page,
+    db,
+    open,
+    allowed,
+  }) => {
+    allowed.push(/409/);
+    holdWithoutRow(db, addHost(db, hostOf(8)), 3);
+    await open(`/admin/hosts/${hostId(1)}`);
+    await expect(page.getByText('2 run, 1 is paused')).toBeVisible();
+    await expect(page.getByRole('region', { name: 'Quarantine' })).toHaveCount(0);
+    await open(`/admin/hosts/${hostId(8)}`);
+    const card = page.getByRole('region', { name: 'Quarantine' });
+    await expect(card).toContainText('3 capsules on this host are not in the database.');
+    await expect(card.getByRole('listitem').first()).toContainText('a team that is gone · minimal · 512 MB');
+    await accessible(page);
+    await card.getByRole('button', { name: 'Import' }).click();
+    await expect(page.getByText('Imported 2 capsules')).toBeVisible();
+    await expect(page.getByText(/sb-90000000: The team of the sandbox does not exist/)).toBeVisible();
+    await expect(card.getByRole('listitem')).toHaveCount(1);
+    await expect(page.getByText('2 are paused', { exact: true })).toBeVisible();
   });
 
   test('at 390 px nothing scrolls sideways, and every act is there', async ({ page, open }) => {

@@ -65,6 +65,7 @@ export const EVENTS: Record<string, { label: string; actions: Record<string, Eve
         label: 'launched',
         words: (_, data) => ({ act: 'launched', rest: after('from', data.text('template')) }),
       },
+      import: { label: 'imported', words: () => ({ act: 'imported', rest: 'from its host' }) },
       pause: { label: 'paused', words: () => ({ act: 'paused' }) },
       auto_pause: {
         label: 'paused by its timeout',

@@ -15,6 +15,13 @@ export function hostCalls(client: Client) {
     cordon: (id: string, cordoned: boolean) =>
       ok(client.PATCH('/v1/hosts/{id}', { ...of(id), body: { cordoned } })),
     sandboxes: (id: string) => ok(client.GET('/v1/hosts/{id}/sandboxes', of(id))),
+    /** A capsule that the host holds gets its place in the database again. */
+    importCapsule: (id: string, sandbox: string) =>
+      ok(
+        client.POST('/v1/hosts/{id}/quarantine/{sandbox_id}/import', {
+          params: { path: { id, sandbox_id: sandbox } },
+        }),
+      ),
     drain: (id: string, running: Running) =>
       ok(client.POST('/v1/hosts/{id}/drain', { ...of(id), body: { running } })),
     preview: (id: string) => ok(client.GET('/v1/hosts/{id}/delete-preview', of(id))),
@@ -60,12 +67,20 @@ export async function platformHosts(
   return { hosts: hosts.map(whole), cells: cellsByHost(found && !found.next ? found.items : []) };
 }
 
-/** A host and its capsules. The page is whole without the capsules. */
+/** A host, its capsules and its quarantine. The page is whole without the capsules, and without the word of the host's agent. */
 export async function hostParts(client: Client, id: string): Promise<HostParts> {
   const of = { params: { path: { id } } };
   const [host, sandboxes] = await Promise.all([
     ok(client.GET('/v1/hosts/{id}', of)),
     settled(ok(client.GET('/v1/hosts/{id}/sandboxes', of))),
   ]);
-  return { host: whole(host), sandboxes: sandboxes.value, failure: sandboxes.failure };
+  // Only an agent that can be reached tells what is not in the database.
+  const quarantine =
+    host.status === 'online' ? (await settled(ok(client.GET('/v1/hosts/{id}/quarantine', of)))).value : [];
+  return {
+    host: whole(host),
+    sandboxes: sandboxes.value,
+    failure: sandboxes.failure,
+    quarantine: quarantine ?? [],
+  };
 }

@@ -1,8 +1,16 @@
 import { words } from '#lib/api/errors.ts';
 import { shortId } from '#lib/components/capsule/words.ts';
+import { plural } from '#lib/components/time.ts';
 import type { App } from '#lib/state/app.svelte.ts';
 import { hostCalls } from './calls.ts';
-import { type CreatedHost, drainWords, type Host, type NewHost, type Running } from './words.ts';
+import {
+  type CreatedHost,
+  drainWords,
+  type Host,
+  type NewHost,
+  type Quarantined,
+  type Running,
+} from './words.ts';
 
 /** Acts on hosts, and the dialogs that are open for them. */
 export class HostCommands {
@@ -57,6 +65,21 @@ export class HostCommands {
     const answer = await this.calls.drain(host.id, running);
     await this.#reload();
     this.#app.toasts.ok(`Draining ${shortId(host.id)}. ${drainWords(answer.sandboxes, running)}`);
+  }
+
+  /** Imports one capsule after the other, and tells each that the platform refuses. */
+  async importAll(host: Host, held: readonly Quarantined[]): Promise<void> {
+    let imported = 0;
+    for (const { id } of held) {
+      try {
+        await this.calls.importCapsule(host.id, id);
+        imported += 1;
+      } catch (error) {
+        this.#app.toasts.bad(`${shortId(id)}: ${words(error)}`);
+      }
+    }
+    await this.#reload();
+    if (imported > 0) this.#app.toasts.ok(`Imported ${plural(imported, 'capsule')}, paused as they were.`);
   }
 
   async remove(host: Host, force: boolean): Promise<void> {

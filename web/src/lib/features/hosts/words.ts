@@ -7,6 +7,8 @@ type Always = 'cordoned' | 'running_sandboxes' | 'paused_sandboxes' | 'reserved_
 /** A host with what an earlier platform leaves out: see `whole` in calls.ts. */
 export type Host = Schemas['Host'] & Required<Pick<Schemas['Host'], Always>>;
 export type HostSandbox = Schemas['HostSandbox'];
+/** A capsule that a host holds and that is not in the database. */
+export type Quarantined = Schemas['QuarantinedSandbox'];
 /** The address and the hash are those of the listener for hosts on other machines, if the platform has one. */
 export type CreatedHost = Omit<Schemas['CreatedHost'], 'ca_hash'> & {
   hosts_url?: string | null | undefined;
@@ -166,6 +168,15 @@ export interface HostParts {
   sandboxes: readonly HostSandbox[] | undefined;
   /** Why the capsules did not load. */
   failure: unknown;
+  /** Empty, too, where the agent of the host cannot be reached. */
+  quarantine: readonly Quarantined[];
+}
+
+/** How many capsules are on a host without a record, and what becomes of them. */
+export function quarantineWords(count: number): string {
+  return count === 1
+    ? 'A capsule on this host is not in the database. It is paused and kept until it is imported.'
+    : `${count} capsules on this host are not in the database. They are paused and kept until they are imported.`;
 }
 
 /** What a host is for, and in which state, in a sentence. */
