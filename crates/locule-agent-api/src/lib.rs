@@ -21,7 +21,7 @@ pub use error::AgentError;
 pub use messages::{
     Holder, HolderKind, HostAgent, HostInfo, Order, PoolLevel, Purpose, ReportedState,
     ResumeSandbox, SandboxActivity, SandboxRecord, SandboxReport, SandboxSpec, UpdateSandbox,
-    WatchEvent, WatchStream, WriteMark,
+    WatchEvent, WatchStream, WriteMark, inventory_hash,
 };
 pub use server::router;
 

@@ -3,6 +3,7 @@
 
 mod activity;
 mod host;
+mod inventory;
 mod orders;
 mod record;
 mod report;
@@ -17,6 +18,7 @@ use crate::AgentError;
 
 pub use activity::{Holder, HolderKind, Purpose, SandboxActivity};
 pub use host::{HostInfo, PoolLevel};
+pub use inventory::inventory_hash;
 pub use orders::{Order, ResumeSandbox, SandboxSpec, UpdateSandbox};
 pub use record::SandboxRecord;
 pub use report::{ReportedState, SandboxReport};

@@ -28,15 +28,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use locule_agent_api::HostAgent as _;
 use locule_agent_api::tls::{AgentTls, certificate_from_pem};
+use locule_agent_api::{HostAgent as _, inventory_hash};
 use locule_api::{ErrorCode, HostHeartbeat, HostTemplate};
 use locule_base::backoff::Backoff;
 use locule_base::handshakes::HandshakeLimits;
 use locule_domain::PauseReason;
 use locule_domain::host::HOST_TOKEN_LIFETIME;
 use locule_ids::HostId;
-use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -273,17 +272,7 @@ impl Registered {
         let host = &self.registry.shared.host;
         let limit = host.config.limits.memory_limit_mib;
         let used = info.as_ref().map_or(0, |info| info.memory_used_bytes >> 20);
-        let reports = self.registry.list_sandboxes().await.unwrap_or_default();
-        let mut inventory: Vec<String> = reports
-            .iter()
-            .map(|report| {
-                format!(
-                    "{} {:?} {}\n",
-                    report.sandbox, report.state, report.generation
-                )
-            })
-            .collect();
-        inventory.sort_unstable();
+        let reports = self.registry.list_sandboxes().await.ok();
         HostHeartbeat {
             address: Some(self.enrolment.config.address.to_string()),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -303,7 +292,8 @@ impl Registered {
                     sha256: sha256.to_owned(),
                 })
                 .collect(),
-            inventory_hash: hex::encode(Sha256::digest(inventory.concat())),
+            // Empty while the agent does not know yet what the host holds.
+            inventory_hash: reports.map_or_else(String::new, |reports| inventory_hash(&reports)),
         }
     }
 }

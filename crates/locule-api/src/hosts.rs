@@ -295,7 +295,7 @@ pub struct HostHeartbeat {
     #[serde(default)]
     #[schema(max_items = 1000)]
     pub templates: Vec<HostTemplate>,
-    /// A hash of the ids, states and generations of all sandboxes on the host.
+    /// A hash of all sandboxes on the host and their states. Empty: the agent does not know yet what the host holds.
     #[serde(default)]
     #[schema(max_length = 256)]
     pub inventory_hash: String,

@@ -6,7 +6,7 @@
 //! | host watches | always | each process | start the watch of each host whose link is new | read the database |
 //! | host watch | always | each process | write each report of a host at once | infer anything from a host that does not answer |
 //! | host monitor | 15 s | one process | mark silent hosts and their sandboxes, pause what drained hosts run | call a host that is unreachable |
-//! | sandbox sweep | 15 s | one process | compare every row with its host, and reconcile what differs | destroy a sandbox that has no row |
+//! | sandbox sweep | 15 s | one process | compare the rows of hosts with what the hosts hold, unless nothing can have changed; reconcile what differs | destroy a sandbox that has no row |
 //! | revocation | 5 s | each process | close the connections of callers that lost their right | end programs inside sandboxes |
 //! | events | always | each process | tell the streams of teams what changes | keep an event for a stream that is away |
 //! | credential use | 15 s | each process | write when API keys and logins were last used | check them: a request does |
@@ -26,7 +26,8 @@ use crate::background::periodic::Pass;
 use crate::events::Events;
 use crate::hosts::{self, Hosts};
 use crate::reconcile::monitor::Monitor;
-use crate::reconcile::{sweep, watch};
+use crate::reconcile::sweep::Sweep;
+use crate::reconcile::watch;
 use crate::sandboxes::Sandboxes;
 use crate::teams::api_keys;
 
@@ -36,7 +37,7 @@ pub(crate) fn start(
     accounts: &Accounts,
     hosts: &Hosts,
     jobs: &Jobs,
-    monitor: &Monitor,
+    (monitor, sweep): (&Monitor, &Sweep),
 ) {
     let tasks = &sandboxes.core.tasks;
     let core_of = || sandboxes.core.clone();
@@ -48,11 +49,11 @@ pub(crate) fn start(
             owned.pass().await
         })
     });
-    let owned = sandboxes.clone();
+    let owned = sweep.clone();
     let core = core_of();
     tasks.spawn(cluster_jobs::SANDBOX_SWEEP.name, |stop| {
         every_alone(core, cluster_jobs::SANDBOX_SWEEP, stop, async move || {
-            sweep::once(&owned).await
+            owned.pass().await
         })
     });
     start_revocation(sandboxes);

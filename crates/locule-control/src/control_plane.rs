@@ -21,7 +21,7 @@ use crate::host_certificates::{HostCertificates, HostCertificatesError};
 use crate::hosts::links::HostLinks;
 use crate::hosts::{HostImages, Hosts, HostsConfig};
 use crate::reconcile::monitor::Monitor;
-use crate::reconcile::sweep;
+use crate::reconcile::sweep::Sweep;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::{Sandboxes, SandboxesConfig};
 
@@ -61,6 +61,7 @@ pub struct ControlPlane {
     pub events: Events,
     jobs: Jobs,
     monitor: Monitor,
+    sweep: Sweep,
 }
 
 impl ControlPlane {
@@ -77,6 +78,7 @@ impl ControlPlane {
         let secret = &config.accounts.jwt_secret;
         let hosts = Hosts::new(core.clone(), config.hosts, secret, links, sandboxes.clone());
         let monitor = Monitor::new(sandboxes.clone());
+        let sweep = Sweep::new(sandboxes.clone());
         let mailer = config.accounts.mailer.clone();
         let jobs = Jobs::new(core.clone(), sandboxes.clone(), mailer);
         let accounts = Accounts::new(core, config.accounts, jobs.clone());
@@ -87,6 +89,7 @@ impl ControlPlane {
             events,
             jobs,
             monitor,
+            sweep,
         }
     }
 
@@ -97,7 +100,7 @@ impl ControlPlane {
             &self.accounts,
             &self.hosts,
             &self.jobs,
-            &self.monitor,
+            (&self.monitor, &self.sweep),
         );
         self.start_events();
     }
@@ -119,7 +122,7 @@ impl ControlPlane {
 
     /// One pass of the sandbox sweep.
     pub async fn sweep(&self) -> Result<Pass, SandboxError> {
-        sweep::once(&self.sandboxes).await
+        self.sweep.pass().await
     }
 
     /// One pass of the host monitor.

@@ -10,11 +10,13 @@ pub(crate) mod absence;
 pub(crate) mod changes;
 pub(crate) mod database;
 pub(crate) mod inventory;
+pub(crate) mod known;
 pub(crate) mod monitor;
 pub(crate) mod overdue;
 pub(crate) mod place;
 pub(crate) mod quarantine;
 pub(crate) mod reconcile_row;
+pub(crate) mod reported;
 pub(crate) mod sweep;
 pub(crate) mod watch;
 
@@ -27,8 +29,8 @@ use locule_ids::{HostId, SandboxId};
 use locule_store::{cluster, sandboxes};
 
 use crate::hosts::links::HostLink;
-use crate::reconcile::changes::destroy_reason;
 use crate::reconcile::database::mark;
+use crate::reconcile::reported::destroy_reason;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 
@@ -46,23 +48,41 @@ impl Sandboxes {
 
     /// Performs one action after the other until the observed state is the desired one. The caller holds the sandbox's lock.
     pub(crate) async fn reconcile(&self, id: SandboxId) -> Result<Sandbox, SandboxError> {
+        let sandbox = self.existing(id).await?;
+        self.reconcile_from(sandbox).await
+    }
+
+    /// As [`Self::reconcile`], from a version of the row that was just written or read.
+    pub(crate) async fn reconcile_from(
+        &self,
+        mut sandbox: Sandbox,
+    ) -> Result<Sandbox, SandboxError> {
         for _ in 0..STEPS_MAX {
-            let mut conn = self.core.connection().await?;
-            let sandbox = sandboxes::get(&mut conn, id)
-                .await?
-                .ok_or(SandboxError::not_found())?;
-            drop(conn);
-            match next_action(sandbox.desired, sandbox.state) {
-                None => return Ok(sandbox),
-                Some(action) => self.perform(&sandbox, action).await?,
-            }
+            let Some(action) = next_action(sandbox.desired, sandbox.state) else {
+                return Ok(sandbox);
+            };
+            sandbox = match self.perform(&sandbox, action).await? {
+                Some(next) => next,
+                None => self.existing(sandbox.id).await?,
+            };
         }
         Err(SandboxError::internal(
             "the sandbox did not reach its desired state",
         ))
     }
 
-    async fn perform(&self, sandbox: &Sandbox, action: Action) -> Result<(), SandboxError> {
+    async fn existing(&self, id: SandboxId) -> Result<Sandbox, SandboxError> {
+        let mut conn = self.core.connection().await?;
+        let found = sandboxes::get(&mut conn, id).await?;
+        found.ok_or(SandboxError::not_found())
+    }
+
+    /// Returns the row after the action, where the action has written or read it.
+    async fn perform(
+        &self,
+        sandbox: &Sandbox,
+        action: Action,
+    ) -> Result<Option<Sandbox>, SandboxError> {
         match action {
             Action::Place => self.place(sandbox).await,
             Action::Create => self.create_on_host(sandbox).await,
@@ -72,9 +92,9 @@ impl Sandboxes {
                 reached("serve.pause", "the desired state is written");
                 let report = host.agent.pause_sandbox(order).await?;
                 reached("serve.pause", "the host has carried out the order");
-                self.apply_report(host.id, &report).await?;
+                let row = self.apply_report(host.id, &report).await?;
                 reached("serve.pause", "the row is updated");
-                Ok(())
+                Ok(row)
             }
             Action::Resume => {
                 let host = self.host_of(sandbox).await?;
@@ -86,9 +106,9 @@ impl Sandboxes {
                 reached("serve.resume", "the desired state is written");
                 let report = host.agent.resume_sandbox(resume).await?;
                 reached("serve.resume", "the host has carried out the order");
-                self.apply_report(host.id, &report).await?;
+                let row = self.apply_report(host.id, &report).await?;
                 reached("serve.resume", "the row is updated");
-                Ok(())
+                Ok(row)
             }
             Action::Destroy => {
                 reached("serve.destroy", "the desired state is written");
@@ -96,7 +116,7 @@ impl Sandboxes {
                 reached("serve.destroy", "the host has carried out the order");
                 self.mark_stopped(sandbox, false).await?;
                 reached("serve.destroy", "the row is updated");
-                Ok(())
+                Ok(None)
             }
         }
     }
@@ -121,7 +141,7 @@ impl Sandboxes {
     /// Sends a host the timeouts of a row that is newer than the host's manifest, and with them the row's generation.
     pub(crate) async fn send_timeouts(&self, sandbox: &Sandbox) -> Result<(), SandboxError> {
         let (from, report) = self.order_timeouts(sandbox).await?;
-        self.apply_report(from, &report).await
+        self.apply_report(from, &report).await.map(drop)
     }
 
     /// As [`Self::send_timeouts`], without a change of the row.
@@ -163,7 +183,7 @@ impl Sandboxes {
 
     /// Orders the host to create the sandbox. After a crash of this process the order may have been sent already: it is sent again,
     /// and the host gives the second order the answer of the first.
-    async fn create_on_host(&self, sandbox: &Sandbox) -> Result<(), SandboxError> {
+    async fn create_on_host(&self, sandbox: &Sandbox) -> Result<Option<Sandbox>, SandboxError> {
         let host = self.host_of(sandbox).await?;
         let order = self.order(sandbox).await?;
         let row = sandbox.clone();
@@ -185,12 +205,15 @@ impl Sandboxes {
         reached("serve.create", "the host is chosen");
         let report = match host.agent.create_sandbox(spec).await {
             Ok(report) => report,
-            Err(error) => return self.create_failed(row.id, error.into()).await,
+            Err(error) => {
+                self.create_failed(row.id, error.into()).await?;
+                return Ok(None);
+            }
         };
         reached("serve.create", "the host has carried out the order");
-        self.apply_report(host.id, &report).await?;
+        let row = self.apply_report(host.id, &report).await?;
         reached("serve.create", "the row is updated");
-        Ok(())
+        Ok(row)
     }
 
     /// Writes that a create failed, so that the sandbox does not stay `starting` (W-008).

@@ -44,6 +44,7 @@ use crate::turns::Asker;
 /// Reads of routes at a time: requests for ports, which any client may send, leave connections of the pool to the API.
 const ROUTE_READS_MAX: usize = 8;
 const RECHECK_DEFAULT: Duration = Duration::from_secs(5);
+const CANDIDATES_KEPT: Duration = Duration::from_secs(1);
 /// A host that answers later counts as one that does not answer.
 const ACCELERATOR_WAIT_MAX: Duration = Duration::from_secs(1);
 const KVM: &str = "kvm";
@@ -61,6 +62,8 @@ pub struct SandboxesConfig {
     pub recheck: Duration,
     /// How the host of a new sandbox is chosen.
     pub scheduler: Scheduler,
+    /// How long a process uses the hosts that it read for a new sandbox for the next ones.
+    pub candidates_kept: Duration,
     /// Makes the ids of new sandboxes. A simulation makes the same ids in each run of a seed.
     pub new_id: Arc<dyn Fn() -> SandboxId + Send + Sync>,
 }
@@ -83,6 +86,7 @@ impl SandboxesConfig {
                 overcommit: OVERCOMMIT,
                 ..Scheduler::default()
             },
+            candidates_kept: CANDIDATES_KEPT,
             new_id: Arc::new(SandboxId::random),
         }
     }
@@ -137,7 +141,7 @@ impl std::fmt::Debug for Sandboxes {
 impl Sandboxes {
     pub(crate) fn new(core: Core, config: SandboxesConfig, links: HostLinks) -> Self {
         let guarded = Guarded::new(core.clock.monotonic());
-        let placer = Placer::new(config.scheduler);
+        let placer = Placer::new(config.scheduler, config.candidates_kept);
         Self {
             core,
             inner: Arc::new(Inner {
@@ -172,17 +176,6 @@ impl Sandboxes {
         let mut conn = self.core.connection().await?;
         self.inner.links.read_all(&mut conn).await?;
         Ok(self.inner.links.all())
-    }
-
-    /// The links to the hosts that send heartbeats.
-    pub(crate) async fn online_hosts(&self) -> Result<Vec<HostLink>, CommonError> {
-        let mut conn = self.core.connection().await?;
-        let online = locule_store::hosts::online(&mut conn).await?;
-        let links = &self.inner.links;
-        let hosts = online.iter();
-        Ok(hosts
-            .filter_map(|(id, address)| links.keep(*id, address))
-            .collect())
     }
 
     /// The links that this process keeps. The database is read where there are none: any client may ask, any number of times.

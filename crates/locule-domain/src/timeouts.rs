@@ -79,6 +79,13 @@ impl Timeouts {
         let is_idle = idle_since.is_some_and(|since| now - since > idle_time);
         (self.timeout_sec > 0 && is_idle).then_some(Overdue::PauseIdle)
     }
+
+    /// The moment before which no limit passes, for a sandbox that was last used at `idle_since` or later.
+    pub fn next_limit(&self, idle_since: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let idle_time = TimeDelta::seconds(self.timeout_sec.into());
+        let idle_at = (self.timeout_sec > 0).then(|| idle_since + idle_time);
+        self.expires_at.into_iter().chain(idle_at).min()
+    }
 }
 
 #[cfg(test)]
@@ -123,5 +130,29 @@ mod tests {
         ] {
             assert_eq!(timeouts.overdue(now, idle_since), overdue, "{timeouts:?}");
         }
+    }
+
+    #[test]
+    fn a_limit_passes_at_the_next_limit_and_not_before() {
+        let start = DateTime::UNIX_EPOCH + TimeDelta::hours(1);
+        let second = TimeDelta::seconds(1);
+        let limits = |timeout_sec, expires_after: Option<i64>| Timeouts {
+            timeout_sec,
+            expires_at: expires_after
+                .map(|seconds| start + second * i32::try_from(seconds).unwrap()),
+            on_timeout: OnTimeout::Kill,
+        };
+        for timeouts in [
+            limits(10, None),
+            limits(10, Some(5)),
+            limits(10, Some(20)),
+            limits(0, Some(7)),
+        ] {
+            let at = timeouts.next_limit(start).unwrap();
+            let overdue = |now| timeouts.overdue(now, Some(start));
+            assert_eq!(overdue(at - second), None, "{timeouts:?}");
+            assert!(overdue(at + second).is_some(), "{timeouts:?}");
+        }
+        assert_eq!(limits(0, None).next_limit(start), None);
     }
 }

@@ -240,6 +240,8 @@ CREATE TABLE sandboxes (
     generation      BIGINT NOT NULL,
     -- Grows with each write of the row: of two writers that read the same version, one fails.
     version         BIGINT NOT NULL DEFAULT 1,
+    -- The transaction that wrote this version. A sweep finds by it what changed since the sweep before, in the order of commits.
+    changed_in      BIGINT NOT NULL DEFAULT (pg_current_xact_id()::text::bigint),
     status_reason   TEXT,
     last_error      TEXT,
     cleanup_pending BOOLEAN NOT NULL DEFAULT FALSE,
@@ -284,9 +286,9 @@ CREATE INDEX sandboxes_created ON sandboxes (created_at DESC, id DESC);
 -- For lists of the sandboxes that have not ended, and of those that ended lately.
 CREATE INDEX sandboxes_listed ON sandboxes (team_id, created_at DESC, id DESC) WHERE status NOT IN ('stopped', 'error');
 CREATE INDEX sandboxes_ended ON sandboxes (team_id, ended_at) WHERE ended_at IS NOT NULL;
--- For the sandboxes on a host, and for what they reserve of it.
+-- For the sandboxes on a host, for what they reserve of it, and for those that the host has to clean up.
 CREATE INDEX sandboxes_host ON sandboxes (host_id, id) INCLUDE (status, vcpus, memory_mb, disk_size_mb)
-    WHERE status NOT IN ('stopped', 'error');
+    WHERE status NOT IN ('stopped', 'error') OR cleanup_pending;
 -- For the sandboxes that count against a team's quota.
 CREATE INDEX sandboxes_in_use ON sandboxes (team_id)
     INCLUDE (desired, vcpus, memory_mb, on_timeout, timeout_sec, stored_bytes)
@@ -294,8 +296,10 @@ CREATE INDEX sandboxes_in_use ON sandboxes (team_id)
 CREATE INDEX sandboxes_creator_user ON sandboxes (created_by_user) WHERE created_by_user IS NOT NULL;
 CREATE INDEX sandboxes_ender_user ON sandboxes (ended_by_user) WHERE ended_by_user IS NOT NULL;
 CREATE INDEX sandboxes_creator_key ON sandboxes (created_by_key) WHERE created_by_key IS NOT NULL;
--- For the sandboxes that a sweep reads.
-CREATE INDEX sandboxes_unsettled ON sandboxes (id) WHERE status NOT IN ('stopped', 'error') OR cleanup_pending;
+-- For what a sweep reads: sandboxes that are not in their desired state or whose host owes a cleanup, and those that changed.
+CREATE INDEX sandboxes_owed ON sandboxes (id) INCLUDE (host_id)
+    WHERE (status NOT IN ('stopped', 'error') AND status <> desired) OR cleanup_pending;
+CREATE INDEX sandboxes_changed ON sandboxes (changed_in) INCLUDE (id, host_id, version);
 
 -- The callers who were given a token of a sandbox: at most 64 of a sandbox. A token of another caller is not accepted.
 CREATE TABLE sandbox_callers (

@@ -68,8 +68,8 @@ statements! {
         "UPDATE hosts SET address = $2, arch = $3, cpu_cores = $4, memory_mb = $5, disk_gb = $6, updated_at = $7 WHERE id = $1";
     HEARTBEAT: (Uuid, &str, &str, &Value, DateTime<Utc>) =
         "UPDATE hosts SET status = $2, address = $3, report = $4, last_heartbeat_at = $5, updated_at = $5 WHERE id = $1";
-    ONLINE: () => (Uuid, String) =
-        "SELECT id, address FROM hosts WHERE status = 'online' ORDER BY created_at LIMIT 10000";
+    ONLINE: () => (Uuid, String, Option<String>) =
+        "SELECT id, address, report ->> 'inventory_hash' FROM hosts WHERE status = 'online' ORDER BY created_at, id LIMIT 10000";
     REGISTERED: () => (Uuid, String) =
         "SELECT id, address FROM hosts WHERE status IN ('online', 'unreachable') ORDER BY created_at LIMIT 10000";
     TAGS: (Uuid,) => (String,) = "SELECT tag FROM host_tags WHERE host_id = $1 ORDER BY tag LIMIT 10000";
@@ -330,9 +330,24 @@ fn addresses(rows: Vec<(Uuid, String)>) -> Vec<(HostId, String)> {
         .collect()
 }
 
-/// The hosts that send heartbeats, oldest first, with their addresses.
-pub async fn online(conn: &mut PgConnection) -> Result<Vec<(HostId, String)>, StoreError> {
-    Ok(addresses(ONLINE.fetch_all(conn, ()).await?))
+/// A host that sends heartbeats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnlineHost {
+    pub id: HostId,
+    pub address: String,
+    /// The hash of what the host held at its latest heartbeat. Empty: unknown.
+    pub inventory_hash: String,
+}
+
+/// The hosts that send heartbeats, oldest first.
+pub async fn online(conn: &mut PgConnection) -> Result<Vec<OnlineHost>, StoreError> {
+    let rows = ONLINE.fetch_all(conn, ()).await?;
+    let hosts = rows.into_iter().map(|(id, address, hash)| OnlineHost {
+        id: HostId::from_uuid(id),
+        address,
+        inventory_hash: hash.unwrap_or_default(),
+    });
+    Ok(hosts.collect())
 }
 
 /// The hosts that the control plane has reached at least once, oldest first, with their addresses.

@@ -5,6 +5,7 @@ pub(crate) mod description;
 pub(crate) mod list;
 pub(crate) mod on_host;
 mod row;
+pub(crate) mod sweep;
 
 use chrono::{DateTime, Utc};
 use locule_domain::{Sandbox, Usage};
@@ -16,6 +17,9 @@ pub use creators::{Created, CreatedFilter, Creator, created_by};
 pub use description::{Author, AuthorId, AuthorKind, Description, describe, set_ended_by};
 pub use list::{Filter, count, list, list_sql};
 pub use on_host::{HostSandbox, is_on_drained_host, on_host, waiting_for_cleanup};
+pub use sweep::{
+    Changed, SweepMark, changed_since, of_host, owed, sweep_mark, sweep_sql, touch_many,
+};
 
 use crate::StoreError;
 use crate::statement::statements;
@@ -93,14 +97,11 @@ statements! {
              cleanup_pending = $9, timeout_sec = $10, expires_at = $11, timeout_given_sec = $12, on_timeout = $13,
              guest_ip = $14, host_ip = $15, metadata = $16, started_at = $17,
              last_active_at = greatest(last_active_at, $18), last_updated = $19, stored_bytes = $20, version = version + 1,
+             changed_in = pg_current_xact_id()::text::bigint,
              auto_resume = $21, public_traffic = $22, labels = $23,
              ended_at = CASE WHEN $4 IN ('stopped', 'error') THEN coalesce(ended_at, $19) END
          WHERE id = $1 AND version = $2";
     TOUCH: (Uuid, Time) = "UPDATE sandboxes SET last_active_at = greatest(last_active_at, $2) WHERE id = $1";
-    UNRECONCILED: (Option<Uuid>, i64) => SandboxRow = select!(
-        "WHERE (status NOT IN ('stopped', 'error') OR cleanup_pending)
-           AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2"
-    );
     REMAINING_OF_TEAM: (Uuid, Time, Option<Uuid>, i64) => SandboxRow = select!(
         "WHERE team_id = $1 AND created_at <= $2 AND ($3::uuid IS NULL OR id > $3)
            AND (status NOT IN ('stopped', 'error') OR cleanup_pending
@@ -220,25 +221,8 @@ pub async fn touch(
     TOUCH.execute(conn, (id.as_uuid(), at)).await.map(drop)
 }
 
-/// The statement of [`unreconciled`], for `EXPLAIN`.
-pub fn unreconciled_sql() -> &'static str {
-    UNRECONCILED.sql
-}
-
-/// Sandboxes that a sweep reconciles: not ended, or ended here and not yet cleaned up on the host. Ordered by id, after `after`,
-/// so that the pages together contain each of them; a row that cannot be read does not hide the others.
-pub async fn unreconciled(
-    conn: &mut PgConnection,
-    after: Option<SandboxId>,
-    limit: i64,
-) -> Result<Vec<Read>, StoreError> {
-    let values = (after.map(SandboxId::as_uuid), limit);
-    let rows = UNRECONCILED.fetch_all(conn, values).await?;
-    Ok(rows.into_iter().map(read).collect())
-}
-
-/// Sandboxes that must be destroyed with their team: those that a sweep reconciles, and those that ended by inference and may
-/// come back.
+/// Sandboxes that must be destroyed with their team: those that have not ended or wait for a cleanup, and those that ended by inference
+/// and may come back.
 pub async fn remaining_of_team(
     conn: &mut PgConnection,
     team: TeamId,

@@ -319,6 +319,7 @@ pub(crate) mod tests {
             sandboxes::list::statements(),
             sandboxes::on_host::statements(),
             sandboxes::statements(),
+            sandboxes::sweep::statements(),
             sessions::statements(),
             teams::statements(),
             templates::statements(),

@@ -45,7 +45,7 @@ use sqlx::types::Uuid;
 use tokio::runtime::Runtime;
 
 use crate::host::SimHost;
-use crate::online_host::{roomy, with_minimal};
+use crate::online_host::roomy;
 use base::{Base, PROCESSES, RUNNING_MAX};
 use clock::TickingClock;
 use dice::Dice;
@@ -249,15 +249,16 @@ impl<'a> Fleet<'a> {
         inserted.expect("insert a host");
         let written = hosts::register(conn, id, &address(id), &machine, now).await;
         written.expect("write a host's machine");
-        let online = (HostState::Online, &*address(id));
-        let written = hosts::heartbeat(conn, id, online, &with_minimal(), now).await;
-        written.expect("write a heartbeat");
         let clock: SharedClock = self.clock.clone();
+        let sim = SimHost::new(clock);
+        let online = (HostState::Online, &*address(id));
+        let written = hosts::heartbeat(conn, id, online, &sim.heartbeat(), now).await;
+        written.expect("write a heartbeat");
         self.hosts.push(FleetHost {
             id,
             team,
             memory_mib,
-            sim: SimHost::new(clock),
+            sim,
             is_cut: false,
             was_drained: false,
             has_left: false,
@@ -432,7 +433,7 @@ impl<'a> Fleet<'a> {
                 continue;
             };
             let next = row.state.apply(HostEvent::Heartbeat);
-            let (report, now) = (with_minimal(), self.clock.now());
+            let (report, now) = (host.sim.heartbeat(), self.clock.now());
             let beat = hosts::heartbeat(conn, host.id, (next, &row.address), &report, now).await;
             beat.expect("write a heartbeat");
         }

@@ -30,6 +30,7 @@ struct State {
     unknown_tombstones: Vec<SandboxId>,
     plan: Plan,
     asked: Vec<(Call, SandboxId)>,
+    lists: usize,
     late: Vec<Request>,
     away: bool,
     /// What uses each sandbox, where a test says so.
@@ -145,6 +146,11 @@ impl SimHost {
     pub fn asked(&self, call: Call, sandbox: SandboxId) -> usize {
         let asked = &self.state().asked;
         asked.iter().filter(|one| **one == (call, sandbox)).count()
+    }
+
+    /// How often the host was asked for its list, also when it did not answer.
+    pub fn lists(&self) -> usize {
+        self.state().lists
     }
 
     /// Pauses a running sandbox without an order.

@@ -12,9 +12,9 @@ use locule_control::{
     Identity, LoginOrigin, Machine, NewApiKey, NewSandbox, Person, SandboxError, Sandboxes, Scope,
     SignedUp, SignupPolicy,
 };
-use locule_domain::Sandbox;
+use locule_domain::{HostState, Sandbox};
 use locule_ids::{HostId, SandboxId, TeamId};
-use locule_store::{PgPool, PooledConnection, sandboxes};
+use locule_store::{PgPool, PooledConnection, hosts, sandboxes};
 
 use crate::builders::noon;
 use crate::host::SimHost;
@@ -127,6 +127,17 @@ impl World {
 
     pub fn clock_now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// A heartbeat of a simulated host.
+    pub async fn heartbeat(&self, id: HostId, host: &SimHost) {
+        let mut conn = self.connection().await;
+        let row = hosts::get(&mut conn, id).await.expect("read a host");
+        let address = row.expect("the host's row").address;
+        let online = (HostState::Online, &*address);
+        let now = self.clock.now();
+        let written = hosts::heartbeat(&mut conn, id, online, &host.heartbeat(), now).await;
+        written.expect("write a heartbeat");
     }
 
     /// Advances the clock so that the hosts' lists are newer than the rows, and runs one sweep.
@@ -243,6 +254,8 @@ fn control(
     let config = ControlConfig::new(vec![1; 32], vec![2; 32], clock.clone());
     let mut config = config.expect("the certificates of the control plane");
     config.accounts.signup = SignupPolicy::Open;
+    // The clock stands still between two creates, however many hosts a test adds.
+    config.sandboxes.candidates_kept = Duration::ZERO;
     change(&mut config);
     let links = links.clone();
     let dial = move |id, _: &HostAddress| {

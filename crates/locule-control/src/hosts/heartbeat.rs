@@ -34,7 +34,7 @@ pub struct Heartbeat {
     pub pool_free_bytes: u64,
     /// The templates from which the host can create sandboxes.
     pub templates: Vec<HostTemplate>,
-    /// Changes with each change of what the host holds.
+    /// [`locule_agent_api::inventory_hash`] of what the host holds.
     pub inventory_hash: String,
 }
 

@@ -21,8 +21,8 @@ use crate::caller::Person;
 use crate::hosts::Hosts;
 use crate::hosts::error::HostError;
 use crate::hosts::manage::ListedHost;
-use crate::reconcile::changes::Change;
 use crate::reconcile::database::mark;
+use crate::reconcile::reported::Change;
 
 /// How long a forced delete waits for the host agent to end its sandboxes. The delete goes on without the agent (B-121).
 const TERMINATE_WAIT_MAX: Duration = Duration::from_secs(30);

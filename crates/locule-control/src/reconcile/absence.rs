@@ -24,7 +24,7 @@ impl Sandboxes {
             return Ok(());
         };
         match host.agent.get_sandbox(id).await {
-            Ok(report) => self.apply_report(host.id, &report).await,
+            Ok(report) => self.apply_report(host.id, &report).await.map(drop),
             Err(AgentError::NotFound) => self.apply_absence(&sandbox, self.core.now()).await,
             // Nothing follows from a host that does not answer; the sweep asks it again.
             Err(_) => Ok(()),

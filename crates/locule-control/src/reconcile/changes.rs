@@ -1,21 +1,16 @@
 //! Writes to a sandbox's row: read, decide, write. A writer whose row changed in between reads and decides again. The entry of
 //! the audit log commits with the change (D-21).
-//!
-//! | report | is written |
-//! |---|---|
-//! | from another host than the row's | never |
-//! | stopped | always: ids are not reused, and a host keeps a tombstone of a sandbox that ended |
-//! | running or paused, older than the row's last order | never: the report precedes the order |
-//! | running or paused, of a sandbox that ended | only if the end was inferred from absence and the desired state is not `gone` |
 
-use locule_agent_api::{ReportedState, SandboxReport};
-use locule_domain::{Desired, Sandbox, SandboxEvent, SandboxState, StopReason};
+use chrono::{DateTime, Utc};
+use locule_agent_api::SandboxReport;
+use locule_domain::{Sandbox, SandboxEvent};
 use locule_ids::{HostId, SandboxId};
 use locule_store::sandboxes;
 
 use crate::audit::{self, AuditEvent, SandboxAuditEvent};
 use crate::caller::{Actor, Caller};
 use crate::error::CommonError;
+use crate::reconcile::reported::{Change, changed_by_report};
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::quota::QuotaUse;
@@ -23,35 +18,6 @@ use crate::turns::Asker;
 
 /// Attempts of a write while other writers change the row.
 const WRITES_MAX: usize = 8;
-
-/// The next version of a row, and its entry in the audit log.
-pub(crate) struct Change {
-    pub(crate) next: Sandbox,
-    pub(crate) record: Option<(Actor, SandboxAuditEvent)>,
-}
-
-impl Change {
-    /// A change that was observed, not requested. The audit log attributes it to the platform (B-084).
-    pub(crate) fn observed(seen: &Sandbox, next: Sandbox) -> Self {
-        let record = unrequested_event(seen, &next).map(|event| (Actor::System, event));
-        Self { next, record }
-    }
-}
-
-/// The audit event of a change that no request asked for.
-fn unrequested_event(seen: &Sandbox, next: &Sandbox) -> Option<SandboxAuditEvent> {
-    let ended = next.state.is_final() && !seen.state.is_final();
-    if ended && seen.desired != Desired::Gone {
-        return next
-            .state
-            .reason()
-            .map(|reason| SandboxAuditEvent::End { reason });
-    }
-    let paused = next.state == SandboxState::Paused && seen.state != SandboxState::Paused;
-    let has_reason = next.status_reason.is_some();
-    (paused && has_reason && seen.desired != Desired::Paused)
-        .then_some(SandboxAuditEvent::AutoPause)
-}
 
 impl Sandboxes {
     /// Reads a row, lets `decide` change it, and writes the change and its audit entry in one transaction. `decide` runs again if
@@ -61,7 +27,37 @@ impl Sandboxes {
         id: SandboxId,
         decide: impl Fn(&Sandbox) -> Result<Option<Change>, SandboxError>,
     ) -> Result<Sandbox, SandboxError> {
-        self.change_for(None, id, decide).await
+        match self.change_alone(id, &decide).await? {
+            Some(row) => Ok(row),
+            None => self.change_for(None, id, decide).await,
+        }
+    }
+
+    /// Makes a change that is one statement, without a transaction around it: the version of the row decides. `None`: the change needs
+    /// more than that, or another writer was faster.
+    async fn change_alone(
+        &self,
+        id: SandboxId,
+        decide: impl Fn(&Sandbox) -> Result<Option<Change>, SandboxError>,
+    ) -> Result<Option<Sandbox>, SandboxError> {
+        let (mut conn, now) = (self.core.connection().await?, self.core.now());
+        let seen = sandboxes::get(&mut conn, id).await?;
+        let seen = seen.ok_or(SandboxError::not_found())?;
+        let Some(Change { next, record }) = decide(&seen)? else {
+            return Ok(Some(seen));
+        };
+        let next = with_reason(next);
+        if record.is_some() || QuotaUse::of(&seen, &next, false).is_some() {
+            return Ok(None);
+        }
+        if next == seen {
+            return Ok(Some(seen));
+        }
+        if !sandboxes::update(&mut conn, &seen, &next, now).await? {
+            return Ok(None);
+        }
+        self.drop_access(id);
+        Ok(Some(written(next, now)))
     }
 
     /// As [`Self::change`], by a caller that may change the sandboxes of the sandbox's team when the change commits. A caller that
@@ -107,12 +103,10 @@ impl Sandboxes {
             let (Some(seen), Some(decided)) = (seen, decided) else {
                 return Err(SandboxError::not_found());
             };
-            let Some(Change { mut next, record }) = decided? else {
+            let Some(Change { next, record }) = decided? else {
                 return Ok(seen);
             };
-            if let Some(reason) = next.state.reason() {
-                next.status_reason = Some(reason.to_owned());
-            }
+            let next = with_reason(next);
             if next == seen && record.is_none() {
                 return Ok(seen);
             }
@@ -133,9 +127,7 @@ impl Sandboxes {
             }
             self.core.commit(tx).await?;
             self.drop_access(id);
-            next.version += 1;
-            next.last_updated = now;
-            return Ok(next);
+            return Ok(written(next, now));
         }
         let why = "the sandbox changes too often; try again".to_owned();
         Err(CommonError::Conflict { why }.into())
@@ -186,12 +178,12 @@ impl Sandboxes {
         .await
     }
 
-    /// Writes a host's report of a sandbox into the sandbox's row.
+    /// Writes a host's report of a sandbox into the sandbox's row, and returns the row if there is one.
     pub(crate) async fn apply_report(
         &self,
         from: HostId,
         report: &SandboxReport,
-    ) -> Result<(), SandboxError> {
+    ) -> Result<Option<Sandbox>, SandboxError> {
         let applied = self.change(report.sandbox, |seen| {
             Ok((seen.host == Some(from))
                 .then(|| changed_by_report(seen, report))
@@ -199,10 +191,25 @@ impl Sandboxes {
         });
         match applied.await {
             // A sandbox without a row is left to the sweep.
-            Ok(_) | Err(SandboxError::Common(CommonError::NotFound { .. })) => Ok(()),
-            Err(error) => Err(error),
+            Err(SandboxError::Common(CommonError::NotFound { .. })) => Ok(None),
+            applied => applied.map(Some),
         }
     }
+}
+
+/// The next version of a row, with the reason of its state.
+fn with_reason(mut next: Sandbox) -> Sandbox {
+    if let Some(reason) = next.state.reason() {
+        next.status_reason = Some(reason.to_owned());
+    }
+    next
+}
+
+/// A row after it was written.
+pub(crate) fn written(mut next: Sandbox, now: DateTime<Utc>) -> Sandbox {
+    next.version += 1;
+    next.last_updated = now;
+    next
 }
 
 fn changed_by_event(
@@ -214,83 +221,4 @@ fn changed_by_event(
     next.state = seen.state.apply(event).ok()?;
     also(&mut next);
     Some(Change::observed(seen, next))
-}
-
-/// The row after a report; `None` if the report does not change it.
-pub(crate) fn changed_by_report(seen: &Sandbox, report: &SandboxReport) -> Option<Change> {
-    let event = match report.state {
-        ReportedState::Stopped => SandboxEvent::Stop(stop_reason(seen, report)),
-        ReportedState::Running | ReportedState::Paused if report.generation < seen.generation => {
-            return None;
-        }
-        ReportedState::Running | ReportedState::Paused
-            if seen.state.is_final() && seen.desired == Desired::Gone =>
-        {
-            return None;
-        }
-        ReportedState::Running => SandboxEvent::Ran,
-        ReportedState::Paused => SandboxEvent::Paused,
-    };
-    let mut next = seen.clone();
-    next.state = seen.state.apply(event).ok()?;
-    match report.state {
-        ReportedState::Stopped => {
-            next.desired = Desired::Gone;
-            next.cleanup_pending = false;
-        }
-        ReportedState::Running | ReportedState::Paused => copy(report, seen, &mut next),
-    }
-    Some(Change::observed(seen, next))
-}
-
-/// The reason of the end: the row's for a sandbox that ended by an order, else the host's.
-fn stop_reason(seen: &Sandbox, report: &SandboxReport) -> StopReason {
-    let reported = report.reason.as_deref().unwrap_or_default().parse();
-    let reported = reported.unwrap_or(StopReason::VmLost);
-    if reported == StopReason::Destroyed {
-        destroy_reason(seen)
-    } else {
-        reported
-    }
-}
-
-/// The reason why the desired state of a sandbox is `gone`.
-pub(crate) fn destroy_reason(sandbox: &Sandbox) -> StopReason {
-    let reason = sandbox.status_reason.as_deref().unwrap_or_default();
-    reason.parse().unwrap_or(StopReason::Destroyed)
-}
-
-/// Copies the rest of a report. If the host paused the sandbox without an order, `paused` also becomes the desired state: only a
-/// request resumes it.
-fn copy(report: &SandboxReport, seen: &Sandbox, next: &mut Sandbox) {
-    // After a restore of the database from a backup the row is older than its host: the next order must be newer than both.
-    next.generation = seen.generation.max(report.generation);
-    next.guest_ip.clone_from(&report.guest_ip);
-    next.host_ip.clone_from(&report.host_ip);
-    next.metadata.clone_from(&report.metadata);
-    next.started_at = report.started_at.or(next.started_at);
-    next.last_active_at = report.last_active_at.max(next.last_active_at);
-    next.stored_bytes = report.stored_bytes.unwrap_or(seen.stored_bytes);
-    let changed = next.state != seen.state;
-    // The last error stays until the state changes.
-    if changed || report.last_error.is_some() {
-        next.last_error.clone_from(&report.last_error);
-    }
-    if seen.desired == Desired::Gone {
-        return;
-    }
-    match report.state {
-        ReportedState::Running if changed => next.status_reason = None,
-        ReportedState::Paused => {
-            // The row holds the reason of a pause by an order.
-            let ordered = seen.desired == Desired::Paused && !seen.state.is_final();
-            if report.reason.is_some() || (changed && !ordered) {
-                next.status_reason.clone_from(&report.reason);
-            }
-            if report.reason.is_some() || changed {
-                next.desired = Desired::Paused;
-            }
-        }
-        ReportedState::Running | ReportedState::Stopped => {}
-    }
 }

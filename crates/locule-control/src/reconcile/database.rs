@@ -2,13 +2,12 @@
 //! have no row, or an old one, so nothing follows from a missing row. Hosts remember the highest write mark that they received.
 
 use locule_agent_api::WriteMark;
+use locule_ids::HostId;
 use locule_store::cluster::{self, Written};
 use locule_store::{PgPool, StoreError};
 
 use crate::error::CommonError;
-use crate::hosts::links::HostLink;
 use crate::sandboxes::Sandboxes;
-use crate::sandboxes::error::SandboxError;
 
 /// PostgreSQL logs a sequence this many numbers ahead. After a crash before the log reached the disk, it draws numbers again that
 /// were sent to hosts already.
@@ -34,15 +33,21 @@ pub fn is_older_than_host(seen: &WriteMark, now: &WriteMark) -> bool {
 }
 
 impl Sandboxes {
-    /// Whether the sandboxes of this host may be compared with the rows of the database.
-    pub(crate) async fn is_comparable(&self, host: &HostLink) -> Result<bool, SandboxError> {
-        let Some(seen) = host.agent.host().await?.write_mark else {
+    /// Whether the sandboxes of a host that has seen a write mark may be compared with the rows of the database. `known`: how far the
+    /// database had come, which is read again only where a host is ahead of that.
+    pub(crate) async fn is_comparable(
+        &self,
+        host: HostId,
+        seen: &WriteMark,
+        known: &mut WriteMark,
+    ) -> Result<bool, CommonError> {
+        if !is_older_than_host(seen, known) {
             return Ok(true);
-        };
-        let now = database_mark(&self.core.pool).await?;
-        let back = is_older_than_host(&seen, &now);
+        }
+        *known = database_mark(&self.core.pool).await?;
+        let back = is_older_than_host(seen, known);
         if back {
-            tracing::error!(host.id = %host.id, %seen, %now, "the database is older than a host, or is another database: sandboxes on the host are left as they are until `locule doctor --accept-database` runs on the host");
+            tracing::error!(host.id = %host, %seen, now = %known, "the database is older than a host, or is another database: sandboxes on the host are left as they are until `locule doctor --accept-database` runs on the host");
         }
         Ok(!back)
     }

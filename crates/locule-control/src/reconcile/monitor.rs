@@ -25,7 +25,7 @@ use crate::audit::{self, AuditEvent, HostAuditEvent, SandboxAuditEvent};
 use crate::background::periodic::Pass;
 use crate::caller::Actor;
 use crate::error::CommonError;
-use crate::reconcile::changes::Change;
+use crate::reconcile::reported::Change;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::locks::OrderGuard;

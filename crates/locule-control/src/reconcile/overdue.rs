@@ -21,3 +21,15 @@ pub(crate) fn overdue(
 pub(crate) fn is_overdue(sandbox: &Sandbox, report: &SandboxReport, now: DateTime<Utc>) -> bool {
     report.state == ReportedState::Running && overdue(sandbox, report, now).is_some()
 }
+
+/// The moment before which [`is_overdue`] is not so, as long as the row does not change.
+pub(crate) fn overdue_from(
+    sandbox: &Sandbox,
+    report: &SandboxReport,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let idle_since = report.last_active_at.max(sandbox.last_active_at);
+    let limit = sandbox.timeouts.next_limit(idle_since.unwrap_or(now));
+    let limit = limit.filter(|_| report.state == ReportedState::Running);
+    limit.map(|limit| limit + TIMEOUT_GRACE)
+}

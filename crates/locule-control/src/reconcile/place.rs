@@ -1,7 +1,12 @@
 //! The host of a new sandbox: the candidates are read, `locule-domain` ranks them, and a transaction that locks the host reserves the
 //! capacity, which is the sandbox's row itself.
 //!
+//! The candidates are kept for a moment ([`Placer`](crate::sandboxes::placer::Placer)): what they lack is corrected by the lock, and that no
+//! host takes the sandbox is concluded only from candidates that were read just now.
+//!
 //! The lock is that of the host's row, so that a placement also sees each cordon and each delete that committed before.
+
+use std::time::Duration;
 
 use locule_domain::{
     Candidate, Capacity, HostUse, Load, Measured, PlacementNeed, Refusals, Sandbox, SandboxEvent,
@@ -11,12 +16,15 @@ use locule_store::hosts::{self, Host};
 use locule_store::{PgConnection, sandboxes, teams};
 
 use crate::hosts::heartbeat::has_template;
+use crate::reconcile::changes::written;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
+use crate::sandboxes::placer::Candidates;
 
 impl Sandboxes {
-    /// Chooses a host and writes it into the row, which reserves the capacity (W-047).
-    pub(super) async fn place(&self, sandbox: &Sandbox) -> Result<(), SandboxError> {
+    /// Chooses a host and writes it into the row, which reserves the capacity (W-047). Returns the row, or `None` if another writer
+    /// changed the row since it was read.
+    pub(super) async fn place(&self, sandbox: &Sandbox) -> Result<Option<Sandbox>, SandboxError> {
         let placer = &self.inner.placer;
         let mut conn = self.core.connection().await?;
         let need = PlacementNeed {
@@ -28,19 +36,50 @@ impl Sandboxes {
         };
         let candidates = candidates(&mut conn, &sandbox.template).await?;
         drop(conn);
-        let cursor = placer.next_cursor();
-        let scheduler = placer.scheduler;
-        let mut refusals = scheduler.refusals(&candidates, &need);
-        for host in scheduler.rank(cursor, &candidates, &need) {
-            if self
-                .reserve_host(sandbox, host, &need, &mut refusals)
-                .await?
-            {
-                return Ok(());
+        let (cursor, mut kept_for) = (placer.next_cursor(), placer.kept_for);
+        loop {
+            let ranked = self.rank(cursor, &need, kept_for).await?;
+            let mut refusals = ranked.refusals;
+            for host in ranked.hosts {
+                let reserved = self.reserve_host(sandbox, host, &need, &mut refusals);
+                match reserved.await? {
+                    Reserved::Yes(row) => return Ok(Some(row)),
+                    Reserved::RowChanged => return Ok(None),
+                    Reserved::No => {}
+                }
             }
+            if ranked.read_now {
+                tracing::warn!(sandbox.id = %sandbox.id, %refusals, "no host takes a new sandbox");
+                return Err(SandboxError::NoCapacity);
+            }
+            // The lock of a host corrects what is kept of the hosts that were tried. Another host may have capacity by now.
+            kept_for = Duration::ZERO;
         }
-        tracing::warn!(sandbox.id = %sandbox.id, %refusals, "no host takes a new sandbox");
-        Err(SandboxError::NoCapacity)
+    }
+
+    /// Ranks the candidates, which are read again if they were read `kept_for` ago.
+    async fn rank(
+        &self,
+        cursor: u64,
+        need: &PlacementNeed,
+        kept_for: Duration,
+    ) -> Result<Ranked, SandboxError> {
+        let placer = &self.inner.placer;
+        let mut kept = placer.candidates().await;
+        let now = self.core.clock.monotonic();
+        let is_young = |kept: &Candidates| now.saturating_sub(kept.read_at) < kept_for;
+        let read_now = !kept.as_ref().is_some_and(is_young);
+        if read_now {
+            let mut conn = self.core.connection().await?;
+            let all = candidates(&mut conn).await?;
+            *kept = Some(Candidates { all, read_at: now });
+        }
+        let all = kept.as_ref().map_or(&[][..], |kept| &kept.all);
+        Ok(Ranked {
+            hosts: placer.scheduler.rank(cursor, all, need),
+            refusals: placer.scheduler.refusals(all, need),
+            read_now,
+        })
     }
 
     /// Writes the host into the row, if the host still takes the sandbox.
@@ -50,19 +89,26 @@ impl Sandboxes {
         id: HostId,
         need: &PlacementNeed,
         refusals: &mut Refusals,
-    ) -> Result<bool, SandboxError> {
-        let mut tx = self.core.transaction().await?;
+    ) -> Result<Reserved, SandboxError> {
+        let placer = &self.inner.placer;
+        let (mut tx, now) = (self.core.transaction().await?, self.core.now());
         let Some(host) = hosts::lock(&mut tx, id).await? else {
-            return Ok(false);
+            drop(tx);
+            placer.remove(id).await;
+            return Ok(Reserved::No);
         };
         let load = hosts::load(&mut tx, id).await?;
         let candidate = candidate(&host, load, &sandbox.template);
         if let Err(reason) = self.inner.placer.scheduler.eligible(&candidate, need) {
+        let mut candidate = candidate(&host, load);
+        if let Err(reason) = placer.scheduler.eligible(&candidate, need) {
+            drop(tx);
             refusals.add(reason);
-            return Ok(false);
+            placer.update(candidate).await;
+            return Ok(Reserved::No);
         }
         if self.inner.links.keep(id, &host.address).is_none() {
-            return Ok(false);
+            return Ok(Reserved::No);
         }
         let mut next = sandbox.clone();
         next.host = Some(id);
@@ -70,11 +116,13 @@ impl Sandboxes {
             .state
             .apply(SandboxEvent::Placed)
             .map_err(SandboxError::internal)?;
-        // The update fails if another writer changed the row since it was read; `reconcile` then reads it again.
-        if sandboxes::update(&mut tx, sandbox, &next, self.core.now()).await? {
-            self.core.commit(tx).await?;
+        if !sandboxes::update(&mut tx, sandbox, &next, now).await? {
+            return Ok(Reserved::RowChanged);
         }
-        Ok(true)
+        self.core.commit(tx).await?;
+        candidate.used = candidate.used.with(need.load());
+        placer.update(candidate).await;
+        Ok(Reserved::Yes(written(next, now)))
     }
 }
 
@@ -82,6 +130,28 @@ async fn candidates(
     conn: &mut PgConnection,
     template: &str,
 ) -> Result<Vec<Candidate>, SandboxError> {
+/// Whether a host takes a sandbox.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large variant is the usual one"
+)]
+enum Reserved {
+    Yes(Sandbox),
+    No,
+    /// Another writer changed the row of the sandbox: `reconcile` reads it again.
+    RowChanged,
+}
+
+/// Candidates in the order in which they are tried.
+struct Ranked {
+    hosts: Vec<HostId>,
+    /// Why the other hosts are not tried.
+    refusals: Refusals,
+    /// The candidates were read just now.
+    read_now: bool,
+}
+
+async fn candidates(conn: &mut PgConnection) -> Result<Vec<Candidate>, SandboxError> {
     let hosts = hosts::list(conn, None).await?;
     let mut loads = hosts::loads(conn).await?;
     let candidates = hosts.iter().map(|host| {

@@ -24,9 +24,9 @@ use locule_store::{hosts, sandboxes};
 use crate::audit::SandboxAuditEvent;
 use crate::caller::Actor;
 use crate::reconcile::absence::CREATE_BUDGET;
-use crate::reconcile::changes::Change;
 use crate::reconcile::inventory::{HostAnswer, HostInventory};
 use crate::reconcile::overdue::overdue;
+use crate::reconcile::reported::Change;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 
@@ -76,6 +76,7 @@ impl Sandboxes {
                 self.apply_absence(sandbox, inventory.asked_at).await?;
             }
             HostAnswer::Absent => {}
+            HostAnswer::NotAsked => return Ok(()),
             HostAnswer::None if sandbox.desired == Desired::Gone => {
                 return self.mark_stopped(sandbox, sandbox.host.is_some()).await;
             }
@@ -118,7 +119,10 @@ impl Sandboxes {
             HostAnswer::None if sandbox.cleanup_pending && self.has_no_host(sandbox).await? => {
                 self.clear_cleanup(sandbox.id).await
             }
-            HostAnswer::Reported(_) | HostAnswer::Absent | HostAnswer::None => Ok(()),
+            HostAnswer::Reported(_)
+            | HostAnswer::Absent
+            | HostAnswer::None
+            | HostAnswer::NotAsked => Ok(()),
         }
     }
 
@@ -174,7 +178,7 @@ impl Sandboxes {
             return self.send_timeouts(sandbox).await;
         }
         match sandbox.host {
-            Some(host) => self.apply_report(host, report).await,
+            Some(host) => self.apply_report(host, report).await.map(drop),
             None => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::SubsecRound as _;
 use locule_agent_api::AgentError;
 use locule_domain::{Desired, ErrorReason, NewSandbox, Sandbox, SandboxState, Timeouts};
 use locule_ids::{SandboxId, TeamId};
@@ -102,7 +103,8 @@ impl Sandboxes {
         request: &NewSandbox,
         template: &templates::Template,
     ) -> Sandbox {
-        let ((vcpus, memory_mib), now) = (request.size(), self.core.now());
+        // PostgreSQL keeps microseconds.
+        let ((vcpus, memory_mib), now) = (request.size(), self.core.now().trunc_subsecs(6));
         let given = request
             .expires_in
             .map(|time| u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
@@ -194,7 +196,8 @@ impl Sandboxes {
         key: Option<&str>,
     ) -> Result<Sandbox, SandboxError> {
         let _order = self.lock(new.id).await;
-        let reconciled = self.reconcile(new.id).await.and_then(refuse_failed);
+        let reconciled = self.reconcile_from(new.clone()).await;
+        let reconciled = reconciled.and_then(refuse_failed);
         if let Err(error) = &reconciled {
             tracing::warn!(sandbox.id = %new.id, error = locule_base::errors::chain(error), "a sandbox could not be created");
             // A failed order is in the row already. This is for a failure before there was a host to order.

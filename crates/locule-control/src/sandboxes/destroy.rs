@@ -5,7 +5,7 @@ use locule_ids::SandboxId;
 
 use crate::audit::SandboxAuditEvent;
 use crate::caller::{Actor, Caller};
-use crate::reconcile::changes::Change;
+use crate::reconcile::reported::Change;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::audit::SandboxAuditEvent;
 use crate::caller::Caller;
-use crate::reconcile::changes::Change;
+use crate::reconcile::reported::Change;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 

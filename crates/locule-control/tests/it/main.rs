@@ -22,6 +22,7 @@ mod second_line;
 mod sessions;
 mod simulation;
 mod stale;
+mod sweep;
 mod teams;
 mod truth;
 mod update;

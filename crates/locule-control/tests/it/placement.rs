@@ -45,6 +45,21 @@ async fn shrink_first(world: &World) {
     .unwrap();
 }
 
+/// Lets the team of the world fill several hosts.
+async fn raise_limits(world: &World) {
+    let own = locule_control::OwnLimits {
+        sandboxes_max: Some(1000),
+        vcpus_max: Some(1000),
+        memory_mib_max: Some(1 << 20),
+        creates_per_minute_max: Some(1000),
+        ..locule_control::OwnLimits::default()
+    };
+    let limits = world
+        .accounts
+        .set_limits(&world.person, world.caller.team, own);
+    limits.await.unwrap();
+}
+
 fn least_loaded(config: &mut ControlConfig) {
     config.sandboxes.scheduler.kind = SchedulerKind::LeastLoaded;
 }
@@ -84,17 +99,7 @@ async fn parallel_creates_of_two_processes_never_exceed_what_the_hosts_give(pool
     shrink_first(&world).await;
     let (second, _) = world.add_host(None, &small()).await;
     let other = world.another_control(least_loaded);
-    let own = locule_control::OwnLimits {
-        sandboxes_max: Some(1000),
-        vcpus_max: Some(1000),
-        memory_mib_max: Some(1 << 20),
-        creates_per_minute_max: Some(1000),
-        ..locule_control::OwnLimits::default()
-    };
-    let limits = world
-        .accounts
-        .set_limits(&world.person, world.caller.team, own);
-    limits.await.unwrap();
+    raise_limits(&world).await;
     let processes = [&world.sandboxes, &other.sandboxes];
     let creates = (0..40)
         .map(|number: usize| processes[number % 2].create_sandbox(&world.caller, World::request()));
@@ -178,4 +183,37 @@ async fn a_host_gets_no_sandbox_before_its_heartbeat_says_that_it_has_the_templa
         world.create().await;
     }
     assert_eq!(placed(&world).await[&other], 1);
+}
+
+/// The lock of a host decides, so candidates that are out of date cost a sandbox its turn and never its place.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn candidates_are_kept_for_a_moment_and_hide_no_host_with_capacity(pool: PgPool) {
+    let world = World::start(pool).await;
+    shrink_first(&world).await;
+    raise_limits(&world).await;
+    let kept_for = std::time::Duration::from_secs(1);
+    let control = world.another_control(|config| config.sandboxes.candidates_kept = kept_for);
+    let create = async || {
+        let created = control
+            .sandboxes
+            .create_sandbox(&world.caller, World::request());
+        created.await.unwrap().host.unwrap()
+    };
+    assert_eq!(create().await, world.host_id);
+    let (second, _) = world.add_host(None, &small()).await;
+    // The second host is not known yet, until the first one is full.
+    for _ in 1..SMALL_HOST_HOLDS {
+        assert_eq!(create().await, world.host_id);
+    }
+    assert_eq!(create().await, second);
+    // Cordoned by another process: the lock shows it.
+    let cordoned = world.control.hosts.cordon_host(&world.person, second, true);
+    cordoned.await.unwrap();
+    let (third, _) = world.add_host(None, &roomy()).await;
+    assert_eq!(create().await, third);
+    // A moment later all candidates are read.
+    let (fourth, _) = world.add_host(None, &roomy()).await;
+    world.pass(kept_for);
+    let placed = [create().await, create().await];
+    assert!(placed.contains(&fourth), "{placed:?}");
 }

@@ -394,15 +394,16 @@ async fn the_frequent_lists_read_an_index_in_order(pool: PgPool) {
         assert!(!plan.contains("Sort"), "{plan}");
         assert!(plan.contains("(ROW(created_at, id) "), "{plan}");
     }
-    let sweep = plan(
-        &mut conn,
-        sandboxes::unreconciled_sql(),
-        &format!("{id}, 100"),
-    )
-    .await;
-    assert!(
-        sweep.contains("Index Scan using sandboxes_unsettled"),
-        "{sweep}"
-    );
-    assert!(!sweep.contains("Sort"), "{sweep}");
+    // A sweep reads what changed, what is owed, and the rows of one host.
+    let values = [
+        "1, 100".to_owned(),
+        format!("{id}, 100"),
+        format!("{id}, {id}, 100"),
+    ];
+    let indexes = ["sandboxes_changed", "sandboxes_owed", "sandboxes_host"];
+    for ((sql, values), index) in sandboxes::sweep_sql().into_iter().zip(values).zip(indexes) {
+        let plan = plan(&mut conn, sql, &values).await;
+        assert!(plan.contains(&format!("using {index}")), "{index}: {plan}");
+        assert!(!plan.contains("Sort"), "{plan}");
+    }
 }

@@ -17,3 +17,4 @@ mod roles;
 mod sandbox_callers;
 mod sandboxes;
 mod schema;
+mod sweep;

@@ -65,6 +65,10 @@ async fn a_host_is_listed_by_its_state_and_found_by_its_address(pool: PgPool) {
             .unwrap();
         let row = [(new.id, "unix:/a".to_owned())];
         let online = hosts::online(&mut conn).await.unwrap();
+        let online: Vec<_> = online
+            .into_iter()
+            .map(|host| (host.id, host.address))
+            .collect();
         assert_eq!(online == row, is_online, "{state}");
         let registered = hosts::registered(&mut conn).await.unwrap();
         assert_eq!(registered == row, is_registered, "{state}");

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use locule_agent_api::{
     AgentError, HostAgent, HostInfo, Order, ResumeSandbox, SandboxActivity, SandboxRecord,
-    SandboxReport, SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark,
+    SandboxReport, SandboxSpec, UpdateSandbox, WatchEvent, WatchStream, WriteMark, inventory_hash,
 };
 use locule_ids::SandboxId;
 
@@ -75,6 +75,13 @@ impl SimHost {
         let state = self.state();
         let held = state.held.get(&sandbox);
         held.or_else(|| state.tombstones.get(&sandbox)).cloned()
+    }
+
+    /// What the control plane keeps of a heartbeat of the host.
+    pub fn heartbeat(&self) -> serde_json::Value {
+        let mut report = with_minimal();
+        report["inventory_hash"] = inventory_hash(&self.everything()).into();
+        report
     }
 
     /// The held and the ended sandboxes, as a real host lists them.
@@ -154,6 +161,7 @@ impl HostAgent for SimHost {
     }
 
     async fn list_sandboxes(&self) -> Result<Vec<SandboxReport>, AgentError> {
+        self.state().lists += 1;
         match self.enter(Call::List).await? {
             None => Ok(self.everything()),
             Some(Fault::DelayAnswer(gate)) => {

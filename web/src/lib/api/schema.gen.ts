@@ -2699,7 +2699,7 @@ export interface components {
             boot_id: string;
             /** Format: int64 */
             free_memory_mib: number;
-            /** @description A hash of the ids, states and generations of all sandboxes on the host. */
+            /** @description A hash of all sandboxes on the host and their states. Empty: the agent does not know yet what the host holds. */
             inventory_hash?: string;
             /** Format: int64 */
             pool_free_bytes: number;
