@@ -6,11 +6,14 @@
 //!
 //! Simulation ── ControlPlane, two of them ──► SimHosts, over a network with faults
 //!
+//! Crowd: very many SimHosts at sockets, for the control plane of another process
+//!
 //! edge ──► HostProxy, by the states of a SimHost ──► FakeGuest: scripted programs, in the test process
 //!                                                └─► GuestProcess: the real guest agent, which runs real commands
 //! ```
 
 pub mod builders;
+mod crowd;
 mod fake_guest;
 mod fleet;
 mod guest_process;
@@ -23,6 +26,7 @@ mod roles;
 mod wait;
 mod world;
 
+pub use crowd::{Crowd, CrowdHost, CrowdPlan};
 pub use fake_guest::{FIRST_PID, FakeGuest, WebAnswer, WebRequest};
 pub use fleet::{Answers, Defects, Failure, Simulation};
 pub use guest_process::{GuestProcess, current_user, free_address, program};

@@ -4,6 +4,7 @@
 //! platform without a pool: floor · create · exec · pause, resume · files · own work · neighbour · memory · density
 //! the same with a pool:    create · bursts, with one warm VM per core and with two · the page in a browser
 //! on the stub VMM:         density
+//! no VMM, simulated hosts: passes over a thousand of them · creates · lists
 //! ```
 
 mod creates;
@@ -15,6 +16,7 @@ mod pauses;
 mod qmp;
 mod report;
 mod rig;
+mod scale;
 mod work;
 
 use std::fs;
@@ -47,7 +49,7 @@ struct Args {
     /// Take few samples, also on a busy machine: a test of the bench itself
     #[arg(long)]
     quick: bool,
-    /// Measure only these: create, exec, pause, old, much, files, work, neighbour, memory, density, pool, page, stub
+    /// Measure only these: create, exec, pause, old, much, files, work, neighbour, memory, density, pool, page, stub, scale
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// kvm or tcg
@@ -163,7 +165,7 @@ fn measure(args: &Args, folder: &Path, load: f64) -> Result<(Vec<Figure>, f64, S
         let options = Options {
             folder: folder.join("stub"),
             vmm: Some(args.stub_vmm.clone()),
-            ..options
+            ..options.clone()
         };
         let mut rig = Rig::new(Platform::start(options)?, n)?;
         let (window, cap) = if args.quick { (5, 15) } else { (50, 500) };
@@ -171,6 +173,14 @@ fn measure(args: &Args, folder: &Path, load: f64) -> Result<(Vec<Figure>, f64, S
         density::until_creates_double(&mut rig, name, window, cap)?;
         figures.append(&mut rig.figures);
         rig.platform.stop()?;
+    }
+    if args.wants("scale") {
+        let options = Options {
+            folder: folder.join("scale"),
+            vmm: Some(args.stub_vmm.clone()),
+            ..options
+        };
+        figures.append(&mut scale::measure(options, args.quick)?);
     }
     Ok((figures, floor_ms, setting))
 }
