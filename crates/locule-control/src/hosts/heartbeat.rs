@@ -46,11 +46,12 @@ pub struct HostTemplate {
     pub sha256: String,
 }
 
-/// Whether a host can create sandboxes from a template, as its latest heartbeat said. The name decides: a host of an earlier version of
-/// the platform keeps its template while the operator updates one host after the other.
-pub(crate) fn has_template(report: &Value, name: &str) -> bool {
+/// The names of the templates from which a host can create sandboxes, as its latest heartbeat said. The name decides, and not the hash: a
+/// host of an earlier version of the platform keeps its template while the operator updates one host after the other.
+pub(crate) fn templates(report: &Value) -> impl Iterator<Item = &str> {
     let templates = report["templates"].as_array();
-    templates.is_some_and(|templates| templates.iter().any(|template| template["name"] == name))
+    let templates = templates.into_iter().flatten();
+    templates.filter_map(|template| template["name"].as_str())
 }
 
 impl Heartbeat {

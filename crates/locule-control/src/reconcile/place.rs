@@ -15,7 +15,7 @@ use locule_ids::HostId;
 use locule_store::hosts::{self, Host};
 use locule_store::{PgConnection, sandboxes, teams};
 
-use crate::hosts::heartbeat::has_template;
+use crate::hosts::heartbeat::templates;
 use crate::reconcile::changes::written;
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
@@ -34,11 +34,12 @@ impl Sandboxes {
             memory_mib: sandbox.memory_mib,
             disk_mib: sandbox.disk_size_mb,
         };
-        let candidates = candidates(&mut conn, &sandbox.template).await?;
         drop(conn);
         let (cursor, mut kept_for) = (placer.next_cursor(), placer.kept_for);
         loop {
-            let ranked = self.rank(cursor, &need, kept_for).await?;
+            let ranked = self
+                .rank(cursor, &sandbox.template, &need, kept_for)
+                .await?;
             let mut refusals = ranked.refusals;
             for host in ranked.hosts {
                 let reserved = self.reserve_host(sandbox, host, &need, &mut refusals);
@@ -61,6 +62,7 @@ impl Sandboxes {
     async fn rank(
         &self,
         cursor: u64,
+        template: &str,
         need: &PlacementNeed,
         kept_for: Duration,
     ) -> Result<Ranked, SandboxError> {
@@ -72,9 +74,10 @@ impl Sandboxes {
         if read_now {
             let mut conn = self.core.connection().await?;
             let all = candidates(&mut conn).await?;
-            *kept = Some(Candidates { all, read_at: now });
+            *kept = Some(Candidates::new(all, now));
         }
-        let all = kept.as_ref().map_or(&[][..], |kept| &kept.all);
+        let kept = kept.as_mut();
+        let all = kept.map_or(&[][..], |kept| kept.for_template(template));
         Ok(Ranked {
             hosts: placer.scheduler.rank(cursor, all, need),
             refusals: placer.scheduler.refusals(all, need),
@@ -98,9 +101,8 @@ impl Sandboxes {
             return Ok(Reserved::No);
         };
         let load = hosts::load(&mut tx, id).await?;
-        let candidate = candidate(&host, load, &sandbox.template);
-        if let Err(reason) = self.inner.placer.scheduler.eligible(&candidate, need) {
         let mut candidate = candidate(&host, load);
+        candidate.has_template = templates(&host.report).any(|name| name == sandbox.template);
         if let Err(reason) = placer.scheduler.eligible(&candidate, need) {
             drop(tx);
             refusals.add(reason);
@@ -126,10 +128,6 @@ impl Sandboxes {
     }
 }
 
-async fn candidates(
-    conn: &mut PgConnection,
-    template: &str,
-) -> Result<Vec<Candidate>, SandboxError> {
 /// Whether a host takes a sandbox.
 #[expect(
     clippy::large_enum_variant,
@@ -151,17 +149,22 @@ struct Ranked {
     read_now: bool,
 }
 
-async fn candidates(conn: &mut PgConnection) -> Result<Vec<Candidate>, SandboxError> {
+/// Every host, with the names of its templates.
+async fn candidates(
+    conn: &mut PgConnection,
+) -> Result<Vec<(Candidate, Vec<String>)>, SandboxError> {
     let hosts = hosts::list(conn, None).await?;
     let mut loads = hosts::loads(conn).await?;
     let candidates = hosts.iter().map(|host| {
         let load = loads.remove(&host.id).unwrap_or_default();
-        candidate(host, load, template)
+        let templates = templates(&host.report).map(str::to_owned);
+        (candidate(host, load), templates.collect())
     });
     Ok(candidates.collect())
 }
 
-fn candidate(host: &Host, load: hosts::Load, template: &str) -> Candidate {
+/// A host as a candidate for a template that the host does not have.
+fn candidate(host: &Host, load: hosts::Load) -> Candidate {
     let size = |value: i32| u32::try_from(value).unwrap_or(0);
     let sum = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
     let pool_free_bytes = host.report["pool_free_bytes"].as_u64();
@@ -188,7 +191,7 @@ fn candidate(host: &Host, load: hosts::Load, template: &str) -> Candidate {
                 disk_mib: sum(load.paused_disk_mb),
             },
         },
-        has_template: has_template(&host.report, template),
+        has_template: false,
         measured: pool_free_bytes.map(|pool_free_bytes| Measured {
             // A host agent that runs short of memory pauses the sandbox that has been idle longest (ADR 0016).
             free_memory_mib: u64::MAX,

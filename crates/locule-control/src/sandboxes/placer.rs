@@ -1,5 +1,6 @@
 //! How this process chooses hosts.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -10,8 +11,32 @@ use tokio::sync::{Mutex, MutexGuard};
 /// All hosts, as they were read at a moment of the monotonic clock, and as their locks have shown them since.
 #[derive(Debug)]
 pub(crate) struct Candidates {
-    pub(crate) all: Vec<Candidate>,
+    all: Vec<Candidate>,
+    /// The names of the templates of each host.
+    templates: HashMap<HostId, Vec<String>>,
     pub(crate) read_at: Duration,
+}
+
+impl Candidates {
+    pub(crate) fn new(hosts: Vec<(Candidate, Vec<String>)>, read_at: Duration) -> Self {
+        let by_host =
+            |(candidate, templates): &(Candidate, Vec<String>)| (candidate.host, templates.clone());
+        Self {
+            templates: hosts.iter().map(by_host).collect(),
+            all: hosts.into_iter().map(|(candidate, _)| candidate).collect(),
+            read_at,
+        }
+    }
+
+    /// All hosts as candidates for a sandbox of a template.
+    pub(crate) fn for_template(&mut self, name: &str) -> &[Candidate] {
+        for candidate in &mut self.all {
+            let templates = self.templates.get(&candidate.host);
+            candidate.has_template =
+                templates.is_some_and(|templates| templates.iter().any(|known| known == name));
+        }
+        &self.all
+    }
 }
 
 #[derive(Debug)]

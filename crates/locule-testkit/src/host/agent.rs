@@ -10,6 +10,7 @@ use locule_ids::SandboxId;
 
 use super::SimHost;
 use super::orders::Request;
+use crate::online_host::with_minimal;
 use crate::plan::{Call, Fault};
 use crate::reports::host_info;
 
