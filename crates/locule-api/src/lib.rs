@@ -44,8 +44,9 @@ pub use files::{
 pub use hosts::{
     AddHostTagRequest, CreateHostRequest, CreatedHost, DrainHostRequest, DrainedHost,
     HOST_TOKEN_HEADER, Host, HostCredentials, HostDeletePreview, HostDrain, HostHeartbeat,
-    HostImage, HostImageKind, HostSandbox, HostStatus, HostTemplate, HostType, ImportSandboxRequest,
-    QuarantinedSandbox, RefreshHostRequest, RegisterHostRequest, UpdateHostRequest,
+    HostImage, HostImageKind, HostSandbox, HostStatus, HostTemplate, HostType,
+    ImportSandboxRequest, QuarantinedSandbox, RefreshHostRequest, RegisterHostRequest,
+    UpdateHostRequest,
 };
 pub use info::{PlatformInfo, SignUp};
 pub use object::Object;

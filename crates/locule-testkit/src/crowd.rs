@@ -150,7 +150,7 @@ impl CrowdHost {
     pub fn heartbeat(&self) -> serde_json::Value {
         serde_json::json!({
             "agent_version": "0", "protocol": locule_agent_api::PROTOCOL_VERSION, "accelerator": "none", "boot_id": "b",
-            "free_memory_mib": roomy().memory_mib, "pool_free_bytes": 1_u64 << 40, "templates": [],
+            "free_memory_mib": roomy().memory_mib, "pool_free_bytes": 1_u64 << 40, "templates": self.sim.heartbeat()["templates"],
             "inventory_hash": self.sim.heartbeat()["inventory_hash"],
         })
     }

@@ -5,7 +5,7 @@ mod quarantine;
 
 use std::path::{Path, PathBuf};
 
-use locule_agent::Forwarding;
+use locule_agent::{Config, Forwarding};
 use locule_agent_api::{Client, Connector, HostAgent as _, HostInfo};
 use locule_base::clock::{Clock as _, SystemClock};
 use locule_base::errors::chain;
@@ -17,6 +17,8 @@ use crate::{environment, screen};
 
 /// Where `locule up` keeps a platform that was given no other folder.
 const DEFAULT_DATA_DIR: &str = "/var/lib/locule";
+/// The file in the data directory of a platform that has the platform's part of machine-wide names.
+const INSTANCE: &str = "instance";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -26,8 +28,8 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Accept a database that was restored from a backup: the control plane again removes sandboxes of this host that have no
-    /// row in the database
+    /// Accept a database that was restored from a backup: the control plane compares the sandboxes of this host with the database
+    /// again, pauses those that have no row, and keeps them
     #[arg(long)]
     accept_database: bool,
 }
@@ -82,7 +84,7 @@ impl Finding {
 
 /// Returns whether no check failed.
 pub(crate) async fn run(args: Args) -> anyhow::Result<bool> {
-    let mut findings = vec![programs(), images()];
+    let mut findings = vec![programs()];
     if rustix::process::geteuid().is_root() {
         findings.push(forwarding(Forwarding::current().await));
     }
@@ -90,6 +92,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<bool> {
         .data_dir
         .or_else(last_data_dir)
         .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR));
+    findings.push(images(&data_dir));
     let run_dir = run_dir(&data_dir);
     let host = match &run_dir {
         Err(why) => Err(why.clone()),
@@ -98,7 +101,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<bool> {
     match (&host, &run_dir) {
         (Ok(host), Ok(run_dir)) => {
             findings.extend(of_host(host));
-            findings.extend(of_database(run_dir, host, args.accept_database).await);
+            // The database of a host that has joined a platform is on another machine.
+            if is_platform(&data_dir) || environment::database_url().is_some() {
+                findings.extend(of_database(run_dir, host, args.accept_database).await);
+            }
         }
         (Err(why), _) | (_, Err(why)) => {
             findings.push(Finding::of("host agent", Err(why.clone())));
@@ -133,8 +139,14 @@ fn programs() -> Finding {
     Finding::of("programs", state)
 }
 
-fn images() -> Finding {
-    let found = checks::find_images(None);
+/// The images that were installed with the program, or those that the host agent has fetched into its data directory.
+fn images(data_dir: &Path) -> Finding {
+    let found = checks::find_images(None).or_else(|error| {
+        let fetched = [data_dir.join("images"), data_dir.join("agent/images")];
+        let mut fetched = fetched.into_iter();
+        let fetched = fetched.find(|folder| folder.join("manifest.json").is_file());
+        fetched.ok_or(error)
+    });
     let state = found
         .map(|path| path.display().to_string())
         .map_err(|error| error.to_string());
@@ -209,16 +221,27 @@ async fn check_database(
     }
 }
 
-/// The folder of the sockets of an installation.
+/// Whether a folder is the data directory of a platform that `locule up` runs.
+fn is_platform(data_dir: &Path) -> bool {
+    data_dir.join(INSTANCE).is_file()
+}
+
+/// The folder of the sockets of a platform, or of a host agent that has joined a platform.
 fn run_dir(data_dir: &Path) -> Result<PathBuf, String> {
-    let path = data_dir.join("instance");
-    let instance = std::fs::read_to_string(&path).map_err(|error| {
-        format!(
-            "{} is no data directory of a platform ({error}): start a platform with `locule up`, or name its data directory with --data-dir",
-            data_dir.display()
-        )
-    })?;
-    Ok(PathBuf::from(format!("/run/locule-{}", instance.trim())))
+    let instance = match std::fs::read_to_string(data_dir.join(INSTANCE)) {
+        Ok(instance) => instance.trim().to_owned(),
+        Err(error) => {
+            let folders = [data_dir.to_owned(), data_dir.join("agent")];
+            let mut folders = folders.iter();
+            let agent = folders.find(|folder| folder.join("pool").is_dir());
+            let agent = agent.ok_or_else(|| format!(
+                "{} is no data directory of a platform or of a host agent ({error}): start a platform with `locule up`, or name its data directory with --data-dir",
+                data_dir.display()
+            ))?;
+            Config::instance_of(agent)
+        }
+    };
+    Ok(PathBuf::from(format!("/run/locule-{instance}")))
 }
 
 /// Whether this program can work with the agent, and the agent with its sandboxes.

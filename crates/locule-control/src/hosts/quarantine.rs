@@ -106,7 +106,7 @@ impl Hosts {
         let link = self.links.keep(id, &host.address);
         let link = link.ok_or(SandboxError::not_found())?;
         let _order = self.sandboxes.lock(sandbox).await;
-        if !self.sandboxes.is_comparable(&link).await? {
+        if !self.sandboxes.is_host_comparable(&link).await? {
             return Err(HostError::conflict(
                 "the database is older than the host, or is another database: run `locule doctor --accept-database` on the host first",
             ));

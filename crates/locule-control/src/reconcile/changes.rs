@@ -8,7 +8,7 @@ use locule_ids::{HostId, SandboxId};
 use locule_store::sandboxes;
 
 use crate::audit::{self, AuditEvent, SandboxAuditEvent};
-use crate::caller::{Actor, Caller};
+use crate::caller::Caller;
 use crate::error::CommonError;
 use crate::reconcile::reported::{Change, changed_by_report};
 use crate::sandboxes::Sandboxes;

@@ -7,7 +7,9 @@ use locule_store::cluster::{self, Written};
 use locule_store::{PgPool, StoreError};
 
 use crate::error::CommonError;
+use crate::hosts::links::HostLink;
 use crate::sandboxes::Sandboxes;
+use crate::sandboxes::error::SandboxError;
 
 /// PostgreSQL logs a sequence this many numbers ahead. After a crash before the log reached the disk, it draws numbers again that
 /// were sent to hosts already.
@@ -33,6 +35,15 @@ pub fn is_older_than_host(seen: &WriteMark, now: &WriteMark) -> bool {
 }
 
 impl Sandboxes {
+    /// Asks a host for its write mark, and says whether the sandboxes of the host may be compared with the rows of the database.
+    pub(crate) async fn is_host_comparable(&self, host: &HostLink) -> Result<bool, SandboxError> {
+        let Some(seen) = host.agent.host().await?.write_mark else {
+            return Ok(true);
+        };
+        let mut mark = database_mark(&self.core.pool).await?;
+        Ok(self.is_comparable(host.id, &seen, &mut mark).await?)
+    }
+
     /// Whether the sandboxes of a host that has seen a write mark may be compared with the rows of the database. `known`: how far the
     /// database had come, which is read again only where a host is ahead of that.
     pub(crate) async fn is_comparable(

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
-use locule_agent_api::inventory_hash;
+use locule_agent_api::{ReportedState, SandboxReport, inventory_hash};
 use locule_ids::{HostId, SandboxId};
 use locule_store::hosts::{self, OnlineHost};
 use locule_store::sandboxes;

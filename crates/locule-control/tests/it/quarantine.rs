@@ -72,10 +72,10 @@ async fn quarantine(world: &World, host: HostId) -> Vec<(SandboxId, Option<Strin
 async fn conflict(world: &World, host: HostId, id: SandboxId, team: Option<TeamId>) -> String {
     let refused = import(world, host, id, team).await.unwrap_err();
     assert!(!has_row(world, id).await);
-    match refused {
-        HostError::Common(CommonError::Conflict { why }) => why,
-        other => panic!("{other}"),
-    }
+    let HostError::Common(CommonError::Conflict { why }) = &refused else {
+        panic!("{refused}");
+    };
+    why.clone()
 }
 
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]

@@ -27,7 +27,7 @@ statements! {
     );
     TOUCH_MANY: (Vec<Uuid>, Vec<DateTime<Utc>>) =
         "UPDATE sandboxes s SET last_active_at = greatest(s.last_active_at, u.at)
-         FROM unnest($1, $2) AS u (id, at) WHERE s.id = u.id";
+         FROM unnest($1::uuid[], $2::timestamptz[]) AS u (id, at) WHERE s.id = u.id";
 }
 
 /// The statements of [`changed_since`], [`owed`] and [`of_host`], for `EXPLAIN`.
