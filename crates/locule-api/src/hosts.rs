@@ -152,7 +152,7 @@ pub struct QuarantinedSandbox {
     pub vcpus: u32,
     pub memory_mb: u32,
     pub disk_size_mb: u32,
-    /// What the disk and the saved memory of the sandbox occupy on the host.
+    /// The bytes that the disk and the saved memory of the sandbox occupy on the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_bytes: Option<i64>,
     pub created_at: DateTime<Utc>,

@@ -3130,7 +3130,7 @@ export interface components {
             status: components["schemas"]["SandboxStatus"];
             /**
              * Format: int64
-             * @description What the disk and the saved memory of the sandbox occupy on the host.
+             * @description The bytes that the disk and the saved memory of the sandbox occupy on the host.
              */
             stored_bytes?: number | null;
             team_id: components["schemas"]["TeamId"];
