@@ -61,15 +61,20 @@ pub(crate) fn thousand_rows(rig: &mut Rig, web: &Path) -> Result<()> {
                 .note(chromium.clone()),
         );
     }
-    let task = number(&told["longest_task_ms"])?;
+    let tasks = numbers(&told["longest_task_ms"])?;
+    let longest = tasks.iter().copied().fold(0.0, f64::max);
     let figure = Figure::new(
-        "longest task while 1,000 capsules scroll by",
+        "longest task of a scroll through 1,000 capsules",
         "ms",
-        vec![task],
+        tasks,
     );
-    rig.add(figure.at_most("ms", task, TASK_LIMIT_MS).note(format!(
-        "{chromium}, which tells of tasks over 50 ms only: 0 says that there was none"
-    )));
+    rig.add(
+        figure
+            .at_most("max in ms", longest, TASK_LIMIT_MS)
+            .note(format!(
+                "{chromium}, which tells of tasks over 50 ms only: 0 says that there was none"
+            )),
+    );
     let heap = &told["heap_bytes"];
     let (before, after) = (number(&heap["before"])?, number(&heap["after_100_polls"])?);
     let growth = 100.0 * (after - before) / before;
