@@ -77,7 +77,7 @@ export const test = base.extend<Fixtures, { site: Site }>({
 
 /**
  * Playwright empties the browser's cache between two tests, and has no option against that. The files of the build are the same in every
- * test, and a page whose scripts are compiled already costs half of the processor time.
+ * test, and a page whose scripts are compiled already costs two thirds of the processor time.
  */
 function keepCache(context: BrowserContext): void {
   const { _connection: connection } = context as unknown as {
