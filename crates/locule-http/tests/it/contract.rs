@@ -162,6 +162,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "GET /v1/sandboxes/{id}/processes/{selector}/stream",
         "streams.rs",
     ),
+    (
+        "POST /v1/hosts/{id}/quarantine/{sandbox_id}/import",
+        "host_lifecycle.rs",
+    ),
     ("POST /v1/auth/activate", "mail.rs"),
     ("POST /v1/me/password/reset/confirm", "mail.rs"),
 ];
