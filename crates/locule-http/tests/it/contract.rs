@@ -19,7 +19,7 @@ use crate::host_images::Images;
 
 const CALLS_MIN: usize = 2000;
 /// Far longer than a run takes: a server that hangs must not hang the tests.
-const PATIENCE: Duration = Duration::from_mins(4);
+const PATIENCE: Duration = Duration::from_mins(9);
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/contract");
 
 /// Limits that no call of the run exceeds. The test of rate limits is `limits.rs`.
