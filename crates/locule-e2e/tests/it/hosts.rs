@@ -8,7 +8,7 @@ use std::time::Duration;
 use locule_e2e::host;
 use serde_json::Value;
 
-use self::machine::{Bridge, Machine};
+use self::machine::{Bridge, Images, ImagesOf, Machine};
 use crate::platform::{Platform, free_port};
 
 const MACHINES: u8 = 3;
@@ -51,9 +51,9 @@ fn wait_online(platform: &Platform, machine: &Machine) {
 }
 
 /// A platform whose own host gets no sandboxes, and machines that have joined.
-fn fleet(bridge: &Bridge) -> (Platform, Vec<Machine>) {
+fn fleet(bridge: &Bridge, images: &Images) -> (Platform, Vec<Machine>) {
     let listen = format!("{}:{}", Bridge::ADDRESS, free_port());
-    let platform = Platform::start_for_hosts(&listen);
+    let platform = Platform::start_for_hosts(&listen, images.folder());
     platform.succeeds(&["login"]);
     for host in json(&platform, &["host", "ls", "--json"])
         .as_array()
@@ -63,12 +63,21 @@ fn fleet(bridge: &Bridge) -> (Platform, Vec<Machine>) {
     }
     let machines = (0..MACHINES).map(|number| {
         let created = json(&platform, &["host", "add", "--json"]);
-        Machine::start(bridge, number + 10, &created)
+        // The first machine has nothing but the program.
+        let images = if number == 0 {
+            ImagesOf::ControlPlane
+        } else {
+            ImagesOf::Machine
+        };
+        Machine::start(bridge, number + 10, &created, images)
     });
     let machines: Vec<_> = machines.collect();
     for machine in &machines {
         wait_online(&platform, machine);
     }
+    // Kernel, initramfs, one root filesystem, and the manifest.
+    let fetched = machines.iter().map(|machine| machine.fetched().len());
+    assert_eq!(fetched.collect::<Vec<_>>(), [4, 0, 0]);
     (platform, machines)
 }
 
@@ -87,7 +96,8 @@ fn rows_and_machines_agree(platform: &Platform, machines: &[Machine]) {
 #[test]
 fn sandboxes_on_other_machines_survive_partitions_kills_and_restarts() {
     let bridge = Bridge::new();
-    let (platform, mut machines) = fleet(&bridge);
+    let images = Images::installed();
+    let (platform, mut machines) = fleet(&bridge, &images);
     let made: Vec<_> = (0..usize::from(MACHINES) * SANDBOXES_PER_MACHINE)
         .map(|_| platform.create())
         .collect();

@@ -134,11 +134,12 @@ impl Platform {
         Self::start_as(&[], vec![domain])
     }
 
-    /// Hosts on other machines reach it at this address.
-    pub(crate) fn start_for_hosts(listen: &str) -> Self {
+    /// Hosts on other machines reach it at this address, and fetch these images.
+    pub(crate) fn start_for_hosts(listen: &str, images: &Path) -> Self {
         let url = format!("https://{listen}");
         let listen = ("LOCULE__HOSTS__LISTEN", listen.to_owned());
-        let options = ["--qemu", &stub_vmm(), "--warm", "0"];
+        let images = images.to_str().unwrap();
+        let options = ["--qemu", &stub_vmm(), "--warm", "0", "--images", images];
         Self::start_as(&options, vec![listen, ("LOCULE__HOSTS__URL", url)])
     }
 

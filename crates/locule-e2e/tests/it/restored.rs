@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use crate::platform::{Platform, stub_vmm, until};
 
-/// Acknowledged orders that the backup does not have.
-const ORDERS: usize = 100;
+/// Sandboxes that the backup does not have.
 const SANDBOXES: usize = 6;
+/// Of each sandbox, with a resume after each: with the creates, 102 acknowledged orders that the backup does not have.
+const PAUSES: usize = 8;
 
 fn started() -> Platform {
     let platform = Platform::start_with(&["--qemu", &stub_vmm(), "--warm", "0"]);
@@ -40,15 +41,20 @@ fn quarantine(platform: &Platform, host: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Gives a hundred orders: creates, and pauses and resumes of what was created.
+/// Gives more than a hundred orders: each sandbox is created, and paused and resumed in turn, while the others are too.
 fn give_orders(platform: &Platform) -> BTreeSet<String> {
-    let created: Vec<String> = (0..SANDBOXES).map(|_| platform.create()).collect();
-    for order in 0..ORDERS - SANDBOXES {
-        let id = &created[order / 2 % SANDBOXES];
-        let verb = if order % 2 == 0 { "pause" } else { "resume" };
-        platform.succeeds(&["sandbox", verb, id]);
-    }
-    created.into_iter().collect()
+    let give = || {
+        let id = platform.create();
+        for _ in 0..PAUSES {
+            platform.succeeds(&["sandbox", "pause", &id]);
+            platform.succeeds(&["sandbox", "resume", &id]);
+        }
+        id
+    };
+    std::thread::scope(|scope| {
+        let given: Vec<_> = (0..SANDBOXES).map(|_| scope.spawn(give)).collect();
+        given.into_iter().map(|one| one.join().unwrap()).collect()
+    })
 }
 
 /// What must be true after the database went back, whichever way: `made` has no row any more.

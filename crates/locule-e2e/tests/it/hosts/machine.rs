@@ -21,6 +21,8 @@ use crate::platform::{until, variable};
 /// A network that RFC 5737 keeps for examples: no real machine has such an address.
 const NETWORK: [u8; 3] = [198, 51, 100];
 const AGENT_PORT: u16 = 50_051;
+/// The name of a bridge begins so, and ends with the id of the process of its test.
+const BRIDGES: &str = "locule-";
 /// The network card of a machine.
 const CARD: &str = "card";
 
@@ -48,11 +50,25 @@ impl Bridge {
     pub(crate) const ADDRESS: Ipv4Addr = address(1);
 
     pub(crate) fn new() -> Self {
-        let name = format!("lt{:04x}", rand::random::<u16>());
+        Self::remove_abandoned();
+        let name = format!("{BRIDGES}{}", std::process::id());
         run("ip", &format!("link add {name} type bridge"));
         run("ip", &format!("addr add {}/24 dev {name}", Self::ADDRESS));
         run("ip", &format!("link set {name} up"));
         Self { name }
+    }
+
+    /// Removes the bridges of tests that were killed: they have the network of the others.
+    fn remove_abandoned() {
+        for link in fs::read_dir("/sys/class/net").unwrap() {
+            let name = link.unwrap().file_name().into_string().unwrap();
+            let process = name.strip_prefix(BRIDGES);
+            let process = process.and_then(|process| process.parse::<u32>().ok());
+            let is_abandoned = |process| !Path::new("/proc").join(format!("{process}")).exists();
+            if process.is_some_and(is_abandoned) {
+                run("ip", &format!("link delete {name}"));
+            }
+        }
     }
 }
 
@@ -64,6 +80,38 @@ impl Drop for Bridge {
     }
 }
 
+/// The guest images in a folder that every user may read, as those of an installed program are.
+pub(crate) struct Images(tempfile::TempDir);
+
+impl Images {
+    pub(crate) fn installed() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for file in fs::read_dir(variable("LOCULE_IMAGES")).unwrap() {
+            let from = file.unwrap().path();
+            let to = folder.path().join(from.file_name().unwrap());
+            if fs::hard_link(&from, &to).is_err() {
+                let (from, to) = (from.display(), to.display());
+                run("cp", &format!("--sparse=always {from} {to}"));
+            }
+        }
+        Self(folder)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// Where the agent of a machine has its images from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ImagesOf {
+    /// From the control plane: the machine has the program only.
+    ControlPlane,
+    /// From a folder of the machine.
+    Machine,
+}
+
 pub(crate) struct Machine {
     folder: tempfile::TempDir,
     address: Ipv4Addr,
@@ -73,12 +121,13 @@ pub(crate) struct Machine {
     agent: Option<Child>,
     /// The id of the host.
     pub(crate) id: String,
+    images: ImagesOf,
     server: String,
 }
 
 impl Machine {
     /// Starts a machine and its agent, with the answer to the request that created the host. The agent is not online yet.
-    pub(crate) fn start(bridge: &Bridge, number: u8, created: &Value) -> Self {
+    pub(crate) fn start(bridge: &Bridge, number: u8, created: &Value, images: ImagesOf) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         // What is mounted here is seen by the processes of this machine only. Cgroups and devices are those of the real machine.
@@ -105,6 +154,7 @@ impl Machine {
             holder,
             agent: None,
             id: created["host"]["id"].as_str().unwrap().to_owned(),
+            images,
             server: text("hosts_url"),
         };
         machine.connect(bridge, number);
@@ -168,8 +218,12 @@ impl Machine {
             .args(["--address", &format!("{}:{AGENT_PORT}", self.address)])
             .arg("--data-dir")
             .arg(self.folder.path().join("agent"))
-            .args(["--instance", &self.instance, "--images"])
-            .arg(variable("LOCULE_IMAGES"))
+            .args(["--instance", &self.instance])
+            .env_remove("LOCULE_IMAGES");
+        if self.images == ImagesOf::Machine {
+            command.arg("--images").arg(variable("LOCULE_IMAGES"));
+        }
+        command
             .args(["--accel", "tcg", "--pool-size", "2048", "--warm", "0"])
             .args(more);
         // `nsenter` becomes the program: the child is the agent itself.
@@ -229,6 +283,13 @@ impl Machine {
 
     pub(crate) fn heal(&self) {
         self.run("nft delete table inet parted");
+    }
+
+    /// The files that the agent has fetched.
+    pub(crate) fn fetched(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.folder.path().join("agent/images"));
+        let files = files.into_iter().flatten();
+        files.map(|file| file.unwrap().path()).collect()
     }
 
     /// The folder of the sandboxes' files, as this process reaches it.
