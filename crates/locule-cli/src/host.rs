@@ -63,6 +63,8 @@ pub enum HostCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Make hosts accept the database although they have seen later writes, after the restore of a backup; for platform administrators
+    AcceptDatabase(Several),
     /// Import sandboxes that a host holds and that are not in the database, as after the restore of a backup
     Import(ImportArgs),
     /// Create a new registration token for a host that has not registered; earlier tokens become invalid
@@ -117,8 +119,13 @@ pub(crate) async fn run(command: HostCommand) -> anyhow::Result<ExitCode> {
         HostCommand::Ls { quiet, json } => ls(&client, quiet, json).await?,
         HostCommand::Show(one) => show(&client, &one).await?,
         HostCommand::Tags { one, add, remove } => tags(&client, &one, &add, &remove).await?,
-        HostCommand::Cordon(some) => return each(&client, &some, true).await,
-        HostCommand::Uncordon(some) => return each(&client, &some, false).await,
+        HostCommand::Cordon(some) => return each(&client, &some, Change::Cordon(true)).await,
+        HostCommand::Uncordon(some) => {
+            return each(&client, &some, Change::Cordon(false)).await;
+        }
+        HostCommand::AcceptDatabase(some) => {
+            return each(&client, &some, Change::AcceptDatabase).await;
+        }
         HostCommand::Drain(args) => drain::run(&client, &args).await?,
         HostCommand::Rm { one, force } => rm(&client, &one, force).await?,
         HostCommand::Import(args) => return import::run(&client, &args).await,
@@ -245,12 +252,29 @@ async fn tags(client: &Client, one: &One, add: &[String], remove: &[String]) -> 
 }
 
 /// Cordons hosts, or ends their cordon, also after one failed. The exit code is 1 when any failed.
-async fn each(client: &Client, some: &Several, cordoned: bool) -> anyhow::Result<ExitCode> {
+/// A change that a command makes to each of several hosts.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Cordon(bool),
+    AcceptDatabase,
+}
+
+impl Change {
+    async fn make(self, client: &Client, id: HostId) -> Result<Host, ClientError> {
+        match self {
+            Self::Cordon(cordoned) => client.set_host_cordoned(id, cordoned).await,
+            Self::AcceptDatabase => client.accept_database(id).await,
+        }
+    }
+}
+
+/// Changes each host, also after one failed. The exit code is 1 when any failed.
+async fn each(client: &Client, some: &Several, change: Change) -> anyhow::Result<ExitCode> {
     let mut finder = Finder::new(client);
     let (mut done, mut code) = (Vec::new(), ExitCode::SUCCESS);
     for text in &some.ids {
         let changed = match finder.find(text).await {
-            Ok(id) => client.set_host_cordoned(id, cordoned).await,
+            Ok(id) => change.make(client, id).await,
             Err(error) => {
                 failed(text, &error);
                 code = ExitCode::FAILURE;

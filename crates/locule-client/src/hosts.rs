@@ -80,6 +80,12 @@ impl Client {
         json(self.send_with_retries(request).await?).await
     }
 
+    /// Makes a host accept the database although the host has seen later writes: a backup was restored.
+    pub async fn accept_database(&self, id: HostId) -> Result<Host, ClientError> {
+        let request = self.work_request(&format!("/v1/hosts/{id}/accept-database"));
+        json(self.send_with_retries(request).await?).await
+    }
+
     /// The sandboxes that a host holds and that are not in the database.
     pub async fn list_host_quarantine(
         &self,

@@ -79,6 +79,8 @@ pub(crate) enum HostAuditEvent {
     Cordon,
     Uncordon,
     Drain(Drain),
+    /// The database was older than the host, or another one.
+    AcceptDatabase,
     Delete {
         /// The sandboxes that ended with the host.
         sandboxes: usize,
@@ -254,6 +256,7 @@ impl HostAuditEvent {
             Self::Cordon => ("cordon", "info", json!({})),
             Self::Uncordon => ("uncordon", "info", json!({})),
             Self::Drain(drain) => ("drain", "info", json!({ "running": drain.as_str() })),
+            Self::AcceptDatabase => ("accept_database", "warning", json!({})),
             Self::Delete { sandboxes } => ("delete", "warning", json!({ "sandboxes": sandboxes })),
         };
         record("host", &id, action, ("team", status), metadata)

@@ -12,6 +12,7 @@
 //! import ───────► a sandbox on the host that has no row gets one
 //! ```
 
+mod accept;
 pub(crate) mod error;
 pub(crate) mod heartbeat;
 mod images;

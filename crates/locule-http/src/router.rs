@@ -163,6 +163,7 @@ fn accounts() -> OpenApiRouter<AppState> {
         .routes(operation!(hosts::list_host_sandboxes))
         .routes(operation!(hosts::quarantine::list_host_quarantine))
         .routes(operation!(hosts::quarantine::import_sandbox))
+        .routes(operation!(hosts::quarantine::accept_database))
         .routes(operation!(hosts::create_host_token))
         .routes(operation!(hosts::list_host_tags))
         .routes(operation!(hosts::add_host_tag))

@@ -43,6 +43,7 @@ const VERBS: &[&[&str]] = &[
     &["host", "uncordon"],
     &["host", "drain"],
     &["host", "rm"],
+    &["host", "accept-database"],
     &["host", "import"],
     &["host", "token"],
     &["audit"],

@@ -287,6 +287,9 @@ async fn sandboxes_that_are_not_in_the_database_are_shown_and_imported(pool: PgP
         (&imported[0]["id"], &imported[0]["status"]),
         (&json!(RUNS), &json!("paused"))
     );
+    // The database is the one that the host knows: nothing is to be accepted.
+    let accepted = desk.run(&["host", "accept-database", UNKNOWN, &host]);
+    assert_eq!((accepted.code, accepted.stdout), (1, format!("{host}\n")));
     let imported = desk.succeeds(&["host", "import", &host, "--all"]);
     assert_eq!(imported, format!("{STAYS}\n"));
     let shown = desk.json(&["host", "show", &host]);

@@ -252,7 +252,7 @@ impl Hosts {
         self.write_audit(conn, person, host, event).await
     }
 
-    async fn write_audit(
+    pub(super) async fn write_audit(
         &self,
         conn: &mut PgConnection,
         person: &Person,

@@ -108,7 +108,7 @@ impl Hosts {
         let _order = self.sandboxes.lock(sandbox).await;
         if !self.sandboxes.is_host_comparable(&link).await? {
             return Err(HostError::conflict(
-                "the database is older than the host, or is another database: run `locule doctor --accept-database` on the host first",
+                "the database is older than the host, or is another database: a platform administrator must accept it first (`locule host accept-database`)",
             ));
         }
         let mut conn = self.core.connection().await?;

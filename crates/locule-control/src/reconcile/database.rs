@@ -58,7 +58,7 @@ impl Sandboxes {
         *known = database_mark(&self.core.pool).await?;
         let back = is_older_than_host(seen, known);
         if back {
-            tracing::error!(host.id = %host, %seen, now = %known, "the database is older than a host, or is another database: sandboxes on the host are left as they are until `locule doctor --accept-database` runs on the host");
+            tracing::error!(host.id = %host, %seen, now = %known, "the database is older than a host, or is another database: sandboxes on the host are left as they are until an administrator accepts the database (`locule host accept-database`)");
         }
         Ok(!back)
     }

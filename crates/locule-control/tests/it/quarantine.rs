@@ -177,12 +177,14 @@ async fn nothing_is_imported_while_the_database_is_older_than_the_host(pool: PgP
     let now = database_mark(&world.pool).await.unwrap();
     world.host.record_mark(WriteMark {
         counter: now.counter + 1000,
-        ..now.clone()
+        ..now
     });
     let why = conflict(&world, world.host_id, id, None).await;
-    assert!(why.contains("locule doctor --accept-database"), "{why}");
+    assert!(why.contains("locule host accept-database"), "{why}");
     assert_eq!(world.host.holds(id), Some(ReportedState::Running));
-    world.host.accept_database(now).await.unwrap();
+    let hosts = &world.control.hosts;
+    let accepted = hosts.accept_database(&world.person, world.host_id).await;
+    assert_eq!(accepted.unwrap().host.id, world.host_id);
     import(&world, world.host_id, id, None).await.unwrap();
 }
 

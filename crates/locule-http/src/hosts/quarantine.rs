@@ -1,12 +1,14 @@
-//! Sandboxes on a host that are not in the database.
+//! Sandboxes on a host that are not in the database, and a database that went back in time.
 
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use locule_api::{HostSandbox, ImportSandboxRequest, QuarantinedSandbox, SandboxStatus, schema};
+use locule_api::{
+    Host, HostSandbox, ImportSandboxRequest, QuarantinedSandbox, SandboxStatus, schema,
+};
 use locule_ids::{HostId, SandboxId};
 
-use super::sandbox_view;
+use super::{listed_view, sandbox_view};
 use crate::caller::Person;
 use crate::error::ApiError;
 use crate::extract::{ApiPath, OptionalJson};
@@ -70,4 +72,21 @@ pub(crate) async fn import_sandbox(
         .import_sandbox(&person, id, sandbox, request.team_id)
         .await?;
     Ok((StatusCode::CREATED, Json(sandbox_view(imported))))
+}
+
+/// Accept the database
+///
+/// Makes the host accept the platform's database although the host has seen later writes, or those of another database: a backup was
+/// restored. The platform then compares the sandboxes on the host with the database again, and pauses and keeps those that are not in it.
+/// For platform administrators.
+#[utoipa::path(post, path = "/v1/hosts/{id}/accept-database", tag = "hosts", security(("token" = [])),
+    params(("id" = schema::HostId, Path)),
+    responses((status = 200, body = Host), (status = 404), (status = 409), (status = 502)))]
+pub(crate) async fn accept_database(
+    State(app): State<AppState>,
+    Person(person): Person,
+    ApiPath(id): ApiPath<HostId>,
+) -> Result<Json<Host>, ApiError> {
+    let accepted = app.hosts.accept_database(&person, id).await?;
+    Ok(Json(listed_view(accepted)))
 }

@@ -162,6 +162,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "GET /v1/sandboxes/{id}/processes/{selector}/stream",
         "streams.rs",
     ),
+    ("POST /v1/hosts/{id}/accept-database", "host_lifecycle.rs"),
     (
         "POST /v1/hosts/{id}/quarantine/{sandbox_id}/import",
         "host_lifecycle.rs",

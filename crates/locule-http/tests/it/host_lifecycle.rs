@@ -1,5 +1,6 @@
 //! Cordon, drain and delete of a host (B-120, B-121, W-011).
 
+use locule_agent_api::WriteMark;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -184,4 +185,40 @@ async fn a_sandbox_that_is_not_in_the_database_is_listed_and_imported(pool: PgPo
     let silent = by_admin(&app, "GET", &quarantine, &NONE).await;
     assert_eq!(silent.status, 503, "{}", silent.json);
     assert_eq!(silent.json["error"]["code"], "host_unavailable");
+}
+
+/// As after the restore of a backup, on a host that the backup's orders and later ones have reached.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn an_administrator_accepts_a_database_that_is_older_than_the_host(pool: PgPool) {
+    let app = App::start(pool).await;
+    let (host, id) = (host(&app).await, app.sandbox().await);
+    let now = locule_control::database_mark(&app.pool).await.unwrap();
+    app.host.record_mark(WriteMark {
+        counter: now.counter + 1000,
+        ..now
+    });
+    let delete = sqlx::query("DELETE FROM sandboxes");
+    delete.execute(&app.pool).await.unwrap();
+    app.control.sweep().await.unwrap();
+    let quarantine = format!("{host}/quarantine");
+    let held = by_admin(&app, "GET", &quarantine, &NONE).await;
+    assert_eq!(held.json[0]["status"], "running");
+    let import = format!("{quarantine}/{id}/import");
+    let refused = by_admin(&app, "POST", &import, &NONE).await;
+    assert_eq!(refused.status, 409, "{}", refused.json);
+
+    // The second call finds nothing to accept.
+    for _ in 0..2 {
+        let accept = format!("{host}/accept-database");
+        let accepted = by_admin(&app, "POST", &accept, &NONE).await;
+        assert_eq!(accepted.status, 200, "{}", accepted.json);
+    }
+    let told = "SELECT count(*) FROM audit_logs WHERE action = 'accept_database'";
+    let told: i64 = sqlx::query_scalar(told).fetch_one(&app.pool).await.unwrap();
+    assert_eq!(told, 1);
+    app.control.sweep().await.unwrap();
+    let held = by_admin(&app, "GET", &quarantine, &NONE).await;
+    assert_eq!(held.json[0]["status"], "paused");
+    let imported = by_admin(&app, "POST", &import, &NONE).await;
+    assert_eq!(imported.status, 201, "{}", imported.json);
 }

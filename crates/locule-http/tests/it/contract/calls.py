@@ -235,6 +235,7 @@ STAGES = {
     "preview_host_delete": of_host(),
     "list_host_quarantine": of_host(),
     "import_sandbox": of_host(lambda: {"team_id": None}),
+    "accept_database": of_host(),
     "delete_host": lambda _: Stage(path={"id": new_host()["host"]["id"]}),
     "create_host_token": of_host(),
     "list_host_tags": of_host(),

@@ -180,6 +180,7 @@ rows! {
     "GET" "/v1/hosts/{id}/sandboxes" TeamHost 200 Audit::Reads, host, nothing;
     "GET" "/v1/hosts/{id}/quarantine" TeamHost 200 Audit::Reads, host, nothing;
     "POST" "/v1/hosts/{id}/quarantine/{sandbox_id}/import" TeamHostAdmin 404 Audit::None("the host of the matrix was never reached"), host, nothing;
+    "POST" "/v1/hosts/{id}/accept-database" Platform 409 Audit::None("the host of the matrix was never reached"), host, nothing;
     "POST" "/v1/hosts/{id}/drain" TeamHostAdmin 200 Audit::Event("host drain"), host, |_| json!({ "running": "pause" });
     "POST" "/v1/hosts/{id}/token" TeamHostAdmin 201 Audit::Event("host issue_token"), host, nothing;
     "GET" "/v1/hosts/{id}/tags" TeamHost 200 Audit::Reads, host, nothing;

@@ -103,6 +103,10 @@ export const EVENTS: Record<string, { label: string; actions: Record<string, Eve
       marked_down: { label: 'went away', words: () => ({ act: 'lost the host' }) },
       marked_up: { label: 'came back', words: () => ({ act: 'saw the host', rest: 'come back' }) },
       cordon: { label: 'cordoned', words: () => ({ act: 'cordoned the host' }) },
+      accept_database: {
+        label: 'accepted database',
+        words: () => ({ act: 'made the host accept an older database' }),
+      },
       uncordon: { label: 'uncordoned', words: () => ({ act: 'uncordoned the host' }) },
       drain: {
         label: 'drained',
