@@ -9,7 +9,7 @@ use locule_disk::{DiskError, Pool};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::config::Config;
-use crate::registration::credentials;
+use crate::registration::credentials::Credentials;
 use crate::write_mark;
 
 /// Why nothing is removed.
@@ -61,7 +61,7 @@ pub fn purge(data_dir: &Path) -> Result<(), PurgeError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(file("open", data_dir)(error)),
     };
-    let credentials = credentials::path(data_dir);
+    let credentials = Credentials::path(data_dir);
     if credentials
         .try_exists()
         .map_err(file("read", &credentials))?
@@ -123,7 +123,7 @@ mod tests {
     fn nothing_is_removed_from_a_host_that_is_registered_or_in_use() {
         let folder = host();
         let is_whole = || folder.path().join("pool/sandboxes/1/memory.1").exists();
-        let credentials = credentials::path(folder.path());
+        let credentials = Credentials::path(folder.path());
         fs::write(&credentials, "{}").unwrap();
         let refused = purge(folder.path()).unwrap_err();
         assert!(matches!(refused, PurgeError::Registered(_)), "{refused}");

@@ -23,7 +23,7 @@ use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::promises::Promises;
 use crate::purge::InUse;
-use crate::registration::credentials::{self, Credentials};
+use crate::registration::credentials::Credentials;
 use crate::registry::Registry;
 use crate::slots::Slots;
 use crate::vm_source::VmSource;
@@ -227,7 +227,7 @@ impl Agent {
     pub async fn leave(self, enough: impl Future<Output = ()>) -> Result<(), RunError> {
         let data_dir = self.host.config.data_dir.clone();
         self.stop_until(OnStop::Pause, enough).await?;
-        let path = credentials::path(&data_dir);
+        let path = Credentials::path(&data_dir);
         Credentials::remove(&data_dir).map_err(file("remove", &path))?;
         tracing::warn!(
             data_dir = %data_dir.display(),

@@ -364,6 +364,8 @@ async fn start_agent(
         stop: nix::sys::signal::Signal::SIGTERM,
         // A crash of `up` is no order to stop: the sandboxes continue to run.
         on_exit_of_up: nix::sys::signal::Signal::SIGUSR2,
+        // The agent of a host that was deleted removes its credentials.
+        ends_without: Some(locule_agent::Credentials::path(&layout.agent_dir())),
     };
     supervisor.start(service)?;
     let client = Client::new(Connector::Unix(layout.agent_socket()));
@@ -400,6 +402,7 @@ async fn start_serve(
         oom_score_adj: supervisor::SPARED,
         stop: nix::sys::signal::Signal::SIGTERM,
         on_exit_of_up: nix::sys::signal::Signal::SIGTERM,
+        ends_without: None,
     };
     supervisor.start(service)?;
     let address = Arc::new(*listen);

@@ -50,19 +50,20 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-pub(crate) fn path(data_dir: &Path) -> PathBuf {
-    data_dir.join(FILE)
-}
-
 /// The stored form of a registration token.
 pub(crate) fn hash(registration_token: &str) -> String {
     hex::encode(Sha256::digest(registration_token.as_bytes()))
 }
 
 impl Credentials {
+    /// The file of the credentials of the agent with this data directory. It exists from the registration on, until the host is deleted.
+    pub fn path(data_dir: &Path) -> PathBuf {
+        data_dir.join(FILE)
+    }
+
     /// Reads the credentials of the agent with this data directory. `None`: the agent has not registered.
     pub fn read(data_dir: &Path) -> io::Result<Option<Self>> {
-        match fs::read(path(data_dir)) {
+        match fs::read(Self::path(data_dir)) {
             Ok(text) => serde_json::from_slice(&text)
                 .map(Some)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
@@ -73,7 +74,7 @@ impl Credentials {
 
     /// Removes the credentials of the agent with this data directory, if it has any.
     pub(crate) fn remove(data_dir: &Path) -> io::Result<()> {
-        match fs::remove_file(path(data_dir)) {
+        match fs::remove_file(Self::path(data_dir)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => sync_dir(data_dir),
         }
@@ -82,7 +83,7 @@ impl Credentials {
     /// Writes the credentials so that they survive a crash. Blocks.
     pub(crate) fn write(&self, data_dir: &Path) -> io::Result<()> {
         let text = serde_json::to_vec(self).map_err(io::Error::other)?;
-        write_durably(&path(data_dir), &text)
+        write_durably(&Self::path(data_dir), &text)
     }
 }
 
@@ -108,13 +109,15 @@ mod tests {
         assert_eq!(read, Some(credentials));
         // A file of an agent without TLS has no field for it.
         assert!(
-            !fs::read_to_string(path(folder.path()))
+            !fs::read_to_string(Credentials::path(folder.path()))
                 .unwrap()
                 .contains("tls")
         );
-        let mode = fs::metadata(path(folder.path())).unwrap().permissions();
+        let mode = fs::metadata(Credentials::path(folder.path()))
+            .unwrap()
+            .permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);
-        fs::write(path(folder.path()), "{").unwrap();
+        fs::write(Credentials::path(folder.path()), "{").unwrap();
         let kind = Credentials::read(folder.path()).unwrap_err().kind();
         assert_eq!(kind, io::ErrorKind::InvalidData);
         Credentials::remove(folder.path()).unwrap();

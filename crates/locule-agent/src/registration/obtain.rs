@@ -42,7 +42,7 @@ impl Enrolment {
 
     /// The credentials of the agent's file, or new ones for its registration token; and the control plane, as they let the agent know it.
     pub(super) async fn credentials(&self) -> anyhow::Result<(Credentials, ControlPlane)> {
-        let path = credentials::path(&self.data_dir);
+        let path = Credentials::path(&self.data_dir);
         let read = Credentials::read(&self.data_dir);
         let kept = read.with_context(|| format!("read {}", path.display()))?;
         let token = match (&kept, &self.config.token) {
@@ -154,7 +154,7 @@ impl Enrolment {
         writing
             .await
             .context("the writing of the credentials panicked")?
-            .with_context(|| format!("write {}", credentials::path(&self.data_dir).display()))?;
+            .with_context(|| format!("write {}", Credentials::path(&self.data_dir).display()))?;
         Ok(credentials)
     }
 

@@ -6,6 +6,7 @@
 
 mod hosts;
 mod killed;
+mod own_host;
 mod parts;
 mod platform;
 mod replicas;

@@ -132,6 +132,7 @@ async fn start_and_wait(layout: &Layout, supervisor: &mut Supervisor) -> anyhow:
         // PostgreSQL's "fast shutdown": it closes open connections instead of waiting for them.
         stop: Signal::SIGINT,
         on_exit_of_up: Signal::SIGINT,
+        ends_without: None,
     };
     supervisor.start(service)?;
     let admin = url(&layout.run_dir(), "postgres");

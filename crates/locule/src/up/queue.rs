@@ -56,6 +56,7 @@ pub(super) async fn start(
         oom_score_adj: super::supervisor::SPARED,
         stop: Signal::SIGTERM,
         on_exit_of_up: Signal::SIGTERM,
+        ends_without: None,
     };
     supervisor.start(service)?;
     let answers = || async {

@@ -7,7 +7,7 @@ use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -54,6 +54,18 @@ pub(super) struct Service {
     pub(super) oom_score_adj: i32,
     pub(super) stop: Signal,
     pub(super) on_exit_of_up: Signal,
+    /// A child that removes this file and exits without an error has ended its work: `up` does not start it again.
+    pub(super) ends_without: Option<PathBuf>,
+}
+
+impl Service {
+    fn has_ended(&self, status: ExitStatus) -> bool {
+        let gone = self
+            .ends_without
+            .as_ref()
+            .is_some_and(|file| !file.exists());
+        gone && status.success()
+    }
 }
 
 struct Running {
@@ -131,7 +143,8 @@ impl Supervisor {
         }
     }
 
-    /// Restarts each child that exits. Returns when one child has exited five times within a minute.
+    /// Restarts each child that exits, except a host agent whose host was deleted. Returns when one child has exited five times
+    /// within a minute.
     pub(super) async fn supervise(&mut self) -> GaveUp {
         loop {
             let waits = self
@@ -147,6 +160,16 @@ impl Supervisor {
             let ((index, status), _, _) = futures::future::select_all(waits).await;
             let now = self.clock.monotonic();
             let running = &mut self.children[index];
+            if status
+                .as_ref()
+                .is_ok_and(|status| running.service.has_ended(*status))
+            {
+                self.children.remove(index);
+                screen::complain(
+                    "the host of this machine was deleted: the platform goes on without it. Its sandboxes are paused, and their files are kept. The next `locule up` registers the machine as a new host",
+                );
+                continue;
+            }
             running
                 .exits
                 .retain(|exit| now.saturating_sub(*exit) < EXITS_WITHIN);
