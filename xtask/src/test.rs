@@ -154,8 +154,12 @@ fn count(mut command: std::process::Command) -> Result<Tally> {
     let mut tally = Tally::default();
     let well = watch(&mut command, |line| tally.see(line))?;
     if !well && tally.failed == 0 {
-        // It did not get as far as a test, which must not count as none having failed.
+        // The runner ended before its first test, which must not count as no test having failed.
         tally.failed = 1;
+        let program = command.get_program().to_string_lossy();
+        tally
+            .failures
+            .insert(format!("`{program}` ended before the first test"));
     }
     Ok(tally)
 }
@@ -196,9 +200,13 @@ fn report(tallies: &[(&str, Tally)]) -> Result<()> {
     let mut sum = Tally::default();
     for (ring, tally) in tallies {
         answer(format_args!("{ring:>8}: {tally}"))?;
-        sum.add(*tally);
+        sum.add(tally.clone());
     }
     answer(format_args!("{sum}"))?;
+    // At the end, where the reader of a long log looks first.
+    for name in &sum.failures {
+        answer(format_args!("  failed: {name}"))?;
+    }
     if sum.failed + sum.skipped > 0 || sum.passed == 0 {
         bail!("not every test passed");
     }

@@ -79,22 +79,24 @@ impl Web {
 
     /// The commands that run the tests.
     pub(crate) fn tests(&self) -> Result<Vec<Command>> {
-        let mut names = vec!["test", "e2e", "e2e:live"];
+        let mut tests = vec![
+            self.script("test"),
+            self.script_without_network("e2e"),
+            self.script("e2e:live"),
+        ];
         if pictures::are_comparable(&self.folder)? {
-            names.push("e2e:visual");
+            tests.push(self.script_without_network("e2e:visual"));
         }
-        let command = |name| {
-            let mut command = self.script(name);
+        for command in &mut tests {
             command.arg("--silent").env("CI", "1").env("NO_COLOR", "1");
-            command
-        };
-        Ok(names.into_iter().map(command).collect())
+        }
+        Ok(tests)
     }
 
     /// Takes the pictures of every page anew, or compares them.
     pub(crate) fn pictures(&self, check: bool) -> Result<()> {
         self.build()?;
-        let mut script = self.script(if check { "e2e:visual" } else { "pictures" });
+        let mut script = self.script_without_network(if check { "e2e:visual" } else { "pictures" });
         run(script.arg("--silent").env("LOCULE_PICTURES", "all"))
     }
 
@@ -111,6 +113,24 @@ impl Web {
         let mut command = program("npm");
         command
             .args(["run", name])
+            .current_dir(&self.folder)
+            .env("PATH", &self.search_path);
+        command
+    }
+
+    /// A script in a network of its own, which has loopback only: Chromium gives up the loads of a page while the machine gets or loses
+    /// an address.
+    fn script_without_network(&self, name: &str) -> Command {
+        let mut command = program("unshare");
+        command
+            .args([
+                "--net",
+                "sh",
+                "-c",
+                "ip link set lo up && exec npm run \"$@\"",
+                "sh",
+                name,
+            ])
             .current_dir(&self.folder)
             .env("PATH", &self.search_path);
         command

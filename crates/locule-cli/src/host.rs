@@ -16,9 +16,10 @@ use serde::Serialize;
 use self::drain::DrainArgs;
 use self::import::ImportArgs;
 use crate::account::connect;
+use crate::each::{Answer, each};
 use crate::find::{self, Finder};
 use crate::printer::{self, without_control_characters};
-use crate::{environment, messages, team};
+use crate::{environment, team};
 
 #[derive(Debug, Subcommand)]
 pub enum HostCommand {
@@ -119,12 +120,17 @@ pub(crate) async fn run(command: HostCommand) -> anyhow::Result<ExitCode> {
         HostCommand::Ls { quiet, json } => ls(&client, quiet, json).await?,
         HostCommand::Show(one) => show(&client, &one).await?,
         HostCommand::Tags { one, add, remove } => tags(&client, &one, &add, &remove).await?,
-        HostCommand::Cordon(some) => return each(&client, &some, Change::Cordon(true)).await,
+        HostCommand::Cordon(some) => {
+            let cordon = async |id| client.set_host_cordoned(id, true).await;
+            return change(&client, &some, cordon).await;
+        }
         HostCommand::Uncordon(some) => {
-            return each(&client, &some, Change::Cordon(false)).await;
+            let uncordon = async |id| client.set_host_cordoned(id, false).await;
+            return change(&client, &some, uncordon).await;
         }
         HostCommand::AcceptDatabase(some) => {
-            return each(&client, &some, Change::AcceptDatabase).await;
+            let accept = async |id| client.accept_database(id).await;
+            return change(&client, &some, accept).await;
         }
         HostCommand::Drain(args) => drain::run(&client, &args).await?,
         HostCommand::Rm { one, force } => rm(&client, &one, force).await?,
@@ -251,59 +257,23 @@ async fn tags(client: &Client, one: &One, add: &[String], remove: &[String]) -> 
     Ok(())
 }
 
-/// Cordons hosts, or ends their cordon, also after one failed. The exit code is 1 when any failed.
-/// A change that a command makes to each of several hosts.
-#[derive(Debug, Clone, Copy)]
-enum Change {
-    Cordon(bool),
-    AcceptDatabase,
-}
-
-impl Change {
-    async fn make(self, client: &Client, id: HostId) -> Result<Host, ClientError> {
-        match self {
-            Self::Cordon(cordoned) => client.set_host_cordoned(id, cordoned).await,
-            Self::AcceptDatabase => client.accept_database(id).await,
-        }
+impl Answer for Host {
+    fn id(&self) -> String {
+        self.id.to_string()
     }
 }
 
-/// Changes each host, also after one failed. The exit code is 1 when any failed.
-async fn each(client: &Client, some: &Several, change: Change) -> anyhow::Result<ExitCode> {
+/// Changes each host, also after a change failed. The exit code is 1 when a change failed.
+async fn change(
+    client: &Client,
+    some: &Several,
+    change: impl AsyncFn(HostId) -> Result<Host, ClientError>,
+) -> anyhow::Result<ExitCode> {
     let mut finder = Finder::new(client);
-    let (mut done, mut code) = (Vec::new(), ExitCode::SUCCESS);
-    for text in &some.ids {
-        let changed = match finder.find(text).await {
-            Ok(id) => change.make(client, id).await,
-            Err(error) => {
-                failed(text, &error);
-                code = ExitCode::FAILURE;
-                continue;
-            }
-        };
-        match changed {
-            Ok(host) => {
-                if !some.json {
-                    printer::print_line(&host.id.to_string());
-                }
-                done.push(host);
-            }
-            // Every other host would be refused for the same reason.
-            Err(error) if error.code() == Some("unauthorized") => return Err(error.into()),
-            Err(error) => {
-                failed(text, &error.into());
-                code = ExitCode::FAILURE;
-            }
-        }
-    }
-    if some.json {
-        printer::json(&done)?;
-    }
-    Ok(code)
-}
-
-fn failed(text: &str, error: &anyhow::Error) {
-    printer::print_message(&format!("error: {text}: {}", messages::sentence(error)));
+    let changed = each(&some.ids, some.json, async |text| {
+        Ok(change(finder.find(text).await?).await?)
+    });
+    changed.await
 }
 
 async fn rm(client: &Client, one: &One, force: bool) -> anyhow::Result<()> {

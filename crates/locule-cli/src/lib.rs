@@ -13,6 +13,7 @@ mod api_key;
 mod audit;
 mod copy;
 mod created;
+mod each;
 mod environment;
 mod exec;
 mod find;

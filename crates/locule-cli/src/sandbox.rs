@@ -8,6 +8,7 @@ use locule_client::{Client, ClientError, SandboxFilter};
 use locule_ids::SandboxId;
 use serde::Serialize;
 
+use crate::each::{Answer, each};
 use crate::exec::{ExecArgs, ShellArgs};
 use crate::find::Finder;
 use crate::ports::{PortsArgs, UrlArgs};
@@ -180,14 +181,14 @@ pub(crate) async fn run(command: SandboxCommand) -> anyhow::Result<ExitCode> {
         SandboxCommand::Ports(args) => ports::ports(&client, &args).await,
         SandboxCommand::Url(args) => ports::url(&client, &args).await,
         SandboxCommand::Pause(args) => {
-            each(&client, &args, async |id| client.pause_sandbox(id).await).await
+            each_sandbox(&client, &args, async |id| client.pause_sandbox(id).await).await
         }
         SandboxCommand::Resume(args) => {
-            each(&client, &args, async |id| client.resume_sandbox(id).await).await
+            each_sandbox(&client, &args, async |id| client.resume_sandbox(id).await).await
         }
         SandboxCommand::Kill(args) => {
             let kill = async |id| client.destroy_sandbox(id).await.map(|()| Killed { id });
-            each(&client, &args, kill).await
+            each_sandbox(&client, &args, kill).await
         }
     }
 }
@@ -262,51 +263,27 @@ struct Killed {
     id: SandboxId,
 }
 
-/// The result of a command for one sandbox.
-trait Done: Serialize {
-    fn id(&self) -> SandboxId;
-}
-
-impl Done for Killed {
-    fn id(&self) -> SandboxId {
-        self.id
+impl Answer for Killed {
+    fn id(&self) -> String {
+        self.id.to_string()
     }
 }
 
-impl Done for Sandbox {
-    fn id(&self) -> SandboxId {
-        self.id
+impl Answer for Sandbox {
+    fn id(&self) -> String {
+        self.id.to_string()
     }
 }
 
-/// Runs an action for each sandbox, also after one failed. The exit code is 1 when any failed.
-async fn each<D: Done>(
+/// Acts on each sandbox, also after an action failed. The exit code is 1 when an action failed.
+async fn each_sandbox<D: Answer>(
     client: &Client,
     args: &SomeArgs,
     act: impl AsyncFn(SandboxId) -> Result<D, ClientError>,
 ) -> anyhow::Result<ExitCode> {
     let mut finder = Finder::new(client);
-    let (mut done, mut code) = (Vec::new(), ExitCode::SUCCESS);
-    for text in &args.ids {
-        let acted = match finder.find(text).await {
-            Ok(id) => act(id).await.map_err(anyhow::Error::from),
-            Err(error) => Err(error),
-        };
-        match acted {
-            Ok(what) => {
-                if !args.json {
-                    printer::print_line(&what.id().to_string());
-                }
-                done.push(what);
-            }
-            Err(error) => {
-                printer::print_message(&format!("error: {text}: {}", messages::sentence(&error)));
-                code = ExitCode::FAILURE;
-            }
-        }
-    }
-    if args.json {
-        printer::json(&done)?;
-    }
-    Ok(code)
+    let acted = each(&args.ids, args.json, async |text| {
+        Ok(act(finder.find(text).await?).await?)
+    });
+    acted.await
 }

@@ -1,18 +1,23 @@
 //! Counts tests by reading what the runners print.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-/// How many tests ended how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How many tests ended how, and the names of those that failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
+    pub(crate) failures: BTreeSet<String>,
+    /// Whether the lines that follow are Playwright's list of tests that did not pass.
+    listing: bool,
 }
 
 impl Tally {
     /// Takes in one line of a runner's output; most lines say nothing.
     pub(crate) fn see(&mut self, line: &str) {
+        self.see_failure(line);
         // From the margin: nextest indents what a failed test printed, and that ends with the count of its own harness.
         if let Some(counts) = line.strip_prefix("test result: ") {
             self.passed += number_before(counts, " passed");
@@ -21,6 +26,7 @@ impl Tally {
         } else if let Some(counts) = line.trim_start().strip_prefix("Tests  ") {
             self.see_vitest(counts);
         } else if let Some(count) = playwright(line) {
+            self.listing = !matches!(count.1, "passed" | "skipped");
             match count {
                 (passed, "passed") => self.passed += passed,
                 (skipped, "skipped") => self.skipped += skipped,
@@ -34,6 +40,25 @@ impl Tally {
         }
     }
 
+    /// Takes in the name of a test that failed, in the form of nextest, of vitest, of libtest or of Playwright.
+    fn see_failure(&mut self, line: &str) {
+        let text = line.trim_start();
+        let listed = self.listing && line.starts_with("    [");
+        self.listing = listed;
+        let ended = |word: &&str| text.starts_with(word);
+        let name = if listed {
+            Some(text.trim_end_matches(['─', ' ']))
+        } else if ["FAIL [", "TIMEOUT [", "ABORT [", "SIG"].iter().any(ended) {
+            text.split_once("s] ").map(|(_, test)| test)
+        } else if let Some(test) = text.strip_prefix("FAIL  ") {
+            Some(test)
+        } else {
+            let name = line.strip_prefix("test ");
+            name.and_then(|name| name.strip_suffix(" ... FAILED"))
+        };
+        self.failures.extend(name.map(str::to_owned));
+    }
+
     /// Takes in counts such as `1 failed | 12 passed (13)`.
     fn see_vitest(&mut self, counts: &str) {
         self.passed += number_before(counts, " passed");
@@ -45,6 +70,7 @@ impl Tally {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+        self.failures.extend(other.failures);
     }
 }
 
@@ -54,6 +80,7 @@ impl fmt::Display for Tally {
             passed,
             failed,
             skipped,
+            ..
         } = self;
         write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
     }
@@ -95,6 +122,10 @@ mod tests {
         tally
     }
 
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
     #[test]
     fn both_runners_are_understood() {
         let libtest = "test result: ok. 5 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out";
@@ -103,16 +134,20 @@ mod tests {
             passed: 9,
             failed: 3,
             skipped: 2,
+            ..Tally::default()
         };
         assert_eq!(tally(&[libtest, "running 7 tests", nextest]), expected);
     }
 
     #[test]
     fn the_runners_of_the_dashboard_are_understood() {
-        let vitest = "      Tests  1 failed | 12 passed | 2 skipped (15)";
+        let vitest = [
+            " FAIL  src/a.test.ts > adds",
+            "      Tests  1 failed | 12 passed | 2 skipped (15)",
+        ];
         let playwright = [
             "  2 failed",
-            "    [mock] › a.spec.ts:3 › 4 passed",
+            "    [mock] › a.spec.ts:3 › 4 passed ────",
             "  1 flaky",
             "  34 passed (1.2m)",
         ];
@@ -120,9 +155,11 @@ mod tests {
             passed: 46,
             failed: 4,
             skipped: 2,
+            failures: names(&["[mock] › a.spec.ts:3 › 4 passed", "src/a.test.ts > adds"]),
+            ..Tally::default()
         };
-        assert_eq!(tally(&[vitest]).passed, 12);
-        assert_eq!(tally(&[&[vitest][..], &playwright].concat()), expected);
+        assert_eq!(tally(&[vitest[1]]).passed, 12);
+        assert_eq!(tally(&[&vitest[..], &playwright].concat()), expected);
     }
 
     #[test]
@@ -153,6 +190,8 @@ error: test run failed";
             passed: 1,
             failed: 1,
             skipped: 0,
+            failures: names(&["failing tests::fails"]),
+            ..Tally::default()
         };
         assert_eq!(tally(&captured.lines().collect::<Vec<_>>()), expected);
     }

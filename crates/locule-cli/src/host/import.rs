@@ -9,7 +9,8 @@ use locule_api::{HostSandbox, QuarantinedSandbox};
 use locule_client::{Client, ClientError};
 use locule_ids::{HostId, SandboxId};
 
-use super::{failed, find_team};
+use super::find_team;
+use crate::each::{Answer, each};
 use crate::find::{self, Finder};
 use crate::list::{age, columns, word};
 use crate::printer::{self, size, without_control_characters};
@@ -48,29 +49,20 @@ pub(super) async fn run(client: &Client, args: &ImportArgs) -> anyhow::Result<Ex
         let chosen = texts.map(|text| choose(host, &held, text));
         chosen.collect::<anyhow::Result<Vec<_>>>()?
     };
-    let (mut imported, mut code) = (Vec::<HostSandbox>::new(), ExitCode::SUCCESS);
-    for id in chosen {
-        match client.import_sandbox(host, id, team).await {
-            Ok(sandbox) => {
-                if !args.json {
-                    printer::print_line(&sandbox.id.to_string());
-                }
-                imported.push(sandbox);
-            }
-            // Every other sandbox would be refused for the same reason.
-            Err(error) if error.code() == Some("unauthorized") => return Err(error.into()),
-            Err(error) => {
-                failed(&id.to_string(), &error.into());
-                code = ExitCode::FAILURE;
-            }
-        }
-    }
-    if args.json {
-        printer::json(&imported)?;
-    } else if held.is_empty() {
+    let imported = each(chosen, args.json, async |id| {
+        Ok(client.import_sandbox(host, *id, team).await?)
+    });
+    let code = imported.await?;
+    if held.is_empty() && !args.json {
         printer::print_message("every sandbox on the host is in the database");
     }
     Ok(code)
+}
+
+impl Answer for HostSandbox {
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
 }
 
 fn choose(host: HostId, held: &[QuarantinedSandbox], text: &str) -> anyhow::Result<SandboxId> {

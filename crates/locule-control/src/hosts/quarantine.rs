@@ -79,7 +79,9 @@ impl Hosts {
         };
         let reports = link.agent.list_sandboxes().await?;
         let mut conn = self.core.connection().await?;
-        let mut held = quarantine::without_row(&mut conn, reports).await?;
+        let mut held = quarantine::match_rows(&mut conn, &reports)
+            .await?
+            .without_row;
         held.sort_by_key(|report| report.sandbox);
         let mut teams_told: Vec<TeamId> = held.iter().map(|report| report.team).collect();
         // With invented records the operators of a host that a team brings could read the names of other teams.

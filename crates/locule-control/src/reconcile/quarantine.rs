@@ -38,21 +38,33 @@ pub(crate) async fn pause(
     host.agent.pause_sandbox(order).await
 }
 
-/// The reports of the sandboxes that exist on a host and have no row.
-pub(crate) async fn without_row(
+/// What a host reports of sandboxes, beside the rows of these sandboxes.
+#[derive(Debug, Default)]
+pub(crate) struct Matched {
+    pub(crate) rows: Vec<sandboxes::Read>,
+    /// The reports of the sandboxes that have no row.
+    pub(crate) without_row: Vec<SandboxReport>,
+}
+
+/// Reads the rows of the sandboxes that a host reports. A report of a stopped sandbox counts for none: the host holds nothing of it.
+pub(crate) async fn match_rows(
     conn: &mut PgConnection,
-    reports: Vec<SandboxReport>,
-) -> Result<Vec<SandboxReport>, StoreError> {
-    let mut held = reports;
-    held.retain(|report| report.state != ReportedState::Stopped);
-    let mut known = HashSet::new();
+    reports: impl IntoIterator<Item = &SandboxReport>,
+) -> Result<Matched, StoreError> {
+    let mut matched = Matched::default();
+    let held = |report: &&SandboxReport| report.state != ReportedState::Stopped;
+    let held: Vec<&SandboxReport> = reports.into_iter().filter(held).collect();
     for page in held.chunks(PAGE) {
         let ids: Vec<SandboxId> = page.iter().map(|report| report.sandbox).collect();
         let rows = sandboxes::get_many(conn, &ids).await?;
-        known.extend(rows.into_iter().map(|(id, _)| id));
+        let known: HashSet<SandboxId> = rows.iter().map(|(id, _)| *id).collect();
+        let without_row = page
+            .iter()
+            .filter(|report| !known.contains(&report.sandbox));
+        matched.without_row.extend(without_row.copied().cloned());
+        matched.rows.extend(rows);
     }
-    held.retain(|report| !known.contains(&report.sandbox));
-    Ok(held)
+    Ok(matched)
 }
 
 /// The sandboxes among the reports of a host that exist and have no row.
@@ -61,5 +73,5 @@ pub async fn quarantined(
     reports: Vec<SandboxReport>,
 ) -> Result<Vec<SandboxReport>, CommonError> {
     let mut conn = pool.acquire().await.map_err(StoreError::from)?;
-    Ok(without_row(&mut conn, reports).await?)
+    Ok(match_rows(&mut conn, &reports).await?.without_row)
 }

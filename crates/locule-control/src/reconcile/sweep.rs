@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
-use locule_agent_api::{ReportedState, SandboxReport, inventory_hash};
+use locule_agent_api::inventory_hash;
 use locule_ids::{HostId, SandboxId};
 use locule_store::hosts::{self, OnlineHost};
 use locule_store::sandboxes;
@@ -25,7 +25,7 @@ use crate::background::periodic::Pass;
 use crate::reconcile::database::database_mark;
 use crate::reconcile::inventory::HostInventory;
 use crate::reconcile::known::KnownHosts;
-use crate::reconcile::quarantine::quarantine;
+use crate::reconcile::quarantine::{Matched, match_rows, quarantine};
 use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 
@@ -150,25 +150,18 @@ impl Sweep {
         let Some(reports) = inventory.reports() else {
             return Ok(compared.pass);
         };
-        let unseen: Vec<&SandboxReport> = reports
-            .filter(|report| report.state != ReportedState::Stopped)
-            .filter(|report| !compared.ids.contains(&report.sandbox))
-            .collect();
-        for reports in unseen.chunks(usize::from(PAGE)) {
-            let ids: Vec<SandboxId> = reports.iter().map(|report| report.sandbox).collect();
-            let mut conn = self.sandboxes.core.connection().await?;
-            let rows = sandboxes::get_many(&mut conn, &ids).await?;
-            drop(conn);
-            let with_row: HashSet<SandboxId> = rows.iter().map(|(id, _)| *id).collect();
-            compared.pass += self.reconcile_rows(rows, inventory).await;
-            let without_row = |report: &&&SandboxReport| !with_row.contains(&report.sandbox);
-            for report in reports.iter().filter(without_row) {
-                if let Some(host) = self.sandboxes.inner.links.kept(host) {
-                    quarantine(&host, report).await;
-                }
+        let unseen = reports.filter(|report| !compared.ids.contains(&report.sandbox));
+        let mut conn = self.sandboxes.core.connection().await?;
+        let Matched { rows, without_row } = match_rows(&mut conn, unseen).await?;
+        drop(conn);
+        compared.differ |= !(rows.is_empty() && without_row.is_empty());
+        compared.pass += self.reconcile_rows(rows, inventory).await;
+        for report in &without_row {
+            if let Some(host) = self.sandboxes.inner.links.kept(host) {
+                quarantine(&host, report).await;
             }
         }
-        if !compared.differ && unseen.is_empty() {
+        if !compared.differ {
             let hash = inventory_hash(inventory.reports().into_iter().flatten());
             known.agree(host, hash, inventory.asked_at, compared.until);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use locule_agent_api::{HostAgent as _, ReportedState, SandboxReport, WriteMark};
+use locule_agent_api::{ReportedState, SandboxReport, WriteMark};
 use locule_control::{CommonError, HostError, HostSandbox, database_mark};
 use locule_domain::{Desired, NewSandbox, OnTimeout, Sandbox, SandboxState};
 use locule_ids::{HostId, SandboxId, TeamId};
