@@ -2,9 +2,9 @@ import { defineConfig, type PlaywrightTestProject } from '@playwright/test';
 import { CHROMIUM, HEADLESS } from './e2e/support/chromium.ts';
 
 /**
- * The tests with mocks share one browser context a worker: a page that is already warm costs two thirds of the processor time. Playwright
- * clears cookies, routes and scripts between two tests, `support/mock.ts` keeps the cache, and the fixture `open` clears the storage. No
- * test leaves a page of its own origin.
+ * The tests with mocks share one browser context a worker: a page that is already warm costs less processor time. Playwright clears
+ * cookies, routes, scripts and the cache between two tests, and the fixture `open` clears the storage. No test leaves a page of its own
+ * origin.
  */
 const mocked = (browser: typeof CHROMIUM, ...more: string[]): NonNullable<PlaywrightTestProject['use']> => ({
   reuseContext: true,

@@ -1,5 +1,5 @@
 /** The fixtures of tests with mocks. Each test fails on a console line, a foreign request, and a request that nobody answers. */
-import { test as base, expect, type BrowserContext, type Page } from '@playwright/test';
+import { test as base, expect, type Page } from '@playwright/test';
 import axe from 'axe-core';
 import { login } from '../../mocks/account.ts';
 import { NOW, type Db } from '../../mocks/db.ts';
@@ -32,10 +32,6 @@ export const test = base.extend<Fixtures, { site: Site }>({
     { scope: 'worker' },
   ],
   baseURL: async ({ site }, use) => use(site.origin),
-  context: async ({ context }, use) => {
-    keepCache(context);
-    await use(context);
-  },
   scenario: ['empty', { option: true }],
   db: async ({ page, site, scenario: name }, use) => {
     // The page has left the test before, whose requests are none of this platform's.
@@ -74,18 +70,6 @@ export const test = base.extend<Fixtures, { site: Site }>({
     expect(problems).toEqual([]);
   },
 });
-
-/**
- * Playwright empties the browser's cache between two tests, and has no option against that. The files of the build are the same in every
- * test, and a page whose scripts are compiled already costs two thirds of the processor time.
- */
-function keepCache(context: BrowserContext): void {
-  const { _connection: connection } = context as unknown as {
-    _connection?: { toImpl?: (context: BrowserContext) => { clearCache?: () => Promise<void> } };
-  };
-  const inside = connection?.toImpl?.(context);
-  if (inside?.clearCache) inside.clearCache = () => Promise.resolve();
-}
 
 /** Runs in the page before anything else. The tab is the one of the test before: its storage is cleared once. */
 function begin({ test, theme, session }: { test: string; theme: string; session: string | undefined }): void {

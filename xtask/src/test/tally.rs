@@ -49,7 +49,9 @@ impl Tally {
         let name = if listed {
             Some(text.trim_end_matches(['─', ' ']))
         } else if ["FAIL [", "TIMEOUT [", "ABORT [", "SIG"].iter().any(ended) {
-            text.split_once("s] ").map(|(_, test)| test)
+            // `FAIL [   0.151s] ( 49/459) package::binary test`
+            let name = text.split_once("s] ").map(|(_, name)| name);
+            name.map(|name| name.split_once(") ").map_or(name, |(_, name)| name))
         } else if let Some(test) = text.strip_prefix("FAIL  ") {
             Some(test)
         } else {
@@ -184,7 +186,7 @@ mod tests {
 
 ────────────
      Summary [   0.152s] 2 tests run: 1 passed, 1 failed, 0 skipped
-        FAIL [   0.151s] failing tests::fails
+        FAIL [   0.151s] (2/2) failing tests::fails
 error: test run failed";
         let expected = Tally {
             passed: 1,

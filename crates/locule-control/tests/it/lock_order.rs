@@ -24,9 +24,21 @@ async fn sign_up(world: &World, name: &str) -> Person {
     person(&world.accounts, &session.token).await
 }
 
-async fn invite(world: &World, invited: &Person) -> String {
-    let team = world.caller.team;
-    let invited = world.accounts.invite(&world.person, team, &invited.email);
+/// Makes a person an administrator of the platform.
+async fn promote(world: &World, person: &mut Person) {
+    let mut conn = world.pool.acquire().await.unwrap();
+    let user = users::lock(&mut conn, person.id).await.unwrap().unwrap();
+    let admin = users::User {
+        is_admin: true,
+        ..user
+    };
+    users::activate(&mut conn, &admin, noon()).await.unwrap();
+    person.is_admin = true;
+}
+
+async fn invite(world: &World, admin: &Person, invited: &Person) -> String {
+    let team = admin.team.as_ref().unwrap().team;
+    let invited = world.accounts.invite(admin, team, &invited.email);
     let link = invited.await.unwrap().link.unwrap();
     link.split_once("token=").unwrap().1.to_owned()
 }
@@ -62,26 +74,22 @@ async fn both<A, B>(
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn an_invitation_is_accepted_while_its_inviter_disables_the_invited_person(pool: PgPool) {
     let world = World::start(pool).await;
-    let (accounts, admin) = (&world.accounts, &world.person);
-    // People on both sides of the administrator in the order of locks, for both orders of events.
-    let (mut below, mut above) = (Vec::new(), Vec::new());
-    let mut number = 0;
-    while below.len() < 2 || above.len() < 2 {
-        let invited = sign_up(&world, &format!("person{number}")).await;
-        number += 1;
-        let side = if invited.id < admin.id {
-            &mut below
-        } else {
-            &mut above
-        };
-        side.push(invited);
+    let accounts = &world.accounts;
+    let mut people = Vec::new();
+    for number in 0..5 {
+        people.push(sign_up(&world, &format!("person{number}")).await);
     }
-    for side in [below, above] {
+    // Two people on each side of the administrator in the order of locks, for both orders of events.
+    people.sort_by_key(|person| person.id);
+    let mut admin = people.remove(2);
+    promote(&world, &mut admin).await;
+    let admin = &admin;
+    for side in people.chunks(2) {
         for (accept_first, invited) in [true, false].into_iter().zip(side) {
-            let token = invite(&world, &invited).await;
+            let token = invite(&world, admin, invited).await;
             // The user that both transactions lock first.
             let held = invited.id.min(admin.id);
-            let accept = accounts.accept_invitation(&invited, &token);
+            let accept = accounts.accept_invitation(invited, &token);
             let disable = accounts.set_active(admin, invited.id, false);
             let (accepted, disabled) = if accept_first {
                 Box::pin(both(&world, held, accept, disable)).await
