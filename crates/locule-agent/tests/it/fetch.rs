@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -135,6 +136,11 @@ async fn a_host_without_images_fetches_them_and_goes_on_where_a_connection_broke
     ];
     expected.sort_unstable();
     assert_eq!(fleet.files(), expected);
+    // A virtual machine monitor, which has a user of its own, opens its kernel by the name.
+    for image in [&fleet.kernel, &fleet.initramfs, &fleet.template] {
+        let meta = fs::metadata(fleet.folder().join(image)).unwrap();
+        assert_eq!(meta.permissions().mode() & 0o777, 0o644, "{image}");
+    }
     assert_eq!(
         fs::read(fleet.folder().join(&fleet.kernel)).unwrap(),
         b"kernel"

@@ -45,9 +45,7 @@ fn is_online(platform: &Platform, machine: &Machine) -> bool {
 }
 
 fn wait_online(platform: &Platform, machine: &Machine) {
-    platform.within(ONLINE_WITHIN, &machine.said(), || {
-        is_online(platform, machine)
-    });
+    platform.within(ONLINE_WITHIN, machine, || is_online(platform, machine));
 }
 
 /// A platform whose own host gets no sandboxes, and machines that have joined.
@@ -188,7 +186,7 @@ fn hosts_are_drained_and_deleted(platform: &Platform, mut machines: Vec<Machine>
     // A host without sandboxes is deleted without more; its agent goes away, and keeps what it has.
     let mut empty = machines.remove(2);
     platform.succeeds(&["host", "rm", &empty.id]);
-    assert!(empty.agent_ends().success(), "{}", empty.said());
+    assert!(empty.agent_ends().success(), "{empty}");
 
     // With sandboxes the deletion is refused, and destroys them when forced.
     let mut busy = machines.remove(0);
@@ -196,7 +194,7 @@ fn hosts_are_drained_and_deleted(platform: &Platform, mut machines: Vec<Machine>
     assert_ne!(refused.code, 0, "{refused:?}");
     assert_eq!(busy.vmms().len(), SANDBOXES_PER_MACHINE);
     platform.succeeds(&["host", "rm", "--force", &busy.id]);
-    assert!(busy.agent_ends().success(), "{}", busy.said());
+    assert!(busy.agent_ends().success(), "{busy}");
     assert!(busy.vmms().is_empty());
 
     rows_and_machines_agree(platform, &machines);

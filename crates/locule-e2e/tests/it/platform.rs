@@ -9,6 +9,7 @@ mod database;
 mod refused;
 mod terminal;
 
+use std::fmt;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -381,7 +382,12 @@ impl Platform {
     }
 
     /// Waits for a condition. Panics when it is not met within `timeout`.
-    pub(crate) fn within(&self, timeout: Duration, what: &str, condition: impl Fn() -> bool) {
+    pub(crate) fn within(
+        &self,
+        timeout: Duration,
+        what: impl fmt::Display,
+        condition: impl Fn() -> bool,
+    ) {
         let log = || fs::read_to_string(self.data().join("logs/serve.log")).unwrap_or_default();
         assert!(met(timeout, condition), "{what}: {}{}", self.said(), log());
     }

@@ -1,7 +1,8 @@
 //! The last step of a fetch: the bytes that arrived become a file of the bundle.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use locule_api::HostImage;
@@ -34,7 +35,7 @@ fn verify_and_put(part: &Path, image: &HostImage) -> Result<(), FetchError> {
         put
     } else {
         File::open(part)
-            .and_then(|file| file.sync_all())
+            .and_then(|file| finish(&file))
             .and_then(|()| fs::rename(part, &to))
     };
     let synced = put.and_then(|()| sync_dir(to.parent().ok_or(io::ErrorKind::InvalidInput)?));
@@ -45,5 +46,11 @@ fn unpacked(part: &Path, to: &Path, packed_bytes: u64) -> io::Result<()> {
     let mut packed = BufReader::with_capacity(1 << 20, File::open(part)?);
     let image = File::create(to)?;
     unpack(&mut packed, packed_bytes, &image)?;
+    finish(&image)
+}
+
+/// Lets every user read the image, and syncs it. A virtual machine monitor has a user of its own, and opens its kernel itself.
+fn finish(image: &File) -> io::Result<()> {
+    image.set_permissions(Permissions::from_mode(0o644))?;
     image.sync_all()
 }

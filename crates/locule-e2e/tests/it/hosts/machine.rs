@@ -5,6 +5,7 @@
     reason = "these tests run the programs as users run them"
 )]
 
+use std::fmt;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -200,11 +201,6 @@ impl Machine {
         self.folder.path().join("agent.log")
     }
 
-    /// What the agent has logged since the machine started.
-    pub(crate) fn said(&self) -> String {
-        fs::read_to_string(self.log()).unwrap()
-    }
-
     fn start_agent_with(&mut self, more: &[&str]) {
         let log = fs::File::options()
             .create(true)
@@ -299,6 +295,13 @@ impl Machine {
             .join("root");
         let pool = self.folder.path().join("agent/pool");
         root.join(pool.strip_prefix("/").unwrap())
+    }
+}
+
+/// What the agent of the machine has logged.
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&fs::read_to_string(self.log()).unwrap_or_default())
     }
 }
 

@@ -103,10 +103,6 @@ export const EVENTS: Record<string, { label: string; actions: Record<string, Eve
       marked_down: { label: 'went away', words: () => ({ act: 'lost the host' }) },
       marked_up: { label: 'came back', words: () => ({ act: 'saw the host', rest: 'come back' }) },
       cordon: { label: 'cordoned', words: () => ({ act: 'cordoned the host' }) },
-      accept_database: {
-        label: 'accepted database',
-        words: () => ({ act: 'made the host accept an older database' }),
-      },
       uncordon: { label: 'uncordoned', words: () => ({ act: 'uncordoned the host' }) },
       drain: {
         label: 'drained',
@@ -114,6 +110,10 @@ export const EVENTS: Record<string, { label: string; actions: Record<string, Eve
           act: 'drained the host',
           rest: data.text('running') === 'wait' ? 'of capsules as they end' : 'by pausing its capsules',
         }),
+      },
+      accept_database: {
+        label: 'accepted a database',
+        words: () => ({ act: 'made the host', rest: 'accept the restored database' }),
       },
       delete: {
         label: 'deleted',
