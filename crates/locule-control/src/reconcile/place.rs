@@ -78,9 +78,11 @@ impl Sandboxes {
         }
         let kept = kept.as_mut();
         let all = kept.map_or(&[][..], |kept| kept.for_template(template));
+        // Told only when no host takes the sandbox, which is not concluded from candidates that were kept.
+        let refusals = read_now.then(|| placer.scheduler.refusals(all, need));
         Ok(Ranked {
             hosts: placer.scheduler.rank(cursor, all, need),
-            refusals: placer.scheduler.refusals(all, need),
+            refusals: refusals.unwrap_or_default(),
             read_now,
         })
     }

@@ -114,7 +114,7 @@ fn either_control_plane_is_killed_at_any_moment_and_no_acknowledged_change_is_lo
             let certain = known.certain().expect("the last order is acknowledged");
             platform.within(
                 PATIENCE,
-                &format!("seed {seed}: {id} is {certain:?}"),
+                format!("seed {seed}: {id} is {certain:?}"),
                 || looked(id).is_some_and(|(seen, _)| seen == certain),
             );
         }
