@@ -18,7 +18,6 @@ const mocked = (browser: typeof CHROMIUM, ...more: string[]): NonNullable<Playwr
 
 export default defineConfig({
   testDir: 'e2e',
-  outputDir: 'test-results',
   forbidOnly: true,
   workers: '100%',
   retries: 0,
@@ -34,10 +33,11 @@ export default defineConfig({
     actionTimeout: 30_000,
   },
   projects: [
-    { name: 'mock', testDir: 'e2e/mock', fullyParallel: true, use: mocked(HEADLESS) },
+    { name: 'mock', testDir: 'e2e/mock', outputDir: 'test-results/mock', fullyParallel: true, use: mocked(HEADLESS) },
     {
       name: 'visual',
       testDir: 'e2e/visual',
+      outputDir: 'test-results/visual',
       fullyParallel: true,
       // Text is drawn the same whatever the settings of the system are.
       use: {
@@ -46,6 +46,6 @@ export default defineConfig({
       },
     },
     // One worker: the tests share one platform with real microVMs.
-    { name: 'live', testDir: 'e2e/live', fullyParallel: false, workers: 1, timeout: 180_000 },
+    { name: 'live', testDir: 'e2e/live', outputDir: 'test-results/live', fullyParallel: false, workers: 1, timeout: 180_000 },
   ],
 });

@@ -76,8 +76,12 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
     quiet.status().is_ok_and(|status| status.success())
 }
 
-/// Runs a program, passes its output through and shows every line to `see`. Answers whether it ended well.
-pub(crate) fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Result<bool> {
+/// Runs a program, passes its output to `sink` and shows every line to `see`. Answers whether it ended well.
+pub(crate) fn watch(
+    command: &mut Command,
+    sink: &mut dyn io::Write,
+    mut see: impl FnMut(&str),
+) -> Result<bool> {
     let shown = shown(command);
     let (reader, writer) = io::pipe().context("a pipe")?;
     command
@@ -97,10 +101,7 @@ pub(crate) fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Result<
     {
         let text = String::from_utf8_lossy(&line);
         see(text.trim_end());
-        io::stdout()
-            .lock()
-            .write_all(&line)
-            .context("standard output")?;
+        sink.write_all(&line).context("passing output on")?;
         line.clear();
     }
     Ok(child.wait().context("waiting")?.success())

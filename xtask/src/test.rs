@@ -1,5 +1,6 @@
 //! Runs the tests in rings, from laws to real microVMs, and counts them.
 
+mod cores;
 mod rings;
 mod sdks;
 mod servers;
@@ -7,16 +8,19 @@ pub(crate) mod simulation;
 mod tally;
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::places::Places;
 use crate::run::{answer, cargo, say, succeeds, watch};
+use crate::test::cores::Cores;
 use crate::test::rings::{FUZZ_SECONDS, Part, Ring, Test};
 use crate::test::servers::Servers;
 use crate::test::tally::Tally;
-use crate::web::Web;
+use crate::web::{Web, WebTests};
 use crate::{images, python, run, setup};
 
 /// What holds the served API against its document.
@@ -71,27 +75,64 @@ pub(crate) fn test(places: &Places, names: &[String]) -> Result<()> {
     if nextest {
         refuse_unrun(places)?;
     }
-    let mut tallies = Vec::new();
+    let mut reports = Vec::new();
     for ring in chosen {
-        say(format_args!("ring {}", ring.name));
-        let tally = run_ring(places, ring, nextest, &environment)?;
-        tallies.push((ring.name, tally));
+        let run = || run_ring(places, ring, nextest, &environment);
+        reports.push(timed(ring.name, run)?);
     }
     if shows_pages {
-        say(format_args!("ring {WEB_RING}"));
-        let mut tally = Tally::default();
-        for mut command in dashboard.tests()? {
-            command.envs(environment.iter().cloned());
-            tally.add(count(command)?);
-        }
-        tallies.push((WEB_RING, tally));
+        let run = || run_web(dashboard.tests()?, &environment);
+        reports.push(timed(WEB_RING, run)?);
     }
     if all {
-        say(format_args!("ring doc"));
-        tallies.push(("doc", run_examples(places, &environment)?));
+        reports.push(timed("doc", || run_examples(places, &environment))?);
     }
     servers.stop();
-    report(&tallies)
+    report(&reports)
+}
+
+/// What a ring found, and what it used of the machine.
+struct Report {
+    ring: &'static str,
+    tally: Tally,
+    cores: Cores,
+}
+
+fn timed(ring: &'static str, run: impl FnOnce() -> Result<Tally>) -> Result<Report> {
+    say(format_args!("ring {ring}"));
+    let begun = cores::Begun::now()?;
+    let tally = run()?;
+    Ok(Report {
+        ring,
+        tally,
+        cores: begun.until_now()?,
+    })
+}
+
+/// Runs the tests with a platform beside those without.
+fn run_web(tests: WebTests, environment: &Environment) -> Result<Tally> {
+    std::thread::scope(|scope| {
+        let live = scope.spawn(|| {
+            // Shown at the end: two programs that write at the same time cannot be read.
+            let mut output = Vec::new();
+            let tally = count_into(tests.live, environment, &mut output);
+            io::stdout()
+                .lock()
+                .write_all(&output)
+                .context("standard output")?;
+            tally
+        });
+        let mut tally = Tally::default();
+        for command in tests.alone {
+            tally.add(count(command, environment)?);
+        }
+        let live = live.join();
+        tally.add(
+            live.ok()
+                .context("the thread of the live tests panicked")??,
+        );
+        Ok(tally)
+    })
 }
 
 fn run_ring(
@@ -116,27 +157,21 @@ fn run_ring(
     let mut tally = Tally::default();
     for arguments in runs {
         let mut command = cargo();
-        command
-            .current_dir(&places.root)
-            .envs(environment.iter().cloned())
-            .args(arguments);
+        command.current_dir(&places.root).args(arguments);
         if ring.part == Part::FuzzTargets {
             command.env("LOCULE_FUZZ_SECONDS", FUZZ_SECONDS);
         }
         if ring.serial {
             command.arg("--test-threads=1");
         }
-        tally.add(count(command)?);
+        tally.add(count(command, environment)?);
     }
     Ok(tally)
 }
 
 fn run_examples(places: &Places, environment: &Environment) -> Result<Tally> {
     let mut command = cargo();
-    command
-        .current_dir(&places.root)
-        .envs(environment.iter().cloned());
-    command.args([
+    command.current_dir(&places.root).args([
         "test",
         "--workspace",
         "--doc",
@@ -147,12 +182,21 @@ fn run_examples(places: &Places, environment: &Environment) -> Result<Tally> {
     for generated in ["locule-agent-api", "locule-guest-api"] {
         command.args(["--exclude", generated]);
     }
-    count(command)
+    count(command, environment)
 }
 
-fn count(mut command: std::process::Command) -> Result<Tally> {
+fn count(command: Command, environment: &Environment) -> Result<Tally> {
+    count_into(command, environment, &mut io::stdout())
+}
+
+fn count_into(
+    mut command: Command,
+    environment: &Environment,
+    sink: &mut dyn io::Write,
+) -> Result<Tally> {
+    command.envs(environment.iter().cloned());
     let mut tally = Tally::default();
-    let well = watch(&mut command, |line| tally.see(line))?;
+    let well = watch(&mut command, sink, |line| tally.see(line))?;
     if !well && tally.failed == 0 {
         // The runner ended before its first test, which must not count as no test having failed.
         tally.failed = 1;
@@ -196,10 +240,10 @@ fn refuse_unrun(places: &Places) -> Result<()> {
     Ok(())
 }
 
-fn report(tallies: &[(&str, Tally)]) -> Result<()> {
+fn report(reports: &[Report]) -> Result<()> {
     let mut sum = Tally::default();
-    for (ring, tally) in tallies {
-        answer(format_args!("{ring:>8}: {tally}"))?;
+    for Report { ring, tally, cores } in reports {
+        answer(format_args!("{ring:>8}: {tally}; {cores}"))?;
         sum.add(tally.clone());
     }
     answer(format_args!("{sum}"))?;

@@ -32,6 +32,15 @@ pub(crate) struct Web {
     search_path: std::ffi::OsString,
 }
 
+/// Commands that run the tests of the dashboard.
+#[derive(Debug)]
+pub(crate) struct WebTests {
+    /// Without a platform, to be run one after the other: each uses every core.
+    pub(crate) alone: Vec<Command>,
+    /// With a platform. Its microVMs let a core wait for most of the time.
+    pub(crate) live: Command,
+}
+
 impl Web {
     /// Installs the packages that the lock file lists.
     pub(crate) fn install(places: &Places) -> Result<Self> {
@@ -78,19 +87,16 @@ impl Web {
     }
 
     /// The commands that run the tests.
-    pub(crate) fn tests(&self) -> Result<Vec<Command>> {
-        let mut tests = vec![
-            self.script("test"),
-            self.script_without_network("e2e"),
-            self.script("e2e:live"),
-        ];
+    pub(crate) fn tests(&self) -> Result<WebTests> {
+        let mut alone = vec![self.script("test"), self.script_without_network("e2e")];
         if pictures::are_comparable(&self.folder)? {
-            tests.push(self.script_without_network("e2e:visual"));
+            alone.push(self.script_without_network("e2e:visual"));
         }
-        for command in &mut tests {
+        let mut live = self.script("e2e:live");
+        for command in alone.iter_mut().chain([&mut live]) {
             command.arg("--silent").env("CI", "1").env("NO_COLOR", "1");
         }
-        Ok(tests)
+        Ok(WebTests { alone, live })
     }
 
     /// Takes the pictures of every page anew, or compares them.

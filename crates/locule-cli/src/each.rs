@@ -3,9 +3,10 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use locule_client::ClientError;
+use locule_client::{Client, ClientError};
 use serde::Serialize;
 
+use crate::find::{Finder, Listed};
 use crate::{messages, printer};
 
 /// What an action on one thing answers: the thing, which has an id.
@@ -45,6 +46,19 @@ pub(crate) async fn each<Item: Display, Done: Answer>(
         printer::json(&done)?;
     }
     Ok(code)
+}
+
+/// As [`each`], on the things with these ids or beginnings of ids.
+pub(crate) async fn each_found<I: Listed, Done: Answer>(
+    client: &Client,
+    (ids, json): (&[String], bool),
+    act: impl AsyncFn(I) -> Result<Done, ClientError>,
+) -> anyhow::Result<ExitCode> {
+    let mut finder = Finder::new(client);
+    let acted = each(ids, json, async |text| {
+        Ok(act(finder.find(text).await?).await?)
+    });
+    acted.await
 }
 
 fn is_unauthorized(error: &anyhow::Error) -> bool {

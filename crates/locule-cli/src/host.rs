@@ -16,7 +16,7 @@ use serde::Serialize;
 use self::drain::DrainArgs;
 use self::import::ImportArgs;
 use crate::account::connect;
-use crate::each::{Answer, each};
+use crate::each::{Answer, each_found};
 use crate::find::{self, Finder};
 use crate::printer::{self, without_control_characters};
 use crate::{environment, team};
@@ -122,15 +122,15 @@ pub(crate) async fn run(command: HostCommand) -> anyhow::Result<ExitCode> {
         HostCommand::Tags { one, add, remove } => tags(&client, &one, &add, &remove).await?,
         HostCommand::Cordon(some) => {
             let cordon = async |id| client.set_host_cordoned(id, true).await;
-            return change(&client, &some, cordon).await;
+            return each_found(&client, (&some.ids, some.json), cordon).await;
         }
         HostCommand::Uncordon(some) => {
             let uncordon = async |id| client.set_host_cordoned(id, false).await;
-            return change(&client, &some, uncordon).await;
+            return each_found(&client, (&some.ids, some.json), uncordon).await;
         }
         HostCommand::AcceptDatabase(some) => {
             let accept = async |id| client.accept_database(id).await;
-            return change(&client, &some, accept).await;
+            return each_found(&client, (&some.ids, some.json), accept).await;
         }
         HostCommand::Drain(args) => drain::run(&client, &args).await?,
         HostCommand::Rm { one, force } => rm(&client, &one, force).await?,
@@ -261,19 +261,6 @@ impl Answer for Host {
     fn id(&self) -> String {
         self.id.to_string()
     }
-}
-
-/// Changes each host, also after a change failed. The exit code is 1 when a change failed.
-async fn change(
-    client: &Client,
-    some: &Several,
-    change: impl AsyncFn(HostId) -> Result<Host, ClientError>,
-) -> anyhow::Result<ExitCode> {
-    let mut finder = Finder::new(client);
-    let changed = each(&some.ids, some.json, async |text| {
-        Ok(change(finder.find(text).await?).await?)
-    });
-    changed.await
 }
 
 async fn rm(client: &Client, one: &One, force: bool) -> anyhow::Result<()> {

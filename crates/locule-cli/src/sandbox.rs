@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use locule_api::{CreateSandboxRequest, OnTimeout, Sandbox, SandboxStatus};
-use locule_client::{Client, ClientError, SandboxFilter};
+use locule_client::{Client, SandboxFilter};
 use locule_ids::SandboxId;
 use serde::Serialize;
 
-use crate::each::{Answer, each};
+use crate::each::{Answer, each_found};
 use crate::exec::{ExecArgs, ShellArgs};
 use crate::find::Finder;
 use crate::ports::{PortsArgs, UrlArgs};
@@ -181,14 +181,20 @@ pub(crate) async fn run(command: SandboxCommand) -> anyhow::Result<ExitCode> {
         SandboxCommand::Ports(args) => ports::ports(&client, &args).await,
         SandboxCommand::Url(args) => ports::url(&client, &args).await,
         SandboxCommand::Pause(args) => {
-            each_sandbox(&client, &args, async |id| client.pause_sandbox(id).await).await
+            each_found(&client, (&args.ids, args.json), async |id| {
+                client.pause_sandbox(id).await
+            })
+            .await
         }
         SandboxCommand::Resume(args) => {
-            each_sandbox(&client, &args, async |id| client.resume_sandbox(id).await).await
+            each_found(&client, (&args.ids, args.json), async |id| {
+                client.resume_sandbox(id).await
+            })
+            .await
         }
         SandboxCommand::Kill(args) => {
             let kill = async |id| client.destroy_sandbox(id).await.map(|()| Killed { id });
-            each_sandbox(&client, &args, kill).await
+            each_found(&client, (&args.ids, args.json), kill).await
         }
     }
 }
@@ -273,17 +279,4 @@ impl Answer for Sandbox {
     fn id(&self) -> String {
         self.id.to_string()
     }
-}
-
-/// Acts on each sandbox, also after an action failed. The exit code is 1 when an action failed.
-async fn each_sandbox<D: Answer>(
-    client: &Client,
-    args: &SomeArgs,
-    act: impl AsyncFn(SandboxId) -> Result<D, ClientError>,
-) -> anyhow::Result<ExitCode> {
-    let mut finder = Finder::new(client);
-    let acted = each(&args.ids, args.json, async |text| {
-        Ok(act(finder.find(text).await?).await?)
-    });
-    acted.await
 }

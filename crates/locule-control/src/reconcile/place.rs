@@ -1,6 +1,11 @@
 //! The host of a new sandbox: the candidates are read, `locule-domain` ranks them, and a transaction that locks the host reserves the
 //! capacity, which is the sandbox's row itself.
 //!
+//! | the transaction | tries |
+//! |---|---|
+//! | of the create, which writes the row with its host | the host that is ranked first |
+//! | of its own, when that host refused the sandbox or there was none | each host, in the order of their ranks |
+//!
 //! The candidates are kept for a moment ([`Placer`](crate::sandboxes::placer::Placer)): what they lack is corrected by the lock, and that no
 //! host takes the sandbox is concluded only from candidates that were read just now.
 //!
@@ -9,7 +14,8 @@
 use std::time::Duration;
 
 use locule_domain::{
-    Candidate, Capacity, HostUse, Load, Measured, PlacementNeed, Refusals, Sandbox, SandboxEvent,
+    Candidate, Capacity, HostUse, Load, Measured, NotEligible, PlacementNeed, Refusals, Sandbox,
+    SandboxEvent,
 };
 use locule_ids::HostId;
 use locule_store::hosts::{self, Host};
@@ -21,20 +27,49 @@ use crate::sandboxes::Sandboxes;
 use crate::sandboxes::error::SandboxError;
 use crate::sandboxes::placer::Candidates;
 
+/// The host that is tried for a new sandbox in the transaction of its create.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    need: PlacementNeed,
+    host: Option<HostId>,
+}
+
 impl Sandboxes {
+    /// Chooses the host that is tried first for a new sandbox. The caller holds no connection.
+    pub(crate) async fn choose(&self, sandbox: &Sandbox) -> Result<Choice, SandboxError> {
+        let placer = &self.inner.placer;
+        let need = self.placement_need(sandbox).await?;
+        let (cursor, template) = (placer.next_cursor(), sandbox.template.as_str());
+        let ranked = self.rank(cursor, template, &need, placer.kept_for).await?;
+        let host = ranked.hosts.first().copied();
+        Ok(Choice { need, host })
+    }
+
+    /// Gives a new sandbox, whose row is not written yet, the chosen host if this takes the sandbox. The sandbox stays `pending`
+    /// otherwise. The caller commits, and then gives the answer to [`Self::learn`].
+    pub(crate) async fn place_new(
+        &self,
+        tx: &mut PgConnection,
+        sandbox: &mut Sandbox,
+        choice: &Choice,
+    ) -> Result<Option<(HostId, PlacementAnswer)>, SandboxError> {
+        let Some(host) = choice.host else {
+            return Ok(None);
+        };
+        let answer = self
+            .ask_locked(tx, host, &sandbox.template, &choice.need)
+            .await?;
+        if let PlacementAnswer::Takes(_) = answer {
+            *sandbox = placed(sandbox, host)?;
+        }
+        Ok(Some((host, answer)))
+    }
+
     /// Chooses a host and writes it into the row, which reserves the capacity (W-047). Returns the row, or `None` if another writer
     /// changed the row since it was read.
     pub(super) async fn place(&self, sandbox: &Sandbox) -> Result<Option<Sandbox>, SandboxError> {
         let placer = &self.inner.placer;
-        let mut conn = self.core.connection().await?;
-        let need = PlacementNeed {
-            team: sandbox.team,
-            team_brings_hosts: teams::brings_hosts(&mut conn, sandbox.team).await?,
-            vcpus: sandbox.vcpus,
-            memory_mib: sandbox.memory_mib,
-            disk_mib: sandbox.disk_size_mb,
-        };
-        drop(conn);
+        let need = self.placement_need(sandbox).await?;
         let (cursor, mut kept_for) = (placer.next_cursor(), placer.kept_for);
         loop {
             let ranked = self
@@ -56,6 +91,17 @@ impl Sandboxes {
             // The lock of a host corrects what is kept of the hosts that were tried. Another host may have capacity by now.
             kept_for = Duration::ZERO;
         }
+    }
+
+    async fn placement_need(&self, sandbox: &Sandbox) -> Result<PlacementNeed, SandboxError> {
+        let mut conn = self.core.connection().await?;
+        Ok(PlacementNeed {
+            team: sandbox.team,
+            team_brings_hosts: teams::brings_hosts(&mut conn, sandbox.team).await?,
+            vcpus: sandbox.vcpus,
+            memory_mib: sandbox.memory_mib,
+            disk_mib: sandbox.disk_size_mb,
+        })
     }
 
     /// Ranks the candidates, which are read again if they were read `kept_for` ago.
@@ -91,43 +137,94 @@ impl Sandboxes {
     async fn reserve_host(
         &self,
         sandbox: &Sandbox,
-        id: HostId,
+        host: HostId,
         need: &PlacementNeed,
         refusals: &mut Refusals,
     ) -> Result<Reserved, SandboxError> {
-        let placer = &self.inner.placer;
         let (mut tx, now) = (self.core.transaction().await?, self.core.now());
-        let Some(host) = hosts::lock(&mut tx, id).await? else {
-            drop(tx);
-            placer.remove(id).await;
-            return Ok(Reserved::No);
+        let answer = self
+            .ask_locked(&mut tx, host, &sandbox.template, need)
+            .await?;
+        let reserved = match &answer {
+            PlacementAnswer::Takes(_) => {
+                let next = placed(sandbox, host)?;
+                if !sandboxes::update(&mut tx, sandbox, &next, now).await? {
+                    return Ok(Reserved::RowChanged);
+                }
+                self.core.commit(tx).await?;
+                Reserved::Yes(written(next, now))
+            }
+            PlacementAnswer::Refuses(_, reason) => {
+                drop(tx);
+                refusals.add(*reason);
+                Reserved::No
+            }
+            PlacementAnswer::Deleted | PlacementAnswer::NoAddress => {
+                drop(tx);
+                Reserved::No
+            }
         };
-        let load = hosts::load(&mut tx, id).await?;
+        self.learn(host, answer).await;
+        Ok(reserved)
+    }
+
+    /// Locks a host until the transaction ends, and asks whether the host takes a sandbox.
+    async fn ask_locked(
+        &self,
+        tx: &mut PgConnection,
+        id: HostId,
+        template: &str,
+        need: &PlacementNeed,
+    ) -> Result<PlacementAnswer, SandboxError> {
+        let Some(host) = hosts::lock(tx, id).await? else {
+            return Ok(PlacementAnswer::Deleted);
+        };
+        let load = hosts::load(tx, id).await?;
         let mut candidate = candidate(&host, load);
-        candidate.has_template = templates(&host.report).any(|name| name == sandbox.template);
-        if let Err(reason) = placer.scheduler.eligible(&candidate, need) {
-            drop(tx);
-            refusals.add(reason);
-            placer.update(candidate).await;
-            return Ok(Reserved::No);
+        candidate.has_template = templates(&host.report).any(|name| name == template);
+        if let Err(reason) = self.inner.placer.scheduler.eligible(&candidate, need) {
+            return Ok(PlacementAnswer::Refuses(candidate, reason));
         }
         if self.inner.links.keep(id, &host.address).is_none() {
-            return Ok(Reserved::No);
+            return Ok(PlacementAnswer::NoAddress);
         }
-        let mut next = sandbox.clone();
-        next.host = Some(id);
-        next.state = sandbox
-            .state
-            .apply(SandboxEvent::Placed)
-            .map_err(SandboxError::internal)?;
-        if !sandboxes::update(&mut tx, sandbox, &next, now).await? {
-            return Ok(Reserved::RowChanged);
-        }
-        self.core.commit(tx).await?;
         candidate.used = candidate.used.with(need.load());
-        placer.update(candidate).await;
-        Ok(Reserved::Yes(written(next, now)))
+        Ok(PlacementAnswer::Takes(candidate))
     }
+
+    /// Corrects what is kept of a host by what its lock has shown. The caller holds no connection.
+    pub(crate) async fn learn(&self, host: HostId, answer: PlacementAnswer) {
+        let placer = &self.inner.placer;
+        match answer {
+            PlacementAnswer::Takes(seen) | PlacementAnswer::Refuses(seen, _) => {
+                placer.update(seen).await
+            }
+            PlacementAnswer::Deleted => placer.remove(host).await,
+            PlacementAnswer::NoAddress => {}
+        }
+    }
+}
+
+/// A pending sandbox with its host.
+fn placed(sandbox: &Sandbox, host: HostId) -> Result<Sandbox, SandboxError> {
+    let mut next = sandbox.clone();
+    next.host = Some(host);
+    next.state = sandbox
+        .state
+        .apply(SandboxEvent::Placed)
+        .map_err(SandboxError::internal)?;
+    Ok(next)
+}
+
+/// What the lock of a host has shown about a sandbox.
+#[derive(Debug)]
+pub(crate) enum PlacementAnswer {
+    /// With what the host's sandboxes use once the row commits.
+    Takes(Candidate),
+    Refuses(Candidate, NotEligible),
+    Deleted,
+    /// The control plane cannot connect to an address of this form.
+    NoAddress,
 }
 
 /// Whether a host takes a sandbox.

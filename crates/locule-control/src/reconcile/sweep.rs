@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
-use locule_agent_api::inventory_hash;
+use locule_agent_api::{SandboxReport, inventory_hash};
 use locule_ids::{HostId, SandboxId};
 use locule_store::hosts::{self, OnlineHost};
 use locule_store::sandboxes;
@@ -151,9 +151,13 @@ impl Sweep {
             return Ok(compared.pass);
         };
         let unseen = reports.filter(|report| !compared.ids.contains(&report.sandbox));
-        let mut conn = self.sandboxes.core.connection().await?;
-        let Matched { rows, without_row } = match_rows(&mut conn, unseen).await?;
-        drop(conn);
+        let unseen: Vec<&SandboxReport> = unseen.collect();
+        let Matched { rows, without_row } = if unseen.is_empty() {
+            Matched::default()
+        } else {
+            let mut conn = self.sandboxes.core.connection().await?;
+            match_rows(&mut conn, unseen).await?
+        };
         compared.differ |= !(rows.is_empty() && without_row.is_empty());
         compared.pass += self.reconcile_rows(rows, inventory).await;
         for report in &without_row {

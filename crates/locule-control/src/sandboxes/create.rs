@@ -1,4 +1,5 @@
-//! Create a sandbox: write its row with the desired state `running`, then reconcile it in the same request.
+//! Create a sandbox: write its row with the desired state `running` and, in the same transaction, the host if the first choice takes the
+//! sandbox; then reconcile it in the same request.
 
 use std::collections::BTreeMap;
 
@@ -52,13 +53,16 @@ impl Sandboxes {
             ALIAS.1.clone_into(&mut request.template);
         }
         let turn = self.core.turn(Asker::Changes(caller.team)).await;
+        let mut conn = self.core.connection().await?;
+        let template = templates::find(&mut conn, caller.team, &request.template).await?;
+        drop(conn);
+        let template = template.ok_or(CommonError::NotFound { what: "template" })?;
+        let mut sandbox = self.new_row(caller, &request, &template);
+        let choice = self.choose(&sandbox).await?;
         let mut tx = self.core.transaction().await?;
-        let template = templates::find(&mut tx, caller.team, &request.template).await?;
         // Locked first: a team is locked before its members and keys, and until the commit.
         let quota = self.lock_quota(&mut tx, caller.team).await?;
         self.confirm(&mut tx, caller).await?;
-        let template = template.ok_or(CommonError::NotFound { what: "template" })?;
-        let sandbox = self.new_row(caller, &request, &template);
         if let Some(key) = key {
             let hash = hex::encode(Sha256::digest(format!("{request:?}").as_bytes()));
             let earlier = idempotency::claim(
@@ -76,6 +80,7 @@ impl Sandboxes {
             }
         }
         self.reserve_new(&mut tx, quota, &sandbox).await?;
+        let answer = self.place_new(&mut tx, &mut sandbox, &choice).await?;
         sandboxes::insert(&mut tx, &sandbox, caller.creator()).await?;
         let event = SandboxAuditEvent::Create {
             template: request.template,
@@ -83,6 +88,9 @@ impl Sandboxes {
         let (event, now) = (AuditEvent::Sandbox(sandbox.id, &event), sandbox.created_at);
         audit::write(&mut tx, &caller.actor, caller.team, &event, now).await?;
         self.core.commit(tx).await?;
+        if let Some((host, answer)) = answer {
+            self.learn(host, answer).await;
+        }
         drop(turn);
         locule_base::failpoint::reached("serve.create", "the row is written");
         // The task goes on if the client disconnects, so that no half-created sandbox is left.

@@ -69,7 +69,7 @@ impl Sandboxes {
     ) -> Result<Page, SandboxError> {
         let filter = self.store_filter(Some(team), filter)?;
         let mut conn = self.core.connection().await?;
-        page(&mut conn, filter).await
+        page(&mut conn, &filter).await
     }
 
     /// The sandboxes of one team or, without a team, of all teams. The caller has checked who asks.
@@ -82,8 +82,13 @@ impl Sandboxes {
         let asker = team.unwrap_or(TeamId::PLATFORM);
         let _turn = self.core.turn(Asker::Reads(asker)).await;
         let mut conn = self.core.connection().await?;
-        let total = sandboxes::count(&mut conn, &filter).await?;
-        let Page { sandboxes, next } = page(&mut conn, filter).await?;
+        let Page { sandboxes, next } = page(&mut conn, &filter).await?;
+        let is_only_page = filter.after.is_none() && next.is_none();
+        let total = if is_only_page {
+            u64::try_from(sandboxes.len()).unwrap_or(u64::MAX)
+        } else {
+            sandboxes::count(&mut conn, &filter).await?
+        };
         Ok(DescribedPage {
             sandboxes: Described::read(&mut conn, sandboxes).await?,
             next,
@@ -146,9 +151,9 @@ fn stored_form(text: &str) -> String {
     id.map_or_else(|_| text.to_owned(), |id: SandboxId| id.to_string())
 }
 
-async fn page(conn: &mut PgConnection, filter: Filter) -> Result<Page, SandboxError> {
+async fn page(conn: &mut PgConnection, filter: &Filter) -> Result<Page, SandboxError> {
     let limit = usize::try_from(filter.limit - 1).unwrap_or_default();
-    let mut sandboxes = sandboxes::list(conn, &filter).await?;
+    let mut sandboxes = sandboxes::list(conn, filter).await?;
     let more = sandboxes.len() > limit;
     sandboxes.truncate(limit);
     let next = sandboxes.last().filter(|_| more);

@@ -77,6 +77,33 @@ async fn round_robin_uses_every_host_in_turn(pool: PgPool) {
     assert_eq!(host.count(), 2);
 }
 
+/// The row is written with its host, and once more by the host's report. A host that refuses costs one write more.
+#[sqlx::test(migrator = "locule_store::MIGRATIONS")]
+async fn a_create_commits_twice_unless_the_first_host_refuses(pool: PgPool) {
+    let world = World::start(pool).await;
+    let kept_for = std::time::Duration::from_secs(1);
+    let control = world.another_control(|config| config.sandboxes.candidates_kept = kept_for);
+    let create = async || {
+        let created = control
+            .sandboxes
+            .create_sandbox(&world.caller, World::request());
+        created.await.unwrap()
+    };
+    let (second, _) = world.add_host(None, &roomy()).await;
+    let created = [create().await, create().await];
+    assert_eq!(created.map(|sandbox| sandbox.version), [2, 2]);
+    // Cordoned by another process: the lock shows it.
+    let cordoned = world
+        .control
+        .hosts
+        .cordon_host(&world.person, world.host_id, true);
+    cordoned.await.unwrap();
+    let created = [create().await, create().await];
+    assert!(created.iter().all(|sandbox| sandbox.host == Some(second)));
+    let writes: i64 = created.iter().map(|sandbox| sandbox.version).sum();
+    assert_eq!(writes, 3 + 2, "the first host refuses once");
+}
+
 #[sqlx::test(migrator = "locule_store::MIGRATIONS")]
 async fn the_least_loaded_host_is_the_one_with_the_largest_free_part(pool: PgPool) {
     let world = World::start(pool).await;

@@ -30,8 +30,8 @@ const CHANGED_PERCENT: usize = 1;
 /// A pass compares less than this part of the rows once the fleet has settled: some hosts are due, whatever they report.
 const SETTLED_PART: i64 = 20;
 const CLIENTS: usize = 32;
-/// A create commits its row, its host, and the report of its host.
-const COMMITS_OF_CREATE: f64 = 3.0;
+/// A create commits its row, and the report of its host.
+const COMMITS_OF_CREATE: f64 = 2.0;
 const TIMEOUT: Duration = Duration::from_mins(1);
 const SETTLED_TIMEOUT: Duration = Duration::from_mins(4);
 

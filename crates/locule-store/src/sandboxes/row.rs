@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use locule_domain::{Desired, OnTimeout, Sandbox, SandboxState, Timeouts};
 use locule_ids::{HostId, SandboxId, TeamId, TemplateId};
+use serde_json::value::RawValue;
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -19,6 +20,9 @@ pub(super) type JsonTexts<'a> = Json<&'a Texts>;
 pub(super) fn json(texts: &Texts) -> JsonTexts<'_> {
     Json(texts)
 }
+
+/// A JSONB column, whose form is checked when the row becomes a sandbox: a row that cannot be read hides no other.
+type JsonText = Json<Box<RawValue>>;
 
 /// A statement that reads whole rows.
 macro_rules! select {
@@ -58,11 +62,11 @@ row! {
         on_timeout: String,
         auto_resume: bool,
         public_traffic: bool,
-        env: Json<serde_json::Value>,
-        labels: Json<serde_json::Value>,
+        env: JsonText,
+        labels: JsonText,
         guest_ip: String,
         host_ip: String,
-        metadata: Json<serde_json::Value>,
+        metadata: JsonText,
         stored_bytes: i64,
         created_at: DateTime<Utc>,
         started_at: Option<DateTime<Utc>>,
@@ -127,9 +131,8 @@ impl TryFrom<SandboxRow> for Sandbox {
     fn try_from(row: SandboxRow) -> Result<Self, StoreError> {
         let id = row.id;
         let impossible = || impossible(id);
-        let texts = |value: serde_json::Value| {
-            serde_json::from_value::<Texts>(value).map_err(|_| impossible())
-        };
+        let texts =
+            |text: &RawValue| serde_json::from_str::<Texts>(text.get()).map_err(|_| impossible());
         let number = |value: i32| u32::try_from(value).map_err(|_| impossible());
         Ok(Self {
             id: SandboxId::from_uuid(row.id),
@@ -156,11 +159,11 @@ impl TryFrom<SandboxRow> for Sandbox {
             status_reason: row.status_reason,
             auto_resume: row.auto_resume,
             public_traffic: row.public_traffic,
-            env: texts(row.env.0)?,
-            labels: texts(row.labels.0)?,
+            env: texts(&row.env.0)?,
+            labels: texts(&row.labels.0)?,
             guest_ip: row.guest_ip,
             host_ip: row.host_ip,
-            metadata: texts(row.metadata.0)?,
+            metadata: texts(&row.metadata.0)?,
             stored_bytes: u64::try_from(row.stored_bytes).map_err(|_| impossible())?,
             created_at: row.created_at,
             started_at: row.started_at,

@@ -166,7 +166,7 @@ impl Supervisor {
             {
                 self.children.remove(index);
                 screen::complain(
-                    "the host of this machine was deleted: the platform goes on without it. Its sandboxes are paused, and their files are kept. The next `locule up` registers the machine as a new host",
+                    "the host of this machine was deleted: the platform goes on without it. Sandboxes that the deletion did not end are paused, and their files are kept. The next `locule up` registers the machine as a new host",
                 );
                 continue;
             }
