@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::fs;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
 const STATISTICS: &str = "/proc/stat";
+const UPTIME: &str = "/proc/uptime";
 
 /// The time of all cores since the machine started, in ticks of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,14 +18,15 @@ struct Ticks {
 /// A moment, to measure from.
 #[derive(Debug)]
 pub(super) struct Begun {
-    at: Instant,
+    /// In seconds since the machine started.
+    at: u64,
     ticks: Ticks,
 }
 
 /// What ran between two moments. Programs beside the tests count, too.
 #[derive(Debug)]
 pub(super) struct Cores {
-    took: Duration,
+    seconds: u64,
     /// In hundredths of all cores.
     busy_percent: u64,
 }
@@ -33,7 +34,7 @@ pub(super) struct Cores {
 impl Begun {
     pub(super) fn now() -> Result<Self> {
         Ok(Self {
-            at: Instant::now(),
+            at: uptime()?,
             ticks: Ticks::now()?,
         })
     }
@@ -43,10 +44,17 @@ impl Begun {
         let all = now.all.saturating_sub(self.ticks.all).max(1);
         let busy = now.busy.saturating_sub(self.ticks.busy);
         Ok(Cores {
-            took: self.at.elapsed(),
+            seconds: uptime()?.saturating_sub(self.at),
             busy_percent: busy * 100 / all,
         })
     }
+}
+
+/// Whole seconds since the machine started.
+fn uptime() -> Result<u64> {
+    let text = fs::read_to_string(UPTIME).context(UPTIME)?;
+    let seconds = text.split('.').next().and_then(|text| text.parse().ok());
+    seconds.with_context(|| format!("{UPTIME} has no number"))
 }
 
 impl Ticks {
@@ -75,8 +83,11 @@ impl Ticks {
 
 impl fmt::Display for Cores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, percent) = (self.took.as_secs(), self.busy_percent);
-        write!(f, "{seconds} s, {percent} % of the cores busy")
+        let Self {
+            seconds,
+            busy_percent,
+        } = self;
+        write!(f, "{seconds} s, {busy_percent} % of the cores busy")
     }
 }
 

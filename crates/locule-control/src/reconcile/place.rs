@@ -46,7 +46,7 @@ impl Sandboxes {
     }
 
     /// Gives a new sandbox, whose row is not written yet, the chosen host if this takes the sandbox. The sandbox stays `pending`
-    /// otherwise. The caller commits, and then gives the answer to [`Self::learn`].
+    /// otherwise. The caller commits, and then gives the answer to [`Self::remember`].
     pub(crate) async fn place_new(
         &self,
         tx: &mut PgConnection,
@@ -164,7 +164,7 @@ impl Sandboxes {
                 Reserved::No
             }
         };
-        self.learn(host, answer).await;
+        self.remember(host, answer).await;
         Ok(reserved)
     }
 
@@ -193,11 +193,11 @@ impl Sandboxes {
     }
 
     /// Corrects what is kept of a host by what its lock has shown. The caller holds no connection.
-    pub(crate) async fn learn(&self, host: HostId, answer: PlacementAnswer) {
+    pub(crate) async fn remember(&self, host: HostId, answer: PlacementAnswer) {
         let placer = &self.inner.placer;
         match answer {
             PlacementAnswer::Takes(seen) | PlacementAnswer::Refuses(seen, _) => {
-                placer.update(seen).await
+                placer.update(seen).await;
             }
             PlacementAnswer::Deleted => placer.remove(host).await,
             PlacementAnswer::NoAddress => {}

@@ -89,7 +89,7 @@ impl Sandboxes {
         audit::write(&mut tx, &caller.actor, caller.team, &event, now).await?;
         self.core.commit(tx).await?;
         if let Some((host, answer)) = answer {
-            self.learn(host, answer).await;
+            self.remember(host, answer).await;
         }
         drop(turn);
         locule_base::failpoint::reached("serve.create", "the row is written");
