@@ -33,7 +33,13 @@ export default defineConfig({
     actionTimeout: 30_000,
   },
   projects: [
-    { name: 'mock', testDir: 'e2e/mock', outputDir: 'test-results/mock', fullyParallel: true, use: mocked(HEADLESS) },
+    {
+      name: 'mock',
+      testDir: 'e2e/mock',
+      outputDir: 'test-results/mock',
+      fullyParallel: true,
+      use: mocked(HEADLESS),
+    },
     {
       name: 'visual',
       testDir: 'e2e/visual',
@@ -46,6 +52,13 @@ export default defineConfig({
       },
     },
     // One worker: the tests share one platform with real microVMs.
-    { name: 'live', testDir: 'e2e/live', outputDir: 'test-results/live', fullyParallel: false, workers: 1, timeout: 180_000 },
+    {
+      name: 'live',
+      testDir: 'e2e/live',
+      outputDir: 'test-results/live',
+      fullyParallel: false,
+      workers: 1,
+      timeout: 180_000,
+    },
   ],
 });
