@@ -25,6 +25,26 @@ test('the administration begins at its first page and leads back', async ({ page
   await expect(page).toHaveURL('/dashboard/capsules/list');
 });
 
+test.describe('with words in the side bar', () => {
+  test.use({ viewport: { width: 1440, height: 900 } });
+
+  test('the side bar of the administration has an accent at its top, and a pill (B-102)', async ({
+    page,
+    open,
+  }) => {
+    await open('/admin');
+    const bar = page.locator('div:has(> nav[aria-label="Administration"])').first();
+    const pill = bar.getByText('Admin', { exact: true });
+    await expect(pill).toBeVisible();
+    await expect(bar).toHaveCSS('border-top-width', '3px');
+    const accent = await pill.evaluate((element) => getComputedStyle(element).borderTopColor);
+    await expect(bar).toHaveCSS('border-top-color', accent);
+    await page.getByRole('link', { name: 'Back to Atlas' }).first().click();
+    const main = page.locator('div:has(> nav[aria-label="Main"])').first();
+    await expect(main).toHaveCSS('border-top-width', '0px');
+  });
+});
+
 test('a team gets hosts of its own after a question; a deleted team has no acts', async ({
   page,
   db,

@@ -1,4 +1,4 @@
-//! The host of the machine on which `locule up` runs is deleted.
+//! The host of the machine on which `locule up` runs is deleted, and is a row like every other host (B-110).
 
 use crate::platform::{Platform, stub_vmm, until};
 
