@@ -68,8 +68,11 @@ async function run(
   folder: string,
   hosts: string,
 ): Promise<{ up: ChildProcess; stop: () => Promise<void> }> {
-  const env = {
+  const env: NodeJS.ProcessEnv = {
     ...process.env,
+    // The platform has servers of its own: a second one on the same database would miss the first one's key.
+    DATABASE_URL: undefined,
+    REDIS_URL: undefined,
     HOME: folder,
     LOCULE__HOSTS__LISTEN: hosts,
     LOCULE__HOSTS__URL: `https://${hosts}`,

@@ -199,6 +199,30 @@ describe('a lost connection', () => {
     expect(last().typed).toBe('');
   });
 
+  test('takes what is typed after it was ended on purpose, as by a pause, and is wanted again', () => {
+    const { pty, last } = terminal();
+    pty.attach();
+    last().started();
+    // The pause closes the socket before the page knows of the pause.
+    last().break(1011);
+    pty.detach();
+    pty.attach();
+    expect(pty.write(text('ls\r'))).toBe(true);
+    last().started();
+    expect(last().typed).toBe('ls\r');
+  });
+
+  test('says that what was typed is discarded when the first connection fails', () => {
+    const { pty, last, notices } = terminal();
+    pty.attach();
+    pty.write(text('ls\r'));
+    last().break();
+    expect(notices).toEqual(['What you typed is discarded: the connection failed.']);
+    vi.advanceTimersByTime(1000);
+    last().started();
+    expect(last().typed).toBe('');
+  });
+
   test('says when the tag belongs to another terminal now', () => {
     const { pty, last, started } = terminal();
     pty.attach();

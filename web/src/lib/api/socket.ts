@@ -115,6 +115,8 @@ export class PtySocket {
     const { kind } = this.#state;
     if (kind === 'exited' || kind === 'gone') return;
     this.#drop();
+    // The next connection is wanted as the first was, and takes what is typed before it stands.
+    this.#attempts = 0;
     this.#become({ kind: 'detached' });
   }
 
@@ -297,11 +299,13 @@ export class PtySocket {
   }
 
   #lost(): void {
+    const discards = this.#state.kind === 'connecting' && this.#queued > 0;
     this.#drop();
     const wait = WAITS[Math.min(this.#attempts, WAITS.length - 1)] ?? 30_000;
     this.#attempts += 1;
     this.#become({ kind: 'waiting', until: Date.now() + wait });
     this.#retry = setTimeout(() => this.#open(), wait);
+    if (discards) this.#options.events.notice('What you typed is discarded: the connection failed.');
   }
 
   /** Forgets the socket with all that belongs to it. Input that was not acknowledged is not sent again: it may have arrived. */
