@@ -88,9 +88,6 @@ impl Sandboxes {
         let (event, now) = (AuditEvent::Sandbox(sandbox.id, &event), sandbox.created_at);
         audit::write(&mut tx, &caller.actor, caller.team, &event, now).await?;
         self.core.commit(tx).await?;
-        if let Some((host, answer)) = answer {
-            self.remember(host, answer).await;
-        }
         drop(turn);
         locule_base::failpoint::reached("serve.create", "the row is written");
         // The task goes on if the client disconnects, so that no half-created sandbox is left.
@@ -99,6 +96,9 @@ impl Sandboxes {
         self.core
             .tasks
             .spawn_detached("create sandbox", async move {
+                if let Some((host, answer)) = answer {
+                    sandboxes.remember(host, answer).await;
+                }
                 let created = sandboxes.reconcile_new(&sandbox, key.as_deref()).await;
                 let _ = done.send(created);
             });
