@@ -1,6 +1,6 @@
 /**
  * Measures the first run of a person: from the click on "Launch your first capsule" to the first character of the prompt in the
- * page. `node e2e/measure/launch.ts --url URL --credentials FILE --samples 5` prints the milliseconds of each as JSON.
+ * page. `node e2e/measure/launch.ts --url URL --credentials FILE` prints the milliseconds as JSON.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -15,7 +15,6 @@ const { values } = parseArgs({
   options: {
     url: { type: 'string' },
     credentials: { type: 'string' },
-    samples: { type: 'string', default: '5' },
   },
 });
 const url = values.url ?? '';
@@ -35,17 +34,22 @@ async function post<T>(path: string, body: unknown, token?: string): Promise<T> 
 }
 
 /** A login in a team that has had no capsule. */
-async function newTeam(token: string, number: number): Promise<Login> {
-  const team = await post<{ id: string }>('/v1/teams', { name: `Measure ${number}` }, token);
+async function newTeam(token: string): Promise<Login> {
+  const team = await post<{ id: string }>('/v1/teams', { name: 'Measure' }, token);
   return post('/v1/auth/switch-team', { team_id: team.id }, token);
 }
 
-async function sample(browser: Browser, login: Login): Promise<number> {
+async function measure(browser: Browser, login: Login): Promise<number> {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   await page.addInitScript((kept) => sessionStorage.setItem('locule.session', kept), JSON.stringify(login));
   await page.goto(`${url}/dashboard/capsules/list`);
   const button = page.getByRole('button', { name: 'Launch your first capsule' });
-  await button.waitFor();
+  try {
+    await button.waitFor();
+  } catch (error) {
+    const shown = await page.locator('body').innerText();
+    throw new Error(`the page offers no first launch; it shows:\n${shown}`, { cause: error });
+  }
   // The page itself takes both times: the way to the browser and back is not measured.
   const took = page.evaluate(
     () =>
@@ -75,12 +79,7 @@ async function sample(browser: Browser, login: Login): Promise<number> {
 const { token } = await post<Login>('/v1/auth/login', { email, password });
 const browser = await chromium.launch(CHROMIUM);
 try {
-  const milliseconds: number[] = [];
-  // The first fills the caches of the machine for all later ones.
-  for (let number = 0; number <= Number(values.samples); number += 1) {
-    const took = await sample(browser, await newTeam(token, number));
-    if (number > 0) milliseconds.push(took);
-  }
+  const milliseconds = await measure(browser, await newTeam(token));
   console.log(JSON.stringify({ milliseconds, chromium: browser.version() }));
 } finally {
   await browser.close();

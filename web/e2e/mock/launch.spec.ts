@@ -35,6 +35,30 @@ test.describe('without a team', () => {
   });
 });
 
+test('the program of a dialog is loaded again when the network gives it up', async ({
+  page,
+  db,
+  open,
+  allowed,
+}) => {
+  allowed.push(/net::ERR_CONNECTION_RESET/);
+  db.sandboxes = [numbered(0)];
+  await open(LIST);
+  await expect(page.getByRole('row')).toHaveCount(2);
+  const refused: string[] = [];
+  await page.route(
+    '**/_app/immutable/**',
+    (route) => {
+      refused.push(route.request().url());
+      return route.abort('connectionreset');
+    },
+    { times: 1 },
+  );
+  await page.keyboard.press('n');
+  await expect(page.getByRole('dialog', { name: 'Launch a capsule' })).toBeVisible();
+  expect(refused).toHaveLength(1);
+});
+
 test('the launch dialog keeps what was chosen until a capsule is there', async ({
   page,
   db,

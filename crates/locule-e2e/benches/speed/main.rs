@@ -24,16 +24,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use chrono::DateTime;
 use clap::Parser;
 use locule_e2e::platform::{Options, Platform};
 use locule_e2e::screen::note;
-use locule_e2e::statistics::Figure;
 use locule_e2e::{clock, host};
 
 use crate::floor::Floor;
-use crate::report::Setting;
+use crate::report::{Measured, Setting};
 use crate::rig::{Rig, small};
 
 const SAMPLES: usize = 30;
@@ -121,17 +120,20 @@ fn bench(args: &Args) -> Result<()> {
     let load = idle(args.quick)?;
     let folder = args.folder.join(format!("bench-{}", std::process::id()));
     let measured = measure(args, &folder, load);
-    if measured.is_ok() {
+    let is_whole = matches!(&measured, Ok(measured) if measured.failures.is_empty());
+    if is_whole {
         fs::remove_dir_all(&folder)?;
     } else {
         note(&format!("bench: logs are in {}", folder.display()));
     }
-    let (figures, floor_ms, setting) = measured?;
-    report::print(&figures, floor_ms, &setting);
-    report::write(&args.document, &figures, floor_ms, &setting)
+    let measured = measured?;
+    report::print(&measured);
+    report::write(&args.document, &measured)?;
+    ensure!(is_whole, "not everything was measured");
+    Ok(())
 }
 
-fn measure(args: &Args, folder: &Path, load: f64) -> Result<(Vec<Figure>, f64, Setting)> {
+fn measure(args: &Args, folder: &Path, load: f64) -> Result<Measured> {
     let options = Options {
         binary: args.binary.clone(),
         images: args.images.clone(),
@@ -143,23 +145,10 @@ fn measure(args: &Args, folder: &Path, load: f64) -> Result<(Vec<Figure>, f64, S
     };
     let n = if args.quick { SAMPLES_QUICK } else { SAMPLES };
     let mut rig = Rig::new(Platform::start(options.clone())?, n)?;
-    let setting = look_around(args, &mut rig, load)?;
-    without_pool(args, &mut rig)?;
-    if args.wants("pool") {
-        let (default, half) = (host::cpus() * 2, host::cpus());
-        rig.restart_with(default)?;
-        creates::create_from_pool(&mut rig)?;
-        creates::burst(&mut rig, default)?;
-        rig.restart_with(half)?;
-        creates::burst(&mut rig, half)?;
-    }
-    if args.wants("page") {
-        let web = args.web.as_deref().context("`page` needs --web")?;
-        rig.restart_with(host::cpus() * 2)?;
-        page::launch_to_prompt(&mut rig, web)?;
-        page::thousand_rows(&mut rig, web)?;
-    }
-    let (mut figures, floor_ms) = (std::mem::take(&mut rig.figures), rig.floor_ms);
+    let mut measured = Measured::new(look_around(args, &mut rig, load)?);
+    let real = real_sandboxes(args, &mut rig);
+    measured.floor_ms = rig.floor_ms;
+    measured.add("real sandboxes", rig.figures, real);
     rig.platform.stop()?;
     if args.wants("stub") {
         let options = Options {
@@ -170,8 +159,8 @@ fn measure(args: &Args, folder: &Path, load: f64) -> Result<(Vec<Figure>, f64, S
         let mut rig = Rig::new(Platform::start(options)?, n)?;
         let (window, cap) = if args.quick { (5, 15) } else { (50, 500) };
         let name = "stub sandboxes until creates take twice as long";
-        density::until_creates_double(&mut rig, name, window, cap)?;
-        figures.append(&mut rig.figures);
+        let stub = density::until_creates_double(&mut rig, name, window, cap);
+        measured.add("stub sandboxes", rig.figures, stub);
         rig.platform.stop()?;
     }
     if args.wants("scale") {
@@ -180,9 +169,30 @@ fn measure(args: &Args, folder: &Path, load: f64) -> Result<(Vec<Figure>, f64, S
             vmm: Some(args.stub_vmm.clone()),
             ..options
         };
-        figures.append(&mut scale::measure(options, args.quick)?);
+        let mut figures = Vec::new();
+        let scale = scale::measure(options, args.quick).map(|scale| figures = scale);
+        measured.add("many hosts", figures, scale);
     }
-    Ok((figures, floor_ms, setting))
+    Ok(measured)
+}
+
+fn real_sandboxes(args: &Args, rig: &mut Rig) -> Result<()> {
+    without_pool(args, rig)?;
+    let (default, half) = (host::cpus() * 2, host::cpus());
+    if args.wants("pool") {
+        rig.restart_with(default)?;
+        creates::create_from_pool(rig)?;
+        creates::burst(rig, default)?;
+        rig.restart_with(half)?;
+        creates::burst(rig, half)?;
+    }
+    if args.wants("page") {
+        let web = args.web.as_deref().context("`page` needs --web")?;
+        rig.restart_with(default)?;
+        page::launch_to_prompt(rig, web, default)?;
+        page::thousand_rows(rig, web)?;
+    }
+    Ok(())
 }
 
 fn without_pool(args: &Args, rig: &mut Rig) -> Result<()> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use locule_e2e::screen::say;
+use locule_e2e::screen::{note, say};
 use locule_e2e::statistics::{Bar, Figure, ratio};
 
 /// The conditions of a figure besides the code.
@@ -20,6 +20,37 @@ pub(crate) struct Setting {
     pub(crate) cpus: usize,
     pub(crate) load: f64,
     pub(crate) quick: bool,
+}
+
+/// What a run has measured, also when a part of it failed: the figures before the failure hold.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) setting: Setting,
+    /// Median of the floor, in milliseconds.
+    pub(crate) floor_ms: f64,
+    pub(crate) figures: Vec<Figure>,
+    /// The failed parts, each with its error.
+    pub(crate) failures: Vec<String>,
+}
+
+impl Measured {
+    pub(crate) fn new(setting: Setting) -> Self {
+        Self {
+            setting,
+            floor_ms: 0.0,
+            figures: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// The figures of a part, whose other figures are missing when it failed.
+    pub(crate) fn add(&mut self, part: &str, figures: Vec<Figure>, ended: Result<()>) {
+        self.figures.extend(figures);
+        if let Err(error) = ended {
+            note(&format!("bench: {part}: {error:#}"));
+            self.failures.push(format!("{part}: {error:#}"));
+        }
+    }
 }
 
 /// The reasons why figures miss their limits, as a profile showed: the beginning of the name, and the reason. An entry is
@@ -52,7 +83,8 @@ fn to_floor(figure: &Figure, floor_ms: f64) -> String {
 }
 
 /// Prints one line for each figure.
-pub(crate) fn print(figures: &[Figure], floor_ms: f64, setting: &Setting) {
+pub(crate) fn print(measured: &Measured) {
+    let (figures, setting) = (&measured.figures, &measured.setting);
     let width = figures
         .iter()
         .map(|figure| figure.name.chars().count())
@@ -69,7 +101,7 @@ pub(crate) fn print(figures: &[Figure], floor_ms: f64, setting: &Setting) {
             figure.name,
             figure.values.len(),
             figure.unit,
-            to_floor(figure, floor_ms),
+            to_floor(figure, measured.floor_ms),
             setting.accelerator,
             setting.kernel,
         ));
@@ -93,19 +125,15 @@ pub(crate) fn print(figures: &[Figure], floor_ms: f64, setting: &Setting) {
 }
 
 /// Writes the document.
-pub(crate) fn write(
-    path: &Path,
-    figures: &[Figure],
-    floor_ms: f64,
-    setting: &Setting,
-) -> Result<()> {
-    let text = document(figures, floor_ms, setting)?;
+pub(crate) fn write(path: &Path, measured: &Measured) -> Result<()> {
+    let text = document(measured)?;
     fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
     say(&format!("written to {}", path.display()));
     Ok(())
 }
 
-fn document(figures: &[Figure], floor_ms: f64, setting: &Setting) -> Result<String> {
+fn document(measured: &Measured) -> Result<String> {
+    let (figures, setting) = (&measured.figures, &measured.setting);
     let mut text = String::from(INTRODUCTION);
     if setting.quick {
         text += "**A trial of the bench itself, with few samples on a machine that may be busy. The figures mean nothing.**\n\n";
@@ -122,6 +150,13 @@ fn document(figures: &[Figure], floor_ms: f64, setting: &Setting) -> Result<Stri
         setting.cpu,
         setting.load
     )?;
+    if !measured.failures.is_empty() {
+        text += "**Not everything was measured. The figures that follow the failure in the same part are missing:**\n\n";
+        for failure in &measured.failures {
+            writeln!(text, "- {}", failure.lines().next().unwrap_or_default())?;
+        }
+        text += "\n";
+    }
     text += "| what | n | p50 | p95 | p99 | unit | × floor | accelerator, kernel | bar |\n|---|--:|--:|--:|--:|---|--:|---|---|\n";
     for figure in figures {
         let [p50, p95, p99] = figure.percentiles();
@@ -131,7 +166,7 @@ fn document(figures: &[Figure], floor_ms: f64, setting: &Setting) -> Result<Stri
             figure.name,
             figure.values.len(),
             figure.unit,
-            to_floor(figure, floor_ms),
+            to_floor(figure, measured.floor_ms),
             setting.accelerator,
             setting.kernel,
             figure.bar.as_ref().map(Bar::text).unwrap_or_default()
@@ -166,7 +201,7 @@ Written by `make bench` on an idle machine; do not edit. Every figure is from on
 - **files**: 64 MiB to and from `/home/user`; raw is a plain TCP program in the guest on the same disk.
 - **a guest's own work**: the same command, sent the same way, to a sandbox and to a guest under a bare VMM.
 - **another team**: create and exec of one team, alone and while another team holds 8 stalled uploads and 512 commands.
-- **click on Launch→prompt in the page**: a new page in Chromium and a new team; from the click to the first character of the prompt.
+- **click on Launch→prompt in the page**: a new Chromium, a new team and a full warm pool; from the click to the first character of the prompt.
 - **unique memory**: private pages of a VMM; the template snapshot is counted once for the host.
 - **pass, creates, list of a team, control plane**: one control plane with 1,000 simulated hosts, which answer at once at sockets of their own and
   send heartbeats, and 100,000 sandboxes of 100 teams; PostgreSQL with fsync. The rows are written by SQL; what is measured goes through the API.
