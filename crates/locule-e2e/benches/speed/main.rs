@@ -189,7 +189,7 @@ fn real_sandboxes(args: &Args, rig: &mut Rig) -> Result<()> {
     if args.wants("page") {
         let web = args.web.as_deref().context("`page` needs --web")?;
         rig.restart_with(default)?;
-        page::launch_to_prompt(rig, web, default)?;
+        page::launch_to_prompt(rig, web)?;
         page::thousand_rows(rig, web)?;
     }
     Ok(())

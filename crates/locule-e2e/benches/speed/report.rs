@@ -201,7 +201,7 @@ Written by `make bench` on an idle machine; do not edit. Every figure is from on
 - **files**: 64 MiB to and from `/home/user`; raw is a plain TCP program in the guest on the same disk.
 - **a guest's own work**: the same command, sent the same way, to a sandbox and to a guest under a bare VMM.
 - **another team**: create and exec of one team, alone and while another team holds 8 stalled uploads and 512 commands.
-- **click on Launch→prompt in the page**: a new Chromium, a new team and a full warm pool; from the click to the first character of the prompt.
+- **click on Launch→prompt in the page**: a new Chromium, a new team and a warm VM that is ready; from the click to the first character of the prompt.
 - **unique memory**: private pages of a VMM; the template snapshot is counted once for the host.
 - **pass, creates, list of a team, control plane**: one control plane with 1,000 simulated hosts, which answer at once at sockets of their own and
   send heartbeats, and 100,000 sandboxes of 100 teams; PostgreSQL with fsync. The rows are written by SQL; what is measured goes through the API.
